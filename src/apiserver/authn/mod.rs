@@ -1,0 +1,1 @@
+//! Which credential is accepted as whom, or the exact error.

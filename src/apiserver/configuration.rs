@@ -1,0 +1,1 @@
+//! The flags and files that configure authentication, as kube-apiserver reads them.

@@ -1,0 +1,1 @@
+//! The grammar of the API server's errors and logs.

@@ -1,0 +1,40 @@
+//! All input and output: every file here fills the evidence type of the same name.
+
+pub mod access;
+pub mod apiserver;
+pub mod credential;
+pub mod dns;
+pub mod identity;
+pub mod issuer;
+pub mod kubeconfig;
+pub mod log;
+pub mod plan;
+pub mod proxy;
+pub mod rbac;
+pub mod tls;
+pub mod wire;
+
+use crate::secret::Secret;
+
+/// A client certificate with its key, as PEM.
+#[derive(Debug, Clone)]
+pub struct ClientIdentity {
+    /// The leaf and intermediates.
+    pub chain_pem: String,
+    /// The private key.
+    pub key_pem: Secret,
+}
+
+/// The roots that judge a server.
+#[derive(Debug, Clone)]
+pub enum Roots {
+    /// The system's (SSL_CERT_FILE and SSL_CERT_DIR replace them, as in Go).
+    System,
+    /// PEM certificates, with a label for the report: `kubeconfig` or `oidc-ca-file`.
+    Pem {
+        /// The certificates.
+        pem: String,
+        /// Where they came from.
+        label: &'static str,
+    },
+}

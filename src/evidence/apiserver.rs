@@ -1,0 +1,157 @@
+//! What a kube-apiserver answered, and what it says of itself.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::identity::User;
+
+/// One HTTP answer.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HttpAnswer {
+    /// Method.
+    pub method: String,
+    /// URL asked, query and userinfo removed.
+    pub url: String,
+    /// Status code.
+    pub status: u16,
+    /// Reason phrase by the code's registry.
+    pub reason: String,
+    /// Content-Type header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// Server header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+    /// Date header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date: Option<Timestamp>,
+    /// This machine's clock when the answer came, to compare with `date`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
+    /// Location header of a redirect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Scrubbed body, at most 2 KiB.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub body: String,
+    /// Length of the whole body in bytes, as far as it was read.
+    pub body_length: usize,
+}
+
+/// Proof that the reviewer's context is the same cluster.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Reviewer {
+    /// The context's name, or the current one.
+    pub context: String,
+    /// How the identity of the cluster was proven.
+    pub proof: String,
+    /// Who the reviewer is, where the server said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+}
+
+/// TokenReview.status.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenReview {
+    /// The token is good.
+    pub authenticated: bool,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// The API server's own words why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// The authentication series of `/metrics`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Metrics {
+    /// `sha256:` and the hex SHA-256 of the issuer that this token names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_issuer_hash: Option<String>,
+    /// One entry for every issuer hash that has a series.
+    pub issuers: Vec<IssuerMetrics>,
+    /// Hash of the authentication configuration in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_hash: Option<String>,
+    /// Whether reloads of that configuration failed since the last success.
+    pub reload_failed: bool,
+}
+
+/// What one API server counts for one issuer.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IssuerMetrics {
+    /// `sha256:` and hex of the configured issuer URL.
+    pub issuer_hash: String,
+    /// Tokens of this issuer that were accepted.
+    pub successes: u64,
+    /// Tokens of this issuer that were refused.
+    pub failures: u64,
+    /// Last good fetch of the key set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys_fetched_at: Option<Timestamp>,
+    /// Last failed fetch of the key set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys_failed_at: Option<Timestamp>,
+    /// SHA-256 of the key set held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_set_hash: Option<String>,
+}
+
+/// kube-apiserver's flags that decide about access.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Flags {
+    /// Where they were read: `/flagz`, a file name.
+    pub source: String,
+    /// Flag name without dashes, to its values.
+    pub flags: BTreeMap<String, Vec<String>>,
+    /// An AuthenticationConfiguration, if one was handed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_configuration: Option<serde_json::Value>,
+    /// Flags of the same set that were not given (so defaults rule), only where the source is complete.
+    pub complete: bool,
+}
+
+/// What a log held.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Log {
+    /// File name or `-`.
+    pub source: String,
+    /// Lines read.
+    pub lines: u64,
+    /// Recognised texts, grouped.
+    pub matches: Vec<LogMatch>,
+}
+
+/// One recognised text of a log, with all its occurrences.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LogMatch {
+    /// Name of the text in `apiserver::message`.
+    pub text: String,
+    /// The first such line, scrubbed, at most 1 KiB.
+    pub line: String,
+    /// 1-based number of the first such line.
+    pub line_number: u64,
+    /// Number of the last such line.
+    pub last_line_number: u64,
+    /// How many.
+    pub count: u64,
+    /// klog time stamp of the first and last one, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<String>,
+    /// Likewise for the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
+    /// Fields pulled out of the last one (`status`, `issuer`, `expected`, `got`, ...).
+    pub fields: BTreeMap<String, String>,
+}

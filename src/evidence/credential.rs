@@ -1,0 +1,95 @@
+//! The credential that would be sent: its facts, never itself.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::tls::CertificateFacts;
+
+/// Where a credential came from and what it says.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Credential {
+    /// `token`, `tokenFile`, `clientCertificate`, `exec`, `inCluster`, `flag`, `basic`, `argument` or `none`.
+    pub source: String,
+    /// That in words: `user "alice" in /home/a/.kube/config`.
+    pub origin: String,
+    /// The bearer token's facts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenFacts>,
+    /// The client certificate and the intermediates sent with it, leaf first.
+    pub certificates: Vec<CertificateFacts>,
+    /// Expiry that the plugin announced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announced_expiry: Option<Timestamp>,
+    /// Why the client certificate could not be used by our TLS library, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_error: Option<String>,
+}
+
+/// What kind of bearer token it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenKind {
+    /// A signed JWT of some issuer.
+    Jwt,
+    /// A Kubernetes service account's JWT.
+    ServiceAccount,
+    /// `k8s-aws-v1.` and a presigned STS URL.
+    EksIam,
+    /// A bootstrap token.
+    Bootstrap,
+    /// An encrypted JWT (five parts).
+    Jwe,
+    /// Something whose content cannot be known.
+    #[default]
+    Opaque,
+}
+
+/// Everything a token says, parsed once. The signature and the token itself are not kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenFacts {
+    /// The kind.
+    pub kind: TokenKind,
+    /// Length in bytes.
+    pub length: usize,
+    /// The JOSE header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<serde_json::Value>,
+    /// The claims. For an EKS IAM token: the presigned URL's parameters without signature and session token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<serde_json::Value>,
+    /// What is wrong with its form.
+    pub problems: Vec<TokenProblem>,
+}
+
+/// A fault in a token's form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TokenProblem {
+    /// `token`, `header`, `payload` or `signature`.
+    pub part: String,
+    /// What is wrong, without quoting the token.
+    pub detail: String,
+    /// Byte offset inside the part, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<usize>,
+}
+
+/// One run of a credential plugin.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PluginRun {
+    /// The program that was run.
+    pub program: String,
+    /// Its arguments, scrubbed.
+    pub args: Vec<String>,
+    /// Exit code; absent when a signal or the time limit ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Scrubbed stderr, at most 8 KiB, the end is kept.
+    pub stderr: String,
+    /// What is wrong with its output, in client-go's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_error: Option<String>,
+}

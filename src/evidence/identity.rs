@@ -1,0 +1,29 @@
+//! Who somebody is to the API server.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// authentication.k8s.io UserInfo.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct User {
+    /// The name RBAC's User subjects are compared with.
+    pub username: String,
+    /// Stable id, or empty.
+    pub uid: String,
+    /// Groups, in the server's order.
+    pub groups: Vec<String>,
+    /// Extra attributes.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// The answer to a SelfSubjectReview.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Identity {
+    /// The API version that answered.
+    pub api_version: String,
+    /// The user.
+    pub user: User,
+}

@@ -1,0 +1,102 @@
+//! The OIDC issuer, seen from this machine.
+
+use serde::{Deserialize, Serialize};
+
+use super::apiserver::HttpAnswer;
+
+/// Which issuer is examined.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Target {
+    /// The issuer URL.
+    pub url: String,
+    /// `token`, `flag`, `exec-arguments` or `flagz`.
+    pub origin: String,
+    /// The host.
+    pub host: String,
+    /// The host name is localhost: no conclusion is drawn from its address.
+    pub laboratory: bool,
+}
+
+/// An attempt to read the discovery document.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Discovery {
+    /// The final answer.
+    pub answer: HttpAnswer,
+    /// Redirects followed, as URLs.
+    pub redirects: Vec<String>,
+    /// The User-Agent sent.
+    pub user_agent: String,
+    /// `issuer` in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// `jwks_uri` in the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// Why the body is not a discovery document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unparsable: Option<String>,
+}
+
+/// An attempt to read the key set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Jwks {
+    /// The answer, body left out when it is a key set.
+    pub answer: HttpAnswer,
+    /// The User-Agent sent.
+    pub user_agent: String,
+    /// `sha256:` and hex SHA-256 of the raw body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub body_hash: Option<String>,
+    /// The public key set itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<serde_json::Value>,
+    /// The keys.
+    pub keys: Vec<KeyFacts>,
+    /// Why Go's JOSE library refuses the set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unparsable: Option<String>,
+}
+
+/// One key of a set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeyFacts {
+    /// `kid`, empty when absent.
+    pub kid: String,
+    /// `kty`.
+    pub kty: String,
+    /// `alg`, empty when absent.
+    pub alg: String,
+    /// `use`, empty when absent.
+    #[serde(rename = "use")]
+    pub usage: String,
+}
+
+/// This token's signature against the live key set.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SignatureCheck {
+    /// The token's `kid`, empty when absent.
+    pub kid: String,
+    /// The token's `alg`.
+    pub alg: String,
+    /// The set holds that kid.
+    pub kid_known: bool,
+    /// Some key of the set verifies it, as the API server chooses keys.
+    pub verified: bool,
+    /// One verdict a key: `verified`, `failed`, or why it was not tried.
+    pub verdicts: Vec<KeyVerdict>,
+}
+
+/// One key's verdict.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KeyVerdict {
+    /// The key's `kid`.
+    pub kid: String,
+    /// `verified`, `failed` or `not tried: <why>`.
+    pub verdict: String,
+}

@@ -1,0 +1,124 @@
+//! The kubeconfig as client-go would merge it, without any secret.
+
+use serde::{Deserialize, Serialize};
+
+use super::tls::CertificateFacts;
+
+/// The merged kubeconfig and what was chosen from it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Kubeconfig {
+    /// `files`, `in-cluster` or `flags` (only `--server` and `--token` were given).
+    pub source: String,
+    /// The files of the list, in order.
+    pub files: Vec<File>,
+    /// All context names, in order.
+    pub contexts: Vec<String>,
+    /// The context used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// The namespace questions are asked in.
+    pub namespace: String,
+    /// The cluster entry used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
+    /// The user entry used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserEntry>,
+    /// Complaints that did not stop the loading.
+    pub problems: Vec<Problem>,
+}
+
+/// One kubeconfig file of the list.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct File {
+    /// Path as given.
+    pub path: String,
+    /// `read`, `missing`, `unreadable` or `malformed`.
+    pub state: String,
+    /// The complaint, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A cluster entry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Cluster {
+    /// Its name in the file.
+    pub name: String,
+    /// The file it stands in.
+    pub file: String,
+    /// The server URL, userinfo removed.
+    pub server: String,
+    /// Where the CA comes from: `data`, a path, or none for the system's roots.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_authority: Option<String>,
+    /// The CA's certificates.
+    pub authorities: Vec<CertificateFacts>,
+    /// Verification is switched off.
+    pub insecure_skip_tls_verify: bool,
+    /// The name used for SNI and verification instead of the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_server_name: Option<String>,
+    /// Proxy from the entry, userinfo removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
+}
+
+/// A user entry, secrets left out.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UserEntry {
+    /// Its name in the file.
+    pub name: String,
+    /// The file it stands in.
+    pub file: String,
+    /// Ways to authenticate that the entry holds: `token`, `tokenFile`, `clientCertificate`, `exec`, `basic`, `authProvider`.
+    pub methods: Vec<String>,
+    /// The credential plugin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Exec>,
+    /// Impersonated user of the entry or flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impersonate: Option<String>,
+    /// Impersonated groups.
+    pub impersonate_groups: Vec<String>,
+}
+
+/// A credential plugin's entry.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Exec {
+    /// The command as written.
+    pub command: String,
+    /// Arguments, scrubbed.
+    pub args: Vec<String>,
+    /// Names of the environment variables it sets.
+    pub env: Vec<String>,
+    /// client.authentication.k8s.io version asked for.
+    pub api_version: String,
+    /// Hint shown when it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub install_hint: Option<String>,
+    /// `IfAvailable`, `Never` or `Always`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interactive_mode: Option<String>,
+}
+
+/// A complaint about a kubeconfig, with its place.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Problem {
+    /// Short kind, e.g. `certificate-authority`.
+    pub kind: String,
+    /// One sentence.
+    pub detail: String,
+    /// The file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// 1-based line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+}

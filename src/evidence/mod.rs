@@ -1,0 +1,303 @@
+//! What kaccess saw, as plain serde values: no I/O, no judgement, no secret.
+//!
+//! A saved evidence file is exactly this tree as JSON; citations are JSON pointers into it.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub mod access;
+pub mod apiserver;
+pub mod credential;
+pub mod dns;
+pub mod identity;
+pub mod issuer;
+pub mod kubeconfig;
+pub mod rbac;
+pub mod tls;
+
+/// The schema of evidence files that this version writes and reads.
+pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
+
+/// Everything one run of `doctor` saw.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// Always [`SCHEMA`]; another value is refused on reading.
+    pub schema: String,
+    /// Where this evidence comes from: `observed` by a run, or `synthetic: <why>`.
+    pub provenance: String,
+    /// The kaccess version that looked.
+    pub kaccess: String,
+    /// When the run started, by the clock of the machine it ran on.
+    pub observed_at: Timestamp,
+    /// Length of the whole run in milliseconds.
+    pub took_ms: u64,
+    /// What the user asked about.
+    pub asked: Asked,
+    /// The merged kubeconfig and the context, cluster and user chosen from it.
+    pub kubeconfig: Observation<kubeconfig::Kubeconfig>,
+    /// One run of the credential plugin, if the user entry has one.
+    pub plugin: Observation<credential::PluginRun>,
+    /// The credential that would be sent, decoded.
+    pub credential: Observation<credential::Credential>,
+    /// The way to the API server.
+    pub endpoint: Endpoint,
+    /// Who the API server says this credential is (SelfSubjectReview).
+    pub identity: Observation<identity::Identity>,
+    /// What that identity may do (access reviews).
+    pub access: Observation<access::Access>,
+    /// The OIDC issuer, as seen from this machine.
+    pub issuer: Issuer,
+    /// What the control plane itself says.
+    pub control_plane: ControlPlane,
+    /// The RBAC objects that touch this identity.
+    pub rbac: Observation<rbac::Rbac>,
+}
+
+/// The user's question: what was given beside the connection.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Asked {
+    /// The message the user met (`--error`), scrubbed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The access question inside that message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question: Option<access::Question>,
+    /// Name of the context that reviews (`--reviewer-context`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewer_context: Option<String>,
+    /// OIDC client id the user named (`--client-id` or the plugin's arguments).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+}
+
+/// The probes between this machine and the API server's first answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Endpoint {
+    /// The proxy decision and the server's host and port.
+    pub route: Observation<dns::Route>,
+    /// Name resolution of the API server's host (or of the proxy's, where one is used).
+    pub dns: Observation<dns::Resolution>,
+    /// One TCP connection to every address.
+    pub tcp: Observation<dns::Connections>,
+    /// The TLS handshake and the chain that was presented.
+    pub tls: Observation<tls::TlsReport>,
+    /// `GET /version` without any credential.
+    pub anonymous: Observation<apiserver::HttpAnswer>,
+    /// The same path with the credential.
+    pub authenticated: Observation<apiserver::HttpAnswer>,
+}
+
+/// The probes of the OIDC issuer, made from this machine (not from the control plane).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Issuer {
+    /// Which issuer, and where its name came from.
+    pub target: Observation<issuer::Target>,
+    /// Name resolution of the issuer's host.
+    pub dns: Observation<dns::Resolution>,
+    /// One TCP connection to every address.
+    pub tcp: Observation<dns::Connections>,
+    /// The TLS handshake, judged by this machine's roots.
+    pub tls: Observation<tls::TlsReport>,
+    /// The discovery document.
+    pub discovery: Observation<issuer::Discovery>,
+    /// The same request with the control plane's User-Agent.
+    pub discovery_as_control_plane: Observation<issuer::Discovery>,
+    /// The key set.
+    pub jwks: Observation<issuer::Jwks>,
+    /// The key set, asked for with the control plane's User-Agent.
+    pub jwks_as_control_plane: Observation<issuer::Jwks>,
+    /// This token's signature against that key set.
+    pub signature: Observation<issuer::SignatureCheck>,
+}
+
+/// The control plane's own word, whichever of it could be read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ControlPlane {
+    /// Whether the reviewer context is provably the same cluster.
+    pub reviewer: Observation<apiserver::Reviewer>,
+    /// TokenReview of this credential.
+    pub token_review: Observation<apiserver::TokenReview>,
+    /// The authentication series of `/metrics`.
+    pub metrics: Observation<apiserver::Metrics>,
+    /// The flags in force, from `/flagz` (Kubernetes 1.36 and later).
+    pub flagz: Observation<apiserver::Flags>,
+    /// The flags or AuthenticationConfiguration the user handed over (`--apiserver-config`).
+    pub configuration: Observation<apiserver::Flags>,
+    /// Lines of the kube-apiserver's log (`--log`) that say something about authentication or authorization.
+    pub log: Observation<apiserver::Log>,
+}
+
+/// One probe's result with its times.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation<T> {
+    /// When the probe's needs had arrived and it began, in milliseconds after the run's start.
+    pub started_ms: u64,
+    /// How long it worked, in milliseconds.
+    pub took_ms: u64,
+    /// What came of it.
+    #[serde(flatten)]
+    pub outcome: Outcome<T>,
+}
+
+/// What came of a probe.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome<T> {
+    /// It looked and saw this.
+    Seen(T),
+    /// It looked and could not see, for this reason: evidence in itself.
+    Failed(Failure),
+    /// It could not begin.
+    Skipped(Skip),
+    /// There was nothing to look at; the text says why.
+    NotApplicable(String),
+}
+
+/// Why a probe could not begin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skip {
+    /// The id of the probe whose result was needed and is missing.
+    pub because: String,
+    /// That in words.
+    pub text: String,
+    /// What would make it possible (a permission, a flag), if anything the user can give.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+}
+
+/// A look that failed, with both sides where there are two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// The kind, for rules.
+    pub kind: FailureKind,
+    /// One sentence for people.
+    pub detail: String,
+    /// What should have been there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// The permission or flag that would have allowed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+}
+
+/// Kinds of failure that rules tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// A file, context, program or object is not there.
+    NotFound,
+    /// It is there and cannot be read.
+    Unreadable,
+    /// It is there and is not what it should be.
+    Malformed,
+    /// The kubeconfig has no such context.
+    ContextNotFound,
+    /// The context names a cluster that is not there.
+    ClusterNotFound,
+    /// The context names a user that is not there.
+    UserNotFound,
+    /// No context is chosen.
+    ContextUnset,
+    /// The credential plugin is not on PATH.
+    PluginNotFound,
+    /// The credential plugin ended with an error or with unusable output.
+    PluginFailed,
+    /// The name does not resolve.
+    NameNotFound,
+    /// The resolver gave no answer.
+    ResolverFailed,
+    /// TCP: connection refused.
+    Refused,
+    /// No answer within the limit.
+    Timeout,
+    /// No route to host or network.
+    Unreachable,
+    /// The connection was closed or reset.
+    Closed,
+    /// TLS could not be established.
+    Tls,
+    /// A proxy refused or failed.
+    Proxy,
+    /// HTTP 401.
+    Unauthorized,
+    /// HTTP 403.
+    Forbidden,
+    /// HTTP 404 or an API the server does not have.
+    Unsupported,
+    /// Another HTTP status.
+    Http,
+    /// The answer is not what the protocol says.
+    Protocol,
+    /// The answer is too large or too slow to be taken.
+    Limit,
+    /// Refused by kaccess for safety.
+    Declined,
+    /// A bug in kaccess, contained.
+    Bug,
+}
+
+impl Failure {
+    /// A failure with one sentence.
+    pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), expected: None, seen: None, needs: None }
+    }
+
+    /// Adds both sides.
+    #[must_use]
+    pub fn sides(mut self, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self.seen = Some(seen.into());
+        self
+    }
+
+    /// Adds what would allow it.
+    #[must_use]
+    pub fn needs(mut self, needs: impl Into<String>) -> Self {
+        self.needs = Some(needs.into());
+        self
+    }
+}
+
+impl<T> Observation<T> {
+    /// An observation outside the run's time line.
+    pub fn at_rest(outcome: Outcome<T>) -> Self {
+        Self { started_ms: 0, took_ms: 0, outcome }
+    }
+
+    /// A probe that could not begin because of another one.
+    pub fn skipped(because: &str, text: impl Into<String>) -> Self {
+        Self::at_rest(Outcome::Skipped(Skip { because: because.to_owned(), text: text.into(), needs: None }))
+    }
+
+    /// A probe that has nothing to look at.
+    pub fn not_applicable(reason: impl Into<String>) -> Self {
+        Self::at_rest(Outcome::NotApplicable(reason.into()))
+    }
+
+    /// What was seen, if anything was.
+    pub fn seen(&self) -> Option<&T> {
+        match &self.outcome {
+            Outcome::Seen(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The failure, if it is one.
+    pub fn failed(&self) -> Option<&Failure> {
+        match &self.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+}

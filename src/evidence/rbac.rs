@@ -1,0 +1,67 @@
+//! The RBAC objects that touch one identity, reduced from the whole lists.
+
+use serde::{Deserialize, Serialize};
+
+use super::access::{NonResourceRule, ResourceRule};
+
+/// The part of a cluster's RBAC that matters here.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rbac {
+    /// Who read it: `self` or `reviewer`.
+    pub read_as: String,
+    /// How many bindings the cluster has.
+    pub bindings_total: usize,
+    /// Bindings with a subject that is this identity or looks like it.
+    pub bindings: Vec<Binding>,
+    /// Roles that those bindings name.
+    pub roles: Vec<Role>,
+    /// Kinds that could not be listed, with the reason.
+    pub unread: Vec<String>,
+}
+
+/// A RoleBinding or ClusterRoleBinding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Binding {
+    /// `RoleBinding` or `ClusterRoleBinding`.
+    pub kind: String,
+    /// Namespace, empty for a ClusterRoleBinding.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `Role` or `ClusterRole`.
+    pub role_kind: String,
+    /// The role's name.
+    pub role_name: String,
+    /// Its subjects (those that matter).
+    pub subjects: Vec<Subject>,
+}
+
+/// A subject of a binding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Subject {
+    /// `User`, `Group` or `ServiceAccount`.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace of a service account.
+    pub namespace: String,
+}
+
+/// A Role or ClusterRole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Role {
+    /// `Role` or `ClusterRole`.
+    pub kind: String,
+    /// Namespace, empty for a ClusterRole.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Rules on resources.
+    pub resource_rules: Vec<ResourceRule>,
+    /// Rules on paths.
+    pub non_resource_rules: Vec<NonResourceRule>,
+}

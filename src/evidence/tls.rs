@@ -1,0 +1,95 @@
+//! Certificates and handshakes.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a certificate says.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CertificateFacts {
+    /// Subject as RFC 4514 text.
+    pub subject: String,
+    /// Issuer as RFC 4514 text.
+    pub issuer: String,
+    /// Subject common names, in order.
+    pub common_names: Vec<String>,
+    /// Subject organisations, in order (groups of a client certificate).
+    pub organizations: Vec<String>,
+    /// DNS names and IP addresses of the subject alternative name.
+    pub names: Vec<String>,
+    /// Serial number, decimal.
+    pub serial: String,
+    /// Start of validity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// End of validity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+    /// Basic constraints say CA.
+    pub is_ca: bool,
+    /// Extended key usages: `clientAuth`, `serverAuth`, `any` or dotted OIDs.
+    pub extended_key_usages: Vec<String>,
+    /// Lower-case hex SHA-256 of the DER.
+    pub sha256: String,
+    /// Subject key id, colon-separated upper-case hex as Go prints it, or empty.
+    pub subject_key_id: String,
+    /// Authority key id, likewise.
+    pub authority_key_id: String,
+}
+
+/// One handshake, carried through although verification may have failed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsReport {
+    /// The name sent as SNI and checked.
+    pub server_name: String,
+    /// Negotiated version, e.g. `TLSv1_3`.
+    pub version: String,
+    /// Negotiated ALPN protocol.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpn: Option<String>,
+    /// Chain as presented, leaf first.
+    pub chain: Vec<CertificateFacts>,
+    /// Which roots judged: `kubeconfig`, `system`, `oidc-ca-file` or `none` (verification off).
+    pub roots: String,
+    /// How many roots.
+    pub root_count: usize,
+    /// The faults found, both of chain and name; empty is trust.
+    pub faults: Vec<TlsFault>,
+}
+
+/// Why a chain is not trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TlsFault {
+    /// The kind, for rules.
+    pub kind: TlsFaultKind,
+    /// One sentence.
+    pub detail: String,
+    /// What should have been there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+}
+
+/// Kinds of distrust.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TlsFaultKind {
+    /// No root of ours signed it.
+    UnknownAuthority,
+    /// A root of ours has the issuer's name, but another key.
+    AuthorityKeyDiffers,
+    /// Not valid any more.
+    Expired,
+    /// Not valid yet.
+    NotYetValid,
+    /// The certificate is for other names.
+    NameMismatch,
+    /// Not meant for servers.
+    WrongUsage,
+    /// Anything else.
+    Other,
+}

@@ -1,0 +1,24 @@
+//! kaccess explains why somebody cannot get into a Kubernetes cluster: look, write down, think, tell.
+//!
+//! | module | may use |
+//! |---|---|
+//! | secret, evidence | nothing of ours |
+//! | host | secret |
+//! | credential | secret, evidence |
+//! | apiserver | evidence |
+//! | report | evidence |
+//! | collect | host, secret, evidence, credential, apiserver::message |
+//! | rules | evidence, apiserver, report |
+//! | render | report, evidence |
+//! | cli | all |
+
+pub mod apiserver;
+pub mod cli;
+pub mod collect;
+pub mod credential;
+pub mod evidence;
+pub mod host;
+pub mod render;
+pub mod report;
+pub mod rules;
+pub mod secret;

@@ -1,0 +1,1 @@
+//! Tells: every renderer writes a value to a given writer.

@@ -1,0 +1,158 @@
+//! Findings and reports, and the order that puts the root cause first.
+
+use serde::{Deserialize, Serialize};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Somebody cannot get in.
+    Error,
+    /// Will hurt, or may.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Seen or probed evidence decides it.
+    Certain,
+    /// The evidence fits and its rivals do not.
+    Likely,
+    /// The evidence fits, and rivals do too.
+    Possible,
+}
+
+/// How a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// An API, the server or a log said so.
+    Seen,
+    /// Tried from where kaccess runs.
+    Probed,
+    /// For the control plane, by the models.
+    Inferred,
+}
+
+/// A reference into the evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Citation {
+    /// JSON pointer (RFC 6901) into the evidence file.
+    pub path: String,
+    /// How it is known.
+    pub grade: Grade,
+    /// What stands there, in words.
+    pub text: String,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Step {
+    /// The step in words.
+    pub text: String,
+    /// A command to copy.
+    pub command: Option<String>,
+    /// A manifest or file, whole.
+    pub manifest: Option<String>,
+}
+
+impl Step {
+    /// A step in words.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), command: None, manifest: None }
+    }
+
+    /// A step with a command.
+    pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { text: text.into(), command: Some(command.into()), manifest: None }
+    }
+
+    /// A step with a manifest or a piece of configuration.
+    pub fn manifest(text: impl Into<String>, manifest: impl Into<String>) -> Self {
+        Self { text: text.into(), command: None, manifest: Some(manifest.into()) }
+    }
+}
+
+/// A cause that fits where the cause itself is out of sight.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its code.
+    pub code: &'static str,
+    /// Why it fits.
+    pub why: String,
+    /// The one observation that would decide it.
+    pub decided_by: Step,
+}
+
+/// What a rule concludes.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// The rule's code.
+    pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The problem in one line.
+    pub title: String,
+    /// The chain of reasoning in words.
+    pub why: String,
+    /// What proves it; never empty.
+    pub cites: Vec<Citation>,
+    /// What to do; never empty.
+    pub fix: Vec<Step>,
+    /// Causes that fit, where this finding only names a consequence.
+    pub candidates: Vec<Candidate>,
+    /// Codes that this one explains when both are found.
+    pub explains: &'static [&'static str],
+    /// Position of the rule in the registry.
+    pub rank: usize,
+    /// The code that explains this one, set by [`diagnose`].
+    pub explained_by: Option<&'static str>,
+}
+
+/// Findings in the order to read them: the root cause first.
+///
+/// A finding explained by another one goes behind all unexplained ones; each part is ordered by severity,
+/// confidence and the registry's order. An explanation that would run in a circle is dropped.
+pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| (finding.severity, finding.confidence, finding.rank));
+    let explainers: Vec<Option<usize>> = (0..findings.len())
+        .map(|index| {
+            findings.iter().position(|other| other.code != findings[index].code && other.explains.contains(&findings[index].code))
+        })
+        .collect();
+    for index in 0..findings.len() {
+        // Follow the chain to its root; a chain that comes back to its start explains nothing.
+        let mut at = index;
+        let mut steps = 0;
+        while let Some(next) = explainers[at] {
+            at = next;
+            steps += 1;
+            if at == index || steps > findings.len() {
+                at = index;
+                break;
+            }
+        }
+        findings[index].explained_by = (at != index).then(|| findings[at].code);
+    }
+    findings.sort_by_key(|finding| {
+        // A warning that explains an error is the root cause and comes before errors of the same chain.
+        (finding.explained_by.is_some(), finding.severity, finding.confidence, finding.rank)
+    });
+    // Unexplained findings that explain an error go before unexplained ones of lower severity order.
+    let roots: Vec<&'static str> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .filter_map(|finding| finding.explained_by)
+        .collect();
+    findings.sort_by_key(|finding| {
+        let effective = if roots.contains(&finding.code) { Severity::Error } else { finding.severity };
+        (finding.explained_by.is_some(), effective, finding.confidence, finding.rank)
+    });
+    findings
+}

@@ -1,0 +1,1 @@
+//! One file per finding; this file is the one list.

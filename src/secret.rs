@@ -1,0 +1,234 @@
+//! What may never be printed, and the scrubber that keeps it out of foreign text.
+
+use std::sync::{Arc, LazyLock, RwLock};
+
+use regex::Regex;
+use secrecy::{ExposeSecret, SecretString};
+
+/// A token, key or password. It has no Display and no Serialize, and Debug says nothing.
+#[derive(Clone)]
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Wraps a secret value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(SecretString::from(value.into()))
+    }
+
+    /// The value itself; called only where it is sent or parsed.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secret")
+    }
+}
+
+/// What stands in a text in place of a secret.
+pub const REDACTED: &str = "[redacted]";
+
+/// Secrets shorter than this are not searched for: they would blank ordinary words.
+const SHORTEST: usize = 6;
+
+/// Knows every secret met in this run and removes them, and control characters, from foreign text.
+#[derive(Clone, Default)]
+pub struct Scrubber {
+    known: Arc<RwLock<Vec<SecretString>>>,
+}
+
+impl std::fmt::Debug for Scrubber {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Scrubber")
+    }
+}
+
+impl Scrubber {
+    /// Remembers a secret, with the parts and encodings in which it may come back.
+    pub fn learn(&self, value: &str) {
+        let value = value.trim();
+        if value.len() < SHORTEST {
+            return;
+        }
+        let mut forms = vec![value.to_owned()];
+        let parts: Vec<&str> = value.split('.').collect();
+        if parts.len() == 3 && parts[2].len() >= SHORTEST {
+            forms.push(parts[2].to_owned());
+        }
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::STANDARD;
+        forms.push(engine.encode(value));
+        let escaped: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        if escaped != value {
+            forms.push(escaped);
+        }
+        let Ok(mut known) = self.known.write() else { return };
+        for form in forms {
+            if !known.iter().any(|old| old.expose_secret() == form) {
+                known.push(SecretString::from(form));
+            }
+        }
+        // The longest first, so that a whole token goes before its signature.
+        known.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
+    }
+
+    /// Remembers a secret value.
+    pub fn learn_secret(&self, secret: &Secret) {
+        self.learn(secret.expose());
+    }
+
+    /// Foreign text, fit for evidence: known secrets and secret-looking values blanked, control and
+    /// bidirectional characters removed (line feeds and tabs stay).
+    pub fn text(&self, foreign: &str) -> String {
+        let mut text: String = foreign.to_owned();
+        if let Ok(known) = self.known.read() {
+            for secret in known.iter() {
+                if text.contains(secret.expose_secret()) {
+                    text = text.replace(secret.expose_secret(), REDACTED);
+                }
+            }
+        }
+        let text = strip_control(&text);
+        blank_secret_shapes(&text)
+    }
+
+    /// The same, cut to `limit` bytes at a character boundary.
+    pub fn text_limited(&self, foreign: &str, limit: usize) -> String {
+        let mut text = self.text(foreign);
+        if text.len() > limit {
+            let mut end = limit;
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// Removes ANSI sequences, control characters and bidirectional overrides.
+pub fn strip_control(text: &str) -> String {
+    static ANSI: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new("\u{1b}(\\[[0-?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])").expect("constant pattern")
+    });
+    ANSI.replace_all(text, "")
+        .chars()
+        .filter(|c| {
+            !(c.is_control() && !matches!(c, '\n' | '\t')
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+        })
+        .collect()
+}
+
+/// Blanks what looks like a secret of somebody else: bearer tokens, JWT signatures, key = value pairs, PEM keys,
+/// URL userinfo, presigned signatures, long random strings.
+fn blank_secret_shapes(text: &str) -> String {
+    static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+        [
+            (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", REDACTED),
+            (r"\beyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*){1,4}", REDACTED),
+            (r"k8s-aws-v1\.[A-Za-z0-9_-]+", "k8s-aws-v1.[redacted]"),
+            (r"(?i)\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}", "$1 [redacted]"),
+            (r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*:[^\s/@]*@", "$1[redacted]@"),
+            (r"(?i)\b(X-Amz-(?:Signature|Security-Token|Credential))=[^&\s]+", "$1=[redacted]"),
+            (
+                r#"(?i)((?:[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|passphrase|credential|assertion|cookie))["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,;&"']+)"#,
+                "$1[redacted]",
+            ),
+            (
+                r#"(?i)(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)\s+[^\s-][^\s]*"#,
+                "$1 [redacted]",
+            ),
+        ]
+        .into_iter()
+        .map(|(pattern, replacement)| (Regex::new(pattern).expect("constant pattern"), replacement))
+        .collect()
+    });
+    static RANDOM: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/=~-]{24,}").expect("constant pattern"));
+    let mut text = text.to_owned();
+    for (shape, replacement) in SHAPES.iter() {
+        if shape.is_match(&text) {
+            text = shape.replace_all(&text, *replacement).into_owned();
+        }
+    }
+    RANDOM
+        .replace_all(&text, |found: &regex::Captures<'_>| {
+            let word = &found[0];
+            if looks_random(word) { REDACTED.to_owned() } else { word.to_owned() }
+        })
+        .into_owned()
+}
+
+/// A long run of mixed case and digits that is no path and no sentence of words joined by dashes.
+fn looks_random(word: &str) -> bool {
+    let upper = word.bytes().filter(u8::is_ascii_uppercase).count();
+    let lower = word.bytes().filter(u8::is_ascii_lowercase).count();
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    // Letters and digits change into each other often in random text, rarely in names and paths.
+    let class = |b: u8| {
+        if b.is_ascii_uppercase() {
+            1
+        } else if b.is_ascii_lowercase() {
+            2
+        } else if b.is_ascii_digit() {
+            3
+        } else {
+            4
+        }
+    };
+    let bytes = word.as_bytes();
+    let changes = bytes.windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count();
+    upper >= 3 && lower >= 3 && digits >= 2 && changes * 3 >= bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_secrets_go_in_every_form() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("aaaa.bbbb.SIGNATURE");
+        scrubber.learn("p@ss word&1");
+        let text = scrubber.text("x aaaa.bbbb.SIGNATURE y SIGNATURE z p@ss word&1 p%40ss+word%261");
+        assert_eq!(text, "x [redacted] y [redacted] z [redacted] [redacted]");
+    }
+
+    #[test]
+    fn foreign_secrets_are_recognised_by_shape() {
+        let scrubber = Scrubber::default();
+        for (foreign, expected) in [
+            ("Authorization: Bearer abcdefghij", "Authorization: Bearer [redacted]"),
+            ("https://u:pw@host/x", "https://[redacted]@host/x"),
+            ("client_secret=abc&x=1", "client_secret=[redacted]&x=1"),
+            (r#"{"access_token":"abc"}"#, r#"{"access_token":[redacted]}"#),
+            ("--client-secret abc --listen x", "--client-secret [redacted] --listen x"),
+            ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
+        ] {
+            assert_eq!(scrubber.text(foreign), expected);
+        }
+    }
+
+    #[test]
+    fn ordinary_text_stays() {
+        let scrubber = Scrubber::default();
+        for text in [
+            "oidc: authenticator not initialized",
+            "/realms/platform/.well-known/openid-configuration",
+            "Get \"https://localhost:8443/realms/Platform\": dial tcp: lookup x on 10.0.0.2:53: no such host",
+            "invalid bearer token",
+            "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess",
+        ] {
+            assert_eq!(scrubber.text(text), text);
+        }
+    }
+
+    #[test]
+    fn terminal_control_is_removed() {
+        assert_eq!(Scrubber::default().text("a\u{1b}[31mred\u{1b}[0m\u{202e}b\r\n\tc\u{7}"), "aredb\n\tc");
+    }
+}
