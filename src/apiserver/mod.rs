@@ -1,5 +1,6 @@
 //! A pure model of kube-apiserver: what it believes, what it allows and what it says.
 
 pub mod authn;
+pub mod authz;
 pub mod configuration;
 pub mod message;

@@ -1,1 +1,292 @@
-//! (in work)
+//! `kaccess doctor`: looks at everything, thinks, and tells the root cause first.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::flags::{ConnectionArgs, Format, OutputArgs, parse_duration};
+use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
+use crate::apiserver::{configuration, message};
+use crate::collect::credential::ExecOptions;
+use crate::collect::plan::{self, Plan};
+use crate::evidence::{Evidence, Outcome, SCHEMA};
+use crate::host::Host;
+use crate::render::{json, markdown, terminal};
+use crate::report::doctor::DoctorReport;
+use crate::report::{Severity, diagnose};
+use crate::rules::{Case, check_all};
+use crate::secret::Scrubber;
+
+/// The recorded incident that `--demo` replays.
+const DEMO: &str = include_str!("../../testdata/cases/first-incident/evidence.json");
+
+/// Larger evidence files are refused, in bytes.
+const EVIDENCE_LIMIT: u64 = 32 * 1024 * 1024;
+
+/// From which severity on the exit code is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Errors only.
+    Error,
+    /// Warnings too.
+    Warning,
+    /// Always exit 0.
+    Never,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
+    kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" ...'\n  \
+    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --demo")]
+pub struct DoctorArgs {
+    /// Examine this issuer instead of the token's
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+    /// The client id that the API server is configured for
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// A context of the same cluster with more rights: TokenReview, metrics and flags are read with it
+    #[arg(long, value_name = "CONTEXT")]
+    reviewer_context: Option<String>,
+    /// Put the TokenReview with the current context's own rights
+    #[arg(long)]
+    review: bool,
+    /// kube-apiserver's static-Pod manifest, flags line, or AuthenticationConfiguration
+    #[arg(long, value_name = "FILE")]
+    apiserver_config: Option<PathBuf>,
+    /// kube-apiserver's log (- is stdin)
+    #[arg(long, value_name = "FILE|-")]
+    log: Option<String>,
+    /// The message you met: kubectl's, helm's, a log line (@FILE and - are read)
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    error: Option<String>,
+    /// CA that judges the issuer's certificate, as --oidc-ca-file of kube-apiserver
+    #[arg(long, value_name = "FILE")]
+    oidc_ca_file: Option<PathBuf>,
+    /// Write the evidence to a file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Diagnose saved evidence; opens no connection
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "demo"])]
+    from: Option<PathBuf>,
+    /// Replay a recorded incident: Keycloak behind an allow-list that refuses the control plane
+    #[arg(long, conflicts_with = "save")]
+    demo: bool,
+    /// Show names and types of claims, not their values
+    #[arg(long)]
+    hide_claims: bool,
+    /// From which severity on the exit code is 1
+    #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
+    fail_on: FailOn,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+    /// Open no connection at all (implies --no-exec)
+    #[arg(long)]
+    offline: bool,
+    /// Limit of the whole run, the plugin not counted
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Duration,
+    /// Limit of the credential plugin
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
+    exec_timeout: Duration,
+    /// Compare DNS with this resolver
+    #[arg(long, default_value = "off", value_name = "ADDR|off")]
+    public_resolver: String,
+    /// One line a finding
+    #[arg(long)]
+    short: bool,
+    /// Passing checks and times too
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When kaccess itself could not run: unreadable files, bad flags.
+pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
+    let scrubber = Scrubber::default();
+    let mut interrupted = false;
+    let evidence = if arguments.demo {
+        read_evidence(DEMO.as_bytes(), "the built-in demo")?
+    } else if let Some(path) = &arguments.from {
+        load_evidence(path)?
+    } else {
+        let plan = plan_of(host, connection, arguments, &scrubber)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+        let mut evidence = runtime.block_on(async {
+            let mut evidence = plan::gather(host, &plan, &scrubber).await;
+            // The second round: the issuer that the API server is configured for, where it is not the token's.
+            if let Some(url) = other_issuer(&evidence).filter(|_| !plan.offline) {
+                evidence.configured_issuer = Some(plan::gather_issuer(host, &plan, &url, &scrubber).await);
+                evidence.took_ms = host.elapsed_ms();
+            }
+            evidence
+        });
+        // A blocked reader (stdin, a FIFO) must not keep the process.
+        runtime.shutdown_background();
+        interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
+            || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
+        let text = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
+        if let Some(path) = &arguments.save {
+            save(path, &text)?;
+            note(&format!("evidence written to {}", path.display()));
+        }
+        // A live run diagnoses the form it would save.
+        evidence = read_evidence(text.as_bytes(), "this run's evidence")?;
+        evidence
+    };
+    let report = {
+        let case = Case::new(&evidence);
+        DoctorReport::new(&evidence, diagnose(check_all(&case)))
+    };
+    let look = terminal::Look { width: host.width, verbose: arguments.verbose, hide_claims: arguments.hide_claims };
+    let mut text = Vec::new();
+    if arguments.short {
+        terminal::short(&report, &mut text)?;
+    } else {
+        match output.format() {
+            Format::Table => terminal::doctor(&report, &evidence, look, &mut text)?,
+            Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
+            Format::Json => json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?,
+            Format::Yaml => json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?,
+        }
+    }
+    if !output.quiet {
+        answer(&text)?;
+    }
+    if interrupted {
+        return Ok(INTERRUPTED);
+    }
+    let worst = report.findings.iter().map(|finding| finding.severity).min();
+    Ok(match (arguments.fail_on, worst) {
+        (FailOn::Never, _) | (_, None) => GOOD,
+        (FailOn::Error, Some(Severity::Error)) | (FailOn::Warning, Some(Severity::Error | Severity::Warning)) => BAD,
+        _ => GOOD,
+    })
+}
+
+/// The configured issuer that was not probed yet, where it is known that the token's is another one.
+fn other_issuer(evidence: &Evidence) -> Option<String> {
+    let case = Case::new(evidence);
+    let probed = evidence.issuer.target.seen().map(|target| target.url.clone());
+    let (configuration, _) = case.configuration.as_ref()?;
+    if case.accepted() || configuration.jwt.is_empty() || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer_url) == probed.as_ref()) {
+        return None;
+    }
+    configuration.jwt.first().map(|jwt| jwt.issuer_url.clone())
+}
+
+fn plan_of(host: &Host, connection: &ConnectionArgs, arguments: &DoctorArgs, scrubber: &Scrubber) -> Result<Plan, Error> {
+    let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
+    let error = arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    let question = error.as_deref().and_then(message::forbidden).map(|found| found.question);
+    let oidc_ca = arguments
+        .oidc_ca_file
+        .as_ref()
+        .map(|path| std::fs::read_to_string(path).map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display()))))
+        .transpose()?;
+    let configuration = arguments
+        .apiserver_config
+        .as_ref()
+        .map(|path| -> Result<_, Error> {
+            let text = std::fs::read_to_string(path).map_err(|error| Error::plain(format!("--apiserver-config {}: {error}", path.display())))?;
+            let flags = configuration::parse_flags_text(&text, &path.display().to_string())
+                .map_err(|error| Error::new(format!("--apiserver-config {}: {error}", path.display()), "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration"))?;
+            Ok(Ok(flags))
+        })
+        .transpose()?;
+    if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
+        std::fs::File::open(path).map_err(|error| Error::plain(format!("--log {path}: {error}")))?;
+    }
+    let public_resolver = match arguments.public_resolver.as_str() {
+        "off" => None,
+        address => Some(address.parse().map_err(|_| Error::new(format!("--public-resolver {address:?} is no address"), "give an IP address such as 9.9.9.9, or off"))?),
+    };
+    Ok(Plan {
+        flags,
+        issuer: arguments.issuer.clone(),
+        client_id: arguments.client_id.clone(),
+        oidc_ca,
+        reviewer_context: arguments.reviewer_context.clone(),
+        review: arguments.review,
+        configuration,
+        log: arguments.log.clone(),
+        error,
+        question,
+        offline: arguments.offline,
+        exec: ExecOptions {
+            allowed: !arguments.no_exec && !arguments.offline,
+            timeout: arguments.exec_timeout,
+            show_stderr: host.stderr_is_terminal,
+            interactive: host.stdin_is_terminal,
+        },
+        timeout: arguments.timeout,
+        public_resolver,
+    })
+}
+
+/// A text argument, `@file`, or `-` for stdin.
+fn text_or_file(value: &str) -> Result<String, Error> {
+    const LIMIT: u64 = 1024 * 1024;
+    let mut text = String::new();
+    if value == "-" {
+        std::io::stdin().take(LIMIT).read_to_string(&mut text)?;
+    } else if let Some(path) = value.strip_prefix('@') {
+        let file = std::fs::File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        file.take(LIMIT).read_to_string(&mut text).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+    } else {
+        value.clone_into(&mut text);
+    }
+    Ok(text)
+}
+
+fn load_evidence(path: &Path) -> Result<Evidence, Error> {
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).map_err(|error| Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save"))?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Err(Error::new(format!("--from {name}: is a directory"), "give a file written by kaccess doctor --save"));
+    }
+    if metadata.len() > EVIDENCE_LIMIT {
+        return Err(Error::new(format!("--from {name}: {} bytes are too many for evidence", metadata.len()), format!("evidence files have at most {EVIDENCE_LIMIT} bytes")));
+    }
+    let mut bytes = Vec::new();
+    file.take(EVIDENCE_LIMIT).read_to_end(&mut bytes)?;
+    read_evidence(&bytes, &name)
+}
+
+fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
+    let hint = "give a file written by kaccess doctor --save, whole";
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(format!("{name} is no evidence: {:?} error at line {} column {}", error.classify(), error.line(), error.column()), hint))?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
+    if schema != SCHEMA {
+        return Err(Error::new(
+            format!("{name} has the schema {schema:?}; this kaccess reads {SCHEMA:?}"),
+            "use the kaccess version that wrote it, or look again with this one",
+        ));
+    }
+    serde_json::from_value(value).map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
+}
+
+/// Writes a file whole or not at all; an old one stays when writing fails.
+fn save(path: &Path, text: &str) -> Result<(), Error> {
+    let complain = |error: std::io::Error| Error::plain(format!("--save {}: {error}", path.display()));
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    std::fs::write(&part, text).map_err(complain)?;
+    std::fs::rename(&part, path).map_err(|error| {
+        let _ = std::fs::remove_file(&part);
+        complain(error)
+    })
+}

@@ -1,1 +1,397 @@
-//! (in work)
+//! Requests to an API server: reviews, metrics, flags, and the same path with and without a credential.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::credential::Obtained;
+use super::kubeconfig::Impersonation;
+use super::wire::{Answer, Limits, Wire};
+use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
+use crate::evidence::identity::User;
+use crate::evidence::{Failure, FailureKind};
+use crate::secret::{Scrubber, Secret};
+
+/// How much of a foreign body stays in the evidence, in bytes.
+const BODY_KEPT: usize = 2048;
+
+/// An API server, spoken to with one credential (or none).
+#[derive(Clone)]
+pub struct Api {
+    wire: Wire,
+    base: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    scrubber: Scrubber,
+}
+
+impl Api {
+    /// An API without any credential.
+    pub fn anonymous(wire: Wire, server: &url::Url, scrubber: &Scrubber) -> Self {
+        Self { wire, base: server.path().trim_end_matches('/').to_owned(), headers: Vec::new(), scrubber: scrubber.clone() }
+    }
+
+    /// An API with a credential and, where asked for, impersonation. A client certificate belongs into the wire.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header.
+    pub fn with_credential(
+        wire: Wire,
+        server: &url::Url,
+        obtained: &Obtained,
+        impersonation: Option<&Impersonation>,
+        scrubber: &Scrubber,
+    ) -> Result<Self, Failure> {
+        let mut api = Self::anonymous(wire, server, scrubber);
+        let authorization = match (&obtained.token, &obtained.basic) {
+            (Some(token), _) => Some(Secret::new(format!("Bearer {}", token.expose()))),
+            (None, Some((user, password))) => Some(Secret::new(format!(
+                "Basic {}",
+                base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.expose()))
+            ))),
+            (None, None) => None,
+        };
+        if let Some(value) = authorization {
+            let mut header = HeaderValue::from_str(value.expose()).map_err(|_| {
+                Failure::new(
+                    FailureKind::Malformed,
+                    "the token holds a character that no HTTP header can carry (a line feed, most likely)",
+                )
+            })?;
+            header.set_sensitive(true);
+            api.headers.push((AUTHORIZATION, header));
+        }
+        if let Some(impersonation) = impersonation {
+            api.headers.extend(impersonation_headers(impersonation)?);
+        }
+        Ok(api)
+    }
+
+    /// One GET.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn get(&self, path: &str, limits: Limits) -> Result<Answer, Failure> {
+        self.send("GET", path, None, "application/json", limits).await
+    }
+
+    /// One request with this API's credential.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Vec<u8>>,
+        accept: &str,
+        limits: Limits,
+    ) -> Result<Answer, Failure> {
+        let mut request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .header(http::header::ACCEPT, accept);
+        if body.is_some() {
+            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Bytes::from(body.unwrap_or_default()))
+            .map_err(|error| Failure::new(FailureKind::Malformed, format!("the request cannot be built: {error}")))?;
+        self.wire.send(request, limits).await
+    }
+
+    /// Creates a review object and returns the server's answer to it.
+    ///
+    /// # Errors
+    /// [`FailureKind::Unauthorized`], [`FailureKind::Forbidden`], [`FailureKind::Unsupported`] (the API is not there)
+    /// and the failures of the way.
+    pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
+        let body = serde_json::to_vec(review)
+            .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
+        let answer = self.send("POST", path, Some(body), "application/json", Limits::small()).await?;
+        self.decode(&answer)
+    }
+
+    /// The object in a good answer, or the failure a bad one means.
+    ///
+    /// # Errors
+    /// As [`Api::review`].
+    pub fn decode<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, Failure> {
+        if answer.status.is_success() {
+            return serde_json::from_slice(&answer.body).map_err(|_| {
+                Failure::new(FailureKind::Protocol, "the answer is no JSON of the kind asked for")
+                    .sides("a review object", self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120))
+            });
+        }
+        Err(self.refusal(answer))
+    }
+
+    /// What a status other than success means.
+    pub fn refusal(&self, answer: &Answer) -> Failure {
+        let status = answer.status.as_u16();
+        let message = serde_json::from_slice::<Value>(&answer.body)
+            .ok()
+            .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
+            .unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
+        let message = self.scrubber.text_limited(message.trim(), 600);
+        let kind = match status {
+            401 => FailureKind::Unauthorized,
+            403 => FailureKind::Forbidden,
+            404 => FailureKind::Unsupported,
+            _ => FailureKind::Http,
+        };
+        Failure::new(kind, format!("{status} {}: {message}", answer.status.canonical_reason().unwrap_or_default()))
+    }
+
+    /// The answer as evidence.
+    pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
+        http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
+    }
+}
+
+/// An HTTP answer as evidence: scrubbed and cut.
+pub fn http_answer(
+    method: &str,
+    url: &str,
+    status: http::StatusCode,
+    headers: &http::HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+    scrubber: &Scrubber,
+) -> HttpAnswer {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|value| scrubber.text_limited(value, 300));
+    HttpAnswer {
+        method: method.to_owned(),
+        url: url.split('?').next().unwrap_or_default().to_owned(),
+        status: status.as_u16(),
+        reason: status.canonical_reason().unwrap_or_default().to_owned(),
+        content_type: header("content-type"),
+        server: header("server"),
+        date: header("date").as_deref().and_then(http_date),
+        received_at: Some(now),
+        location: header("location").map(|location| location.split('?').next().unwrap_or_default().to_owned()),
+        body: scrubber.text_limited(&String::from_utf8_lossy(&body[..body.len().min(4 * BODY_KEPT)]), BODY_KEPT),
+        body_length: body.len(),
+    }
+}
+
+/// A Date header (RFC 9110, IMF-fixdate).
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+/// Impersonation as headers.
+fn impersonation_headers(impersonation: &Impersonation) -> Result<Vec<(HeaderName, HeaderValue)>, Failure> {
+    let mut headers = Vec::new();
+    let mut add = |name: String, value: &str| -> Result<(), Failure> {
+        let bad = |_| Failure::new(FailureKind::Malformed, format!("{name} cannot carry {value:?}"));
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad(()))?;
+        headers.push((header, HeaderValue::from_str(value).map_err(|_| bad(()))?));
+        Ok(())
+    };
+    if let Some(user) = &impersonation.user {
+        add("Impersonate-User".to_owned(), user)?;
+    }
+    if let Some(uid) = &impersonation.uid {
+        add("Impersonate-Uid".to_owned(), uid)?;
+    }
+    for group in &impersonation.groups {
+        add("Impersonate-Group".to_owned(), group)?;
+    }
+    for (key, value) in &impersonation.extra {
+        let escaped: String = url::form_urlencoded::byte_serialize(key.to_lowercase().as_bytes()).collect();
+        add(format!("Impersonate-Extra-{}", escaped.replace('+', "%20")), value)?;
+    }
+    Ok(headers)
+}
+
+/// TokenReview of a token by somebody who may.
+///
+/// # Errors
+/// As [`Api::review`]; a refusal names the right that is missing.
+pub async fn token_review(reviewer: &Api, token: &Secret, scrubber: &Scrubber) -> Result<TokenReview, Failure> {
+    let review = json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenReview",
+        "spec": { "token": token.expose() },
+    });
+    let answer: Value = reviewer
+        .review("/apis/authentication.k8s.io/v1/tokenreviews", &review)
+        .await
+        .map_err(|failure| match failure.kind {
+            FailureKind::Forbidden => failure.needs("create on tokenreviews.authentication.k8s.io (cluster scope)"),
+            _ => failure,
+        })?;
+    let status = answer.get("status").cloned().unwrap_or_default();
+    let user = status.get("user").cloned().unwrap_or_default();
+    let authenticated = status.get("authenticated").and_then(Value::as_bool).unwrap_or(false);
+    Ok(TokenReview {
+        authenticated,
+        user: authenticated.then(|| user_info(&user)),
+        error: status
+            .get("error")
+            .and_then(Value::as_str)
+            .filter(|error| !error.is_empty())
+            .map(|error| scrubber.text_limited(error, BODY_KEPT)),
+    })
+}
+
+/// UserInfo of a review.
+pub fn user_info(user: &Value) -> User {
+    let text = |name: &str| user.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    User {
+        username: text("username"),
+        uid: text("uid"),
+        groups: user.get("groups").map(list).unwrap_or_default(),
+        extra: user
+            .get("extra")
+            .and_then(Value::as_object)
+            .map(|extra| extra.iter().map(|(key, values)| (key.clone(), list(values))).collect())
+            .unwrap_or_default(),
+    }
+}
+
+/// The authentication series of `/metrics`.
+///
+/// # Errors
+/// As [`Api::get`]; a refusal names the right that is missing.
+pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, Failure> {
+    let limits = Limits { body_bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
+    let answer = api.send("GET", "/metrics", None, "text/plain", limits).await?;
+    if !answer.status.is_success() {
+        return Err(api.refusal(&answer).needs("get on the path /metrics (ClusterRole system:monitoring)"));
+    }
+    let mut metrics = parse_metrics(&String::from_utf8_lossy(&answer.body));
+    metrics.token_issuer_hash = token_issuer.map(|issuer| format!("sha256:{}", sha256_hex(issuer.as_bytes())));
+    Ok(metrics)
+}
+
+/// Lower-case hex SHA-256.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Picks the series about JWT authenticators and the authentication configuration.
+fn parse_metrics(text: &str) -> Metrics {
+    const PREFIX: &str = "apiserver_authentication_";
+    let mut issuers: BTreeMap<String, IssuerMetrics> = BTreeMap::new();
+    let mut metrics = Metrics::default();
+    let mut reloads: BTreeMap<String, f64> = BTreeMap::new();
+    for line in text.lines() {
+        let Some(rest) = line.strip_prefix(PREFIX) else { continue };
+        let Some((name, rest)) = rest.split_once('{') else { continue };
+        let Some((labels, value)) = rest.rsplit_once('}') else { continue };
+        let Ok(value) = value.trim().parse::<f64>() else { continue };
+        let label = |wanted: &str| -> Option<&str> {
+            let start = labels.find(&format!("{wanted}=\""))? + wanted.len() + 2;
+            labels[start..].split('"').next()
+        };
+        if name == "config_controller_last_config_info" {
+            metrics.configuration_hash = label("hash").map(str::to_owned);
+        }
+        if name == "config_controller_automatic_reload_last_timestamp_seconds" {
+            if let Some(status) = label("status") {
+                reloads.insert(status.to_owned(), value);
+            }
+        }
+        let Some(hash) = label("jwt_issuer_hash") else { continue };
+        let issuer = issuers
+            .entry(hash.to_owned())
+            .or_insert_with(|| IssuerMetrics { issuer_hash: hash.to_owned(), ..IssuerMetrics::default() });
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters and epoch seconds")]
+        match (name, label("result")) {
+            ("jwt_authenticator_latency_seconds_count", Some("success")) => issuer.successes += value as u64,
+            ("jwt_authenticator_latency_seconds_count", Some("failure")) => issuer.failures += value as u64,
+            ("jwt_authenticator_jwks_fetch_last_timestamp_seconds", Some("success")) => {
+                issuer.keys_fetched_at = Timestamp::from_second(value as i64).ok();
+            }
+            ("jwt_authenticator_jwks_fetch_last_timestamp_seconds", Some("failure")) => {
+                issuer.keys_failed_at = Timestamp::from_second(value as i64).ok();
+            }
+            ("jwt_authenticator_jwks_fetch_last_key_set_info", _) => issuer.key_set_hash = label("hash").map(str::to_owned),
+            _ => {}
+        }
+    }
+    metrics.reload_failed = match (reloads.get("failure"), reloads.get("success")) {
+        (Some(failure), Some(success)) => failure > success,
+        (Some(_), None) => true,
+        _ => false,
+    };
+    metrics.issuers = issuers.into_values().collect();
+    metrics
+}
+
+/// Flags that decide about access; the others are not kept.
+const KEPT_FLAGS: &[&str] = &[
+    "oidc-", "authentication-", "anonymous-auth", "service-account-issuer", "service-account-key-file", "api-audiences",
+    "client-ca-file", "requestheader-", "authorization-", "token-auth-file", "enable-bootstrap-token-auth",
+    "service-account-lookup", "feature-gates",
+];
+
+/// The flags in force, from `/flagz`.
+///
+/// # Errors
+/// As [`Api::get`]; 404 before Kubernetes 1.36.
+pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
+    let answer = api.send("GET", "/flagz", None, "text/plain", Limits::small()).await?;
+    if !answer.status.is_success() {
+        let failure = api.refusal(&answer);
+        return Err(match failure.kind {
+            FailureKind::Forbidden => failure.needs("get on the path /flagz (ClusterRole system:monitoring, Kubernetes 1.36 and later)"),
+            FailureKind::Unsupported => Failure::new(FailureKind::Unsupported, "this API server has no /flagz (it came with Kubernetes 1.36)"),
+            _ => failure,
+        });
+    }
+    let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in String::from_utf8_lossy(&answer.body).lines() {
+        let Some((name, value)) = line.trim().trim_start_matches("--").split_once('=') else { continue };
+        if KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) {
+            let value = scrubber.text_limited(value, 1024);
+            flags.entry(name.to_owned()).or_default().extend(flag_values(name, &value));
+        }
+    }
+    Ok(Flags { source: "/flagz".to_owned(), flags, authentication_configuration: None, complete: true })
+}
+
+/// `/flagz` prints lists as Go does, `[a,b]`; an unset list or text gives no value.
+fn flag_values(name: &str, value: &str) -> Vec<String> {
+    let lists = ["oidc-signing-algs", "api-audiences", "service-account-issuer", "service-account-key-file", "authorization-mode", "oidc-required-claim"];
+    let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    let parts: Vec<&str> = match inner {
+        Some(inner) => inner.split([',', ' ']).collect(),
+        None if lists.contains(&name) => value.split(',').collect(),
+        None => vec![value],
+    };
+    parts.into_iter().filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn series_of_an_uninitialised_issuer_are_read() {
+        let text = "# HELP x\napiserver_authentication_jwt_authenticator_latency_seconds_count{jwt_issuer_hash=\"sha256:aa\",result=\"failure\"} 4\n";
+        let metrics = parse_metrics(text);
+        assert_eq!(metrics.issuers.len(), 1);
+        assert_eq!(metrics.issuers[0].failures, 4);
+        assert!(metrics.issuers[0].keys_fetched_at.is_none());
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        assert_eq!(http_date("Tue, 24 Nov 2026 10:00:00 GMT").map(|time| time.to_string()).as_deref(), Some("2026-11-24T10:00:00Z"));
+    }
+}

@@ -1,1 +1,250 @@
-//! (in work)
+//! The OIDC issuer, asked from this machine: discovery and key set, with redirects followed by hand.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::apiserver::{http_answer, sha256_hex};
+use super::proxy;
+use super::tls::{TlsSettings, client_config};
+use crate::credential::signature;
+use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::{Scrubber, Secret};
+
+/// How large a document of an issuer may be, in bytes.
+const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How many redirects are followed.
+const REDIRECTS: usize = 5;
+
+/// The User-Agent of Go's HTTP client, which the control plane asks with.
+pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";
+
+/// kaccess' own User-Agent.
+pub const OWN_AGENT: &str = concat!("kaccess/", env!("CARGO_PKG_VERSION"));
+
+/// The issuer as a target.
+///
+/// # Errors
+/// When the URL is none that an API server would take.
+pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
+    let parsed = url::Url::parse(url)
+        .map_err(|error| Failure::new(FailureKind::Malformed, format!("the issuer {url:?} is no URL: {error}")))?;
+    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+    if !matches!(parsed.scheme(), "https" | "http") || host.is_empty() {
+        return Err(Failure::new(FailureKind::Malformed, format!("the issuer {url:?} has no host that could be asked"))
+            .sides("an https URL", url));
+    }
+    Ok(Target { url: url.to_owned(), origin: origin.to_owned(), laboratory: is_laboratory(&host), host })
+}
+
+fn is_laboratory(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The discovery URL, as go-oidc builds it: one slash at the end is dropped.
+pub fn discovery_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
+}
+
+/// One GET, redirects followed by hand.
+struct Fetched {
+    status: http::StatusCode,
+    headers: http::HeaderMap,
+    body: Vec<u8>,
+    url: String,
+    redirects: Vec<String>,
+}
+
+async fn fetch(url: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Fetched, Failure> {
+    let mut at = url::Url::parse(url).map_err(|error| Failure::new(FailureKind::Malformed, format!("{url:?} is no URL: {error}")))?;
+    let laboratory = is_laboratory(at.host_str().unwrap_or_default().trim_matches(['[', ']']));
+    let mut redirects = Vec::new();
+    loop {
+        let response = one(&at, agent, tls, host, scrubber).await?;
+        let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let follow = response.status().is_redirection().then_some(location).flatten();
+        let Some(location) = follow else {
+            let status = response.status();
+            let headers = response.headers().clone();
+            let body = read_limited(response).await?;
+            return Ok(Fetched { status, headers, body, url: at.to_string(), redirects });
+        };
+        if redirects.len() == REDIRECTS {
+            return Err(Failure::new(FailureKind::Limit, format!("{url} redirects more than {REDIRECTS} times")));
+        }
+        let next = at.join(&location).map_err(|_| Failure::new(FailureKind::Protocol, format!("{at} redirects to something that is no URL")))?;
+        if !allowed_target(&next, laboratory) {
+            return Err(Failure::new(
+                FailureKind::Declined,
+                format!("{} redirects to {}, where kaccess does not go", display(&at), display(&next)),
+            ));
+        }
+        redirects.push(display(&next));
+        at = next;
+    }
+}
+
+/// A URL without userinfo and query.
+fn display(url: &url::Url) -> String {
+    let mut url = url.clone();
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+/// No other schemes, and from a real issuer no way into this machine or to link-local metadata services.
+fn allowed_target(url: &url::Url, laboratory: bool) -> bool {
+    if !matches!(url.scheme(), "http" | "https") {
+        return false;
+    }
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) if address.is_link_local() || address.is_unspecified() => false,
+        Ok(IpAddr::V6(address)) if address.is_unicast_link_local() || address.is_unspecified() => false,
+        _ => laboratory || !is_laboratory(host),
+    }
+}
+
+async fn one(url: &url::Url, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<reqwest::Response, Failure> {
+    let decision = proxy::choose(host, url, None)?;
+    let mut builder = reqwest::Client::builder()
+        .user_agent(agent)
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(8))
+        .no_proxy();
+    if url.scheme() == "https" {
+        let (config, _recorder) = client_config(tls, &[b"h2", b"http/1.1"], host)?;
+        builder = builder.tls_backend_preconfigured((*config).clone());
+    } else {
+        let (config, _recorder) = client_config(tls, &[b"http/1.1"], host)?;
+        builder = builder.tls_backend_preconfigured((*config).clone());
+    }
+    if let Some(proxy) = &decision.proxy {
+        let secret = proxy.url_with_userinfo();
+        let proxy = reqwest::Proxy::all(secret.expose())
+            .map_err(|_| Failure::new(FailureKind::Proxy, format!("the proxy of {} is no URL", decision.reason)))?;
+        builder = builder.proxy(proxy);
+    }
+    let client = builder.build().map_err(|error| Failure::new(FailureKind::Bug, scrubber.text(&error.to_string())))?;
+    client.get(url.clone()).header(http::header::ACCEPT, "application/json").send().await.map_err(|error| network_failure(&error, url, scrubber))
+}
+
+/// reqwest's error as a failure, with the innermost cause as words.
+fn network_failure(error: &reqwest::Error, url: &url::Url, scrubber: &Scrubber) -> Failure {
+    use std::error::Error as _;
+    let mut kind = if error.is_timeout() { FailureKind::Timeout } else { FailureKind::Closed };
+    let mut words = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            kind = match io.kind() {
+                std::io::ErrorKind::ConnectionRefused => FailureKind::Refused,
+                std::io::ErrorKind::TimedOut => FailureKind::Timeout,
+                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => FailureKind::Unreachable,
+                std::io::ErrorKind::InvalidData => FailureKind::Tls,
+                _ => kind,
+            };
+        }
+        words.push(cause.to_string());
+        source = cause.source();
+    }
+    let text = words.last().cloned().unwrap_or_else(|| "the request failed".to_owned());
+    if words.iter().any(|word| word.contains("dns error") || word.contains("failed to lookup")) {
+        kind = FailureKind::NameNotFound;
+    }
+    if words.iter().any(|word| word.contains("tunnel")) {
+        kind = FailureKind::Proxy;
+    }
+    Failure::new(kind, scrubber.text_limited(&format!("GET {}: {text}", display(url)), 400))
+}
+
+async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|_| Failure::new(FailureKind::Closed, "the connection was closed in the middle of the answer"))?
+    {
+        if body.len() + chunk.len() > DOCUMENT_LIMIT {
+            return Err(Failure::new(FailureKind::Limit, format!("the answer is longer than {DOCUMENT_LIMIT} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Reads the discovery document. An answer with another status or content is seen, not failed.
+///
+/// # Errors
+/// When no answer came.
+pub async fn discovery(issuer: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Discovery, Failure> {
+    let url = discovery_url(issuer);
+    let fetched = fetch(&url, agent, tls, host, scrubber).await?;
+    let mut answer = http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
+    let mut discovery = Discovery { user_agent: agent.to_owned(), redirects: fetched.redirects, ..Discovery::default() };
+    if fetched.status == http::StatusCode::OK {
+        match serde_json::from_slice::<Value>(&fetched.body) {
+            Ok(document) if document.is_object() => {
+                let text = |name: &str| document.get(name).and_then(Value::as_str).map(|value| scrubber.text_limited(value, 1024));
+                discovery.issuer = Some(text("issuer").unwrap_or_default());
+                discovery.jwks_uri = text("jwks_uri");
+                // The document is public and long; what matters of it stands in the fields.
+                answer.body = String::new();
+            }
+            Ok(_) => discovery.unparsable = Some("the document is JSON, but no object".to_owned()),
+            Err(error) => discovery.unparsable = Some(format!("no JSON: {}", category(&error))),
+        }
+    }
+    discovery.answer = answer;
+    Ok(discovery)
+}
+
+/// serde_json's complaint without quoting the input.
+fn category(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column()).to_lowercase()
+}
+
+/// Reads the key set.
+///
+/// # Errors
+/// When no answer came, or the discovery document sends us where kaccess does not go.
+pub async fn jwks(issuer: &str, jwks_uri: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Jwks, Failure> {
+    let base = url::Url::parse(issuer).map_err(|_| Failure::new(FailureKind::Malformed, "the issuer is no URL"))?;
+    let laboratory = is_laboratory(base.host_str().unwrap_or_default());
+    let target = url::Url::parse(jwks_uri)
+        .map_err(|error| Failure::new(FailureKind::Malformed, format!("jwks_uri {jwks_uri:?} is no URL: {error}")))?;
+    if !allowed_target(&target, laboratory) {
+        return Err(Failure::new(FailureKind::Declined, format!("jwks_uri leads to {}, where kaccess does not go", display(&target))));
+    }
+    let fetched = fetch(jwks_uri, agent, tls, host, scrubber).await?;
+    let mut answer = http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
+    let mut jwks = Jwks { user_agent: agent.to_owned(), ..Jwks::default() };
+    if fetched.status == http::StatusCode::OK {
+        match signature::parse_key_set(&fetched.body) {
+            Ok((keys, document)) => {
+                jwks.keys = keys;
+                jwks.document = Some(document);
+                answer.body = String::new();
+            }
+            Err(error) => jwks.unparsable = Some(scrubber.text_limited(&error, 400)),
+        }
+        jwks.body_hash = Some(format!("sha256:{}", sha256_hex(&fetched.body)));
+    }
+    jwks.answer = answer;
+    Ok(jwks)
+}
+
+/// The token's signature against a key set.
+///
+/// # Errors
+/// When there is no key set.
+pub fn check_signature(token: &Secret, jwks: &Jwks) -> Result<SignatureCheck, Failure> {
+    let document = jwks.document.as_ref().ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no key set to check against"))?;
+    Ok(signature::check(token.expose(), document))
+}

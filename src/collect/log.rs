@@ -1,1 +1,112 @@
-//! (in work)
+//! Reads a kube-apiserver log as a stream and keeps, grouped, the lines that say something about access.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+
+use crate::apiserver::message;
+use crate::evidence::apiserver::{Log, LogMatch};
+use crate::evidence::{Failure, FailureKind};
+use crate::secret::Scrubber;
+
+/// How long a line may be; the rest of a longer one is passed over.
+const LINE_LIMIT: usize = 64 * 1024;
+
+/// Reads a log to its end.
+///
+/// # Errors
+/// When reading fails before the first line.
+pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, Failure> {
+    let mut reader = BufReader::with_capacity(256 * 1024, input);
+    let mut log = Log { source: source.to_owned(), ..Log::default() };
+    let mut groups: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = match (&mut reader).take(LINE_LIMIT as u64).read_until(b'\n', &mut line) {
+            Ok(read) => read,
+            Err(error) if log.lines == 0 => {
+                return Err(Failure::new(FailureKind::Unreadable, format!("{source}: {error}")));
+            }
+            Err(_) => break,
+        };
+        if read == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') && read == LINE_LIMIT {
+            skip_line(&mut reader);
+        }
+        log.lines += 1;
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        for found in message::recognise(text) {
+            // One group a text and its telling fields, so that 403 and 502 of one issuer stay apart.
+            let key = ["status", "url", "expected", "got", "claim"]
+                .iter()
+                .filter_map(|name| found.fields.get(*name))
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("\u{0}");
+            let stamp = stamp(text);
+            let index = *groups.entry((found.text.name, key)).or_insert_with(|| {
+                log.matches.push(LogMatch {
+                    text: found.text.name.to_owned(),
+                    line: scrubber.text_limited(text, 1024),
+                    line_number: log.lines,
+                    first_seen: stamp.clone(),
+                    ..LogMatch::default()
+                });
+                log.matches.len() - 1
+            });
+            let group = &mut log.matches[index];
+            group.count += 1;
+            group.last_line_number = log.lines;
+            group.last_seen = stamp;
+            group.fields = found.fields.into_iter().map(|(name, value)| (name, scrubber.text_limited(&value, 512))).collect();
+        }
+    }
+    // The latest word first: what the server said last is what holds now.
+    log.matches.sort_by_key(|found| std::cmp::Reverse(found.last_line_number));
+    Ok(log)
+}
+
+fn skip_line(reader: &mut impl BufRead) {
+    loop {
+        let (used, done) = match reader.fill_buf() {
+            Ok([]) | Err(_) => return,
+            Ok(buffer) => match buffer.iter().position(|byte| *byte == b'\n') {
+                Some(at) => (at + 1, true),
+                None => (buffer.len(), false),
+            },
+        };
+        reader.consume(used);
+        if done {
+            return;
+        }
+    }
+}
+
+/// klog's time stamp (`E1123 06:21:53.522520`), as written; it has no year and no zone.
+fn stamp(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let day = words.find(|word| {
+        word.len() == 5 && word.starts_with(['I', 'W', 'E', 'F']) && word[1..].bytes().all(|byte| byte.is_ascii_digit())
+    })?;
+    let time = words.next().filter(|time| time.len() >= 8 && time.as_bytes()[2] == b':')?;
+    Some(format!("{}-{} {time}", &day[1..3], &day[3..5]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_grouped_and_counted() {
+        let text = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\n<head>\nE1123 06:22:03.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\n";
+        let log = read("-", text.as_bytes(), &Scrubber::default()).expect("a log");
+        assert_eq!(log.lines, 3);
+        assert_eq!(log.matches.len(), 1);
+        assert_eq!(log.matches[0].count, 2);
+        assert_eq!(log.matches[0].first_seen.as_deref(), Some("11-23 06:21:53.522520"));
+        assert_eq!(log.matches[0].last_line_number, 3);
+    }
+}

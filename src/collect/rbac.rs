@@ -1,1 +1,201 @@
-//! (in work)
+//! Reads the RBAC lists and keeps what touches one identity.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::apiserver::Api;
+use super::wire::Limits;
+use crate::evidence::access::{NonResourceRule, ResourceRule};
+use crate::evidence::identity::User;
+use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
+use crate::evidence::{Failure, FailureKind};
+
+/// How many bindings at most stay in the evidence.
+const KEPT: usize = 200;
+
+#[derive(Deserialize)]
+struct List<T> {
+    #[serde(default = "Vec::new")]
+    items: Vec<T>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Meta<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Named<'a> {
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawBinding<'a> {
+    #[serde(borrow, default)]
+    metadata: Meta<'a>,
+    #[serde(borrow, default)]
+    role_ref: Named<'a>,
+    #[serde(borrow, default)]
+    subjects: Option<Vec<Named<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct RawRole<'a> {
+    #[serde(borrow, default)]
+    metadata: Meta<'a>,
+    #[serde(default)]
+    rules: Option<Vec<RawRule>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct RawRule {
+    verbs: Vec<String>,
+    api_groups: Vec<String>,
+    resources: Vec<String>,
+    resource_names: Vec<String>,
+    #[serde(rename = "nonResourceURLs")]
+    paths: Vec<String>,
+}
+
+/// Lists the four kinds and reduces them to what touches this user: bindings with a subject that is, or looks like,
+/// the user or one of its groups, and the roles they name.
+///
+/// # Errors
+/// When neither kind of binding could be listed.
+pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure> {
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15) };
+    let get = |kind: &'static str| async move {
+        let answer = api.get(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?resourceVersion=0"), limits).await?;
+        if answer.status.is_success() {
+            return Ok(answer.body);
+        }
+        let failure = api.refusal(&answer);
+        Err(match failure.kind {
+            FailureKind::Forbidden => failure.needs(format!("list on {kind}.rbac.authorization.k8s.io (all namespaces)")),
+            _ => failure,
+        })
+    };
+    let (cluster_bindings, bindings, cluster_roles, roles) =
+        tokio::join!(get("clusterrolebindings"), get("rolebindings"), get("clusterroles"), get("roles"));
+    let mut reduced = Rbac { read_as: read_as.to_owned(), ..Rbac::default() };
+    let mut refusal = None;
+    for (kind, body) in [("ClusterRoleBinding", &cluster_bindings), ("RoleBinding", &bindings)] {
+        match body {
+            Ok(body) => match serde_json::from_slice::<List<RawBinding<'_>>>(body) {
+                Ok(list) => {
+                    reduced.bindings_total += list.items.len();
+                    for binding in &list.items {
+                        if let Some(binding) = keep_binding(kind, binding, user) {
+                            if reduced.bindings.len() < KEPT {
+                                reduced.bindings.push(binding);
+                            }
+                        }
+                    }
+                }
+                Err(_) => reduced.unread.push(format!("{kind}s: the list is no JSON of that kind")),
+            },
+            Err(failure) => {
+                reduced.unread.push(format!("{kind}s: {}", failure.detail));
+                refusal = Some(failure.clone());
+            }
+        }
+    }
+    if let Some(failure) = refusal.filter(|_| cluster_bindings.is_err() && bindings.is_err()) {
+        return Err(failure);
+    }
+    let wanted: BTreeSet<(String, String, String)> = reduced
+        .bindings
+        .iter()
+        .map(|binding| {
+            let namespace = if binding.role_kind == "Role" { binding.namespace.clone() } else { String::new() };
+            (binding.role_kind.clone(), namespace, binding.role_name.clone())
+        })
+        .collect();
+    for (kind, body) in [("ClusterRole", &cluster_roles), ("Role", &roles)] {
+        match body {
+            Ok(body) => {
+                if let Ok(list) = serde_json::from_slice::<List<RawRole<'_>>>(body) {
+                    for role in list.items {
+                        let key = (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
+                        if wanted.contains(&key) {
+                            reduced.roles.push(read_role(key, role.rules.unwrap_or_default()));
+                        }
+                    }
+                }
+            }
+            Err(failure) => reduced.unread.push(format!("{kind}s: {}", failure.detail)),
+        }
+    }
+    Ok(reduced)
+}
+
+fn read_role((kind, namespace, name): (String, String, String), rules: Vec<RawRule>) -> Role {
+    let mut role = Role { kind, namespace, name, ..Role::default() };
+    for rule in rules {
+        if rule.paths.is_empty() {
+            role.resource_rules.push(ResourceRule {
+                verbs: rule.verbs,
+                api_groups: rule.api_groups,
+                resources: rule.resources,
+                resource_names: rule.resource_names,
+            });
+        } else {
+            role.non_resource_rules.push(NonResourceRule { verbs: rule.verbs, paths: rule.paths });
+        }
+    }
+    role
+}
+
+/// A name without case, prefix and slashes, for finding look-alikes.
+fn core(name: &str) -> String {
+    let tail = name.rsplit(['#', ':', '/']).find(|part| !part.is_empty()).unwrap_or(name);
+    tail.to_lowercase()
+}
+
+fn keep_binding(kind: &str, binding: &RawBinding<'_>, user: &User) -> Option<Binding> {
+    let service_account = user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
+    let subjects: Vec<Subject> = binding
+        .subjects
+        .iter()
+        .flatten()
+        .enumerate()
+        .filter(|(_, subject)| {
+            let alike = |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name));
+            match subject.kind.as_ref() {
+                "User" => alike(&user.username),
+                "Group" => user.groups.iter().any(|group| alike(group)),
+                "ServiceAccount" => service_account.is_some_and(|(_, name)| name == subject.name),
+                _ => false,
+            }
+        })
+        .map(|(index, subject)| Subject {
+            kind: subject.kind.to_string(),
+            name: subject.name.to_string(),
+            namespace: subject.namespace.to_string(),
+            index,
+        })
+        .collect();
+    (!subjects.is_empty()).then(|| Binding {
+        kind: kind.to_owned(),
+        namespace: binding.metadata.namespace.to_string(),
+        name: binding.metadata.name.to_string(),
+        role_kind: binding.role_ref.kind.to_string(),
+        role_name: binding.role_ref.name.to_string(),
+        subjects,
+    })
+}

@@ -48,6 +48,9 @@ pub struct Evidence {
     pub access: Observation<access::Access>,
     /// The OIDC issuer, as seen from this machine.
     pub issuer: Issuer,
+    /// The issuer that the API server is configured for, where that is known and is not the one above.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configured_issuer: Option<Issuer>,
     /// What the control plane itself says.
     pub control_plane: ControlPlane,
     /// The RBAC objects that touch this identity.

@@ -48,6 +48,8 @@ pub struct Subject {
     pub name: String,
     /// Namespace of a service account.
     pub namespace: String,
+    /// Its place in the binding's whole list of subjects, from 0.
+    pub index: usize,
 }
 
 /// A Role or ClusterRole.

@@ -1,5 +1,7 @@
 //! Findings and reports, and the order that puts the root cause first.
 
+pub mod doctor;
+
 use serde::{Deserialize, Serialize};
 
 /// How bad a finding is.

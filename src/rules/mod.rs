@@ -1,1 +1,491 @@
 //! One file per finding; this file is the one list.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::apiserver::authn::{Judgement, Keys, judge_token};
+use crate::apiserver::configuration::{Configuration, from_flags};
+use crate::apiserver::message::{self, Text};
+use crate::evidence::{self, Evidence, FailureKind, Observation};
+use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
+
+/// A finding's page, as `explain` and docs/findings show it.
+#[derive(Debug)]
+pub struct Page {
+    /// What it means for the user.
+    pub means: &'static str,
+    /// What proves it.
+    pub evidence: &'static str,
+    /// What to do.
+    pub fix: &'static str,
+    /// Where to read more.
+    pub references: &'static str,
+}
+
+/// One finding's rule: its code, its page and its check.
+pub struct Rule {
+    /// Kebab-case code of findings.md.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The problem in one line.
+    pub title: &'static str,
+    /// Its page.
+    pub page: Page,
+    /// Texts of the API server that say this.
+    pub recognises: &'static [&'static Text],
+    /// Codes that are only its consequences.
+    pub explains: &'static [&'static str],
+    /// The check: pure, silent where the evidence was skipped.
+    pub check: fn(&Case<'_>) -> Vec<Finding>,
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.code)
+    }
+}
+
+impl Rule {
+    /// A finding of this rule; a first citation and a first step are always there.
+    pub fn finding(&self, confidence: Confidence, why: impl Into<String>, first: Citation, step: Step) -> Finding {
+        Finding {
+            code: self.code,
+            severity: self.severity,
+            confidence,
+            title: self.title.to_owned(),
+            why: why.into(),
+            cites: vec![first],
+            fix: vec![step],
+            candidates: Vec::new(),
+            explains: self.explains,
+            rank: 0,
+            explained_by: None,
+        }
+    }
+}
+
+impl Finding {
+    /// Replaces the rule's title by one with names in it.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Adds a citation.
+    #[must_use]
+    pub fn cite(mut self, citation: Citation) -> Self {
+        self.cites.push(citation);
+        self
+    }
+
+    /// Adds a citation, if there is one.
+    #[must_use]
+    pub fn cite_if(mut self, citation: Option<Citation>) -> Self {
+        self.cites.extend(citation);
+        self
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn step(mut self, step: Step) -> Self {
+        self.fix.push(step);
+        self
+    }
+}
+
+/// A citation of something the server, an API or a log said.
+pub fn seen(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Seen, text: text.into() }
+}
+
+/// A citation of something tried from this machine.
+pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Probed, text: text.into() }
+}
+
+/// A text of the API server with the place it was read.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Which text.
+    pub text: &'static Text,
+    /// Its fields.
+    pub fields: BTreeMap<String, String>,
+    /// JSON pointer to it.
+    pub path: String,
+    /// The line as it stands in the evidence.
+    pub line: String,
+    /// `TokenReview`, `log` or `error`.
+    pub place: &'static str,
+}
+
+impl Word {
+    /// The citation of this text.
+    pub fn cite(&self) -> Citation {
+        let place = match self.place {
+            "TokenReview" => "TokenReview says",
+            "log" => "the API server's log says",
+            "model" => "predicted from the server's configuration",
+            _ => "the message you met says",
+        };
+        if self.place == "model" {
+            return Citation {
+                path: self.path.clone(),
+                grade: Grade::Inferred,
+                text: format!("{place}: {}", clip(&self.line, 240)),
+            };
+        }
+        seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
+    }
+
+    /// A field, or empty.
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// The first `limit` characters of the first line.
+pub fn clip(text: &str, limit: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > limit {
+        format!("{}…", line.chars().take(limit).collect::<String>())
+    } else {
+        line.to_owned()
+    }
+}
+
+/// Evidence with everything the rules need to know more than once.
+pub struct Case<'a> {
+    /// What was seen.
+    pub evidence: &'a Evidence,
+    /// Every text of the API server that was met.
+    pub words: Vec<Word>,
+    /// The server's configuration, where it could be read, with the pointer to it.
+    pub configuration: Option<(Configuration, &'static str)>,
+}
+
+impl<'a> Case<'a> {
+    /// Prepares a case.
+    pub fn new(evidence: &'a Evidence) -> Self {
+        let mut words = Vec::new();
+        let mut add = |line: &str, path: &str, place: &'static str| {
+            for found in message::recognise(line) {
+                words.push(Word {
+                    text: found.text,
+                    fields: found.fields,
+                    path: path.to_owned(),
+                    line: line.to_owned(),
+                    place,
+                });
+            }
+        };
+        if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
+            add(error, "/controlPlane/tokenReview/seen/error", "TokenReview");
+        }
+        if let Some(error) = evidence.asked.error.as_deref() {
+            add(error, "/asked/error", "error");
+        }
+        if let Some(log) = evidence.control_plane.log.seen() {
+            for (index, found) in log.matches.iter().enumerate() {
+                if let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) {
+                    words.push(Word {
+                        text,
+                        fields: found.fields.clone(),
+                        path: format!("/controlPlane/log/seen/matches/{index}"),
+                        line: found.line.clone(),
+                        place: "log",
+                    });
+                }
+            }
+        }
+        let control = &evidence.control_plane;
+        let configuration = [
+            (control.flagz.seen(), "/controlPlane/flagz/seen"),
+            (control.configuration.seen(), "/controlPlane/configuration/seen"),
+        ]
+        .into_iter()
+        .find_map(|(flags, path)| {
+            let configuration = from_flags(flags?).ok()?;
+            Some((configuration, path))
+        });
+        let mut case = Self { evidence, words, configuration };
+        case.predict();
+        case
+    }
+
+    /// Where the server's own words are not known but its configuration is, the model says what it would say.
+    fn predict(&mut self) {
+        if self.evidence.control_plane.token_review.seen().is_some() || self.accepted() {
+            return;
+        }
+        let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
+        let keys = match self.evidence.issuer.signature.seen() {
+            Some(signature) => Keys::Signature { verified: signature.verified },
+            None => Keys::Unknown,
+        };
+        let Judgement::Rejected { error } = judge_token(token, configuration, &keys, self.server_time().0) else { return };
+        let path = (*path).to_owned();
+        for found in message::recognise(&error) {
+            // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
+            if found.text.name != message::NOBODY_CLAIMED.name {
+                self.words.push(Word { text: found.text, fields: found.fields, path: path.clone(), line: error.clone(), place: "model" });
+            }
+        }
+    }
+
+    /// The API server's clock by its Date header, else this machine's; with the name of that clock.
+    pub fn server_time(&self) -> (Timestamp, &'static str) {
+        let endpoint = &self.evidence.endpoint;
+        [endpoint.authenticated.seen(), endpoint.anonymous.seen()]
+            .into_iter()
+            .flatten()
+            .find_map(|answer| answer.date)
+            .map_or((self.evidence.observed_at, "this machine's clock"), |date| (date, "the API server's clock"))
+    }
+
+    /// A claim that is a time in seconds since 1970.
+    pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
+        let value = self.claim(name)?;
+        let seconds = value.as_i64().or_else(|| {
+            // Go truncates fractions.
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, and out of range is no time")]
+            value.as_f64().map(|seconds| seconds as i64)
+        })?;
+        Timestamp::from_second(seconds).ok()
+    }
+
+    /// The token is a service account's, not an identity provider's.
+    pub fn is_service_account(&self) -> bool {
+        self.token().is_some_and(|token| token.kind == evidence::credential::TokenKind::ServiceAccount)
+    }
+
+    /// The first place that says this text: TokenReview before the user's message before the log.
+    pub fn said(&self, text: &'static Text) -> Option<&Word> {
+        self.words.iter().find(|word| word.text == text)
+    }
+
+    /// The API server accepted the credential: SelfSubjectReview named somebody, or TokenReview did.
+    pub fn accepted(&self) -> bool {
+        let named = self.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+        named || self.evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated)
+    }
+
+    /// The API server answered 401 to the credential, or TokenReview refused it.
+    pub fn rejected(&self) -> Option<Citation> {
+        if self.accepted() {
+            return None;
+        }
+        if let Some(failure) = self.evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Unauthorized) {
+            return Some(seen("/identity/failed/detail", failure.detail.clone()));
+        }
+        if let Some(review) = self.evidence.control_plane.token_review.seen().filter(|review| !review.authenticated) {
+            return Some(seen(
+                "/controlPlane/tokenReview/seen",
+                format!("TokenReview: not authenticated{}", review.error.as_ref().map(|error| format!(", {error}")).unwrap_or_default()),
+            ));
+        }
+        None
+    }
+
+    /// The credential's token.
+    pub fn token(&self) -> Option<&evidence::credential::TokenFacts> {
+        self.evidence.credential.seen()?.token.as_ref()
+    }
+
+    /// A claim of the token.
+    pub fn claim(&self, name: &str) -> Option<&serde_json::Value> {
+        self.token()?.claims.as_ref()?.get(name)
+    }
+
+    /// A claim that is a string.
+    pub fn claim_text(&self, name: &str) -> Option<&str> {
+        self.claim(name)?.as_str()
+    }
+
+    /// The issuer probes that stand for the control plane's: the configured issuer's where it differs from the
+    /// token's, else the token's; with the pointer to them.
+    pub fn issuer(&self) -> (&evidence::Issuer, &'static str) {
+        match &self.evidence.configured_issuer {
+            Some(issuer) => (issuer, "/configuredIssuer"),
+            None => (&self.evidence.issuer, "/issuer"),
+        }
+    }
+
+    /// Whether the API server may have its own CA for the issuer: `None` is unknown.
+    pub fn has_oidc_ca(&self) -> Option<bool> {
+        let flags = self.evidence.control_plane.flagz.seen().or_else(|| self.evidence.control_plane.configuration.seen())?;
+        if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
+            return Some(true);
+        }
+        if flags.authentication_configuration.is_some() || flags.flags.contains_key("authentication-config") {
+            return None;
+        }
+        flags.complete.then_some(false)
+    }
+
+    /// The status of a discovery attempt from this machine, whichever User-Agent was refused first.
+    pub fn discovery_status(&self) -> Option<(u16, String, bool)> {
+        let (issuer, at) = self.issuer();
+        let own = issuer.discovery.seen();
+        let disguised = issuer.discovery_as_control_plane.seen();
+        if let Some(discovery) = own.filter(|discovery| discovery.answer.status != 200) {
+            return Some((discovery.answer.status, format!("{at}/discovery/seen/answer"), false));
+        }
+        if let Some(discovery) = disguised.filter(|discovery| discovery.answer.status != 200) {
+            return Some((discovery.answer.status, format!("{at}/discoveryAsControlPlane/seen/answer"), true));
+        }
+        own.map(|discovery| (discovery.answer.status, format!("{at}/discovery/seen/answer"), false))
+    }
+
+    /// What says that the authenticator for the token's issuer is not up: a word of the server decides it; counted
+    /// failures without any key fetch only make it likely.
+    pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {
+        if let Some(word) = self.said(&message::OIDC_NOT_INITIALIZED) {
+            return Some((word.cite(), Confidence::Certain));
+        }
+        // Where a TokenReview gave another reason, that reason counts.
+        if self.evidence.control_plane.token_review.seen().is_some() {
+            return None;
+        }
+        let metrics = self.evidence.control_plane.metrics.seen()?;
+        let hash = metrics.token_issuer_hash.as_ref()?;
+        let (index, issuer) = metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)?;
+        let never = issuer.failures > 0 && issuer.successes == 0 && issuer.keys_fetched_at.is_none() && issuer.keys_failed_at.is_none();
+        never.then(|| {
+            (
+                seen(
+                    format!("/controlPlane/metrics/seen/issuers/{index}"),
+                    format!("metrics: {} tokens of exactly this issuer failed, and its keys were never fetched", issuer.failures),
+                ),
+                Confidence::Likely,
+            )
+        })
+    }
+
+    /// The last answer to discovery that the API server's log tells of.
+    pub fn logged_discovery_status(&self) -> Option<(&Word, u16)> {
+        let word = self.said(&message::OIDC_INIT_HTTP)?;
+        Some((word, word.field("status").parse().ok()?))
+    }
+
+    /// How sure a fault of the issuer, probed from here, explains the refusal by the API server: certain where the
+    /// server itself says that it could not initialise, likely where it only refuses the token.
+    pub fn issuer_fault(&self) -> Option<(Confidence, Citation)> {
+        if self.accepted() {
+            return None;
+        }
+        if let Some((cite, confidence)) = self.not_initialized() {
+            return Some((confidence, cite));
+        }
+        // Another word of the server about this token means that the issuer was reached.
+        let other = self.words.iter().any(|word| word.place == "TokenReview" && word.text.name != message::NOBODY_CLAIMED.name);
+        if other || self.is_service_account() {
+            return None;
+        }
+        self.rejected().map(|cite| (Confidence::Likely, cite))
+    }
+}
+
+/// How to get a new token, by where this one came from.
+pub fn renewal(case: &Case<'_>) -> Step {
+    let credential = case.evidence.credential.seen();
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    if case.is_service_account() {
+        let name = case.claim_text("sub").and_then(|sub| sub.strip_prefix("system:serviceaccount:")).and_then(|sub| sub.split_once(':'));
+        let (namespace, name) = name.unwrap_or(("NAMESPACE", "NAME"));
+        return Step::command(
+            "Have a new token issued for the service account",
+            format!("kubectl create token {name} -n {namespace}"),
+        );
+    }
+    match credential.map(|credential| credential.source.as_str()) {
+        Some("exec") => {
+            let exec = user.and_then(|user| user.exec.as_ref());
+            let login = exec.is_some_and(|exec| exec.args.iter().any(|arg| arg.contains("oidc-login")) || exec.command.contains("kubelogin") || exec.command.contains("oidc_login"));
+            if login {
+                Step::command("Throw the plugin's cached token away and log in again", "kubectl oidc-login clean && kubectl get --raw /version")
+            } else {
+                Step::command("Run the credential plugin again; it must give a token that is not expired", exec.map_or_else(String::new, |exec| format!("{} {}", exec.command, exec.args.join(" ")).trim().to_owned()))
+            }
+        }
+        Some("argument" | "flag") => Step::text("Take a new token from the identity provider (log in again) and pass that one."),
+        _ => Step::command(
+            "Log in again at the identity provider, and store the new ID token (or let a plugin such as kubelogin renew it)",
+            format!("kubectl config set-credentials {} --token=\"$ID_TOKEN\"", user.map_or("USER", |user| user.name.as_str())),
+        ),
+    }
+}
+
+/// Whether a probe failed in one of these ways.
+pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o evidence::Failure> {
+    observation.failed().filter(|failure| kinds.contains(&failure.kind))
+}
+
+/// A name as a DNS label in generated manifests.
+pub fn slug(name: &str) -> String {
+    let text: String =
+        name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let text = text.trim_matches('-').to_owned();
+    let mut short: String = text.chars().take(50).collect();
+    if short.is_empty() {
+        "user".clone_into(&mut short);
+    }
+    short.trim_end_matches('-').to_owned()
+}
+
+/// Runs every rule; ranks follow the list.
+pub fn check_all(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (rank, rule) in RULES.iter().enumerate() {
+        for mut finding in (rule.check)(case) {
+            finding.rank = rank;
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+/// The rule of a code.
+pub fn rule(code: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.code == code)
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $area:ident { $($rule:ident),* $(,)? })*) => {
+        $($(#[$doc])* pub mod $area { $(pub mod $rule;)* })*
+        /// Every rule, in the order of the registry.
+        pub static RULES: &[&Rule] = &[$($(&$area::$rule::RULE),*),*];
+    };
+}
+
+registry! {
+    /// The kubeconfig.
+    kubeconfig {
+        kubeconfig_not_found, current_context_unset, context_cluster_missing, context_user_missing, context_not_found,
+        kubeconfig_unparsable, kubeconfig_ca_mismatch, token_has_whitespace,
+    }
+    /// Credential plugins.
+    exec { exec_plugin_not_found, exec_output_invalid, exec_failed, exec_timeout }
+    /// The way to the API server.
+    endpoint {
+        endpoint_name_not_found, api_connection_refused, api_connection_timeout, api_connection_closed,
+        tls_handshake_timeout, not_a_kubernetes_api, api_unavailable,
+    }
+    /// What the token itself says.
+    token {
+        token_expired, token_issuer_mismatch, token_audience_mismatch, token_key_foreign, token_not_jwt,
+        username_claim_missing, name_prefix_mismatch,
+    }
+    /// The OIDC issuer, as the control plane sees it.
+    issuer {
+        credential_rejected, oidc_not_initialized, issuer_blocks_control_plane, jwks_blocked, issuer_not_found,
+        issuer_unavailable, issuer_certificate_untrusted, issuer_document_mismatch, issuer_returns_html,
+        oidc_not_configured,
+    }
+    /// Client certificates and requests without any credential.
+    certificate { client_certificate_expired, anonymous_request }
+    /// Authorization.
+    rbac { rbac_no_grant }
+}

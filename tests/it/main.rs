@@ -1,0 +1,10 @@
+//! The integration tests: one crate, so that the lab's servers are started once for all of them.
+
+mod architecture;
+mod incidents;
+mod lab;
+mod loopback;
+mod registry;
+mod replay;
+mod secrets;
+mod support;

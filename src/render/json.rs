@@ -1,0 +1,298 @@
+//! The JSON form: view types with a version of their own (`kaccess.dev/v1`), never an internal type.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::evidence::Evidence;
+use crate::report::doctor::{DoctorReport, Status};
+use crate::report::{Confidence, Finding, Grade, Severity, Step};
+
+/// The version of every view.
+pub const API_VERSION: &str = "kaccess.dev/v1";
+
+/// `kind: DoctorReport`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DoctorView {
+    api_version: &'static str,
+    kind: &'static str,
+    verdict: &'static str,
+    context: Option<String>,
+    identity: Option<Value>,
+    findings: Vec<FindingView>,
+    credential: Option<CredentialView>,
+    access: Vec<AccessView>,
+    network: Option<NetworkView>,
+    checks: Vec<CheckView>,
+    not_checked: Vec<NotCheckedView>,
+    observed_at: String,
+    took_ms: u64,
+}
+
+/// A finding.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingView {
+    code: &'static str,
+    severity: Severity,
+    confidence: Confidence,
+    title: String,
+    why: String,
+    evidence: Vec<CitationView>,
+    fix: Vec<StepView>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates: Vec<CandidateView>,
+    explains: Vec<&'static str>,
+    explained_by: Option<&'static str>,
+    docs: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CitationView {
+    path: String,
+    grade: Grade,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct StepView {
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CandidateView {
+    code: &'static str,
+    why: String,
+    decided_by: StepView,
+}
+
+#[derive(Debug, Serialize)]
+struct CredentialView {
+    r#type: &'static str,
+    source: String,
+    header: Option<Value>,
+    claims: Option<Value>,
+    times: TimesView,
+    view: Option<Value>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TimesView {
+    issued_at: Option<String>,
+    not_before: Option<String>,
+    expires_at: Option<String>,
+    expired: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct AccessView {
+    question: crate::evidence::access::Question,
+    allowed: bool,
+    reason: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NetworkView {
+    endpoint: EndpointView,
+    egress_mode: Option<String>,
+    network_interfaces: Vec<Value>,
+    security_groups: Vec<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct EndpointView {
+    host: String,
+    addresses: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CheckView {
+    id: &'static str,
+    title: &'static str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
+    took_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct NotCheckedView {
+    id: &'static str,
+    because: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<String>,
+}
+
+fn step(step: &Step) -> StepView {
+    StepView { text: step.text.clone(), command: step.command.clone(), manifest: step.manifest.clone() }
+}
+
+fn finding(finding: &Finding, all: &[Finding]) -> FindingView {
+    FindingView {
+        code: finding.code,
+        severity: finding.severity,
+        confidence: finding.confidence,
+        title: finding.title.clone(),
+        why: finding.why.clone(),
+        evidence: finding
+            .cites
+            .iter()
+            .map(|citation| CitationView { path: citation.path.clone(), grade: citation.grade, text: citation.text.clone() })
+            .collect(),
+        fix: finding.fix.iter().map(step).collect(),
+        candidates: finding
+            .candidates
+            .iter()
+            .map(|candidate| CandidateView { code: candidate.code, why: candidate.why.clone(), decided_by: step(&candidate.decided_by) })
+            .collect(),
+        explains: finding.explains.iter().copied().filter(|code| all.iter().any(|other| other.code == *code)).collect(),
+        explained_by: finding.explained_by,
+        docs: format!("docs/findings/{}.md", finding.code),
+    }
+}
+
+impl DoctorView {
+    /// The view of a report.
+    pub fn new(report: &DoctorReport, evidence: &Evidence, hide_claims: bool) -> Self {
+        let credential = evidence.credential.seen().filter(|credential| credential.source != "none").map(|credential| {
+            let token = credential.token.as_ref();
+            let kind = match token.map(|token| token.kind) {
+                Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
+                Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
+                Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
+                Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
+                Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
+                Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
+                None if credential.certificates.is_empty() => "opaque",
+                None => "x509",
+            };
+            let claims = token.and_then(|token| token.claims.as_ref());
+            let time = |name: &str| {
+                claims
+                    .and_then(|claims| claims.get(name)?.as_i64())
+                    .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            };
+            let leaf = credential.certificates.first();
+            let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
+            let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
+            CredentialView {
+                r#type: kind,
+                source: credential.source.clone(),
+                header: token.and_then(|token| token.header.clone()),
+                claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
+                times: TimesView {
+                    issued_at: time("iat").map(|time| time.to_string()),
+                    not_before: starts.map(|time| time.to_string()),
+                    expires_at: expires.map(|time| time.to_string()),
+                    expired: expires.map(|time| time <= evidence.observed_at),
+                },
+                view: evidence.identity.seen().map(|identity| {
+                    serde_json::json!({
+                        "username": identity.user.username,
+                        "groups": identity.user.groups,
+                        "extra": identity.user.extra,
+                    })
+                }),
+            }
+        });
+        let network = evidence.endpoint.route.seen().map(|route| NetworkView {
+            endpoint: EndpointView {
+                host: route.host.clone(),
+                addresses: evidence.endpoint.dns.seen().map(|resolution| resolution.addresses.clone()).unwrap_or_default(),
+            },
+            egress_mode: None,
+            network_interfaces: Vec::new(),
+            security_groups: Vec::new(),
+        });
+        Self {
+            api_version: API_VERSION,
+            kind: "DoctorReport",
+            verdict: report.verdict.word(),
+            context: evidence.kubeconfig.seen().and_then(|config| config.context.clone()),
+            identity: evidence.identity.seen().and_then(|identity| serde_json::to_value(&identity.user).ok()),
+            findings: report.findings.iter().map(|one| finding(one, &report.findings)).collect(),
+            credential,
+            access: evidence
+                .access
+                .seen()
+                .map(|access| {
+                    access
+                        .checks
+                        .iter()
+                        .map(|check| AccessView { question: check.question.clone(), allowed: check.allowed, reason: check.reason.clone() })
+                        .collect()
+                })
+                .unwrap_or_default(),
+            network,
+            checks: report
+                .checks
+                .iter()
+                .map(|check| CheckView {
+                    id: check.id,
+                    title: check.title,
+                    status: check.status.word(),
+                    because: check.because.clone(),
+                    took_ms: check.took_ms,
+                })
+                .collect(),
+            not_checked: report
+                .checks
+                .iter()
+                .filter(|check| check.status == Status::Skipped)
+                .map(|check| NotCheckedView { id: check.id, because: check.because.clone().unwrap_or_default(), needs: check.needs.clone() })
+                .collect(),
+            observed_at: evidence.observed_at.to_string(),
+            took_ms: evidence.took_ms,
+        }
+    }
+}
+
+/// Names and types of claims, without their values.
+fn types_of(claims: &Value) -> Value {
+    match claims.as_object() {
+        Some(map) => map
+            .iter()
+            .map(|(name, value)| {
+                let kind = match value {
+                    Value::String(_) => "string",
+                    Value::Number(_) => "number",
+                    Value::Bool(_) => "boolean",
+                    Value::Array(_) => "array",
+                    Value::Object(_) => "object",
+                    Value::Null => "null",
+                };
+                (name.clone(), Value::from(kind))
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        None => Value::Null,
+    }
+}
+
+/// Any view as JSON.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_json(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, view).map_err(io::Error::other)?;
+    writeln!(out)
+}
+
+/// Any view as YAML.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_yaml(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_norway::to_string(view).map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}

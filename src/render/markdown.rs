@@ -1,0 +1,89 @@
+//! The markdown form, for incident notes and tickets.
+
+use std::io::{self, Write};
+
+use crate::evidence::Evidence;
+use crate::report::doctor::{DoctorReport, Status};
+use crate::report::{Confidence, Grade};
+
+/// Text that cannot open markup.
+fn plain(text: &str) -> String {
+    text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
+}
+
+/// The whole report.
+///
+/// # Errors
+/// When the writer fails.
+pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let context = evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
+    writeln!(out, "# kaccess doctor: {}\n", report.verdict.word())?;
+    writeln!(out, "- context: `{context}`")?;
+    if let Some(route) = evidence.endpoint.route.seen() {
+        writeln!(out, "- API server: `{}`", route.url)?;
+    }
+    if let Some(identity) = evidence.identity.seen() {
+        writeln!(out, "- identity: `{}` (groups: {})", identity.user.username, plain(&identity.user.groups.join(", ")))?;
+    }
+    writeln!(out, "- observed at {} for {} ms", evidence.observed_at, evidence.took_ms)?;
+    for finding in &report.findings {
+        let confidence = match finding.confidence {
+            Confidence::Certain => "certain",
+            Confidence::Likely => "likely",
+            Confidence::Possible => "possible",
+        };
+        writeln!(out, "\n## {}\n", plain(&finding.title))?;
+        write!(out, "`{}`, {confidence}", finding.code)?;
+        match finding.explained_by {
+            Some(code) => {
+                writeln!(out, ", explained by `{code}`")?;
+                continue;
+            }
+            None => writeln!(out)?,
+        }
+        writeln!(out, "\n{}\n\nEvidence:\n", plain(&finding.why))?;
+        for citation in &finding.cites {
+            let grade = match citation.grade {
+                Grade::Seen => "seen",
+                Grade::Probed => "probed",
+                Grade::Inferred => "inferred",
+            };
+            writeln!(out, "- {} ({grade}, `{}`)", plain(&citation.text), citation.path)?;
+        }
+        if !finding.candidates.is_empty() {
+            writeln!(out, "\nCandidates:\n")?;
+            for candidate in &finding.candidates {
+                let command = candidate.decided_by.command.as_ref().map(|command| format!(": `{command}`")).unwrap_or_default();
+                writeln!(out, "1. `{}`: {}; decided by {}{command}", candidate.code, plain(&candidate.why), plain(&candidate.decided_by.text))?;
+            }
+        }
+        writeln!(out, "\nFix:\n")?;
+        for (number, step) in finding.fix.iter().enumerate() {
+            writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
+            for code in [&step.command, &step.manifest].into_iter().flatten() {
+                writeln!(out, "\n   ```")?;
+                for line in code.lines() {
+                    writeln!(out, "   {line}")?;
+                }
+                writeln!(out, "   ```")?;
+            }
+        }
+    }
+    if let Some(access) = evidence.access.seen() {
+        writeln!(out, "\n## Access\n\n| question | allowed |\n|---|---|")?;
+        for check in &access.checks {
+            writeln!(out, "| {} | {} |", plain(&check.question.sentence()), if check.allowed { "yes" } else { "no" })?;
+        }
+    }
+    writeln!(
+        out,
+        "\nChecks: {} passed, {} failed, {} not possible.",
+        report.count(Status::Pass),
+        report.count(Status::Fail),
+        report.count(Status::Skipped)
+    )?;
+    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
+        writeln!(out, "- not checked: {} ({})", check.id, plain(check.because.as_deref().unwrap_or_default()))?;
+    }
+    Ok(())
+}

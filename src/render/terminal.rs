@@ -1,0 +1,385 @@
+//! The table form, for a terminal of any width, with or without colour.
+
+use std::io::{self, Write};
+
+use colored::Colorize as _;
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::human;
+use crate::evidence::Evidence;
+use crate::report::doctor::{DoctorReport, Status, Verdict};
+use crate::report::{Confidence, Finding, Grade, Severity};
+
+/// How to show a report.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Columns.
+    pub width: usize,
+    /// Passing checks and times too.
+    pub verbose: bool,
+    /// Names and types of claims instead of their values.
+    pub hide_claims: bool,
+}
+
+/// One line a finding.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return writeln!(out, "{}: no finding", report.verdict.word());
+    }
+    for finding in &report.findings {
+        let explained = finding.explained_by.map(|code| format!(" (explained by {code})")).unwrap_or_default();
+        writeln!(out, "{} {} {}: {}{explained}", severity(finding), confidence(finding), finding.code, finding.title)?;
+    }
+    Ok(())
+}
+
+/// The whole report.
+///
+/// # Errors
+/// When the writer fails.
+pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    headline(report, evidence, out)?;
+    paths(report, evidence, look, out)?;
+    let (roots, explained): (Vec<&Finding>, Vec<&Finding>) = report.findings.iter().partition(|finding| finding.explained_by.is_none());
+    for (number, finding) in roots.iter().enumerate() {
+        writeln!(out)?;
+        one_finding(number + 1, finding, look, out)?;
+    }
+    if !explained.is_empty() {
+        writeln!(out, "\n{}", "Explained by the above".bold())?;
+        for finding in explained {
+            let by = finding.explained_by.unwrap_or_default();
+            wrapped(&format!("- {} [{}], because of {by}", finding.title, finding.code), "  ", "    ", look.width, out)?;
+        }
+    }
+    credential(evidence, look, out)?;
+    addresses(evidence, out)?;
+    access(evidence, look, out)?;
+    summary(report, evidence, look, out)
+}
+
+fn severity(finding: &Finding) -> &'static str {
+    match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "info",
+    }
+}
+
+fn confidence(finding: &Finding) -> &'static str {
+    match finding.confidence {
+        Confidence::Certain => "certain",
+        Confidence::Likely => "likely",
+        Confidence::Possible => "possible",
+    }
+}
+
+fn headline(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let config = evidence.kubeconfig.seen();
+    let context = config.and_then(|config| config.context.as_deref()).map(|context| format!("context {context}")).unwrap_or_else(|| "no context".to_owned());
+    let server = config.and_then(|config| config.cluster.as_ref()).map(|cluster| format!(" at {}", cluster.server)).unwrap_or_default();
+    let word = match report.verdict {
+        Verdict::Healthy => "HEALTHY".green().bold(),
+        Verdict::Problems => "PROBLEMS".red().bold(),
+        Verdict::Unknown => "UNKNOWN".yellow().bold(),
+    };
+    writeln!(out, "{word}  {context}{server}")?;
+    if let Some(identity) = evidence.identity.seen() {
+        let groups = if identity.user.groups.is_empty() { "no groups".to_owned() } else { identity.user.groups.join(", ") };
+        writeln!(out, "you are {} ({groups})", identity.user.username.bold())?;
+    }
+    Ok(())
+}
+
+/// One hop of a path: its name, and what happened there.
+struct Hop {
+    name: &'static str,
+    id: &'static str,
+}
+
+const WAY_IN: &[Hop] = &[
+    Hop { name: "kubeconfig", id: "kubeconfig" },
+    Hop { name: "plugin", id: "plugin" },
+    Hop { name: "credential", id: "credential" },
+    Hop { name: "DNS", id: "endpoint-dns" },
+    Hop { name: "TCP", id: "endpoint-tcp" },
+    Hop { name: "TLS", id: "endpoint-tls" },
+    Hop { name: "HTTP", id: "endpoint-anonymous" },
+    Hop { name: "identity", id: "identity" },
+];
+
+fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = "you".to_owned();
+    for hop in WAY_IN {
+        let Some(check) = report.checks.iter().find(|check| check.id == hop.id) else { continue };
+        match check.status {
+            Status::Pass => line.push_str(&format!(" > {}", hop.name)),
+            Status::NotApplicable => {}
+            Status::Fail => {
+                line.push_str(&format!(" > [X] {}: {}", hop.name, check.because.as_deref().unwrap_or("failed")));
+                break;
+            }
+            Status::Skipped => {
+                line.push_str(&format!(" > [?] {}: {}", hop.name, check.because.as_deref().unwrap_or("not checked")));
+                break;
+            }
+        }
+    }
+    writeln!(out, "{}", clip(&line, look.width))?;
+    if let Some(line) = control_plane_path(report, evidence) {
+        writeln!(out, "{}", clip(&line, look.width))?;
+    }
+    Ok(())
+}
+
+/// The control plane's way to the issuer: what it said itself, and otherwise only that it cannot be seen.
+fn control_plane_path(report: &DoctorReport, evidence: &Evidence) -> Option<String> {
+    let target = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()?;
+    let accepted = evidence.identity.seen().is_some() || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
+    let found = report.findings.iter().find(|finding| {
+        finding.explained_by.is_none() && (finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-"))
+    });
+    Some(match found {
+        Some(finding) if finding.code.starts_with("jwks-") => format!("control plane > discovery > [X] keys of {}: {}", target.host, finding.code),
+        Some(finding) => format!("control plane > [X] {}: {}", target.host, finding.code),
+        None if accepted && evidence.issuer.signature.seen().is_some() => format!("control plane > {} > keys", target.host),
+        None => format!("control plane > [?] {}: not visible from here", target.host),
+    })
+}
+
+fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let title = format!("{number}. {}", finding.title);
+    let painted = match finding.severity {
+        Severity::Error => "ERROR".red().bold(),
+        Severity::Warning => "WARNING".yellow().bold(),
+        Severity::Info => "INFO".cyan().bold(),
+    };
+    for (index, line) in wrap(&title, look.width, "", "   ").iter().enumerate() {
+        let _ = index;
+        writeln!(out, "{}", line.bold())?;
+    }
+    writeln!(out, "   {painted}  {}  {}", finding.code, confidence(finding))?;
+    section("Why", out)?;
+    wrapped(&finding.why, "   ", "   ", look.width, out)?;
+    section("Seen", out)?;
+    for citation in &finding.cites {
+        let grade = match citation.grade {
+            Grade::Seen => "seen",
+            Grade::Probed => "probed from here",
+            Grade::Inferred => "inferred",
+        };
+        wrapped(&format!("- {} [{grade}]", citation.text), "   ", "     ", look.width, out)?;
+    }
+    if !finding.candidates.is_empty() {
+        section("What fits, the likeliest first", out)?;
+        for (index, candidate) in finding.candidates.iter().enumerate() {
+            wrapped(&format!("{}) {}: {}", index + 1, candidate.code, candidate.why), "   ", "      ", look.width, out)?;
+            wrapped(&format!("decided by: {}", candidate.decided_by.text), "      ", "      ", look.width, out)?;
+            if let Some(command) = &candidate.decided_by.command {
+                writeln!(out, "        $ {command}")?;
+            }
+        }
+    }
+    section("Fix", out)?;
+    for (index, step) in finding.fix.iter().enumerate() {
+        wrapped(&format!("{}. {}", index + 1, step.text), "   ", "      ", look.width, out)?;
+        if let Some(command) = &step.command {
+            writeln!(out, "        $ {}", command.cyan())?;
+        }
+        if let Some(manifest) = &step.manifest {
+            for line in manifest.lines() {
+                writeln!(out, "        {}", line.cyan())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn section(name: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "   {}", name.bold().underline())
+}
+
+fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let Some(credential) = evidence.credential.seen() else { return Ok(()) };
+    if credential.source == "none" {
+        return Ok(());
+    }
+    writeln!(out, "\n{} ({})", "Credential".bold(), credential.origin)?;
+    let mut table = plain_table(look.width);
+    if let Some(token) = &credential.token {
+        for part in [&token.header, &token.claims] {
+            for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
+                table.add_row(vec![format!("  {name}"), claim(name, value, evidence, look.hide_claims)]);
+            }
+        }
+        if token.claims.is_none() {
+            table.add_row(vec!["  token".to_owned(), format!("{} bytes, content not readable", token.length)]);
+        }
+    }
+    if let Some(leaf) = credential.certificates.first() {
+        let until = leaf.not_after.map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end))).unwrap_or_default();
+        for (name, value) in [("CN (user)", leaf.common_names.join(", ")), ("O (groups)", leaf.organizations.join(", ")), ("issued by", leaf.issuer.clone()), ("valid until", until)] {
+            table.add_row(vec![format!("  {name}"), value]);
+        }
+    }
+    print_table(&table, out)
+}
+
+/// A claim for people: times with their distance, values whole, or only their type.
+fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool) -> String {
+    if matches!(name, "exp" | "iat" | "nbf" | "auth_time") {
+        if let Some(time) = value.as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
+            let distance = human::relative(evidence.observed_at, time);
+            return match (name, time < evidence.observed_at) {
+                ("exp", true) => format!("{time} (expired {distance})"),
+                ("exp", false) => format!("{time} (expires {distance})"),
+                _ => format!("{time} ({distance})"),
+            };
+        }
+    }
+    if hide {
+        return match value {
+            serde_json::Value::String(_) => "(text)",
+            serde_json::Value::Number(_) => "(number)",
+            serde_json::Value::Bool(_) => "(true or false)",
+            serde_json::Value::Array(_) => "(list)",
+            serde_json::Value::Object(_) => "(object)",
+            serde_json::Value::Null => "(null)",
+        }
+        .to_owned();
+    }
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(list) if list.iter().all(serde_json::Value::is_string) => {
+            list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
+    let mut lines = Vec::new();
+    for attempt in evidence.endpoint.tcp.seen().map(|connections| connections.attempts.as_slice()).unwrap_or_default() {
+        lines.push(format!("  {}  {} in {} ms", attempt.address, attempt.outcome, attempt.took_ms));
+    }
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    writeln!(out, "\n{} {}:{}{via}", "Addresses of".bold(), route.host, route.port)?;
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn access(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let Some(access) = evidence.access.seen() else { return Ok(()) };
+    writeln!(out, "\n{}", "Access".bold())?;
+    let mut table = plain_table(look.width);
+    for check in &access.checks {
+        let answer = if check.allowed { "yes".green().to_string() } else { "no".red().to_string() };
+        table.add_row(vec![format!("  {}", check.question.sentence()), answer]);
+    }
+    print_table(&table, out)
+}
+
+fn plain_table(width: usize) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width.clamp(40, 400)).unwrap_or(80));
+    table
+}
+
+/// comfy-table pads every line; trailing blanks would be noise in a diff.
+fn print_table(table: &Table, out: &mut dyn Write) -> io::Result<()> {
+    for line in table.to_string().lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "\nchecks: {} passed, {} failed, {} not possible",
+        report.count(Status::Pass),
+        report.count(Status::Fail),
+        report.count(Status::Skipped)
+    )?;
+    // Where one missing thing keeps several probes from looking, it is said once.
+    let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
+    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
+        let because = check.because.as_deref().unwrap_or_default();
+        match told.iter_mut().find(|(reason, ..)| *reason == because) {
+            Some((_, ids, _)) => ids.push(check.id),
+            None => told.push((because, vec![check.id], check.needs.as_deref())),
+        }
+    }
+    for (because, ids, needs) in told {
+        let needs = needs.map(|needs| format!("; needs {needs}")).unwrap_or_default();
+        wrapped(&format!("- not checked: {} ({because}{needs})", ids.join(", ")), "  ", "    ", look.width, out)?;
+    }
+    if look.verbose {
+        let mut table = plain_table(look.width);
+        for check in &report.checks {
+            table.add_row(vec![
+                format!("  {}", check.status.word()),
+                format!("{} ms", check.took_ms),
+                check.title.to_owned(),
+                check.because.clone().unwrap_or_default(),
+            ]);
+        }
+        print_table(&table, out)?;
+    }
+    writeln!(out, "looked at {} for {} ms", evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC"), evidence.took_ms)
+}
+
+fn clip(text: &str, width: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() <= width {
+        return line.to_owned();
+    }
+    format!("{}...", line.chars().take(width.saturating_sub(3)).collect::<String>())
+}
+
+fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for line in wrap(text, width, first, rest) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Breaks text at blanks; a word longer than a line stays whole, so that it can be copied.
+pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    lines.push(line);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn long_words_stay_whole() {
+        assert_eq!(wrap("aa bb https://a/very/long/url cc", 12, "  ", "  "), ["  aa bb", "  https://a/very/long/url", "  cc"]);
+    }
+}

@@ -1,0 +1,191 @@
+//! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
+
+use super::{Finding, Severity};
+use crate::evidence::{Evidence, Observation, Outcome};
+
+/// The verdict of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// No error, and the API server said who we are.
+    Healthy,
+    /// Some error finding.
+    Problems,
+    /// No error found, but no identity established either.
+    Unknown,
+}
+
+impl Verdict {
+    /// As JSON spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Problems => "problems",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What became of one check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// As it should be.
+    Pass,
+    /// Not as it should be.
+    Fail,
+    /// Could not be looked at.
+    Skipped,
+    /// Nothing to look at.
+    NotApplicable,
+}
+
+impl Status {
+    /// As JSON spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skipped => "skipped",
+            Self::NotApplicable => "notApplicable",
+        }
+    }
+}
+
+/// One probe in the report.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Stable id.
+    pub id: &'static str,
+    /// What is true when it passes.
+    pub title: &'static str,
+    /// What became of it.
+    pub status: Status,
+    /// Why it did not pass.
+    pub because: Option<String>,
+    /// What would make it possible.
+    pub needs: Option<String>,
+    /// Milliseconds.
+    pub took_ms: u64,
+}
+
+/// The answer of `doctor`.
+#[derive(Debug, Clone)]
+pub struct DoctorReport {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Findings, the root cause first.
+    pub findings: Vec<Finding>,
+    /// Every probe.
+    pub checks: Vec<Check>,
+}
+
+impl DoctorReport {
+    /// Puts findings (already in order) and evidence together.
+    pub fn new(evidence: &Evidence, findings: Vec<Finding>) -> Self {
+        let problems = findings.iter().any(|finding| finding.severity == Severity::Error);
+        let verdict = match (problems, evidence.identity.seen()) {
+            (true, _) => Verdict::Problems,
+            (false, Some(_)) => Verdict::Healthy,
+            (false, None) => Verdict::Unknown,
+        };
+        Self { verdict, findings, checks: checks(evidence) }
+    }
+
+    /// How many checks ended this way.
+    pub fn count(&self, status: Status) -> usize {
+        self.checks.iter().filter(|check| check.status == status).count()
+    }
+}
+
+/// Judges one observation: `bad` says why something seen is not as it should be.
+fn check<T>(id: &'static str, title: &'static str, observation: &Observation<T>, bad: impl Fn(&T) -> Option<String>) -> Check {
+    let (status, because, needs) = match &observation.outcome {
+        Outcome::Seen(value) => match bad(value) {
+            Some(reason) => (Status::Fail, Some(reason), None),
+            None => (Status::Pass, None, None),
+        },
+        // Without the right to look, nothing was looked at: that is no failure of the thing itself.
+        Outcome::Failed(failure) if failure.needs.is_some() && failure.kind != crate::evidence::FailureKind::PluginNotFound => {
+            (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
+        }
+        Outcome::Failed(failure) => (Status::Fail, Some(failure.detail.clone()), failure.needs.clone()),
+        Outcome::Skipped(skip) => (Status::Skipped, Some(skip.text.clone()), skip.needs.clone()),
+        Outcome::NotApplicable(reason) => (Status::NotApplicable, Some(reason.clone()), None),
+    };
+    Check { id, title, status, because, needs, took_ms: observation.took_ms }
+}
+
+/// Every probe as a check, in the order of the way in.
+pub fn checks(evidence: &Evidence) -> Vec<Check> {
+    let endpoint = &evidence.endpoint;
+    let issuer = &evidence.issuer;
+    let control = &evidence.control_plane;
+    let good = |_: &_| None;
+    let unconnected = |connections: &crate::evidence::dns::Connections| {
+        let all_failed = connections.attempts.iter().all(|attempt| attempt.outcome != "connected");
+        all_failed.then(|| connections.attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome)).collect::<Vec<_>>().join(", "))
+    };
+    let untrusted = |report: &crate::evidence::tls::TlsReport| report.faults.first().map(|fault| fault.detail.clone());
+    let not_ok = |answer: &crate::evidence::apiserver::HttpAnswer| (answer.status >= 400).then(|| format!("{} {}", answer.status, answer.reason));
+    let no_document = |discovery: &crate::evidence::issuer::Discovery| {
+        if discovery.answer.status != 200 {
+            return Some(format!("{} {}", discovery.answer.status, discovery.answer.reason));
+        }
+        discovery.unparsable.clone()
+    };
+    let no_keys = |jwks: &crate::evidence::issuer::Jwks| {
+        if jwks.answer.status != 200 {
+            return Some(format!("{} {}", jwks.answer.status, jwks.answer.reason));
+        }
+        jwks.unparsable.clone()
+    };
+    let target = issuer.target.seen().map(|target| target.url.clone());
+    vec![
+        check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
+            config.problems.first().map(|problem| problem.detail.clone())
+        }),
+        check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
+            (run.exit_code != Some(0)).then(|| format!("exit code {}", run.exit_code.map_or("none".to_owned(), |code| code.to_string()))).or_else(|| run.output_error.clone())
+        }),
+        check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
+            if credential.source == "none" {
+                return Some("the user entry holds no credential".to_owned());
+            }
+            credential.token.as_ref().and_then(|token| token.problems.first()).map(|problem| format!("{}: {}", problem.part, problem.detail))
+        }),
+        check("endpoint-dns", "the API server's name resolves", &endpoint.dns, good),
+        check("endpoint-tcp", "the API server's port accepts connections", &endpoint.tcp, unconnected),
+        check("endpoint-tls", "the API server's certificate is trusted", &endpoint.tls, untrusted),
+        check("endpoint-anonymous", "the API server answers", &endpoint.anonymous, |answer| {
+            (answer.status >= 500).then(|| format!("{} {}", answer.status, answer.reason))
+        }),
+        check("endpoint-authenticated", "it answers the same with the credential", &endpoint.authenticated, not_ok),
+        check("identity", "the API server says who you are", &evidence.identity, |identity| {
+            (identity.user.username == "system:anonymous").then(|| "system:anonymous".to_owned())
+        }),
+        check("access", "access reviews are answered", &evidence.access, good),
+        check("issuer-dns", "the issuer's name resolves here", &issuer.dns, good),
+        check("issuer-tcp", "the issuer accepts connections from here", &issuer.tcp, unconnected),
+        check("issuer-tls", "the issuer's certificate is trusted here", &issuer.tls, untrusted),
+        check("issuer-discovery", "issuer discovery is readable from here", &issuer.discovery, |discovery| {
+            no_document(discovery).or_else(|| {
+                let document = discovery.issuer.clone().unwrap_or_default();
+                target.as_ref().filter(|target| **target != document).map(|target| format!("the document says issuer {document:?}, not {target:?}"))
+            })
+        }),
+        check("issuer-discovery-as-control-plane", "issuer discovery answers the control plane's User-Agent", &issuer.discovery_as_control_plane, no_document),
+        check("issuer-jwks", "the key set is readable from here", &issuer.jwks, no_keys),
+        check("issuer-jwks-as-control-plane", "the key set answers the control plane's User-Agent", &issuer.jwks_as_control_plane, no_keys),
+        check("token-signature", "a published key verifies the token", &issuer.signature, |signature| {
+            (!signature.verified).then(|| format!("no key of the set verifies it (kid {:?})", signature.kid))
+        }),
+        check("reviewer", "a reviewer of the same cluster is at hand", &control.reviewer, good),
+        check("token-review", "a TokenReview accepts the token", &control.token_review, |review| {
+            (!review.authenticated).then(|| review.error.clone().unwrap_or_else(|| "not authenticated".to_owned()))
+        }),
+        check("metrics", "the API server's metrics are readable", &control.metrics, good),
+        check("flagz", "the API server's flags are readable", &control.flagz, good),
+        check("configuration", "the configuration handed over is readable", &control.configuration, good),
+        check("log", "the log handed over is readable", &control.log, good),
+        check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
+    ]
+}

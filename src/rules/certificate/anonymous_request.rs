@@ -1,0 +1,56 @@
+//! No credential arrived: the API server sees system:anonymous.
+
+use crate::apiserver::message;
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "anonymous-request",
+    severity: Severity::Error,
+    title: "No credential arrived: the API server sees system:anonymous",
+    page: Page {
+        means: "The request reached the API server without anything it takes for a credential. Granting rights to system:anonymous is never the cure.",
+        evidence: "The server names the user system:anonymous, in a SelfSubjectReview or in a 403.",
+        fix: "Give the user entry a credential; if it has one, something on the way strips it (a TLS-terminating balancer strips client certificates, some proxies strip Authorization).",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests",
+    },
+    recognises: &[],
+    explains: &["rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let named = case.evidence.identity.seen().filter(|identity| identity.user.username == "system:anonymous");
+    let denied = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])
+        .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"));
+    let met = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some_and(|found| found.user == "system:anonymous"));
+    let cite = if named.is_some() {
+        seen("/identity/seen/user/username", "the API server names the user system:anonymous")
+    } else if let Some(failure) = denied {
+        seen("/identity/failed/detail", failure.detail.clone())
+    } else if let Some(error) = met {
+        seen("/asked/error", clip(error, 240))
+    } else {
+        return Vec::new();
+    };
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    let methods = user.map(|user| user.methods.clone()).unwrap_or_default();
+    let source = case.evidence.credential.seen().map_or("none", |credential| credential.source.as_str());
+    let (why, step) = if source == "none" || methods.is_empty() {
+        (
+            "The kubeconfig's user entry holds no credential, so there was nothing to send.".to_owned(),
+            Step::command(
+                "Give the user entry a credential",
+                format!("kubectl config set-credentials {} --token=\"$(cat token.txt)\"", user.map_or("USER", |user| user.name.as_str())),
+            ),
+        )
+    } else {
+        (
+            format!("The user entry has a credential ({}), but the API server saw none: something on the way removed it.", methods.join(", ")),
+            Step::text("Send the request past the proxy or balancer that terminates TLS (use the API server's own endpoint, or TLS pass-through)."),
+        )
+    };
+    vec![RULE.finding(Confidence::Certain, why, cite, step)]
+}

@@ -1,0 +1,47 @@
+//! The client certificate is past its end.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "client-certificate-expired",
+    severity: Severity::Error,
+    title: "The client certificate has expired",
+    page: Page {
+        means: "The API server refuses the certificate and answers 401; it never falls back to anonymous. kubeadm's admin.conf lives one year.",
+        evidence: "The certificate's end of validity, read from the kubeconfig, against the clock; the server's log then says \"x509: certificate has expired or is not yet valid\".",
+        fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest.",
+        references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
+    },
+    recognises: &[&message::CLIENT_CERTIFICATE],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(credential) = case.evidence.credential.seen() else { return Vec::new() };
+    let Some(leaf) = credential.certificates.first() else { return Vec::new() };
+    let Some(end) = leaf.not_after.filter(|end| *end < case.evidence.observed_at) else { return Vec::new() };
+    // A good bearer token wins over a bad certificate: then the certificate is not what keeps anybody out.
+    if case.accepted() {
+        return Vec::new();
+    }
+    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("expired"));
+    let name = leaf.common_names.last().map_or("the user", String::as_str);
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it."),
+            seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
+            Step::command(
+                "On a kubeadm control-plane node, renew the certificate of the kubeconfig (elsewhere, ask for a new one by a CertificateSigningRequest)",
+                "kubeadm certs renew admin.conf && cp /etc/kubernetes/admin.conf ~/.kube/config",
+            ),
+        )
+        .titled(format!("The client certificate of {name:?} has expired"))
+        .cite_if(case.rejected())
+        .cite_if(said.map(Word::cite)),
+    ]
+}

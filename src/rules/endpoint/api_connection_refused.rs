@@ -1,0 +1,44 @@
+//! The API server refuses connections.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "api-connection-refused",
+    severity: Severity::Error,
+    title: "The API server refuses connections",
+    page: Page {
+        means: "Something at that address answered that nobody listens on this port: the API server is stopped, or the port or host in the kubeconfig is wrong. Neither credential nor rights were looked at.",
+        evidence: "One TCP connection to every address of the API server's host, from this machine.",
+        fix: "Start the API server, or correct the server URL in the cluster entry.",
+        references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(connections) = case.evidence.endpoint.tcp.seen() else { return Vec::new() };
+    if connections.attempts.is_empty() || !connections.attempts.iter().all(|attempt| attempt.outcome != "connected")
+    {
+        return Vec::new();
+    }
+    let Some((index, attempt)) = connections.attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
+        return Vec::new();
+    };
+    let route = case.evidence.endpoint.route.seen();
+    let host = route.map_or("the host", |route| route.host.as_str());
+    vec![RULE
+        .finding(
+            Confidence::Certain,
+            format!("{} answered at once that nothing listens on that port: the API server is not running there, or the server URL names the wrong host or port.", attempt.address),
+            probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{}: connection refused", attempt.address)),
+            Step::command("Compare the server URL with the cluster's endpoint", "kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'"),
+        )
+        .step(Step::command(
+            format!("If the URL is right, start the API server on {host} (kubeadm: its static Pod)"),
+            "crictl ps -a --name kube-apiserver; journalctl -u kubelet --since -15min",
+        ))]
+}

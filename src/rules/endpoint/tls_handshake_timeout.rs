@@ -1,0 +1,31 @@
+//! TCP is accepted, but TLS never answers.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "tls-handshake-timeout",
+    severity: Severity::Error,
+    title: "The TLS handshake gets no answer",
+    page: Page {
+        means: "The TCP connection is up, but the server says nothing: packets of full size are lost on the way (MTU of a VPN), or a balancer accepts for a server that hangs.",
+        evidence: "The TCP connection succeeded; no TLS answer came within the limit.",
+        fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets.",
+        references: "https://kubernetes.io/docs/tasks/debug/debug-cluster/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Timeout]) else { return Vec::new() };
+    vec![RULE.finding(
+        Confidence::Certain,
+        "The port accepts connections and then stays silent: large packets are lost (MTU) or the process behind it hangs.",
+        probed("/endpoint/tls/failed/detail", failure.detail.clone()),
+        Step::command("Try with small packets; if that works it is the MTU of your VPN or tunnel", "ip link set dev tun0 mtu 1280"),
+    )]
+}

@@ -1,0 +1,51 @@
+//! The credential plugin is not on PATH.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "exec-plugin-not-found",
+    severity: Severity::Error,
+    title: "The credential plugin is not installed, or not on PATH",
+    page: Page {
+        means: "The user entry gets its credential from a program, and that program was not found. kubectl says \"exec: executable X not found\". \
+            It is often found in a terminal and not in an IDE, a cron job or CI, which have another PATH.",
+        evidence: "The command of the user entry, looked up on the PATH of this process.",
+        fix: "Install the plugin, or write its absolute path into the user entry.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginNotFound]) else { return Vec::new() };
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    let exec = user.and_then(|user| user.exec.as_ref());
+    let command = exec.map_or("the plugin", |exec| exec.command.as_str());
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The user entry runs {command:?} for its credential, and no such program is on this PATH."),
+            seen("/plugin/failed/detail", failure.detail.clone()),
+            match exec.and_then(|exec| exec.install_hint.clone()) {
+                Some(hint) => Step::manifest("Install it; the kubeconfig's own hint says", hint),
+                None => Step::text(format!("Install {command}.")),
+            },
+        )
+        .step(Step::command(
+            "Or, where it is installed elsewhere, name it by its absolute path",
+            format!(
+                "kubectl config set-credentials {} --exec-command=/absolute/path/{}",
+                user.map_or("USER", |user| user.name.as_str()),
+                command.rsplit('/').next().unwrap_or(command)
+            ),
+        ));
+    if exec.is_some() {
+        finding = finding.cite(seen("/kubeconfig/seen/user/exec/command", format!("command: {command}")));
+    }
+    vec![finding]
+}

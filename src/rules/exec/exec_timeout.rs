@@ -1,0 +1,33 @@
+//! The credential plugin did not end in time.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "exec-timeout",
+    severity: Severity::Error,
+    title: "The credential plugin did not end in time",
+    page: Page {
+        means: "The program that should give the credential was still running at the limit (--exec-timeout, 60 s). It usually waits for a browser, a device code or a network that does not answer.",
+        evidence: "The plugin was ended by kaccess at the limit.",
+        fix: "Run it by hand in a terminal and finish its login, or raise --exec-timeout.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::Timeout]) else { return Vec::new() };
+    let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
+    let command = exec.map_or_else(|| "the plugin".to_owned(), |exec| format!("{} {}", exec.command, exec.args.join(" ")));
+    vec![RULE.finding(
+        Confidence::Certain,
+        "The plugin was still running when its time was up; kubectl would wait for it without end.",
+        seen("/plugin/failed/detail", failure.detail.clone()),
+        Step::command("Run it by hand in a terminal and finish what it asks for", command.trim().to_owned()),
+    )]
+}

@@ -1,0 +1,163 @@
+//! The API server answered 401 to a well-formed credential, and nothing readable says why.
+
+use crate::evidence::FailureKind;
+use crate::evidence::credential::TokenKind;
+use crate::report::{Candidate, Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "credential-rejected",
+    severity: Severity::Error,
+    title: "The API server rejects the credential, and only its log says why",
+    page: Page {
+        means: "Every request with this credential is answered 401 Unauthorized. The API server never says the reason to the one who asks: it stands in its log, and in a TokenReview by somebody with rights.",
+        evidence: "The 401, beside the same path without the credential: an answer without it and 401 with it proves that it is the credential that is refused, not the network.",
+        fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(failure) = failed_as(&case.evidence.identity, &[FailureKind::Unauthorized]) else { return Vec::new() };
+    let endpoint = &case.evidence.endpoint;
+    let mut finding = RULE.finding(
+        Confidence::Likely,
+        "The request arrived and was answered 401. The reason is not in the answer: the API server writes it to its log only.",
+        seen("/identity/failed/detail", failure.detail.clone()),
+        Step::command(
+            "Let somebody with admin rights have the reason read out: add their context to your kubeconfig and run",
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
+        ),
+    );
+    if let (Some(without), Some(with)) = (endpoint.anonymous.seen(), endpoint.authenticated.seen()) {
+        if without.status == 200 && with.status == 401 {
+            finding = finding
+                .cite(probed("/endpoint/anonymous/seen/status", format!("GET /version without the credential: {}", without.status)))
+                .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
+        }
+    }
+    finding = finding.step(Step::command(
+        "Or read the API server's log for the moment of your request, and give it to kaccess",
+        "kaccess doctor --log kube-apiserver.log",
+    ));
+    finding.candidates = candidates(case);
+    vec![finding]
+}
+
+/// The causes that fit, the likeliest first, each with the observation that decides it.
+fn candidates(case: &Case<'_>) -> Vec<Candidate> {
+    let mut list = Vec::new();
+    let review = || {
+        Step::command(
+            "a TokenReview by somebody with admin rights says it in words",
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
+        )
+    };
+    let Some(token) = case.token() else { return list };
+    match token.kind {
+        TokenKind::Jwt => {
+            let issuer = case.claim_text("iss").unwrap_or("the issuer");
+            let (probes, _) = case.issuer();
+            let trusted = probes.tls.seen().is_none_or(|tls| tls.faults.is_empty());
+            let refused = case.discovery_status().filter(|(status, ..)| matches!(status, 401 | 403));
+            let keys_refused = [&probes.jwks, &probes.jwks_as_control_plane]
+                .into_iter()
+                .filter_map(|jwks| jwks.seen())
+                .any(|jwks| matches!(jwks.answer.status, 401 | 403));
+            let not_initialized = Step::command(
+                "the TokenReview says \"oidc: authenticator not initialized\", or the API server's log says \"oidc authenticator: initializing plugin: 403\"",
+                "kaccess doctor --reviewer-context ADMIN_CONTEXT",
+            );
+            let blocks = Candidate {
+                code: "issuer-blocks-control-plane",
+                why: match &refused {
+                    Some((status, _, false)) => format!("the discovery URL answers {status} from here; if it does so to the control plane too, no token of {issuer} can be judged"),
+                    Some((status, ..)) => format!("the discovery URL answers {status} to the control plane's User-Agent, and lets this machine through"),
+                    None => "the discovery URL answers here, but an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
+                },
+                decided_by: not_initialized.clone(),
+            };
+            let blocks_jwks = Candidate {
+                code: "jwks-blocked",
+                why: "the key set's URL answers 403 from here; if it does so to the control plane too, no signature can be checked".to_owned(),
+                decided_by: Step::command("the TokenReview says \"get keys failed: 403 Forbidden\"", "kaccess doctor --reviewer-context ADMIN_CONTEXT"),
+            };
+            let untrusted = Candidate {
+                code: "issuer-certificate-untrusted",
+                why: "this machine's roots do not trust the issuer's certificate; the API server may not either, unless it has --oidc-ca-file".to_owned(),
+                decided_by: Step::text("the API server's log says \"x509: certificate signed by unknown authority\"; or its flag --oidc-ca-file is set, which rules it out"),
+            };
+            let not_configured = Candidate {
+                code: "oidc-not-configured",
+                why: "the API server may not be configured for any OIDC issuer".to_owned(),
+                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", "aws eks list-identity-provider-configs --cluster-name CLUSTER"),
+            };
+            let issuer_differs = Candidate {
+                code: "token-issuer-mismatch",
+                why: format!("the API server may be configured for another spelling of {issuer:?} (a slash at the end, http, another host)"),
+                decided_by: Step::command("the configured issuer, compared byte by byte with iss; on Kubernetes 1.36 an admin reads it by", "kubectl get --raw /flagz | grep oidc-issuer-url"),
+            };
+            let audience = Candidate {
+                code: "token-audience-mismatch",
+                why: format!("the token's aud is {}; the API server may expect another client id", case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)),
+                decided_by: review(),
+            };
+            let username = Candidate {
+                code: "username-claim-missing",
+                why: "the claim that the API server takes the name from may not be in this token".to_owned(),
+                decided_by: review(),
+            };
+            // What was seen from here goes first; what nothing speaks for goes last.
+            if keys_refused && refused.is_none() {
+                list.push(blocks_jwks);
+                list.push(blocks);
+            } else {
+                list.push(blocks);
+            }
+            if !trusted {
+                list.push(untrusted);
+            }
+            list.extend([issuer_differs, audience, not_configured, username]);
+        }
+        TokenKind::ServiceAccount => {
+            list.push(Candidate {
+                code: "service-account-token-revoked",
+                why: "the service account, Pod or Secret it is bound to may be gone".to_owned(),
+                decided_by: review(),
+            });
+            list.push(Candidate {
+                code: "service-account-foreign-cluster",
+                why: "it may be signed by another cluster, or by a key that was rotated away".to_owned(),
+                decided_by: Step::command("its kid is (not) among the cluster's keys", "kubectl get --raw /openid/v1/jwks"),
+            });
+            list.push(Candidate {
+                code: "service-account-audience-mismatch",
+                why: format!("its aud is {}; the API server takes only its own audience", case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)),
+                decided_by: review(),
+            });
+        }
+        TokenKind::EksIam => list.push(Candidate {
+            code: "iam-identity-not-mapped",
+            why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
+            decided_by: Step::command("the cluster's access entries", "aws eks list-access-entries --cluster-name CLUSTER"),
+        }),
+        TokenKind::Bootstrap => list.push(Candidate {
+            code: "bootstrap-token-invalid",
+            why: "its Secret may be gone or past its expiration".to_owned(),
+            decided_by: Step::command("the Secret", "kubectl -n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token"),
+        }),
+        TokenKind::Opaque | TokenKind::Jwe => list.push(Candidate {
+            code: "static-token-unknown",
+            why: "the API server's token file or webhook may not know this token".to_owned(),
+            decided_by: review(),
+        }),
+    }
+    list
+}

@@ -1,0 +1,162 @@
+//! What stands in front of the issuer refuses the control plane: the incident kaccess exists for.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "issuer-blocks-control-plane",
+    severity: Severity::Error,
+    title: "The issuer, or the allow-list in front of it, refuses the control plane",
+    page: Page {
+        means: "People log in without trouble, and every kubectl call is Unauthorized: the API server itself must read the issuer's discovery document and key set, it comes from its own addresses, and an allow-list (nginx, a balancer, a WAF) answers it 403. \
+            The addresses of the API server's endpoint, of its network interfaces or of your nodes are not the ones it comes from: on a managed control plane they are not published and change.",
+        evidence: "The API server's log line \"oidc authenticator: initializing plugin: 403 Forbidden\" decides it; so does a TokenReview that says \"authenticator not initialized\" together with a refusal at that URL that kaccess meets itself.",
+        fix: "Open exactly two paths to everybody: the discovery document and the key set. Both hold public data only. Login and admin paths stay behind the allow-list. The API server recovers within 10 s, without a restart.",
+        references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
+    },
+    recognises: &[&message::OIDC_INIT_HTTP],
+    explains: &["credential-rejected", "oidc-not-initialized", "jwks-blocked"],
+    check,
+};
+
+/// Answers that refuse somebody, as opposed to not knowing the path or being broken.
+fn refuses(status: u16) -> bool {
+    matches!(status, 401 | 403 | 405 | 406 | 407 | 418 | 444 | 451)
+}
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let (probes, at) = case.issuer();
+    let probe = case.discovery_status();
+    let logged = case.logged_discovery_status();
+    let uninitialized = case.not_initialized();
+    let logged_refusal = logged.filter(|(_, status)| refuses(*status));
+    let probed_refusal = probe.as_ref().filter(|(status, ..)| refuses(*status));
+    // A log whose last word on discovery is another status tells of another fault.
+    if logged.is_some() && logged_refusal.is_none() {
+        return Vec::new();
+    }
+    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON]
+        .into_iter()
+        .any(|text| case.said(text).is_some());
+    let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
+        (Some(_), ..) => Confidence::Certain,
+        (None, Some((_, sure)), Some(_)) => *sure,
+        (None, Some(_), None) => {
+            // From here the document is there and right; what stands between can only be seen by the control plane.
+            let healthy = probes.discovery.seen().is_some_and(|discovery| {
+                discovery.answer.status == 200 && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
+            });
+            let untrusted = probes.tls.seen().is_some_and(|tls| !tls.faults.is_empty()) && case.has_oidc_ca() != Some(true);
+            if !healthy || untrusted || other_word {
+                return Vec::new();
+            }
+            Confidence::Likely
+        }
+        _ => return Vec::new(),
+    };
+    let issuer = probes.target.seen().map_or_else(|| case.claim_text("iss").unwrap_or("the issuer").to_owned(), |target| target.url.clone());
+    let status = logged_refusal.map(|(_, status)| status).or(probed_refusal.map(|(status, ..)| *status));
+    let body = probes
+        .discovery
+        .seen()
+        .filter(|discovery| discovery.answer.status != 200)
+        .or(probes.discovery_as_control_plane.seen().filter(|discovery| discovery.answer.status != 200));
+    let who = body.and_then(|discovery| discovery.answer.server.clone()).or_else(|| body.and_then(|discovery| guess(&discovery.answer.body)));
+    let mut why = match (&logged_refusal, probed_refusal) {
+        (Some((_, status)), _) => format!("The API server asks {issuer} for its discovery document every 10 s and is answered {status} each time, so it can judge no token of this issuer."),
+        (None, Some((status, _, false))) => format!("The API server could not read the discovery document of {issuer}; the same URL answers {status} from this machine too."),
+        (None, Some((status, _, true))) => format!("The API server could not read the discovery document of {issuer}; the URL answers 200 to this machine and {status} as soon as the request carries the API server's User-Agent."),
+        (None, None) => format!("The API server could not read the discovery document of {issuer}, which is there and right as seen from this machine: something lets you through and not the control plane. What exactly it meets is not visible from here."),
+    };
+    if let (Some(who), Some(status)) = (&who, status) {
+        why.push_str(&format!(" The {status} is signed by {who:?}: that is the place to change."));
+    }
+    let paths = two_paths(&issuer, probes.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()).or_else(|| {
+        probes.discovery_as_control_plane.seen().and_then(|discovery| discovery.jwks_uri.as_deref())
+    }));
+    let first = logged_refusal.map(|(word, _)| word.cite()).or_else(|| uninitialized.as_ref().map(|(cite, _)| cite.clone())).unwrap_or_else(|| seen(at, "issuer"));
+    let nginx = paths
+        .iter()
+        .map(|path| format!("location = {path} {{\n    allow all;\n    proxy_pass KEYCLOAK;   # as in your location /\n}}\n"))
+        .collect::<String>();
+    let mut finding = RULE
+        .finding(
+            confidence,
+            why,
+            first,
+            Step::text(format!(
+                "In front of the issuer, open these two paths to every address, and nothing else (both hold public data only): {}",
+                paths.join(" and ")
+            )),
+        )
+        .step(Step::manifest("In nginx, before the location that holds the allow-list, with the proxy settings of that location; then nginx -s reload", nginx))
+        .step(Step::text("On a balancer or WAF: a rule with these two paths as path condition, before the one that refuses. Listing the control plane's addresses instead does not last: on a managed control plane they are not yours and change."))
+        .step(Step::command("Wait 10 s (the API server tries again by itself), then", "kaccess doctor"));
+    if logged_refusal.is_some() {
+        finding = finding.cite_if(uninitialized.map(|(cite, _)| cite));
+    }
+    if let Some((status, path, disguised)) = probe {
+        let as_whom = if disguised { " to the control plane's User-Agent" } else { "" };
+        finding = finding.cite(probed(path, format!("discovery answers {status} here{as_whom}")));
+    }
+    if let Some(discovery) = body.filter(|discovery| !discovery.answer.body.is_empty()) {
+        let at_body = if std::ptr::eq(discovery, probes.discovery.seen().unwrap_or(discovery)) && probes.discovery.seen().is_some() { "discovery" } else { "discoveryAsControlPlane" };
+        finding = finding.cite(probed(format!("{at}/{at_body}/seen/answer/body"), format!("its body begins: {}", clip(discovery.answer.body.trim(), 80))));
+    }
+    finding = finding.cite_if(metrics_citation(case));
+    vec![finding]
+}
+
+/// The metrics' word, where they were readable.
+fn metrics_citation(case: &Case<'_>) -> Option<crate::report::Citation> {
+    let metrics = case.evidence.control_plane.metrics.seen()?;
+    let hash = metrics.token_issuer_hash.as_ref()?;
+    let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
+    let issuer = &metrics.issuers[index];
+    (issuer.keys_fetched_at.is_none() && issuer.failures > 0).then(|| {
+        seen(
+            format!("/controlPlane/metrics/seen/issuers/{index}"),
+            format!("metrics: {} tokens of exactly this issuer failed, and its keys were never fetched", issuer.failures),
+        )
+    })
+}
+
+/// The URL paths that the control plane must reach.
+fn two_paths(issuer: &str, jwks_uri: Option<&str>) -> Vec<String> {
+    let path = |url: &str| url::Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
+    let base = path(issuer);
+    let keys = match jwks_uri {
+        Some(uri) => path(uri),
+        // Keycloak's fixed layout; for others the document names it.
+        None if base.contains("/realms/") => format!("{base}/protocol/openid-connect/certs"),
+        None => "the path of jwks_uri in that document".to_owned(),
+    };
+    vec![format!("{base}/.well-known/openid-configuration"), keys]
+}
+
+/// Who signed an error page.
+fn guess(body: &str) -> Option<String> {
+    ["nginx", "CloudFront", "cloudflare", "awselb", "Akamai", "Azure", "Envoy", "HAProxy"]
+        .into_iter()
+        .find(|name| body.to_lowercase().contains(&name.to_lowercase()))
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_paths;
+
+    #[test]
+    fn the_two_paths_follow_the_issuer() {
+        assert_eq!(
+            two_paths("https://sso.example.com/realms/platform", None),
+            ["/realms/platform/.well-known/openid-configuration", "/realms/platform/protocol/openid-connect/certs"]
+        );
+        assert_eq!(two_paths("https://idp.example.com/", Some("https://idp.example.com/keys")), ["/.well-known/openid-configuration", "/keys"]);
+    }
+}

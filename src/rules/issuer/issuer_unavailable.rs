@@ -1,0 +1,52 @@
+//! The issuer is down.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "issuer-unavailable",
+    severity: Severity::Error,
+    title: "The issuer is down",
+    page: Page {
+        means: "The discovery URL answers with a server error: the identity provider is down, starting, or the balancer has no healthy target for it.",
+        evidence: "The status at the discovery URL, from the log of the API server or from this machine.",
+        fix: "Bring the identity provider up again; the API server recovers within 10 s.",
+        references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
+    },
+    recognises: &[&message::OIDC_INIT_HTTP],
+    explains: &["credential-rejected", "oidc-not-initialized", "token-issuer-mismatch"],
+    check,
+};
+
+fn fits(status: u16) -> bool {
+    (500..600).contains(&status)
+}
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let logged = case.logged_discovery_status().filter(|(_, status)| fits(*status));
+    let probe = case.discovery_status().filter(|(status, ..)| fits(*status));
+    let (confidence, first) = match (&logged, &probe, case.issuer_fault()) {
+        (Some((word, _)), ..) => (Confidence::Certain, word.cite()),
+        (None, Some(_), Some((confidence, cite))) => {
+            // A log that tells of another status knows better than a probe from elsewhere.
+            if case.logged_discovery_status().is_some() {
+                return Vec::new();
+            }
+            (confidence, cite)
+        }
+        _ => return Vec::new(),
+    };
+    let status = logged.map(|(_, status)| status).or(probe.as_ref().map(|(status, ..)| *status)).unwrap_or_default();
+    let (probes, _) = case.issuer();
+    let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
+    let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
+    vec![
+        RULE.finding(confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), first, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", format!("curl -si {url} | head -n 1")))
+            .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here")))),
+    ]
+}

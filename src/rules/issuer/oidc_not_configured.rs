@@ -1,0 +1,48 @@
+//! The API server is configured for no OIDC issuer at all.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "oidc-not-configured",
+    severity: Severity::Error,
+    title: "The API server is configured for no OIDC issuer",
+    page: Page {
+        means: "The token may be perfect: the API server has no authenticator that could take it, and says only \"invalid bearer token\".",
+        evidence: "The server's flags (/flagz, or the file you gave): neither --oidc-issuer-url nor --authentication-config.",
+        fix: "Configure the issuer: --oidc-issuer-url and --oidc-client-id, or --authentication-config; on EKS aws eks associate-identity-provider-config.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
+    },
+    recognises: &[],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || case.is_service_account() {
+        return Vec::new();
+    }
+    let (Some((configuration, path)), Some(issuer)) = (&case.configuration, case.claim_text("iss")) else { return Vec::new() };
+    if !configuration.complete || !configuration.jwt.is_empty() || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+        return Vec::new();
+    }
+    let audience = match case.claim("aud") {
+        Some(serde_json::Value::String(audience)) => audience.clone(),
+        Some(serde_json::Value::Array(list)) => list.first().and_then(|audience| audience.as_str()).unwrap_or("CLIENT_ID").to_owned(),
+        _ => "CLIENT_ID".to_owned(),
+    };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The token is from {issuer}, and the API server has no authenticator for any identity provider, so nobody looks at it."),
+            seen((*path).to_owned(), "the flags in force name neither --oidc-issuer-url nor --authentication-config"),
+            Step::manifest(
+                "Configure the issuer, and restart the API server",
+                format!("--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim=email\n--oidc-username-prefix=oidc:\n--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n"),
+            ),
+        )
+        .step(Step::command("On EKS", format!("aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc identityProviderConfigName=oidc,issuerUrl={issuer},clientId={audience}")))
+        .cite_if(case.rejected()),
+    ]
+}

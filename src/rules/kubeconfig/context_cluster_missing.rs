@@ -1,0 +1,27 @@
+//! The context names a cluster that the kubeconfig does not have.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "context-cluster-missing",
+    severity: Severity::Error,
+    title: "The context names a cluster that the kubeconfig does not have",
+    page: Page {
+        means: "The context points at a cluster entry that is not there. kubectl then falls back to localhost:8080 without saying so.",
+        evidence: "The context's cluster is not among the clusters of the merged files.",
+        fix: "Repair the name in the context, or add the cluster entry.",
+        references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ClusterNotFound]) else { return Vec::new() };
+    let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
+    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Point the context at a cluster that exists", "kubectl config set-context --current --cluster=NAME"))]
+}

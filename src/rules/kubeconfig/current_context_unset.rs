@@ -1,0 +1,27 @@
+//! The kubeconfig chooses no context.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "current-context-unset",
+    severity: Severity::Error,
+    title: "The kubeconfig chooses no context",
+    page: Page {
+        means: "The file has no current-context, so kubectl uses no cluster entry at all and falls back to localhost:8080.",
+        evidence: "current-context is empty in every file of the list, while contexts exist.",
+        fix: "kubectl config use-context NAME.",
+        references: "https://kubernetes.io/docs/reference/kubectl/generated/kubectl_config/kubectl_config_use-context/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextUnset]) else { return Vec::new() };
+    let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
+    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Choose a context", format!("kubectl config use-context {}", failure.expected.as_deref().and_then(|names| names.split(", ").next()).unwrap_or("NAME"))))]
+}

@@ -1,0 +1,27 @@
+//! The kubeconfig cannot be used as it is.
+
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, failed_as, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kubeconfig-unparsable",
+    severity: Severity::Error,
+    title: "The kubeconfig cannot be used as it is",
+    page: Page {
+        means: "The file is there, but cannot be read as a kubeconfig: not YAML, another kind of document, a directory, a wrong type in a field, or data that is not base64 or PEM.",
+        evidence: "The complaint with file and line, in the words kubectl uses.",
+        fix: "Repair the line named, or write the file anew with your provider's command.",
+        references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::Malformed, FailureKind::Unreadable]) else { return Vec::new() };
+    let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
+    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::text("Repair the place named above, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you)."))]
+}

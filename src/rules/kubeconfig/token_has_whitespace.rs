@@ -1,0 +1,36 @@
+//! The token holds white space or a line feed.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-has-whitespace",
+    severity: Severity::Error,
+    title: "The token holds white space or a line feed",
+    page: Page {
+        means: "A line feed in the token: field makes kubectl fail with `net/http: invalid header field value for \"Authorization\"`. \
+            A leading space makes the API server see no token at all.",
+        evidence: "The bytes of the token, counted without showing them.",
+        fix: "Write the token anew without the line feed (printf instead of echo, tr -d '\\n').",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "anonymous-request", "token-not-jwt"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(token) = case.token() else { return Vec::new() };
+    let Some((index, problem)) =
+        token.problems.iter().enumerate().find(|(_, problem)| problem.part == "token" && problem.detail.contains("white space"))
+    else {
+        return Vec::new();
+    };
+    vec![RULE.finding(
+        Confidence::Certain,
+        "No HTTP client can send this token as it is: the header would be cut or refused.",
+        seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
+        Step::command("Store it without the line feed", "kubectl config set-credentials USER --token=\"$(tr -d '[:space:]' < token.txt)\""),
+    )]
+}

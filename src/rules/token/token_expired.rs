@@ -1,0 +1,46 @@
+//! The token is past its expiry.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, Word, renewal, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-expired",
+    severity: Severity::Error,
+    title: "The token has expired",
+    page: Page {
+        means: "The API server compares the exp claim with its own clock without any leeway (OIDC; 60 s for service accounts) and answers 401. Its success cache may let a token live 10 s longer.",
+        evidence: "The exp claim against the API server's Date header (or this machine's clock); the server's own words where a TokenReview or log could be read.",
+        fix: "Log in again, or let a credential plugin renew the token instead of storing it.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#openid-connect-tokens",
+    },
+    recognises: &[&message::EXPIRED, &message::SERVICE_ACCOUNT_EXPIRED],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(expiry) = case.claim_time("exp") else { return Vec::new() };
+    let (now, clock) = case.server_time();
+    let said = case.said(&message::EXPIRED).or_else(|| case.said(&message::SERVICE_ACCOUNT_EXPIRED));
+    if expiry > now && said.is_none() {
+        return Vec::new();
+    }
+    // The server's own word about something else means that expiry is not (yet) what it stumbles over.
+    let other = said.is_none() && case.words.iter().any(|word| word.place == "TokenReview");
+    let confidence = if other || case.rejected().is_none() { Confidence::Likely } else { Confidence::Certain };
+    vec![
+        RULE.finding(
+            confidence,
+            format!("exp is {expiry}, and by {clock} it is {}: the API server refuses it without any leeway.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
+            renewal(case),
+        )
+        .cite_if(said.map(Word::cite))
+        .cite_if(case.rejected()),
+    ]
+}

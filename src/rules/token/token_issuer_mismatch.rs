@@ -1,0 +1,90 @@
+//! The token's issuer is not the one the API server is configured for.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-issuer-mismatch",
+    severity: Severity::Error,
+    title: "The token's issuer is not the one the API server is configured for",
+    page: Page {
+        means: "The API server compares iss with its configured issuer byte by byte; a slash at the end, http for https, /auth or another host name make another issuer. \
+            It then says nothing about it: its log has only \"invalid bearer token\".",
+        evidence: "The iss claim beside the issuer in the server's flags (/flagz, or the file you gave).",
+        fix: "Make both the same: correct --oidc-issuer-url, or the identity provider's own idea of its address (Keycloak: hostname).",
+        references: "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "token-audience-mismatch"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(issuer) = case.claim_text("iss") else { return Vec::new() };
+    if case.is_service_account() {
+        return Vec::new();
+    }
+    let Some((configuration, path)) = &case.configuration else { return Vec::new() };
+    let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer_url.as_str()).collect();
+    if configured.is_empty() || configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+        return Vec::new();
+    }
+    let nearest = configured
+        .iter()
+        .copied()
+        .min_by_key(|candidate| difference(candidate, issuer))
+        .unwrap_or_default();
+    let how = explain_difference(nearest, issuer);
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The token says iss {issuer:?}; the API server is configured for {nearest:?}: {how}. It compares byte by byte, so no authenticator takes the token."),
+            seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
+            Step::manifest(
+                "Set the API server's issuer to what the tokens say, and restart it",
+                format!("--oidc-issuer-url={issuer}\n"),
+            ),
+        )
+        .step(Step::text("Or, where the token is from the wrong identity provider or realm, take one from the configured issuer."))
+        .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")))
+        .cite_if(case.rejected()),
+    ]
+}
+
+/// How unlike two strings are: what is left after the common head and tail.
+fn difference(a: &str, b: &str) -> usize {
+    let head = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
+    let tail = a.bytes().rev().zip(b.bytes().rev()).take_while(|(x, y)| x == y).count();
+    a.len().max(b.len()).saturating_sub(head + tail)
+}
+
+/// The difference of two issuers in words.
+fn explain_difference(configured: &str, token: &str) -> &'static str {
+    if configured.trim_end_matches('/') == token.trim_end_matches('/') {
+        "they differ by a slash at the end"
+    } else if configured.replacen("https://", "http://", 1) == token.replacen("https://", "http://", 1) {
+        "they differ by the scheme"
+    } else if configured.eq_ignore_ascii_case(token) {
+        "they differ by upper and lower case"
+    } else if configured.replacen("/auth/realms/", "/realms/", 1) == token.replacen("/auth/realms/", "/realms/", 1) {
+        "they differ by Keycloak's old /auth path"
+    } else {
+        "they are different issuers"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses_are_named() {
+        assert_eq!(explain_difference("https://k/realms/a/", "https://k/realms/a"), "they differ by a slash at the end");
+        assert_eq!(explain_difference("http://k/realms/a", "https://k/realms/a"), "they differ by the scheme");
+        assert_eq!(explain_difference("https://k/auth/realms/a", "https://k/realms/a"), "they differ by Keycloak's old /auth path");
+    }
+}

@@ -1,0 +1,46 @@
+//! The token is signed by a key that its issuer does not have.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, Word, probed, renewal};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-key-foreign",
+    severity: Severity::Error,
+    title: "The token is signed by a key that its issuer does not publish",
+    page: Page {
+        means: "The issuer's key set holds no key that verifies this token: it comes from another realm or another instance with the same address, or the issuer has thrown its keys away (an in-memory key store that was restarted).",
+        evidence: "The token's kid and signature against the live key set; the server says \"failed to verify id token signature\".",
+        fix: "Log in again at the right issuer. If every new token is affected, the issuer signs with keys it does not publish: make its key store durable.",
+        references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
+    },
+    recognises: &[&message::SIGNATURE_FAILED],
+    explains: &["credential-rejected", "token-expired"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(signature) = case.evidence.issuer.signature.seen().filter(|signature| !signature.verified) else {
+        return Vec::new();
+    };
+    // HS256 and none are no matter of keys.
+    if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
+        return Vec::new();
+    }
+    let said = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place != "model");
+    let confidence = if said.is_some() { Confidence::Certain } else { Confidence::Likely };
+    let why = if signature.kid_known {
+        format!("The key {:?} is in the issuer's key set and does not verify the signature: the token was made by somebody else, or changed.", signature.kid)
+    } else {
+        format!("The token names the key {:?}, which is not in the issuer's live key set ({} keys).", signature.kid, signature.verdicts.len())
+    };
+    vec![
+        RULE.finding(confidence, why, probed("/issuer/signature/seen", "no key of the live key set verifies the token"), renewal(case))
+            .cite_if(said.map(Word::cite))
+            .cite_if(case.rejected()),
+    ]
+}

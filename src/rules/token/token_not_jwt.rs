@@ -1,0 +1,42 @@
+//! The token is damaged, or nothing an OIDC or service account authenticator takes.
+
+use crate::evidence::credential::TokenKind;
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, renewal, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-not-jwt",
+    severity: Severity::Error,
+    title: "The token is damaged or no JWT",
+    page: Page {
+        means: "The token cannot be read as a JWT: cut off while copying, padded, wrapped in quotes, or an opaque access token that only its issuer understands. The API server then says only \"invalid bearer token\".",
+        evidence: "What is wrong with its form, with the place, without showing it.",
+        fix: "Copy the token again whole, or take the ID token instead of the access token.",
+        references: "https://www.rfc-editor.org/rfc/rfc7519",
+    },
+    recognises: &[],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let (Some(token), Some(rejected)) = (case.token(), case.rejected()) else { return Vec::new() };
+    if !matches!(token.kind, TokenKind::Opaque | TokenKind::Jwe | TokenKind::Jwt | TokenKind::ServiceAccount) {
+        return Vec::new();
+    }
+    let damaged = token.problems.iter().position(|problem| problem.part != "token" || !problem.detail.contains("white space"));
+    let Some(index) = damaged else { return Vec::new() };
+    // An opaque token may be good for a token file or webhook: only the damage is certain.
+    let confidence = if token.kind == TokenKind::Opaque || token.kind == TokenKind::Jwe { Confidence::Likely } else { Confidence::Certain };
+    let problem = &token.problems[index];
+    vec![
+        RULE.finding(
+            confidence,
+            format!("The {} cannot be read: {}. Neither an OIDC issuer's nor a service account's authenticator takes such a token.", problem.part, problem.detail),
+            seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
+            renewal(case),
+        )
+        .cite(rejected),
+    ]
+}

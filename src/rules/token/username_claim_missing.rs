@@ -1,0 +1,54 @@
+//! The claim that names the user is not in the token.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "username-claim-missing",
+    severity: Severity::Error,
+    title: "The claim that names the user is not in the token",
+    page: Page {
+        means: "The API server takes the user's name from one claim (--oidc-username-claim), and this token does not have it: the scope was not asked for, or the mapper is missing, or the user has no such attribute.",
+        evidence: "The server's words (parse username claims \"X\": claim not present), or the configured claim beside the token's claims.",
+        fix: "Ask for the scope that brings the claim, fill the user's attribute in the identity provider, or configure a claim that every token has (sub).",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
+    },
+    recognises: &[&message::USERNAME_CLAIM_MISSING],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(word) = case.said(&message::USERNAME_CLAIM_MISSING) else { return Vec::new() };
+    let claim = word.field("claim").to_owned();
+    if case.claim(&claim).is_some() {
+        return Vec::new();
+    }
+    let confidence = if word.place == "model" { Confidence::Likely } else { Confidence::Certain };
+    let names = case
+        .token()
+        .and_then(|token| token.claims.as_ref()?.as_object())
+        .map(|claims| claims.keys().cloned().collect::<Vec<_>>().join(", "))
+        .unwrap_or_default();
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The API server takes the user's name from the claim {claim:?}; this token has only: {names}."),
+            word.cite(),
+            Step::text(format!(
+                "In the identity provider, give the user a value for {claim:?} and let the client's scopes put it into the ID token (for email: the scope email, kubelogin --oidc-extra-scope=email); then log in again."
+            )),
+        )
+        .titled(format!("The claim {claim:?}, which names the user, is not in the token"))
+        .step(Step::manifest("Or configure a claim that every token has, and restart the API server", "--oidc-username-claim=sub\n"))
+        .cite_if(case.rejected());
+    if case.token().is_some_and(|token| token.claims.is_some()) {
+        finding = finding.cite(seen("/credential/seen/token/claims", format!("claims: {names}")));
+    }
+    vec![finding]
+}

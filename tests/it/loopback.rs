@@ -1,0 +1,179 @@
+//! Faults that need no Kubernetes: files, names, ports, and servers that are something else or hostile.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::support::run::{command, doctor, expect_fault, kaccess, scratch};
+
+fn kubeconfig(server: &str) -> PathBuf {
+    let path = scratch("kubeconfig").join("config");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster:\n    server: {server}\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\ncurrent-context: a\nusers:\n- name: u\n  user: {{token: opaque-token-of-a-test}}\n"
+    );
+    fs::write(&path, text).expect("a kubeconfig");
+    path
+}
+
+fn file(text: &str) -> PathBuf {
+    let path = scratch("kubeconfig").join("config");
+    fs::write(&path, text).expect("a kubeconfig");
+    path
+}
+
+/// A server that does this with every connection, on a port of its own.
+fn serve(work: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let work = std::sync::Arc::new(work);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let work = work.clone();
+            std::thread::spawn(move || work(stream));
+        }
+    });
+    port
+}
+
+/// Reads one request's head and answers it.
+fn answer(mut stream: std::net::TcpStream, text: &str) {
+    let mut head = [0; 4096];
+    let _ = stream.read(&mut head);
+    let _ = stream.write_all(text.as_bytes());
+}
+
+#[test]
+fn kubeconfigs_that_cannot_be_used() {
+    let run = doctor(Path::new("/no/such/kubeconfig"), &[]);
+    expect_fault("kubeconfig-not-found", &run, &["kubeconfig-not-found"]);
+    let good = kubeconfig("https://127.0.0.1:1");
+    let run = doctor(&good, &["--context", "prod"]);
+    expect_fault("context-not-found", &run, &["context-not-found"]);
+    let text = fs::read_to_string(&good).expect("a kubeconfig");
+    let run = doctor(&file(&text.replace("current-context: a\n", "")), &[]);
+    expect_fault("current-context-unset", &run, &["current-context-unset"]);
+    let run = doctor(&file(&text.replace("cluster: c,", "cluster: gone,")), &[]);
+    expect_fault("context-cluster-missing", &run, &["context-cluster-missing"]);
+    let run = doctor(&file(&text.replace("user: u}", "user: gone}")), &[]);
+    expect_fault("context-user-missing", &run, &["context-user-missing"]);
+    let run = doctor(&file("apiVersion: v1\nclusters: [\n- a: {\n"), &[]);
+    expect_fault("kubeconfig-unparsable", &run, &["kubeconfig-unparsable"]);
+}
+
+#[test]
+fn odd_kubeconfigs_are_findings_and_no_panics() {
+    let folder = scratch("directory");
+    for (path, what) in [
+        (file(""), "empty"),
+        (folder, "a directory"),
+        (file("- a\n- b\n"), "a list"),
+        (file("just words"), "a word"),
+        (file("clusters: 5\n"), "a number"),
+        (file("\u{0}\u{1}\u{2}"), "bytes"),
+        (file("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n"), "a Pod"),
+    ] {
+        let run = doctor(&path, &[]);
+        assert_eq!(run.code, 1, "{what}: {}", run.stdout);
+        assert!(!run.findings().is_empty(), "{what}: no finding");
+        assert!(run.codes()[0].starts_with("kubeconfig-") || run.codes()[0].starts_with("c"), "{what}: {:?}", run.codes());
+        assert!(!run.stderr.contains("panicked"), "{what}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn servers_that_are_not_there_or_something_else() {
+    let run = doctor(&kubeconfig("https://no-such-host.invalid:6443"), &[]);
+    expect_fault("endpoint-name-not-found", &run, &["endpoint-name-not-found"]);
+
+    let html = serve(|stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 27\r\nConnection: close\r\n\r\n<html>Please sign in</html>"));
+    let run = doctor(&kubeconfig(&format!("http://127.0.0.1:{html}")), &[]);
+    expect_fault("not-a-kubernetes-api", &run, &["not-a-kubernetes-api"]);
+    let run = doctor(&kubeconfig(&format!("https://127.0.0.1:{html}")), &[]);
+    expect_fault("not-a-kubernetes-api-plain-http", &run, &["not-a-kubernetes-api"]);
+    let away = serve(|stream| answer(stream, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy"));
+    let run = doctor(&kubeconfig(&format!("http://127.0.0.1:{away}")), &[]);
+    expect_fault("api-unavailable", &run, &["api-unavailable"]);
+    let closing = serve(drop);
+    let run = doctor(&kubeconfig(&format!("https://127.0.0.1:{closing}")), &[]);
+    expect_fault("api-connection-closed", &run, &["api-connection-closed"]);
+}
+
+#[test]
+fn silence_ends_within_the_limit() {
+    let silent = serve(|stream| {
+        std::thread::sleep(Duration::from_secs(60));
+        drop(stream);
+    });
+    let started = Instant::now();
+    let run = doctor(&kubeconfig(&format!("https://127.0.0.1:{silent}")), &["--timeout", "3s"]);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    expect_fault("tls-handshake-timeout", &run, &["tls-handshake-timeout"]);
+    // Plain HTTP that never answers: no panic, an honest word.
+    let run = doctor(&kubeconfig(&format!("http://127.0.0.1:{silent}")), &["--timeout", "2s"]);
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    assert!(run.stdout.contains("no answer within"), "{}", run.stdout);
+}
+
+#[test]
+fn a_full_queue_drops_connections_as_a_firewall_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        socket.listen(1).expect("a listener")
+    });
+    let address = listener.local_addr().expect("an address");
+    let mut held = Vec::new();
+    while let Ok(stream) = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+        held.push(stream);
+        assert!(held.len() < 64, "the queue never fills");
+    }
+    let run = doctor(&kubeconfig(&format!("https://{address}")), &["--timeout", "12s"]);
+    expect_fault("api-connection-timeout", &run, &["api-connection-timeout"]);
+}
+
+#[test]
+fn evidence_files_that_are_none() {
+    let folder = scratch("from");
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        fs::write(&path, bytes).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases/first-incident/evidence.json");
+    let whole = fs::read(demo).expect("the demo's evidence");
+    let other = String::from_utf8_lossy(&whole).replace("kaccess.dev/evidence/v1", "kaccess.dev/evidence/v99");
+    let huge = folder.join("huge");
+    fs::File::create(&huge).expect("a file").set_len(100 * 1024 * 1024).expect("a length");
+    for path in [
+        put("schema", other.as_bytes()),
+        put("truncated", &whole[..whole.len() / 2]),
+        put("empty", b""),
+        put("list", b"[]"),
+        huge.to_string_lossy().into_owned(),
+        folder.join("missing").to_string_lossy().into_owned(),
+        folder.to_string_lossy().into_owned(),
+    ] {
+        let output = kaccess(&["doctor", "--from", &path]);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{path}: {stderr}");
+        assert!(stderr.contains("error:") && stderr.contains("hint:"), "{path}: {stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn odd_tokens_are_told_and_never_panic() {
+    let big = "a".repeat(1024 * 1024);
+    for token in ["", " ", "a\nb", "eyJ.eyJ.x", "....", "e30.e30.", "\u{0}", "Bearer abc", big.as_str()] {
+        let path = scratch("token").join("token");
+        fs::write(&path, token).expect("a token");
+        let output = command().args(["decode", &format!("@{}", path.display())]).output().expect("kaccess runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert!(matches!(output.status.code(), Some(0..=2)), "{:?}", output.status);
+        assert!(output.stdout.len() < 100_000);
+    }
+}

@@ -1,0 +1,69 @@
+//! The registry: codes, pages and files hang together.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use kaccess::rules::RULES;
+
+#[test]
+fn codes_are_unique_and_spelled_in_kebab_case() {
+    let mut seen = BTreeSet::new();
+    for rule in RULES {
+        assert!(seen.insert(rule.code), "{} is there twice", rule.code);
+        assert!(rule.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", rule.code);
+        assert!(!rule.explains.contains(&rule.code), "{} explains itself", rule.code);
+        for part in [rule.page.means, rule.page.evidence, rule.page.fix, rule.page.references] {
+            assert!(!part.trim().is_empty(), "{}: an empty part of its page", rule.code);
+        }
+    }
+}
+
+#[test]
+fn every_file_of_a_rule_is_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");
+    let mut files = BTreeSet::new();
+    for area in fs::read_dir(root).expect("src/rules") {
+        let area = area.expect("an entry").path();
+        if area.is_dir() {
+            for file in fs::read_dir(area).expect("an area") {
+                let stem = file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().replace('_', "-");
+                files.insert(stem);
+            }
+        }
+    }
+    let listed: BTreeSet<String> = RULES.iter().map(|rule| rule.code.to_owned()).collect();
+    assert_eq!(files, listed);
+}
+
+#[test]
+fn pages_in_docs_are_the_rules_own() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings");
+    let update = std::env::var_os("KACCESS_UPDATE").is_some();
+    let mut faults = Vec::new();
+    let mut expected = BTreeSet::new();
+    for rule in RULES {
+        let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let page = format!(
+            "# {}\n\n{}\n\n## Means\n\n{}\n\n## Evidence\n\n{}\n\n## Fix\n\n{}\n\n## References\n\n<{}>\n",
+            rule.code,
+            rule.title,
+            squeeze(rule.page.means),
+            squeeze(rule.page.evidence),
+            squeeze(rule.page.fix),
+            rule.page.references
+        );
+        let name = format!("{}.md", rule.code);
+        let path = folder.join(&name);
+        expected.insert(name.clone());
+        if update {
+            fs::create_dir_all(&folder).expect("docs/findings");
+            fs::write(path, page).expect("a written page");
+        } else if fs::read_to_string(path).unwrap_or_default() != page {
+            faults.push(name);
+        }
+    }
+    assert!(faults.is_empty(), "stale pages (KACCESS_UPDATE=1 cargo test registry): {}", faults.join(", "));
+    let there: BTreeSet<String> = fs::read_dir(folder).expect("docs/findings").map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(there, expected, "pages without a rule");
+}

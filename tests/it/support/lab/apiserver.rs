@@ -1,0 +1,362 @@
+//! kube-apiserver with its own etcd, alone on its port.
+
+use base64::Engine;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::Lab;
+use super::http::{Answer, Auth, Client};
+use super::pki::Identity;
+use super::process::{Lifeline, free_port, is_port_clash, read_log, wait_for};
+
+/// The `iss` of ServiceAccount tokens.
+pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
+
+/// What differs from server to server.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Flags that are added, or that replace the lab's own flag of the same name.
+    pub flags: Vec<String>,
+    /// Text of an AuthenticationConfiguration; not together with `--oidc-*`.
+    pub authentication_config: Option<String>,
+    /// Whether every request is written to the audit log (level Metadata); on by default.
+    pub audit: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { flags: Vec::new(), authentication_config: None, audit: true }
+    }
+}
+
+impl Options {
+    /// Adds one flag, as `--name=value`.
+    pub fn flag(mut self, flag: impl Into<String>) -> Self {
+        self.flags.push(flag.into());
+        self
+    }
+
+    /// The first incident's configuration: user `oidc:<email>`, groups `oidc:<group>`.
+    pub fn oidc(self, lab: &Lab, issuer: &str) -> Self {
+        self.flag(format!("--oidc-issuer-url={issuer}"))
+            .flag("--oidc-client-id=kubernetes")
+            .flag("--oidc-username-claim=email")
+            .flag("--oidc-username-prefix=oidc:")
+            .flag("--oidc-groups-claim=groups")
+            .flag("--oidc-groups-prefix=oidc:")
+            .flag(format!("--oidc-ca-file={}", lab.pki.ca.cert.display()))
+    }
+
+    /// A structured configuration instead of flags.
+    pub fn authentication_config(mut self, text: impl Into<String>) -> Self {
+        self.authentication_config = Some(text.into());
+        self
+    }
+
+    /// No audit log, for measurements.
+    pub fn without_audit(mut self) -> Self {
+        self.audit = false;
+        self
+    }
+}
+
+/// A running API server; it stops when dropped.
+pub struct ApiServer {
+    port: u16,
+    dir: PathBuf,
+    arguments: Vec<String>,
+    process: Option<Lifeline>,
+    lab: PathBuf,
+    ca: PathBuf,
+    admin: Identity,
+    client: Client,
+    anonymous: Client,
+}
+
+impl ApiServer {
+    /// Starts a server and waits until `/readyz` says ok (about 3 s).
+    pub fn start(lab: &Lab, options: Options) -> Self {
+        let dir = lab.dir("apiserver");
+        let mut server = Self {
+            port: 0,
+            arguments: Vec::new(),
+            process: None,
+            lab: lab.binary().to_owned(),
+            ca: lab.pki.ca.cert.clone(),
+            admin: lab.pki.admin.clone(),
+            client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
+            anonymous: Client::new(&lab.pki.ca.cert, None),
+            dir,
+        };
+        for _ in 0..4 {
+            server.port = free_port();
+            server.arguments = arguments(lab, &server.dir, server.port, &options);
+            match server.launch() {
+                Ok(()) => return server,
+                Err(log) if is_port_clash(&log) => {
+                    let _ = fs::remove_file(server.log_path());
+                    let _ = fs::remove_dir_all(server.dir.join("etcd"));
+                }
+                Err(log) => panic!("kube-apiserver did not become ready:\n{}", tail(&log)),
+            }
+        }
+        panic!("kube-apiserver found its port taken four times")
+    }
+
+    /// Stops the server and keeps its data.
+    pub fn stop(&mut self) {
+        self.process = None;
+    }
+
+    /// Stops it if it runs and starts it again: same port, same data, same log.
+    pub fn restart(&mut self) {
+        self.stop();
+        if let Err(log) = self.launch() {
+            panic!("kube-apiserver did not come back:\n{}", tail(&log));
+        }
+    }
+
+    /// Restarts with one more flag (or another value of a flag it already had).
+    pub fn restart_with(&mut self, flag: &str) {
+        self.arguments.retain(|argument| flag_name(argument) != flag_name(flag));
+        self.arguments.push(flag.to_owned());
+        self.restart();
+    }
+
+    fn launch(&mut self) -> Result<(), String> {
+        let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.log_path());
+        let mut process = started.expect("the lab binary starts");
+        let url = format!("{}/readyz", self.url());
+        let ready = wait_for(Duration::from_secs(90), || {
+            if process.has_ended() {
+                return Some(false);
+            }
+            let answer = self.client.send(Auth::Own, "GET", &url, None);
+            answer.is_ok_and(|(status, _)| status == 200).then_some(true)
+        });
+        if ready != Some(true) {
+            return Err(process.log());
+        }
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// `https://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The port alone.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The CA that signed its certificate.
+    pub fn ca(&self) -> &Path {
+        &self.ca
+    }
+
+    /// Its own directory; kubeconfigs and logs are in it.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The file with its log.
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.join("apiserver.log")
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        read_log(&self.log_path())
+    }
+
+    /// The audit log so far, one event per request (stage ResponseComplete, or Panic).
+    pub fn audit_events(&self) -> Vec<Value> {
+        let text = read_log(&self.dir.join("audit.log"));
+        // The last line may be half written.
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// A request as the cluster's admin; panics when there is no answer.
+    pub fn api(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        self.client
+            .send(Auth::Own, method, &format!("{}{path}", self.url()), body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// The same with a bearer token (an empty one sends the request without credentials).
+    pub fn api_with_token(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let auth = if token.is_empty() { Auth::Own } else { Auth::Token(token) };
+        self.anonymous
+            .send(auth, method, &format!("{}{path}", self.url()), body)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// Creates an object as admin; panics unless it is created.
+    pub fn create(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.api("POST", path, Some(body));
+        assert_eq!(status, 201, "POST {path}: {answer}");
+        answer
+    }
+
+    /// Creates many objects, eight at a time.
+    pub fn create_all(&self, objects: impl IntoIterator<Item = (String, Value)>) {
+        let url = self.url();
+        self.client.post_all(objects.into_iter().map(|(path, body)| (format!("{url}{path}"), body)).collect());
+    }
+
+    /// The `status` of a TokenReview of this token, made as admin.
+    pub fn token_review(&self, token: &str) -> Value {
+        let review = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": { "token": token },
+        });
+        self.create("/apis/authentication.k8s.io/v1/tokenreviews", &review)["status"].take()
+    }
+
+    /// Makes a namespace unless it is there.
+    pub fn create_namespace(&self, name: &str) {
+        let body = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        let (status, answer) = self.api("POST", "/api/v1/namespaces", Some(&body));
+        assert!(status == 201 || status == 409, "namespace {name}: {answer}");
+    }
+
+    /// Makes a ServiceAccount (and its namespace) unless it is there, and gives a token of one hour.
+    pub fn create_service_account_token(&self, namespace: &str, name: &str) -> String {
+        self.create_namespace(namespace);
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+        let body = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name } });
+        let (status, answer) = self.api("POST", &path, Some(&body));
+        assert!(status == 201 || status == 409, "service account {name}: {answer}");
+        let request = json!({
+            "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 3600 },
+        });
+        let answer = self.create(&format!("{path}/{name}/token"), &request);
+        answer["status"]["token"].as_str().expect("token").to_owned()
+    }
+
+    /// A kubeconfig user with the admin's client certificate.
+    pub fn admin_user(&self) -> Value {
+        certificate_user(&self.admin)
+    }
+
+    /// A kubeconfig with the context `admin`.
+    pub fn admin_kubeconfig(&self) -> PathBuf {
+        self.kubeconfig("admin", &[("admin", self.admin_user())])
+    }
+
+    /// A kubeconfig with the context `name` and a static token.
+    pub fn kubeconfig_for_token(&self, name: &str, token: &str) -> PathBuf {
+        self.kubeconfig(name, &[(name, json!({ "token": token }))])
+    }
+
+    /// A kubeconfig with the context `name` and any user: `{"exec": ...}`, `{"auth-provider": ...}`, and so on.
+    pub fn kubeconfig_with(&self, name: &str, user: Value) -> PathBuf {
+        self.kubeconfig(name, &[(name, user)])
+    }
+
+    /// A kubeconfig with several contexts, the first one current, all on the cluster `lab`.
+    pub fn kubeconfig(&self, file: &str, users: &[(&str, Value)]) -> PathBuf {
+        let path = self.dir.join(format!("{file}.kubeconfig"));
+        fs::write(&path, self.kubeconfig_text(users)).expect("kubeconfig file");
+        path
+    }
+
+    /// The text of such a kubeconfig, for tests that change it first.
+    pub fn kubeconfig_text(&self, users: &[(&str, Value)]) -> String {
+        let mut text = format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: lab\n  cluster:\n    server: {}\n    \
+             certificate-authority-data: {}\ncontexts:\n",
+            self.url(),
+            base64_of(&self.ca)
+        );
+        for (name, _) in users {
+            text.push_str(&format!("- name: {name}\n  context:\n    cluster: lab\n    user: {name}\n"));
+        }
+        text.push_str(&format!("current-context: {}\nusers:\n", users.first().map_or("", |(name, _)| name)));
+        for (name, user) in users {
+            // JSON is YAML; simple users read as people write them.
+            text.push_str(&format!("- name: {name}\n  user:\n"));
+            match user.as_object() {
+                Some(fields) if !fields.is_empty() => {
+                    fields.iter().for_each(|(key, value)| text.push_str(&format!("    {key}: {value}\n")));
+                }
+                _ => text.push_str("    {}\n"),
+            }
+        }
+        text
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.stop();
+        // etcd reserves 64 MB per server; logs stay for whoever looks into a failed test while the process lives.
+        let _ = fs::remove_dir_all(self.dir.join("etcd"));
+    }
+}
+
+/// A kubeconfig user with a client certificate.
+pub fn certificate_user(identity: &Identity) -> Value {
+    json!({
+        "client-certificate-data": base64_of(&identity.cert),
+        "client-key-data": base64_of(&identity.key),
+    })
+}
+
+fn base64_of(path: &Path) -> String {
+    base64::engine::general_purpose::STANDARD.encode(fs::read(path).expect("PEM file"))
+}
+
+const AUDIT_POLICY: &str = "apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived, ResponseStarted]\n\
+    rules:\n- level: Metadata\n";
+
+fn arguments(lab: &Lab, dir: &Path, port: u16, options: &Options) -> Vec<String> {
+    let pki = &lab.pki;
+    let path = |path: &Path| path.display().to_string();
+    let mut flags = vec![
+        format!("--etcd-dir={}", path(&dir.join("etcd"))),
+        format!("--secure-port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--tls-cert-file={}", path(&pki.server.cert)),
+        format!("--tls-private-key-file={}", path(&pki.server.key)),
+        format!("--client-ca-file={}", path(&pki.ca.cert)),
+        format!("--service-account-key-file={}", path(&pki.service_account_key)),
+        format!("--service-account-signing-key-file={}", path(&pki.service_account_key)),
+        format!("--service-account-issuer={SERVICE_ACCOUNT_ISSUER}"),
+        "--authorization-mode=Node,RBAC".to_owned(),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        format!("--requestheader-client-ca-file={}", path(&pki.front_proxy_ca.cert)),
+        "--requestheader-allowed-names=front-proxy-client".to_owned(),
+        "--requestheader-username-headers=X-Remote-User".to_owned(),
+        "--requestheader-group-headers=X-Remote-Group".to_owned(),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".to_owned(),
+        "--disable-admission-plugins=ServiceAccount".to_owned(),
+    ];
+    if options.audit {
+        let policy = dir.join("audit-policy.yaml");
+        fs::write(&policy, AUDIT_POLICY).expect("audit policy");
+        flags.push(format!("--audit-policy-file={}", path(&policy)));
+        flags.push(format!("--audit-log-path={}", path(&dir.join("audit.log"))));
+    }
+    if let Some(text) = &options.authentication_config {
+        let file = dir.join("authentication.yaml");
+        fs::write(&file, text).expect("authentication configuration");
+        flags.push(format!("--authentication-config={}", path(&file)));
+    }
+    // List-valued flags add up when given twice, so a replaced flag must go.
+    flags.retain(|own| options.flags.iter().all(|other| flag_name(own) != flag_name(other)));
+    flags.extend(options.flags.iter().cloned());
+    flags
+}
+
+fn flag_name(flag: &str) -> &str {
+    flag.split('=').next().unwrap_or(flag)
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(25)..].join("\n")
+}
