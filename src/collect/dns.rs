@@ -1,1 +1,279 @@
-//! (in work)
+//! Resolves names twice (what the system believes, what the name servers say) and tries every address.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::op::ResponseCode;
+
+use crate::evidence::dns::{Attempt, Connections, Resolution, ServerAnswer};
+use crate::host::Host;
+
+/// Longest wait for getaddrinfo; its own limit depends on resolv.conf and can be minutes.
+pub const SYSTEM_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait for the name servers, whose answer is only the comparison.
+pub const SERVERS_LIMIT: Duration = Duration::from_secs(3);
+/// Most addresses kept of one name.
+const ADDRESSES_LIMIT: usize = 64;
+
+/// Resolves `host_name` by getaddrinfo and, at the same time, by the name servers of resolv.conf (or by
+/// `public_resolver` alone). The second value holds the system's addresses with `port`, in the system's order.
+///
+/// A literal address is not looked up; `localhost` needs no name server. The hosts file counts for the system's
+/// answer and not for the name servers', so a difference shows.
+pub async fn resolve(
+    host_name: &str,
+    port: u16,
+    public_resolver: Option<IpAddr>,
+    _host: &Host,
+) -> (Resolution, Vec<SocketAddr>) {
+    let bare = host_name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host_name);
+    let mut resolution = Resolution { host: bare.to_owned(), ..Resolution::default() };
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        resolution.literal = true;
+        resolution.addresses = vec![ip.to_string()];
+        return (resolution, vec![SocketAddr::new(ip, port)]);
+    }
+    let servers = async {
+        if is_localhost(bare) {
+            return None;
+        }
+        Some(match public_resolver {
+            Some(ip) => {
+                ask(bare, ResolverConfig::from_parts(None, Vec::new(), vec![NameServerConfig::udp_and_tcp(ip)]), None)
+                    .await
+            }
+            None => match system_configuration() {
+                Ok((config, options)) => ask(bare, config, Some(options)).await,
+                Err(error) => ServerAnswer { outcome: format!("error: {error}"), ..ServerAnswer::default() },
+            },
+        })
+    };
+    let (system, servers) = tokio::join!(system_addresses(bare, port), servers);
+    resolution.name_servers = servers;
+    match system {
+        Ok(addresses) => {
+            resolution.addresses = addresses.iter().map(|address| address.ip().to_string()).collect();
+            (resolution, addresses)
+        }
+        Err(error) => {
+            resolution.error = Some(error);
+            (resolution, Vec::new())
+        }
+    }
+}
+
+/// The system's addresses of a name, each once, in its order.
+async fn system_addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    match tokio::time::timeout(SYSTEM_LIMIT, tokio::net::lookup_host((name, port))).await {
+        Err(_) => Err(format!("no answer within {} s", SYSTEM_LIMIT.as_secs())),
+        Ok(Err(error)) => Err(lookup_error(&error)),
+        Ok(Ok(found)) => {
+            let mut addresses = Vec::new();
+            for address in found {
+                if !addresses.contains(&address) && addresses.len() < ADDRESSES_LIMIT {
+                    addresses.push(address);
+                }
+            }
+            Ok(addresses)
+        }
+    }
+}
+
+/// getaddrinfo's own words, without std's introduction.
+pub(crate) fn lookup_error(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+fn is_localhost(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn system_configuration() -> Result<(ResolverConfig, ResolverOpts), String> {
+    hickory_resolver::system_conf::read_system_conf().map_err(|error| error.to_string())
+}
+
+/// One question for the A and AAAA records of a name.
+async fn ask(name: &str, config: ResolverConfig, options: Option<ResolverOpts>) -> ServerAnswer {
+    let mut answer = ServerAnswer {
+        servers: config.name_servers().iter().map(|server| server.ip.to_string()).collect(),
+        ..ServerAnswer::default()
+    };
+    let mut builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    let settings = builder.options_mut();
+    if let Some(options) = options {
+        *settings = options;
+    }
+    // A probe wants this moment's answer of the servers, and only theirs.
+    settings.cache_size = 0;
+    settings.use_hosts_file = ResolveHosts::Never;
+    settings.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    // Two tries fit into the limit, so a time-out is told by the resolver and not cut off.
+    settings.timeout = settings.timeout.min(Duration::from_millis(1400));
+    settings.attempts = settings.attempts.min(1);
+    let lookup = async {
+        let resolver = builder.build()?;
+        resolver.lookup_ip(name).await
+    };
+    match tokio::time::timeout(SERVERS_LIMIT, lookup).await {
+        Err(_) => answer.outcome = "timeout".to_owned(),
+        Ok(Ok(found)) => {
+            answer.addresses = found.iter().take(ADDRESSES_LIMIT).map(|ip| ip.to_string()).collect();
+            answer.outcome = if answer.addresses.is_empty() { "nodata" } else { "answer" }.to_owned();
+        }
+        Ok(Err(error)) => answer.outcome = outcome(&error).to_owned(),
+    }
+    answer
+}
+
+fn outcome(error: &NetError) -> &'static str {
+    match error {
+        NetError::Timeout => "timeout",
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => "nxdomain",
+            ResponseCode::NoError => "nodata",
+            ResponseCode::ServFail => "servfail",
+            ResponseCode::Refused => "refused",
+            _ => "error",
+        },
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => "servfail",
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => "refused",
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => "nxdomain",
+        _ => "error",
+    }
+}
+
+/// Connects to every address at once, each within `limit`, and says what came of each, in the given order.
+pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connections {
+    let attempts = addresses.iter().take(ADDRESSES_LIMIT).map(|address| async move {
+        let began = Instant::now();
+        let connected = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await;
+        let (outcome, detail) = match connected {
+            Err(_) => ("timeout", Some(format!("no answer within {} ms", limit.as_millis()))),
+            Ok(Ok(_)) => ("connected", None),
+            Ok(Err(error)) => (connect_outcome(&error), Some(error.to_string())),
+        };
+        Attempt {
+            address: address.to_string(),
+            outcome: outcome.to_owned(),
+            detail,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    });
+    Connections { attempts: join_all(attempts).await }
+}
+
+fn connect_outcome(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::ConnectionRefused => "refused",
+        Kind::TimedOut => "timeout",
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => "unreachable",
+        _ => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name server on loopback that answers by the first label of the name, and never for `silent`.
+    async fn name_server() -> ResolverConfig {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let mut server = NameServerConfig::udp(IpAddr::from([127, 0, 0, 1]));
+        server.connections[0].port = socket.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            let mut buffer = [0u8; 1500];
+            while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+                let query = &buffer[..length];
+                let mut end = 12;
+                while query[end] != 0 {
+                    end += usize::from(query[end]) + 1;
+                }
+                let label = String::from_utf8_lossy(&query[13..13 + usize::from(query[12])]).to_lowercase();
+                let is_a = query[end + 2] == 1;
+                let code = match label.as_str() {
+                    "silent" => continue,
+                    "servfail" => 2,
+                    "nxdomain" => 3,
+                    "refused" => 5,
+                    _ => 0,
+                };
+                let answers = u8::from(label == "good" && is_a);
+                let mut reply = query[..end + 5].to_vec();
+                reply[2] = 0x81;
+                reply[3] = 0x80 | code;
+                reply[4..12].copy_from_slice(&[0, 1, 0, answers, 0, 0, 0, 0]);
+                if answers == 1 {
+                    reply.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 1, 2, 3]);
+                }
+                let _ = socket.send_to(&reply, from).await;
+            }
+        });
+        ResolverConfig::from_parts(None, Vec::new(), vec![server])
+    }
+
+    #[tokio::test]
+    async fn the_name_servers_answers_are_told_apart() {
+        let config = name_server().await;
+        let cases = ["good", "nodata", "nxdomain", "servfail", "refused", "silent"].map(|label| {
+            let config = config.clone();
+            async move { (label, ask(&format!("{label}.example."), config, None).await) }
+        });
+        for (label, answer) in join_all(cases).await {
+            let expected = match label {
+                "good" => "answer",
+                "silent" => "timeout",
+                other => other,
+            };
+            assert_eq!(answer.outcome, expected, "{label}");
+            assert_eq!(answer.addresses.is_empty(), label != "good");
+            assert_eq!(answer.servers, ["127.0.0.1"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn literals_and_localhost_ask_nobody() {
+        let host = Host::read();
+        let (resolution, addresses) = resolve("[fd00::1]", 6443, None, &host).await;
+        assert!(resolution.literal && resolution.name_servers.is_none());
+        assert_eq!((resolution.host.as_str(), addresses), ("fd00::1", vec!["[fd00::1]:6443".parse().unwrap()]));
+        let (resolution, addresses) = resolve("localhost", 6443, None, &host).await;
+        assert!(!resolution.literal && resolution.name_servers.is_none());
+        assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 6443));
+        assert!(!addresses.is_empty());
+    }
+
+    #[tokio::test]
+    async fn connections_are_told_apart() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (open_at, closed_at) = (open.local_addr().unwrap(), closed.local_addr().unwrap());
+        drop(closed);
+        let seen = connect_all(&[open_at, closed_at], Duration::from_secs(5)).await;
+        let outcomes: Vec<&str> = seen.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["connected", "refused"]);
+        assert_eq!(seen.attempts[1].address, closed_at.to_string());
+        assert!(seen.attempts[1].detail.is_some());
+    }
+
+    #[test]
+    fn outcomes_by_the_systems_error() {
+        use std::io::{Error, ErrorKind as Kind};
+        for (kind, expected) in [
+            (Kind::ConnectionRefused, "refused"),
+            (Kind::TimedOut, "timeout"),
+            (Kind::HostUnreachable, "unreachable"),
+            (Kind::NetworkUnreachable, "unreachable"),
+            (Kind::PermissionDenied, "error"),
+        ] {
+            assert_eq!(connect_outcome(&Error::from(kind)), expected);
+        }
+    }
+}

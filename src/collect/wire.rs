@@ -1,1 +1,1822 @@
-//! (in work)
+//! The one connector: TCP, proxy, TLS and HTTP, each step with its own limit and its own words for failure.
+//!
+//! It follows no redirect, decompresses nothing and sends no credential to a server that is not trusted. Bodies and
+//! headers of answers are foreign: the caller scrubs them.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use http::{Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body, Frame, Incoming};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::dns::lookup_error;
+use super::proxy::{ProxyScheme, ProxyUrl, authority};
+use super::tls::{Recorder, TlsClient, TlsSettings, distrust, tls_failure};
+use crate::evidence::tls::TlsReport;
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::strip_control;
+
+/// Wait before the next address is tried beside one that does not answer (Go's fallback delay, RFC 8305).
+const STAGGER: Duration = Duration::from_millis(300);
+/// Most HTTP/1.1 connections at a time.
+const HTTP1_CONNECTIONS: usize = 8;
+/// Longest wait for an HTTP/1.1 connection to become free after its answer's last byte.
+const HANDING_BACK: Duration = Duration::from_millis(50);
+/// Most header fields of an HTTP/1.1 answer.
+const HTTP1_HEADERS: usize = 256;
+/// Most bytes of a proxy's answer to CONNECT.
+const CONNECT_HEAD: usize = 16 * 1024;
+/// Most bytes of one answer to kube::Client; a list of 10,000 RBAC bindings has 9.
+const KUBE_BODY: usize = 64 * 1024 * 1024;
+/// Longest silence of a server in an answer to kube::Client.
+const KUBE_SILENCE: Duration = Duration::from_secs(30);
+
+/// Where and how to connect.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// `http` or `https`; its path is put before every request's path, as client-go does.
+    pub url: url::Url,
+    /// How the server is judged; for `https` without it, the system's roots judge.
+    pub tls: Option<TlsSettings>,
+    /// The proxy, as [`super::proxy::choose`] found it.
+    pub proxy: Option<ProxyUrl>,
+    /// User-Agent of requests that carry none, and of CONNECT.
+    pub user_agent: String,
+    /// Limit of each step: resolving, TCP, proxy, TLS.
+    pub connect_timeout: Duration,
+}
+
+/// How much of an answer is taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Most bytes of the body; the rest is not read.
+    pub body_bytes: usize,
+    /// Longest time from the call to the last byte.
+    pub time: Duration,
+}
+
+impl Default for Limits {
+    /// 1 MiB within 10 seconds.
+    fn default() -> Self {
+        Self { body_bytes: 1024 * 1024, time: Duration::from_secs(10) }
+    }
+}
+
+/// One answer, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers, foreign.
+    pub headers: HeaderMap,
+    /// The body up to the limit, foreign.
+    pub body: Bytes,
+    /// The body was longer than the limit.
+    pub truncated: bool,
+    /// The handshake of the connection that carried it.
+    pub tls: Option<TlsReport>,
+}
+
+/// A failure as an error, for kube and tower.
+#[derive(Debug, Clone)]
+pub struct WireError(pub Failure);
+
+impl std::fmt::Display for WireError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0.detail)
+    }
+}
+
+impl std::error::Error for WireError {}
+
+/// The wire's own failure inside an error of kube::Client, if it came from there.
+pub fn failure_of(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(WireError(failure)) = error.downcast_ref::<WireError>() {
+            return Some(failure.clone());
+        }
+        // kube keeps the service's error boxed and names it a source only by its own rule.
+        if let Some(kube::Error::Service(inner)) = error.downcast_ref::<kube::Error>()
+            && let Some(WireError(failure)) = inner.downcast_ref::<WireError>()
+        {
+            return Some(failure.clone());
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// A connector to one destination that keeps its connections. Clones share them.
+#[derive(Clone)]
+pub struct Wire {
+    inner: Arc<Inner>,
+    headers: Arc<HeaderMap>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Wire").field("server", &self.inner.place).finish_non_exhaustive()
+    }
+}
+
+struct Inner {
+    destination: Destination,
+    /// Host without brackets.
+    host: String,
+    port: u16,
+    /// `host:port` for people and for CONNECT.
+    place: String,
+    tls: Option<TlsClient>,
+    proxy_tls: Option<TlsClient>,
+    pool: Mutex<Pool>,
+    /// Held while the first connection is made, so that a burst of requests makes one and not one each.
+    connecting: tokio::sync::Mutex<()>,
+    http1_slots: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Pool {
+    http2: Option<(http2::SendRequest<Full<Bytes>>, Arc<Link>)>,
+    idle: Vec<(http1::SendRequest<Full<Bytes>>, Arc<Link>)>,
+    speaks_http1: bool,
+    failed: Option<(Instant, Failure)>,
+}
+
+/// What is known of one connection.
+struct Link {
+    report: Option<TlsReport>,
+    trusted: bool,
+    trouble: Trouble,
+}
+
+/// The first failure of a connection's stream. hyper and h2 pass on only part of it.
+#[derive(Clone, Default)]
+struct Trouble(Arc<Mutex<Option<Failure>>>);
+
+impl Trouble {
+    fn note(&self, failure: impl FnOnce() -> Failure) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(failure);
+    }
+
+    fn seen(&self) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A connection to send one request on.
+struct Lease {
+    sender: Sender,
+    link: Arc<Link>,
+    /// It carried a request before, so it may have been closed meanwhile.
+    reused: bool,
+}
+
+/// An answer whose head has come.
+struct Begun {
+    response: Response<Incoming>,
+    link: Arc<Link>,
+    /// Ends when the HTTP/1.1 connection is back in the pool, or gone.
+    returned: Option<tokio::task::JoinHandle<()>>,
+}
+
+enum Sender {
+    Http2(http2::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<Full<Bytes>>, OwnedSemaphorePermit),
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+type BoxStream = Box<dyn Stream>;
+
+/// How far an exchange has come, for the words of a time-out.
+#[derive(Default)]
+struct Progress(AtomicU8);
+
+impl Progress {
+    fn set(&self, step: u8) {
+        self.0.store(step, Ordering::Relaxed);
+    }
+
+    fn words(&self) -> &'static str {
+        match self.0.load(Ordering::Relaxed) {
+            0 => "the connection was not ready",
+            1 => "the request was sent but no answer began",
+            _ => "the answer began but did not end",
+        }
+    }
+}
+
+impl Wire {
+    /// Reads roots and client certificate; connects to nothing yet.
+    ///
+    /// # Errors
+    /// `Malformed` when the URL, the roots or the client certificate cannot be used.
+    pub fn new(destination: Destination, host: &Host) -> Result<Self, Failure> {
+        let malformed = |detail: &str| Failure::new(FailureKind::Malformed, detail);
+        let url = &destination.url;
+        let server = url.host_str().unwrap_or_default();
+        let server = server.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(server).to_owned();
+        let Some(port) = url.port_or_known_default().filter(|_| !server.is_empty()) else {
+            return Err(malformed("the server URL has no host"));
+        };
+        let settings = match url.scheme() {
+            "https" => Some(destination.tls.clone().unwrap_or_else(TlsSettings::system)),
+            "http" => None,
+            other => {
+                return Err(malformed("the server URL has a scheme that is not HTTP").sides("http or https", other));
+            }
+        };
+        let tls =
+            settings.as_ref().map(|settings| TlsClient::new(settings, &[b"h2", b"http/1.1"], host)).transpose()?;
+        if let Some(tls) = &tls {
+            tls.name_for(&server)?;
+        }
+        // Go judges an https proxy by the server's own settings; our certificate is kept from it.
+        let proxy_tls = match &destination.proxy {
+            Some(proxy) if proxy.scheme == ProxyScheme::Https => {
+                let settings = settings.unwrap_or_else(TlsSettings::system);
+                Some(TlsClient::new(&TlsSettings { client_identity: None, ..settings }, &[b"http/1.1"], host)?)
+            }
+            _ => None,
+        };
+        let place = authority(&server, port);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                destination,
+                host: server,
+                port,
+                place,
+                tls,
+                proxy_tls,
+                pool: Mutex::default(),
+                connecting: tokio::sync::Mutex::default(),
+                http1_slots: Arc::new(Semaphore::new(HTTP1_CONNECTIONS)),
+            }),
+            headers: Arc::default(),
+        })
+    }
+
+    /// The same wire (and connections) with these headers on every request that lacks them, for kube::Client and
+    /// for credentials. Mark secret values sensitive.
+    #[must_use]
+    pub fn with_headers(&self, headers: HeaderMap) -> Self {
+        Self { inner: self.inner.clone(), headers: Arc::new(headers) }
+    }
+
+    /// Connects and makes the TLS handshake, without a client certificate, and closes. Faults of the certificate are
+    /// in the report; a failure means that no handshake was possible.
+    ///
+    /// In TLS 1.3 a server that demands a client certificate says so only after the handshake: [`Wire::send`] meets
+    /// that alert.
+    ///
+    /// # Errors
+    /// What stood in the way; `Tls` on a plain `http` destination.
+    pub async fn handshake(&self) -> Result<TlsReport, Failure> {
+        let (_, report) = self.inner.stream(false).await?;
+        report
+            .map(|(report, _)| report)
+            .ok_or_else(|| Failure::new(FailureKind::Tls, "the server URL is http, so there is no TLS to look at"))
+    }
+
+    /// Sends one request and reads the answer up to the limits. The URI is a path (the destination's own path goes
+    /// before it) or an absolute URI of the destination.
+    ///
+    /// # Errors
+    /// `Tls` when a credential would go to a server that is not trusted, `Declined` when it would go over plain
+    /// HTTP, else what failed on the way. A status is never an error.
+    pub async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Answer, Failure> {
+        let progress = Progress::default();
+        timeout(limits.time, self.exchange(request, limits.body_bytes, &progress)).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                format!("{} gave no complete answer within {}", self.inner.place, seconds(limits.time)),
+            )
+            .sides("a complete answer", progress.words()))
+        })
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, limit: usize, progress: &Progress) -> Result<Answer, Failure> {
+        let Begun { response, link, returned } = self.begin(request, progress).await?;
+        progress.set(2);
+        let (parts, mut incoming) = response.into_parts();
+        let (mut body, mut truncated) = (BytesMut::new(), false);
+        while let Some(frame) = incoming.frame().await {
+            let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(body.len())))?;
+            let Ok(data) = frame.into_data() else { continue };
+            let room = limit - body.len();
+            body.extend_from_slice(&data[..data.len().min(room)]);
+            if data.len() > room {
+                truncated = true;
+                break;
+            }
+        }
+        drop(incoming);
+        // The connection is free in a moment; a caller's next request should find it.
+        if let Some(returned) = returned.filter(|_| !truncated) {
+            let _ = timeout(HANDING_BACK, returned).await;
+        }
+        Ok(Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.freeze(),
+            truncated,
+            tls: link.report.clone(),
+        })
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    async fn begin(&self, request: Request<Bytes>, progress: &Progress) -> Result<Begun, Failure> {
+        let inner = &self.inner;
+        let (mut parts, body) = request.into_parts();
+        for (name, value) in self.headers.iter() {
+            if !parts.headers.contains_key(name) {
+                parts.headers.append(name, value.clone());
+            }
+        }
+        if !parts.headers.contains_key(USER_AGENT)
+            && let Ok(agent) = HeaderValue::from_str(&inner.destination.user_agent)
+        {
+            parts.headers.insert(USER_AGENT, agent);
+        }
+        let target = inner.target(&parts.uri)?;
+        let identity = inner.tls.as_ref().is_some_and(TlsClient::has_identity);
+        let credential = parts.headers.contains_key(AUTHORIZATION) || parts.headers.contains_key(COOKIE);
+        if credential && inner.tls.is_none() {
+            return Err(Failure::new(
+                FailureKind::Declined,
+                "the server URL is http: no credential is sent without TLS (kubectl sends none either)",
+            )
+            .sides("https", "http"));
+        }
+        let mut again = true;
+        loop {
+            progress.set(0);
+            let lease = inner.acquire().await?;
+            if (credential || identity) && inner.tls.is_some() && !lease.link.trusted {
+                return Err(distrust(&lease.link.report.clone().unwrap_or_default()));
+            }
+            progress.set(1);
+            let mut request = Request::new(Full::new(body.clone()));
+            *request.method_mut() = parts.method.clone();
+            *request.headers_mut() = parts.headers.clone();
+            let (reused, link) = (lease.reused, lease.link.clone());
+            match inner.dispatch(lease, request, &target).await {
+                Ok((response, returned)) => return Ok(Begun { response, link, returned }),
+                // A kept connection may be gone by now. A request that surely was not read goes once more, and so
+                // does one that only reads.
+                Err(error) if reused && again && (error.is_canceled() || parts.method.is_safe()) => {
+                    again = false;
+                    inner.forget(&link);
+                }
+                Err(error) => {
+                    inner.forget(&link);
+                    return Err(inner.http_failure(&error, &link.trouble, None));
+                }
+            }
+        }
+    }
+
+    /// A tower service for `kube::Client::new`: the same connections, with the headers of [`Wire::with_headers`].
+    /// Errors are [`WireError`]s; [`failure_of`] finds them again in kube's. An answer has at most 64 MiB and no
+    /// silence over 30 seconds; the probe's own limit bounds the whole.
+    // Not `self`: a wire is shared, and the service is a handle of its own.
+    #[allow(clippy::wrong_self_convention)]
+    pub fn into_kube_service(&self) -> KubeService {
+        KubeService(self.clone())
+    }
+}
+
+impl Inner {
+    /// The absolute URI of a request: the destination's path goes before a path alone.
+    fn target(&self, uri: &Uri) -> Result<Uri, Failure> {
+        let url = &self.destination.url;
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let path = if uri.host().is_some() {
+            let own = url::Url::parse(&uri.to_string()).is_ok_and(|asked| asked.origin() == url.origin());
+            if !own {
+                return Err(Failure::new(FailureKind::Bug, "a request for another server than this connection's"));
+            }
+            path.to_owned()
+        } else {
+            format!("{}/{}", url.path().trim_end_matches('/'), path.trim_start_matches('/'))
+        };
+        let mut authority = url.host_str().unwrap_or_default().to_owned();
+        if let Some(port) = url.port() {
+            authority = format!("{authority}:{port}");
+        }
+        Uri::builder()
+            .scheme(url.scheme())
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|_| Failure::new(FailureKind::Malformed, "the server URL and the path make no valid URI"))
+    }
+
+    /// The plain-HTTP destination is reached by an HTTP proxy that is asked for the whole URI, without a tunnel.
+    fn forwards(&self) -> Option<&ProxyUrl> {
+        let proxy = self.destination.proxy.as_ref()?;
+        (self.tls.is_none() && proxy.scheme != ProxyScheme::Socks5).then_some(proxy)
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        lease: Lease,
+        mut request: Request<Full<Bytes>>,
+        target: &Uri,
+    ) -> Result<(Response<Incoming>, Option<tokio::task::JoinHandle<()>>), hyper::Error> {
+        match lease.sender {
+            Sender::Http2(mut sender) => {
+                *request.uri_mut() = target.clone();
+                *request.version_mut() = http::Version::HTTP_2;
+                request.headers_mut().remove(HOST);
+                sender.ready().await?;
+                Ok((sender.send_request(request).await?, None))
+            }
+            Sender::Http1(mut sender, permit) => {
+                if let Some(host) = target.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+                    request.headers_mut().insert(HOST, host);
+                }
+                *request.uri_mut() = match self.forwards() {
+                    Some(proxy) => {
+                        if let Some(value) = basic(proxy) {
+                            request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, value);
+                        }
+                        target.clone()
+                    }
+                    None => target.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default(),
+                };
+                sender.ready().await?;
+                let response = sender.send_request(request).await?;
+                let (inner, link) = (self.clone(), lease.link);
+                let returned = tokio::spawn(async move {
+                    // Ready again means that the body was read to its end; a dropped body ends the connection.
+                    if sender.ready().await.is_ok() {
+                        inner.pool().idle.push((sender, link));
+                    }
+                    drop(permit);
+                });
+                Ok((response, Some(returned)))
+            }
+        }
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, link: &Arc<Link>) {
+        let mut pool = self.pool();
+        if pool.http2.as_ref().is_some_and(|(_, other)| Arc::ptr_eq(other, link)) {
+            pool.http2 = None;
+        }
+        // Others that waited as long are not to be trusted with a second try.
+        pool.idle.clear();
+    }
+
+    fn shared(&self) -> Option<Lease> {
+        let mut pool = self.pool();
+        if pool.http2.as_ref().is_some_and(|(sender, _)| sender.is_closed()) {
+            pool.http2 = None;
+        }
+        let (sender, link) = pool.http2.clone()?;
+        Some(Lease { sender: Sender::Http2(sender), link, reused: true })
+    }
+
+    fn idle(&self) -> Option<(http1::SendRequest<Full<Bytes>>, Arc<Link>)> {
+        let mut pool = self.pool();
+        while let Some((sender, link)) = pool.idle.pop() {
+            if sender.is_ready() {
+                return Some((sender, link));
+            }
+        }
+        None
+    }
+
+    async fn acquire(&self) -> Result<Lease, Failure> {
+        let began = Instant::now();
+        loop {
+            if let Some(lease) = self.shared() {
+                return Ok(lease);
+            }
+            if self.pool().speaks_http1 {
+                let permit = self.slot().await?;
+                if let Some((sender, link)) = self.idle() {
+                    return Ok(Lease { sender: Sender::Http1(sender, permit), link, reused: true });
+                }
+                return self.connect(Some(permit)).await;
+            }
+            let _turn = self.connecting.lock().await;
+            if let Some(lease) = self.shared() {
+                return Ok(lease);
+            }
+            {
+                let pool = self.pool();
+                if pool.speaks_http1 {
+                    continue;
+                }
+                // Whoever waited for a connection that failed need not fail on its own.
+                if let Some((when, failure)) = &pool.failed
+                    && *when > began
+                {
+                    return Err(failure.clone());
+                }
+            }
+            let connected = self.connect(None).await;
+            if let Err(failure) = &connected {
+                self.pool().failed = Some((Instant::now(), failure.clone()));
+            }
+            return connected;
+        }
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let slots = self.http1_slots.clone();
+        slots.acquire_owned().await.map_err(|_| Failure::new(FailureKind::Bug, "the connection pool is closed"))
+    }
+
+    /// A new connection up to HTTP.
+    async fn connect(&self, permit: Option<OwnedSemaphorePermit>) -> Result<Lease, Failure> {
+        let (stream, tls) = self.stream(true).await?;
+        let (report, trusted) = match tls {
+            Some((report, trusted)) => (Some(report), trusted),
+            None => (None, false),
+        };
+        let is_http2 = report.as_ref().is_some_and(|report| report.alpn.as_deref() == Some("h2"));
+        let trouble = Trouble::default();
+        let watched = TokioIo::new(Watched {
+            inner: stream,
+            place: self.place.clone(),
+            trouble: trouble.clone(),
+            is_tls: report.is_some(),
+        });
+        let link = Arc::new(Link { report, trusted, trouble });
+        if is_http2 {
+            let handshake = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                // Lists of megabytes should not wait for window updates.
+                .initial_stream_window_size(2 * 1024 * 1024)
+                .initial_connection_window_size(4 * 1024 * 1024)
+                .handshake(watched);
+            let (sender, connection) = self
+                .limited("HTTP/2", handshake)
+                .await?
+                .map_err(|error| self.http_failure(&error, &link.trouble, None))?;
+            tokio::spawn(connection);
+            self.pool().http2 = Some((sender.clone(), link.clone()));
+            return Ok(Lease { sender: Sender::Http2(sender), link, reused: false });
+        }
+        let permit = match permit {
+            Some(permit) => permit,
+            None => self.slot().await?,
+        };
+        let handshake = http1::Builder::new().max_headers(HTTP1_HEADERS).handshake(watched);
+        let (sender, connection) = self
+            .limited("HTTP/1.1", handshake)
+            .await?
+            .map_err(|error| self.http_failure(&error, &link.trouble, None))?;
+        tokio::spawn(connection);
+        self.pool().speaks_http1 = true;
+        Ok(Lease { sender: Sender::Http1(sender, permit), link, reused: false })
+    }
+
+    /// One step within the connect limit.
+    async fn limited<T>(&self, step: &str, work: impl Future<Output = T>) -> Result<T, Failure> {
+        let limit = self.destination.connect_timeout;
+        timeout(limit, work).await.map_err(|_| {
+            Failure::new(
+                FailureKind::Timeout,
+                format!("{step} with {} took longer than {}", self.place, seconds(limit)),
+            )
+            .sides(format!("{step} within {}", seconds(limit)), "no answer")
+        })
+    }
+
+    /// TCP, proxy and TLS. The second value is the report and whether credentials may go.
+    async fn stream(&self, identity: bool) -> Result<(BoxStream, Option<(TlsReport, bool)>), Failure> {
+        let stream = match &self.destination.proxy {
+            Some(proxy) => self.through(proxy).await?,
+            None => Box::new(self.tcp(&self.host, self.port).await?),
+        };
+        let Some(tls) = &self.tls else { return Ok((stream, None)) };
+        let name = tls.name_for(&self.host)?;
+        let (stream, recorder) = self.tls_over(stream, tls, name, identity, &self.place).await?;
+        Ok((Box::new(stream), Some((recorder.report(), recorder.trusted()))))
+    }
+
+    async fn tls_over(
+        &self,
+        stream: BoxStream,
+        tls: &TlsClient,
+        name: ServerName<'static>,
+        identity: bool,
+        place: &str,
+    ) -> Result<(tokio_rustls::client::TlsStream<BoxStream>, Recorder), Failure> {
+        let (config, recorder) = tls.connection(identity);
+        let connecting = tokio_rustls::TlsConnector::from(config).connect(name, stream);
+        let limit = self.destination.connect_timeout;
+        match timeout(limit, connecting).await {
+            Err(_) => Err(Failure::new(
+                FailureKind::Timeout,
+                format!("{place} accepted the connection but did not complete TLS within {}", seconds(limit)),
+            )
+            .sides("a TLS handshake", "silence")),
+            Ok(Ok(stream)) => {
+                recorder.observe(stream.get_ref().1);
+                Ok((stream, recorder))
+            }
+            // The client key signed nothing for a server that is not trusted, which ends the handshake.
+            Ok(Err(_)) if identity && tls.has_identity() && recorder.distrusted() => Err(distrust(&recorder.report())),
+            Ok(Err(error)) => Err(stream_failure(&error, place, true)),
+        }
+    }
+
+    /// All addresses of a name in the system's order, the next one beside a silent one after 300 ms.
+    async fn tcp(&self, host: &str, port: u16) -> Result<TcpStream, Failure> {
+        let place = authority(host, port);
+        let addresses: Vec<SocketAddr> =
+            match self.limited("resolving the name", tokio::net::lookup_host((host, port))).await? {
+                Ok(found) => found.take(32).collect(),
+                Err(error) => return Err(name_failure(host, &error)),
+            };
+        let limit = self.destination.connect_timeout;
+        match timeout(limit, race(&addresses)).await {
+            Ok(Ok(stream)) => {
+                // Small requests should not wait for more; failing to say so is harmless.
+                let _ = stream.set_nodelay(true);
+                Ok(stream)
+            }
+            Ok(Err(Some((address, error)))) => {
+                let mut failure = connect_failure(&error, &place, address);
+                if addresses.len() > 1 {
+                    failure.detail.push_str(&format!(" (and all {} addresses failed)", addresses.len()));
+                }
+                Err(failure)
+            }
+            Ok(Err(None)) => Err(Failure::new(FailureKind::NameNotFound, format!("{host} has no address"))),
+            Err(_) => Err(Failure::new(
+                FailureKind::Timeout,
+                format!("{place} did not accept a TCP connection within {}", seconds(limit)),
+            )
+            .sides(
+                "a TCP connection",
+                format!("silence from {}", addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+            )),
+        }
+    }
+
+    /// A stream to the server through a proxy (or to the proxy itself, for plain HTTP by an HTTP proxy).
+    async fn through(&self, proxy: &ProxyUrl) -> Result<BoxStream, Failure> {
+        let at_proxy = |failure: Failure| {
+            let mut failure = Failure { detail: format!("proxy {proxy}: {}", failure.detail), ..failure };
+            failure.kind = FailureKind::Proxy;
+            failure
+        };
+        let mut stream: BoxStream = Box::new(self.tcp(&proxy.host, proxy.port).await.map_err(at_proxy)?);
+        if let Some(tls) = &self.proxy_tls {
+            let name = tls.name_for(&proxy.host).map_err(at_proxy)?;
+            let place = authority(&proxy.host, proxy.port);
+            let (encrypted, recorder) = self.tls_over(stream, tls, name, false, &place).await.map_err(at_proxy)?;
+            if !recorder.trusted() {
+                return Err(at_proxy(distrust(&recorder.report())));
+            }
+            stream = Box::new(encrypted);
+        }
+        if self.forwards().is_some() {
+            return Ok(stream);
+        }
+        let talk = async {
+            match proxy.scheme {
+                ProxyScheme::Socks5 => socks5(&mut stream, proxy, &self.host, self.port).await,
+                _ => connect_tunnel(&mut stream, proxy, &self.place, &self.destination.user_agent).await,
+            }
+        };
+        let limit = self.destination.connect_timeout;
+        match timeout(limit, talk).await {
+            Ok(Ok(())) => Ok(stream),
+            Ok(Err(failure)) => Err(at_proxy(failure)),
+            Err(_) => Err(at_proxy(
+                Failure::new(FailureKind::Timeout, format!("no way to {} within {}", self.place, seconds(limit)))
+                    .sides(format!("a tunnel to {}", self.place), "silence"),
+            )),
+        }
+    }
+
+    /// A hyper error in words; the stream's own trouble goes before what hyper makes of it.
+    fn http_failure(&self, error: &hyper::Error, trouble: &Trouble, body: Option<usize>) -> Failure {
+        let place = &self.place;
+        // hyper has a method for it only where its server is compiled in.
+        if error.is_parse() && error.to_string().contains("too large") {
+            return Failure::new(FailureKind::Limit, format!("the headers of {place}'s answer are too large"))
+                .sides(format!("at most {HTTP1_HEADERS} header fields"), "more");
+        }
+        if error.is_parse() {
+            return Failure::new(FailureKind::Protocol, format!("{place} does not answer in HTTP"))
+                .sides("an HTTP answer", error.to_string());
+        }
+        if let Some(mut failure) = trouble.seen() {
+            if let Some(length) = body {
+                failure.detail.push_str(&format!(", after {length} bytes of the body"));
+            }
+            return failure;
+        }
+        if error.is_timeout() {
+            return Failure::new(FailureKind::Timeout, format!("{place} did not answer in time"));
+        }
+        if body.is_some() || error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+            let detail = match body {
+                Some(length) => format!("{place} closed the connection after {length} bytes of the body"),
+                None => format!("{place} closed the connection without an answer"),
+            };
+            return Failure::new(FailureKind::Closed, detail).sides("a complete answer", "a closed connection");
+        }
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        Failure::new(FailureKind::Protocol, format!("HTTP with {place} failed")).sides("an HTTP answer", text)
+    }
+}
+
+/// The first connection of a staggered race, or the first address's error.
+async fn race(addresses: &[SocketAddr]) -> Result<TcpStream, Option<(SocketAddr, std::io::Error)>> {
+    let mut tries = FuturesUnordered::new();
+    let mut waiting = addresses.iter().copied().enumerate();
+    let mut first: Option<(usize, SocketAddr, std::io::Error)> = None;
+    loop {
+        let next = waiting.next();
+        if let Some((index, address)) = next {
+            tries.push(async move { (index, address, TcpStream::connect(address).await) });
+        } else if tries.is_empty() {
+            return Err(first.map(|(_, address, error)| (address, error)));
+        }
+        let is_last = next.is_none();
+        tokio::select! {
+            Some((index, address, connected)) = tries.next() => match connected {
+                Ok(stream) => return Ok(stream),
+                Err(error) => {
+                    if first.as_ref().is_none_or(|(other, ..)| index < *other) {
+                        first = Some((index, address, error));
+                    }
+                }
+            },
+            () = tokio::time::sleep(STAGGER), if !is_last => {}
+        }
+    }
+}
+
+fn basic(proxy: &ProxyUrl) -> Option<HeaderValue> {
+    let credentials = proxy.credentials.as_ref()?;
+    let pair = format!("{}:{}", credentials.username.expose(), credentials.password.expose());
+    let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Asks an HTTP proxy for a tunnel and keeps the words of a refusal. Only status 200 opens it, as in Go.
+async fn connect_tunnel(stream: &mut BoxStream, proxy: &ProxyUrl, place: &str, agent: &str) -> Result<(), Failure> {
+    let mut request = format!("CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n").into_bytes();
+    if HeaderValue::from_str(agent).is_ok() {
+        request.extend_from_slice(format!("User-Agent: {agent}\r\n").as_bytes());
+    }
+    if let Some(value) = basic(proxy) {
+        request.extend_from_slice(b"Proxy-Authorization: ");
+        request.extend_from_slice(value.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    let broken = |error: std::io::Error| {
+        stream_failure(&error, "the proxy", false).sides(format!("a tunnel to {place}"), "a closed connection")
+    };
+    stream.write_all(&request).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
+    let mut head = Vec::new();
+    // Byte by byte, so that nothing of the tunnel itself is taken away.
+    while !head.ends_with(b"\r\n\r\n") && !head.ends_with(b"\n\n") {
+        if head.len() >= CONNECT_HEAD {
+            return Err(Failure::new(FailureKind::Limit, "the answer to CONNECT has too many headers"));
+        }
+        head.push(stream.read_u8().await.map_err(broken)?);
+        if head.len() == 5 && !head.starts_with(b"HTTP/") {
+            break;
+        }
+    }
+    let head = String::from_utf8_lossy(&head);
+    let mut lines = head.lines();
+    let status = lines.next().unwrap_or_default();
+    let Some((_, status)) = status.split_once(' ').filter(|(version, _)| version.starts_with("HTTP/1.")) else {
+        return Err(Failure::new(FailureKind::Protocol, "the answer to CONNECT is not HTTP/1.1")
+            .sides("HTTP/1.1 200", "bytes of another protocol"));
+    };
+    let status: String = strip_control(status).trim().chars().take(100).collect();
+    if status == "200" || status.starts_with("200 ") {
+        return Ok(());
+    }
+    let mut detail = format!("it refused the tunnel to {place}");
+    if status.starts_with("407") {
+        let scheme = lines.find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let scheme = value.split_whitespace().next()?;
+            name.eq_ignore_ascii_case("proxy-authenticate")
+                .then(|| strip_control(scheme).chars().take(30).collect::<String>())
+        });
+        detail.push_str(if proxy.credentials.is_some() {
+            ": it does not accept the user name and password of its URL"
+        } else {
+            ": it demands a user name and password, and its URL has none"
+        });
+        if let Some(scheme) = scheme {
+            detail.push_str(&format!(" (it asks for {scheme})"));
+        }
+    }
+    Err(Failure::new(FailureKind::Proxy, detail).sides("200", status))
+}
+
+/// Asks a SOCKS5 proxy (RFC 1928, 1929) for a connection; names are resolved by the proxy, as Go asks for.
+async fn socks5(stream: &mut BoxStream, proxy: &ProxyUrl, host: &str, port: u16) -> Result<(), Failure> {
+    let place = authority(host, port);
+    let broken = |error: std::io::Error| {
+        stream_failure(&error, "the proxy", false).sides(format!("a connection to {place}"), "a closed connection")
+    };
+    let not_socks = |byte: u8| {
+        Failure::new(FailureKind::Protocol, "the proxy does not speak SOCKS5")
+            .sides("SOCKS version 5", format!("first byte {byte:#04x}"))
+    };
+    let refused =
+        |detail: &str, seen: String| Failure::new(FailureKind::Proxy, detail).sides("a SOCKS5 connection", seen);
+    let greeting: &[u8] = if proxy.credentials.is_some() { &[5, 2, 0, 2] } else { &[5, 1, 0] };
+    stream.write_all(greeting).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
+    let version = stream.read_u8().await.map_err(broken)?;
+    if version != 5 {
+        return Err(not_socks(version));
+    }
+    match (stream.read_u8().await.map_err(broken)?, &proxy.credentials) {
+        (0, _) => {}
+        (2, Some(credentials)) => {
+            let (name, password) = (credentials.username.expose().as_bytes(), credentials.password.expose().as_bytes());
+            let (Ok(name_length), Ok(password_length)) = (u8::try_from(name.len()), u8::try_from(password.len()))
+            else {
+                return Err(Failure::new(FailureKind::Malformed, "its user name or password is longer than 255 bytes"));
+            };
+            let mut message = vec![1, name_length];
+            message.extend_from_slice(name);
+            message.push(password_length);
+            message.extend_from_slice(password);
+            stream.write_all(&message).await.map_err(broken)?;
+            stream.flush().await.map_err(broken)?;
+            let mut reply = [0; 2];
+            stream.read_exact(&mut reply).await.map_err(broken)?;
+            if reply[1] != 0 {
+                return Err(refused(
+                    "it does not accept the user name and password of its URL",
+                    format!("SOCKS5 authentication status {}", reply[1]),
+                ));
+            }
+        }
+        (255, None) => {
+            return Err(refused(
+                "it demands a user name and password, and its URL has none",
+                "SOCKS5 method 255 (none acceptable)".to_owned(),
+            ));
+        }
+        (method, _) => {
+            return Err(refused("it offers no way to sign in that kaccess knows", format!("SOCKS5 method {method}")));
+        }
+    }
+    let mut message = vec![5, 1, 0];
+    match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) => {
+            message.push(1);
+            message.extend_from_slice(&ip.octets());
+        }
+        Ok(std::net::IpAddr::V6(ip)) => {
+            message.push(4);
+            message.extend_from_slice(&ip.octets());
+        }
+        Err(_) => {
+            let length = u8::try_from(host.len())
+                .map_err(|_| Failure::new(FailureKind::Malformed, "the server's name is longer than 255 bytes"))?;
+            message.extend_from_slice(&[3, length]);
+            message.extend_from_slice(host.as_bytes());
+        }
+    }
+    message.extend_from_slice(&port.to_be_bytes());
+    stream.write_all(&message).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)?;
+    let mut reply = [0; 4];
+    stream.read_exact(&mut reply).await.map_err(broken)?;
+    if reply[0] != 5 {
+        return Err(not_socks(reply[0]));
+    }
+    if reply[1] != 0 {
+        let reason = match reply[1] {
+            1 => "general failure",
+            2 => "not allowed by its rules",
+            3 => "network unreachable",
+            4 => "host unreachable",
+            5 => "connection refused",
+            6 => "TTL expired",
+            7 => "command not supported",
+            8 => "address type not supported",
+            _ => "unknown reply",
+        };
+        return Err(refused(
+            &format!("it could not connect to {place}: {reason}"),
+            format!("SOCKS5 reply {}: {reason}", reply[1]),
+        ));
+    }
+    // The bound address is of no use, but must be read away.
+    let length = match reply[3] {
+        1 => 4,
+        4 => 16,
+        3 => usize::from(stream.read_u8().await.map_err(broken)?),
+        other => return Err(not_socks(other)),
+    };
+    let mut bound = vec![0; length + 2];
+    stream.read_exact(&mut bound).await.map_err(broken)?;
+    Ok(())
+}
+
+fn seconds(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+fn name_failure(host: &str, error: &std::io::Error) -> Failure {
+    let text = lookup_error(error);
+    // The kinds of getaddrinfo reach us only as text; these are glibc's and musl's words for EAI_AGAIN and EAI_FAIL.
+    let resolver = ["Temporary failure", "Try again", "Non-recoverable", "Unrecoverable"];
+    let (kind, detail) = if resolver.iter().any(|word| text.contains(word)) {
+        (FailureKind::ResolverFailed, format!("the system's resolver gave no answer for {host}"))
+    } else {
+        (FailureKind::NameNotFound, format!("{host} does not resolve"))
+    };
+    Failure::new(kind, detail).sides(format!("an address of {host}"), text)
+}
+
+fn connect_failure(error: &std::io::Error, place: &str, address: SocketAddr) -> Failure {
+    use std::io::ErrorKind as Kind;
+    let (kind, words) = match error.kind() {
+        Kind::ConnectionRefused => (FailureKind::Refused, "refused the connection"),
+        Kind::TimedOut => (FailureKind::Timeout, "did not answer in the system's time"),
+        Kind::ConnectionReset | Kind::ConnectionAborted => (FailureKind::Closed, "reset the connection"),
+        _ => (FailureKind::Unreachable, "cannot be reached"),
+    };
+    let whose = address.to_string();
+    let detail = if whose == place { format!("{place} {words}") } else { format!("{place} ({whose}) {words}") };
+    Failure::new(kind, detail).sides("a TCP connection", error.to_string())
+}
+
+/// An error of an open stream: TLS inside it, or the other side gone.
+fn stream_failure(error: &std::io::Error, place: &str, handshaking: bool) -> Failure {
+    use std::io::ErrorKind as Kind;
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls_failure(tls);
+    }
+    let expected = if handshaking { "a TLS handshake" } else { "an answer" };
+    let (kind, words) = match error.kind() {
+        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => {
+            (FailureKind::Closed, "reset the connection")
+        }
+        Kind::UnexpectedEof | Kind::NotConnected => (FailureKind::Closed, "closed the connection"),
+        Kind::TimedOut => (FailureKind::Timeout, "stopped answering"),
+        Kind::HostUnreachable | Kind::NetworkUnreachable => (FailureKind::Unreachable, "became unreachable"),
+        _ => (FailureKind::Closed, "broke the connection"),
+    };
+    let when = if handshaking { " during the TLS handshake" } else { "" };
+    Failure::new(kind, format!("{place} {words}{when}")).sides(expected, error.to_string())
+}
+
+/// A stream that remembers its first error in words.
+struct Watched {
+    inner: BoxStream,
+    place: String,
+    trouble: Trouble,
+    is_tls: bool,
+}
+
+impl Watched {
+    fn note<T>(&self, result: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+        if let Poll::Ready(Err(error)) = &result {
+            self.trouble.note(|| stream_failure(error, &self.place, false));
+        }
+        result
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = Pin::new(&mut self.inner).poll_read(cx, buffer);
+        if let Poll::Ready(Err(error)) = &result
+            && self.is_tls
+            && error.kind() == std::io::ErrorKind::UnexpectedEof
+            && buffer.filled().len() == before
+        {
+            // Many servers close without TLS' goodbye: an ordinary end, and hyper judges whether it came too early.
+            return Poll::Ready(Ok(()));
+        }
+        self.note(result)
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        let result = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.note(result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let result = Pin::new(&mut self.inner).poll_flush(cx);
+        self.note(result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        // A failed goodbye says nothing about the answer.
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// The wire as kube::Client's transport.
+#[derive(Debug, Clone)]
+pub struct KubeService(Wire);
+
+impl tower::Service<Request<kube::client::Body>> for KubeService {
+    type Response = Response<KubeBody>;
+    type Error = WireError;
+    type Future = BoxFuture<'static, Result<Self::Response, WireError>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
+        let wire = self.0.clone();
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect().await.map_err(|error| {
+                WireError(Failure::new(FailureKind::Bug, format!("the request's body could not be made: {error}")))
+            })?;
+            let progress = Progress::default();
+            let begun = timeout(KUBE_SILENCE, wire.begin(Request::from_parts(parts, body.to_bytes()), &progress)).await;
+            let Begun { response, link, .. } =
+                begun.unwrap_or_else(|_| Err(silence(&wire.inner.place))).map_err(WireError)?;
+            Ok(response.map(|incoming| KubeBody {
+                incoming,
+                wire,
+                link,
+                taken: 0,
+                silence: Box::pin(tokio::time::sleep(KUBE_SILENCE)),
+            }))
+        })
+    }
+}
+
+fn silence(place: &str) -> Failure {
+    Failure::new(FailureKind::Timeout, format!("{place} was silent for {}", seconds(KUBE_SILENCE)))
+}
+
+/// An answer's body for kube::Client, with its limits.
+pub struct KubeBody {
+    incoming: Incoming,
+    wire: Wire,
+    link: Arc<Link>,
+    taken: usize,
+    silence: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Body for KubeBody {
+    type Data = Bytes;
+    type Error = WireError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Pending => match this.silence.as_mut().poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(()) => Poll::Ready(Some(Err(WireError(silence(&this.wire.inner.place))))),
+            },
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Err(error))) => {
+                let failure = this.wire.inner.http_failure(&error, &this.link.trouble, Some(this.taken));
+                Poll::Ready(Some(Err(WireError(failure))))
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                this.taken += frame.data_ref().map_or(0, Bytes::len);
+                if this.taken > KUBE_BODY {
+                    return Poll::Ready(Some(Err(WireError(
+                        Failure::new(FailureKind::Limit, format!("{}'s answer is too large", this.wire.inner.place))
+                            .sides(format!("at most {KUBE_BODY} bytes"), "more"),
+                    ))));
+                }
+                this.silence.as_mut().reset(tokio::time::Instant::now() + KUBE_SILENCE);
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicUsize;
+
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use crate::collect::proxy;
+    use crate::collect::{ClientIdentity, Roots};
+    use crate::evidence::tls::TlsFaultKind;
+    use crate::secret::Secret;
+
+    type Issuer = CertifiedIssuer<'static, KeyPair>;
+
+    fn issuer(name: &str) -> Issuer {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+    }
+
+    /// Certificate and key of a server or client, as PEM.
+    fn signed(issuer: &Issuer, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    fn acceptor((chain, key): &(String, String), alpn: &[&str], clients: Option<&Issuer>) -> TlsAcceptor {
+        let builder = rustls::ServerConfig::builder_with_provider(super::super::tls::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let builder = match clients {
+            None => builder.with_no_client_auth(),
+            Some(issuer) => {
+                let mut roots = rustls::RootCertStore::empty();
+                roots.add(issuer.der().clone()).unwrap();
+                let provider = super::super::tls::provider();
+                builder.with_client_cert_verifier(
+                    rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                        .build()
+                        .unwrap(),
+                )
+            }
+        };
+        let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let mut config = builder.with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
+    /// A server on loopback that hands every connection to `serve`; its port and the number of connections.
+    async fn server<F, W>(serve: F) -> (u16, Arc<AtomicUsize>)
+    where
+        F: Fn(TcpStream) -> W + Send + 'static,
+        W: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counter = count.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(stream));
+            }
+        });
+        (port, count)
+    }
+
+    async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.ok()?);
+        }
+        Some(String::from_utf8(head).unwrap())
+    }
+
+    /// HTTP/1.1 with keep-alive: answers every request with its own head.
+    async fn echo(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        while let Some(head) = read_head(&mut stream).await {
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{head}", head.len());
+            if stream.write_all(answer.as_bytes()).await.is_err() || stream.flush().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn tls_echo(acceptor: TlsAcceptor) -> (u16, Arc<AtomicUsize>) {
+        server(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    echo(stream).await;
+                }
+            }
+        })
+        .await
+    }
+
+    fn destination(url: &str) -> Destination {
+        Destination {
+            url: url::Url::parse(url).unwrap(),
+            tls: None,
+            proxy: None,
+            user_agent: "kaccess/test".to_owned(),
+            connect_timeout: Duration::from_secs(5),
+        }
+    }
+
+    fn trusting(pem: &str) -> TlsSettings {
+        TlsSettings { roots: Roots::Pem { pem: pem.to_owned(), label: "kubeconfig" }, ..TlsSettings::system() }
+    }
+
+    fn wire_to(url: &str, change: impl FnOnce(&mut Destination)) -> Wire {
+        let mut destination = destination(url);
+        change(&mut destination);
+        Wire::new(destination, &Host::read()).unwrap()
+    }
+
+    fn get(path: &str) -> Request<Bytes> {
+        Request::get(path).body(Bytes::new()).unwrap()
+    }
+
+    fn with_bearer(path: &str) -> Request<Bytes> {
+        Request::get(path).header("authorization", "Bearer SEKRIT").body(Bytes::new()).unwrap()
+    }
+
+    fn proxy_at(text: &str) -> Option<ProxyUrl> {
+        proxy::choose(&Host::read(), &url::Url::parse("https://x").unwrap(), Some(text)).unwrap().proxy
+    }
+
+    fn text(answer: &Answer) -> String {
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_trusted_server_gets_the_credential_over_one_connection() {
+        let ca = issuer("kubernetes");
+        let (port, connections) = tls_echo(acceptor(&signed(&ca, "localhost", |_| {}), &[], None)).await;
+        let wire = wire_to(&format!("https://localhost:{port}/k8s/clusters/c-1/"), |destination| {
+            destination.tls = Some(trusting(&ca.pem()));
+        });
+        for _ in 0..3 {
+            let answer = wire.send(with_bearer("/version?timeout=32s"), Limits::default()).await.unwrap();
+            let head = text(&answer);
+            assert!(head.starts_with("GET /k8s/clusters/c-1/version?timeout=32s HTTP/1.1\r\n"), "{head}");
+            assert!(head.contains("authorization: Bearer SEKRIT\r\n"), "{head}");
+            assert!(head.contains("user-agent: kaccess/test\r\n"), "{head}");
+            assert!(head.contains(&format!("host: localhost:{port}\r\n")), "{head}");
+            let report = answer.tls.unwrap();
+            assert_eq!((report.faults.len(), report.roots.as_str(), report.root_count), (0, "kubeconfig", 1));
+            assert_eq!((report.server_name.as_str(), report.version.as_str()), ("localhost", "TLSv1_3"));
+            assert_eq!(report.chain.len(), 1);
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+        let other = wire.send(get("https://elsewhere.example/x"), Limits::default()).await.unwrap_err();
+        assert_eq!(other.kind, FailureKind::Bug);
+    }
+
+    #[tokio::test]
+    async fn an_untrusted_server_is_seen_whole_and_gets_no_credential() {
+        let (ours, theirs) = (issuer("kubernetes"), issuer("kubernetes"));
+        let stranger = issuer("corporate proxy");
+        let cases = [
+            (signed(&stranger, "localhost", |_| {}), TlsFaultKind::UnknownAuthority),
+            (signed(&theirs, "localhost", |_| {}), TlsFaultKind::AuthorityKeyDiffers),
+            (signed(&ours, "elsewhere.example", |_| {}), TlsFaultKind::NameMismatch),
+            (signed(&ours, "localhost", |params| params.not_after = date_time_ymd(2020, 1, 1)), TlsFaultKind::Expired),
+            (
+                signed(&ours, "localhost", |params| params.not_before = date_time_ymd(2090, 1, 1)),
+                TlsFaultKind::NotYetValid,
+            ),
+        ];
+        for (pair, expected) in cases {
+            let (port, _) = tls_echo(acceptor(&pair, &["http/1.1"], None)).await;
+            let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
+                destination.tls = Some(trusting(&ours.pem()));
+            });
+            let report = wire.handshake().await.unwrap();
+            assert_eq!(report.faults.iter().map(|fault| fault.kind).collect::<Vec<_>>(), [expected]);
+            assert_eq!((report.alpn.as_deref(), report.chain.len()), (Some("http/1.1"), 1));
+            let failure = wire.send(with_bearer("/"), Limits::default()).await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Tls);
+            assert!(failure.detail.contains("no credential is sent"), "{failure:?}");
+            assert_eq!((&failure.expected, &failure.seen), (&report.faults[0].expected, &report.faults[0].seen));
+            // Without a credential it goes on, on the very same connection.
+            let answer = wire.send(get("/"), Limits::default()).await.unwrap();
+            assert_eq!(answer.tls.unwrap().faults[0].kind, expected);
+            let again = wire.send(with_bearer("/"), Limits::default()).await.unwrap_err();
+            assert_eq!(again.kind, FailureKind::Tls);
+        }
+    }
+
+    #[tokio::test]
+    async fn headers_of_the_wire_count_as_credentials_too() {
+        let (port, _) = tls_echo(acceptor(&signed(&issuer("theirs"), "localhost", |_| {}), &[], None)).await;
+        let ours = issuer("ours").pem();
+        let wire = wire_to(&format!("https://localhost:{port}"), |destination| destination.tls = Some(trusting(&ours)));
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer SEKRIT"));
+        let failure = wire.with_headers(headers).send(get("/"), Limits::default()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Tls);
+    }
+
+    #[tokio::test]
+    async fn verification_off_trusts_all() {
+        let (port, _) = tls_echo(acceptor(&signed(&issuer("theirs"), "elsewhere", |_| {}), &[], None)).await;
+        let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
+            destination.tls = Some(TlsSettings { insecure: true, ..TlsSettings::system() });
+        });
+        let answer = wire.send(with_bearer("/"), Limits::default()).await.unwrap();
+        let report = answer.tls.unwrap();
+        assert_eq!((report.roots.as_str(), report.faults.len(), report.chain.len()), ("none", 0, 1));
+    }
+
+    #[tokio::test]
+    async fn the_servers_name_can_be_set() {
+        let ca = issuer("kubernetes");
+        let (port, _) = tls_echo(acceptor(&signed(&ca, "api.example", |_| {}), &[], None)).await;
+        let wire = wire_to(&format!("https://127.0.0.1:{port}"), |destination| {
+            let settings = TlsSettings { server_name: Some("api.example".to_owned()), ..trusting(&ca.pem()) };
+            destination.tls = Some(settings);
+        });
+        let answer = wire.send(with_bearer("/"), Limits::default()).await.unwrap();
+        assert_eq!(answer.tls.unwrap().server_name, "api.example");
+    }
+
+    #[tokio::test]
+    async fn no_credential_over_plain_http() {
+        let (port, connections) = server(echo).await;
+        let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
+        let failure = wire.send(with_bearer("/"), Limits::default()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Declined);
+        assert_eq!(connections.load(Ordering::SeqCst), 0);
+        let answer = wire.send(get("/version"), Limits::default()).await.unwrap();
+        assert!(text(&answer).starts_with("GET /version HTTP/1.1"));
+        assert!(answer.tls.is_none());
+        assert_eq!(wire.handshake().await.unwrap_err().kind, FailureKind::Tls);
+    }
+
+    #[tokio::test]
+    async fn a_client_certificate_is_presented_to_a_trusted_server_only() {
+        let (ca, stranger) = (issuer("kubernetes"), issuer("stranger"));
+        let (chain_pem, key_pem) = signed(&ca, "alice", |_| {});
+        let identity = ClientIdentity { chain_pem, key_pem: Secret::new(key_pem) };
+        let ask = |port: u16, identity: Option<ClientIdentity>| {
+            let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
+                destination.tls = Some(TlsSettings { client_identity: identity, ..trusting(&ca.pem()) });
+            });
+            async move { (wire.send(get("/"), Limits::default()).await, wire.handshake().await) }
+        };
+        let (port, _) = tls_echo(acceptor(&signed(&ca, "localhost", |_| {}), &[], Some(&ca))).await;
+        assert!(ask(port, Some(identity.clone())).await.0.is_ok());
+        // TLS 1.3: the demand comes after the handshake, with the first read.
+        let (answer, handshake) = ask(port, None).await;
+        assert!(handshake.is_ok());
+        let failure = answer.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Tls);
+        assert_eq!(failure.seen.as_deref(), Some("TLS alert CertificateRequired"));
+        let (port, _) =
+            tls_echo(acceptor(&signed(&stranger, "localhost", |_| {}), &["h2", "http/1.1"], Some(&ca))).await;
+        let failure = ask(port, Some(identity.clone())).await.0.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Tls);
+        assert!(failure.detail.contains("no credential is sent"), "{failure:?}");
+        // The same where the server does not ask for one.
+        let (port, _) = tls_echo(acceptor(&signed(&stranger, "localhost", |_| {}), &[], None)).await;
+        assert_eq!(ask(port, Some(identity)).await.0.unwrap_err().kind, FailureKind::Tls);
+        // Over HTTP/2, whose library hides the alert.
+        let (port, _) = tls_echo(acceptor(&signed(&ca, "localhost", |_| {}), &["h2"], Some(&ca))).await;
+        let failure = ask(port, None).await.0.unwrap_err();
+        assert_eq!(failure.seen.as_deref(), Some("TLS alert CertificateRequired"));
+    }
+
+    #[tokio::test]
+    async fn failures_on_the_way_are_told_apart() {
+        let ask = async |url: &str, limit: u64| {
+            let wire = wire_to(url, |destination| {
+                destination.tls = Some(trusting(&issuer("ours").pem()));
+                destination.connect_timeout = Duration::from_millis(limit);
+            });
+            wire.send(get("/"), Limits { time: Duration::from_millis(600), ..Limits::default() }).await.unwrap_err()
+        };
+        // Plain HTTP on a TLS port.
+        let (port, _) = server(async |mut stream: TcpStream| {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read_u8().await;
+        })
+        .await;
+        let failure = ask(&format!("https://127.0.0.1:{port}"), 5000).await;
+        assert_eq!(failure.kind, FailureKind::Protocol);
+        assert_eq!(failure.detail, "the server speaks plain HTTP on this port");
+        // TLS on a plain HTTP port.
+        let (port, _) = server(async |mut stream: TcpStream| {
+            let _ = read_head(&mut stream).await;
+            let _ = stream.write_all(&[0x15, 3, 1, 0, 2, 2, 70]).await;
+        })
+        .await;
+        assert_eq!(ask(&format!("http://127.0.0.1:{port}"), 5000).await.kind, FailureKind::Protocol);
+        // Closed during the handshake, and instead of an answer.
+        let (port, _) = server(async |mut stream: TcpStream| {
+            let _ = stream.read(&mut [0; 4096]).await;
+        })
+        .await;
+        let failure = ask(&format!("https://127.0.0.1:{port}"), 5000).await;
+        assert_eq!(failure.kind, FailureKind::Closed);
+        assert!(failure.detail.ends_with("closed the connection during the TLS handshake"), "{failure:?}");
+        let failure = ask(&format!("http://127.0.0.1:{port}"), 5000).await;
+        assert_eq!(failure.kind, FailureKind::Closed);
+        // Silent in the handshake, and after the request.
+        let (port, _) = server(async |stream: TcpStream| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(stream);
+        })
+        .await;
+        let failure = ask(&format!("https://127.0.0.1:{port}"), 100).await;
+        assert_eq!(failure.kind, FailureKind::Timeout);
+        assert!(failure.detail.contains("did not complete TLS"), "{failure:?}");
+        let failure = ask(&format!("http://127.0.0.1:{port}"), 5000).await;
+        assert_eq!(failure.kind, FailureKind::Timeout);
+        assert_eq!(failure.seen.as_deref(), Some("the request was sent but no answer began"));
+        // Nobody there.
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let failure = ask(&format!("https://127.0.0.1:{port}"), 5000).await;
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert_eq!(failure.detail, format!("127.0.0.1:{port} refused the connection"));
+    }
+
+    #[tokio::test]
+    async fn bodies_and_headers_have_limits() {
+        let (port, _) = server(async |mut stream: TcpStream| {
+            let head = read_head(&mut stream).await.unwrap_or_default();
+            if head.starts_with("GET /headers") {
+                let many: String = (0..300).map(|index| format!("x-{index}: y\r\n")).collect();
+                let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{many}\r\n").as_bytes()).await;
+                return;
+            }
+            if head.starts_with("GET /short") {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc").await;
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+            while stream.write_all(&[b'x'; 8192]).await.is_ok() {}
+        })
+        .await;
+        let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
+        let limits = Limits { body_bytes: 10_000, time: Duration::from_secs(10) };
+        let answer = wire.send(get("/endless"), limits).await.unwrap();
+        assert!(answer.truncated);
+        assert_eq!(answer.body.len(), 10_000);
+        let failure = wire.send(get("/headers"), limits).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Limit, "{failure:?}");
+        let failure = wire.send(get("/short"), limits).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Closed);
+        assert!(failure.detail.ends_with("after 3 bytes of the body"), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_died_is_replaced() {
+        // Every connection answers once and closes a little later.
+        let (port, connections) = server(async |mut stream: TcpStream| {
+            if read_head(&mut stream).await.is_some() {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+                let _ = read_head(&mut stream).await;
+            }
+        })
+        .await;
+        let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
+        for _ in 0..4 {
+            assert_eq!(text(&wire.send(get("/"), Limits::default()).await.unwrap()), "ok");
+        }
+        assert!(connections.load(Ordering::SeqCst) >= 2);
+    }
+
+    #[tokio::test]
+    async fn many_requests_share_few_connections() {
+        let (port, connections) = server(echo).await;
+        let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
+        let answers = futures::future::join_all((0..60).map(|_| wire.send(get("/"), Limits::default()))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert!(connections.load(Ordering::SeqCst) <= HTTP1_CONNECTIONS);
+    }
+
+    /// A proxy that answers CONNECT with `answer` and, where that is 200, connects to the named port on loopback.
+    async fn connect_proxy(answer: &'static str) -> (u16, Arc<Mutex<String>>) {
+        let heard = Arc::new(Mutex::new(String::new()));
+        let noted = heard.clone();
+        let (port, _) = server(move |mut stream: TcpStream| {
+            let noted = noted.clone();
+            async move {
+                let head = read_head(&mut stream).await.unwrap_or_default();
+                *noted.lock().unwrap() = head.clone();
+                let _ = stream.write_all(format!("HTTP/1.1 {answer}\r\n\r\n").as_bytes()).await;
+                if answer.starts_with("200") {
+                    let target = head.split_whitespace().nth(1).unwrap().rsplit_once(':').unwrap().1;
+                    let mut server = TcpStream::connect(("127.0.0.1", target.parse::<u16>().unwrap())).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+                }
+            }
+        })
+        .await;
+        (port, heard)
+    }
+
+    #[tokio::test]
+    async fn connect_opens_a_tunnel_or_says_why_not() {
+        let ca = issuer("kubernetes");
+        let (server_port, _) = tls_echo(acceptor(&signed(&ca, "api.example", |_| {}), &[], None)).await;
+        for (answer, credentials, detail, seen) in [
+            ("200 Connection established", "us:p%40ss@", "", ""),
+            ("403 Forbidden by policy", "", "it refused the tunnel to api.example", "403 Forbidden by policy"),
+            (
+                "407 Proxy Authentication Required\r\nProxy-Authenticate: Negotiate",
+                "",
+                "it demands a user name and password, and its URL has none (it asks for Negotiate)",
+                "407 Proxy Authentication Required",
+            ),
+            ("407 No", "a:b@", "it does not accept the user name and password of its URL", "407 No"),
+            ("204 No Content", "", "it refused the tunnel to api.example", "204 No Content"),
+        ] {
+            let (proxy_port, heard) = connect_proxy(answer).await;
+            let wire = wire_to(&format!("https://api.example:{server_port}"), |destination| {
+                destination.tls = Some(trusting(&ca.pem()));
+                destination.proxy = proxy_at(&format!("http://{credentials}127.0.0.1:{proxy_port}"));
+            });
+            let result = wire.send(with_bearer("/"), Limits::default()).await;
+            let heard = heard.lock().unwrap().clone();
+            assert!(heard.starts_with(&format!("CONNECT api.example:{server_port} HTTP/1.1\r\n")), "{heard}");
+            assert!(!heard.contains("SEKRIT"), "{heard}");
+            if detail.is_empty() {
+                assert!(heard.contains("Proxy-Authorization: Basic dXM6cEBzcw==\r\n"), "{heard}");
+                assert!(!text(&result.unwrap()).to_lowercase().contains("proxy-authorization"));
+                continue;
+            }
+            let failure = result.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Proxy);
+            assert!(failure.detail.starts_with(&format!("proxy http://127.0.0.1:{proxy_port}: ")), "{failure:?}");
+            assert!(failure.detail.contains(detail), "{failure:?}");
+            assert_eq!(failure.seen.as_deref(), Some(seen));
+        }
+    }
+
+    #[tokio::test]
+    async fn broken_proxies_are_named() {
+        let ask = async |url: String| {
+            let wire = wire_to("https://api.example", |destination| {
+                destination.tls = Some(trusting(&issuer("ours").pem()));
+                destination.proxy = proxy_at(&url);
+                destination.connect_timeout = Duration::from_millis(300);
+            });
+            wire.send(get("/"), Limits::default()).await.unwrap_err()
+        };
+        let (port, _) = server(async |mut stream: TcpStream| {
+            let _ = stream.write_all(b"SSH-2.0-x\r\n").await;
+            let _ = stream.read_u8().await;
+        })
+        .await;
+        for (scheme, words) in [("http", "not HTTP/1.1"), ("socks5", "does not speak SOCKS5"), ("https", "plain HTTP")]
+        {
+            let failure = ask(format!("{scheme}://127.0.0.1:{port}")).await;
+            assert_eq!(failure.kind, FailureKind::Proxy);
+            assert!(failure.detail.contains(words), "{failure:?}");
+        }
+        let (port, _) = server(async |stream: TcpStream| {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            drop(stream);
+        })
+        .await;
+        for scheme in ["http", "socks5", "https"] {
+            let failure = ask(format!("{scheme}://127.0.0.1:{port}")).await;
+            assert_eq!(failure.kind, FailureKind::Proxy);
+            assert!(failure.detail.contains("within 300 ms"), "{failure:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_https_proxy_must_be_trusted() {
+        let (ca, stranger) = (issuer("kubernetes"), issuer("stranger"));
+        let (server_port, _) = tls_echo(acceptor(&signed(&ca, "localhost", |_| {}), &[], None)).await;
+        for issuer in [&ca, &stranger] {
+            let acceptor = acceptor(&signed(issuer, "localhost", |_| {}), &[], None);
+            let (proxy_port, _) = server(move |stream| {
+                let acceptor = acceptor.clone();
+                async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                    let Some(_) = read_head(&mut stream).await else { return };
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await;
+                    let mut server = TcpStream::connect(("127.0.0.1", server_port)).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+                }
+            })
+            .await;
+            let wire = wire_to(&format!("https://localhost:{server_port}"), |destination| {
+                destination.tls = Some(trusting(&ca.pem()));
+                destination.proxy = proxy_at(&format!("https://localhost:{proxy_port}"));
+            });
+            match wire.send(with_bearer("/"), Limits::default()).await {
+                Ok(answer) => assert!(std::ptr::eq(issuer, &ca), "{answer:?}"),
+                Err(failure) => {
+                    assert!(std::ptr::eq(issuer, &stranger), "{failure:?}");
+                    assert_eq!(failure.kind, FailureKind::Proxy);
+                    assert!(failure.detail.contains("not among the kubeconfig roots"), "{failure:?}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_asked_of_the_proxy_whole() {
+        let (port, _) = server(echo).await;
+        let wire = wire_to("http://api.example:8080/base", |destination| {
+            destination.proxy = proxy_at(&format!("http://us:pw@127.0.0.1:{port}"));
+        });
+        let head = text(&wire.send(get("/version"), Limits::default()).await.unwrap());
+        assert!(head.starts_with("GET http://api.example:8080/base/version HTTP/1.1\r\n"), "{head}");
+        assert!(head.contains("host: api.example:8080\r\n") && head.contains("proxy-authorization: Basic "), "{head}");
+    }
+
+    #[tokio::test]
+    async fn socks5_opens_a_connection_or_says_why_not() {
+        let ca = issuer("kubernetes");
+        let (server_port, _) = tls_echo(acceptor(&signed(&ca, "api.example", |_| {}), &[], None)).await;
+        let (proxy_port, _) = server(async |mut stream: TcpStream| {
+            // Demands the password `pw`, and knows no way to refused.example.
+            let mut greeting = [0; 2];
+            stream.read_exact(&mut greeting).await.unwrap();
+            let mut methods = vec![0; usize::from(greeting[1])];
+            stream.read_exact(&mut methods).await.unwrap();
+            if !methods.contains(&2) {
+                stream.write_all(&[5, 255]).await.unwrap();
+                return;
+            }
+            stream.write_all(&[5, 2]).await.unwrap();
+            let mut sign_in = [0; 7];
+            stream.read_exact(&mut sign_in).await.unwrap();
+            stream.write_all(&[1, u8::from(&sign_in != b"\x01\x02us\x02pw")]).await.unwrap();
+            let mut head = [0; 5];
+            if stream.read_exact(&mut head).await.is_err() {
+                return;
+            }
+            let mut rest = vec![0; usize::from(head[4]) + 2];
+            stream.read_exact(&mut rest).await.unwrap();
+            let (name, port) = rest.split_at(usize::from(head[4]));
+            if name == b"refused.example" {
+                stream.write_all(&[5, 5, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+                return;
+            }
+            let port = u16::from_be_bytes([port[0], port[1]]);
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.write_all(&[5, 0, 0, 3, 1, b'x', 0, 0]).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut stream, &mut server).await;
+        })
+        .await;
+        let ask = async |name: &str, credentials: &str| {
+            let wire = wire_to(&format!("https://{name}:{server_port}"), |destination| {
+                destination.tls = Some(trusting(&ca.pem()));
+                destination.proxy = proxy_at(&format!("socks5://{credentials}127.0.0.1:{proxy_port}"));
+            });
+            wire.send(with_bearer("/"), Limits::default()).await
+        };
+        assert!(ask("api.example", "us:pw@").await.is_ok());
+        let failure = ask("refused.example", "us:pw@").await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Proxy);
+        assert_eq!(failure.seen.as_deref(), Some("SOCKS5 reply 5: connection refused"));
+        assert!(ask("api.example", "us:no@").await.unwrap_err().detail.contains("does not accept"));
+        assert!(ask("api.example", "").await.unwrap_err().detail.contains("its URL has none"));
+    }
+
+    #[tokio::test]
+    async fn kube_client_works_over_the_wire() {
+        let ca = issuer("kubernetes");
+        let acceptor = acceptor(&signed(&ca, "localhost", |_| {}), &["http/1.1"], None);
+        let (port, connections) = server(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                while let Some(head) = read_head(&mut stream).await {
+                    assert!(head.starts_with("GET /base/version HTTP/1.1\r\n"), "{head}");
+                    assert!(head.contains("authorization: Bearer SEKRIT\r\n"), "{head}");
+                    let body = r#"{"major":"1","minor":"36","gitVersion":"v1.36.0","gitCommit":"","gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":""}"#;
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    stream.flush().await.unwrap();
+                }
+            }
+        })
+        .await;
+        let client = |pem: &str| {
+            let wire = wire_to(&format!("https://localhost:{port}/base"), |destination| {
+                destination.tls = Some(trusting(pem));
+            });
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer SEKRIT"));
+            kube::Client::new(wire.with_headers(headers).into_kube_service(), "default")
+        };
+        let trusted = client(&ca.pem());
+        for _ in 0..3 {
+            assert_eq!(trusted.apiserver_version().await.unwrap().git_version, "v1.36.0");
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+        let error = client(&issuer("other").pem()).apiserver_version().await.unwrap_err();
+        let failure = failure_of(&error).unwrap();
+        assert_eq!(failure.kind, FailureKind::Tls);
+        assert!(failure.detail.contains("no credential is sent"), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn http2_is_used_where_offered() {
+        let ca = issuer("kubernetes");
+        let acceptor = acceptor(&signed(&ca, "localhost", |_| {}), &["h2", "http/1.1"], None);
+        // The least of an HTTP/2 server: settings, then `:status 200` and three bytes for every stream's headers.
+        let (port, connections) = server(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(stream).await else { return };
+                let mut preface = [0; 24];
+                stream.read_exact(&mut preface).await.unwrap();
+                stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+                stream.flush().await.unwrap();
+                let mut head = [0; 9];
+                while stream.read_exact(&mut head).await.is_ok() {
+                    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+                    let mut payload = vec![0; length];
+                    stream.read_exact(&mut payload).await.unwrap();
+                    if head[3] == 4 && head[4] == 0 {
+                        stream.write_all(&[0, 0, 0, 4, 1, 0, 0, 0, 0]).await.unwrap();
+                    } else if head[3] == 1 {
+                        let id = &head[5..9];
+                        let answer = [&[0, 0, 1, 1, 4][..], id, &[0x88], &[0, 0, 3, 0, 1], id, b"ok!"].concat();
+                        stream.write_all(&answer).await.unwrap();
+                    }
+                    stream.flush().await.unwrap();
+                }
+            }
+        })
+        .await;
+        let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
+            destination.tls = Some(trusting(&ca.pem()));
+        });
+        let answers = futures::future::join_all((0..40).map(|_| wire.send(with_bearer("/"), Limits::default()))).await;
+        for answer in answers {
+            let answer = answer.unwrap();
+            assert_eq!((answer.status.as_u16(), text(&answer).as_str()), (200, "ok!"));
+            assert_eq!(answer.tls.unwrap().alpn.as_deref(), Some("h2"));
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn unusable_destinations_are_refused() {
+        let host = Host::read();
+        for url in ["ftp://x", "unix:/run/x"] {
+            assert_eq!(Wire::new(destination(url), &host).unwrap_err().kind, FailureKind::Malformed);
+        }
+        let wire = wire_to("https://does-not-exist.invalid", |_| {});
+        let failure = wire.handshake().await.unwrap_err();
+        assert!(matches!(failure.kind, FailureKind::NameNotFound | FailureKind::ResolverFailed), "{failure:?}");
+    }
+}
