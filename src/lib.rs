@@ -2,10 +2,10 @@
 //!
 //! | module | may use |
 //! |---|---|
-//! | secret, evidence | nothing of ours |
+//! | secret, evidence, gotext | nothing of ours |
 //! | host | secret |
-//! | credential | secret, evidence |
-//! | apiserver | evidence |
+//! | credential | secret, evidence, gotext |
+//! | apiserver | evidence, gotext |
 //! | report | evidence |
 //! | collect | host, secret, evidence, credential, apiserver::message |
 //! | rules | evidence, apiserver, report |
@@ -17,6 +17,7 @@ pub mod cli;
 pub mod collect;
 pub mod credential;
 pub mod evidence;
+pub mod gotext;
 pub mod host;
 pub mod render;
 pub mod report;

@@ -82,6 +82,12 @@ impl Scrubber {
     /// Foreign text, fit for evidence: known secrets and secret-looking values blanked, control and
     /// bidirectional characters removed (line feeds and tabs stay).
     pub fn text(&self, foreign: &str) -> String {
+        blank_secret_shapes(&self.known_only(foreign))
+    }
+
+    /// Foreign text without the secrets of this run and without control characters, but with everything that only
+    /// looks like a secret: for names, addresses, and login URLs and device codes that the user must see.
+    pub fn known_only(&self, foreign: &str) -> String {
         let mut text: String = foreign.to_owned();
         if let Ok(known) = self.known.read() {
             for secret in known.iter() {
@@ -90,8 +96,7 @@ impl Scrubber {
                 }
             }
         }
-        let text = strip_control(&text);
-        blank_secret_shapes(&text)
+        strip_control(&text)
     }
 
     /// The same, cut to `limit` bytes at a character boundary.
@@ -112,7 +117,8 @@ impl Scrubber {
 /// Removes ANSI sequences, control characters and bidirectional overrides.
 pub fn strip_control(text: &str) -> String {
     static ANSI: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new("\u{1b}(\\[[0-?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])").expect("constant pattern")
+        Regex::new("\u{1b}(\\[[0-?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])")
+            .expect("constant pattern")
     });
     ANSI.replace_all(text, "")
         .chars()
@@ -147,8 +153,7 @@ fn blank_secret_shapes(text: &str) -> String {
         .map(|(pattern, replacement)| (Regex::new(pattern).expect("constant pattern"), replacement))
         .collect()
     });
-    static RANDOM: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/=~-]{24,}").expect("constant pattern"));
+    static RANDOM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/=~-]{24,}").expect("constant pattern"));
     let mut text = text.to_owned();
     for (shape, replacement) in SHAPES.iter() {
         if shape.is_match(&text) {

@@ -169,7 +169,7 @@ async fn ask(
     let options = ExecOptions {
         allowed: !arguments.no_exec,
         timeout: Duration::from_secs(60),
-        show_stderr: host.stderr_is_terminal,
+        show_stderr: super::doctor::stderr_sink(host),
         interactive: host.stdin_is_terminal,
     };
     let output = match &resolved.user.exec {

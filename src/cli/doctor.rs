@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 use super::flags::{ConnectionArgs, Format, OutputArgs, parse_duration};
 use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
 use crate::apiserver::{configuration, message};
-use crate::collect::credential::ExecOptions;
+use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::plan::{self, Plan};
 use crate::evidence::{Evidence, Outcome, SCHEMA};
 use crate::host::Host;
@@ -179,10 +180,10 @@ fn other_issuer(evidence: &Evidence) -> Option<String> {
     let case = Case::new(evidence);
     let probed = evidence.issuer.target.seen().map(|target| target.url.clone());
     let (configuration, _) = case.configuration.as_ref()?;
-    if case.accepted() || configuration.jwt.is_empty() || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer_url) == probed.as_ref()) {
+    if case.accepted() || configuration.jwt.is_empty() || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer.url) == probed.as_ref()) {
         return None;
     }
-    configuration.jwt.first().map(|jwt| jwt.issuer_url.clone())
+    configuration.jwt.first().map(|jwt| jwt.issuer.url.clone())
 }
 
 fn plan_of(host: &Host, connection: &ConnectionArgs, arguments: &DoctorArgs, scrubber: &Scrubber) -> Result<Plan, Error> {
@@ -226,11 +227,21 @@ fn plan_of(host: &Host, connection: &ConnectionArgs, arguments: &DoctorArgs, scr
         exec: ExecOptions {
             allowed: !arguments.no_exec && !arguments.offline,
             timeout: arguments.exec_timeout,
-            show_stderr: host.stderr_is_terminal,
+            show_stderr: stderr_sink(host),
             interactive: host.stdin_is_terminal,
         },
         timeout: arguments.timeout,
         public_resolver,
+    })
+}
+
+/// On a terminal the plugin's stderr is shown as it comes: login URLs and device codes must be seen.
+pub fn stderr_sink(host: &Host) -> Option<StderrSink> {
+    host.stderr_is_terminal.then(|| -> StderrSink {
+        Arc::new(|text: &str| {
+            use std::io::Write as _;
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        })
     })
 }
 

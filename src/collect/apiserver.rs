@@ -117,7 +117,7 @@ impl Api {
     pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
         let body = serde_json::to_vec(review)
             .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
-        let answer = self.send("POST", path, Some(body), "application/json", Limits::small()).await?;
+        let answer = self.send("POST", path, Some(body), "application/json", Limits::default()).await?;
         self.decode(&answer)
     }
 
@@ -345,7 +345,7 @@ const KEPT_FLAGS: &[&str] = &[
 /// # Errors
 /// As [`Api::get`]; 404 before Kubernetes 1.36.
 pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
-    let answer = api.send("GET", "/flagz", None, "text/plain", Limits::small()).await?;
+    let answer = api.send("GET", "/flagz", None, "text/plain", Limits::default()).await?;
     if !answer.status.is_success() {
         let failure = api.refusal(&answer);
         return Err(match failure.kind {

@@ -1,1 +1,598 @@
-//! (in work)
+//! The credential that will be sent: runs the plugin as client-go does, reads token files, and says where it came from.
+//!
+//! Source of behaviour and wording: client-go's `plugin/pkg/client/auth/exec/exec.go` and
+//! `transport/token_source.go`, tried against kubectl 1.32.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::Instant;
+
+use super::kubeconfig::{
+    ExecConfig, KeyPairFault, Resolved, check_key_pair, io_words, read_limited, scrub_args, version_and_kind,
+};
+use super::yaml::{self, Node, Reader, Value};
+use super::{ClientIdentity, Roots};
+use crate::evidence::credential::{Credential, PluginRun};
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::{Scrubber, Secret};
+
+/// Largest plugin output that is read, in bytes.
+const LARGEST_STDOUT: usize = 1024 * 1024;
+
+/// How much of the end of stderr is kept, in bytes.
+const KEPT_STDERR: usize = 8 * 1024;
+
+/// How long stderr is still read after the plugin has ended: what it started may keep it open.
+const STDERR_GRACE: Duration = Duration::from_millis(200);
+
+/// An unfinished line on stderr (a prompt) is shown after this much silence.
+const PROMPT_SILENCE: Duration = Duration::from_millis(150);
+
+const GROUP: &str = "client.authentication.k8s.io";
+
+/// The credential itself, as it will be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Obtained {
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Client certificate with key.
+    pub client_identity: Option<ClientIdentity>,
+    /// User name and password.
+    pub basic: Option<(String, Secret)>,
+}
+
+/// What a plugin gave.
+#[derive(Debug, Clone, Default)]
+pub struct PluginOutput {
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Client certificate, PEM.
+    pub certificate: Option<String>,
+    /// Its key, PEM.
+    pub key: Option<Secret>,
+    /// When the plugin says that it ends.
+    pub expiration: Option<Timestamp>,
+}
+
+/// Takes scrubbed pieces of a plugin's stderr as they come: whole lines with their line feed, or an unfinished prompt.
+pub type StderrSink = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How a plugin may be run.
+#[derive(Clone)]
+pub struct ExecOptions {
+    /// Whether it may be run at all (`--no-exec` forbids it).
+    pub allowed: bool,
+    /// Limit for the whole run (`--exec-timeout`, 60 s by default).
+    pub timeout: Duration,
+    /// Where stderr is shown while it comes, if it is shown.
+    pub show_stderr: Option<StderrSink>,
+    /// Whether the user may be asked something (false for `--all-contexts` and `--watch`).
+    pub interactive: bool,
+}
+
+impl Default for ExecOptions {
+    fn default() -> Self {
+        Self { allowed: true, timeout: Duration::from_secs(60), show_stderr: None, interactive: false }
+    }
+}
+
+/// Runs the plugin once, as client-go would.
+///
+/// The first value is evidence: a plugin that ran and failed, or whose output is unusable, is an `Ok` run whose
+/// `output_error` holds client-go's words. The second value is there only if kubectl could use the output.
+///
+/// # Errors
+/// A [`Failure`] when it was not run: [`FailureKind::Declined`], [`FailureKind::PluginNotFound`] (with the install hint
+/// in `needs`), or [`FailureKind::PluginFailed`] for what client-go refuses before it starts the program.
+pub async fn run_plugin(
+    exec: &ExecConfig,
+    resolved: &Resolved,
+    host: &Host,
+    options: &ExecOptions,
+    scrubber: &Scrubber,
+) -> (Result<PluginRun, Failure>, Option<PluginOutput>) {
+    let command = scrubber.text(&exec.command);
+    let refused = |kind, detail: String| (Err(Failure::new(kind, detail)), None);
+    let version = match exec.api_version.strip_prefix(GROUP).and_then(|rest| rest.strip_prefix('/')) {
+        Some(version @ ("v1" | "v1beta1")) => version,
+        _ => {
+            let seen = scrubber.text(&exec.api_version);
+            let failure =
+                Failure::new(FailureKind::PluginFailed, format!("exec plugin: invalid apiVersion \"{seen}\""))
+                    .sides(format!("{GROUP}/v1 or {GROUP}/v1beta1"), seen);
+            return (Err(failure), None);
+        }
+    };
+    if !options.allowed {
+        let failure = Failure::new(FailureKind::Declined, format!("the credential plugin {command} was not run"))
+            .needs("a run without --no-exec and --offline");
+        return (Err(failure), None);
+    }
+    let interactive = match exec.interactive_mode.as_str() {
+        "Never" => false,
+        "IfAvailable" => options.interactive && host.stdin_is_terminal,
+        "Always" if !host.stdin_is_terminal => {
+            let detail = "exec plugin cannot support interactive mode: standard input is not a terminal";
+            return refused(FailureKind::PluginFailed, detail.to_owned());
+        }
+        "Always" if !options.interactive => {
+            let detail =
+                format!("the credential plugin {command} always asks the user, and this command starts no login");
+            return refused(FailureKind::Declined, detail);
+        }
+        "Always" => true,
+        other => {
+            let detail = format!("exec plugin cannot support interactive mode: unknown interactiveMode: {other:?}");
+            return refused(FailureKind::PluginFailed, scrubber.text(&detail));
+        }
+    };
+    let program = match look_up(&exec.command, host) {
+        Some(program) => program,
+        None => {
+            let mut failure =
+                Failure::new(FailureKind::PluginNotFound, format!("exec: executable {command} not found"))
+                    .sides(format!("an executable {command} in a folder of PATH"), "none");
+            failure.needs = exec.install_hint.clone();
+            return (Err(failure), None);
+        }
+    };
+
+    let args: Vec<String> = exec.args.iter().map(|arg| arg.expose().to_owned()).collect();
+    let mut run = PluginRun {
+        program: scrubber.known_only(&program.to_string_lossy()),
+        args: scrub_args(&args, scrubber),
+        ..PluginRun::default()
+    };
+    let mut process = tokio::process::Command::new(&program);
+    #[cfg(unix)]
+    process.arg0(&exec.command);
+    process
+        .args(&args)
+        .env_clear()
+        .envs(&host.env)
+        .envs(exec.env.iter().map(|(name, value)| (name, value.expose())))
+        .env("KUBERNETES_EXEC_INFO", exec_info(exec, version, interactive, resolved))
+        .stdin(if interactive { Stdio::inherit() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let mut child = match process.spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            let kind = match error.kind() {
+                std::io::ErrorKind::NotFound => FailureKind::PluginNotFound,
+                _ => FailureKind::PluginFailed,
+            };
+            let mut failure = Failure::new(kind, format!("exec: fork/exec {}: {}", run.program, io_words(&error)));
+            if kind == FailureKind::PluginNotFound {
+                failure.needs = exec.install_hint.clone();
+            }
+            return (Err(failure), None);
+        }
+    };
+
+    let deadline = Instant::now() + options.timeout;
+    let stdout = child.stdout.take();
+    let stderr = child.stderr.take();
+    let sink = options.show_stderr.clone();
+    let live = scrubber.clone();
+    // Each pipe has its own task and the same deadline: what the plugin started may hold them open after its end.
+    let out = tokio::spawn(async move { read_stdout(stdout, deadline).await });
+    let (ended, end) = tokio::sync::watch::channel(false);
+    let err = tokio::spawn(async move { read_stderr(stderr, deadline, end, sink, live).await });
+
+    let status = tokio::time::timeout_at(deadline, child.wait()).await;
+    if status.is_err() {
+        let _ = child.start_kill();
+        let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
+    }
+    let stdout = out.await.unwrap_or(Stdout::Lost);
+    let _ = ended.send(true);
+    let stderr = err.await.unwrap_or_default();
+
+    // First learn what came out, then let stderr into the evidence: plugins print their tokens when asked for debugging.
+    let (bytes, complaint) = match stdout {
+        Stdout::Whole(bytes) => (bytes, None),
+        Stdout::TooLarge => {
+            (Vec::new(), Some(format!("decoding stdout: larger than {LARGEST_STDOUT} bytes, not read")))
+        }
+        Stdout::Open => {
+            (Vec::new(), Some("its standard output stays open after its end (kubectl would wait for ever)".to_owned()))
+        }
+        Stdout::Lost => (Vec::new(), Some("its standard output could not be read".to_owned())),
+    };
+    let output = decode(&bytes, version, scrubber);
+    run.stderr = tail(&scrubber.text(&stderr));
+    match status {
+        Err(_) => {
+            let seconds = options.timeout.as_secs_f64();
+            run.output_error =
+                Some(format!("exec: executable {command} did not end within {seconds} s and was killed"));
+        }
+        Ok(Err(error)) => run.output_error = Some(format!("exec: {}", io_words(&error))),
+        Ok(Ok(status)) => {
+            run.exit_code = status.code();
+            run.output_error = match (status.success(), complaint, &output) {
+                (false, _, _) => {
+                    let code = status.code().unwrap_or(-1);
+                    Some(format!("exec: executable {command} failed with exit code {code}"))
+                }
+                (true, Some(complaint), _) => Some(complaint),
+                (true, None, Err(complaint)) => Some(scrubber.text(complaint)),
+                (true, None, Ok(_)) => None,
+            };
+        }
+    }
+    let usable = run.output_error.is_none();
+    (Ok(run), output.ok().filter(|_| usable))
+}
+
+/// exec.LookPath: a name without a separator is looked up on the PATH of this process (not of the entry's `env`),
+/// and only an executable file counts; folders that are relative are not searched.
+fn look_up(command: &str, host: &Host) -> Option<PathBuf> {
+    if command.is_empty() {
+        return None;
+    }
+    if command.contains('/') {
+        return Some(PathBuf::from(command));
+    }
+    let path = host.env.get(std::ffi::OsStr::new("PATH")).cloned().unwrap_or_else(OsString::new);
+    std::env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(command))
+        .find(|file| is_executable(file))
+}
+
+fn is_executable(file: &Path) -> bool {
+    let Ok(data) = std::fs::metadata(file) else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        data.is_file() && data.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    data.is_file()
+}
+
+/// The ExecCredential that the plugin gets in KUBERNETES_EXEC_INFO, in client-go's form.
+fn exec_info(exec: &ExecConfig, version: &str, interactive: bool, resolved: &Resolved) -> String {
+    let mut spec = serde_json::Map::new();
+    if exec.provide_cluster_info {
+        let mut cluster = serde_json::Map::new();
+        let server = resolved.server.as_str();
+        let server = if resolved.server.path() == "/" { server.trim_end_matches('/') } else { server };
+        cluster.insert("server".to_owned(), server.into());
+        if let Some(name) = &resolved.tls_server_name {
+            cluster.insert("tls-server-name".to_owned(), name.as_str().into());
+        }
+        if resolved.insecure {
+            cluster.insert("insecure-skip-tls-verify".to_owned(), true.into());
+        }
+        if let Roots::Pem { pem, .. } = &resolved.roots {
+            let data = base64::engine::general_purpose::STANDARD.encode(pem);
+            cluster.insert("certificate-authority-data".to_owned(), data.into());
+        }
+        if let Some(proxy) = &resolved.proxy_url {
+            cluster.insert("proxy-url".to_owned(), proxy.as_str().into());
+        }
+        if exec.disable_compression {
+            cluster.insert("disable-compression".to_owned(), true.into());
+        }
+        cluster.insert("config".to_owned(), exec.cluster_config.clone().unwrap_or(serde_json::Value::Null));
+        spec.insert("cluster".to_owned(), cluster.into());
+    }
+    spec.insert("interactive".to_owned(), interactive.into());
+    serde_json::json!({ "kind": "ExecCredential", "apiVersion": format!("{GROUP}/{version}"), "spec": spec })
+        .to_string()
+}
+
+/// What was read from a plugin's standard output.
+enum Stdout {
+    Whole(Vec<u8>),
+    TooLarge,
+    Open,
+    Lost,
+}
+
+async fn read_stdout(pipe: Option<impl AsyncRead + Unpin>, deadline: Instant) -> Stdout {
+    let Some(pipe) = pipe else { return Stdout::Lost };
+    let mut bytes = Vec::new();
+    let mut limited = pipe.take(LARGEST_STDOUT as u64 + 1);
+    match tokio::time::timeout_at(deadline, limited.read_to_end(&mut bytes)).await {
+        Err(_) => Stdout::Open,
+        Ok(Err(_)) => Stdout::Lost,
+        Ok(Ok(_)) if bytes.len() > LARGEST_STDOUT => Stdout::TooLarge,
+        Ok(Ok(_)) => Stdout::Whole(bytes),
+    }
+}
+
+/// Reads stderr until its end, the deadline, or a moment after the plugin's end; keeps the last 8 KiB (and some more,
+/// so that a secret at the cut is still recognised) and passes lines on as they come.
+async fn read_stderr(
+    pipe: Option<impl AsyncRead + Unpin>,
+    deadline: Instant,
+    mut end: tokio::sync::watch::Receiver<bool>,
+    sink: Option<StderrSink>,
+    scrubber: Scrubber,
+) -> String {
+    let Some(mut pipe) = pipe else { return String::new() };
+    let mut kept: Vec<u8> = Vec::new();
+    let mut line: Vec<u8> = Vec::new();
+    let mut chunk = [0u8; 4096];
+    let mut until = deadline;
+    let mut ended = false;
+    let show = |bytes: &mut Vec<u8>| {
+        if let (Some(sink), false) = (&sink, bytes.is_empty()) {
+            // Login URLs and device codes must stay readable, so only known secrets go.
+            sink(&scrubber.known_only(&String::from_utf8_lossy(bytes)));
+        }
+        bytes.clear();
+    };
+    loop {
+        let silence = Instant::now() + PROMPT_SILENCE;
+        tokio::select! {
+            read = pipe.read(&mut chunk) => {
+                let Ok(count @ 1..) = read else { break };
+                kept.extend_from_slice(&chunk[..count]);
+                if kept.len() > 8 * KEPT_STDERR {
+                    kept.drain(..kept.len() - 4 * KEPT_STDERR);
+                }
+                if sink.is_some() {
+                    for byte in &chunk[..count] {
+                        line.push(*byte);
+                        if *byte == b'\n' || line.len() >= KEPT_STDERR {
+                            show(&mut line);
+                        }
+                    }
+                }
+            }
+            () = tokio::time::sleep_until(silence), if !line.is_empty() => show(&mut line),
+            changed = end.changed(), if !ended => {
+                ended = true;
+                if changed.is_ok() {
+                    until = until.min(Instant::now() + STDERR_GRACE);
+                }
+            }
+            () = tokio::time::sleep_until(until) => break,
+        }
+    }
+    show(&mut line);
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// The last 8 KiB of a text.
+fn tail(text: &str) -> String {
+    if text.len() <= KEPT_STDERR {
+        return text.to_owned();
+    }
+    let mut start = text.len() - KEPT_STDERR;
+    while !text.is_char_boundary(start) {
+        start += 1;
+    }
+    format!("…{}", &text[start..])
+}
+
+/// Decodes standard output as client-go does; the error is in its words and quotes nothing of the output.
+fn decode(bytes: &[u8], version: &str, scrubber: &Scrubber) -> Result<PluginOutput, String> {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
+    let node = if bytes.get(start) == Some(&b'{') {
+        let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+            learn_anything(bytes, scrubber);
+            let words = match error.classify() {
+                serde_json::error::Category::Eof => "unexpected end of JSON input".to_owned(),
+                _ if error.to_string().starts_with("trailing characters") => {
+                    "invalid character after top-level value".to_owned()
+                }
+                _ => format!("invalid character at line {} column {}", error.line(), error.column()),
+            };
+            format!("decoding stdout: couldn't get version/kind; json parse error: {words}")
+        })?;
+        yaml::from_json(&value)
+    } else {
+        yaml::parse(bytes).map_err(|error| {
+            learn_anything(bytes, scrubber);
+            format!("decoding stdout: {}", error.text)
+        })?
+    };
+    // Learn before judging: output that kubectl refuses may hold a token all the same.
+    let status = node.get("status");
+    for field in ["token", "clientKeyData"] {
+        if let Some(Value::Text(text)) = status.and_then(|status| status.get(field)).map(|node| &node.value) {
+            scrubber.learn(text);
+        }
+    }
+    if !matches!(node.value, Value::Map(_)) {
+        learn_anything(bytes, scrubber);
+    }
+
+    let (api_version, kind) = version_and_kind(&node).map_err(|(text, _)| format!("decoding stdout: {text}"))?;
+    // A missing version decodes into the internal type; a missing kind is taken from what is expected.
+    let got = if api_version.is_empty() {
+        format!("{GROUP}/__internal")
+    } else if kind.is_empty() {
+        api_version.clone()
+    } else {
+        let known =
+            kind == "ExecCredential" && [format!("{GROUP}/v1"), format!("{GROUP}/v1beta1")].contains(&api_version);
+        if !known {
+            return Err(format!(
+                "decoding stdout: no kind {kind:?} is registered for version {api_version:?} in scheme \"pkg/client/auth/exec/exec.go:62\""
+            ));
+        }
+        api_version.clone()
+    };
+    let (output, has_status) = typed(&node, version).map_err(|text| format!("decoding stdout: {text}"))?;
+    let wanted = format!("{GROUP}/{version}");
+    if got != wanted {
+        return Err(format!("exec plugin is configured to use API version {wanted}, plugin returned version {got}"));
+    }
+    if !has_status {
+        return Err("exec plugin didn't return a status field".to_owned());
+    }
+    match (&output.token, &output.certificate, &output.key) {
+        (None, None, None) => return Err("exec plugin didn't return a token or cert/key pair".to_owned()),
+        (_, Some(_), None) | (_, None, Some(_)) => {
+            return Err("exec plugin returned only certificate or key, not both".to_owned());
+        }
+        (_, Some(certificate), Some(key)) => match check_key_pair(certificate, key.expose()) {
+            Ok(()) => {}
+            Err(KeyPairFault::Mismatch) => {
+                let words = "tls: private key does not match public key";
+                return Err(format!("failed parsing client key/certificate: {words}"));
+            }
+            Err(KeyPairFault::Words(words)) => return Err(format!("failed parsing client key/certificate: {words}")),
+        },
+        (Some(_), None, None) => {}
+    }
+    Ok(output)
+}
+
+/// The fields of an ExecCredential, and whether it has a status.
+fn typed(node: &Node, version: &str) -> Result<(PluginOutput, bool), String> {
+    let mut reader = Reader::default();
+    let mut output = PluginOutput::default();
+    let Some(status) = node.get("status").filter(|status| !matches!(status.value, Value::Null)) else {
+        return Ok((output, false));
+    };
+    let mut bad_time = None;
+    const OWNER: &str = "ExecCredentialStatus";
+    for (key, node) in reader.fields(status, "ExecCredential", "status", &format!("{version}.{OWNER}")) {
+        let path = format!("status.{key}");
+        match key {
+            "token" => output.token = filled(reader.text(node, OWNER, &path)).map(Secret::new),
+            "clientCertificateData" => output.certificate = filled(reader.text(node, OWNER, &path)),
+            "clientKeyData" => output.key = filled(reader.text(node, OWNER, &path)).map(Secret::new),
+            "expirationTimestamp" => {
+                let text = reader.text(node, OWNER, &path);
+                match text.parse() {
+                    Ok(time) => output.expiration = Some(time),
+                    Err(_) if text.is_empty() => {}
+                    Err(_) => {
+                        bad_time =
+                            Some("parsing time as \"2006-01-02T15:04:05Z07:00\": cannot parse expirationTimestamp")
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    match (reader.fault(), bad_time) {
+        (Some((text, _)), _) => Err(text),
+        (None, Some(text)) => Err(text.to_owned()),
+        (None, None) => Ok((output, true)),
+    }
+}
+
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Output of another form may be a bare token: every long word of it is kept out of stderr and errors.
+fn learn_anything(bytes: &[u8], scrubber: &Scrubber) {
+    let text = String::from_utf8_lossy(bytes);
+    for word in text
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','))
+        .filter(|word| word.len() >= 20)
+        .take(20)
+    {
+        scrubber.learn(word);
+    }
+}
+
+/// Puts together what will be sent, and says where it came from.
+///
+/// `token` and `certificates` of the evidence are left empty: the caller parses them. With a plugin in the user entry,
+/// `plugin` is what [`run_plugin`] gave.
+///
+/// # Errors
+/// What stops kubectl: the user entry's own failure, a token file that is missing, unreadable or empty, or a plugin
+/// that gave nothing.
+pub async fn obtain(
+    resolved: &Resolved,
+    plugin: Option<&PluginOutput>,
+    _host: &Host,
+) -> Result<(Obtained, Credential), Failure> {
+    let user = &resolved.user;
+    if let Some(failure) = &user.failure {
+        return Err(failure.clone());
+    }
+    let mut evidence = Credential { source: user.source.clone(), origin: user.origin.clone(), ..Credential::default() };
+    if evidence.source.is_empty() {
+        evidence.source = "none".to_owned();
+    }
+    let mut obtained = Obtained {
+        token: user.token.clone(),
+        client_identity: user.client_identity.clone(),
+        basic: user.basic.clone(),
+    };
+    if let Some(file) = &user.token_file {
+        let path = file.clone();
+        // A file on a network share may be slow; it must not hold up the other probes.
+        let read = tokio::task::spawn_blocking(move || read_limited(&path)).await;
+        let read = read.unwrap_or_else(|_| Err(Failure::new(FailureKind::Bug, "reading the token file panicked")));
+        let text = read.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned());
+        match (text, &user.token) {
+            (Ok(text), _) if !text.is_empty() => {
+                obtained.token = Some(Secret::new(text));
+                if user.source != "inCluster" {
+                    evidence.origin = format!("token file {} of {}", file.display(), user.origin);
+                }
+            }
+            // client-go falls back to the token beside it.
+            (_, Some(_)) => evidence.source = "token".to_owned(),
+            (Ok(_), None) => {
+                let detail = format!("read empty token from file \"{}\"", file.display());
+                return Err(Failure::new(FailureKind::Malformed, detail).sides("a token", "an empty file"));
+            }
+            (Err(failure), None) => return Err(failure),
+        }
+    }
+    if let Some(exec) = &user.exec {
+        let Some(output) = plugin else {
+            let detail = format!("the credential plugin {} gave no credential", exec.command);
+            return Err(Failure::new(FailureKind::PluginFailed, detail));
+        };
+        obtained.token = output.token.clone();
+        obtained.client_identity = match (&output.certificate, &output.key) {
+            (Some(certificate), Some(key)) => {
+                Some(ClientIdentity { chain_pem: certificate.clone(), key_pem: key.clone() })
+            }
+            _ => None,
+        };
+        evidence.origin = format!("plugin {} of {}", exec.command, user.origin);
+        evidence.announced_expiry = output.expiration;
+    }
+    Ok((obtained, evidence))
+}
+
+/// The OIDC issuer and client id in the arguments (or environment) of kubelogin and tools with its flags.
+pub fn issuer_from_exec(exec: &ExecConfig) -> Option<(String, Option<String>)> {
+    let value = |flag: &str| {
+        let mut args = exec.args.iter().map(Secret::expose);
+        let mut found = None;
+        while let Some(arg) = args.next() {
+            let Some(rest) = arg.strip_prefix(flag) else { continue };
+            if rest.is_empty() {
+                found = args.next().map(str::to_owned);
+            } else if let Some(value) = rest.strip_prefix('=') {
+                found = Some(value.to_owned());
+            }
+        }
+        let variable = flag.trim_start_matches('-').replace('-', "_").to_uppercase();
+        let from_env = || {
+            let named = |name: &str| name.to_uppercase().ends_with(&variable);
+            exec.env.iter().find(|(name, _)| named(name)).map(|(_, value)| value.expose().to_owned())
+        };
+        found.or_else(from_env).filter(|value| !value.is_empty())
+    };
+    let issuer = value("--oidc-issuer-url")?;
+    Some((issuer, value("--oidc-client-id")))
+}

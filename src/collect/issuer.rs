@@ -126,10 +126,12 @@ async fn one(url: &url::Url, agent: &str, tls: &TlsSettings, host: &Host, scrubb
         builder = builder.tls_backend_preconfigured((*config).clone());
     }
     if let Some(proxy) = &decision.proxy {
-        let secret = proxy.url_with_userinfo();
-        let proxy = reqwest::Proxy::all(secret.expose())
+        let mut through = reqwest::Proxy::all(proxy.to_string())
             .map_err(|_| Failure::new(FailureKind::Proxy, format!("the proxy of {} is no URL", decision.reason)))?;
-        builder = builder.proxy(proxy);
+        if let Some(credentials) = &proxy.credentials {
+            through = through.basic_auth(credentials.username.expose(), credentials.password.expose());
+        }
+        builder = builder.proxy(through);
     }
     let client = builder.build().map_err(|error| Failure::new(FailureKind::Bug, scrubber.text(&error.to_string())))?;
     client.get(url.clone()).header(http::header::ACCEPT, "application/json").send().await.map_err(|error| network_failure(&error, url, scrubber))

@@ -1,1 +1,1758 @@
-//! (in work)
+//! The kubeconfig as client-go loads, merges and refuses it, told in kubectl's words and without any secret.
+//!
+//! Sources are client-go's `tools/clientcmd` (loader.go, client_config.go, validation.go) and what kubectl 1.32 prints
+//! for the same files. A fault that stops kubectl before it knows a server is a [`Failure`]; one that concerns only the
+//! user's credential is kept in [`UserSecrets::failure`] and as a [`Problem`], so that the endpoint can still be examined.
+//! [`Problem::kind`] is the code of the finding it leads to.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use url::Url;
+
+use super::yaml::{self, Node, Reader, Value};
+use super::{ClientIdentity, Roots};
+use crate::evidence::kubeconfig::{Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::{REDACTED, Scrubber, Secret};
+
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// Where a Pod finds its service account.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/// The secrets of all users are given to the scrubber up to this many users; beyond it only the chosen user's, because
+/// every further secret makes scrubbing slower.
+const MOST_LEARNT: usize = 100;
+
+/// What the command line says about the connection; `None` and empty mean "as the kubeconfig says". It has no Debug.
+#[derive(Clone, Default)]
+pub struct ConnectionFlags {
+    /// `--kubeconfig`: the only file that is read, and it must exist.
+    pub kubeconfig: Option<PathBuf>,
+    /// `--context`.
+    pub context: Option<String>,
+    /// `--cluster`: entry used instead of the context's.
+    pub cluster: Option<String>,
+    /// `--user`: entry used instead of the context's.
+    pub user: Option<String>,
+    /// `--namespace`.
+    pub namespace: Option<String>,
+    /// `--server`; also clears the entry's `tls-server-name`, as in kubectl.
+    pub server: Option<String>,
+    /// `--token`.
+    pub token: Option<Secret>,
+    /// `--as`.
+    pub impersonate: Option<String>,
+    /// `--as-group`, each.
+    pub impersonate_groups: Vec<String>,
+    /// `--as-uid`.
+    pub impersonate_uid: Option<String>,
+    /// `--as-user-extra`, key and value.
+    pub impersonate_extra: Vec<(String, String)>,
+    /// `--certificate-authority`.
+    pub certificate_authority: Option<PathBuf>,
+    /// `--client-certificate`.
+    pub client_certificate: Option<PathBuf>,
+    /// `--client-key`.
+    pub client_key: Option<PathBuf>,
+    /// `--insecure-skip-tls-verify`.
+    pub insecure_skip_tls_verify: bool,
+    /// `--tls-server-name`.
+    pub tls_server_name: Option<String>,
+    /// `--request-timeout`; absent for none.
+    pub request_timeout: Option<Duration>,
+}
+
+/// Whom requests act as (Impersonate-* headers).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Impersonation {
+    /// Impersonate-User. Flags may give groups without a user; the entry may not.
+    pub user: Option<String>,
+    /// Impersonate-Uid.
+    pub uid: Option<String>,
+    /// Impersonate-Group, each.
+    pub groups: Vec<String>,
+    /// Impersonate-Extra-*: key and value, a key may come again.
+    pub extra: Vec<(String, String)>,
+}
+
+/// A credential plugin as the user entry describes it, its path resolved. Debug shows the command only.
+#[derive(Clone)]
+pub struct ExecConfig {
+    /// The command; a relative path with a separator is already made absolute against the kubeconfig's folder.
+    pub command: String,
+    /// Arguments.
+    pub args: Vec<Secret>,
+    /// Environment variables added to the process' own.
+    pub env: Vec<(String, Secret)>,
+    /// `client.authentication.k8s.io/v1` or `…/v1beta1`; others are refused when it is to be run.
+    pub api_version: String,
+    /// What the author of the kubeconfig says about a missing plugin.
+    pub install_hint: Option<String>,
+    /// Whether the plugin is told about the cluster.
+    pub provide_cluster_info: bool,
+    /// `IfAvailable`, `Never` or `Always`.
+    pub interactive_mode: String,
+    /// The cluster's extension `client.authentication.k8s.io/exec`, passed on with the cluster.
+    pub cluster_config: Option<serde_json::Value>,
+    /// The cluster entry's `disable-compression`, passed on with the cluster.
+    pub disable_compression: bool,
+}
+
+impl std::fmt::Debug for ExecConfig {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ExecConfig").field("command", &self.command).finish_non_exhaustive()
+    }
+}
+
+/// The user's ways to authenticate, after client-go's precedence.
+#[derive(Debug, Clone, Default)]
+pub struct UserSecrets {
+    /// Bearer token of the entry, the flag or an oidc auth-provider. With `token_file` only its fall-back.
+    pub token: Option<Secret>,
+    /// File whose trimmed content is the token.
+    pub token_file: Option<PathBuf>,
+    /// Client certificate with key.
+    pub client_identity: Option<ClientIdentity>,
+    /// User name and password.
+    pub basic: Option<(String, Secret)>,
+    /// The plugin; absent where another credential disables it.
+    pub exec: Option<ExecConfig>,
+    /// Name of the user entry; empty when there is none.
+    pub name: String,
+    /// Where this comes from: `user "alice" in FILE`.
+    pub origin: String,
+    /// What the credential will be called: `flag`, `token`, `tokenFile`, `inCluster`, `exec`, `basic`,
+    /// `clientCertificate` or `none`.
+    pub source: String,
+    /// Ways that are in force, in the evidence's words (`token`, `tokenFile`, `clientCertificate`, `exec`, `basic`,
+    /// `authProvider`).
+    pub methods: Vec<String>,
+    /// Why kubectl would not start with this user entry, if it would not.
+    pub failure: Option<Failure>,
+}
+
+/// Everything needed to talk to the API server. Debug shows no secret.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The server, without userinfo.
+    pub server: Url,
+    /// The roots that judge it.
+    pub roots: Roots,
+    /// Verification is switched off.
+    pub insecure: bool,
+    /// Name for SNI and verification instead of the host.
+    pub tls_server_name: Option<String>,
+    /// Proxy of the cluster entry, with its userinfo.
+    pub proxy_url: Option<String>,
+    /// Namespace questions are asked in.
+    pub namespace: String,
+    /// Name of the context used, if one was.
+    pub context: Option<String>,
+    /// The user's secrets.
+    pub user: UserSecrets,
+    /// Whom requests act as.
+    pub impersonation: Impersonation,
+}
+
+impl std::fmt::Debug for Resolved {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Resolved")
+            .field("server", &self.server.as_str())
+            .field("context", &self.context)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Loads and merges the kubeconfig and chooses context, cluster and user as kubectl would.
+///
+/// The evidence is filled as far as loading came, also when it failed.
+///
+/// # Errors
+/// The [`Failure`] that stops kubectl (or sends it to `http://localhost:8080`), in kubectl's words and with file and line.
+pub fn load(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> (Kubeconfig, Result<Resolved, Failure>) {
+    load_from(host, flags, scrubber, Path::new(SERVICE_ACCOUNT))
+}
+
+fn load_from(
+    host: &Host,
+    flags: &ConnectionFlags,
+    scrubber: &Scrubber,
+    service_account: &Path,
+) -> (Kubeconfig, Result<Resolved, Failure>) {
+    let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let outcome = loader.resolve();
+    (loader.seen, outcome)
+}
+
+/// A named entry and where it stands.
+#[derive(Clone)]
+struct Entry<T> {
+    name: String,
+    file: String,
+    line: u64,
+    value: T,
+}
+
+#[derive(Clone, Default)]
+struct RawContext {
+    cluster: String,
+    user: String,
+    namespace: String,
+}
+
+#[derive(Clone, Default)]
+struct RawCluster {
+    server: String,
+    tls_server_name: String,
+    insecure: bool,
+    ca: String,
+    ca_data: Vec<u8>,
+    proxy_url: String,
+    disable_compression: bool,
+    exec_extension: Option<serde_json::Value>,
+    lines: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Default)]
+struct RawUser {
+    client_certificate: String,
+    client_certificate_data: Vec<u8>,
+    client_key: String,
+    client_key_data: Vec<u8>,
+    token: String,
+    token_file: String,
+    impersonate: String,
+    impersonate_uid: String,
+    impersonate_groups: Vec<String>,
+    impersonate_extra: Vec<(String, String)>,
+    username: String,
+    password: String,
+    auth_provider: Option<(String, BTreeMap<String, String>)>,
+    exec: Option<RawExec>,
+    lines: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Default)]
+struct RawExec {
+    command: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    api_version: String,
+    install_hint: String,
+    provide_cluster_info: bool,
+    interactive_mode: String,
+}
+
+/// One file, typed.
+#[derive(Default)]
+struct RawConfig {
+    current_context: String,
+    contexts: Vec<Entry<RawContext>>,
+    clusters: Vec<Entry<RawCluster>>,
+    users: Vec<Entry<RawUser>>,
+}
+
+/// A fault in a file: kubectl's words and the line.
+struct Fault {
+    kind: FailureKind,
+    text: String,
+    line: Option<u64>,
+}
+
+struct Loader<'a> {
+    host: &'a Host,
+    flags: &'a ConnectionFlags,
+    scrubber: &'a Scrubber,
+    service_account: &'a Path,
+    seen: Kubeconfig,
+}
+
+impl Loader<'_> {
+    fn resolve(&mut self) -> Result<Resolved, Failure> {
+        if let Some(token) = &self.flags.token {
+            self.scrubber.learn_secret(token);
+        }
+        self.seen.source = "files".to_owned();
+        let merged = self.merge_files()?;
+        self.learn_users(&merged.users);
+        self.seen.contexts = merged.contexts.iter().map(|entry| self.scrubber.known_only(&entry.name)).collect();
+
+        let context = self.choose_context(&merged)?;
+        let flags = self.flags;
+        let (cluster_name, user_name) = (
+            set(&flags.cluster).or(context.as_ref().map(|c| c.value.cluster.as_str()).filter(|name| !name.is_empty())),
+            set(&flags.user).or(context.as_ref().map(|c| c.value.user.as_str()).filter(|name| !name.is_empty())),
+        );
+        let cluster = cluster_name.and_then(|name| find(&merged.clusters, name));
+        let user = user_name.and_then(|name| find(&merged.users, name));
+        if let (Some(name), None) = (set(&flags.cluster), cluster) {
+            let detail = format!("cluster \"{name}\" does not exist");
+            let failure = missing(FailureKind::ClusterNotFound, detail, name, &merged.clusters);
+            return Err(self.refuse("context-cluster-missing", failure, None, None));
+        }
+        if let (Some(name), None) = (set(&flags.user), user) {
+            let failure =
+                missing(FailureKind::UserNotFound, format!("auth info \"{name}\" does not exist"), name, &merged.users);
+            return Err(self.refuse("context-user-missing", failure, None, None));
+        }
+
+        let namespace = set(&flags.namespace)
+            .or(context.as_ref().map(|c| c.value.namespace.as_str()).filter(|name| !name.is_empty()))
+            .map(str::to_owned);
+        self.seen.context = context.as_ref().map(|entry| self.scrubber.known_only(&entry.name));
+        self.seen.namespace = namespace.clone().unwrap_or_else(|| "default".to_owned());
+
+        let effective = self.effective_cluster(cluster.map(|entry| &entry.value));
+        if effective.server.is_empty() {
+            if let Some(resolved) = self.in_cluster(namespace)? {
+                return Ok(resolved);
+            }
+            return Err(self.no_server(&merged, context.as_ref(), cluster_name, cluster));
+        }
+        if cluster.is_none() && context.is_none() && user.is_none() {
+            self.seen.source = "flags".to_owned();
+        }
+        let file = cluster.map(|entry| entry.file.clone()).unwrap_or_default();
+        let name = cluster_name.unwrap_or_default();
+        let server = self.cluster(&effective, name, &file)?;
+
+        let token_given = flags.token.is_some() || flags.client_certificate.is_some();
+        if let (Some(name), None, false) = (user_name, user, token_given) {
+            let of = context.as_ref().map(|entry| entry.name.clone()).unwrap_or_default();
+            let detail = format!(
+                "user \"{name}\" was not found for context \"{of}\"; kubectl would ask `Please enter Username:`"
+            );
+            let failure = missing(FailureKind::UserNotFound, detail, name, &merged.users);
+            let (file, line) = context.as_ref().map(|entry| (entry.file.clone(), entry.line)).unzip();
+            return Err(self.refuse("context-user-missing", failure, file, line));
+        }
+        let empty = Entry { name: String::new(), file: String::new(), line: 0, value: RawUser::default() };
+        let user = user.unwrap_or(&empty);
+        let (mut secrets, impersonation) = self.user(user, &effective)?;
+        if server.url.scheme() == "http" {
+            self.withhold(&mut secrets);
+        } else if let (Some(basic), "none") = (server.userinfo, secrets.source.as_str()) {
+            // Go's HTTP client sends a URL's userinfo as Basic when nothing else sets Authorization.
+            secrets.basic = Some(basic);
+            secrets.source = "basic".to_owned();
+            secrets.origin = "the server URL's user name and password".to_owned();
+        }
+        Ok(Resolved {
+            server: server.url,
+            roots: server.roots,
+            insecure: effective.insecure,
+            tls_server_name: some(&effective.tls_server_name),
+            proxy_url: some(&effective.proxy_url),
+            namespace: self.seen.namespace.clone(),
+            context: context.map(|entry| entry.name),
+            user: secrets,
+            impersonation,
+        })
+    }
+
+    // ----- files
+
+    fn merge_files(&mut self) -> Result<RawConfig, Failure> {
+        let explicit = self.flags.kubeconfig.as_ref().filter(|path| !path.as_os_str().is_empty());
+        let paths: Vec<PathBuf> = match explicit {
+            Some(path) => vec![path.clone()],
+            None => self.listed(),
+        };
+        let mut merged = RawConfig::default();
+        let mut faults: Vec<(String, Fault)> = Vec::new();
+        for path in paths {
+            let shown = path.to_string_lossy().into_owned();
+            let loaded = self.read_config(&path, &shown);
+            let (state, detail) = match &loaded {
+                Ok(_) => ("read", None),
+                Err(fault) => {
+                    let state = match fault.kind {
+                        FailureKind::NotFound => "missing",
+                        FailureKind::Malformed => "malformed",
+                        _ => "unreadable",
+                    };
+                    (state, Some(self.scrubber.text(&fault.text)))
+                }
+            };
+            self.seen.files.push(File { path: shown.clone(), state: state.to_owned(), detail });
+            match loaded {
+                Ok(config) => self.merge(&mut merged, config),
+                Err(fault) if fault.kind == FailureKind::NotFound => {
+                    if explicit.is_some() {
+                        let failure =
+                            Failure::new(FailureKind::NotFound, format!("stat {shown}: no such file or directory"));
+                        return Err(self.refuse("kubeconfig-not-found", failure, Some(shown), None));
+                    }
+                }
+                Err(fault) => faults.push((shown, fault)),
+            }
+        }
+        if faults.is_empty() {
+            return Ok(merged);
+        }
+        let texts: Vec<String> = faults
+            .iter()
+            .map(|(file, fault)| format!("error loading config file \"{file}\": {}", self.scrubber.text(&fault.text)))
+            .collect();
+        let detail = if texts.len() == 1 { texts[0].clone() } else { format!("[{}]", texts.join(", ")) };
+        let mut failure = Failure::new(faults[0].1.kind, detail);
+        for (place, (file, fault)) in faults.into_iter().enumerate() {
+            let at = fault.line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"));
+            if place == 0 {
+                failure = failure.sides("a kubeconfig (kind: Config, apiVersion: v1)", format!("fault at {at}"));
+            }
+            self.problem("kubeconfig-unparsable", texts[place].clone(), Some(file), fault.line);
+        }
+        Err(failure)
+    }
+
+    /// The files of KUBECONFIG, each once, or the one in the home directory.
+    fn listed(&self) -> Vec<PathBuf> {
+        let list = self.host.env.get(std::ffi::OsStr::new("KUBECONFIG")).filter(|list| !list.is_empty());
+        let Some(list) = list else {
+            return self.host.home.iter().map(|home| home.join(".kube").join("config")).collect();
+        };
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in std::env::split_paths(list) {
+            if !path.as_os_str().is_empty() && !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+
+    fn read_config(&mut self, path: &Path, shown: &str) -> Result<RawConfig, Fault> {
+        let bytes =
+            read_limited(path).map_err(|failure| Fault { kind: failure.kind, text: failure.detail, line: None })?;
+        if bytes.is_empty() {
+            return Ok(RawConfig::default());
+        }
+        let config = parse_config(&bytes, shown)?;
+        self.judge_mode(path, shown, &config);
+        Ok(config)
+    }
+
+    /// A file with secrets that everybody on the machine can read.
+    fn judge_mode(&mut self, path: &Path, shown: &str, config: &RawConfig) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let holds_secret = config.users.iter().any(|entry| {
+                let user = &entry.value;
+                !user.token.is_empty() || !user.client_key_data.is_empty() || !user.password.is_empty()
+            });
+            let Ok(data) = std::fs::metadata(path) else { return };
+            let mode = data.permissions().mode();
+            if data.is_file() && mode & 0o004 != 0 && holds_secret {
+                let detail = format!(
+                    "{shown} holds secrets and every user of this machine can read it (mode {:04o})",
+                    mode & 0o7777
+                );
+                self.problem("kubeconfig-world-readable", detail, Some(shown.to_owned()), None);
+            }
+        }
+        #[cfg(not(unix))]
+        let _ = (path, shown, config);
+    }
+
+    /// Entry-wise, the first file wins; the first non-empty current-context wins.
+    fn merge(&mut self, into: &mut RawConfig, from: RawConfig) {
+        if into.current_context.is_empty() {
+            into.current_context = from.current_context;
+        }
+        let mut doubles: Vec<(&str, String, String, String, u64)> = Vec::new();
+        add(&mut into.contexts, from.contexts, "context", &mut doubles);
+        add(&mut into.clusters, from.clusters, "cluster", &mut doubles);
+        add(&mut into.users, from.users, "user", &mut doubles);
+        for (what, name, first, second, line) in doubles {
+            let detail = format!("{what} \"{name}\" stands in {first} and in {second}; the first one is used");
+            self.problem("kubeconfig-duplicate-entry", detail, Some(second), Some(line));
+        }
+    }
+
+    fn learn_users(&self, users: &[Entry<RawUser>]) {
+        for entry in users.iter().take(MOST_LEARNT) {
+            self.learn_user(&entry.value);
+        }
+    }
+
+    fn learn_user(&self, user: &RawUser) {
+        let learn = |text: &str| self.scrubber.learn(text);
+        learn(&user.token);
+        learn(&user.password);
+        if !user.client_key_data.is_empty() {
+            learn(&base64::engine::general_purpose::STANDARD.encode(&user.client_key_data));
+            learn(&String::from_utf8_lossy(&user.client_key_data));
+        }
+        if let Some((_, config)) = &user.auth_provider {
+            for (key, value) in config {
+                if ["token", "secret", "password", "key"].iter().any(|word| key.to_ascii_lowercase().contains(word)) {
+                    learn(value);
+                }
+            }
+        }
+        if let Some(exec) = &user.exec {
+            for (name, value) in &exec.env {
+                if names_secret(name) {
+                    learn(value);
+                }
+            }
+            for value in secret_arguments(&exec.args) {
+                learn(&value);
+            }
+        }
+    }
+
+    // ----- choosing
+
+    fn choose_context(&mut self, merged: &RawConfig) -> Result<Option<Entry<RawContext>>, Failure> {
+        let wanted = set(&self.flags.context).or(Some(merged.current_context.as_str()).filter(|name| !name.is_empty()));
+        let Some(name) = wanted else { return Ok(None) };
+        if let Some(entry) = find(&merged.contexts, name) {
+            return Ok(Some(entry.clone()));
+        }
+        let mut detail = format!("context was not found for specified context: {name}");
+        if let Some(near) = nearest(name, merged.contexts.iter().map(|entry| entry.name.as_str())) {
+            detail.push_str(&format!(" (did you mean \"{near}\"?)"));
+        }
+        let failure = missing(FailureKind::ContextNotFound, detail, name, &merged.contexts);
+        Err(self.refuse("context-not-found", failure, None, None))
+    }
+
+    /// The cluster entry under the flags, by client-go's rules (client_config.go, getCluster).
+    fn effective_cluster(&self, entry: Option<&RawCluster>) -> RawCluster {
+        let flags = self.flags;
+        let mut cluster = entry.cloned().unwrap_or_default();
+        if let Some(server) = set(&flags.server) {
+            cluster.server = server.to_owned();
+        }
+        let authority = flags.certificate_authority.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let authority = authority.filter(|path| !path.is_empty());
+        if flags.insecure_skip_tls_verify || authority.is_some() {
+            cluster.insecure = flags.insecure_skip_tls_verify;
+            cluster.ca = authority.unwrap_or_default();
+            cluster.ca_data = Vec::new();
+        }
+        // A server given by hand gets no server name from the entry.
+        if set(&flags.tls_server_name).is_some() || set(&flags.server).is_some() {
+            cluster.tls_server_name = flags.tls_server_name.clone().unwrap_or_default();
+        }
+        cluster
+    }
+
+    /// Why there is no server, where kubectl goes to localhost:8080.
+    fn no_server(
+        &mut self,
+        merged: &RawConfig,
+        context: Option<&Entry<RawContext>>,
+        cluster_name: Option<&str>,
+        cluster: Option<&Entry<RawCluster>>,
+    ) -> Failure {
+        const FALLS_BACK: &str = "kubectl would fall back to http://localhost:8080";
+        let (file, line) = context.map(|entry| (entry.file.clone(), entry.line)).unzip();
+        if let (Some(name), Some(entry)) = (cluster_name, cluster) {
+            let detail = format!("no server found for cluster \"{name}\"; {FALLS_BACK}");
+            let failure = Failure::new(FailureKind::Malformed, detail);
+            return self.refuse("kubeconfig-unparsable", failure, Some(entry.file.clone()), Some(entry.line));
+        }
+        if let (Some(context), Some(name)) = (context, cluster_name) {
+            let detail = format!("cluster \"{name}\" was not found for context \"{}\"; {FALLS_BACK}", context.name);
+            let failure = missing(FailureKind::ClusterNotFound, detail, name, &merged.clusters);
+            return self.refuse("context-cluster-missing", failure, file, line);
+        }
+        if let Some(context) = context {
+            let detail = format!("cluster was not specified for context \"{}\"; {FALLS_BACK}", context.name);
+            let failure = missing(FailureKind::ClusterNotFound, detail, "", &merged.clusters);
+            return self.refuse("context-cluster-missing", failure, file, line);
+        }
+        if !merged.contexts.is_empty() {
+            let detail = format!("current-context is not set; {FALLS_BACK}");
+            let failure = missing(FailureKind::ContextUnset, detail, "", &merged.contexts);
+            let file = self.seen.files.iter().find(|file| file.state == "read").map(|file| file.path.clone());
+            return self.refuse("current-context-unset", failure, file, None);
+        }
+        let mut places: Vec<String> = self
+            .seen
+            .files
+            .iter()
+            .map(|file| match file.state.as_str() {
+                "read" => format!("{} (holds no context)", file.path),
+                state => format!("{} ({state})", file.path),
+            })
+            .collect();
+        if self.host.home.is_none() && self.host.var("KUBECONFIG").is_none() {
+            places.push("~/.kube/config (there is no home directory)".to_owned());
+        }
+        places.push(if self.host.var("KUBERNETES_SERVICE_HOST").is_some() {
+            format!("the Pod's service account ({}/token is not there)", self.service_account.display())
+        } else {
+            "a Pod's service account (KUBERNETES_SERVICE_HOST is not set)".to_owned()
+        });
+        let detail = format!("no kubeconfig found; looked at {}; {FALLS_BACK}", places.join(", "));
+        let mut failure = Failure::new(FailureKind::NotFound, detail);
+        if self.seen.files.iter().any(|file| file.path.starts_with('~')) {
+            failure = failure.needs("a path without `~` in KUBECONFIG: only an unquoted `~` is expanded, by the shell");
+        }
+        self.refuse("kubeconfig-not-found", failure, None, None)
+    }
+
+    /// client-go's in-cluster configuration, where a Pod has one.
+    fn in_cluster(&mut self, namespace: Option<String>) -> Result<Option<Resolved>, Failure> {
+        let token_file = self.service_account.join("token");
+        let (Some(name), Some(port)) =
+            (self.host.var("KUBERNETES_SERVICE_HOST"), self.host.var("KUBERNETES_SERVICE_PORT"))
+        else {
+            return Ok(None);
+        };
+        if !std::fs::metadata(&token_file).is_ok_and(|data| !data.is_dir()) {
+            return Ok(None);
+        }
+        self.seen.source = "in-cluster".to_owned();
+        let address =
+            if name.contains(':') { format!("https://[{name}]:{port}") } else { format!("https://{name}:{port}") };
+        let authority = match &self.flags.certificate_authority {
+            Some(path) => path.clone(),
+            None => self.service_account.join("ca.crt"),
+        };
+        let mut cluster = RawCluster { server: address, ..RawCluster::default() };
+        cluster.tls_server_name = self.flags.tls_server_name.clone().unwrap_or_default();
+        cluster.insecure = self.flags.insecure_skip_tls_verify;
+        if !cluster.insecure {
+            match read_limited(&authority) {
+                Ok(bytes) => cluster.ca_data = bytes,
+                // client-go logs that and goes on with the system's roots.
+                Err(failure) => {
+                    let detail = format!(
+                        "Expected to load root CA config from {}, but got err: {}",
+                        authority.display(),
+                        failure.detail
+                    );
+                    self.problem(
+                        "kubeconfig-ca-unparsable",
+                        detail,
+                        Some(authority.to_string_lossy().into_owned()),
+                        None,
+                    );
+                }
+            }
+        }
+        let server = self.cluster(&cluster, "", "")?;
+        if let Some(seen) = &mut self.seen.cluster {
+            seen.file = self.service_account.to_string_lossy().into_owned();
+            seen.certificate_authority =
+                (!cluster.ca_data.is_empty()).then(|| authority.to_string_lossy().into_owned());
+        }
+        let namespace = namespace
+            .or_else(|| self.host.var("POD_NAMESPACE").map(str::to_owned))
+            .or_else(|| {
+                let bytes = read_limited(&self.service_account.join("namespace")).ok()?;
+                some(String::from_utf8_lossy(&bytes).trim())
+            })
+            .unwrap_or_else(|| "default".to_owned());
+        self.seen.namespace = namespace.clone();
+        let mut user = UserSecrets {
+            token_file: Some(token_file.clone()),
+            origin: format!("service account token in {}", token_file.display()),
+            source: "inCluster".to_owned(),
+            methods: vec!["tokenFile".to_owned()],
+            ..UserSecrets::default()
+        };
+        if let Some(token) = &self.flags.token {
+            user.token = Some(token.clone());
+            user.token_file = None;
+            user.origin = "--token".to_owned();
+            user.source = "flag".to_owned();
+            user.methods = vec!["token".to_owned()];
+        }
+        let impersonation = self.impersonation(&RawUser::default());
+        self.seen.user = Some(UserEntry {
+            file: self.service_account.to_string_lossy().into_owned(),
+            methods: vec!["tokenFile".to_owned()],
+            impersonate: impersonation.user.clone(),
+            impersonate_groups: impersonation.groups.clone(),
+            ..UserEntry::default()
+        });
+        Ok(Some(Resolved {
+            server: server.url,
+            roots: server.roots,
+            insecure: cluster.insecure,
+            tls_server_name: some(&cluster.tls_server_name),
+            proxy_url: None,
+            namespace,
+            context: None,
+            user,
+            impersonation,
+        }))
+    }
+
+    // ----- the cluster entry
+
+    /// Checks the effective cluster entry and writes it down.
+    fn cluster(&mut self, cluster: &RawCluster, name: &str, file: &str) -> Result<Server, Failure> {
+        let at = |field: &str| cluster.lines.get(field).copied();
+        let file_name = some(file);
+        let shown = self.without_userinfo(&cluster.server);
+        let proxy = some(&cluster.proxy_url).map(|proxy| self.without_userinfo(&proxy));
+        let has_data = !cluster.ca_data.is_empty();
+        self.seen.cluster = Some(Cluster {
+            name: self.scrubber.known_only(name),
+            file: file.to_owned(),
+            server: shown.clone(),
+            certificate_authority: if has_data { Some("data".to_owned()) } else { some(&cluster.ca) },
+            authorities: Vec::new(),
+            insecure_skip_tls_verify: cluster.insecure,
+            tls_server_name: some(&cluster.tls_server_name),
+            proxy_url: proxy.clone(),
+        });
+
+        if let Some(proxy) = &proxy {
+            let complaint = match Url::parse(&cluster.proxy_url) {
+                Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5") => None,
+                Ok(url) => Some(format!("unsupported scheme \"{}\", must be http, https, or socks5", url.scheme())),
+                Err(_) => Some(format!("could not parse: {proxy}")),
+            };
+            if let Some(complaint) = complaint {
+                let detail = format!("invalid 'proxy-url' \"{proxy}\" for cluster \"{name}\": {complaint}");
+                let failure = Failure::new(FailureKind::Malformed, detail)
+                    .sides("http://, https:// or socks5:// and a host", proxy);
+                return Err(self.refuse("kubeconfig-unparsable", failure, file_name, at("proxy-url")));
+            }
+        }
+        if has_data && !cluster.ca.is_empty() {
+            let detail = format!(
+                "certificate-authority-data and certificate-authority are both specified for {name}. certificate-authority-data will override."
+            );
+            let failure = Failure::new(FailureKind::Malformed, detail);
+            return Err(self.refuse("kubeconfig-ca-unparsable", failure, file_name, at("certificate-authority")));
+        }
+        let authority = if has_data {
+            Some(cluster.ca_data.clone())
+        } else if cluster.ca.is_empty() {
+            None
+        } else {
+            match read_limited(Path::new(&cluster.ca)) {
+                Ok(bytes) => Some(bytes),
+                Err(failure) => {
+                    let detail = format!(
+                        "unable to read certificate-authority {} for {name} due to {}",
+                        cluster.ca, failure.detail
+                    );
+                    let failure = Failure::new(failure.kind, detail);
+                    return Err(self.refuse(
+                        "credential-file-missing",
+                        failure,
+                        file_name,
+                        at("certificate-authority"),
+                    ));
+                }
+            }
+        };
+        if authority.is_some() && cluster.insecure {
+            let detail = "specifying a root certificates file with the insecure flag is not allowed";
+            let failure = Failure::new(FailureKind::Malformed, detail)
+                .sides("either a certificate authority or insecure-skip-tls-verify", "both");
+            return Err(self.refuse("insecure-with-ca", failure, file_name, at("insecure-skip-tls-verify")));
+        }
+        let default_tls = authority.is_some() || cluster.insecure || self.flags.client_certificate.is_some();
+        let (url, userinfo) = match self.server_url(&cluster.server, default_tls) {
+            Ok(parts) => parts,
+            Err(detail) => {
+                let failure = Failure::new(FailureKind::Malformed, detail).sides("https://HOST:PORT", &shown);
+                return Err(self.refuse("kubeconfig-unparsable", failure, file_name, at("server")));
+            }
+        };
+        let roots = match authority {
+            None => Roots::System,
+            Some(bytes) => match check_authority(&bytes) {
+                Ok(()) => Roots::Pem { pem: String::from_utf8_lossy(&bytes).into_owned(), label: "kubeconfig" },
+                Err(complaint) => {
+                    let failure =
+                        Failure::new(FailureKind::Malformed, format!("unable to load root certificates: {complaint}"))
+                            .sides("PEM blocks of type CERTIFICATE", complaint);
+                    let field = if has_data { "certificate-authority-data" } else { "certificate-authority" };
+                    return Err(self.refuse("kubeconfig-ca-unparsable", failure, file_name, at(field)));
+                }
+            },
+        };
+        Ok(Server { url, roots, userinfo })
+    }
+
+    /// client-go's DefaultServerURL: without a scheme, https only if the entry says something about TLS.
+    fn server_url(&self, server: &str, default_tls: bool) -> Result<(Url, Option<(String, Secret)>), String> {
+        let refused = || format!("host must be a URL or a host:port pair: \"{}\"", self.without_userinfo(server));
+        let full = if server.contains("://") {
+            server.to_owned()
+        } else {
+            format!("{}://{server}", if default_tls { "https" } else { "http" })
+        };
+        // Go refuses what WHATWG parsing would repair.
+        if server.chars().any(|c| c.is_whitespace() || c.is_control()) || full.contains(":///") {
+            return Err(refused());
+        }
+        let mut url = Url::parse(&full).map_err(|_| refused())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("unsupported protocol scheme \"{}\"", url.scheme()));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refused());
+        }
+        let userinfo = url.password().map(|password| {
+            let decode = |text: &str| {
+                let pair = format!("x={}", text.replace('+', "%2B"));
+                url::form_urlencoded::parse(pair.as_bytes())
+                    .next()
+                    .map(|(_, value)| value.into_owned())
+                    .unwrap_or_default()
+            };
+            (decode(url.username()), Secret::new(decode(password)))
+        });
+        if let Some((_, password)) = &userinfo {
+            self.scrubber.learn_secret(password);
+        }
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok((url, userinfo))
+    }
+
+    /// An address without user name and password; the password is learnt.
+    fn without_userinfo(&self, address: &str) -> String {
+        let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let cleaned = match rest[..end].rfind('@') {
+            Some(at) => {
+                let userinfo = &rest[..at];
+                let password = userinfo.split_once(':').map_or(userinfo, |(_, password)| password);
+                self.scrubber.learn(password);
+                if scheme.is_empty() { rest[at + 1..].to_owned() } else { format!("{scheme}://{}", &rest[at + 1..]) }
+            }
+            None => address.to_owned(),
+        };
+        self.scrubber.known_only(&cleaned)
+    }
+
+    // ----- the user entry
+
+    fn impersonation(&self, user: &RawUser) -> Impersonation {
+        let flags = self.flags;
+        let mut extra = user.impersonate_extra.clone();
+        extra.retain(|(key, _)| !flags.impersonate_extra.iter().any(|(other, _)| other == key));
+        extra.extend(flags.impersonate_extra.iter().cloned());
+        Impersonation {
+            user: set(&flags.impersonate).map(str::to_owned).or_else(|| some(&user.impersonate)),
+            uid: set(&flags.impersonate_uid).map(str::to_owned).or_else(|| some(&user.impersonate_uid)),
+            groups: if flags.impersonate_groups.is_empty() {
+                user.impersonate_groups.clone()
+            } else {
+                flags.impersonate_groups.clone()
+            },
+            extra,
+        }
+    }
+
+    fn user(&mut self, entry: &Entry<RawUser>, cluster: &RawCluster) -> Result<(UserSecrets, Impersonation), Failure> {
+        let flags = self.flags;
+        let user = &entry.value;
+        let name = entry.name.as_str();
+        self.learn_user(user);
+        let file = some(&entry.file);
+        let at = |field: &str| user.lines.get(field).copied();
+        let entry_has_cert = !user.client_certificate.is_empty() || !user.client_certificate_data.is_empty();
+        let has_basic = !user.username.is_empty() || !user.password.is_empty();
+
+        let mut methods: Vec<String> = Vec::new();
+        for (there, method) in [
+            (!user.token.is_empty(), "token"),
+            (!user.token_file.is_empty(), "tokenFile"),
+            (entry_has_cert, "clientCertificate"),
+            (user.exec.is_some(), "exec"),
+            (has_basic, "basic"),
+            (user.auth_provider.is_some(), "authProvider"),
+        ] {
+            if there {
+                methods.push(method.to_owned());
+            }
+        }
+        let impersonation = self.impersonation(user);
+        self.seen.user = Some(UserEntry {
+            name: self.scrubber.known_only(name),
+            file: entry.file.clone(),
+            methods: methods.clone(),
+            exec: user.exec.as_ref().map(|exec| Exec {
+                command: self.scrubber.text(&exec.command),
+                args: scrub_args(&exec.args, self.scrubber),
+                env: exec.env.iter().map(|(name, _)| self.scrubber.text(name)).collect(),
+                api_version: self.scrubber.text(&exec.api_version),
+                install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
+                interactive_mode: some(&self.scrubber.text(&exec.interactive_mode)),
+            }),
+            impersonate: impersonation.user.clone(),
+            impersonate_groups: impersonation.groups.clone(),
+        });
+
+        let mut secrets = UserSecrets {
+            name: name.to_owned(),
+            origin: if name.is_empty() {
+                "no user entry".to_owned()
+            } else {
+                format!("user \"{name}\" in {}", entry.file)
+            },
+            source: "none".to_owned(),
+            methods,
+            ..UserSecrets::default()
+        };
+        let mut refused: Vec<(&str, Failure, Option<u64>)> = Vec::new();
+
+        if user.impersonate.is_empty()
+            && set(&flags.impersonate).is_none()
+            && (!user.impersonate_uid.is_empty()
+                || !user.impersonate_groups.is_empty()
+                || !user.impersonate_extra.is_empty())
+        {
+            let detail = format!("requesting uid, groups or user-extra for {name} without impersonating a user");
+            let line = at("as-groups").or_else(|| at("as-uid")).or_else(|| at("as-user-extra"));
+            refused.push(("default-impersonation", Failure::new(FailureKind::Malformed, detail), line));
+        }
+        if !user.impersonate.is_empty() && set(&flags.impersonate).is_none() {
+            let detail = format!(
+                "every request of user \"{name}\" acts as \"{}\" (`as` in the entry)",
+                self.scrubber.text(&user.impersonate)
+            );
+            self.problem("default-impersonation", detail, file.clone(), at("as"));
+        }
+
+        // Token and basic; a token flag replaces both, because it is what the user asked about.
+        if flags.token.is_none() && has_basic && !(user.token.is_empty() && user.token_file.is_empty()) {
+            let detail = if user.token.is_empty() {
+                "username/password or bearer token may be set, but not both".to_owned()
+            } else {
+                format!(
+                    "more than one authentication method found for {name}; found [token basicAuth], only one is allowed"
+                )
+            };
+            let failure =
+                Failure::new(FailureKind::Malformed, detail).sides("one way to authenticate", "token and basic");
+            refused.push(("several-credentials", failure, at("username").or_else(|| at("password"))));
+        }
+        if !user.token.is_empty() {
+            if user.token.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let detail = format!(
+                    "the token of user \"{name}\" holds white space or a line break; Go refuses it: net/http: invalid header field value for \"Authorization\""
+                );
+                self.problem("token-has-whitespace", detail, file.clone(), at("token"));
+            }
+            secrets.token = Some(Secret::new(user.token.clone()));
+            secrets.source = "token".to_owned();
+        }
+        if !user.token_file.is_empty() {
+            // client-go reads the file again and again; what it holds wins over `token`.
+            secrets.token_file = Some(PathBuf::from(&user.token_file));
+            secrets.source = "tokenFile".to_owned();
+        }
+        if has_basic {
+            secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
+            if secrets.source == "none" {
+                secrets.source = "basic".to_owned();
+            }
+        }
+        if let Some(token) = &flags.token {
+            if !user.token_file.is_empty() {
+                let detail = format!(
+                    "--token is used; kubectl would send what tokenFile of user \"{name}\" holds, even with --token"
+                );
+                self.problem("token-flag-beside-token-file", detail, file.clone(), at("tokenFile"));
+            }
+            secrets.token = Some(token.clone());
+            secrets.token_file = None;
+            secrets.basic = None;
+            secrets.source = "flag".to_owned();
+            secrets.origin = "--token".to_owned();
+            if !secrets.methods.iter().any(|method| method == "token") {
+                secrets.methods.insert(0, "token".to_owned());
+            }
+        }
+
+        match self.client_identity(user, name) {
+            Ok(Some(identity)) => {
+                if secrets.source == "none" {
+                    secrets.source = "clientCertificate".to_owned();
+                }
+                secrets.client_identity = Some(identity);
+                if flags.client_certificate.is_some() && !entry_has_cert {
+                    secrets.methods.push("clientCertificate".to_owned());
+                }
+                if secrets.source == "clientCertificate" && flags.client_certificate.is_some() {
+                    secrets.origin = "--client-certificate".to_owned();
+                }
+            }
+            Ok(None) => {}
+            Err((code, failure)) => {
+                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))))
+            }
+        }
+
+        if let Some((provider, config)) = &user.auth_provider {
+            self.auth_provider(provider, config, name, &file, at("auth-provider"), &mut secrets, &mut refused);
+        }
+        if let Some(exec) = &user.exec {
+            if user.auth_provider.is_some() {
+                let detail = format!("authProvider cannot be provided in combination with an exec plugin for {name}");
+                refused.push((
+                    "several-credentials",
+                    Failure::new(FailureKind::Malformed, detail),
+                    at("auth-provider"),
+                ));
+            }
+            let interactive_mode = exec_mode(exec);
+            for complaint in exec_complaints(exec, &interactive_mode, name) {
+                let complaint = self.scrubber.text(&complaint);
+                refused.push(("kubeconfig-unparsable", Failure::new(FailureKind::Malformed, complaint), at("exec")));
+            }
+            let has_static = secrets.token.is_some()
+                || secrets.token_file.is_some()
+                || !user.username.is_empty() && flags.token.is_none()
+                || secrets.client_identity.is_some();
+            if has_static {
+                if flags.token.is_none() && flags.client_certificate.is_none() {
+                    let detail = format!(
+                        "user \"{name}\" holds a static credential ({}), so the plugin {} is never run",
+                        secrets.source,
+                        self.scrubber.text(&exec.command)
+                    );
+                    self.problem("static-credential-shadows-exec", detail, file.clone(), at("exec"));
+                }
+            } else {
+                secrets.source = "exec".to_owned();
+                secrets.exec = Some(ExecConfig {
+                    command: exec.command.clone(),
+                    args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
+                    env: exec.env.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
+                    api_version: exec.api_version.clone(),
+                    install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
+                    provide_cluster_info: exec.provide_cluster_info,
+                    interactive_mode,
+                    cluster_config: cluster.exec_extension.clone(),
+                    disable_compression: cluster.disable_compression,
+                });
+            }
+        }
+
+        for (code, failure, line) in refused {
+            self.problem(code, failure.detail.clone(), file.clone(), line);
+            if secrets.failure.is_none() {
+                secrets.failure = Some(failure);
+            }
+        }
+        Ok((secrets, impersonation))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn auth_provider(
+        &mut self,
+        provider: &str,
+        config: &BTreeMap<String, String>,
+        name: &str,
+        file: &Option<String>,
+        line: Option<u64>,
+        secrets: &mut UserSecrets,
+        refused: &mut Vec<(&str, Failure, Option<u64>)>,
+    ) {
+        let text = match provider {
+            "gcp" => {
+                "The gcp auth plugin has been removed.\nPlease use the \"gke-gcloud-auth-plugin\" kubectl/client-go credential plugin instead.\nSee https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke for further details".to_owned()
+            }
+            "azure" => {
+                "The azure auth plugin has been removed.\nPlease use the https://github.com/Azure/kubelogin kubectl/client-go credential plugin instead.\nSee https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins for further details".to_owned()
+            }
+            "oidc" => {
+                let value = |key: &str| config.get(key).map(String::as_str).unwrap_or_default();
+                // A token of another kind goes first: the provider's transport leaves a set Authorization alone.
+                if secrets.token.is_some() || secrets.token_file.is_some() || secrets.basic.is_some() {
+                    return;
+                }
+                if !value("id-token").is_empty() {
+                    secrets.token = Some(Secret::new(value("id-token")));
+                    secrets.source = "token".to_owned();
+                    secrets.origin = format!("id-token of auth-provider oidc, {}", secrets.origin);
+                    return;
+                }
+                let failure = if value("refresh-token").is_empty() {
+                    Failure::new(FailureKind::Malformed, "No valid id-token, and cannot refresh without refresh-token")
+                } else {
+                    let detail = format!("user \"{name}\" holds only a refresh token; kubectl would get a new ID token with it, kaccess does not");
+                    Failure::new(FailureKind::Declined, detail)
+                };
+                refused.push(("no-credential", failure, line));
+                return;
+            }
+            other => {
+                let detail = format!("no Auth Provider found for name \"{}\"", self.scrubber.text(other));
+                refused.push(("auth-provider-not-built-in", Failure::new(FailureKind::Malformed, detail), line));
+                return;
+            }
+        };
+        let _ = file;
+        refused.push(("auth-provider-removed", Failure::new(FailureKind::Malformed, text), line));
+    }
+
+    /// The client certificate and key, from flags or entry, checked as Go's tls.X509KeyPair does.
+    fn client_identity(
+        &mut self,
+        user: &RawUser,
+        name: &str,
+    ) -> Result<Option<ClientIdentity>, (&'static str, Failure)> {
+        let path =
+            |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        let (cert_flag, key_flag) = (path(&self.flags.client_certificate), path(&self.flags.client_key));
+        let (cert_file, cert_data) = if cert_flag.is_empty() {
+            (user.client_certificate.clone(), user.client_certificate_data.clone())
+        } else {
+            (cert_flag, Vec::new())
+        };
+        let (key_file, key_data) = if key_flag.is_empty() {
+            (user.client_key.clone(), user.client_key_data.clone())
+        } else {
+            (key_flag, Vec::new())
+        };
+        if cert_file.is_empty() && cert_data.is_empty() {
+            return Ok(None);
+        }
+        let malformed = |detail: String| Failure::new(FailureKind::Malformed, detail);
+        if !cert_file.is_empty() && !cert_data.is_empty() {
+            let detail = format!(
+                "client-cert-data and client-cert are both specified for {name}. client-cert-data will override."
+            );
+            return Err(("several-credentials", malformed(detail)));
+        }
+        if !key_file.is_empty() && !key_data.is_empty() {
+            let detail =
+                format!("client-key-data and client-key are both specified for {name}; client-key-data will override");
+            return Err(("several-credentials", malformed(detail)));
+        }
+        if key_file.is_empty() && key_data.is_empty() {
+            let detail = format!(
+                "client-key-data or client-key must be specified for {name} to use the clientCert authentication method."
+            );
+            return Err(("client-key-missing", malformed(detail)));
+        }
+        let read = |data: Vec<u8>, file: &str, what: &str| -> Result<Vec<u8>, (&'static str, Failure)> {
+            if !data.is_empty() {
+                return Ok(data);
+            }
+            read_limited(Path::new(file)).map_err(|failure| {
+                let detail = format!("unable to read {what} {file} for {name} due to {}", failure.detail);
+                ("credential-file-missing", Failure::new(failure.kind, detail))
+            })
+        };
+        let certificate = read(cert_data, &cert_file, "client-cert")?;
+        let key = read(key_data, &key_file, "client-key")?;
+        let key = String::from_utf8_lossy(&key).into_owned();
+        self.scrubber.learn(&key);
+        let certificate = String::from_utf8_lossy(&certificate).into_owned();
+        match check_key_pair(&certificate, &key) {
+            Ok(()) => {}
+            Err(KeyPairFault::Mismatch) => {
+                let failure = malformed("tls: private key does not match public key".to_owned())
+                    .sides("the key of the certificate's public key", "another key");
+                return Err(("client-key-mismatch", failure));
+            }
+            Err(KeyPairFault::Words(text)) => return Err(("client-key-mismatch", malformed(text.to_owned()))),
+        }
+        Ok(Some(ClientIdentity { chain_pem: certificate, key_pem: Secret::new(key) }))
+    }
+
+    /// client-go reads no credential at all for a server without TLS.
+    fn withhold(&mut self, secrets: &mut UserSecrets) {
+        if secrets.source == "none" {
+            return;
+        }
+        let detail =
+            "the server URL is http, so kubectl sends no credential at all: requests go as system:anonymous".to_owned();
+        self.problem(
+            "server-url-wrong-scheme",
+            detail,
+            self.seen.cluster.as_ref().map(|cluster| cluster.file.clone()),
+            None,
+        );
+        *secrets = UserSecrets {
+            name: std::mem::take(&mut secrets.name),
+            origin: format!("{}, withheld because the server URL is http", secrets.origin),
+            source: "none".to_owned(),
+            methods: std::mem::take(&mut secrets.methods),
+            ..UserSecrets::default()
+        };
+    }
+
+    // ----- complaints
+
+    fn problem(&mut self, kind: &str, detail: String, file: Option<String>, line: Option<u64>) {
+        let file = file.filter(|file| !file.is_empty());
+        let line = line.filter(|line| *line > 0);
+        self.seen.problems.push(Problem { kind: kind.to_owned(), detail, file, line });
+    }
+
+    /// Notes the failure as a problem too (its kind is the finding's code) and adds the place to its words.
+    fn refuse(&mut self, code: &str, mut failure: Failure, file: Option<String>, line: Option<u64>) -> Failure {
+        let file = file.filter(|file| !file.is_empty());
+        let line = line.filter(|line| *line > 0);
+        if let (Some(file), Some(line)) = (&file, line) {
+            let place = format!(" ({file}:{line})");
+            failure.detail.push_str(&place);
+        }
+        failure.detail = self.scrubber.known_only(&failure.detail);
+        self.problem(code, failure.detail.clone(), file, line);
+        failure
+    }
+}
+
+/// A server that passed the checks.
+struct Server {
+    url: Url,
+    roots: Roots,
+    userinfo: Option<(String, Secret)>,
+}
+
+fn set(flag: &Option<String>) -> Option<&str> {
+    flag.as_deref().filter(|value| !value.is_empty())
+}
+
+fn some(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn find<'e, T>(entries: &'e [Entry<T>], name: &str) -> Option<&'e Entry<T>> {
+    entries.iter().find(|entry| entry.name == name)
+}
+
+fn add<T>(
+    into: &mut Vec<Entry<T>>,
+    from: Vec<Entry<T>>,
+    what: &'static str,
+    doubles: &mut Vec<(&'static str, String, String, String, u64)>,
+) {
+    let places: BTreeMap<String, String> = into.iter().map(|entry| (entry.name.clone(), entry.file.clone())).collect();
+    for entry in from {
+        match places.get(&entry.name) {
+            Some(first) => doubles.push((what, entry.name, first.clone(), entry.file, entry.line)),
+            None => into.push(entry),
+        }
+    }
+}
+
+fn missing<T>(kind: FailureKind, detail: String, name: &str, entries: &[Entry<T>]) -> Failure {
+    let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).take(50).collect();
+    if entries.len() > names.len() {
+        names.push("…");
+    }
+    let expected =
+        if names.is_empty() { "an entry (there is none)".to_owned() } else { format!("one of: {}", names.join(", ")) };
+    Failure::new(kind, detail).sides(expected, if name.is_empty() { "none" } else { name })
+}
+
+/// The spelling nearest to a name, if one is near enough to be a slip.
+fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let limit = (name.chars().count() / 3).clamp(1, 4);
+    names
+        .take(1_000)
+        .map(|other| (distance(name, other), other))
+        .filter(|(far, _)| *far <= limit)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, other)| other)
+}
+
+/// Levenshtein distance, without regard to case.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().take(200).collect();
+    let b: Vec<char> = b.to_lowercase().chars().take(200).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, left) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, right) in b.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(left != right)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[b.len()]
+}
+
+// ----- reading files
+
+/// Reads a file of at most 4 MiB that is a regular file, or a pipe of the process itself (`<(...)`).
+///
+/// # Errors
+/// In Go's words: `open F: no such file or directory`, `read F: is a directory`; [`FailureKind::Limit`] when larger.
+pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, Failure> {
+    let shown = path.display();
+    let failed = |operation: &str, error: &std::io::Error| {
+        let kind =
+            if error.kind() == std::io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::Unreadable };
+        Failure::new(kind, format!("{operation} {shown}: {}", io_words(error)))
+    };
+    let data = std::fs::metadata(path).map_err(|error| failed("open", &error))?;
+    if data.is_dir() {
+        return Err(Failure::new(FailureKind::Unreadable, format!("read {shown}: is a directory")));
+    }
+    // A named pipe or device elsewhere could block for ever or never end.
+    let own_pipe = ["/dev/fd/", "/proc/self/fd/", "/dev/stdin"].iter().any(|prefix| path.starts_with(prefix));
+    if !data.is_file() && !own_pipe && path != Path::new("/dev/null") {
+        return Err(Failure::new(FailureKind::Unreadable, format!("read {shown}: is not a regular file")));
+    }
+    let too_large = || Failure::new(FailureKind::Limit, format!("read {shown}: larger than 4 MiB"));
+    if data.is_file() && data.len() > LARGEST {
+        return Err(too_large());
+    }
+    let file = std::fs::File::open(path).map_err(|error| failed("open", &error))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| failed("read", &error))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// Go's words for an error of the operating system.
+pub(super) fn io_words(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or directory".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::IsADirectory => "is a directory".to_owned(),
+        ErrorKind::NotADirectory => "not a directory".to_owned(),
+        _ => {
+            let text = error.to_string().to_lowercase();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
+    }
+}
+
+/// `base` joined with `path` and cleaned as Go's filepath.Join does; an absolute or empty path stays.
+fn against(base: &Path, path: &str) -> String {
+    if path.is_empty() || Path::new(path).is_absolute() {
+        return path.to_owned();
+    }
+    let mut clean = PathBuf::new();
+    for part in base.join(path).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean.to_string_lossy().into_owned()
+}
+
+// ----- typed reading
+
+const VERSION_KIND: &str =
+    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+
+/// `apiVersion` and `kind` of an object, with the errors of Kubernetes' decoders. Also used for plugin output.
+pub(super) fn version_and_kind(node: &Node) -> Result<(String, String), (String, u64)> {
+    let fields = match &node.value {
+        Value::Map(_) => node,
+        Value::Null => return Ok((String::new(), String::new())),
+        _ => {
+            let text = format!(
+                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type {VERSION_KIND}",
+                node.kind()
+            );
+            return Err((text, node.line));
+        }
+    };
+    let mut reader = Reader::default();
+    let mut read = |key: &str| fields.get(key).map(|node| reader.text(node, "", key)).unwrap_or_default();
+    let version = read("apiVersion");
+    let kind = read("kind");
+    match reader.fault() {
+        Some((text, line)) => Err((format!("couldn't get version/kind; json parse error: {text}"), line)),
+        None => Ok((version, kind)),
+    }
+}
+
+fn parse_config(bytes: &[u8], file: &str) -> Result<RawConfig, Fault> {
+    let malformed =
+        |text: String, line: u64| Fault { kind: FailureKind::Malformed, text, line: (line > 0).then_some(line) };
+    let root = yaml::parse(bytes).map_err(|error| malformed(error.text, error.line.unwrap_or(0)))?;
+    let (version, kind) = version_and_kind(&root).map_err(|(text, line)| malformed(text, line))?;
+    let version = if version.is_empty() { "v1" } else { &version };
+    let kind = if kind.is_empty() { "Config" } else { &kind };
+    if (version, kind) != ("v1", "Config") {
+        let field = if kind == "Config" { "apiVersion" } else { "kind" };
+        let line = root.get(field).map_or(root.line, |node| node.line);
+        let text = format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \"k8s.io/client-go/tools/clientcmd/api/latest/latest.go:50\""
+        );
+        return Err(malformed(text, line));
+    }
+    let mut reader = Reader::default();
+    let mut config = RawConfig::default();
+    let base = Path::new(file).parent().unwrap_or(Path::new(""));
+    let base = std::path::absolute(if base.as_os_str().is_empty() { Path::new(".") } else { base })
+        .unwrap_or_else(|_| base.to_owned());
+    for (key, node) in reader.fields(&root, "Config", "", "v1.Config") {
+        match key {
+            "clusters" => {
+                config.clusters =
+                    entries(&mut reader, node, file, &CLUSTERS, |reader, node| read_cluster(reader, node, &base))
+            }
+            "contexts" => config.contexts = entries(&mut reader, node, file, &CONTEXTS, read_context),
+            "users" => {
+                config.users = entries(&mut reader, node, file, &USERS, |reader, node| read_user(reader, node, &base))
+            }
+            "current-context" => config.current_context = reader.text(node, "Config", key),
+            "preferences" => drop(reader.fields(node, "Config", key, "v1.Preferences")),
+            "extensions" => drop(reader.list(node, "Config", key, "[]v1.NamedExtension")),
+            _ => {}
+        }
+    }
+    if let Some((text, line)) = reader.fault() {
+        return Err(malformed(text, line));
+    }
+    // kubectl prints the whole list here, secrets included; kaccess does not.
+    for (double, go_from, go_to) in [
+        (double(&config.clusters), "NamedCluster", "Cluster"),
+        (double(&config.users), "NamedAuthInfo", "AuthInfo"),
+        (double(&config.contexts), "NamedContext", "Context"),
+    ] {
+        if let Some((name, line)) = double {
+            let text = format!(
+                "error converting *[]{go_from} into *map[string]*api.{go_to}: duplicate name \"{name}\" in list: […]"
+            );
+            return Err(malformed(text, line));
+        }
+    }
+    Ok(config)
+}
+
+fn double<T>(entries: &[Entry<T>]) -> Option<(String, u64)> {
+    let mut names = std::collections::HashSet::new();
+    entries.iter().find(|entry| !names.insert(entry.name.as_str())).map(|entry| (entry.name.clone(), entry.line))
+}
+
+/// The Go names of one of the three lists.
+struct List {
+    /// JSON path of the list.
+    path: &'static str,
+    /// The struct of an item.
+    item: &'static str,
+    /// JSON name of the item's content.
+    field: &'static str,
+}
+
+const CLUSTERS: List = List { path: "clusters", item: "NamedCluster", field: "cluster" };
+const CONTEXTS: List = List { path: "contexts", item: "NamedContext", field: "context" };
+const USERS: List = List { path: "users", item: "NamedAuthInfo", field: "user" };
+
+fn entries<T: Default>(
+    reader: &mut Reader,
+    node: &Node,
+    file: &str,
+    list: &List,
+    mut read: impl FnMut(&mut Reader, &Node) -> T,
+) -> Vec<Entry<T>> {
+    let List { path, item, field } = list;
+    let mut found = Vec::new();
+    for node in reader.list(node, "Config", path, &format!("[]v1.{item}")) {
+        let mut entry = Entry { name: String::new(), file: file.to_owned(), line: node.line, value: T::default() };
+        for (key, node) in reader.fields(node, "Config", path, &format!("v1.{item}")) {
+            if key == *field {
+                entry.value = read(reader, node);
+            } else if key == "name" {
+                entry.name = reader.text(node, item, &format!("{path}.name"));
+            }
+        }
+        found.push(entry);
+    }
+    found
+}
+
+fn read_context(reader: &mut Reader, node: &Node) -> RawContext {
+    let mut context = RawContext::default();
+    for (key, node) in reader.fields(node, "NamedContext", "contexts.context", "v1.Context") {
+        let path = format!("contexts.context.{key}");
+        match key {
+            "cluster" => context.cluster = reader.text(node, "Context", &path),
+            "user" => context.user = reader.text(node, "Context", &path),
+            "namespace" => context.namespace = reader.text(node, "Context", &path),
+            "extensions" => drop(reader.list(node, "Context", &path, "[]v1.NamedExtension")),
+            _ => {}
+        }
+    }
+    context
+}
+
+fn read_cluster(reader: &mut Reader, node: &Node, base: &Path) -> RawCluster {
+    let mut cluster = RawCluster::default();
+    for (key, node) in reader.fields(node, "NamedCluster", "clusters.cluster", "v1.Cluster") {
+        let path = format!("clusters.cluster.{key}");
+        cluster.lines.insert(key.to_owned(), node.line);
+        match key {
+            "server" => cluster.server = reader.text(node, "Cluster", &path),
+            "tls-server-name" => cluster.tls_server_name = reader.text(node, "Cluster", &path),
+            "insecure-skip-tls-verify" => cluster.insecure = reader.flag(node, "Cluster", &path),
+            "certificate-authority" => cluster.ca = against(base, &reader.text(node, "Cluster", &path)),
+            "certificate-authority-data" => cluster.ca_data = reader.bytes(node, "Cluster", &path),
+            "proxy-url" => cluster.proxy_url = reader.text(node, "Cluster", &path),
+            "disable-compression" => cluster.disable_compression = reader.flag(node, "Cluster", &path),
+            "extensions" => {
+                for item in reader.list(node, "Cluster", &path, "[]v1.NamedExtension") {
+                    let name =
+                        item.get("name").map(|name| reader.text(name, "NamedExtension", &format!("{path}.name")));
+                    if name.as_deref() == Some("client.authentication.k8s.io/exec") {
+                        cluster.exec_extension = item.get("extension").map(yaml::to_json);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    cluster
+}
+
+fn read_user(reader: &mut Reader, node: &Node, base: &Path) -> RawUser {
+    const OWNER: &str = "AuthInfo";
+    let mut user = RawUser::default();
+    for (key, node) in reader.fields(node, "NamedAuthInfo", "users.user", "v1.AuthInfo") {
+        let path = format!("users.user.{key}");
+        user.lines.insert(key.to_owned(), node.line);
+        match key {
+            "client-certificate" => user.client_certificate = against(base, &reader.text(node, OWNER, &path)),
+            "client-certificate-data" => user.client_certificate_data = reader.bytes(node, OWNER, &path),
+            "client-key" => user.client_key = against(base, &reader.text(node, OWNER, &path)),
+            "client-key-data" => user.client_key_data = reader.bytes(node, OWNER, &path),
+            "token" => user.token = reader.text(node, OWNER, &path),
+            "tokenFile" => user.token_file = against(base, &reader.text(node, OWNER, &path)),
+            "as" => user.impersonate = reader.text(node, OWNER, &path),
+            "as-uid" => user.impersonate_uid = reader.text(node, OWNER, &path),
+            "as-groups" => user.impersonate_groups = reader.texts(node, OWNER, &path),
+            "as-user-extra" => {
+                for (extra, node) in reader.fields(node, OWNER, &path, "map[string][]string") {
+                    for value in reader.texts(node, OWNER, &path) {
+                        user.impersonate_extra.push((extra.to_owned(), value));
+                    }
+                }
+            }
+            "username" => user.username = reader.text(node, OWNER, &path),
+            "password" => user.password = reader.text(node, OWNER, &path),
+            "auth-provider" if !matches!(node.value, Value::Null) => {
+                let mut name = String::new();
+                let mut config = BTreeMap::new();
+                for (key, node) in reader.fields(node, OWNER, &path, "v1.AuthProviderConfig") {
+                    let path = format!("{path}.{key}");
+                    if key == "name" {
+                        name = reader.text(node, "AuthProviderConfig", &path);
+                    } else if key == "config" {
+                        for (key, node) in reader.fields(node, "AuthProviderConfig", &path, "map[string]string") {
+                            config.insert(key.to_owned(), reader.text(node, "AuthProviderConfig", &path));
+                        }
+                    }
+                }
+                user.auth_provider = Some((name, config));
+            }
+            "exec" if !matches!(node.value, Value::Null) => user.exec = Some(read_exec(reader, node, base)),
+            "extensions" => drop(reader.list(node, OWNER, &path, "[]v1.NamedExtension")),
+            _ => {}
+        }
+    }
+    user
+}
+
+fn read_exec(reader: &mut Reader, node: &Node, base: &Path) -> RawExec {
+    const OWNER: &str = "ExecConfig";
+    let mut exec = RawExec::default();
+    for (key, node) in reader.fields(node, "AuthInfo", "users.user.exec", "v1.ExecConfig") {
+        let path = format!("users.user.exec.{key}");
+        match key {
+            "command" => {
+                let command = reader.text(node, OWNER, &path);
+                // Only a name with a separator is a path; others are looked up on PATH.
+                exec.command = if command.contains('/') { against(base, &command) } else { command };
+            }
+            "args" => exec.args = reader.texts(node, OWNER, &path),
+            "env" => {
+                for item in reader.list(node, OWNER, &path, "[]v1.ExecEnvVar") {
+                    let (mut name, mut value) = (String::new(), String::new());
+                    for (key, node) in reader.fields(item, OWNER, &path, "v1.ExecEnvVar") {
+                        let path = format!("{path}.{key}");
+                        match key {
+                            "name" => name = reader.text(node, "ExecEnvVar", &path),
+                            "value" => value = reader.text(node, "ExecEnvVar", &path),
+                            _ => {}
+                        }
+                    }
+                    exec.env.push((name, value));
+                }
+            }
+            "apiVersion" => exec.api_version = reader.text(node, OWNER, &path),
+            "installHint" => exec.install_hint = reader.text(node, OWNER, &path),
+            "provideClusterInfo" => exec.provide_cluster_info = reader.flag(node, OWNER, &path),
+            "interactiveMode" => exec.interactive_mode = reader.text(node, OWNER, &path),
+            _ => {}
+        }
+    }
+    exec
+}
+
+/// v1beta1 and v1alpha1 default to IfAvailable (client-go's SetDefaults_ExecConfig); v1 must say.
+fn exec_mode(exec: &RawExec) -> String {
+    let old = matches!(
+        exec.api_version.as_str(),
+        "client.authentication.k8s.io/v1beta1" | "client.authentication.k8s.io/v1alpha1"
+    );
+    if exec.interactive_mode.is_empty() && old { "IfAvailable".to_owned() } else { exec.interactive_mode.clone() }
+}
+
+fn exec_complaints(exec: &RawExec, mode: &str, name: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for (field, value) in [("command", &exec.command), ("apiVersion", &exec.api_version)] {
+        if value.is_empty() {
+            complaints.push(format!("{field} must be specified for {name} to use exec authentication plugin"));
+        }
+    }
+    if exec.env.iter().any(|(name, _)| name.is_empty()) {
+        complaints.push(format!("env variable name must be specified for {name} to use exec authentication plugin"));
+    }
+    match mode {
+        "" => {
+            complaints.push(format!("interactiveMode must be specified for {name} to use exec authentication plugin"))
+        }
+        "Never" | "IfAvailable" | "Always" => {}
+        other => complaints.push(format!("invalid interactiveMode for {name}: {other:?}")),
+    }
+    complaints
+}
+
+// ----- secrets in arguments
+
+/// Whether a flag's or variable's name says that its value is a secret. Names of files, folders and stores are not.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    let harmless = ["-file", "-dir", "-path", "-storage", "-key-id", "-url", "-endpoint", "-duration", "-ttl"];
+    ["secret", "password", "passwd", "passphrase", "token", "key", "credential"].iter().any(|word| name.contains(word))
+        && !harmless.iter().any(|end| name.ends_with(end))
+}
+
+/// The values in arguments that are secrets by their flag's name.
+fn secret_arguments(args: &[String]) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut after_secret = false;
+    for arg in args {
+        if let Some(flag) = arg.strip_prefix('-') {
+            after_secret = false;
+            match flag.split_once('=') {
+                Some((name, value)) if names_secret(name) => values.push(value.to_owned()),
+                Some(_) => {}
+                None => after_secret = names_secret(flag),
+            }
+        } else if std::mem::take(&mut after_secret) {
+            values.push(arg.clone());
+        }
+    }
+    values
+}
+
+/// Arguments fit for evidence: values of secret-looking flags redacted in both spellings, the rest scrubbed.
+pub fn scrub_args(args: &[String], scrubber: &Scrubber) -> Vec<String> {
+    let mut scrubbed = Vec::with_capacity(args.len());
+    let mut after_secret = false;
+    for arg in args {
+        let shown = if arg.starts_with('-') {
+            after_secret = false;
+            match arg.split_once('=') {
+                Some((name, _)) if names_secret(name) => format!("{}={REDACTED}", scrubber.text(name)),
+                Some(_) => scrubber.text(arg),
+                None => {
+                    after_secret = names_secret(arg);
+                    scrubber.text(arg)
+                }
+            }
+        } else if std::mem::take(&mut after_secret) {
+            REDACTED.to_owned()
+        } else {
+            scrubber.text(arg)
+        };
+        scrubbed.push(shown);
+    }
+    scrubbed
+}
+
+// ----- certificates
+
+/// client-go's rootCertPool: at least one certificate must be read.
+fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
+    let mut blocks = 0;
+    for certificate in CertificateDer::pem_slice_iter(bytes) {
+        let Ok(certificate) = certificate else { break };
+        blocks += 1;
+        if x509_parser::parse_x509_certificate(&certificate).is_ok() {
+            return Ok(());
+        }
+    }
+    if blocks > 0 {
+        return Err("failed to parse certificate");
+    }
+    if bytes.windows(11).any(|window| window == b"-----BEGIN ")
+        && !bytes.windows(28).any(|w| w == b"-----BEGIN CERTIFICATE-----\n")
+    {
+        return Err("no valid certificate authority data seen");
+    }
+    Err("unable to parse bytes as PEM block")
+}
+
+/// What is wrong with a certificate and its key.
+pub(super) enum KeyPairFault {
+    /// They do not belong together.
+    Mismatch,
+    /// Go's words.
+    Words(&'static str),
+}
+
+/// Go's tls.X509KeyPair. A key of a kind that only rustls refuses passes: whether it can be used is judged at the
+/// connection.
+pub(super) fn check_key_pair(certificate: &str, key: &str) -> Result<(), KeyPairFault> {
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(certificate.as_bytes()).filter_map(Result::ok).collect();
+    let Some(leaf) = chain.first() else {
+        return Err(KeyPairFault::Words(if certificate.contains("-----BEGIN ") {
+            "tls: failed to find \"CERTIFICATE\" PEM block in certificate input"
+        } else {
+            "tls: failed to find any PEM data in certificate input"
+        }));
+    };
+    if x509_parser::parse_x509_certificate(leaf).is_err() {
+        return Err(KeyPairFault::Words("x509: malformed certificate"));
+    }
+    if key.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(KeyPairFault::Words("tls: failed to parse private key (it is encrypted)"));
+    }
+    let Ok(key_der) = PrivateKeyDer::from_pem_slice(key.as_bytes()) else {
+        return Err(KeyPairFault::Words(if key.contains("-----BEGIN CERTIFICATE-----") {
+            "tls: found a certificate rather than a key in the PEM for the private key"
+        } else if key.contains("-----BEGIN ") {
+            "tls: failed to parse private key"
+        } else {
+            "tls: failed to find any PEM data in key input"
+        }));
+    };
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    match rustls::sign::CertifiedKey::from_der(chain, key_der, &provider) {
+        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(KeyPairFault::Mismatch),
+        _ => Ok(()),
+    }
+}

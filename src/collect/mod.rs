@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod rbac;
 pub mod tls;
 pub mod wire;
+pub mod yaml;
 
 use crate::secret::Secret;
 

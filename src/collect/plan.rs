@@ -32,7 +32,7 @@ use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 
 /// What to look at, and how.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     /// kubectl's connection flags.
     pub flags: ConnectionFlags,
@@ -342,7 +342,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 None => way.wire(&host, None)?,
             };
             let api = Api::anonymous(wire.clone(), &resolved.server, &scrubber);
-            let answer = api.get("/version", Limits::small()).await?;
+            let answer = api.get("/version", Limits::default()).await?;
             Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
         })
     };
@@ -393,7 +393,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok(api)
         };
         graph.probe("endpoint-authenticated", SHORT, needs, move |api: Api| async move {
-            let answer = api.get("/version", Limits::small()).await?;
+            let answer = api.get("/version", Limits::default()).await?;
             Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
         })
     };
@@ -725,7 +725,7 @@ fn reach(
         let (route, host) = (route.clone(), host.clone());
         graph.probe(dns_id, SHORT, async move { need::<_, Way, _>(&route).await }, move |way: Way| async move {
             let (name, port) = match &way.decision.proxy {
-                Some(proxy) => proxy.host_and_port(),
+                Some(proxy) => (proxy.host.clone(), proxy.port),
                 None => (
                     way.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
                     way.url.port_or_known_default().unwrap_or(443),
@@ -975,7 +975,7 @@ fn same_roots(left: &Roots, right: &Roots) -> bool {
 }
 
 async fn kube_system_uid(api: &Api) -> Result<String, Failure> {
-    let answer = api.get("/api/v1/namespaces/kube-system", Limits::small()).await?;
+    let answer = api.get("/api/v1/namespaces/kube-system", Limits::default()).await?;
     let namespace: serde_json::Value = api.decode(&answer)?;
     namespace
         .pointer("/metadata/uid")

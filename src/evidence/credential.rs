@@ -76,6 +76,15 @@ pub struct TokenProblem {
     pub offset: Option<usize>,
 }
 
+impl TokenProblem {
+    /// How the detail begins when a JWT has not exactly three parts: no authenticator looks at it then.
+    pub const NOT_THREE_PARTS: &str = "a JWT has 3 parts, this has";
+    /// How the detail begins when white space stands inside.
+    pub const WHITE_SPACE_INSIDE: &str = "white space inside";
+    /// How the detail begins when JSON is nested too deep to be read.
+    pub const TOO_DEEP: &str = "nested deeper than";
+}
+
 /// One run of a credential plugin.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

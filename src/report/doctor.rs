@@ -114,12 +114,16 @@ fn check<T>(id: &'static str, title: &'static str, observation: &Observation<T>,
     Check { id, title, status, because, needs, took_ms: observation.took_ms }
 }
 
+/// Whatever was seen is as it should be.
+fn good<T>(_: &T) -> Option<String> {
+    None
+}
+
 /// Every probe as a check, in the order of the way in.
 pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let endpoint = &evidence.endpoint;
     let issuer = &evidence.issuer;
     let control = &evidence.control_plane;
-    let good = |_: &_| None;
     let unconnected = |connections: &crate::evidence::dns::Connections| {
         let all_failed = connections.attempts.iter().all(|attempt| attempt.outcome != "connected");
         all_failed.then(|| connections.attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome)).collect::<Vec<_>>().join(", "))

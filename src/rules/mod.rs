@@ -222,7 +222,7 @@ impl<'a> Case<'a> {
         }
         let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
         let keys = match self.evidence.issuer.signature.seen() {
-            Some(signature) => Keys::Signature { verified: signature.verified },
+            Some(signature) => Keys::from(signature),
             None => Keys::Unknown,
         };
         let Judgement::Rejected { error } = judge_token(token, configuration, &keys, self.server_time().0) else { return };

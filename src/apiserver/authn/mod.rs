@@ -1,1 +1,245 @@
-//! Which credential is accepted as whom, or the exact error.
+//! Which credential kube-apiserver accepts as whom, or the exact error.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::configuration::{Configuration, JwtAuthenticator, aggregate};
+use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
+use crate::evidence::identity::User;
+use crate::evidence::issuer::SignatureCheck;
+
+pub mod certificate;
+pub mod jwt;
+pub mod service_account;
+
+pub use jwt::view;
+
+/// What every failing bearer token earns from the loopback authenticator, and what a token that nobody knows earns.
+pub const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
+
+/// The key of `extra` that says which credential was used.
+pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
+
+const AUTHENTICATED: &str = "system:authenticated";
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+
+/// The releases whose order of checks is modelled: the last with the old one, the first with the new one.
+const OLD_ORDER: (u32, u32) = (1, 35);
+const NEW_ORDER: (u32, u32) = (1, 36);
+
+/// What the server makes of a credential.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Judgement {
+    /// It is somebody's.
+    Authenticated(User),
+    /// 401.
+    Rejected {
+        /// The text of TokenReview's `status.error` and of the server's log.
+        error: String,
+    },
+    /// It depends on something that is not known here.
+    Undecided {
+        /// What that is.
+        reasons: Vec<String>,
+    },
+}
+
+/// What is known of the issuer's keys, for the issuer that the token names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// The server never read the discovery document.
+    NotInitialized,
+    /// The server cannot read the key set; the text after `fetching keys `.
+    FetchFailed(String),
+    /// The signature was checked with the issuer's key set.
+    Signature {
+        /// Some key verifies it.
+        verified: bool,
+        /// Some key was in question: the token names no kid, or one that the set holds.
+        kid_known: bool,
+    },
+}
+
+impl From<&SignatureCheck> for Keys {
+    fn from(check: &SignatureCheck) -> Self {
+        let kid_known = if check.kid.is_empty() { !check.verdicts.is_empty() } else { check.kid_known };
+        Self::Signature { verified: check.verified, kid_known }
+    }
+}
+
+/// Judges a bearer token as the server's chain of authenticators would.
+///
+/// Where something is unknown (the release, the keys), every possibility is judged; if they agree, that is the answer.
+pub fn judge_token(facts: &TokenFacts, config: &Configuration, keys: &Keys, now: Timestamp) -> Judgement {
+    let versions = match config.version {
+        Some(version) => vec![version],
+        None => vec![OLD_ORDER, NEW_ORDER],
+    };
+    let key_worlds: Vec<(Keys, Option<&str>)> = match keys {
+        Keys::Unknown => [(true, true), (false, true), (false, false)]
+            .into_iter()
+            .map(|(verified, kid_known)| Keys::Signature { verified, kid_known })
+            .chain([Keys::NotInitialized])
+            .map(|keys| (keys, Some("the signature was not checked: the issuer's keys are not known here")))
+            .collect(),
+        known => vec![(known.clone(), None)],
+    };
+    let mut outcomes: Vec<(Judgement, Option<&str>)> = Vec::new();
+    for version in &versions {
+        for (keys, because) in &key_worlds {
+            let judgement = chain(facts, config, *version, keys, now);
+            if !outcomes.iter().any(|(known, _)| *known == judgement) {
+                outcomes.push((judgement, *because));
+            }
+        }
+    }
+    if outcomes.len() == 1 {
+        return outcomes.remove(0).0;
+    }
+    Judgement::Undecided { reasons: reasons(&outcomes, versions.len() > 1, matches!(keys, Keys::Unknown)) }
+}
+
+/// Says in which ways possibilities differ.
+fn reasons(outcomes: &[(Judgement, Option<&str>)], versions: bool, keys: bool) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if let Some(because) = outcomes.iter().find_map(|(_, because)| *because) {
+        reasons.push(because.to_owned());
+    } else if versions {
+        reasons.push("the order of the checks changed with Kubernetes 1.36, and the server's release is not known".into());
+    }
+    if outcomes.iter().all(|(judgement, _)| matches!(judgement, Judgement::Rejected { .. })) {
+        reasons.push("it is refused in every case; only the server's words differ".to_owned());
+    }
+    // The first possibility is the good one: the keys verify it.
+    match (&outcomes[0].0, keys) {
+        (Judgement::Authenticated(user), true) => {
+            reasons.push(format!("if it verifies, it is accepted as {:?}", user.username));
+        }
+        (Judgement::Rejected { error }, true) => reasons.push(format!("if it verifies, it is refused: {error}")),
+        (Judgement::Undecided { reasons: more }, _) => reasons.extend(more.iter().cloned()),
+        _ => {
+            for (judgement, _) in outcomes {
+                if let Judgement::Rejected { error } = judgement {
+                    reasons.push(format!("perhaps: {error}"));
+                }
+            }
+        }
+    }
+    reasons
+}
+
+/// What one authenticator says.
+enum Opinion {
+    Accept(User),
+    Error(String),
+    Silent,
+    Open(Vec<String>),
+}
+
+/// The chain for one release and one state of the keys.
+fn chain(facts: &TokenFacts, config: &Configuration, version: (u32, u32), keys: &Keys, now: Timestamp) -> Judgement {
+    if let Some(problem) = facts.problems.iter().find(|problem| {
+        problem.part == "token" && problem.detail.starts_with(TokenProblem::WHITE_SPACE_INSIDE)
+            || problem.detail.starts_with(TokenProblem::TOO_DEEP)
+    }) {
+        return Judgement::Undecided { reasons: vec![problem.detail.clone()] };
+    }
+    let mut errors = vec![INVALID_BEARER_TOKEN.to_owned()];
+    let mut open = Vec::new();
+    if config.token_file {
+        open.push("--token-auth-file is set and may hold this token".to_owned());
+    }
+    let mut opinions = vec![service_account::opinion(facts, config, version, keys, now)];
+    if facts.kind == TokenKind::Bootstrap {
+        opinions.push(bootstrap(config));
+    }
+    opinions.push(jwt::opinion(facts, config, version, keys, now));
+    for opinion in opinions {
+        match opinion {
+            // An authenticator that answers first would answer the same or not at all, but for the token file.
+            Opinion::Accept(user) if open.is_empty() => return Judgement::Authenticated(with_authenticated(user)),
+            Opinion::Accept(user) => {
+                open.push(format!("else it is accepted as {:?}", user.username));
+                return Judgement::Undecided { reasons: open };
+            }
+            Opinion::Error(error) => errors.push(error),
+            Opinion::Silent => {}
+            Opinion::Open(reasons) => open.extend(reasons),
+        }
+    }
+    if config.webhook {
+        open.push("an authentication webhook is configured and may know this token".to_owned());
+    } else if facts.kind == TokenKind::EksIam && !config.complete {
+        open.push("only the token webhook of EKS (aws-iam-authenticator) can judge an IAM token".to_owned());
+    } else if facts.kind == TokenKind::Opaque && !config.complete {
+        open.push("it is no JWT: a token file or webhook might know it, and not all flags are known".to_owned());
+    }
+    if open.is_empty() { Judgement::Rejected { error: aggregate(&errors) } } else { Judgement::Undecided { reasons: open } }
+}
+
+fn bootstrap(config: &Configuration) -> Opinion {
+    if config.bootstrap_tokens || !config.complete {
+        Opinion::Open(vec!["whether its Secret in kube-system exists and holds this token is not known here".to_owned()])
+    } else {
+        Opinion::Silent
+    }
+}
+
+/// The group that the server adds to everybody it knows.
+pub(crate) fn with_authenticated(mut user: User) -> User {
+    if user.username != "system:anonymous"
+        && !user.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED)
+    {
+        user.groups.push(AUTHENTICATED.to_owned());
+    }
+    user
+}
+
+/// The user without any configuration: exact for service accounts, the server's defaults for other issuers.
+///
+/// [`default_assumption`] says what the view rests on.
+pub fn default_view(facts: &TokenFacts) -> Option<User> {
+    match facts.kind {
+        TokenKind::ServiceAccount => service_account::view(facts),
+        TokenKind::Jwt => {
+            let claims = facts.claims.as_ref()?.as_object()?;
+            let issuer = claims.get("iss").and_then(Value::as_str)?;
+            jwt::view(facts, &JwtAuthenticator::with_defaults(issuer))
+        }
+        TokenKind::Bootstrap => {
+            let id = facts.claims.as_ref()?.get("tokenId")?.as_str()?;
+            Some(with_authenticated(User {
+                username: format!("system:bootstrap:{id}"),
+                groups: vec!["system:bootstrappers".to_owned()],
+                ..User::default()
+            }))
+        }
+        TokenKind::EksIam | TokenKind::Jwe | TokenKind::Opaque => None,
+    }
+}
+
+/// What [`default_view`] assumes, in one sentence; `None` where it assumes nothing.
+pub fn default_assumption(facts: &TokenFacts) -> Option<&'static str> {
+    match facts.kind {
+        TokenKind::Jwt => Some("assumed: username claim sub, the default prefix <issuer>#, no groups claim"),
+        TokenKind::Bootstrap => Some("assumed: no extra groups in its Secret"),
+        _ => None,
+    }
+}
+
+/// `JTI=...` in extra, where the release gives it.
+pub(crate) fn credential_id(jti: &str) -> BTreeMap<String, Vec<String>> {
+    let mut extra = BTreeMap::new();
+    if !jti.is_empty() {
+        extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("JTI={jti}")]);
+    }
+    extra
+}
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (Some(word), _) => (Confidence::Certain, word.cite(), word.field("expected").to_owned(), word.field("got").to_owned()),
         (None, Some((target, document))) => {
             // The configured issuer and the document are both before us: that decides it.
-            let configured = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.jwt.iter().any(|jwt| jwt.issuer_url == target.url));
+            let configured = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.jwt.iter().any(|jwt| jwt.issuer.url == target.url));
             let Some((confidence, cite)) = case.issuer_fault() else { return Vec::new() };
             let confidence = if configured { Confidence::Certain } else { confidence };
             (confidence, cite, target.url.clone(), (*document).to_owned())

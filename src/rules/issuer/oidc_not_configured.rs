@@ -24,7 +24,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (Some((configuration, path)), Some(issuer)) = (&case.configuration, case.claim_text("iss")) else { return Vec::new() };
-    if !configuration.complete || !configuration.jwt.is_empty() || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+    if !configuration.jwt_known || !configuration.jwt.is_empty() || configuration.service_account_issuers.iter().any(|known| known == issuer) {
         return Vec::new();
     }
     let audience = match case.claim("aud") {

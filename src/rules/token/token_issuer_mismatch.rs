@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let Some((configuration, path)) = &case.configuration else { return Vec::new() };
-    let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer_url.as_str()).collect();
+    let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
     if configured.is_empty() || configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
         return Vec::new();
     }

@@ -1,0 +1,326 @@
+//! Service account tokens, legacy and bound: pkg/serviceaccount of k8s.io/kubernetes, as far as no object is needed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::jwt::{claimed_issuer, go_truncate, readable_claims};
+use super::{Keys, Opinion, credential_id, with_authenticated};
+use crate::apiserver::configuration::{Configuration, aggregate};
+use crate::evidence::credential::TokenFacts;
+use crate::evidence::identity::User;
+use crate::gotext::{kind, quote_list};
+
+/// `iss` of tokens from Secrets.
+pub const LEGACY_ISSUER: &str = "kubernetes/serviceaccount";
+
+/// go-jose's leeway, both ways.
+const LEEWAY: i64 = 60;
+
+/// What the two service account authenticators say.
+pub(super) fn opinion(
+    facts: &TokenFacts,
+    config: &Configuration,
+    version: (u32, u32),
+    keys: &Keys,
+    now: Timestamp,
+) -> Opinion {
+    let Some(issuer) = claimed_issuer(facts) else { return Opinion::Silent };
+    let legacy = issuer == LEGACY_ISSUER;
+    let bound = config.service_account_issuers.iter().any(|known| known == issuer);
+    if !legacy && !bound {
+        let shaped = facts.claims.as_ref().is_some_and(|claims| claims.get("kubernetes.io").is_some());
+        if shaped && config.service_account_issuers.is_empty() && !config.complete {
+            return Opinion::Open(vec!["--service-account-issuer is not known here".to_owned()]);
+        }
+        return Opinion::Silent;
+    }
+    // What go-jose cannot parse is no service account token: silence.
+    if facts.problems.iter().any(|problem| matches!(problem.part.as_str(), "header" | "signature")) {
+        return Opinion::Silent;
+    }
+    let mut errors = Vec::new();
+    for (_, as_legacy) in [(legacy, true), (bound, false)].into_iter().filter(|(wanted, _)| *wanted) {
+        match judge(facts, config, version, keys, now, as_legacy) {
+            Opinion::Error(error) => errors.push(error),
+            decided => return decided,
+        }
+    }
+    Opinion::Error(aggregate(&errors))
+}
+
+/// The user that a service account token names, whatever the checks would say.
+pub fn view(facts: &TokenFacts) -> Option<User> {
+    let claims = facts.claims.as_ref()?.as_object()?;
+    if claims.get("iss").and_then(Value::as_str) == Some(LEGACY_ISSUER) {
+        let legacy = Legacy::read(claims);
+        return (!legacy.name.is_empty()).then(|| with_authenticated(legacy.user()));
+    }
+    let private = Private::read(claims).ok()?;
+    (!private.name.is_empty()).then(|| with_authenticated(private.user(claims)))
+}
+
+fn judge(
+    facts: &TokenFacts,
+    config: &Configuration,
+    version: (u32, u32),
+    keys: &Keys,
+    now: Timestamp,
+    legacy: bool,
+) -> Opinion {
+    let error = |text: &str| Opinion::Error(text.to_owned());
+    let jose = if version >= (1, 33) { "go-jose" } else { "square" };
+    match keys {
+        Keys::Signature { verified: true, .. } => {}
+        Keys::Signature { kid_known: false, .. } if version >= (1, 31) => {
+            return error("invalid signature, no keys found");
+        }
+        // These keys are files: nothing is fetched and nothing has to be initialised.
+        Keys::NotInitialized | Keys::FetchFailed(_) | Keys::Unknown => {
+            return Opinion::Open(vec!["the signature was not checked: the service account keys are not known here".into()]);
+        }
+        Keys::Signature { .. } => return Opinion::Error(format!("{jose}/go-jose: error in cryptographic primitive")),
+    }
+    let empty = Map::new();
+    let claims = readable_claims(facts).unwrap_or(&empty);
+    if let Some(problem) = facts.problems.iter().find(|problem| problem.part == "payload") {
+        return Opinion::Error(problem.detail.clone());
+    }
+    let public = match Public::read(claims, jose) {
+        Ok(public) => public,
+        Err(text) => return Opinion::Error(text),
+    };
+    let private = match Private::read(claims) {
+        Ok(private) => private,
+        Err(text) if !legacy => return Opinion::Error(text),
+        Err(_) => Private::default(),
+    };
+    let audiences = if public.audience.is_empty() { &config.api_audiences } else { &public.audience };
+    if config.api_audiences.is_empty() {
+        return Opinion::Open(vec!["neither --api-audiences nor --service-account-issuer is known here".to_owned()]);
+    }
+    if !audiences.iter().any(|audience| config.api_audiences.contains(audience)) {
+        let (own, target) = (quote_list(audiences), quote_list(&config.api_audiences));
+        return Opinion::Error(format!("token audiences {own} is invalid for the target audiences {target}"));
+    }
+    if legacy {
+        return legacy_opinion(claims, &public, config);
+    }
+    let seconds = now.as_second();
+    let past = |time: i64| {
+        let edge = time.saturating_add(LEEWAY);
+        seconds > edge || (seconds == edge && now.subsec_nanosecond() > 0)
+    };
+    if public.not_before.is_some_and(|time| seconds.saturating_add(LEEWAY) < time) {
+        return error("service account token is not valid yet");
+    }
+    if public.expiry.is_some_and(past) {
+        return error("service account token has expired");
+    }
+    if public.issued_at.is_some_and(|time| seconds.saturating_add(LEEWAY) < time) {
+        return error("service account token is issued in the future");
+    }
+    if private.namespace.is_empty() {
+        return error("the server could not find the requested resource");
+    }
+    if private.name.is_empty() {
+        return error("resource name may not be empty");
+    }
+    let mut objects = vec![object("ServiceAccount", &private.namespace, &private.name, &private.uid)];
+    objects.extend(private.secret.as_ref().map(|(name, uid)| object("Secret", &private.namespace, name, uid)));
+    objects.extend(private.pod.as_ref().map(|(name, uid)| object("Pod", &private.namespace, name, uid)));
+    if private.pod.is_none() {
+        objects.extend(private.node.as_ref().map(|(name, uid)| object("Node", "", name, uid)));
+    }
+    Opinion::Open(objects)
+}
+
+fn object(kind: &str, namespace: &str, name: &str, uid: &str) -> String {
+    let separator = if namespace.is_empty() { "" } else { "/" };
+    format!("whether {kind} {namespace}{separator}{name} with uid {uid:?} still exists is not known here")
+}
+
+fn legacy_opinion(claims: &Map<String, Value>, public: &Public, config: &Configuration) -> Opinion {
+    let legacy = Legacy::read(claims);
+    for (value, missing) in [
+        (&public.subject, "sub claim is missing"),
+        (&legacy.namespace, "namespace claim is missing"),
+        (&legacy.secret, "secretName claim is missing"),
+        (&legacy.name, "serviceAccountName claim is missing"),
+        (&legacy.uid, "serviceAccountUID claim is missing"),
+    ] {
+        if value.is_empty() {
+            return Opinion::Error(missing.to_owned());
+        }
+    }
+    if public.subject != format!("system:serviceaccount:{}:{}", legacy.namespace, legacy.name) {
+        return Opinion::Error("sub claim is invalid".to_owned());
+    }
+    if !config.service_account_lookup {
+        return Opinion::Accept(legacy.user());
+    }
+    Opinion::Open(vec![
+        format!("whether Secret {}/{} still holds this token is not known here", legacy.namespace, legacy.secret),
+        object("ServiceAccount", &legacy.namespace, &legacy.name, &legacy.uid),
+    ])
+}
+
+/// go-jose's jwt.Claims.
+#[derive(Debug, Default)]
+struct Public {
+    subject: String,
+    audience: Vec<String>,
+    expiry: Option<i64>,
+    not_before: Option<i64>,
+    issued_at: Option<i64>,
+}
+
+impl Public {
+    fn read(claims: &Map<String, Value>, jose: &str) -> Result<Self, String> {
+        let mut public = Self::default();
+        let mut type_error = None;
+        for (name, value) in claims {
+            let date = |value: &Value| match value {
+                Value::Null => Ok(None),
+                Value::Number(number) => {
+                    Ok(Some(number.as_i64().unwrap_or_else(|| go_truncate(number.as_f64().unwrap_or_default()))))
+                }
+                _ => Err(format!("{jose}/go-jose/jwt: expected number value to unmarshal NumericDate")),
+            };
+            match name.as_str() {
+                "iss" | "sub" | "jti" => match value {
+                    Value::String(text) if name == "sub" => public.subject.clone_from(text),
+                    Value::String(_) | Value::Null => {}
+                    other => {
+                        type_error.get_or_insert_with(|| type_mismatch(other, "string"));
+                    }
+                },
+                "aud" => {
+                    let wrong =
+                        || format!("{jose}/go-jose/jwt: expected string or array value to unmarshal to Audience");
+                    public.audience = match value {
+                        Value::String(text) => vec![text.clone()],
+                        Value::Array(items) => items
+                            .iter()
+                            .map(|item| item.as_str().map(str::to_owned).ok_or_else(wrong))
+                            .collect::<Result<_, _>>()?,
+                        _ => return Err(wrong()),
+                    };
+                }
+                "exp" => public.expiry = date(value)?,
+                "nbf" => public.not_before = date(value)?,
+                "iat" => public.issued_at = date(value)?,
+                _ => {}
+            }
+        }
+        type_error.map_or(Ok(public), Err)
+    }
+}
+
+fn type_mismatch(value: &Value, go_type: &str) -> String {
+    format!("json: cannot unmarshal {} into Go value of type {go_type}", kind(value))
+}
+
+/// The `kubernetes.io` claim.
+#[derive(Debug, Default)]
+struct Private {
+    namespace: String,
+    name: String,
+    uid: String,
+    pod: Option<(String, String)>,
+    secret: Option<(String, String)>,
+    node: Option<(String, String)>,
+}
+
+impl Private {
+    fn read(claims: &Map<String, Value>) -> Result<Self, String> {
+        let mut private = Self::default();
+        let object = match claims.get("kubernetes.io") {
+            None | Some(Value::Null) => return Ok(private),
+            Some(Value::Object(object)) => object,
+            Some(other) => return Err(type_mismatch(other, "serviceaccount.kubernetes")),
+        };
+        let mut type_error = None;
+        let mut text = |value: Option<&Value>| match value {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => {
+                type_error.get_or_insert_with(|| type_mismatch(other, "string"));
+                String::new()
+            }
+        };
+        private.namespace = text(object.get("namespace"));
+        let mut wrong_reference = None;
+        let mut reference = |name: &str| match object.get(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::Object(reference)) => Some((text(reference.get("name")), text(reference.get("uid")))),
+            Some(other) => {
+                wrong_reference.get_or_insert_with(|| type_mismatch(other, "serviceaccount.ref"));
+                None
+            }
+        };
+        (private.name, private.uid) = reference("serviceaccount").unwrap_or_default();
+        private.pod = reference("pod");
+        private.secret = reference("secret");
+        private.node = reference("node");
+        match type_error.or(wrong_reference) {
+            Some(error) => Err(error),
+            None => Ok(private),
+        }
+    }
+
+    fn user(&self, claims: &Map<String, Value>) -> User {
+        let mut extra = credential_id(claims.get("jti").and_then(Value::as_str).unwrap_or_default());
+        let mut add = |name: &str, value: &str| {
+            extra.insert(format!("authentication.kubernetes.io/{name}"), vec![value.to_owned()]);
+        };
+        if let Some((name, uid)) = self.pod.as_ref().filter(|(name, uid)| !name.is_empty() && !uid.is_empty()) {
+            add("pod-name", name);
+            add("pod-uid", uid);
+        }
+        if let Some((name, uid)) = self.node.as_ref().filter(|(name, _)| !name.is_empty()) {
+            add("node-name", name);
+            if !uid.is_empty() {
+                add("node-uid", uid);
+            }
+        }
+        user(&self.namespace, &self.name, &self.uid, extra)
+    }
+}
+
+/// The flat claims of a legacy token.
+struct Legacy {
+    namespace: String,
+    secret: String,
+    name: String,
+    uid: String,
+}
+
+impl Legacy {
+    fn read(claims: &Map<String, Value>) -> Self {
+        let text = |name: &str| {
+            let name = format!("kubernetes.io/serviceaccount/{name}");
+            claims.get(&name).and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
+        Self {
+            namespace: text("namespace"),
+            secret: text("secret.name"),
+            name: text("service-account.name"),
+            uid: text("service-account.uid"),
+        }
+    }
+
+    fn user(&self) -> User {
+        user(&self.namespace, &self.name, &self.uid, BTreeMap::new())
+    }
+}
+
+fn user(namespace: &str, name: &str, uid: &str, extra: BTreeMap<String, Vec<String>>) -> User {
+    User {
+        username: format!("system:serviceaccount:{namespace}:{name}"),
+        uid: uid.to_owned(),
+        groups: vec!["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")],
+        extra,
+    }
+}
