@@ -43,8 +43,12 @@ impl Host {
         use std::io::IsTerminal as _;
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        let columns = env.get(std::ffi::OsStr::new("COLUMNS")).and_then(|value| value.to_str()).and_then(|value| value.parse().ok());
-        let width = columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(80);
+        let columns = env
+            .get(std::ffi::OsStr::new("COLUMNS"))
+            .and_then(|value| value.to_str())
+            .and_then(|value| value.parse().ok());
+        let width =
+            columns.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))).unwrap_or(80);
         let called = std::env::args_os().next().map(PathBuf::from);
         let is_kubectl_plugin = called
             .as_deref()
@@ -76,6 +80,8 @@ impl Host {
 
     /// The wall clock now, by the monotonic clock since start.
     pub fn now(&self) -> Timestamp {
-        self.started_at.checked_add(jiff::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default()).unwrap_or(self.started_at)
+        self.started_at
+            .checked_add(jiff::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default())
+            .unwrap_or(self.started_at)
     }
 }

@@ -185,7 +185,7 @@ async fn ask(
         Some(_) => return Err(Failure::new(FailureKind::Declined, "the credential comes from a plugin, and --no-exec was given")),
         None => None,
     };
-    let (obtained, _) = credential::obtain(resolved, output.as_ref(), host).await?;
+    let (obtained, _) = credential::obtain(resolved, output.as_ref(), scrubber).await?;
     let decision = proxy::choose(host, &resolved.server, resolved.proxy_url.as_deref())?;
     let tls = TlsSettings {
         roots: resolved.roots.clone(),

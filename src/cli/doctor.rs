@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::flags::{ConnectionArgs, Format, OutputArgs, parse_duration};
-use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
+use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, note};
 use crate::apiserver::{configuration, message};
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::plan::{self, Plan};
 use crate::evidence::{Evidence, Outcome, SCHEMA};
 use crate::host::Host;
 use crate::render::{json, markdown, terminal};
-use crate::report::doctor::DoctorReport;
+use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::{Severity, diagnose};
 use crate::rules::{Case, check_all};
 use crate::secret::Scrubber;
@@ -89,20 +89,18 @@ pub struct DoctorArgs {
     #[arg(long)]
     offline: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
     timeout: Duration,
     /// Limit of the credential plugin
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
     exec_timeout: Duration,
     /// Compare DNS with this resolver
     #[arg(long, default_value = "off", value_name = "ADDR|off")]
     public_resolver: String,
-    /// One line a finding
-    #[arg(long)]
-    short: bool,
-    /// Passing checks and times too
-    #[arg(short, long)]
-    verbose: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -149,9 +147,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         let case = Case::new(&evidence);
         DoctorReport::new(&evidence, diagnose(check_all(&case)))
     };
-    let look = terminal::Look { width: host.width, verbose: arguments.verbose, hide_claims: arguments.hide_claims };
+    let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
     let mut text = Vec::new();
-    if arguments.short {
+    if output.short {
         terminal::short(&report, &mut text)?;
     } else {
         match output.format() {
@@ -169,7 +167,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     }
     let worst = report.findings.iter().map(|finding| finding.severity).min();
     Ok(match (arguments.fail_on, worst) {
-        (FailOn::Never, _) | (_, None) => GOOD,
+        (FailOn::Never, _) => GOOD,
+        // Nothing found, and nobody established: that is no answer.
+        (_, None | Some(Severity::Info)) if report.verdict == Verdict::Unknown => NONE,
         (FailOn::Error, Some(Severity::Error)) | (FailOn::Warning, Some(Severity::Error | Severity::Warning)) => BAD,
         _ => GOOD,
     })

@@ -1,182 +1,232 @@
-//! Flags that every command has: kubectl's connection flags and the form of the output.
+//! Flags that every command shares: kubectl's connection flags and the form of the output.
 
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::collect::kubeconfig::ConnectionFlags;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 
-/// How a token from outside may be long, in bytes.
-const TOKEN_LIMIT: u64 = 4 * 1024 * 1024;
+const CONNECTION: &str = "Connection";
+const OUTPUT: &str = "Output";
 
-/// kubectl's own connection flags, same names and meaning.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Connection (as kubectl)")]
+/// Largest token that is read from a file or stdin, in bytes.
+const LARGEST_TOKEN: u64 = 1024 * 1024;
+
+/// kubectl's connection flags, by the same names and with the same meaning. It has no Debug: a token may be in it.
+#[derive(Args, Clone, Default)]
 pub struct ConnectionArgs {
-    /// Path of the kubeconfig
-    #[arg(long, global = true, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Context to use
-    #[arg(long, global = true, value_name = "NAME")]
-    context: Option<String>,
-    /// Cluster entry to use
-    #[arg(long, global = true, value_name = "NAME")]
-    cluster: Option<String>,
-    /// User entry to use
-    #[arg(long, global = true, value_name = "NAME")]
-    user: Option<String>,
-    /// Namespace to ask in
-    #[arg(short, long, global = true, value_name = "NAME")]
-    namespace: Option<String>,
-    /// Address of the API server
-    #[arg(short, long, global = true, value_name = "URL")]
-    server: Option<String>,
-    /// Bearer token (@FILE and - are read, and stay out of the shell history)
-    #[arg(long, global = true, value_name = "TOKEN|@FILE|-")]
-    token: Option<String>,
+    /// Path to the kubeconfig file (instead of KUBECONFIG and ~/.kube/config)
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context to use
+    #[arg(long, global = true, value_name = "NAME", help_heading = CONNECTION)]
+    pub context: Option<String>,
+    /// The kubeconfig cluster to use
+    #[arg(long, global = true, value_name = "NAME", help_heading = CONNECTION)]
+    pub cluster: Option<String>,
+    /// The kubeconfig user to use
+    #[arg(long, global = true, value_name = "NAME", help_heading = CONNECTION)]
+    pub user: Option<String>,
+    /// The namespace questions are asked in
+    #[arg(long, short = 'n', global = true, value_name = "NAMESPACE", help_heading = CONNECTION)]
+    pub namespace: Option<String>,
+    /// Address and port of the Kubernetes API server
+    #[arg(long, short = 's', global = true, value_name = "URL", help_heading = CONNECTION)]
+    pub server: Option<String>,
+    /// Bearer token for the API server: the token, @FILE, or - for stdin
+    #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true, help_heading = CONNECTION)]
+    pub token: Option<String>,
     /// User to impersonate
-    #[arg(long = "as", global = true, value_name = "USER")]
-    impersonate: Option<String>,
-    /// Group to impersonate (repeatable); for can-i it works alone: somebody in that group
-    #[arg(long = "as-group", global = true, value_name = "GROUP")]
-    impersonate_groups: Vec<String>,
+    #[arg(long = "as", global = true, value_name = "USER", help_heading = CONNECTION)]
+    pub impersonate: Option<String>,
+    /// Group to impersonate (may be repeated)
+    #[arg(long = "as-group", global = true, value_name = "GROUP", help_heading = CONNECTION)]
+    pub impersonate_groups: Vec<String>,
     /// UID to impersonate
-    #[arg(long = "as-uid", global = true, value_name = "UID")]
-    impersonate_uid: Option<String>,
-    /// Extra attribute to impersonate, key=value (repeatable)
-    #[arg(long = "as-user-extra", global = true, value_name = "KEY=VALUE")]
-    impersonate_extra: Vec<String>,
-    /// CA file for the API server
-    #[arg(long, global = true, value_name = "FILE")]
-    certificate_authority: Option<PathBuf>,
-    /// Client certificate file
-    #[arg(long, global = true, value_name = "FILE")]
-    client_certificate: Option<PathBuf>,
-    /// Client key file
-    #[arg(long, global = true, value_name = "FILE")]
-    client_key: Option<PathBuf>,
+    #[arg(long = "as-uid", global = true, value_name = "UID", help_heading = CONNECTION)]
+    pub impersonate_uid: Option<String>,
+    /// Extra attribute to impersonate, KEY=VALUE (may be repeated)
+    #[arg(long = "as-user-extra", global = true, value_name = "KEY=VALUE", help_heading = CONNECTION)]
+    pub impersonate_extra: Vec<String>,
+    /// Certificates that judge the API server
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    pub certificate_authority: Option<PathBuf>,
+    /// Client certificate for the API server
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    pub client_certificate: Option<PathBuf>,
+    /// Key of the client certificate
+    #[arg(long, global = true, value_name = "FILE", help_heading = CONNECTION)]
+    pub client_key: Option<PathBuf>,
     /// Do not verify the API server's certificate
-    #[arg(long, global = true)]
-    insecure_skip_tls_verify: bool,
-    /// Name to verify the API server's certificate against
-    #[arg(long, global = true, value_name = "NAME")]
-    tls_server_name: Option<String>,
-    /// Limit of one request, such as 10s
-    #[arg(long, global = true, value_name = "DURATION", value_parser = parse_duration)]
-    request_timeout: Option<Duration>,
+    #[arg(
+        long,
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = CONNECTION
+    )]
+    pub insecure_skip_tls_verify: Option<bool>,
+    /// Name to verify the API server's certificate by, instead of its host
+    #[arg(long, global = true, value_name = "NAME", help_heading = CONNECTION)]
+    pub tls_server_name: Option<String>,
+    /// Limit for one request to the API server, such as 10s or 1m30s; 0 for none
+    #[arg(long, global = true, value_name = "DURATION", help_heading = CONNECTION)]
+    pub request_timeout: Option<String>,
 }
 
 impl ConnectionArgs {
-    /// The flags as plain values; a token is read where it is named.
+    /// The flags with the token read and learnt, and durations parsed.
     ///
     /// # Errors
-    /// When the token's file or stdin cannot be read, or an extra attribute has no `=`.
+    /// One sentence for the user: an unreadable token file, a duration or KEY=VALUE that is none.
     pub fn to_flags(&self, scrubber: &Scrubber) -> Result<ConnectionFlags, String> {
-        let token = self.token.as_deref().map(read_secret).transpose()?;
+        let text = |value: &Option<String>| value.clone().filter(|value| !value.is_empty());
+        let path = |value: &Option<PathBuf>| value.clone().filter(|value| !value.as_os_str().is_empty());
+        let token = text(&self.token).map(|given| read_token(&given)).transpose()?;
         if let Some(token) = &token {
             scrubber.learn_secret(token);
         }
-        let extra = self
-            .impersonate_extra
-            .iter()
-            .map(|pair| {
-                let (key, value) = pair.split_once('=').ok_or_else(|| format!("--as-user-extra {pair:?} has no ="))?;
-                Ok((key.to_owned(), value.to_owned()))
-            })
-            .collect::<Result<_, String>>()?;
+        let mut impersonate_extra = Vec::new();
+        for pair in &self.impersonate_extra {
+            let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+                return Err(format!("--as-user-extra takes KEY=VALUE, not {pair:?}"));
+            };
+            impersonate_extra.push((key.to_owned(), value.to_owned()));
+        }
+        let request_timeout = match text(&self.request_timeout) {
+            Some(given) => Some(parse_timeout(&given).ok_or_else(|| {
+                "Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a \
+                 corresponding time unit (e.g. 1s | 2m | 3h)"
+                    .to_owned()
+            })?),
+            None => None,
+        };
         Ok(ConnectionFlags {
-            kubeconfig: self.kubeconfig.clone(),
-            context: self.context.clone(),
-            cluster: self.cluster.clone(),
-            user: self.user.clone(),
-            namespace: self.namespace.clone(),
-            server: self.server.clone(),
+            kubeconfig: path(&self.kubeconfig),
+            context: text(&self.context),
+            cluster: text(&self.cluster),
+            user: text(&self.user),
+            namespace: text(&self.namespace),
+            server: text(&self.server),
             token,
-            impersonate: self.impersonate.clone(),
+            impersonate: text(&self.impersonate),
             impersonate_groups: self.impersonate_groups.clone(),
-            impersonate_uid: self.impersonate_uid.clone(),
-            impersonate_extra: extra,
-            certificate_authority: self.certificate_authority.clone(),
-            client_certificate: self.client_certificate.clone(),
-            client_key: self.client_key.clone(),
-            insecure_skip_tls_verify: self.insecure_skip_tls_verify,
-            tls_server_name: self.tls_server_name.clone(),
-            request_timeout: self.request_timeout,
+            impersonate_uid: text(&self.impersonate_uid),
+            impersonate_extra,
+            certificate_authority: path(&self.certificate_authority),
+            client_certificate: path(&self.client_certificate),
+            client_key: path(&self.client_key),
+            insecure_skip_tls_verify: self.insecure_skip_tls_verify.unwrap_or(false),
+            tls_server_name: text(&self.tls_server_name),
+            // As in client-go, 0 is no limit.
+            request_timeout: request_timeout.filter(|limit| !limit.is_zero()),
         })
     }
 
-    /// The token was written on the command line itself.
+    /// Whether the token stands on the command line itself, and so in the shell's history.
     pub fn token_in_history(&self) -> bool {
-        self.token.as_deref().is_some_and(|token| token != "-" && !token.starts_with('@'))
+        self.token.as_deref().is_some_and(|token| token != "-" && !token.starts_with('@') && !token.is_empty())
     }
 }
 
-/// A secret given as a value, as `@file`, or as `-`; white space at its end is the shell's, not the secret's.
-fn read_secret(value: &str) -> Result<Secret, String> {
-    let mut text = String::new();
-    if value == "-" {
-        std::io::stdin().take(TOKEN_LIMIT).read_to_string(&mut text).map_err(|error| format!("stdin: {error}"))?;
-    } else if let Some(path) = value.strip_prefix('@') {
-        let file = std::fs::File::open(path).map_err(|error| format!("{path}: {error}"))?;
-        file.take(TOKEN_LIMIT).read_to_string(&mut text).map_err(|error| format!("{path}: {error}"))?;
-    } else {
-        return Ok(Secret::new(value));
-    }
-    Ok(Secret::new(text.trim_end()))
-}
-
-/// A duration as Go writes it (`10s`, `1m30s`, `500ms`); a bare number is seconds.
+/// A token given as such, as `@FILE`, or as `-` for stdin; from file and stdin it is trimmed.
 ///
 /// # Errors
-/// When it is neither.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let fault = || format!("{text:?} is no duration; write it as 10s, 1m30s or 500ms");
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
+/// One sentence that names the file, never the content.
+pub fn read_token(given: &str) -> Result<Secret, String> {
+    let read = |source: &mut dyn std::io::Read, name: &str| {
+        let mut bytes = Vec::new();
+        source
+            .take(LARGEST_TOKEN + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| format!("cannot read a token from {name}: {error}"))?;
+        if bytes.len() as u64 > LARGEST_TOKEN {
+            return Err(format!("{name} is too large for a token"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| format!("{name} holds no token: it is not text"))?;
+        let token = text.trim();
+        if token.is_empty() { Err(format!("{name} is empty, a token was expected")) } else { Ok(Secret::new(token)) }
+    };
+    if given == "-" {
+        return read(&mut std::io::stdin().lock(), "stdin");
     }
-    let mut total = Duration::ZERO;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(fault)?;
-        let number: f64 = rest[..digits].parse().map_err(|_| fault())?;
-        let tail = &rest[digits..];
-        let end = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
-        let unit = match &tail[..end] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            "us" | "µs" => 0.000_001,
-            "ns" => 0.000_000_001,
-            _ => return Err(fault()),
-        };
-        total += Duration::try_from_secs_f64(number * unit).map_err(|_| fault())?;
-        rest = &tail[end..];
+    match given.strip_prefix('@') {
+        Some(file) => {
+            let mut opened =
+                std::fs::File::open(file).map_err(|error| format!("cannot read a token from {file}: {error}"))?;
+            read(&mut opened, file)
+        }
+        None => Ok(Secret::new(given)),
     }
-    if text.is_empty() { Err(fault()) } else { Ok(total) }
 }
 
-/// The form of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// client-go's ParseTimeout: a bare integer is seconds, else a Go duration. Negative ones are refused.
+pub fn parse_timeout(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    parse_duration(text)
+}
+
+/// A duration as Go's time.ParseDuration takes it (`300ms`, `1m30s`, `1.5h`, `0`), not negative.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest == "0" {
+        return Some(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, after) = rest.split_at(end);
+        if number == "." || !number.contains(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        let number: f64 = number.parse().ok()?;
+        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let (unit, next) = after.split_at(unit_end);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = next;
+    }
+    Some(total)
+}
+
+/// Form of the answer on stdout.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people, at a terminal.
+    /// For people.
+    #[default]
     Table,
-    /// For programs.
+    /// One JSON document.
     Json,
-    /// For programs that like YAML.
+    /// The same as YAML.
     Yaml,
     /// For incident notes and tickets.
     Markdown,
 }
 
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// When the output is coloured.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Color {
-    /// On a terminal.
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
     Auto,
     /// Always.
     Always,
@@ -185,51 +235,198 @@ pub enum Color {
 }
 
 /// The form of the output.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Output")]
+#[derive(Args, Debug, Clone, Default)]
 pub struct OutputArgs {
-    /// Form of the answer
-    #[arg(short, long, global = true, value_enum, value_name = "FORM")]
-    output: Option<Format>,
-    /// No output, only the exit code
-    #[arg(short, long, global = true)]
+    /// Form of the answer [default: table]
+    #[arg(long, short = 'o', global = true, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
+    pub output: Option<Format>,
+    /// One line for each finding
+    #[arg(long, global = true, help_heading = OUTPUT)]
+    pub short: bool,
+    /// Passing checks and times too
+    #[arg(long, short = 'v', global = true, conflicts_with = "quiet", help_heading = OUTPUT)]
+    pub verbose: bool,
+    /// No output, exit code only
+    #[arg(long, short = 'q', global = true, help_heading = OUTPUT)]
     pub quiet: bool,
-    /// When to colour
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN")]
-    color: Color,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t, help_heading = OUTPUT)]
+    pub color: Color,
 }
 
 impl OutputArgs {
-    /// The form asked for, the table by default.
+    /// The format, table unless another was asked for.
     pub fn format(&self) -> Format {
-        self.output.unwrap_or(Format::Table)
+        self.output.unwrap_or_default()
     }
 }
 
-/// Whether stdout gets colour: the flag, then NO_COLOR, then CLICOLOR_FORCE, then the terminal.
+/// Whether stdout is coloured: `--color` first, then NO_COLOR, CLICOLOR_FORCE, CLICOLOR=0 and TERM=dumb, then the terminal.
+/// JSON, YAML and markdown never are.
 pub fn wants_colour(output: &OutputArgs, host: &Host) -> bool {
-    match output.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto if output.output.is_some_and(|format| format != Format::Table) => false,
-        Color::Auto if host.var("NO_COLOR").is_some() => false,
-        Color::Auto if host.var("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
-        Color::Auto => host.stdout_is_terminal && host.var("TERM") != Some("dumb"),
+    if output.format() != Format::Table {
+        return false;
     }
+    match output.color {
+        Color::Always => return true,
+        Color::Never => return false,
+        Color::Auto => {}
+    }
+    if host.var("NO_COLOR").is_some() {
+        return false;
+    }
+    if host.var("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    host.stdout_is_terminal && host.var("CLICOLOR") != Some("0") && host.var("TERM") != Some("dumb")
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
+    #[derive(Parser)]
+    struct Tool {
+        #[command(flatten)]
+        connection: ConnectionArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+        #[command(subcommand)]
+        command: Option<Command>,
+    }
+
+    #[derive(clap::Subcommand)]
+    enum Command {
+        Doctor,
+    }
+
+    fn parse(args: &[&str]) -> Tool {
+        Tool::try_parse_from(std::iter::once(&"tool").chain(args)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn host(env: &[(&str, &str)], terminal: bool) -> Host {
+        let mut host = Host::read();
+        host.env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        host.stdout_is_terminal = terminal;
+        host
+    }
+
     #[test]
-    fn durations_are_read_as_go_writes_them() {
-        assert_eq!(parse_duration("20s"), Ok(Duration::from_secs(20)));
-        assert_eq!(parse_duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(parse_duration("7"), Ok(Duration::from_secs(7)));
-        for bad in ["", "s", "10x", "-1s", "1e"] {
-            assert!(parse_duration(bad).is_err(), "{bad}");
+    fn the_definition_is_sound_and_grouped() {
+        use clap::CommandFactory as _;
+        let mut command = Tool::command();
+        command.clone().debug_assert();
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("Connection:") && help.contains("Output:"), "{help}");
+        for flag in [
+            "--kubeconfig",
+            "--context",
+            "--cluster",
+            "--user",
+            "-n, --namespace",
+            "-s, --server",
+            "--token",
+            "--as ",
+            "--as-group",
+            "--as-uid",
+            "--as-user-extra",
+            "--certificate-authority",
+            "--client-certificate",
+            "--client-key",
+            "--insecure-skip-tls-verify",
+            "--tls-server-name",
+            "--request-timeout",
+            "-o, --output",
+            "--short",
+            "-v, --verbose",
+            "-q, --quiet",
+            "--color",
+        ] {
+            assert!(help.contains(flag), "{flag} in {help}");
         }
+    }
+
+    #[test]
+    fn flags_may_stand_after_the_command_and_keep_kubectls_forms() {
+        let tool = parse(&[
+            "doctor",
+            "-n",
+            "dev",
+            "--as-group=a",
+            "--as-group",
+            "b",
+            "--as-user-extra=scopes=x=y",
+            "--insecure-skip-tls-verify",
+            "--request-timeout=1m30s",
+            "--context",
+            "",
+            "-o",
+            "json",
+        ]);
+        assert!(matches!(tool.command, Some(Command::Doctor)));
+        assert_eq!(tool.output.format(), Format::Json);
+        let flags = tool.connection.to_flags(&Scrubber::default()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(flags.namespace.as_deref(), Some("dev"));
+        assert_eq!(flags.impersonate_groups, ["a", "b"]);
+        assert_eq!(flags.impersonate_extra, [("scopes".to_owned(), "x=y".to_owned())]);
+        assert!(flags.insecure_skip_tls_verify);
+        assert_eq!(flags.request_timeout, Some(Duration::from_secs(90)));
+        assert_eq!(flags.context, None);
+        assert!(!parse(&["--insecure-skip-tls-verify=false"]).connection.insecure_skip_tls_verify.unwrap_or(true));
+    }
+
+    #[test]
+    fn durations_are_gos() {
+        for (text, expected) in [
+            ("10", Some(10_000)),
+            ("10s", Some(10_000)),
+            ("1m30s", Some(90_000)),
+            ("1.5h", Some(5_400_000)),
+            ("300ms", Some(300)),
+            ("0", Some(0)),
+            ("", None),
+            ("s", None),
+            ("10x", None),
+            ("-5s", None),
+            ("1m30", None),
+            ("99999999999999999999h", None),
+        ] {
+            assert_eq!(parse_timeout(text).map(|limit| limit.as_millis()), expected, "{text}");
+        }
+        let wrong = ConnectionArgs { request_timeout: Some("soon".to_owned()), ..ConnectionArgs::default() };
+        assert!(wrong.to_flags(&Scrubber::default()).is_err_and(|text| text.starts_with("Invalid timeout value")));
+    }
+
+    #[test]
+    fn a_token_comes_from_argument_or_file_and_is_learnt() {
+        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+        let file = folder.path().join("token");
+        std::fs::write(&file, "CANARY-token-0815\n").unwrap_or_else(|error| panic!("{error}"));
+        let scrubber = Scrubber::default();
+        let args = ConnectionArgs { token: Some(format!("@{}", file.display())), ..ConnectionArgs::default() };
+        let flags = args.to_flags(&scrubber).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(flags.token.map(|token| token.expose().to_owned()).as_deref(), Some("CANARY-token-0815"));
+        assert_eq!(scrubber.text("x CANARY-token-0815"), "x [redacted]");
+        assert!(!args.token_in_history());
+        let args = ConnectionArgs { token: Some("@/nonexistent/token".to_owned()), ..ConnectionArgs::default() };
+        assert!(args.to_flags(&scrubber).is_err_and(|text| text.contains("/nonexistent/token")));
+        assert!(ConnectionArgs { token: Some("abc".to_owned()), ..ConnectionArgs::default() }.token_in_history());
+    }
+
+    #[test]
+    fn colour_follows_flag_environment_and_terminal() {
+        let auto = OutputArgs::default();
+        assert!(wants_colour(&auto, &host(&[], true)));
+        assert!(!wants_colour(&auto, &host(&[], false)));
+        assert!(!wants_colour(&auto, &host(&[("NO_COLOR", "1")], true)));
+        assert!(!wants_colour(&auto, &host(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true)));
+        assert!(wants_colour(&auto, &host(&[("CLICOLOR_FORCE", "1")], false)));
+        assert!(!wants_colour(&auto, &host(&[("TERM", "dumb")], true)));
+        let always = OutputArgs { color: Color::Always, ..OutputArgs::default() };
+        assert!(wants_colour(&always, &host(&[("NO_COLOR", "1")], false)));
+        let json = OutputArgs { output: Some(Format::Json), color: Color::Always, ..OutputArgs::default() };
+        assert!(!wants_colour(&json, &host(&[], true)));
     }
 }

@@ -49,7 +49,7 @@ impl Error {
     }
 }
 
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(
     name = "kaccess",
     version,
@@ -71,7 +71,7 @@ struct Cli {
     output: flags::OutputArgs,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
     /// Why can't I get in? Looks at everything from the kubeconfig to the issuer
     Doctor(Box<doctor::DoctorArgs>),

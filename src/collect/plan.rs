@@ -226,8 +226,12 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let kubeconfig = {
         let (host, flags, scrubber) = (host.clone(), plan.flags.clone(), scrubber.clone());
         graph.probe("kubeconfig", SHORT, async { Ok(()) }, move |()| async move {
-            let (evidence, resolved) = blocking(move || kubeconfig::load(&host, &flags, &scrubber)).await?;
-            resolved.map(|resolved| (evidence, Some(Arc::new(resolved))))
+            let (mut evidence, resolved) = blocking(move || kubeconfig::load(&host, &flags, &scrubber)).await?;
+            let resolved = resolved?;
+            if let (Roots::Pem { pem, .. }, Some(cluster)) = (&resolved.roots, &mut evidence.cluster) {
+                cluster.authorities = certificate::facts_from_pem(pem).0;
+            }
+            Ok((evidence, Some(Arc::new(resolved))))
         })
     };
 
@@ -256,7 +260,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let credential = {
-        let (config, plugin, host, scrubber) = (kubeconfig.clone(), plugin.clone(), host.clone(), scrubber.clone());
+        let (config, plugin, scrubber) = (kubeconfig.clone(), plugin.clone(), scrubber.clone());
         let needs = async move {
             let resolved: Arc<Resolved> = need(&config).await?;
             let ran = plugin.await;
@@ -274,7 +278,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((resolved, output))
         };
         graph.probe("credential", SHORT, needs, move |(resolved, output): (Arc<Resolved>, Option<Arc<PluginOutput>>)| async move {
-            let (obtained, mut evidence) = credential::obtain(&resolved, output.as_deref(), &host).await?;
+            let (obtained, mut evidence) = credential::obtain(&resolved, output.as_deref(), &scrubber).await?;
             if let Some(secret) = &obtained.token {
                 scrubber.learn_secret(secret);
                 evidence.token = Some(token::parse(secret.expose()));
@@ -920,7 +924,7 @@ async fn reviewer_api(
         Some(exec) => credential::run_plugin(exec, &resolved, host, &plan.exec, scrubber).await.1,
         None => None,
     };
-    let (obtained, _) = credential::obtain(&resolved, output.as_ref(), host).await?;
+    let (obtained, _) = credential::obtain(&resolved, output.as_ref(), scrubber).await?;
     for secret in obtained.token.iter().chain(obtained.client_identity.as_ref().map(|identity| &identity.key_pem)) {
         scrubber.learn_secret(secret);
     }

@@ -367,7 +367,9 @@ impl Wire {
             )
             .sides("https", "http"));
         }
-        let mut again = true;
+        // An API server ends an HTTP/2 connection after each 401 and each anonymous answer (since 1.29), under
+        // whatever else is on it; so a request that shares a connection may need more than one try.
+        let mut tries = 4;
         loop {
             progress.set(0);
             let lease = inner.acquire().await?;
@@ -381,10 +383,10 @@ impl Wire {
             let (reused, link) = (lease.reused, lease.link.clone());
             match inner.dispatch(lease, request, &target).await {
                 Ok((response, returned)) => return Ok(Begun { response, link, returned }),
-                // A kept connection may be gone by now. A request that surely was not read goes once more, and so
-                // does one that only reads.
-                Err(error) if reused && again && (error.is_canceled() || parts.method.is_safe()) => {
-                    again = false;
+                // A kept connection may be gone by now. Nothing that kaccess sends changes anything, reviews included,
+                // so it may be sent again.
+                Err(_) if reused && tries > 0 => {
+                    tries -= 1;
                     inner.forget(&link);
                 }
                 Err(error) => {

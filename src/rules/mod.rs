@@ -464,7 +464,7 @@ registry! {
     /// The kubeconfig.
     kubeconfig {
         kubeconfig_not_found, current_context_unset, context_cluster_missing, context_user_missing, context_not_found,
-        kubeconfig_unparsable, kubeconfig_ca_mismatch, token_has_whitespace,
+        kubeconfig_unparsable, kubeconfig_ca_mismatch, token_has_whitespace, credential_file_missing,
     }
     /// Credential plugins.
     exec { exec_plugin_not_found, exec_output_invalid, exec_failed, exec_timeout }

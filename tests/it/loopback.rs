@@ -58,6 +58,8 @@ fn kubeconfigs_that_cannot_be_used() {
     expect_fault("context-cluster-missing", &run, &["context-cluster-missing"]);
     let run = doctor(&file(&text.replace("user: u}", "user: gone}")), &[]);
     expect_fault("context-user-missing", &run, &["context-user-missing"]);
+    let run = doctor(&file(&text.replace("token: opaque-token-of-a-test", "tokenFile: not-there")), &[]);
+    expect_fault("credential-file-missing", &run, &["credential-file-missing"]);
     let run = doctor(&file("apiVersion: v1\nclusters: [\n- a: {\n"), &[]);
     expect_fault("kubeconfig-unparsable", &run, &["kubeconfig-unparsable"]);
 }

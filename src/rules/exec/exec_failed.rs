@@ -1,6 +1,7 @@
 //! The credential plugin ended with an error.
 
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::exec::exec_timeout;
 use crate::rules::{Case, Page, Rule, clip, seen};
 
 /// The rule.
@@ -20,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(run) = case.evidence.plugin.seen().filter(|run| run.exit_code != Some(0)) else { return Vec::new() };
+    let Some(run) = case.evidence.plugin.seen().filter(|run| run.exit_code != Some(0) && !exec_timeout::timed_out(run)) else { return Vec::new() };
     let code = run.exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
     let said = run.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing on stderr");
     let finding = RULE

@@ -1,6 +1,7 @@
 //! The credential plugin did not end in time.
 
 use crate::evidence::FailureKind;
+use crate::evidence::credential::PluginRun;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
@@ -21,13 +22,22 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::Timeout]) else { return Vec::new() };
+    let (path, detail) = match (case.evidence.plugin.seen(), failed_as(&case.evidence.plugin, &[FailureKind::Timeout])) {
+        (Some(run), _) if timed_out(run) => ("/plugin/seen/outputError", run.output_error.clone().unwrap_or_default()),
+        (_, Some(failure)) => ("/plugin/failed/detail", failure.detail.clone()),
+        _ => return Vec::new(),
+    };
     let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
     let command = exec.map_or_else(|| "the plugin".to_owned(), |exec| format!("{} {}", exec.command, exec.args.join(" ")));
     vec![RULE.finding(
         Confidence::Certain,
         "The plugin was still running when its time was up; kubectl would wait for it without end.",
-        seen("/plugin/failed/detail", failure.detail.clone()),
+        seen(path, detail),
         Step::command("Run it by hand in a terminal and finish what it asks for", command.trim().to_owned()),
     )]
+}
+
+/// The run was ended at the limit.
+pub fn timed_out(run: &PluginRun) -> bool {
+    run.exit_code.is_none() && run.output_error.as_deref().is_some_and(|error| error.contains("did not end within"))
 }

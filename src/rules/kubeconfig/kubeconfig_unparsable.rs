@@ -21,7 +21,18 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::Malformed, FailureKind::Unreadable]) else { return Vec::new() };
-    let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::text("Repair the place named above, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you)."))]
+    let kinds = [FailureKind::Malformed, FailureKind::Unreadable];
+    let (failure, path) = match (failed_as(&case.evidence.kubeconfig, &kinds), failed_as(&case.evidence.credential, &kinds[..1])) {
+        (Some(failure), _) => (failure, "/kubeconfig/failed/detail"),
+        (None, Some(failure)) => (failure, "/credential/failed/detail"),
+        (None, None) => return Vec::new(),
+    };
+    vec![RULE.finding(
+        Confidence::Certain,
+        failure.detail.clone(),
+        seen(path, failure.detail.clone()),
+        Step::text(
+            "Repair the place named above, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
+        ),
+    )]
 }
