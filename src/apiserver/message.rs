@@ -47,7 +47,7 @@ texts! {
     /// Consequence: the authenticator for this issuer never came up.
     OIDC_NOT_INITIALIZED = "oidc-not-initialized", r"oidc: authenticator not initialized";
     /// The key set's URL answered with another status than 200.
-    JWKS_HTTP = "jwks-http", r"fetching keys oidc: get keys failed: (?P<status>\d{3}) (?P<reason>[A-Za-z -]*?)(?: (?P<body>[<{][^\n]*))?$";
+    JWKS_HTTP = "jwks-http", r"fetching keys oidc: get keys failed: (?P<status>\d{3}) (?P<reason>[A-Za-z -]*[A-Za-z])";
     /// The key set's URL could not be reached.
     JWKS_UNREACHABLE = "jwks-unreachable", r#"fetching keys oidc: get keys failed:? Get "(?P<url>[^"]+)": (?P<error>[^\n\]]+)"#;
     /// The key set is not what Go's JOSE library reads.

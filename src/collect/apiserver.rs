@@ -345,7 +345,9 @@ const KEPT_FLAGS: &[&str] = &[
 /// # Errors
 /// As [`Api::get`]; 404 before Kubernetes 1.36.
 pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
-    let answer = api.send("GET", "/flagz", None, "text/plain", Limits::default()).await?;
+    // The text form's separator changes with every server start, on purpose; the structured form is a beta of 1.36.
+    let accept = "application/json;v=v1beta1;g=config.k8s.io;as=Flagz, application/json;v=v1alpha1;g=config.k8s.io;as=Flagz, text/plain";
+    let answer = api.send("GET", "/flagz", None, accept, Limits::default()).await?;
     if !answer.status.is_success() {
         let failure = api.refusal(&answer);
         return Err(match failure.kind {
@@ -354,15 +356,38 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
             _ => failure,
         });
     }
+    let text = String::from_utf8_lossy(&answer.body);
+    let pairs: Vec<(String, String)> = match serde_json::from_str::<Value>(&text) {
+        Ok(document) => document
+            .get("flags")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect(),
+        Err(_) => text.lines().filter_map(flag_line).collect(),
+    };
+    if pairs.is_empty() {
+        return Err(Failure::new(FailureKind::Protocol, "the answer of /flagz holds no flags"));
+    }
     let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for line in String::from_utf8_lossy(&answer.body).lines() {
-        let Some((name, value)) = line.trim().trim_start_matches("--").split_once('=') else { continue };
+    for (name, value) in pairs {
         if KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) {
-            let value = scrubber.text_limited(value, 1024);
-            flags.entry(name.to_owned()).or_default().extend(flag_values(name, &value));
+            let value = scrubber.text_limited(&value, 1024);
+            flags.entry(name.clone()).or_default().extend(flag_values(&name, &value));
         }
     }
+    flags.retain(|_, values| !values.is_empty());
     Ok(Flags { source: "/flagz".to_owned(), flags, authentication_configuration: None, complete: true })
+}
+
+/// One line of the text form: a name, then `=`, `:`, `: ` or a blank, then the value.
+fn flag_line(line: &str) -> Option<(String, String)> {
+    let line = line.trim().trim_start_matches("--");
+    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))?;
+    let (name, rest) = line.split_at(end);
+    let value = rest.strip_prefix(": ").or_else(|| rest.strip_prefix([':', '=', ' ']))?;
+    (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
 }
 
 /// `/flagz` prints lists as Go does, `[a,b]`; an unset list or text gives no value.
@@ -388,6 +413,13 @@ mod tests {
         assert_eq!(metrics.issuers.len(), 1);
         assert_eq!(metrics.issuers[0].failures, 4);
         assert!(metrics.issuers[0].keys_fetched_at.is_none());
+    }
+
+    #[test]
+    fn flag_lines_of_every_separator_are_read() {
+        for line in ["oidc-issuer-url=https://i/r", "oidc-issuer-url: https://i/r", "oidc-issuer-url:https://i/r", "oidc-issuer-url https://i/r"] {
+            assert_eq!(flag_line(line), Some(("oidc-issuer-url".to_owned(), "https://i/r".to_owned())), "{line}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The token holds white space or a line feed.
 
+use crate::evidence::credential::TokenProblem;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -20,10 +21,15 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// The problem is one of white space only.
+pub fn is_whitespace(problem: &TokenProblem) -> bool {
+    problem.part == "token" && (problem.detail.contains("white space") || problem.detail.contains("line break"))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(token) = case.token() else { return Vec::new() };
     let Some((index, problem)) =
-        token.problems.iter().enumerate().find(|(_, problem)| problem.part == "token" && problem.detail.contains("white space"))
+        token.problems.iter().enumerate().find(|(_, problem)| is_whitespace(problem))
     else {
         return Vec::new();
     };

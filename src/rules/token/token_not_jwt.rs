@@ -2,6 +2,7 @@
 
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity};
+use crate::rules::kubeconfig::token_has_whitespace;
 use crate::rules::{Case, Page, Rule, renewal, seen};
 
 /// The rule.
@@ -25,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !matches!(token.kind, TokenKind::Opaque | TokenKind::Jwe | TokenKind::Jwt | TokenKind::ServiceAccount) {
         return Vec::new();
     }
-    let damaged = token.problems.iter().position(|problem| problem.part != "token" || !problem.detail.contains("white space"));
+    let damaged = token.problems.iter().position(|problem| !token_has_whitespace::is_whitespace(problem));
     let Some(index) = damaged else { return Vec::new() };
     // An opaque token may be good for a token file or webhook: only the damage is certain.
     let confidence = if token.kind == TokenKind::Opaque || token.kind == TokenKind::Jwe { Confidence::Likely } else { Confidence::Certain };
