@@ -141,10 +141,6 @@ fn blank_secret_shapes(text: &str) -> String {
             (r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*:[^\s/@]*@", "$1[redacted]@"),
             (r"(?i)\b(X-Amz-(?:Signature|Security-Token|Credential))=[^&\s]+", "$1=[redacted]"),
             (
-                r#"(?i)((?:[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|passphrase|credential|assertion|cookie))["']?\s*[:=]\s*)(?:"[^"]*"|'[^']*'|[^\s,;&"']+)"#,
-                "$1[redacted]",
-            ),
-            (
                 r#"(?i)(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)\s+[^\s-][^\s]*"#,
                 "$1 [redacted]",
             ),
@@ -153,6 +149,12 @@ fn blank_secret_shapes(text: &str) -> String {
         .map(|(pattern, replacement)| (Regex::new(pattern).expect("constant pattern"), replacement))
         .collect()
     });
+    static PAIR: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?i)(?P<name>[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|passphrase|credential|assertion|cookie)["']?)(?P<sign>\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&"']+)"#,
+        )
+        .expect("constant pattern")
+    });
     static RANDOM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/=~-]{24,}").expect("constant pattern"));
     let mut text = text.to_owned();
     for (shape, replacement) in SHAPES.iter() {
@@ -160,6 +162,17 @@ fn blank_secret_shapes(text: &str) -> String {
             text = shape.replace_all(&text, *replacement).into_owned();
         }
     }
+    let text = PAIR.replace_all(&text, |found: &regex::Captures<'_>| {
+        // "verify token: oidc: ..." is a sentence; no value ends with a colon.
+        let value = &found["value"];
+        let lower = found["name"].to_lowercase();
+        let prose = found["sign"].contains(':')
+            && found["sign"].ends_with(' ')
+            && !lower.contains("pass")
+            && !lower.contains("secret")
+            && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b':');
+        if prose || value.ends_with(':') { found[0].to_owned() } else { format!("{}{}{REDACTED}", &found["name"], &found["sign"]) }
+    });
     RANDOM
         .replace_all(&text, |found: &regex::Captures<'_>| {
             let word = &found[0];
@@ -226,6 +239,9 @@ mod tests {
             "/realms/platform/.well-known/openid-configuration",
             "Get \"https://localhost:8443/realms/Platform\": dial tcp: lookup x on 10.0.0.2:53: no such host",
             "invalid bearer token",
+            "[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"account\"]]",
+            "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden",
+            "the token: field",
             "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess",
         ] {
             assert_eq!(scrubber.text(text), text);
