@@ -89,10 +89,15 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() { NONE } else { GOOD };
-            // A closed pipe is no failure of ours.
-            let _ = error.print();
-            return code;
+            if !error.use_stderr() {
+                // A closed pipe is no failure of ours.
+                let _ = error.print();
+                return GOOD;
+            }
+            // clap quotes the word it does not understand, and that may be a token in the wrong place.
+            let text = crate::secret::Scrubber::default().text(&error.render().to_string());
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+            return NONE;
         }
     };
     colored::control::set_override(flags::wants_colour(&cli.output, host));
