@@ -171,7 +171,11 @@ fn blank_secret_shapes(text: &str) -> String {
             && !lower.contains("pass")
             && !lower.contains("secret")
             && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b':');
-        if prose || value.ends_with(':') { found[0].to_owned() } else { format!("{}{}{REDACTED}", &found["name"], &found["sign"]) }
+        if prose || value.ends_with(':') {
+            found[0].to_owned()
+        } else {
+            format!("{}{}{REDACTED}", &found["name"], &found["sign"])
+        }
     });
     RANDOM
         .replace_all(&text, |found: &regex::Captures<'_>| {

@@ -89,9 +89,8 @@ pub struct Recognised {
 pub fn recognise(line: &str) -> Vec<Recognised> {
     static SET: LazyLock<RegexSet> =
         LazyLock::new(|| RegexSet::new(TEXTS.iter().map(|text| text.pattern)).expect("constant patterns"));
-    static EACH: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-        TEXTS.iter().map(|text| Regex::new(text.pattern).expect("constant pattern")).collect()
-    });
+    static EACH: LazyLock<Vec<Regex>> =
+        LazyLock::new(|| TEXTS.iter().map(|text| Regex::new(text.pattern).expect("constant pattern")).collect());
     let plain = unescape(line);
     SET.matches(&plain)
         .into_iter()
@@ -139,7 +138,7 @@ pub fn forbidden(text: &str) -> Option<Forbidden> {
     });
     let candidates = [text.to_owned(), unescape(text)];
     let found = candidates.iter().find_map(|plain| PATTERN.captures(plain))?;
-    
+
     let field = |name: &str| found.name(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
     let html = |text: String| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     let quoted = |text: String| go_unquote(&html(text));
@@ -203,13 +202,16 @@ mod tests {
 
     #[test]
     fn the_first_incidents_lines_are_recognised() {
-        let line = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>";
+        let line =
+            "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>";
         let found = recognise(line);
         assert_eq!(found[0].text, &OIDC_INIT_HTTP);
         assert_eq!(found[0].fields["status"], "403");
         assert_eq!(found[0].fields["body"], "<html>");
         assert_eq!(
-            names(r#"E1 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: authenticator not initialized]""#),
+            names(
+                r#"E1 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: authenticator not initialized]""#
+            ),
             ["oidc-not-initialized"]
         );
     }
@@ -217,7 +219,9 @@ mod tests {
     #[test]
     fn a_proxys_refusal_is_not_the_issuers() {
         assert_eq!(
-            names(r#"oidc authenticator: initializing plugin: Get "https://i/.well-known/openid-configuration": Forbidden"#),
+            names(
+                r#"oidc authenticator: initializing plugin: Get "https://i/.well-known/openid-configuration": Forbidden"#
+            ),
             ["oidc-init-proxy"]
         );
     }
@@ -233,7 +237,9 @@ mod tests {
 
     #[test]
     fn jwks_refusals_carry_the_status() {
-        let found = recognise("[invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden <html>");
+        let found = recognise(
+            "[invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden <html>",
+        );
         assert_eq!(found[0].text, &JWKS_HTTP);
         assert_eq!(found[0].fields["status"], "403");
     }
@@ -242,7 +248,9 @@ mod tests {
     fn nobody_claimed_needs_the_bare_text() {
         assert_eq!(names("invalid bearer token"), ["nobody-claimed"]);
         assert_eq!(names("[invalid bearer token, unknown]"), ["nobody-claimed"]);
-        assert!(names("[invalid bearer token, service account token has expired]").contains(&"service-account-expired"));
+        assert!(
+            names("[invalid bearer token, service account token has expired]").contains(&"service-account-expired")
+        );
         assert!(!names("[invalid bearer token, service account token has expired]").contains(&"nobody-claimed"));
     }
 
@@ -261,6 +269,8 @@ mod tests {
         assert_eq!(tail.question.group, "apps");
         assert!(tail.reason.starts_with("RBAC:"));
         assert!(forbidden(r#"pods "x" is forbidden: violates PodSecurity "restricted:latest": x"#).is_none());
-        assert!(forbidden(r#"clusterroles "x" is forbidden: user "a" (groups=["b"]) is attempting to grant"#).is_none());
+        assert!(
+            forbidden(r#"clusterroles "x" is forbidden: user "a" (groups=["b"]) is attempting to grant"#).is_none()
+        );
     }
 }

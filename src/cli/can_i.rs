@@ -36,9 +36,11 @@ pub enum Method {
 
 /// Flags of `can-i`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kaccess can-i list pods\n  kaccess can-i get pods/log -n dev\n  kaccess can-i create deployments.apps -A\n  \
+#[command(
+    after_help = "Examples:\n  kaccess can-i list pods\n  kaccess can-i get pods/log -n dev\n  kaccess can-i create deployments.apps -A\n  \
     kaccess can-i list pods --as-group oidc:backend     somebody in that group, with system:authenticated\n  kaccess can-i get /metrics\n\n\
-    Exit codes: 0 yes, 1 no, 2 the question could not be put.")]
+    Exit codes: 0 yes, 1 no, 2 the question could not be put."
+)]
 pub struct CanIArgs {
     /// get, list, watch, create, update, patch, delete, ... or * for all
     verb: String,
@@ -76,7 +78,10 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
     let asked = runtime.block_on(async { ask(host, &resolved, &flags, arguments, &scrubber).await });
     runtime.shutdown_timeout(Duration::ZERO);
     let (answered, question, subject) = asked.map_err(|failure| unanswered(&failure))?;
@@ -111,7 +116,9 @@ fn unanswered(failure: &Failure) -> Error {
     let text = format!("the question could not be put: {}", failure.detail);
     match (&failure.needs, failure.kind) {
         (Some(needs), _) => Error::new(text, format!("it needs {needs}")),
-        (None, FailureKind::Unauthorized) => Error::new(text, "the API server does not accept this credential; kaccess doctor says why"),
+        (None, FailureKind::Unauthorized) => {
+            Error::new(text, "the API server does not accept this credential; kaccess doctor says why")
+        }
         _ => Error::new(text, "kaccess doctor looks at the whole way"),
     }
 }
@@ -127,7 +134,13 @@ fn method_words(method: &str) -> &'static str {
 
 fn subject_words(subject: &User) -> String {
     let groups = subject.groups.join(", ");
-    if subject.username.is_empty() { format!("somebody in {groups}") } else if groups.is_empty() { subject.username.clone() } else { format!("{} in {groups}", subject.username) }
+    if subject.username.is_empty() {
+        format!("somebody in {groups}")
+    } else if groups.is_empty() {
+        subject.username.clone()
+    } else {
+        format!("{} in {groups}", subject.username)
+    }
 }
 
 fn view(answered: &Answer, question: &Question, subject: &User) -> Value {
@@ -178,11 +191,22 @@ async fn ask(
             let run = run?;
             if output.is_none() {
                 let said = run.stderr.lines().last().unwrap_or_default();
-                return Err(Failure::new(FailureKind::PluginFailed, format!("{}; its last word: {said}", run.output_error.unwrap_or_else(|| "the credential plugin failed".to_owned()))));
+                return Err(Failure::new(
+                    FailureKind::PluginFailed,
+                    format!(
+                        "{}; its last word: {said}",
+                        run.output_error.unwrap_or_else(|| "the credential plugin failed".to_owned())
+                    ),
+                ));
             }
             output
         }
-        Some(_) => return Err(Failure::new(FailureKind::Declined, "the credential comes from a plugin, and --no-exec was given")),
+        Some(_) => {
+            return Err(Failure::new(
+                FailureKind::Declined,
+                "the credential comes from a plugin, and --no-exec was given",
+            ));
+        }
         None => None,
     };
     let (obtained, _) = credential::obtain(resolved, output.as_ref(), scrubber).await?;
@@ -203,7 +227,9 @@ async fn ask(
         },
         host,
     )?;
-    let api = |impersonation: Option<&Impersonation>| Api::with_credential(wire.clone(), &resolved.server, &obtained, impersonation, scrubber);
+    let api = |impersonation: Option<&Impersonation>| {
+        Api::with_credential(wire.clone(), &resolved.server, &obtained, impersonation, scrubber)
+    };
     let own = api(None)?;
     let question = question(arguments, resolved, &own).await?;
     let wanted = &resolved.impersonation;
@@ -215,7 +241,9 @@ async fn ask(
     }
     let user = wanted.user.clone().unwrap_or_default();
     let mut groups = wanted.groups.clone();
-    if !groups.iter().any(|group| group == "system:authenticated" || group == "system:unauthenticated") && user != "system:anonymous" {
+    if !groups.iter().any(|group| group == "system:authenticated" || group == "system:unauthenticated")
+        && user != "system:anonymous"
+    {
         groups.push("system:authenticated".to_owned());
     }
     let subject = User { username: user, groups, ..User::default() };
@@ -235,7 +263,9 @@ async fn ask(
                     impersonation.user = Some("kaccess:somebody".to_owned());
                 }
                 impersonation.groups.clone_from(&subject.groups);
-                self_review(&api(Some(&impersonation))?, &question).await.map(|check| Answer { check, method: "impersonation" })
+                self_review(&api(Some(&impersonation))?, &question)
+                    .await
+                    .map(|check| Answer { check, method: "impersonation" })
             }
             Method::Computed => computed(&own, &subject, &question).await,
         };
@@ -264,9 +294,14 @@ async fn review(api: &Api, subject: &User, question: &Question) -> Result<Check,
 
 async fn computed(api: &Api, subject: &User, question: &Question) -> Result<Answer, Failure> {
     let lists = rbac::rbac(api, subject, "self").await?;
-    let grant = authz::grants(&lists, subject, question).first().map(|grant| format!("{} {:?}", grant.binding.kind, grant.binding.name));
+    let grant = authz::grants(&lists, subject, question)
+        .first()
+        .map(|grant| format!("{} {:?}", grant.binding.kind, grant.binding.name));
     if grant.is_none() && !lists.unread.is_empty() {
-        return Err(Failure::new(FailureKind::Forbidden, format!("not everything could be read: {}", lists.unread.join("; "))));
+        return Err(Failure::new(
+            FailureKind::Forbidden,
+            format!("not everything could be read: {}", lists.unread.join("; ")),
+        ));
     }
     let check = Check {
         question: question.clone(),
@@ -281,7 +316,9 @@ async fn computed(api: &Api, subject: &User, question: &Question) -> Result<Answ
 async fn question(arguments: &CanIArgs, resolved: &Resolved, api: &Api) -> Result<Question, Failure> {
     let verb = arguments.verb.clone();
     if !resources::VERBS.contains(&verb.as_str()) && !arguments.resource.starts_with('/') {
-        let near = resources::nearest(&verb.to_lowercase(), resources::VERBS.iter().copied()).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        let near = resources::nearest(&verb.to_lowercase(), resources::VERBS.iter().copied())
+            .map(|near| format!(" (did you mean {near}?)"))
+            .unwrap_or_default();
         note(&format!("Warning: verb '{verb}' is not a known verb{near}"));
     }
     if arguments.resource.starts_with('/') {
@@ -301,7 +338,10 @@ async fn question(arguments: &CanIArgs, resolved: &Resolved, api: &Api) -> Resul
     if known.is_none() && word != "*" {
         known = discover(api, word).await;
         if known.is_none() {
-            let near = resources::nearest(&word.to_lowercase(), resources::RESOURCES.iter().map(|resource| resource.name)).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+            let near =
+                resources::nearest(&word.to_lowercase(), resources::RESOURCES.iter().map(|resource| resource.name))
+                    .map(|near| format!(" (did you mean {near}?)"))
+                    .unwrap_or_default();
             note(&format!("Warning: the server doesn't have a resource type '{word}'{near}"));
         }
     }
@@ -338,12 +378,25 @@ async fn discover(api: &Api, word: &str) -> Option<(String, String, bool, Vec<St
     };
     for group in list.get("items")?.as_array()? {
         let group_name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        if wanted.is_some_and(|wanted| wanted != group_name && wanted.split_once('.').is_none_or(|(_, rest)| rest != group_name)) {
+        if wanted.is_some_and(|wanted| {
+            wanted != group_name && wanted.split_once('.').is_none_or(|(_, rest)| rest != group_name)
+        }) {
             continue;
         }
-        for resource in group.get("versions")?.as_array()?.iter().filter_map(|version| version.get("resources")?.as_array()).flatten() {
+        for resource in group
+            .get("versions")?
+            .as_array()?
+            .iter()
+            .filter_map(|version| version.get("resources")?.as_array())
+            .flatten()
+        {
             let text = |field: &str| resource.get(field).and_then(Value::as_str).unwrap_or_default();
-            let short = resource.get("shortNames").and_then(Value::as_array).into_iter().flatten().any(|short| short.as_str() == Some(name));
+            let short = resource
+                .get("shortNames")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .any(|short| short.as_str() == Some(name));
             if text("resource") == name || text("singularResource") == name || short {
                 let subresources = resource
                     .get("subresources")
@@ -352,7 +405,12 @@ async fn discover(api: &Api, word: &str) -> Option<(String, String, bool, Vec<St
                     .flatten()
                     .filter_map(|sub| sub.get("subresource")?.as_str().map(str::to_owned))
                     .collect();
-                return Some((group_name.to_owned(), text("resource").to_owned(), text("scope") == "Namespaced", subresources));
+                return Some((
+                    group_name.to_owned(),
+                    text("resource").to_owned(),
+                    text("scope") == "Namespaced",
+                    subresources,
+                ));
             }
         }
     }

@@ -134,7 +134,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         runtime.shutdown_background();
         interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
             || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
-        let text = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
+        let text = serde_json::to_string_pretty(&evidence)
+            .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
         if let Some(path) = &arguments.save {
             save(path, &text)?;
             note(&format!("evidence written to {}", path.display()));
@@ -155,8 +156,12 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         match output.format() {
             Format::Table => terminal::doctor(&report, &evidence, look, &mut text)?,
             Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
-            Format::Json => json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?,
-            Format::Yaml => json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?,
+            Format::Json => {
+                json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
+            }
+            Format::Yaml => {
+                json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
+            }
         }
     }
     if !output.quiet {
@@ -180,28 +185,45 @@ fn other_issuer(evidence: &Evidence) -> Option<String> {
     let case = Case::new(evidence);
     let probed = evidence.issuer.target.seen().map(|target| target.url.clone());
     let (configuration, _) = case.configuration.as_ref()?;
-    if case.accepted() || configuration.jwt.is_empty() || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer.url) == probed.as_ref()) {
+    if case.accepted()
+        || configuration.jwt.is_empty()
+        || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer.url) == probed.as_ref())
+    {
         return None;
     }
     configuration.jwt.first().map(|jwt| jwt.issuer.url.clone())
 }
 
-fn plan_of(host: &Host, connection: &ConnectionArgs, arguments: &DoctorArgs, scrubber: &Scrubber) -> Result<Plan, Error> {
+fn plan_of(
+    host: &Host,
+    connection: &ConnectionArgs,
+    arguments: &DoctorArgs,
+    scrubber: &Scrubber,
+) -> Result<Plan, Error> {
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
-    let error = arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    let error =
+        arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
     let question = error.as_deref().and_then(message::forbidden).map(|found| found.question);
     let oidc_ca = arguments
         .oidc_ca_file
         .as_ref()
-        .map(|path| std::fs::read_to_string(path).map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display()))))
+        .map(|path| {
+            std::fs::read_to_string(path)
+                .map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display())))
+        })
         .transpose()?;
     let configuration = arguments
         .apiserver_config
         .as_ref()
         .map(|path| -> Result<_, Error> {
-            let text = std::fs::read_to_string(path).map_err(|error| Error::plain(format!("--apiserver-config {}: {error}", path.display())))?;
-            let flags = configuration::parse_flags_text(&text, &path.display().to_string())
-                .map_err(|error| Error::new(format!("--apiserver-config {}: {error}", path.display()), "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration"))?;
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Error::plain(format!("--apiserver-config {}: {error}", path.display())))?;
+            let flags = configuration::parse_flags_text(&text, &path.display().to_string()).map_err(|error| {
+                Error::new(
+                    format!("--apiserver-config {}: {error}", path.display()),
+                    "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration",
+                )
+            })?;
             Ok(Ok(flags))
         })
         .transpose()?;
@@ -210,7 +232,12 @@ fn plan_of(host: &Host, connection: &ConnectionArgs, arguments: &DoctorArgs, scr
     }
     let public_resolver = match arguments.public_resolver.as_str() {
         "off" => None,
-        address => Some(address.parse().map_err(|_| Error::new(format!("--public-resolver {address:?} is no address"), "give an IP address such as 9.9.9.9, or off"))?),
+        address => Some(address.parse().map_err(|_| {
+            Error::new(
+                format!("--public-resolver {address:?} is no address"),
+                "give an IP address such as 9.9.9.9, or off",
+            )
+        })?),
     };
     Ok(Plan {
         flags,
@@ -262,13 +289,21 @@ fn text_or_file(value: &str) -> Result<String, Error> {
 
 fn load_evidence(path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|error| Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save"))?;
+    let file = std::fs::File::open(path).map_err(|error| {
+        Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save")
+    })?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
-        return Err(Error::new(format!("--from {name}: is a directory"), "give a file written by kaccess doctor --save"));
+        return Err(Error::new(
+            format!("--from {name}: is a directory"),
+            "give a file written by kaccess doctor --save",
+        ));
     }
     if metadata.len() > EVIDENCE_LIMIT {
-        return Err(Error::new(format!("--from {name}: {} bytes are too many for evidence", metadata.len()), format!("evidence files have at most {EVIDENCE_LIMIT} bytes")));
+        return Err(Error::new(
+            format!("--from {name}: {} bytes are too many for evidence", metadata.len()),
+            format!("evidence files have at most {EVIDENCE_LIMIT} bytes"),
+        ));
     }
     let mut bytes = Vec::new();
     file.take(EVIDENCE_LIMIT).read_to_end(&mut bytes)?;
@@ -277,8 +312,17 @@ fn load_evidence(path: &Path) -> Result<Evidence, Error> {
 
 fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
     let hint = "give a file written by kaccess doctor --save, whole";
-    let value: serde_json::Value = serde_json::from_slice(bytes)
-        .map_err(|error| Error::new(format!("{name} is no evidence: {:?} error at line {} column {}", error.classify(), error.line(), error.column()), hint))?;
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
+        Error::new(
+            format!(
+                "{name} is no evidence: {:?} error at line {} column {}",
+                error.classify(),
+                error.line(),
+                error.column()
+            ),
+            hint,
+        )
+    })?;
     let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
     if schema != SCHEMA {
         return Err(Error::new(
@@ -286,7 +330,8 @@ fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
             "use the kaccess version that wrote it, or look again with this one",
         ));
     }
-    serde_json::from_value(value).map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
+    serde_json::from_value(value)
+        .map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
 }
 
 /// Writes a file whole or not at all; an old one stays when writing fails.

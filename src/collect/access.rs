@@ -85,7 +85,8 @@ pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Resul
         "kind": "SelfSubjectRulesReview",
         "spec": { "namespace": namespace },
     });
-    let rules = async { api.review::<_, Value>("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await };
+    let rules =
+        async { api.review::<_, Value>("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await };
     let (answers, rules) = tokio::join!(join_all(questions.iter().map(|question| self_review(api, question))), rules);
     let mut access = Access::default();
     let mut failure = None;
@@ -101,7 +102,9 @@ pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Resul
     }
     match failure {
         Some(failure) if access.checks.is_empty() => Err(match failure.kind {
-            FailureKind::Forbidden => failure.needs("create on selfsubjectaccessreviews.authorization.k8s.io (ClusterRole system:basic-user)"),
+            FailureKind::Forbidden => {
+                failure.needs("create on selfsubjectaccessreviews.authorization.k8s.io (ClusterRole system:basic-user)")
+            }
             _ => failure,
         }),
         _ => Ok(access),
@@ -111,7 +114,13 @@ pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Resul
 fn read_rules(namespace: &str, answer: &Value) -> Rules {
     let status = answer.get("status").cloned().unwrap_or_default();
     let strings = |rule: &Value, name: &str| -> Vec<String> {
-        rule.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        rule.get(name)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
     };
     let list = |name: &str| status.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     Rules {

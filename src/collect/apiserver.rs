@@ -34,7 +34,12 @@ pub struct Api {
 impl Api {
     /// An API without any credential.
     pub fn anonymous(wire: Wire, server: &url::Url, scrubber: &Scrubber) -> Self {
-        Self { wire, base: server.path().trim_end_matches('/').to_owned(), headers: Vec::new(), scrubber: scrubber.clone() }
+        Self {
+            wire,
+            base: server.path().trim_end_matches('/').to_owned(),
+            headers: Vec::new(),
+            scrubber: scrubber.clone(),
+        }
     }
 
     /// An API with a credential and, where asked for, impersonation. A client certificate belongs into the wire.
@@ -168,7 +173,9 @@ pub fn http_answer(
     now: Timestamp,
     scrubber: &Scrubber,
 ) -> HttpAnswer {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|value| scrubber.text_limited(value, 300));
+    let header = |name: &str| {
+        headers.get(name).and_then(|value| value.to_str().ok()).map(|value| scrubber.text_limited(value, 300))
+    };
     HttpAnswer {
         method: method.to_owned(),
         url: url.split('?').next().unwrap_or_default().to_owned(),
@@ -224,13 +231,12 @@ pub async fn token_review(reviewer: &Api, token: &Secret, scrubber: &Scrubber) -
         "kind": "TokenReview",
         "spec": { "token": token.expose() },
     });
-    let answer: Value = reviewer
-        .review("/apis/authentication.k8s.io/v1/tokenreviews", &review)
-        .await
-        .map_err(|failure| match failure.kind {
+    let answer: Value = reviewer.review("/apis/authentication.k8s.io/v1/tokenreviews", &review).await.map_err(
+        |failure| match failure.kind {
             FailureKind::Forbidden => failure.needs("create on tokenreviews.authentication.k8s.io (cluster scope)"),
             _ => failure,
-        })?;
+        },
+    )?;
     let status = answer.get("status").cloned().unwrap_or_default();
     let user = status.get("user").cloned().unwrap_or_default();
     let authenticated = status.get("authenticated").and_then(Value::as_bool).unwrap_or(false);
@@ -280,7 +286,11 @@ pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, F
 
 /// Lower-case hex SHA-256.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// Picks the series about JWT authenticators and the authentication configuration.
@@ -320,7 +330,9 @@ fn parse_metrics(text: &str) -> Metrics {
             ("jwt_authenticator_jwks_fetch_last_timestamp_seconds", Some("failure")) => {
                 issuer.keys_failed_at = Timestamp::from_second(value as i64).ok();
             }
-            ("jwt_authenticator_jwks_fetch_last_key_set_info", _) => issuer.key_set_hash = label("hash").map(str::to_owned),
+            ("jwt_authenticator_jwks_fetch_last_key_set_info", _) => {
+                issuer.key_set_hash = label("hash").map(str::to_owned)
+            }
             _ => {}
         }
     }
@@ -335,9 +347,19 @@ fn parse_metrics(text: &str) -> Metrics {
 
 /// Flags that decide about access; the others are not kept.
 const KEPT_FLAGS: &[&str] = &[
-    "oidc-", "authentication-", "anonymous-auth", "service-account-issuer", "service-account-key-file", "api-audiences",
-    "client-ca-file", "requestheader-", "authorization-", "token-auth-file", "enable-bootstrap-token-auth",
-    "service-account-lookup", "feature-gates",
+    "oidc-",
+    "authentication-",
+    "anonymous-auth",
+    "service-account-issuer",
+    "service-account-key-file",
+    "api-audiences",
+    "client-ca-file",
+    "requestheader-",
+    "authorization-",
+    "token-auth-file",
+    "enable-bootstrap-token-auth",
+    "service-account-lookup",
+    "feature-gates",
 ];
 
 /// The flags in force, from `/flagz`.
@@ -351,8 +373,12 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
     if !answer.status.is_success() {
         let failure = api.refusal(&answer);
         return Err(match failure.kind {
-            FailureKind::Forbidden => failure.needs("get on the path /flagz (ClusterRole system:monitoring, Kubernetes 1.36 and later)"),
-            FailureKind::Unsupported => Failure::new(FailureKind::Unsupported, "this API server has no /flagz (it came with Kubernetes 1.36)"),
+            FailureKind::Forbidden => {
+                failure.needs("get on the path /flagz (ClusterRole system:monitoring, Kubernetes 1.36 and later)")
+            }
+            FailureKind::Unsupported => {
+                Failure::new(FailureKind::Unsupported, "this API server has no /flagz (it came with Kubernetes 1.36)")
+            }
             _ => failure,
         });
     }
@@ -392,7 +418,14 @@ fn flag_line(line: &str) -> Option<(String, String)> {
 
 /// `/flagz` prints lists as Go does, `[a,b]`; an unset list or text gives no value.
 fn flag_values(name: &str, value: &str) -> Vec<String> {
-    let lists = ["oidc-signing-algs", "api-audiences", "service-account-issuer", "service-account-key-file", "authorization-mode", "oidc-required-claim"];
+    let lists = [
+        "oidc-signing-algs",
+        "api-audiences",
+        "service-account-issuer",
+        "service-account-key-file",
+        "authorization-mode",
+        "oidc-required-claim",
+    ];
     let inner = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
     let parts: Vec<&str> = match inner {
         Some(inner) => inner.split([',', ' ']).collect(),
@@ -417,13 +450,21 @@ mod tests {
 
     #[test]
     fn flag_lines_of_every_separator_are_read() {
-        for line in ["oidc-issuer-url=https://i/r", "oidc-issuer-url: https://i/r", "oidc-issuer-url:https://i/r", "oidc-issuer-url https://i/r"] {
+        for line in [
+            "oidc-issuer-url=https://i/r",
+            "oidc-issuer-url: https://i/r",
+            "oidc-issuer-url:https://i/r",
+            "oidc-issuer-url https://i/r",
+        ] {
             assert_eq!(flag_line(line), Some(("oidc-issuer-url".to_owned(), "https://i/r".to_owned())), "{line}");
         }
     }
 
     #[test]
     fn dates_of_http_are_read() {
-        assert_eq!(http_date("Tue, 24 Nov 2026 10:00:00 GMT").map(|time| time.to_string()).as_deref(), Some("2026-11-24T10:00:00Z"));
+        assert_eq!(
+            http_date("Tue, 24 Nov 2026 10:00:00 GMT").map(|time| time.to_string()).as_deref(),
+            Some("2026-11-24T10:00:00Z")
+        );
     }
 }

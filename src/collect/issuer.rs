@@ -35,14 +35,19 @@ pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
         .map_err(|error| Failure::new(FailureKind::Malformed, format!("the issuer {url:?} is no URL: {error}")))?;
     let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     if !matches!(parsed.scheme(), "https" | "http") || host.is_empty() {
-        return Err(Failure::new(FailureKind::Malformed, format!("the issuer {url:?} has no host that could be asked"))
-            .sides("an https URL", url));
+        return Err(Failure::new(
+            FailureKind::Malformed,
+            format!("the issuer {url:?} has no host that could be asked"),
+        )
+        .sides("an https URL", url));
     }
     Ok(Target { url: url.to_owned(), origin: origin.to_owned(), laboratory: is_laboratory(&host), host })
 }
 
 fn is_laboratory(host: &str) -> bool {
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// The discovery URL, as go-oidc builds it: one slash at the end is dropped.
@@ -59,13 +64,21 @@ struct Fetched {
     redirects: Vec<String>,
 }
 
-async fn fetch(url: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Fetched, Failure> {
-    let mut at = url::Url::parse(url).map_err(|error| Failure::new(FailureKind::Malformed, format!("{url:?} is no URL: {error}")))?;
+async fn fetch(
+    url: &str,
+    agent: &str,
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<Fetched, Failure> {
+    let mut at = url::Url::parse(url)
+        .map_err(|error| Failure::new(FailureKind::Malformed, format!("{url:?} is no URL: {error}")))?;
     let laboratory = is_laboratory(at.host_str().unwrap_or_default().trim_matches(['[', ']']));
     let mut redirects = Vec::new();
     loop {
         let response = one(&at, agent, tls, host, scrubber).await?;
-        let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location =
+            response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let follow = response.status().is_redirection().then_some(location).flatten();
         let Some(location) = follow else {
             let status = response.status();
@@ -76,7 +89,9 @@ async fn fetch(url: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber:
         if redirects.len() == REDIRECTS {
             return Err(Failure::new(FailureKind::Limit, format!("{url} redirects more than {REDIRECTS} times")));
         }
-        let next = at.join(&location).map_err(|_| Failure::new(FailureKind::Protocol, format!("{at} redirects to something that is no URL")))?;
+        let next = at
+            .join(&location)
+            .map_err(|_| Failure::new(FailureKind::Protocol, format!("{at} redirects to something that is no URL")))?;
         if !allowed_target(&next, laboratory) {
             return Err(Failure::new(
                 FailureKind::Declined,
@@ -111,7 +126,13 @@ fn allowed_target(url: &url::Url, laboratory: bool) -> bool {
     }
 }
 
-async fn one(url: &url::Url, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<reqwest::Response, Failure> {
+async fn one(
+    url: &url::Url,
+    agent: &str,
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<reqwest::Response, Failure> {
     let decision = proxy::choose(host, url, None)?;
     let mut builder = reqwest::Client::builder()
         .user_agent(agent)
@@ -134,7 +155,12 @@ async fn one(url: &url::Url, agent: &str, tls: &TlsSettings, host: &Host, scrubb
         builder = builder.proxy(through);
     }
     let client = builder.build().map_err(|error| Failure::new(FailureKind::Bug, scrubber.text(&error.to_string())))?;
-    client.get(url.clone()).header(http::header::ACCEPT, "application/json").send().await.map_err(|error| network_failure(&error, url, scrubber))
+    client
+        .get(url.clone())
+        .header(http::header::ACCEPT, "application/json")
+        .send()
+        .await
+        .map_err(|error| network_failure(&error, url, scrubber))
 }
 
 /// reqwest's error as a failure, with the innermost cause as words.
@@ -148,7 +174,9 @@ fn network_failure(error: &reqwest::Error, url: &url::Url, scrubber: &Scrubber) 
             kind = match io.kind() {
                 std::io::ErrorKind::ConnectionRefused => FailureKind::Refused,
                 std::io::ErrorKind::TimedOut => FailureKind::Timeout,
-                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => FailureKind::Unreachable,
+                std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable => {
+                    FailureKind::Unreachable
+                }
                 std::io::ErrorKind::InvalidData => FailureKind::Tls,
                 _ => kind,
             };
@@ -185,15 +213,25 @@ async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, Failur
 ///
 /// # Errors
 /// When no answer came.
-pub async fn discovery(issuer: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Discovery, Failure> {
+pub async fn discovery(
+    issuer: &str,
+    agent: &str,
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<Discovery, Failure> {
     let url = discovery_url(issuer);
     let fetched = fetch(&url, agent, tls, host, scrubber).await?;
-    let mut answer = http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
-    let mut discovery = Discovery { user_agent: agent.to_owned(), redirects: fetched.redirects, ..Discovery::default() };
+    let mut answer =
+        http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
+    let mut discovery =
+        Discovery { user_agent: agent.to_owned(), redirects: fetched.redirects, ..Discovery::default() };
     if fetched.status == http::StatusCode::OK {
         match serde_json::from_slice::<Value>(&fetched.body) {
             Ok(document) if document.is_object() => {
-                let text = |name: &str| document.get(name).and_then(Value::as_str).map(|value| scrubber.text_limited(value, 1024));
+                let text = |name: &str| {
+                    document.get(name).and_then(Value::as_str).map(|value| scrubber.text_limited(value, 1024))
+                };
                 discovery.issuer = Some(text("issuer").unwrap_or_default());
                 discovery.jwks_uri = text("jwks_uri");
                 // The document is public and long; what matters of it stands in the fields.
@@ -216,16 +254,27 @@ fn category(error: &serde_json::Error) -> String {
 ///
 /// # Errors
 /// When no answer came, or the discovery document sends us where kaccess does not go.
-pub async fn jwks(issuer: &str, jwks_uri: &str, agent: &str, tls: &TlsSettings, host: &Host, scrubber: &Scrubber) -> Result<Jwks, Failure> {
+pub async fn jwks(
+    issuer: &str,
+    jwks_uri: &str,
+    agent: &str,
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<Jwks, Failure> {
     let base = url::Url::parse(issuer).map_err(|_| Failure::new(FailureKind::Malformed, "the issuer is no URL"))?;
     let laboratory = is_laboratory(base.host_str().unwrap_or_default());
     let target = url::Url::parse(jwks_uri)
         .map_err(|error| Failure::new(FailureKind::Malformed, format!("jwks_uri {jwks_uri:?} is no URL: {error}")))?;
     if !allowed_target(&target, laboratory) {
-        return Err(Failure::new(FailureKind::Declined, format!("jwks_uri leads to {}, where kaccess does not go", display(&target))));
+        return Err(Failure::new(
+            FailureKind::Declined,
+            format!("jwks_uri leads to {}, where kaccess does not go", display(&target)),
+        ));
     }
     let fetched = fetch(jwks_uri, agent, tls, host, scrubber).await?;
-    let mut answer = http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
+    let mut answer =
+        http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
     let mut jwks = Jwks { user_agent: agent.to_owned(), ..Jwks::default() };
     if fetched.status == http::StatusCode::OK {
         match signature::parse_key_set(&fetched.body) {
@@ -247,6 +296,9 @@ pub async fn jwks(issuer: &str, jwks_uri: &str, agent: &str, tls: &TlsSettings, 
 /// # Errors
 /// When there is no key set.
 pub fn check_signature(token: &Secret, jwks: &Jwks) -> Result<SignatureCheck, Failure> {
-    let document = jwks.document.as_ref().ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no key set to check against"))?;
+    let document = jwks
+        .document
+        .as_ref()
+        .ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no key set to check against"))?;
     Ok(signature::check(token.expose(), document))
 }

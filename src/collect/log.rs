@@ -61,7 +61,8 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             group.count += 1;
             group.last_line_number = log.lines;
             group.last_seen = stamp;
-            group.fields = found.fields.into_iter().map(|(name, value)| (name, scrubber.text_limited(&value, 512))).collect();
+            group.fields =
+                found.fields.into_iter().map(|(name, value)| (name, scrubber.text_limited(&value, 512))).collect();
         }
     }
     // The latest word first: what the server said last is what holds now.

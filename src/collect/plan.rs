@@ -27,7 +27,9 @@ use crate::evidence::access::Question;
 use crate::evidence::apiserver::{Flags, Reviewer};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::Route;
-use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, FailureKind, Issuer, Observation, Outcome, SCHEMA, Skip};
+use crate::evidence::{
+    Asked, ControlPlane, Endpoint, Evidence, Failure, FailureKind, Issuer, Observation, Outcome, SCHEMA, Skip,
+};
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 
@@ -126,7 +128,8 @@ impl Graph {
             let (outcome, give) = match needs {
                 Err(outcome) => (outcome, None),
                 Ok(needs) => {
-                    let budget = (timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed))).saturating_sub(began);
+                    let budget =
+                        (timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed))).saturating_sub(began);
                     // The plugin has a limit of its own and does not count against the run's.
                     let limit = if id == "plugin" { limit } else { limit.min(budget) };
                     match tokio::time::timeout(limit, work(needs)).await {
@@ -152,9 +155,16 @@ impl Graph {
             receiver.await.unwrap_or_else(|_| {
                 // The sender is dropped by an abort or a panic.
                 let outcome = if interrupted.load(Ordering::Relaxed) {
-                    Outcome::Skipped(Skip { because: "interrupt".to_owned(), text: "the run was interrupted".to_owned(), needs: None })
+                    Outcome::Skipped(Skip {
+                        because: "interrupt".to_owned(),
+                        text: "the run was interrupted".to_owned(),
+                        needs: None,
+                    })
                 } else {
-                    Outcome::Failed(Failure::new(FailureKind::Bug, format!("a bug in kaccess: the probe {id} broke off; please report it")))
+                    Outcome::Failed(Failure::new(
+                        FailureKind::Bug,
+                        format!("a bug in kaccess: the probe {id} broke off; please report it"),
+                    ))
                 };
                 Arc::new(Done { observation: Observation::at_rest(outcome), give: None, id })
             })
@@ -252,12 +262,17 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             }
             Ok((resolved, options))
         };
-        graph.probe("plugin", plan.exec.timeout + Duration::from_secs(2), needs, move |(resolved, options): (Arc<Resolved>, ExecOptions)| async move {
-            let exec = resolved.user.exec.clone().ok_or_else(|| Failure::new(FailureKind::Bug, "no plugin"))?;
-            let (run, output) = credential::run_plugin(&exec, &resolved, &host, &options, &scrubber).await;
-            let run = run?;
-            Ok((run, output.map(Arc::new)))
-        })
+        graph.probe(
+            "plugin",
+            plan.exec.timeout + Duration::from_secs(2),
+            needs,
+            move |(resolved, options): (Arc<Resolved>, ExecOptions)| async move {
+                let exec = resolved.user.exec.clone().ok_or_else(|| Failure::new(FailureKind::Bug, "no plugin"))?;
+                let (run, output) = credential::run_plugin(&exec, &resolved, &host, &options, &scrubber).await;
+                let run = run?;
+                Ok((run, output.map(Arc::new)))
+            },
+        )
     };
     let credential = {
         let (config, plugin, scrubber) = (kubeconfig.clone(), plugin.clone(), scrubber.clone());
@@ -269,7 +284,10 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 return Err(match &ran.observation.outcome {
                     Outcome::Seen(run) => Outcome::Skipped(Skip {
                         because: "plugin".to_owned(),
-                        text: run.output_error.clone().unwrap_or_else(|| "the credential plugin gave no credential".to_owned()),
+                        text: run
+                            .output_error
+                            .clone()
+                            .unwrap_or_else(|| "the credential plugin gave no credential".to_owned()),
                         needs: None,
                     }),
                     _ => skip_of(&ran.observation, "plugin"),
@@ -277,18 +295,23 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             }
             Ok((resolved, output))
         };
-        graph.probe("credential", SHORT, needs, move |(resolved, output): (Arc<Resolved>, Option<Arc<PluginOutput>>)| async move {
-            let (obtained, mut evidence) = credential::obtain(&resolved, output.as_deref(), &scrubber).await?;
-            if let Some(secret) = &obtained.token {
-                scrubber.learn_secret(secret);
-                evidence.token = Some(token::parse(secret.expose()));
-            }
-            if let Some(identity) = &obtained.client_identity {
-                scrubber.learn_secret(&identity.key_pem);
-                evidence.certificates = certificate::facts_from_pem(&identity.chain_pem).0;
-            }
-            Ok((evidence, Some(Arc::new(obtained))))
-        })
+        graph.probe(
+            "credential",
+            SHORT,
+            needs,
+            move |(resolved, output): (Arc<Resolved>, Option<Arc<PluginOutput>>)| async move {
+                let (obtained, mut evidence) = credential::obtain(&resolved, output.as_deref(), &scrubber).await?;
+                if let Some(secret) = &obtained.token {
+                    scrubber.learn_secret(secret);
+                    evidence.token = Some(token::parse(secret.expose()));
+                }
+                if let Some(identity) = &obtained.client_identity {
+                    scrubber.learn_secret(&identity.key_pem);
+                    evidence.certificates = certificate::facts_from_pem(&identity.chain_pem).0;
+                }
+                Ok((evidence, Some(Arc::new(obtained))))
+            },
+        )
     };
 
     // API endpoint: route -> dns -> tcp -> tls -> HTTP
@@ -312,7 +335,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((evidence, Some(way)))
         })
     };
-    let (endpoint_dns, endpoint_tcp) = reach(&mut graph, "endpoint-dns", "endpoint-tcp", &route, host, plan.public_resolver);
+    let (endpoint_dns, endpoint_tcp) =
+        reach(&mut graph, "endpoint-dns", "endpoint-tcp", &route, host, plan.public_resolver);
     let endpoint_tls = {
         let (route, tcp, host) = (route.clone(), endpoint_tcp.clone(), host.clone());
         let needs = async move {
@@ -331,8 +355,14 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let anonymous = {
-        let (route, tls, tcp, config, host, scrubber) =
-            (route.clone(), endpoint_tls.clone(), endpoint_tcp.clone(), kubeconfig.clone(), host.clone(), scrubber.clone());
+        let (route, tls, tcp, config, host, scrubber) = (
+            route.clone(),
+            endpoint_tls.clone(),
+            endpoint_tcp.clone(),
+            kubeconfig.clone(),
+            host.clone(),
+            scrubber.clone(),
+        );
         let needs = async move {
             let way: Way = need(&route).await?;
             need::<_, Arc<Vec<SocketAddr>>, _>(&tcp).await?;
@@ -340,20 +370,31 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
             Ok((way, wire, resolved))
         };
-        graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire, resolved): (Way, Option<Wire>, Arc<Resolved>)| async move {
-            let wire = match wire {
-                Some(wire) => wire,
-                None => way.wire(&host, None)?,
-            };
-            let api = Api::anonymous(wire.clone(), &resolved.server, &scrubber);
-            let answer = api.get("/version", Limits::default()).await?;
-            Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
-        })
+        graph.probe(
+            "endpoint-anonymous",
+            SHORT,
+            needs,
+            move |(way, wire, resolved): (Way, Option<Wire>, Arc<Resolved>)| async move {
+                let wire = match wire {
+                    Some(wire) => wire,
+                    None => way.wire(&host, None)?,
+                };
+                let api = Api::anonymous(wire.clone(), &resolved.server, &scrubber);
+                let answer = api.get("/version", Limits::default()).await?;
+                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
+            },
+        )
     };
     // The API with the credential: only over a connection that is trusted.
     let api = {
         let (route, tls, anonymous, config, credential, host, scrubber) = (
-            route.clone(), endpoint_tls.clone(), anonymous.clone(), kubeconfig.clone(), credential.clone(), host.clone(), scrubber.clone(),
+            route.clone(),
+            endpoint_tls.clone(),
+            anonymous.clone(),
+            kubeconfig.clone(),
+            credential.clone(),
+            host.clone(),
+            scrubber.clone(),
         );
         async move {
             let way: Way = need(&route).await?;
@@ -361,7 +402,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             let resolved: Arc<Resolved> = need(&config).await?;
             if way.url.scheme() == "https" {
                 let tls = tls.await;
-                if let Some(fault) = tls.observation.seen().and_then(|report| report.faults.first()).filter(|_| !resolved.insecure) {
+                if let Some(fault) =
+                    tls.observation.seen().and_then(|report| report.faults.first()).filter(|_| !resolved.insecure)
+                {
                     return Err(Skip {
                         because: "endpoint-tls".to_owned(),
                         text: format!("the credential is not sent to a server that is not trusted ({})", fault.detail),
@@ -381,7 +424,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 Some(identity) => way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?,
                 None => wire,
             };
-            Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), &scrubber).map_err(Outcome::<()>::Failed)
+            Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), &scrubber)
+                .map_err(Outcome::<()>::Failed)
         }
         .boxed()
         .shared()
@@ -417,20 +461,26 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             // A server too old for SelfSubjectReview, or one that denies it, still answers access reviews.
             match &who.observation.outcome {
                 Outcome::Seen(_) => {}
-                Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Forbidden) => {}
+                Outcome::Failed(failure)
+                    if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Forbidden) => {}
                 _ => return Err(skip_of(&who.observation, "identity")),
             }
             Ok((api, resolved, question))
         };
-        graph.probe("access", LONG, needs, move |(api, resolved, question): (Api, Arc<Resolved>, Option<Question>)| async move {
-            let mut questions = access::common_questions(&resolved.namespace);
-            if let Some(question) = question {
-                questions.retain(|other| *other != question);
-                questions.insert(0, question);
-            }
-            let access = access::access(&api, &questions, &resolved.namespace).await?;
-            Ok((access, Some(())))
-        })
+        graph.probe(
+            "access",
+            LONG,
+            needs,
+            move |(api, resolved, question): (Api, Arc<Resolved>, Option<Question>)| async move {
+                let mut questions = access::common_questions(&resolved.namespace);
+                if let Some(question) = question {
+                    questions.retain(|other| *other != question);
+                    questions.insert(0, question);
+                }
+                let access = access::access(&api, &questions, &resolved.namespace).await?;
+                Ok((access, Some(())))
+            },
+        )
     };
 
     // issuer
@@ -445,15 +495,20 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             }
             let done = credential.await;
             if let Some(token) = done.observation.seen().and_then(|credential| credential.token.as_ref()) {
-                let issuer = token.claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+                let issuer =
+                    token.claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
                 return match (token.kind, issuer) {
                     (TokenKind::Jwt, Some(issuer)) => Ok((issuer.to_owned(), "token")),
-                    (TokenKind::ServiceAccount, _) => Err(not_applicable("the token is a service account's: the cluster itself is its issuer")),
+                    (TokenKind::ServiceAccount, _) => {
+                        Err(not_applicable("the token is a service account's: the cluster itself is its issuer"))
+                    }
                     _ => Err(not_applicable("the token names no OIDC issuer")),
                 };
             }
             let resolved = config.await.give.clone();
-            if let Some((url, _)) = resolved.as_ref().and_then(|resolved| credential::issuer_from_exec(resolved.user.exec.as_ref()?)) {
+            if let Some((url, _)) =
+                resolved.as_ref().and_then(|resolved| credential::issuer_from_exec(resolved.user.exec.as_ref()?))
+            {
                 return Ok((url, "exec-arguments"));
             }
             match &done.observation.outcome {
@@ -470,7 +525,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     // the control plane's own word
     let reviewer = {
-        let (config, own, host, plan, scrubber) = (kubeconfig.clone(), api.clone(), host.clone(), plan.clone(), scrubber.clone());
+        let (config, own, host, plan, scrubber) =
+            (kubeconfig.clone(), api.clone(), host.clone(), plan.clone(), scrubber.clone());
         let needs = async move {
             if offline {
                 return Err(not_applicable("--offline: no connection is opened"));
@@ -483,21 +539,32 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 return Err(Outcome::Skipped(Skip {
                     because: "reviewer".to_owned(),
                     text: "no context with more rights was named".to_owned(),
-                    needs: Some("--reviewer-context with create on tokenreviews, and get on /metrics and /flagz".to_owned()),
+                    needs: Some(
+                        "--reviewer-context with create on tokenreviews, and get on /metrics and /flagz".to_owned(),
+                    ),
                 }));
             }
             // Without the user's own cluster there is nothing to compare the reviewer's with.
             let resolved: Arc<Resolved> = need(&config).await?;
             Ok((Some(resolved), None, plan, own))
         };
-        graph.probe("reviewer", LONG, needs, move |(resolved, own_api, plan, own): (Option<Arc<Resolved>>, Option<Api>, Plan, _)| async move {
-            if let Some(api) = own_api {
-                let seen = Reviewer { context: "the current context".to_owned(), proof: "the same connection".to_owned(), username: None };
-                return Ok((seen, Some(api)));
-            }
-            let resolved = resolved.ok_or_else(|| Failure::new(FailureKind::Bug, "no cluster"))?;
-            reviewer_api(&host, &plan, &resolved, own, &scrubber).await
-        })
+        graph.probe(
+            "reviewer",
+            LONG,
+            needs,
+            move |(resolved, own_api, plan, own): (Option<Arc<Resolved>>, Option<Api>, Plan, _)| async move {
+                if let Some(api) = own_api {
+                    let seen = Reviewer {
+                        context: "the current context".to_owned(),
+                        proof: "the same connection".to_owned(),
+                        username: None,
+                    };
+                    return Ok((seen, Some(api)));
+                }
+                let resolved = resolved.ok_or_else(|| Failure::new(FailureKind::Bug, "no cluster"))?;
+                reviewer_api(&host, &plan, &resolved, own, &scrubber).await
+            },
+        )
     };
     let token_review = {
         let (reviewer, credential, scrubber) = (reviewer.clone(), credential.clone(), scrubber.clone());
@@ -529,7 +596,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 None => Err(Outcome::Skipped(Skip {
                     because: "identity".to_owned(),
                     text: "the API server does not accept this credential, and no other was named".to_owned(),
-                    needs: Some("--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned()),
+                    needs: Some(
+                        "--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned(),
+                    ),
                 })),
             }
         }
@@ -542,10 +611,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             let api = reader.await.map_err(recast)?;
             let _ = futures::join!(review, who);
             let done = credential.await;
-            let issuer = done
-                .observation
-                .seen()
-                .and_then(|credential| credential.token.as_ref()?.claims.as_ref()?.get("iss")?.as_str().map(str::to_owned));
+            let issuer = done.observation.seen().and_then(|credential| {
+                credential.token.as_ref()?.claims.as_ref()?.get("iss")?.as_str().map(str::to_owned)
+            });
             Ok((api, issuer))
         };
         graph.probe("metrics", LONG, needs, |(api, issuer): (Api, Option<String>)| async move {
@@ -555,12 +623,19 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let flagz = {
         let scrubber = scrubber.clone();
         let needs = async move { reader.await.map_err(recast) };
-        graph.probe("flagz", SHORT, needs, move |api: Api| async move { Ok((apiserver::flagz(&api, &scrubber).await?, Some(()))) })
+        graph.probe("flagz", SHORT, needs, move |api: Api| async move {
+            Ok((apiserver::flagz(&api, &scrubber).await?, Some(())))
+        })
     };
     let configuration = {
         let given = plan.configuration.clone();
         let needs = async move { given.ok_or_else(|| not_applicable("no --apiserver-config was given")) };
-        graph.probe("configuration", SHORT, needs, |flags: Result<Flags, Failure>| async move { Ok((flags?, Some(()))) })
+        graph.probe(
+            "configuration",
+            SHORT,
+            needs,
+            |flags: Result<Flags, Failure>| async move { Ok((flags?, Some(()))) },
+        )
     };
     let log = {
         let (path, scrubber) = (plan.log.clone(), scrubber.clone());
@@ -570,7 +645,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 if path == "-" {
                     log::read("-", std::io::stdin().lock(), &scrubber)
                 } else {
-                    let file = std::fs::File::open(&path).map_err(|error| Failure::new(FailureKind::Unreadable, format!("{path}: {error}")))?;
+                    let file = std::fs::File::open(&path)
+                        .map_err(|error| Failure::new(FailureKind::Unreadable, format!("{path}: {error}")))?;
                     log::read(&path, file, &scrubber)
                 }
             })
@@ -588,7 +664,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 None => (own, user, "self"),
             })
         };
-        graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move { Ok((rbac::rbac(&api, &user, read_as).await?, Some(()))) })
+        graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
+            Ok((rbac::rbac(&api, &user, read_as).await?, Some(())))
+        })
     };
 
     // Ctrl-C gives up what is still under way; what is known is told.
@@ -665,9 +743,12 @@ pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrub
         })
     };
     // No token is checked against keys of an issuer it does not name.
-    let credential = graph.probe("credential", SHORT, async { Err(not_applicable("the token names another issuer")) }, |(): ()| async {
-        Err(Failure::new(FailureKind::Bug, "not reached"))
-    });
+    let credential = graph.probe(
+        "credential",
+        SHORT,
+        async { Err(not_applicable("the token names another issuer")) },
+        |(): ()| async { Err(Failure::new(FailureKind::Bug, "not reached")) },
+    );
     let probes = IssuerProbes::spawn(&mut graph, &target, &credential, host, plan, scrubber);
     let mut set = graph.set;
     while set.join_next().await.is_some() {}
@@ -692,7 +773,9 @@ fn recast<T>(outcome: Outcome<()>) -> Outcome<T> {
 
 /// Runs blocking work off the reactor.
 async fn blocking<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> Result<R, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Failure::new(FailureKind::Bug, "a bug in kaccess: a reader broke off; please report it"))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Failure::new(FailureKind::Bug, "a bug in kaccess: a reader broke off; please report it"))
 }
 
 async fn taken<T: Clone, X>(handle: Handle<T, X>) -> Observation<T> {
@@ -741,18 +824,26 @@ fn reach(
                 let outcome = servers.map_or("not asked", |servers| servers.outcome.as_str());
                 let kind = if outcome == "timeout" { FailureKind::ResolverFailed } else { FailureKind::NameNotFound };
                 let error = resolution.error.clone().unwrap_or_else(|| "no address".to_owned());
-                return Err(Failure::new(kind, format!("{name} does not resolve: {error} (the name servers say: {outcome})")));
+                return Err(Failure::new(
+                    kind,
+                    format!("{name} does not resolve: {error} (the name servers say: {outcome})"),
+                ));
             }
             Ok((resolution, Some(Arc::new(addresses))))
         })
     };
     let tcp = {
         let dns = dns.clone();
-        graph.probe(tcp_id, SHORT + Duration::from_secs(1), async move { need::<_, Arc<Vec<SocketAddr>>, _>(&dns).await }, |addresses: Arc<Vec<SocketAddr>>| async move {
-            let connections = dns::connect_all(&addresses, Duration::from_secs(5)).await;
-            let connected = connections.attempts.iter().any(|attempt| attempt.outcome == "connected");
-            Ok((connections, connected.then_some(addresses)))
-        })
+        graph.probe(
+            tcp_id,
+            SHORT + Duration::from_secs(1),
+            async move { need::<_, Arc<Vec<SocketAddr>>, _>(&dns).await },
+            |addresses: Arc<Vec<SocketAddr>>| async move {
+                let connections = dns::connect_all(&addresses, Duration::from_secs(5)).await;
+                let connected = connections.attempts.iter().any(|attempt| attempt.outcome == "connected");
+                Ok((connections, connected.then_some(addresses)))
+            },
+        )
     };
     (dns, tcp)
 }
@@ -785,12 +876,18 @@ impl IssuerProbes {
         let tls_settings = TlsSettings { roots, client_identity: None, server_name: None, insecure: false };
         let route = {
             let (target, host, tls) = (target.clone(), host.clone(), tls_settings.clone());
-            graph.probe("issuer-route", SHORT, async move { need::<_, Arc<crate::evidence::issuer::Target>, _>(&target).await }, move |target: Arc<crate::evidence::issuer::Target>| async move {
-                let url = url::Url::parse(&target.url).map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
-                let decision = proxy::choose(&host, &url, None)?;
-                let (evidence, way) = way(&url, decision, tls);
-                Ok((evidence, Some(way)))
-            })
+            graph.probe(
+                "issuer-route",
+                SHORT,
+                async move { need::<_, Arc<crate::evidence::issuer::Target>, _>(&target).await },
+                move |target: Arc<crate::evidence::issuer::Target>| async move {
+                    let url = url::Url::parse(&target.url)
+                        .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+                    let decision = proxy::choose(&host, &url, None)?;
+                    let (evidence, way) = way(&url, decision, tls);
+                    Ok((evidence, Some(way)))
+                },
+            )
         };
         let (dns, tcp) = reach(graph, "issuer-dns", "issuer-tcp", &route, host, plan.public_resolver);
         let tls = {
@@ -809,7 +906,8 @@ impl IssuerProbes {
             })
         };
         let mut discover = |id: &'static str, agent: &'static str| {
-            let (target, tcp, host, scrubber, tls) = (target.clone(), tcp.clone(), host.clone(), scrubber.clone(), tls_settings.clone());
+            let (target, tcp, host, scrubber, tls) =
+                (target.clone(), tcp.clone(), host.clone(), scrubber.clone(), tls_settings.clone());
             let needs = async move {
                 let target: Arc<crate::evidence::issuer::Target> = need(&target).await?;
                 connected(&tcp).await?;
@@ -825,7 +923,12 @@ impl IssuerProbes {
         let discovery_as_control_plane = discover("issuer-discovery-as-control-plane", CONTROL_PLANE_AGENT);
         let mut keys = |id: &'static str, agent: &'static str| {
             let (target, own, disguised, host, scrubber, tls) = (
-                target.clone(), discovery.clone(), discovery_as_control_plane.clone(), host.clone(), scrubber.clone(), tls_settings.clone(),
+                target.clone(),
+                discovery.clone(),
+                discovery_as_control_plane.clone(),
+                host.clone(),
+                scrubber.clone(),
+                tls_settings.clone(),
             );
             let needs = async move {
                 let target: Arc<crate::evidence::issuer::Target> = need(&target).await?;
@@ -845,10 +948,15 @@ impl IssuerProbes {
                     })),
                 }
             };
-            graph.probe(id, LONG, needs, move |(target, uri): (Arc<crate::evidence::issuer::Target>, String)| async move {
-                let jwks = issuer::jwks(&target.url, &uri, agent, &tls, &host, &scrubber).await?;
-                Ok((jwks.clone(), Some(Arc::new(jwks))))
-            })
+            graph.probe(
+                id,
+                LONG,
+                needs,
+                move |(target, uri): (Arc<crate::evidence::issuer::Target>, String)| async move {
+                    let jwks = issuer::jwks(&target.url, &uri, agent, &tls, &host, &scrubber).await?;
+                    Ok((jwks.clone(), Some(Arc::new(jwks))))
+                },
+            )
         };
         let jwks = keys("issuer-jwks", OWN_AGENT);
         let jwks_as_control_plane = keys("issuer-jwks-as-control-plane", CONTROL_PLANE_AGENT);
@@ -865,17 +973,29 @@ impl IssuerProbes {
                 match set {
                     Some(set) => Ok((token, set)),
                     None if own.give.is_none() => Err(skip_of(&own.observation, own.id)),
-                    None => Err(Outcome::Skipped(Skip { because: own.id.to_owned(), text: "the key set could not be read".to_owned(), needs: None })),
+                    None => Err(Outcome::Skipped(Skip {
+                        because: own.id.to_owned(),
+                        text: "the key set could not be read".to_owned(),
+                        needs: None,
+                    })),
                 }
             };
-            graph.probe("token-signature", SHORT, needs, |(token, set): (Secret, Arc<crate::evidence::issuer::Jwks>)| async move {
-                Ok((issuer::check_signature(&token, &set)?, Some(())))
-            })
+            graph.probe(
+                "token-signature",
+                SHORT,
+                needs,
+                |(token, set): (Secret, Arc<crate::evidence::issuer::Jwks>)| async move {
+                    Ok((issuer::check_signature(&token, &set)?, Some(())))
+                },
+            )
         };
         Self { dns, tcp, tls, discovery, discovery_as_control_plane, jwks, jwks_as_control_plane, signature }
     }
 
-    async fn collect(self, target: Handle<crate::evidence::issuer::Target, Arc<crate::evidence::issuer::Target>>) -> Issuer {
+    async fn collect(
+        self,
+        target: Handle<crate::evidence::issuer::Target, Arc<crate::evidence::issuer::Target>>,
+    ) -> Issuer {
         Issuer {
             target: taken(target).await,
             dns: taken(self.dns).await,
@@ -898,8 +1018,15 @@ async fn connected<T>(tcp: &Tcp) -> Result<(), Outcome<T>> {
     }
     Err(match done.observation.seen() {
         Some(connections) => {
-            let first = connections.attempts.first().map_or_else(String::new, |attempt| format!("{}: {}", attempt.address, attempt.outcome));
-            Outcome::Skipped(Skip { because: done.id.to_owned(), text: format!("no connection ({first})"), needs: None })
+            let first = connections
+                .attempts
+                .first()
+                .map_or_else(String::new, |attempt| format!("{}: {}", attempt.address, attempt.outcome));
+            Outcome::Skipped(Skip {
+                because: done.id.to_owned(),
+                text: format!("no connection ({first})"),
+                needs: None,
+            })
         }
         None => skip_of(&done.observation, done.id),
     })
@@ -914,12 +1041,17 @@ async fn reviewer_api(
     scrubber: &Scrubber,
 ) -> Result<(Reviewer, Option<Api>), Failure> {
     let context = plan.reviewer_context.clone().unwrap_or_default();
-    let flags = ConnectionFlags { kubeconfig: plan.flags.kubeconfig.clone(), context: Some(context.clone()), ..ConnectionFlags::default() };
+    let flags = ConnectionFlags {
+        kubeconfig: plan.flags.kubeconfig.clone(),
+        context: Some(context.clone()),
+        ..ConnectionFlags::default()
+    };
     let (_, resolved) = {
         let (host, flags, scrubber) = (host.clone(), flags, scrubber.clone());
         blocking(move || kubeconfig::load(&host, &flags, &scrubber)).await?
     };
-    let resolved = resolved.map_err(|failure| Failure::new(failure.kind, format!("the reviewer's context: {}", failure.detail)))?;
+    let resolved = resolved
+        .map_err(|failure| Failure::new(failure.kind, format!("the reviewer's context: {}", failure.detail)))?;
     let output = match &resolved.user.exec {
         Some(exec) => credential::run_plugin(exec, &resolved, host, &plan.exec, scrubber).await.1,
         None => None,
@@ -938,7 +1070,8 @@ async fn reviewer_api(
     let (_, way) = way(&resolved.server, decision, tls);
     let wire = way.wire(host, obtained.client_identity.clone())?;
     let api = Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), scrubber)?;
-    let same_address = resolved.server.host_str() == own.server.host_str() && resolved.server.port_or_known_default() == own.server.port_or_known_default();
+    let same_address = resolved.server.host_str() == own.server.host_str()
+        && resolved.server.port_or_known_default() == own.server.port_or_known_default();
     let proof = if same_address && !own.insecure && same_roots(&resolved.roots, &own.roots) {
         "the same endpoint, trusted by the same CA".to_owned()
     } else {
@@ -948,8 +1081,11 @@ async fn reviewer_api(
         match (left, right) {
             (Ok(left), Ok(right)) if left == right => format!("kube-system has the same UID {left}"),
             (Ok(left), Ok(right)) => {
-                return Err(Failure::new(FailureKind::Declined, format!("the context {context:?} is another cluster; the token is not shown to it"))
-                    .sides(format!("kube-system {right}"), format!("kube-system {left}")));
+                return Err(Failure::new(
+                    FailureKind::Declined,
+                    format!("the context {context:?} is another cluster; the token is not shown to it"),
+                )
+                .sides(format!("kube-system {right}"), format!("kube-system {left}")));
             }
             _ => return Err(refused(&context)),
         }
@@ -969,7 +1105,13 @@ fn refused(context: &str) -> Failure {
 fn same_roots(left: &Roots, right: &Roots) -> bool {
     match (left, right) {
         (Roots::Pem { pem: left, .. }, Roots::Pem { pem: right, .. }) => {
-            let prints = |pem: &str| certificate::facts_from_pem(pem).0.into_iter().map(|facts| facts.sha256).collect::<std::collections::BTreeSet<_>>();
+            let prints = |pem: &str| {
+                certificate::facts_from_pem(pem)
+                    .0
+                    .into_iter()
+                    .map(|facts| facts.sha256)
+                    .collect::<std::collections::BTreeSet<_>>()
+            };
             let (left, right) = (prints(left), prints(right));
             !left.is_empty() && left == right
         }

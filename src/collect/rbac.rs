@@ -86,7 +86,9 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
         }
         let failure = api.refusal(&answer);
         Err(match failure.kind {
-            FailureKind::Forbidden => failure.needs(format!("list on {kind}.rbac.authorization.k8s.io (all namespaces)")),
+            FailureKind::Forbidden => {
+                failure.needs(format!("list on {kind}.rbac.authorization.k8s.io (all namespaces)"))
+            }
             _ => failure,
         })
     };
@@ -131,7 +133,8 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
             Ok(body) => {
                 if let Ok(list) = serde_json::from_slice::<List<RawRole<'_>>>(body) {
                     for role in list.items {
-                        let key = (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
+                        let key =
+                            (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
                         if wanted.contains(&key) {
                             reduced.roles.push(read_role(key, role.rules.unwrap_or_default()));
                         }
@@ -175,7 +178,9 @@ fn keep_binding(kind: &str, binding: &RawBinding<'_>, user: &User) -> Option<Bin
         .flatten()
         .enumerate()
         .filter(|(_, subject)| {
-            let alike = |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name));
+            let alike = |name: &str| {
+                name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name))
+            };
             match subject.kind.as_ref() {
                 "User" => alike(&user.username),
                 "Group" => user.groups.iter().any(|group| alike(group)),

@@ -78,11 +78,9 @@ impl Reader<'_> {
 
     fn value(&mut self, depth: usize, context: &str) -> Result<Value, Fault> {
         match self.text.get(self.at) {
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => Err(Fault {
-                text: format!("nested deeper than {MAX_DEPTH} levels"),
-                offset: self.at,
-                too_deep: true,
-            }),
+            Some(b'{' | b'[') if depth >= MAX_DEPTH => {
+                Err(Fault { text: format!("nested deeper than {MAX_DEPTH} levels"), offset: self.at, too_deep: true })
+            }
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
             Some(b'"') => Ok(Value::String(self.string()?)),

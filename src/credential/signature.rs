@@ -222,9 +222,10 @@ impl<'a> RawKey<'a> {
                     // A url.URL is a struct to Go's JSON: no text fits.
                     _ => value.is_object(),
                 };
-            let item = value.as_array().filter(|_| expected == "[]string").and_then(|items| {
-                items.iter().find(|item| !item.is_string() && !item.is_null())
-            });
+            let item = value
+                .as_array()
+                .filter(|_| expected == "[]string")
+                .and_then(|items| items.iter().find(|item| !item.is_string() && !item.is_null()));
             let wrong = if fits { item.map(|item| (item, "string")) } else { Some((value, expected)) };
             if let Some((wrong, expected)) = wrong.filter(|_| type_error.is_none()) {
                 let kind = gotext::kind(wrong);
@@ -274,9 +275,7 @@ impl<'a> RawKey<'a> {
             "oct" if has_certificate => {
                 Err("go-jose/go-jose: invalid JWK, found 'oct' (symmetric) key with cert chain".to_owned())
             }
-            "oct" if !self.has("k") => {
-                Err("go-jose/go-jose: invalid OCT (symmetric) key, missing k value".to_owned())
-            }
+            "oct" if !self.has("k") => Err("go-jose/go-jose: invalid OCT (symmetric) key, missing k value".to_owned()),
             "oct" => Ok(Key::Symmetric),
             "OKP" if self.curve == "Ed25519" && self.x.is_some() => {
                 Ok(if self.has("d") { Key::Private("Ed25519 private") } else { Key::Ed25519 })
@@ -313,10 +312,7 @@ impl<'a> RawKey<'a> {
     }
 
     fn thumbprints(&self, leaf: Option<&[u8]>) -> Result<(), String> {
-        let rules = [
-            ("x5t", 20, &digest::SHA1_FOR_LEGACY_USE_ONLY),
-            ("x5t#S256", 32, &digest::SHA256),
-        ];
+        let rules = [("x5t", 20, &digest::SHA1_FOR_LEGACY_USE_ONLY), ("x5t#S256", 32, &digest::SHA256)];
         let mut prints = Vec::new();
         for (name, size, algorithm) in rules {
             let text = self.members.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -391,9 +387,7 @@ fn certificate_has_key(der: &[u8], key: &Key) -> bool {
     use x509_parser::public_key::PublicKey;
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else { return false };
     match (key, certificate.public_key().parsed()) {
-        (Key::Rsa { n, e }, Ok(PublicKey::RSA(own))) => {
-            trim(n) == trim(own.modulus) && trim(e) == trim(own.exponent)
-        }
+        (Key::Rsa { n, e }, Ok(PublicKey::RSA(own))) => trim(n) == trim(own.modulus) && trim(e) == trim(own.exponent),
         (Key::Ec { point, .. }, Ok(PublicKey::EC(own))) => point == own.data(),
         (Key::Rsa { .. } | Key::Ec { .. }, _) => false,
         _ => true,
@@ -601,10 +595,7 @@ mod plain_rsa {
 
     /// Little-endian limbs.
     fn limbs(number: &[u8]) -> Vec<u32> {
-        number
-            .rchunks(4)
-            .map(|chunk| chunk.iter().fold(0u32, |limb, byte| limb << 8 | u32::from(*byte)))
-            .collect()
+        number.rchunks(4).map(|chunk| chunk.iter().fold(0u32, |limb, byte| limb << 8 | u32::from(*byte))).collect()
     }
 
     fn multiply(a: &[u32], b: &[u32], n: &[u32], inverse: u32) -> Vec<u32> {

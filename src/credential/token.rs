@@ -145,7 +145,11 @@ fn inside(core: &str, problems: &mut Vec<TokenProblem>) {
         problems.push(problem("token", "holds a character that is not printable ASCII", Some(offset)));
     }
     if core.ends_with("...") || core.contains('…') {
-        problems.push(problem("token", "looks cut off: it holds an ellipsis", core.find("...").or_else(|| core.find('…'))));
+        problems.push(problem(
+            "token",
+            "looks cut off: it holds an ellipsis",
+            core.find("...").or_else(|| core.find('…')),
+        ));
     }
 }
 
@@ -382,8 +386,15 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
             continue;
         }
         let allowed = [
-            "action", "version", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires",
-            "x-amz-security-token", "x-amz-signature", "x-amz-signedheaders",
+            "action",
+            "version",
+            "x-amz-algorithm",
+            "x-amz-credential",
+            "x-amz-date",
+            "x-amz-expires",
+            "x-amz-security-token",
+            "x-amz-signature",
+            "x-amz-signedheaders",
         ];
         if !allowed.contains(&name.as_str()) {
             wrong(format!("non-whitelisted query parameter {name:?}"), None);
@@ -421,8 +432,15 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
 
 fn is_sts_host(host: &str) -> bool {
     let suffixes = [
-        ".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".c2s.ic.gov", ".sc2s.sgov.gov", ".amazonaws.eu",
-        ".cloud.adc-e.uk", ".csp.hci.ic.gov", ".api.amazonwebservices.com.cn",
+        ".amazonaws.com",
+        ".amazonaws.com.cn",
+        ".api.aws",
+        ".c2s.ic.gov",
+        ".sc2s.sgov.gov",
+        ".amazonaws.eu",
+        ".cloud.adc-e.uk",
+        ".csp.hci.ic.gov",
+        ".api.amazonwebservices.com.cn",
     ];
     (host.starts_with("sts.") || host.starts_with("sts-fips.")) && suffixes.iter().any(|suffix| host.ends_with(suffix))
 }
@@ -433,18 +451,10 @@ fn amazon_date(text: &str) -> Option<Timestamp> {
     if bytes.len() != 16 || !text.is_ascii() {
         return None;
     }
-    format!(
-        "{}-{}-{}T{}:{}:{}Z",
-        &text[0..4],
-        &text[4..6],
-        &text[6..8],
-        &text[9..11],
-        &text[11..13],
-        &text[13..15]
-    )
-    .parse()
-    .ok()
-    .filter(|_| bytes[8] == b'T' && bytes[15] == b'Z')
+    format!("{}-{}-{}T{}:{}:{}Z", &text[0..4], &text[4..6], &text[6..8], &text[9..11], &text[11..13], &text[13..15])
+        .parse()
+        .ok()
+        .filter(|_| bytes[8] == b'T' && bytes[15] == b'Z')
 }
 
 #[cfg(test)]
@@ -501,19 +511,37 @@ mod tests {
             (format!("{header}.{payload}.{signature}=="), "signature: illegal base64 data at input byte 342"),
             (format!("{header}.{payload}"), "token: a JWT has 3 parts, this has 2 (cut off?)"),
             (format!("{header}.{payload}."), "token: the signature is missing (cut off?)"),
-            (format!("{header}.{payload}.{}", &signature[..80]), "token: the signature is too short for RS256 (cut off?)"),
+            (
+                format!("{header}.{payload}.{}", &signature[..80]),
+                "token: the signature is too short for RS256 (cut off?)",
+            ),
             (jwt(r#"{"alg":"a","alg":"b"}"#, "{}"), "header: json: duplicate key 'alg' in object"),
-            (jwt(r#"{"alg":256}"#, "{}"), "header: failed to unmarshal algorithm: json: cannot unmarshal number into Go value of type string: \"256\""),
-            (jwt(r#"{"kid":7}"#, "{}"), "header: failed to unmarshal key ID: json: cannot unmarshal number into Go value of type string: \"7\""),
-            (jwt(r#"{"jwk":{"kty":"foo"}}"#, "{}"), "header: failed to unmarshal JWK: go-jose/go-jose: unknown json web key type 'foo': \"{\\\"kty\\\":\\\"foo\\\"}\""),
-            (jwt(r#"{"x5c":["aGk="]}"#, "{}"), "header: failed to unmarshal x5c header: x509: malformed certificate: \"[\\\"aGk=\\\"]\""),
+            (
+                jwt(r#"{"alg":256}"#, "{}"),
+                "header: failed to unmarshal algorithm: json: cannot unmarshal number into Go value of type string: \"256\"",
+            ),
+            (
+                jwt(r#"{"kid":7}"#, "{}"),
+                "header: failed to unmarshal key ID: json: cannot unmarshal number into Go value of type string: \"7\"",
+            ),
+            (
+                jwt(r#"{"jwk":{"kty":"foo"}}"#, "{}"),
+                "header: failed to unmarshal JWK: go-jose/go-jose: unknown json web key type 'foo': \"{\\\"kty\\\":\\\"foo\\\"}\"",
+            ),
+            (
+                jwt(r#"{"x5c":["aGk="]}"#, "{}"),
+                "header: failed to unmarshal x5c header: x509: malformed certificate: \"[\\\"aGk=\\\"]\"",
+            ),
             (jwt("[]", "{}"), "header: json: cannot unmarshal array into Go value of type jose.rawHeader"),
             (jwt(r#"{"alg":"RS256"}"#, "<html>"), "payload: invalid character '<' looking for beginning of value"),
             (jwt(r#"{"alg":"RS256"}"#, r#"{"a":1,"a":2}"#), "payload: json: duplicate key 'a' in object"),
             (format!("Bearer {good}"), "token: begins with the scheme \"Bearer\""),
             (format!("\"{good}\""), "token: stands in quotes"),
             (format!("{good}\n"), "token: begins or ends with a line break"),
-            (good.replacen('.', "\n.", 1), "token: white space inside: a line break, which no HTTP client can send in the Authorization header"),
+            (
+                good.replacen('.', "\n.", 1),
+                "token: white space inside: a line break, which no HTTP client can send in the Authorization header",
+            ),
         ] {
             let seen = details(&token);
             assert_eq!(seen, [expected], "{token}");
@@ -525,7 +553,9 @@ mod tests {
     fn hostile_tokens_are_survived() {
         let deep = jwt(r#"{"alg":"RS256"}"#, &"[".repeat(400_000));
         assert_eq!(details(&deep), ["payload: nested deeper than 64 levels"]);
-        for junk in ["A".repeat(1 << 20), ".".repeat(1 << 20), "eyJ.".repeat(1 << 18), "\u{fffd}\0\u{1b}[31m".repeat(1000)] {
+        for junk in
+            ["A".repeat(1 << 20), ".".repeat(1 << 20), "eyJ.".repeat(1 << 18), "\u{fffd}\0\u{1b}[31m".repeat(1000)]
+        {
             parse(&junk);
         }
         for length in 0..40 {

@@ -1,23 +1,78 @@
-//! Times for people: how long ago, and how long still.
+//! Durations, relative times and foreign text, for people and for every terminal: plain ASCII of our own.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// `12 min`, `3 h`, `2 d`: the largest unit that says enough.
-pub fn duration(span: SignedDuration) -> String {
-    let seconds = span.as_secs().unsigned_abs();
+/// A length of time in its largest units: `45 s`, `12 min`, `1 h 30 min`, `3 d 4 h`, `45 d`, `2 y 40 d`.
+///
+/// The second unit is left out where it is zero or no longer matters. The sign is dropped.
+pub fn duration(length: SignedDuration) -> String {
+    let seconds = length.as_secs().unsigned_abs();
+    let two = |large: u64, unit: &str, small: u64, small_unit: &str| {
+        if small == 0 || large >= 10 {
+            format!("{large} {unit}")
+        } else {
+            format!("{large} {unit} {small} {small_unit}")
+        }
+    };
+    let (minute, hour, day, year) = (60, 3600, 86_400, 365 * 86_400);
     match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        172_800..=63_071_999 => format!("{} d", seconds / 86_400),
-        _ => format!("{} years", seconds / 31_536_000),
+        0 if !length.is_zero() => format!("{} ms", length.subsec_millis().unsigned_abs()),
+        seconds if seconds < minute => format!("{seconds} s"),
+        seconds if seconds < hour => format!("{} min", seconds / minute),
+        seconds if seconds < 2 * day => two(seconds / hour, "h", seconds % hour / minute, "min"),
+        seconds if seconds < 2 * year => two(seconds / day, "d", seconds % day / hour, "h"),
+        seconds => two(seconds / year, "y", seconds % year / day, "d"),
     }
 }
 
-/// `in 12 min` or `3 h ago`.
+/// A time as seen from another: `in 12 min`, `3 h ago`, `now` (within a second).
 pub fn relative(now: Timestamp, then: Timestamp) -> String {
-    let span = then.duration_since(now);
-    if span.is_negative() { format!("{} ago", duration(span)) } else { format!("in {}", duration(span)) }
+    let distance = then.duration_since(now);
+    if distance.as_secs() == 0 {
+        "now".to_owned()
+    } else if distance.is_positive() {
+        format!("in {}", duration(distance))
+    } else {
+        format!("{} ago", duration(distance))
+    }
+}
+
+/// Foreign text on one line: what could move a terminal's cursor or deceive the eye is written as an escape.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() || hidden => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Breaks a text into lines of at most `width` characters at its blanks; a longer word stands alone, unbroken, so that
+/// it can be copied.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            lines.push(String::new());
+            used = 0;
+        }
+        let line = lines.last_mut().expect("there is always a line");
+        if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        line.push_str(word);
+        used += length;
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -25,11 +80,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_directions() {
-        let now = Timestamp::from_second(1_000_000).expect("a time");
-        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).expect("a time");
+    fn durations() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (45, "45 s"),
+            (-45, "45 s"),
+            (12 * 60 + 30, "12 min"),
+            (3 * 3600, "3 h"),
+            (3 * 3600 + 240, "3 h 4 min"),
+            (30 * 3600 + 240, "30 h"),
+            (3 * 86_400 + 4 * 3600, "3 d 4 h"),
+            (45 * 86_400, "45 d"),
+            (800 * 86_400, "2 y 70 d"),
+        ] {
+            assert_eq!(duration(SignedDuration::from_secs(seconds)), expected);
+        }
+        assert_eq!(duration(SignedDuration::from_millis(250)), "250 ms");
+        assert_eq!(duration(SignedDuration::MIN), "292471208677 y");
+    }
+
+    #[test]
+    fn relations() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let at = |offset: i64| Timestamp::from_second(1_000_000 + offset).unwrap();
         assert_eq!(relative(now, at(720)), "in 12 min");
-        assert_eq!(relative(now, at(-3 * 3600)), "3 h ago");
-        assert_eq!(relative(now, at(0)), "in 0 s");
+        assert_eq!(relative(now, at(-10_800)), "3 h ago");
+        assert_eq!(relative(now, now), "now");
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\\nc");
+        assert_eq!(wrap("aa bb cccccc d", 5), ["aa bb", "cccccc", "d"]);
     }
 }

@@ -147,13 +147,21 @@ fn finding(finding: &Finding, all: &[Finding]) -> FindingView {
         evidence: finding
             .cites
             .iter()
-            .map(|citation| CitationView { path: citation.path.clone(), grade: citation.grade, text: citation.text.clone() })
+            .map(|citation| CitationView {
+                path: citation.path.clone(),
+                grade: citation.grade,
+                text: citation.text.clone(),
+            })
             .collect(),
         fix: finding.fix.iter().map(step).collect(),
         candidates: finding
             .candidates
             .iter()
-            .map(|candidate| CandidateView { code: candidate.code, why: candidate.why.clone(), decided_by: step(&candidate.decided_by) })
+            .map(|candidate| CandidateView {
+                code: candidate.code,
+                why: candidate.why.clone(),
+                decided_by: step(&candidate.decided_by),
+            })
             .collect(),
         explains: finding.explains.iter().copied().filter(|code| all.iter().any(|other| other.code == *code)).collect(),
         explained_by: finding.explained_by,
@@ -164,51 +172,57 @@ fn finding(finding: &Finding, all: &[Finding]) -> FindingView {
 impl DoctorView {
     /// The view of a report.
     pub fn new(report: &DoctorReport, evidence: &Evidence, hide_claims: bool) -> Self {
-        let credential = evidence.credential.seen().filter(|credential| credential.source != "none").map(|credential| {
-            let token = credential.token.as_ref();
-            let kind = match token.map(|token| token.kind) {
-                Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
-                Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
-                Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
-                Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
-                Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
-                Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
-                None if credential.certificates.is_empty() => "opaque",
-                None => "x509",
-            };
-            let claims = token.and_then(|token| token.claims.as_ref());
-            let time = |name: &str| {
-                claims
-                    .and_then(|claims| claims.get(name)?.as_i64())
-                    .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-            };
-            let leaf = credential.certificates.first();
-            let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
-            let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
-            CredentialView {
-                r#type: kind,
-                source: credential.source.clone(),
-                header: token.and_then(|token| token.header.clone()),
-                claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
-                times: TimesView {
-                    issued_at: time("iat").map(|time| time.to_string()),
-                    not_before: starts.map(|time| time.to_string()),
-                    expires_at: expires.map(|time| time.to_string()),
-                    expired: expires.map(|time| time <= evidence.observed_at),
-                },
-                view: evidence.identity.seen().map(|identity| {
-                    serde_json::json!({
-                        "username": identity.user.username,
-                        "groups": identity.user.groups,
-                        "extra": identity.user.extra,
-                    })
-                }),
-            }
-        });
+        let credential =
+            evidence.credential.seen().filter(|credential| credential.source != "none").map(|credential| {
+                let token = credential.token.as_ref();
+                let kind = match token.map(|token| token.kind) {
+                    Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
+                    Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
+                    Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
+                    Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
+                    Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
+                    Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
+                    None if credential.certificates.is_empty() => "opaque",
+                    None => "x509",
+                };
+                let claims = token.and_then(|token| token.claims.as_ref());
+                let time = |name: &str| {
+                    claims
+                        .and_then(|claims| claims.get(name)?.as_i64())
+                        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+                };
+                let leaf = credential.certificates.first();
+                let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
+                let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
+                CredentialView {
+                    r#type: kind,
+                    source: credential.source.clone(),
+                    header: token.and_then(|token| token.header.clone()),
+                    claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
+                    times: TimesView {
+                        issued_at: time("iat").map(|time| time.to_string()),
+                        not_before: starts.map(|time| time.to_string()),
+                        expires_at: expires.map(|time| time.to_string()),
+                        expired: expires.map(|time| time <= evidence.observed_at),
+                    },
+                    view: evidence.identity.seen().map(|identity| {
+                        serde_json::json!({
+                            "username": identity.user.username,
+                            "groups": identity.user.groups,
+                            "extra": identity.user.extra,
+                        })
+                    }),
+                }
+            });
         let network = evidence.endpoint.route.seen().map(|route| NetworkView {
             endpoint: EndpointView {
                 host: route.host.clone(),
-                addresses: evidence.endpoint.dns.seen().map(|resolution| resolution.addresses.clone()).unwrap_or_default(),
+                addresses: evidence
+                    .endpoint
+                    .dns
+                    .seen()
+                    .map(|resolution| resolution.addresses.clone())
+                    .unwrap_or_default(),
             },
             egress_mode: None,
             network_interfaces: Vec::new(),
@@ -229,7 +243,11 @@ impl DoctorView {
                     access
                         .checks
                         .iter()
-                        .map(|check| AccessView { question: check.question.clone(), allowed: check.allowed, reason: check.reason.clone() })
+                        .map(|check| AccessView {
+                            question: check.question.clone(),
+                            allowed: check.allowed,
+                            reason: check.reason.clone(),
+                        })
                         .collect()
                 })
                 .unwrap_or_default(),
@@ -249,7 +267,11 @@ impl DoctorView {
                 .checks
                 .iter()
                 .filter(|check| check.status == Status::Skipped)
-                .map(|check| NotCheckedView { id: check.id, because: check.because.clone().unwrap_or_default(), needs: check.needs.clone() })
+                .map(|check| NotCheckedView {
+                    id: check.id,
+                    because: check.because.clone().unwrap_or_default(),
+                    needs: check.needs.clone(),
+                })
                 .collect(),
             observed_at: evidence.observed_at.to_string(),
             took_ms: evidence.took_ms,

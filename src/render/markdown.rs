@@ -16,14 +16,20 @@ fn plain(text: &str) -> String {
 /// # Errors
 /// When the writer fails.
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
-    let context = evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
+    let context =
+        evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
     writeln!(out, "# kaccess doctor: {}\n", report.verdict.word())?;
     writeln!(out, "- context: `{context}`")?;
     if let Some(route) = evidence.endpoint.route.seen() {
         writeln!(out, "- API server: `{}`", route.url)?;
     }
     if let Some(identity) = evidence.identity.seen() {
-        writeln!(out, "- identity: `{}` (groups: {})", identity.user.username, plain(&identity.user.groups.join(", ")))?;
+        writeln!(
+            out,
+            "- identity: `{}` (groups: {})",
+            identity.user.username,
+            plain(&identity.user.groups.join(", "))
+        )?;
     }
     writeln!(out, "- observed at {} for {} ms", evidence.observed_at, evidence.took_ms)?;
     for finding in &report.findings {
@@ -53,8 +59,15 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
         if !finding.candidates.is_empty() {
             writeln!(out, "\nCandidates:\n")?;
             for candidate in &finding.candidates {
-                let command = candidate.decided_by.command.as_ref().map(|command| format!(": `{command}`")).unwrap_or_default();
-                writeln!(out, "1. `{}`: {}; decided by {}{command}", candidate.code, plain(&candidate.why), plain(&candidate.decided_by.text))?;
+                let command =
+                    candidate.decided_by.command.as_ref().map(|command| format!(": `{command}`")).unwrap_or_default();
+                writeln!(
+                    out,
+                    "1. `{}`: {}; decided by {}{command}",
+                    candidate.code,
+                    plain(&candidate.why),
+                    plain(&candidate.decided_by.text)
+                )?;
             }
         }
         writeln!(out, "\nFix:\n")?;

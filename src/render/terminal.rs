@@ -43,7 +43,8 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, out)?;
     paths(report, evidence, look, out)?;
-    let (roots, explained): (Vec<&Finding>, Vec<&Finding>) = report.findings.iter().partition(|finding| finding.explained_by.is_none());
+    let (roots, explained): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| finding.explained_by.is_none());
     for (number, finding) in roots.iter().enumerate() {
         writeln!(out)?;
         one_finding(number + 1, finding, look, out)?;
@@ -52,7 +53,13 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut 
         writeln!(out, "\n{}", "Explained by the above".bold())?;
         for finding in explained {
             let by = finding.explained_by.unwrap_or_default();
-            wrapped(&format!("- {} [{}], because of {by}", finding.title, finding.code), "  ", "    ", look.width, out)?;
+            wrapped(
+                &format!("- {} [{}], because of {by}", finding.title, finding.code),
+                "  ",
+                "    ",
+                look.width,
+                out,
+            )?;
         }
     }
     credential(evidence, look, out)?;
@@ -79,8 +86,14 @@ fn confidence(finding: &Finding) -> &'static str {
 
 fn headline(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
     let config = evidence.kubeconfig.seen();
-    let context = config.and_then(|config| config.context.as_deref()).map(|context| format!("context {context}")).unwrap_or_else(|| "no context".to_owned());
-    let server = config.and_then(|config| config.cluster.as_ref()).map(|cluster| format!(" at {}", cluster.server)).unwrap_or_default();
+    let context = config
+        .and_then(|config| config.context.as_deref())
+        .map(|context| format!("context {context}"))
+        .unwrap_or_else(|| "no context".to_owned());
+    let server = config
+        .and_then(|config| config.cluster.as_ref())
+        .map(|cluster| format!(" at {}", cluster.server))
+        .unwrap_or_default();
     let word = match report.verdict {
         Verdict::Healthy => "HEALTHY".green().bold(),
         Verdict::Problems => "PROBLEMS".red().bold(),
@@ -88,7 +101,8 @@ fn headline(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> 
     };
     writeln!(out, "{word}  {context}{server}")?;
     if let Some(identity) = evidence.identity.seen() {
-        let groups = if identity.user.groups.is_empty() { "no groups".to_owned() } else { identity.user.groups.join(", ") };
+        let groups =
+            if identity.user.groups.is_empty() { "no groups".to_owned() } else { identity.user.groups.join(", ") };
         writeln!(out, "you are {} ({groups})", identity.user.username.bold())?;
     }
     Ok(())
@@ -138,14 +152,19 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
 /// The control plane's way to the issuer: what it said itself, and otherwise only that it cannot be seen.
 fn control_plane_path(report: &DoctorReport, evidence: &Evidence) -> Option<String> {
     let target = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()?;
-    let accepted = evidence.identity.seen().is_some() || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
+    let accepted = evidence.identity.seen().is_some()
+        || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
     let found = report.findings.iter().find(|finding| {
         finding.explained_by.is_none() && (finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-"))
     });
     Some(match found {
-        Some(finding) if finding.code.starts_with("jwks-") => format!("control plane > discovery > [X] keys of {}: {}", target.host, finding.code),
+        Some(finding) if finding.code.starts_with("jwks-") => {
+            format!("control plane > discovery > [X] keys of {}: {}", target.host, finding.code)
+        }
         Some(finding) => format!("control plane > [X] {}: {}", target.host, finding.code),
-        None if accepted && evidence.issuer.signature.seen().is_some() => format!("control plane > {} > keys", target.host),
+        None if accepted && evidence.issuer.signature.seen().is_some() => {
+            format!("control plane > {} > keys", target.host)
+        }
         None => format!("control plane > [?] {}: not visible from here", target.host),
     })
 }
@@ -176,7 +195,13 @@ fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write
     if !finding.candidates.is_empty() {
         section("What fits, the likeliest first", out)?;
         for (index, candidate) in finding.candidates.iter().enumerate() {
-            wrapped(&format!("{}) {}: {}", index + 1, candidate.code, candidate.why), "   ", "      ", look.width, out)?;
+            wrapped(
+                &format!("{}) {}: {}", index + 1, candidate.code, candidate.why),
+                "   ",
+                "      ",
+                look.width,
+                out,
+            )?;
             wrapped(&format!("decided by: {}", candidate.decided_by.text), "      ", "      ", look.width, out)?;
             if let Some(command) = &candidate.decided_by.command {
                 writeln!(out, "        $ {command}")?;
@@ -220,8 +245,16 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
         }
     }
     if let Some(leaf) = credential.certificates.first() {
-        let until = leaf.not_after.map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end))).unwrap_or_default();
-        for (name, value) in [("CN (user)", leaf.common_names.join(", ")), ("O (groups)", leaf.organizations.join(", ")), ("issued by", leaf.issuer.clone()), ("valid until", until)] {
+        let until = leaf
+            .not_after
+            .map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end)))
+            .unwrap_or_default();
+        for (name, value) in [
+            ("CN (user)", leaf.common_names.join(", ")),
+            ("O (groups)", leaf.organizations.join(", ")),
+            ("issued by", leaf.issuer.clone()),
+            ("valid until", until),
+        ] {
             table.add_row(vec![format!("  {name}"), value]);
         }
     }
@@ -380,6 +413,9 @@ mod tests {
 
     #[test]
     fn long_words_stay_whole() {
-        assert_eq!(wrap("aa bb https://a/very/long/url cc", 12, "  ", "  "), ["  aa bb", "  https://a/very/long/url", "  cc"]);
+        assert_eq!(
+            wrap("aa bb https://a/very/long/url cc", 12, "  ", "  "),
+            ["  aa bb", "  https://a/very/long/url", "  cc"]
+        );
     }
 }

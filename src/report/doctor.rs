@@ -97,14 +97,21 @@ impl DoctorReport {
 }
 
 /// Judges one observation: `bad` says why something seen is not as it should be.
-fn check<T>(id: &'static str, title: &'static str, observation: &Observation<T>, bad: impl Fn(&T) -> Option<String>) -> Check {
+fn check<T>(
+    id: &'static str,
+    title: &'static str,
+    observation: &Observation<T>,
+    bad: impl Fn(&T) -> Option<String>,
+) -> Check {
     let (status, because, needs) = match &observation.outcome {
         Outcome::Seen(value) => match bad(value) {
             Some(reason) => (Status::Fail, Some(reason), None),
             None => (Status::Pass, None, None),
         },
         // Without the right to look, nothing was looked at: that is no failure of the thing itself.
-        Outcome::Failed(failure) if failure.needs.is_some() && failure.kind != crate::evidence::FailureKind::PluginNotFound => {
+        Outcome::Failed(failure)
+            if failure.needs.is_some() && failure.kind != crate::evidence::FailureKind::PluginNotFound =>
+        {
             (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
         }
         Outcome::Failed(failure) => (Status::Fail, Some(failure.detail.clone()), failure.needs.clone()),
@@ -126,10 +133,19 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let control = &evidence.control_plane;
     let unconnected = |connections: &crate::evidence::dns::Connections| {
         let all_failed = connections.attempts.iter().all(|attempt| attempt.outcome != "connected");
-        all_failed.then(|| connections.attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome)).collect::<Vec<_>>().join(", "))
+        all_failed.then(|| {
+            connections
+                .attempts
+                .iter()
+                .map(|attempt| format!("{}: {}", attempt.address, attempt.outcome))
+                .collect::<Vec<_>>()
+                .join(", ")
+        })
     };
     let untrusted = |report: &crate::evidence::tls::TlsReport| report.faults.first().map(|fault| fault.detail.clone());
-    let not_ok = |answer: &crate::evidence::apiserver::HttpAnswer| (answer.status >= 400).then(|| format!("{} {}", answer.status, answer.reason));
+    let not_ok = |answer: &crate::evidence::apiserver::HttpAnswer| {
+        (answer.status >= 400).then(|| format!("{} {}", answer.status, answer.reason))
+    };
     let no_document = |discovery: &crate::evidence::issuer::Discovery| {
         if discovery.answer.status != 200 {
             return Some(format!("{} {}", discovery.answer.status, discovery.answer.reason));
@@ -146,17 +162,33 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             // What only weakens the file does not keep anybody out.
-            let mild = ["kubeconfig-world-readable", "kubeconfig-duplicate-entry", "static-credential-shadows-exec", "default-impersonation", "no-credential"];
-            config.problems.iter().find(|problem| !mild.contains(&problem.kind.as_str())).map(|problem| problem.detail.clone())
+            let mild = [
+                "kubeconfig-world-readable",
+                "kubeconfig-duplicate-entry",
+                "static-credential-shadows-exec",
+                "default-impersonation",
+                "no-credential",
+            ];
+            config
+                .problems
+                .iter()
+                .find(|problem| !mild.contains(&problem.kind.as_str()))
+                .map(|problem| problem.detail.clone())
         }),
         check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
-            (run.exit_code != Some(0)).then(|| format!("exit code {}", run.exit_code.map_or("none".to_owned(), |code| code.to_string()))).or_else(|| run.output_error.clone())
+            (run.exit_code != Some(0))
+                .then(|| format!("exit code {}", run.exit_code.map_or("none".to_owned(), |code| code.to_string())))
+                .or_else(|| run.output_error.clone())
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             if credential.source == "none" {
                 return Some("the user entry holds no credential".to_owned());
             }
-            credential.token.as_ref().and_then(|token| token.problems.first()).map(|problem| format!("{}: {}", problem.part, problem.detail))
+            credential
+                .token
+                .as_ref()
+                .and_then(|token| token.problems.first())
+                .map(|problem| format!("{}: {}", problem.part, problem.detail))
         }),
         check("endpoint-dns", "the API server's name resolves", &endpoint.dns, good),
         check("endpoint-tcp", "the API server's port accepts connections", &endpoint.tcp, unconnected),
@@ -175,12 +207,25 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("issuer-discovery", "issuer discovery is readable from here", &issuer.discovery, |discovery| {
             no_document(discovery).or_else(|| {
                 let document = discovery.issuer.clone().unwrap_or_default();
-                target.as_ref().filter(|target| **target != document).map(|target| format!("the document says issuer {document:?}, not {target:?}"))
+                target
+                    .as_ref()
+                    .filter(|target| **target != document)
+                    .map(|target| format!("the document says issuer {document:?}, not {target:?}"))
             })
         }),
-        check("issuer-discovery-as-control-plane", "issuer discovery answers the control plane's User-Agent", &issuer.discovery_as_control_plane, no_document),
+        check(
+            "issuer-discovery-as-control-plane",
+            "issuer discovery answers the control plane's User-Agent",
+            &issuer.discovery_as_control_plane,
+            no_document,
+        ),
         check("issuer-jwks", "the key set is readable from here", &issuer.jwks, no_keys),
-        check("issuer-jwks-as-control-plane", "the key set answers the control plane's User-Agent", &issuer.jwks_as_control_plane, no_keys),
+        check(
+            "issuer-jwks-as-control-plane",
+            "the key set answers the control plane's User-Agent",
+            &issuer.jwks_as_control_plane,
+            no_keys,
+        ),
         check("token-signature", "a published key verifies the token", &issuer.signature, |signature| {
             (!signature.verified).then(|| format!("no key of the set verifies it (kid {:?})", signature.kid))
         }),

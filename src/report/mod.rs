@@ -1,5 +1,6 @@
 //! Findings and reports, and the order that puts the root cause first.
 
+pub mod credential;
 pub mod doctor;
 
 use serde::{Deserialize, Serialize};
@@ -125,7 +126,9 @@ pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort_by_key(|finding| (finding.severity, finding.confidence, finding.rank));
     let explainers: Vec<Option<usize>> = (0..findings.len())
         .map(|index| {
-            findings.iter().position(|other| other.code != findings[index].code && other.explains.contains(&findings[index].code))
+            findings
+                .iter()
+                .position(|other| other.code != findings[index].code && other.explains.contains(&findings[index].code))
         })
         .collect();
     for index in 0..findings.len() {

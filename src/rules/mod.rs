@@ -225,12 +225,20 @@ impl<'a> Case<'a> {
             Some(signature) => Keys::from(signature),
             None => Keys::Unknown,
         };
-        let Judgement::Rejected { error } = judge_token(token, configuration, &keys, self.server_time().0) else { return };
+        let Judgement::Rejected { error } = judge_token(token, configuration, &keys, self.server_time().0) else {
+            return;
+        };
         let path = (*path).to_owned();
         for found in message::recognise(&error) {
             // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
             if found.text.name != message::NOBODY_CLAIMED.name {
-                self.words.push(Word { text: found.text, fields: found.fields, path: path.clone(), line: error.clone(), place: "model" });
+                self.words.push(Word {
+                    text: found.text,
+                    fields: found.fields,
+                    path: path.clone(),
+                    line: error.clone(),
+                    place: "model",
+                });
             }
         }
     }
@@ -277,13 +285,18 @@ impl<'a> Case<'a> {
         if self.accepted() {
             return None;
         }
-        if let Some(failure) = self.evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Unauthorized) {
+        if let Some(failure) =
+            self.evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Unauthorized)
+        {
             return Some(seen("/identity/failed/detail", failure.detail.clone()));
         }
         if let Some(review) = self.evidence.control_plane.token_review.seen().filter(|review| !review.authenticated) {
             return Some(seen(
                 "/controlPlane/tokenReview/seen",
-                format!("TokenReview: not authenticated{}", review.error.as_ref().map(|error| format!(", {error}")).unwrap_or_default()),
+                format!(
+                    "TokenReview: not authenticated{}",
+                    review.error.as_ref().map(|error| format!(", {error}")).unwrap_or_default()
+                ),
             ));
         }
         None
@@ -315,7 +328,8 @@ impl<'a> Case<'a> {
 
     /// Whether the API server may have its own CA for the issuer: `None` is unknown.
     pub fn has_oidc_ca(&self) -> Option<bool> {
-        let flags = self.evidence.control_plane.flagz.seen().or_else(|| self.evidence.control_plane.configuration.seen())?;
+        let flags =
+            self.evidence.control_plane.flagz.seen().or_else(|| self.evidence.control_plane.configuration.seen())?;
         if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
             return Some(true);
         }
@@ -352,12 +366,18 @@ impl<'a> Case<'a> {
         let metrics = self.evidence.control_plane.metrics.seen()?;
         let hash = metrics.token_issuer_hash.as_ref()?;
         let (index, issuer) = metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)?;
-        let never = issuer.failures > 0 && issuer.successes == 0 && issuer.keys_fetched_at.is_none() && issuer.keys_failed_at.is_none();
+        let never = issuer.failures > 0
+            && issuer.successes == 0
+            && issuer.keys_fetched_at.is_none()
+            && issuer.keys_failed_at.is_none();
         never.then(|| {
             (
                 seen(
                     format!("/controlPlane/metrics/seen/issuers/{index}"),
-                    format!("metrics: {} tokens of exactly this issuer failed, and its keys were never fetched", issuer.failures),
+                    format!(
+                        "metrics: {} tokens of exactly this issuer failed, and its keys were never fetched",
+                        issuer.failures
+                    ),
                 ),
                 Confidence::Likely,
             )
@@ -380,7 +400,8 @@ impl<'a> Case<'a> {
             return Some((confidence, cite));
         }
         // Another word of the server about this token means that the issuer was reached.
-        let other = self.words.iter().any(|word| word.place == "TokenReview" && word.text.name != message::NOBODY_CLAIMED.name);
+        let other =
+            self.words.iter().any(|word| word.place == "TokenReview" && word.text.name != message::NOBODY_CLAIMED.name);
         if other || self.is_service_account() {
             return None;
         }
@@ -393,7 +414,10 @@ pub fn renewal(case: &Case<'_>) -> Step {
     let credential = case.evidence.credential.seen();
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     if case.is_service_account() {
-        let name = case.claim_text("sub").and_then(|sub| sub.strip_prefix("system:serviceaccount:")).and_then(|sub| sub.split_once(':'));
+        let name = case
+            .claim_text("sub")
+            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
+            .and_then(|sub| sub.split_once(':'));
         let (namespace, name) = name.unwrap_or(("NAMESPACE", "NAME"));
         return Step::command(
             "Have a new token issued for the service account",
@@ -403,17 +427,34 @@ pub fn renewal(case: &Case<'_>) -> Step {
     match credential.map(|credential| credential.source.as_str()) {
         Some("exec") => {
             let exec = user.and_then(|user| user.exec.as_ref());
-            let login = exec.is_some_and(|exec| exec.args.iter().any(|arg| arg.contains("oidc-login")) || exec.command.contains("kubelogin") || exec.command.contains("oidc_login"));
+            let login = exec.is_some_and(|exec| {
+                exec.args.iter().any(|arg| arg.contains("oidc-login"))
+                    || exec.command.contains("kubelogin")
+                    || exec.command.contains("oidc_login")
+            });
             if login {
-                Step::command("Throw the plugin's cached token away and log in again", "kubectl oidc-login clean && kubectl get --raw /version")
+                Step::command(
+                    "Throw the plugin's cached token away and log in again",
+                    "kubectl oidc-login clean && kubectl get --raw /version",
+                )
             } else {
-                Step::command("Run the credential plugin again; it must give a token that is not expired", exec.map_or_else(String::new, |exec| format!("{} {}", exec.command, exec.args.join(" ")).trim().to_owned()))
+                Step::command(
+                    "Run the credential plugin again; it must give a token that is not expired",
+                    exec.map_or_else(String::new, |exec| {
+                        format!("{} {}", exec.command, exec.args.join(" ")).trim().to_owned()
+                    }),
+                )
             }
         }
-        Some("argument" | "flag") => Step::text("Take a new token from the identity provider (log in again) and pass that one."),
+        Some("argument" | "flag") => {
+            Step::text("Take a new token from the identity provider (log in again) and pass that one.")
+        }
         _ => Step::command(
             "Log in again at the identity provider, and store the new ID token (or let a plugin such as kubelogin renew it)",
-            format!("kubectl config set-credentials {} --token=\"$ID_TOKEN\"", user.map_or("USER", |user| user.name.as_str())),
+            format!(
+                "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
+                user.map_or("USER", |user| user.name.as_str())
+            ),
         ),
     }
 }
@@ -425,8 +466,7 @@ pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) 
 
 /// A name as a DNS label in generated manifests.
 pub fn slug(name: &str) -> String {
-    let text: String =
-        name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let text: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     let text = text.trim_matches('-').to_owned();
     let mut short: String = text.chars().take(50).collect();
     if short.is_empty() {

@@ -84,19 +84,30 @@ fn first_incident_end_to_end() {
     let candidates = bare.findings()[0]["candidates"].as_array().expect("candidates");
     assert_eq!(candidates[0]["code"], "issuer-blocks-control-plane");
     assert!(candidates.len() >= 4);
-    assert!(candidates.iter().all(|candidate| candidate["decidedBy"]["text"].as_str().is_some_and(|text| !text.is_empty())));
+    assert!(
+        candidates.iter().all(|candidate| candidate["decidedBy"]["text"].as_str().is_some_and(|text| !text.is_empty()))
+    );
 
     // With a reviewer: the cause, certain.
     let log = server.log_path();
     let reviewed = doctor(&config, &["--reviewer-context", "admin"]);
-    expect_fault("first-incident-reviewed", &reviewed, &["issuer-blocks-control-plane", "oidc-not-initialized", "credential-rejected"]);
+    expect_fault(
+        "first-incident-reviewed",
+        &reviewed,
+        &["issuer-blocks-control-plane", "oidc-not-initialized", "credential-rejected"],
+    );
     certain(&reviewed, "issuer-blocks-control-plane");
     let cause = &reviewed.findings()[0];
-    let cites: Vec<&str> = cause["evidence"].as_array().expect("evidence").iter().filter_map(|cite| cite["path"].as_str()).collect();
+    let cites: Vec<&str> =
+        cause["evidence"].as_array().expect("evidence").iter().filter_map(|cite| cite["path"].as_str()).collect();
     assert!(cites.iter().any(|path| path.starts_with("/controlPlane/tokenReview")), "{cites:?}");
     assert!(cites.iter().any(|path| path.starts_with("/controlPlane/metrics")), "{cites:?}");
     let fix = cause["fix"].to_string();
-    assert!(fix.contains("/realms/platform/.well-known/openid-configuration") && fix.contains("/realms/platform/protocol/openid-connect/certs"), "{fix}");
+    assert!(
+        fix.contains("/realms/platform/.well-known/openid-configuration")
+            && fix.contains("/realms/platform/protocol/openid-connect/certs"),
+        "{fix}"
+    );
 
     let logged = doctor(&config, &["--reviewer-context", "admin", "--log", &log.to_string_lossy()]);
     expect_fault("first-incident", &logged, &["issuer-blocks-control-plane"]);
@@ -109,7 +120,11 @@ fn first_incident_end_to_end() {
     // The real victims' variant: kaccess gets 200, the control plane's User-Agent 403.
     nginx.set_rule(Rule::DenyUserAgentGo);
     let disguised = doctor(&config, &["--reviewer-context", "admin"]);
-    expect_fault("first-incident-user-agent", &disguised, &["issuer-blocks-control-plane", "oidc-not-initialized", "credential-rejected"]);
+    expect_fault(
+        "first-incident-user-agent",
+        &disguised,
+        &["issuer-blocks-control-plane", "oidc-not-initialized", "credential-rejected"],
+    );
     certain(&disguised, "issuer-blocks-control-plane");
     let bare = doctor(&config, &[]);
     expect_fault("first-incident-user-agent-bare", &bare, &["credential-rejected"]);
@@ -128,13 +143,20 @@ fn first_incident_end_to_end() {
     nginx.set_rule(Rule::TwoPathsOpen);
     wait_accepted(&server, &token);
     expect_healthy("first-incident-fixed", &doctor(&config, &[]));
-    expect_healthy("first-incident-fixed-reviewed", &doctor(&config, &["--reviewer-context", "admin", "--log", &log.to_string_lossy()]));
+    expect_healthy(
+        "first-incident-fixed-reviewed",
+        &doctor(&config, &["--reviewer-context", "admin", "--log", &log.to_string_lossy()]),
+    );
     let config = config.to_string_lossy().into_owned();
     let can = |arguments: &[&str]| {
         let mut all = vec!["can-i", "--kubeconfig", &config];
         all.extend(arguments);
         let output = kaccess(&all);
-        (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
     };
     assert_eq!(can(&["list", "pods"]).0, Some(0));
     assert_eq!(can(&["create", "pods"]).0, Some(1));
@@ -166,7 +188,13 @@ fn read_only(server: &ApiServer) {
         ours += 1;
         let verb = event["verb"].as_str().unwrap_or_default();
         let resource = event["objectRef"]["resource"].as_str().unwrap_or_default();
-        let reviews = ["selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews", "subjectaccessreviews", "tokenreviews"];
+        let reviews = [
+            "selfsubjectreviews",
+            "selfsubjectaccessreviews",
+            "selfsubjectrulesreviews",
+            "subjectaccessreviews",
+            "tokenreviews",
+        ];
         let fine = match verb {
             "get" | "list" => resource != "secrets",
             "create" => reviews.contains(&resource),
@@ -209,7 +237,10 @@ fn faults_of_the_issuer() {
     tokens(lab, &nginx, &server);
 
     // 503 and a login page, met by a server that starts into them.
-    for (rule, name, code) in [(Rule::Unavailable, "issuer-unavailable", "issuer-unavailable"), (Rule::Html200, "issuer-returns-html", "issuer-returns-html")] {
+    for (rule, name, code) in [
+        (Rule::Unavailable, "issuer-unavailable", "issuer-unavailable"),
+        (Rule::Html200, "issuer-returns-html", "issuer-returns-html"),
+    ] {
         nginx.set_rule(rule);
         let server = incident_server(lab, Options::default().oidc(lab, &issuer));
         let config = kubeconfig(&server, &token);
@@ -237,7 +268,11 @@ fn faults_of_the_issuer() {
     let config = kubeconfig(&server, &token);
     wait_logged(&server, "issuer did not match");
     let run = doctor(&config, &reviewer);
-    expect_fault("issuer-trailing-slash", &run, &["issuer-document-mismatch", "token-issuer-mismatch", "credential-rejected"]);
+    expect_fault(
+        "issuer-trailing-slash",
+        &run,
+        &["issuer-document-mismatch", "token-issuer-mismatch", "credential-rejected"],
+    );
     certain(&run, "issuer-document-mismatch");
 
     // Another realm than the tokens': the document is right, the token is from elsewhere.
@@ -254,7 +289,11 @@ fn faults_of_the_issuer() {
     let config = kubeconfig(&server, &token);
     wait_logged(&server, "x509");
     let run = doctor(&config, &reviewer);
-    expect_fault("issuer-certificate-untrusted", &run, &["issuer-certificate-untrusted", "oidc-not-initialized", "credential-rejected"]);
+    expect_fault(
+        "issuer-certificate-untrusted",
+        &run,
+        &["issuer-certificate-untrusted", "oidc-not-initialized", "credential-rejected"],
+    );
     let run = doctor(&config, &["--log", &server.log_path().to_string_lossy()]);
     expect_fault("issuer-certificate-untrusted-log", &run, &["issuer-certificate-untrusted"]);
     certain(&run, "issuer-certificate-untrusted");
@@ -327,7 +366,8 @@ fn resigned(lab: &Lab, token: &str) -> String {
     let message = format!("{header}.{payload}");
     let pem = fs::read(&lab.pki.service_account_key).expect("a key");
     let key = jsonwebtoken::EncodingKey::from_rsa_pem(&pem).expect("an RSA key");
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::RS256).expect("a signature");
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::RS256).expect("a signature");
     format!("{message}.{signature}")
 }
 
@@ -391,7 +431,8 @@ fn plugins(server: &ApiServer, token: &str) {
 
     let run = doctor(&server.kubeconfig_with("exec-missing", entry("no-such-plugin-anywhere")), &[]);
     expect_fault("exec-plugin-not-found", &run, &["exec-plugin-not-found"]);
-    let failing = script("failing-plugin", "echo 'The SSO session associated with this profile has expired.' >&2\nexit 255");
+    let failing =
+        script("failing-plugin", "echo 'The SSO session associated with this profile has expired.' >&2\nexit 255");
     let run = doctor(&server.kubeconfig_with("exec-failing", entry(&failing)), &[]);
     expect_fault("exec-failed", &run, &["exec-failed"]);
     assert!(run.findings()[0].to_string().contains("SSO session"), "{}", run.stdout);

@@ -79,7 +79,11 @@ fn odd_kubeconfigs_are_findings_and_no_panics() {
         let run = doctor(&path, &[]);
         assert_eq!(run.code, 1, "{what}: {}", run.stdout);
         assert!(!run.findings().is_empty(), "{what}: no finding");
-        assert!(run.codes()[0].starts_with("kubeconfig-") || run.codes()[0].starts_with("c"), "{what}: {:?}", run.codes());
+        assert!(
+            run.codes()[0].starts_with("kubeconfig-") || run.codes()[0].starts_with("c"),
+            "{what}: {:?}",
+            run.codes()
+        );
         assert!(!run.stderr.contains("panicked"), "{what}: {}", run.stderr);
     }
 }
@@ -89,12 +93,19 @@ fn servers_that_are_not_there_or_something_else() {
     let run = doctor(&kubeconfig("https://no-such-host.invalid:6443"), &[]);
     expect_fault("endpoint-name-not-found", &run, &["endpoint-name-not-found"]);
 
-    let html = serve(|stream| answer(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 27\r\nConnection: close\r\n\r\n<html>Please sign in</html>"));
+    let html = serve(|stream| {
+        answer(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 27\r\nConnection: close\r\n\r\n<html>Please sign in</html>",
+        )
+    });
     let run = doctor(&kubeconfig(&format!("http://127.0.0.1:{html}")), &[]);
     expect_fault("not-a-kubernetes-api", &run, &["not-a-kubernetes-api"]);
     let run = doctor(&kubeconfig(&format!("https://127.0.0.1:{html}")), &[]);
     expect_fault("not-a-kubernetes-api-plain-http", &run, &["not-a-kubernetes-api"]);
-    let away = serve(|stream| answer(stream, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy"));
+    let away = serve(|stream| {
+        answer(stream, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbusy")
+    });
     let run = doctor(&kubeconfig(&format!("http://127.0.0.1:{away}")), &[]);
     expect_fault("api-unavailable", &run, &["api-unavailable"]);
     let closing = serve(drop);

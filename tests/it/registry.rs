@@ -27,7 +27,8 @@ fn every_file_of_a_rule_is_listed() {
         let area = area.expect("an entry").path();
         if area.is_dir() {
             for file in fs::read_dir(area).expect("an area") {
-                let stem = file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().replace('_', "-");
+                let stem =
+                    file.expect("an entry").path().file_stem().expect("a name").to_string_lossy().replace('_', "-");
                 files.insert(stem);
             }
         }
@@ -64,6 +65,9 @@ fn pages_in_docs_are_the_rules_own() {
         }
     }
     assert!(faults.is_empty(), "stale pages (KACCESS_UPDATE=1 cargo test registry): {}", faults.join(", "));
-    let there: BTreeSet<String> = fs::read_dir(folder).expect("docs/findings").map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    let there: BTreeSet<String> = fs::read_dir(folder)
+        .expect("docs/findings")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
     assert_eq!(there, expected, "pages without a rule");
 }

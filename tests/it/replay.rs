@@ -21,13 +21,15 @@ struct Saved {
 
 fn cases() -> Vec<Saved> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases");
-    let mut folders: Vec<PathBuf> = fs::read_dir(&root).expect("testdata/cases").map(|entry| entry.expect("an entry").path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(&root).expect("testdata/cases").map(|entry| entry.expect("an entry").path()).collect();
     folders.sort();
     folders
         .into_iter()
         .map(|folder| {
             let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
-            let text = fs::read_to_string(folder.join("evidence.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let text =
+                fs::read_to_string(folder.join("evidence.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
             let raw: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             let evidence: Evidence = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             let report = {
@@ -61,14 +63,19 @@ fn reports_are_what_they_were() {
             }
         }
     }
-    assert!(faults.is_empty(), "changed (read the change, then KACCESS_UPDATE=1 cargo test replay): {}", faults.join(", "));
+    assert!(
+        faults.is_empty(),
+        "changed (read the change, then KACCESS_UPDATE=1 cargo test replay): {}",
+        faults.join(", ")
+    );
 }
 
 #[test]
 fn every_case_finds_what_its_name_says() {
     for case in cases() {
         // The codes, the root cause first; an empty file is a healthy twin.
-        let expected = fs::read_to_string(case.folder.join("expect")).unwrap_or_else(|error| panic!("{}/expect: {error}", case.name));
+        let expected = fs::read_to_string(case.folder.join("expect"))
+            .unwrap_or_else(|error| panic!("{}/expect: {error}", case.name));
         let expected: Vec<&str> = expected.split_whitespace().collect();
         let found: Vec<&str> = case.report.findings.iter().map(|finding| finding.code).collect();
         assert_eq!(found.first(), expected.first(), "{}: the root cause; found {found:?}", case.name);
@@ -84,7 +91,8 @@ fn every_case_finds_what_its_name_says() {
 
 #[test]
 fn every_rule_fires_somewhere() {
-    let fired: BTreeSet<&str> = cases().iter().flat_map(|case| case.report.findings.iter().map(|finding| finding.code)).collect();
+    let fired: BTreeSet<&str> =
+        cases().iter().flat_map(|case| case.report.findings.iter().map(|finding| finding.code)).collect();
     let silent: Vec<&str> = RULES.iter().map(|rule| rule.code).filter(|code| !fired.contains(code)).collect();
     assert!(silent.is_empty(), "rules that no saved case makes fire: {silent:?}");
 }
@@ -95,10 +103,21 @@ fn every_citation_resolves_and_every_fix_has_a_step() {
         for finding in &case.report.findings {
             assert!(!finding.cites.is_empty(), "{}: {} cites nothing", case.name, finding.code);
             for citation in &finding.cites {
-                assert!(case.raw.pointer(&citation.path).is_some(), "{}: {} cites {}, which is not there", case.name, finding.code, citation.path);
+                assert!(
+                    case.raw.pointer(&citation.path).is_some(),
+                    "{}: {} cites {}, which is not there",
+                    case.name,
+                    finding.code,
+                    citation.path
+                );
                 assert!(!citation.text.trim().is_empty(), "{}: {} cites without words", case.name, finding.code);
             }
-            assert!(finding.fix.iter().any(|step| !step.text.trim().is_empty()), "{}: {} has no fix", case.name, finding.code);
+            assert!(
+                finding.fix.iter().any(|step| !step.text.trim().is_empty()),
+                "{}: {} has no fix",
+                case.name,
+                finding.code
+            );
         }
     }
 }
@@ -107,6 +126,10 @@ fn every_citation_resolves_and_every_fix_has_a_step() {
 fn every_case_says_where_it_comes_from() {
     for case in cases() {
         let provenance = &case.evidence.provenance;
-        assert!(provenance == "observed" || provenance.starts_with("synthetic: "), "{}: provenance {provenance:?}", case.name);
+        assert!(
+            provenance == "observed" || provenance.starts_with("synthetic: "),
+            "{}: provenance {provenance:?}",
+            case.name
+        );
     }
 }

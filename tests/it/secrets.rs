@@ -24,7 +24,8 @@ const ENV_SECRET: &str = "canaryenvsecret4242";
 fn token() -> String {
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let header = engine.encode(r#"{"alg":"RS256","kid":"k"}"#);
-    let payload = engine.encode(r#"{"iss":"https://localhost:1/realms/platform","sub":"alice","aud":"kubernetes","exp":1}"#);
+    let payload =
+        engine.encode(r#"{"iss":"https://localhost:1/realms/platform","sub":"alice","aud":"kubernetes","exp":1}"#);
     format!("{header}.{payload}.{SIGNATURE}")
 }
 
@@ -75,20 +76,32 @@ fn no_secret_gets_out() {
     let token = token();
     let key = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5a2V5Y2FuYXJ5a2V5Y2FuYXJ5a2V5\n-----END PRIVATE KEY-----\n";
     let key_data = base64::engine::general_purpose::STANDARD.encode(key);
-    let markers = [SIGNATURE, PASSWORD, CLIENT_SECRET, PLUGIN_TOKEN, STDERR_SECRET, ENV_SECRET, "Y2FuYXJ5a2V5Y2FuYXJ5a2V5Y2FuYXJ5a2V5"];
+    let markers = [
+        SIGNATURE,
+        PASSWORD,
+        CLIENT_SECRET,
+        PLUGIN_TOKEN,
+        STDERR_SECRET,
+        ENV_SECRET,
+        "Y2FuYXJ5a2V5Y2FuYXJ5a2V5Y2FuYXJ5a2V5",
+    ];
     let exec = |script: &str| {
         format!(
             "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: {}\n      interactiveMode: Never\n      args: [get-token, --oidc-client-secret={CLIENT_SECRET}, --oidc-issuer-url=https://localhost:1/realms/x]\n      env: [{{name: CLIENT_SECRET_KEY, value: {ENV_SECRET}}}]",
             plugin(script)
         )
     };
-    let credential = format!(r#"{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"{PLUGIN_TOKEN}"}}}}"#);
+    let credential = format!(
+        r#"{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"{PLUGIN_TOKEN}"}}}}"#
+    );
     let users = [
         format!("    token: {token}"),
         format!("    username: alice\n    password: {PASSWORD}"),
         format!("    client-certificate-data: {key_data}\n    client-key-data: {key_data}"),
         exec(&format!("echo '{credential}'\necho 'cached {PLUGIN_TOKEN} password={STDERR_SECRET}' >&2")),
-        exec(&format!("echo 'got {CLIENT_SECRET} and {{\"refresh_token\":\"{STDERR_SECRET}\"}} env '$CLIENT_SECRET_KEY >&2\nexit 3")),
+        exec(&format!(
+            "echo 'got {CLIENT_SECRET} and {{\"refresh_token\":\"{STDERR_SECRET}\"}} env '$CLIENT_SECRET_KEY >&2\nexit 3"
+        )),
         exec(&format!("echo 'not json {PLUGIN_TOKEN}'\necho 'Authorization: Bearer {PLUGIN_TOKEN}' >&2")),
         format!("    token: {token}\n    bad: [unclosed"),
     ];
@@ -103,7 +116,11 @@ fn no_secret_gets_out() {
     }
     for form in ["table", "json", "yaml", "markdown"] {
         none_of(&everything(&["decode", "-o", form, &token], None), &markers, "decode");
-        none_of(&everything(&["doctor", "-o", form, "--token", &token, "--server", "https://127.0.0.1:1"], None), &markers, "doctor --token");
+        none_of(
+            &everything(&["doctor", "-o", form, "--token", &token, "--server", "https://127.0.0.1:1"], None),
+            &markers,
+            "doctor --token",
+        );
         let message = format!("error: Authorization: Bearer {token} password={PASSWORD}");
         none_of(&everything(&["doctor", "-o", form, "--error", &message], None), &markers, "doctor --error");
     }
@@ -117,7 +134,8 @@ fn no_secret_gets_out_in_the_lab() {
     let signature = token.rsplit('.').next().expect("a signature");
     let key = fs::read_to_string(&lab.pki.admin.key).expect("a key");
     let key_line = key.lines().nth(1).expect("a line of the key");
-    let config = server.kubeconfig("canary", &[("reporter", serde_json::json!({ "token": token })), ("admin", server.admin_user())]);
+    let config = server
+        .kubeconfig("canary", &[("reporter", serde_json::json!({ "token": token })), ("admin", server.admin_user())]);
     for form in ["table", "json", "yaml", "markdown"] {
         let text = everything(&["doctor", "-o", form, "-v", "--reviewer-context", "admin"], Some(&config));
         assert!(text.contains("system:serviceaccount:shop:reporter"), "{text}");

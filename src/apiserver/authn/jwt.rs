@@ -119,7 +119,8 @@ fn verify(
     keys: &Keys,
     now: Timestamp,
 ) -> Result<(), String> {
-    if let Some(problem) = facts.problems.iter().find(|problem| matches!(problem.part.as_str(), "header" | "signature")) {
+    if let Some(problem) = facts.problems.iter().find(|problem| matches!(problem.part.as_str(), "header" | "signature"))
+    {
         return Err(format!("oidc: malformed jwt: {}", problem.detail));
     }
     let token = if version >= (1, 36) {
@@ -172,13 +173,13 @@ impl Claims {
         let wrong = |text: String| format!("oidc: failed to unmarshal claims: {text}");
         // Wrong types are remembered while the reading goes on; what a type's own reader refuses ends it.
         let mut type_error: Option<String> = None;
-        let mut token =
-            Self { issuer: String::new(), audience: Vec::new(), expiry: ZERO_TIME, not_before: None };
+        let mut token = Self { issuer: String::new(), audience: Vec::new(), expiry: ZERO_TIME, not_before: None };
         let (mut names, mut sources) = (Map::new(), Map::new());
         for (member, value) in claims {
             let is = |name: &str| is_field(member, name);
             let mut mismatch = |path: &str, value: &Value, go_type: &str| {
-                let text = format!("json: cannot unmarshal {} into Go struct field {path} of type {go_type}", kind(value));
+                let text =
+                    format!("json: cannot unmarshal {} into Go struct field {path} of type {go_type}", kind(value));
                 type_error.get_or_insert(text);
             };
             if is("iss") || is("sub") || is("nonce") || is("at_hash") {
@@ -320,9 +321,10 @@ fn json_time(value: &Value, name: &str) -> Result<i64, String> {
                 _ => Err(format!("strconv.ParseFloat: parsing {}: value out of range", quote(text))),
             }
         }
-        other => {
-            Err(format!("json: cannot unmarshal {} into Go struct field idToken.{name} of type json.Number", kind(other)))
-        }
+        other => Err(format!(
+            "json: cannot unmarshal {} into Go struct field idToken.{name} of type json.Number",
+            kind(other)
+        )),
     }
 }
 
@@ -411,8 +413,8 @@ fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Resul
         if !claims.contains_key(claim) {
             return Err(Stop::Error(format!("oidc: required claim {claim} not present in ID token")));
         }
-        let got = text_claim(claims, claim)
-            .map_err(|error| Stop::Error(format!("oidc: parse claim {claim}: {error}")))?;
+        let got =
+            text_claim(claims, claim).map_err(|error| Stop::Error(format!("oidc: parse claim {claim}: {error}")))?;
         if got != value {
             let text = format!("oidc: required claim {claim} value does not match. Got = {got}, want = {value}");
             return Err(Stop::Error(text));

@@ -110,7 +110,8 @@ fn reasons(outcomes: &[(Judgement, Option<&str>)], versions: bool, keys: bool) -
     if let Some(because) = outcomes.iter().find_map(|(_, because)| *because) {
         reasons.push(because.to_owned());
     } else if versions {
-        reasons.push("the order of the checks changed with Kubernetes 1.36, and the server's release is not known".into());
+        reasons
+            .push("the order of the checks changed with Kubernetes 1.36, and the server's release is not known".into());
     }
     if outcomes.iter().all(|(judgement, _)| matches!(judgement, Judgement::Rejected { .. })) {
         reasons.push("it is refused in every case; only the server's words differ".to_owned());
@@ -179,12 +180,18 @@ fn chain(facts: &TokenFacts, config: &Configuration, version: (u32, u32), keys: 
     } else if facts.kind == TokenKind::Opaque && !config.complete {
         open.push("it is no JWT: a token file or webhook might know it, and not all flags are known".to_owned());
     }
-    if open.is_empty() { Judgement::Rejected { error: aggregate(&errors) } } else { Judgement::Undecided { reasons: open } }
+    if open.is_empty() {
+        Judgement::Rejected { error: aggregate(&errors) }
+    } else {
+        Judgement::Undecided { reasons: open }
+    }
 }
 
 fn bootstrap(config: &Configuration) -> Opinion {
     if config.bootstrap_tokens || !config.complete {
-        Opinion::Open(vec!["whether its Secret in kube-system exists and holds this token is not known here".to_owned()])
+        Opinion::Open(vec![
+            "whether its Secret in kube-system exists and holds this token is not known here".to_owned(),
+        ])
     } else {
         Opinion::Silent
     }

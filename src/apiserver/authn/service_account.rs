@@ -78,7 +78,9 @@ fn judge(
         }
         // These keys are files: nothing is fetched and nothing has to be initialised.
         Keys::NotInitialized | Keys::FetchFailed(_) | Keys::Unknown => {
-            return Opinion::Open(vec!["the signature was not checked: the service account keys are not known here".into()]);
+            return Opinion::Open(vec![
+                "the signature was not checked: the service account keys are not known here".into(),
+            ]);
         }
         Keys::Signature { .. } => return Opinion::Error(format!("{jose}/go-jose: error in cryptographic primitive")),
     }

@@ -107,7 +107,8 @@ fn the_order_of_checks_changed_with_1_36() {
     let claims = json!({"iss": "https://iss", "sub": "u", "aud": ["account"], "exp": NOW + 300});
     let token = facts(&json!({"alg": "RS256"}), &claims);
     let unverified = Keys::Signature { verified: false, kid_known: false };
-    let audience = "[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"account\"]]";
+    let audience =
+        "[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"account\"]]";
     let signature =
         "[invalid bearer token, oidc: verify token: failed to verify signature: failed to verify id token signature]";
     for (version, expected) in [((1, 35), audience), ((1, 36), signature)] {
@@ -203,7 +204,10 @@ fn service_account_tokens() {
         (json!({"aud": null}), "go-jose/go-jose/jwt: expected string or array value to unmarshal to Audience"),
         (json!({"exp": "5"}), "go-jose/go-jose/jwt: expected number value to unmarshal NumericDate"),
         (json!({"sub": 5}), "json: cannot unmarshal number into Go value of type string"),
-        (json!({"kubernetes.io": "x"}), "json: cannot unmarshal string into Go value of type serviceaccount.kubernetes"),
+        (
+            json!({"kubernetes.io": "x"}),
+            "json: cannot unmarshal string into Go value of type serviceaccount.kubernetes",
+        ),
         (json!({"kubernetes.io": {"namespace": "ci"}}), "resource name may not be empty"),
         (json!({"kubernetes.io": {}}), "the server could not find the requested resource"),
     ] {
@@ -211,7 +215,9 @@ fn service_account_tokens() {
     }
     // Within the leeway, and without exp, only the objects are open.
     for change in [json!({"exp": NOW - 55}), json!({"nbf": NOW + 55}), json!({"exp": null}), json!({"aud": []})] {
-        let Judgement::Undecided { reasons } = judge_token(&bound(change), &config, &verified(), now()) else { panic!() };
+        let Judgement::Undecided { reasons } = judge_token(&bound(change), &config, &verified(), now()) else {
+            panic!()
+        };
         assert_eq!(
             reasons,
             [

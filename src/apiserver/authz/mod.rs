@@ -23,11 +23,18 @@ pub struct Grant<'a> {
 pub fn grants<'a>(rbac: &'a Rbac, user: &User, question: &Question) -> Vec<Grant<'a>> {
     rbac.bindings
         .iter()
-        .filter(|binding| binding.kind == "ClusterRoleBinding" || (question.path.is_none() && !question.namespace.is_empty() && binding.namespace == question.namespace))
+        .filter(|binding| {
+            binding.kind == "ClusterRoleBinding"
+                || (question.path.is_none()
+                    && !question.namespace.is_empty()
+                    && binding.namespace == question.namespace)
+        })
         .filter_map(|binding| {
             let subject = binding.subjects.iter().find(|subject| applies(subject, binding, user))?;
             let namespace = if binding.role_kind == "Role" { binding.namespace.as_str() } else { "" };
-            let role = rbac.roles.iter().find(|role| role.kind == binding.role_kind && role.name == binding.role_name && role.namespace == namespace)?;
+            let role = rbac.roles.iter().find(|role| {
+                role.kind == binding.role_kind && role.name == binding.role_name && role.namespace == namespace
+            })?;
             role_allows(role, question).then_some(Grant { binding, role, subject })
         })
         .collect()
@@ -49,10 +56,9 @@ fn applies(subject: &Subject, binding: &Binding, user: &User) -> bool {
 /// Whether some rule of a role allows the question.
 pub fn role_allows(role: &Role, question: &Question) -> bool {
     match &question.path {
-        Some(path) => role
-            .non_resource_rules
-            .iter()
-            .any(|rule| covers(&rule.verbs, &question.verb) && rule.paths.iter().any(|known| path_matches(known, path))),
+        Some(path) => role.non_resource_rules.iter().any(|rule| {
+            covers(&rule.verbs, &question.verb) && rule.paths.iter().any(|known| path_matches(known, path))
+        }),
         None => role.resource_rules.iter().any(|rule| rule_allows(rule, question)),
     }
 }
@@ -67,9 +73,15 @@ fn path_matches(known: &str, path: &str) -> bool {
 }
 
 fn rule_allows(rule: &ResourceRule, question: &Question) -> bool {
-    let whole = if question.subresource.is_empty() { question.resource.clone() } else { format!("{}/{}", question.resource, question.subresource) };
+    let whole = if question.subresource.is_empty() {
+        question.resource.clone()
+    } else {
+        format!("{}/{}", question.resource, question.subresource)
+    };
     let resource = rule.resources.iter().any(|entry| {
-        entry == "*" || *entry == whole || (!question.subresource.is_empty() && entry.strip_prefix("*/") == Some(question.subresource.as_str()))
+        entry == "*"
+            || *entry == whole
+            || (!question.subresource.is_empty() && entry.strip_prefix("*/") == Some(question.subresource.as_str()))
     });
     covers(&rule.verbs, &question.verb)
         && covers(&rule.api_groups, &question.group)
@@ -83,11 +95,22 @@ mod tests {
 
     fn rule(resources: &[&str], names: &[&str]) -> ResourceRule {
         let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
-        ResourceRule { verbs: own(&["get"]), api_groups: own(&[""]), resources: own(resources), resource_names: own(names) }
+        ResourceRule {
+            verbs: own(&["get"]),
+            api_groups: own(&[""]),
+            resources: own(resources),
+            resource_names: own(names),
+        }
     }
 
     fn question(resource: &str, subresource: &str, name: &str) -> Question {
-        Question { verb: "get".to_owned(), resource: resource.to_owned(), subresource: subresource.to_owned(), name: name.to_owned(), ..Question::default() }
+        Question {
+            verb: "get".to_owned(),
+            resource: resource.to_owned(),
+            subresource: subresource.to_owned(),
+            name: name.to_owned(),
+            ..Question::default()
+        }
     }
 
     #[test]

@@ -40,10 +40,48 @@ pub static RESOURCES: &[Resource] = &[
     of("", "events", "event", &["ev"], true, &[]),
     of("", "limitranges", "limitrange", &["limits"], true, &[]),
     of("", "namespaces", "namespace", &["ns"], false, &["finalize", "status"]),
-    of("", "nodes", "node", &["no"], false, &["proxy", "status", "stats", "metrics", "log", "spec", "configz", "healthz", "pods", "checkpoint", "statusz", "flagz"]),
+    of(
+        "",
+        "nodes",
+        "node",
+        &["no"],
+        false,
+        &[
+            "proxy",
+            "status",
+            "stats",
+            "metrics",
+            "log",
+            "spec",
+            "configz",
+            "healthz",
+            "pods",
+            "checkpoint",
+            "statusz",
+            "flagz",
+        ],
+    ),
     of("", "persistentvolumeclaims", "persistentvolumeclaim", &["pvc"], true, S),
     of("", "persistentvolumes", "persistentvolume", &["pv"], false, S),
-    of("", "pods", "pod", &["po"], true, &["attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize", "status"]),
+    of(
+        "",
+        "pods",
+        "pod",
+        &["po"],
+        true,
+        &[
+            "attach",
+            "binding",
+            "ephemeralcontainers",
+            "eviction",
+            "exec",
+            "log",
+            "portforward",
+            "proxy",
+            "resize",
+            "status",
+        ],
+    ),
     of("", "podtemplates", "podtemplate", &[], true, &[]),
     of("", "replicationcontrollers", "replicationcontroller", &["rc"], true, SCALED),
     of("", "resourcequotas", "resourcequota", &["quota"], true, S),
@@ -64,7 +102,14 @@ pub static RESOURCES: &[Resource] = &[
     of("autoscaling", "horizontalpodautoscalers", "horizontalpodautoscaler", &["hpa"], true, S),
     of("batch", "cronjobs", "cronjob", &["cj"], true, S),
     of("batch", "jobs", "job", &[], true, S),
-    of("certificates.k8s.io", "certificatesigningrequests", "certificatesigningrequest", &["csr"], false, &["approval", "status"]),
+    of(
+        "certificates.k8s.io",
+        "certificatesigningrequests",
+        "certificatesigningrequest",
+        &["csr"],
+        false,
+        &["approval", "status"],
+    ),
     of("coordination.k8s.io", "leases", "lease", &[], true, &[]),
     of("discovery.k8s.io", "endpointslices", "endpointslice", &[], true, &[]),
     of("flowcontrol.apiserver.k8s.io", "flowschemas", "flowschema", &[], false, S),
@@ -84,10 +129,31 @@ pub static RESOURCES: &[Resource] = &[
     of("storage.k8s.io", "csistoragecapacities", "csistoragecapacity", &[], true, &[]),
     of("storage.k8s.io", "storageclasses", "storageclass", &["sc"], false, &[]),
     of("storage.k8s.io", "volumeattachments", "volumeattachment", &[], false, S),
-    of("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "mutatingwebhookconfiguration", &[], false, &[]),
+    of(
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        "mutatingwebhookconfiguration",
+        &[],
+        false,
+        &[],
+    ),
     of("admissionregistration.k8s.io", "validatingadmissionpolicies", "validatingadmissionpolicy", &[], false, S),
-    of("admissionregistration.k8s.io", "validatingadmissionpolicybindings", "validatingadmissionpolicybinding", &[], false, &[]),
-    of("admissionregistration.k8s.io", "validatingwebhookconfigurations", "validatingwebhookconfiguration", &[], false, &[]),
+    of(
+        "admissionregistration.k8s.io",
+        "validatingadmissionpolicybindings",
+        "validatingadmissionpolicybinding",
+        &[],
+        false,
+        &[],
+    ),
+    of(
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        "validatingwebhookconfiguration",
+        &[],
+        false,
+        &[],
+    ),
     of("apiextensions.k8s.io", "customresourcedefinitions", "customresourcedefinition", &["crd", "crds"], false, S),
     of("apiregistration.k8s.io", "apiservices", "apiservice", &[], false, S),
 ];
@@ -102,19 +168,43 @@ pub fn find(word: &str) -> Option<&'static Resource> {
     RESOURCES.iter().find(|resource| {
         let named = resource.name == name || resource.singular == name || resource.short.contains(&name);
         // `deployments.v1.apps` names a version too.
-        named && group.is_none_or(|group| resource.group == group || group.split_once('.').is_some_and(|(_, rest)| resource.group == rest) || (resource.group.is_empty() && group == "v1"))
+        named
+            && group.is_none_or(|group| {
+                resource.group == group
+                    || group.split_once('.').is_some_and(|(_, rest)| resource.group == rest)
+                    || (resource.group.is_empty() && group == "v1")
+            })
     })
 }
 
 /// The verbs that RBAC knows; another one is asked all the same, with a warning.
 pub static VERBS: &[&str] = &[
-    "*", "approve", "attest", "bind", "create", "delete", "deletecollection", "escalate", "get", "impersonate", "list", "patch", "proxy", "sign",
-    "update", "use", "watch",
+    "*",
+    "approve",
+    "attest",
+    "bind",
+    "create",
+    "delete",
+    "deletecollection",
+    "escalate",
+    "get",
+    "impersonate",
+    "list",
+    "patch",
+    "proxy",
+    "sign",
+    "update",
+    "use",
+    "watch",
 ];
 
 /// The known word nearest to a mistyped one, if any is near.
 pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    known.map(|candidate| (distance(word, candidate), candidate)).filter(|(distance, _)| *distance <= 2).min().map(|(_, candidate)| candidate)
+    known
+        .map(|candidate| (distance(word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= 2)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 /// Edit distance of two short words.

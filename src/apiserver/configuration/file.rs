@@ -222,7 +222,8 @@ impl Decoder {
             });
         }
 
-        let mappings = self.object(entry.get("claimMappings"), "JWTAuthenticator.jwt.claimMappings", "v1.ClaimMappings");
+        let mappings =
+            self.object(entry.get("claimMappings"), "JWTAuthenticator.jwt.claimMappings", "v1.ClaimMappings");
         let mappings_path = format!("{path}.claimMappings");
         self.known(&mappings, &mappings_path, &["username", "groups", "uid", "extra"]);
         raw.username = self.mapping(&mappings, "username", &mappings_path, true);

@@ -37,7 +37,10 @@ fn start_up_errors_are_the_server_s() {
             "--oidc-issuer-url=http://iss --oidc-client-id=c",
             "invalid authentication configuration: jwt[0].issuer.url: Invalid value: \"http://iss\": URL scheme must be https",
         ),
-        ("--oidc-issuer-url=https://i --oidc-client-id=c --oidc-signing-algs=HS256", "oidc: unsupported signing alg: \"HS256\""),
+        (
+            "--oidc-issuer-url=https://i --oidc-client-id=c --oidc-signing-algs=HS256",
+            "oidc: unsupported signing alg: \"HS256\"",
+        ),
         (
             "--oidc-issuer-url=https://i --oidc-client-id=c --service-account-issuer=https://i",
             "issuer.url: Invalid value: \"https://i\": URL must not overlap with disallowed issuers: [https://i]",
@@ -96,16 +99,24 @@ fn a_bad_file_is_refused_in_the_server_s_words() {
     let load = "failed to load authentication configuration from file \"conf.yaml\": ";
     let invalid = "invalid authentication configuration: ";
     for (from, to, expected) in [
-        ("audiences: [c]", "audience: [c]", format!("{load}strict decoding error: unknown field \"jwt[1].issuer.audience\"")),
+        (
+            "audiences: [c]",
+            "audience: [c]",
+            format!("{load}strict decoding error: unknown field \"jwt[1].issuer.audience\""),
+        ),
         (
             "audiences: [c]",
             "audiences: []",
-            format!("{invalid}jwt[1].issuer.audiences: Required value: at least one jwt[1].issuer.audiences is required"),
+            format!(
+                "{invalid}jwt[1].issuer.audiences: Required value: at least one jwt[1].issuer.audiences is required"
+            ),
         ),
         (
             "prefix: ''",
             "expression: x",
-            format!("{invalid}jwt[0].claimMappings.username: Invalid value: \"\": claim and expression can't both be set"),
+            format!(
+                "{invalid}jwt[0].claimMappings.username: Invalid value: \"\": claim and expression can't both be set"
+            ),
         ),
         (
             ", prefix: ''",

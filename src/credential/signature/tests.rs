@@ -32,7 +32,8 @@ fn key_sets_are_refused_in_go_jose_s_words() {
 fn secret_members_are_not_kept_and_private_keys_verify_nothing() {
     let cases = cases();
     let private = cases["sets"].as_array().unwrap().iter().filter(|case| {
-        case["error"].is_null() && case["body"].as_str().is_some_and(|body| body.contains("\"d\"") || body.contains("\"k\""))
+        case["error"].is_null()
+            && case["body"].as_str().is_some_and(|body| body.contains("\"d\"") || body.contains("\"k\""))
     });
     let mut seen = 0;
     for case in private {

@@ -34,14 +34,19 @@ impl Run {
 
     /// The finding of a code.
     pub fn finding(&self, code: &str) -> &Value {
-        self.findings().iter().find(|finding| finding["code"] == code).unwrap_or_else(|| panic!("no {code} in {}", self.stdout))
+        self.findings()
+            .iter()
+            .find(|finding| finding["code"] == code)
+            .unwrap_or_else(|| panic!("no {code} in {}", self.stdout))
     }
 }
 
 /// A new empty folder below the system's temporary one; it stays until the machine cleans up.
 pub fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let folder = std::env::temp_dir().join(format!("kaccess-it-{}", std::process::id())).join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    let folder = std::env::temp_dir()
+        .join(format!("kaccess-it-{}", std::process::id()))
+        .join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     fs::create_dir_all(&folder).expect("a scratch folder");
     folder
 }
@@ -124,5 +129,6 @@ fn record(name: &str, run: &Run, codes: &[&str]) {
     }
     plain.push_str(rest);
     fs::write(folder.join("evidence.json"), plain).expect("the case's evidence");
-    fs::write(folder.join("expect"), codes.iter().map(|code| format!("{code}\n")).collect::<String>()).expect("the case's codes");
+    fs::write(folder.join("expect"), codes.iter().map(|code| format!("{code}\n")).collect::<String>())
+        .expect("the case's codes");
 }

@@ -1,0 +1,224 @@
+//! What `decode` answers, as it is shown: `kind: CredentialReport` of kaccess.dev/v1.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Confidence, Grade, Severity};
+use crate::evidence::credential::TokenProblem;
+
+/// The report on one credential.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialReport {
+    /// Always `kaccess.dev/v1`.
+    pub api_version: &'static str,
+    /// Always `CredentialReport`.
+    pub kind: &'static str,
+    /// What it is.
+    #[serde(rename = "type")]
+    pub credential_type: CredentialType,
+    /// Where it was found, in words: `the argument`, `Secret ci/builder-token`.
+    pub origin: String,
+    /// The JOSE header.
+    pub header: Option<Value>,
+    /// The claims; of an EKS IAM token and of a certificate what it says instead.
+    pub claims: Option<Value>,
+    /// Its times.
+    pub times: Times,
+    /// Who it is to Kubernetes, whatever the checks say.
+    pub view: Option<View>,
+    /// What `--verify` found, if it was asked for.
+    pub verification: Option<Verification>,
+    /// What kube-apiserver makes of it, if a configuration was given.
+    pub judgement: Option<JudgementView>,
+    /// Whether kube-apiserver takes that configuration.
+    pub configuration: Option<ConfigurationView>,
+    /// What is wrong with its form.
+    pub problems: Vec<TokenProblem>,
+    /// What is worth knowing.
+    pub findings: Vec<FindingView>,
+}
+
+/// What a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialType {
+    /// A signed JWT.
+    Jwt,
+    /// A service account's JWT.
+    ServiceAccount,
+    /// An IAM token of EKS.
+    EksIam,
+    /// A client certificate.
+    X509,
+    /// A bootstrap token.
+    Bootstrap,
+    /// A text without structure.
+    Opaque,
+    /// An encrypted JWT.
+    Jwe,
+}
+
+impl CredentialType {
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Jwt => "JWT",
+            Self::ServiceAccount => "Service account token (JWT)",
+            Self::EksIam => "EKS IAM token (presigned STS request)",
+            Self::X509 => "X.509 certificate",
+            Self::Bootstrap => "Bootstrap token",
+            Self::Opaque => "Opaque text: nothing in it can be read",
+            Self::Jwe => "JWE (encrypted JWT): only its issuer can read it",
+        }
+    }
+}
+
+/// Times of a credential; null where it does not say.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Times {
+    /// When it was made.
+    pub issued_at: Option<Timestamp>,
+    /// Not before.
+    pub not_before: Option<Timestamp>,
+    /// Not after.
+    pub expires_at: Option<Timestamp>,
+    /// It is past that at the time judged at; null without an end.
+    pub expired: Option<bool>,
+}
+
+/// A user as Kubernetes sees it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct View {
+    /// Name, prefix included.
+    pub username: String,
+    /// Unique id, or empty.
+    pub uid: String,
+    /// Groups, prefixes included.
+    pub groups: Vec<String>,
+    /// Extra attributes.
+    pub extra: BTreeMap<String, Vec<String>>,
+    /// What this rests on where no configuration was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assumption: Option<String>,
+}
+
+/// The outcome of checks made here.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verification {
+    /// All passed; null: none failed, and some could not be made.
+    pub ok: Option<bool>,
+    /// The checks, in order.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// `form`, `algorithm`, `discovery`, `issuer`, `jwks`, `signature`, `not-before`, `expiry` or `trust`.
+    pub id: &'static str,
+    /// It passed; null: it could not be made.
+    pub ok: Option<bool>,
+    /// What should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+}
+
+/// kube-apiserver's answer to the credential.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum JudgementView {
+    /// Accepted.
+    Accepted {
+        /// Always true.
+        authenticated: bool,
+        /// As whom.
+        user: View,
+    },
+    /// Refused.
+    #[serde(rename_all = "camelCase")]
+    Refused {
+        /// Always false.
+        authenticated: bool,
+        /// TokenReview's `status.error`.
+        error: String,
+        /// 401.
+        http_status: u16,
+    },
+    /// It depends.
+    Undecided {
+        /// Always null.
+        authenticated: (),
+        /// On what.
+        undecided: Vec<String>,
+    },
+}
+
+/// Whether kube-apiserver starts with a configuration.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigurationView {
+    /// It does.
+    pub valid: bool,
+    /// Its words why not.
+    pub errors: Vec<String>,
+}
+
+/// A finding as it is shown.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FindingView {
+    /// The registry's code.
+    pub code: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The problem in one line.
+    pub title: String,
+    /// Why that is a problem.
+    pub why: String,
+    /// What shows it; paths are JSON pointers into this report.
+    pub evidence: Vec<EvidenceView>,
+    /// What to do.
+    pub fix: Vec<StepView>,
+    /// Codes that this one explains.
+    pub explains: Vec<&'static str>,
+    /// The code that explains this one.
+    pub explained_by: Option<&'static str>,
+    /// The page about it.
+    pub docs: String,
+}
+
+/// What shows a finding.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EvidenceView {
+    /// JSON pointer.
+    pub path: String,
+    /// How it is known.
+    pub grade: Grade,
+    /// In words.
+    pub text: String,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepView {
+    /// In words.
+    pub text: String,
+    /// A command to copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
