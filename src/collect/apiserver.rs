@@ -311,10 +311,10 @@ fn parse_metrics(text: &str) -> Metrics {
         if name == "config_controller_last_config_info" {
             metrics.configuration_hash = label("hash").map(str::to_owned);
         }
-        if name == "config_controller_automatic_reload_last_timestamp_seconds" {
-            if let Some(status) = label("status") {
-                reloads.insert(status.to_owned(), value);
-            }
+        if name == "config_controller_automatic_reload_last_timestamp_seconds"
+            && let Some(status) = label("status")
+        {
+            reloads.insert(status.to_owned(), value);
         }
         let Some(hash) = label("jwt_issuer_hash") else { continue };
         let issuer = issuers

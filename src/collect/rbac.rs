@@ -102,10 +102,10 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
                 Ok(list) => {
                     reduced.bindings_total += list.items.len();
                     for binding in &list.items {
-                        if let Some(binding) = keep_binding(kind, binding, user) {
-                            if reduced.bindings.len() < KEPT {
-                                reduced.bindings.push(binding);
-                            }
+                        if let Some(binding) = keep_binding(kind, binding, user)
+                            && reduced.bindings.len() < KEPT
+                        {
+                            reduced.bindings.push(binding);
                         }
                     }
                 }

@@ -373,7 +373,7 @@ fn certificates(chain: &Value) -> Result<Vec<Vec<u8>>, String> {
         let text = certificate.as_str().unwrap_or_default();
         let der = base64url::decode(text.as_bytes(), Alphabet::StandardPadded).map_err(base64url::error_text)?;
         match x509_parser::parse_x509_certificate(&der) {
-            Ok((rest, _)) if rest.is_empty() => {}
+            Ok(([], _)) => {}
             Ok(_) => return Err("x509: trailing data".to_owned()),
             Err(_) => return Err("x509: malformed certificate".to_owned()),
         }

@@ -133,7 +133,9 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
             Status::Pass => line.push_str(&format!(" > {}", hop.name)),
             Status::NotApplicable => {}
             Status::Fail => {
-                line.push_str(&format!(" > [X] {}: {}", hop.name, check.because.as_deref().unwrap_or("failed")));
+                // The status is enough here; the findings say the rest.
+                let because = check.because.as_deref().unwrap_or("failed").split(':').next().unwrap_or_default();
+                line.push_str(&format!(" > [X] {}: {because}", hop.name));
                 break;
             }
             Status::Skipped => {
@@ -176,8 +178,7 @@ fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write
         Severity::Warning => "WARNING".yellow().bold(),
         Severity::Info => "INFO".cyan().bold(),
     };
-    for (index, line) in wrap(&title, look.width, "", "   ").iter().enumerate() {
-        let _ = index;
+    for line in wrap(&title, look.width, "", "   ") {
         writeln!(out, "{}", line.bold())?;
     }
     writeln!(out, "   {painted}  {}  {}", finding.code, confidence(finding))?;
@@ -235,9 +236,9 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
     writeln!(out, "\n{} ({})", "Credential".bold(), credential.origin)?;
     let mut table = plain_table(look.width);
     if let Some(token) = &credential.token {
-        for part in [&token.header, &token.claims] {
+        for (part, note) in [(&token.header, " (header)"), (&token.claims, "")] {
             for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
-                table.add_row(vec![format!("  {name}"), claim(name, value, evidence, look.hide_claims)]);
+                table.add_row(vec![format!("  {name}{note}"), claim(name, value, evidence, look.hide_claims)]);
             }
         }
         if token.claims.is_none() {
@@ -263,15 +264,15 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
 
 /// A claim for people: times with their distance, values whole, or only their type.
 fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool) -> String {
-    if matches!(name, "exp" | "iat" | "nbf" | "auth_time") {
-        if let Some(time) = value.as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()) {
-            let distance = human::relative(evidence.observed_at, time);
-            return match (name, time < evidence.observed_at) {
-                ("exp", true) => format!("{time} (expired {distance})"),
-                ("exp", false) => format!("{time} (expires {distance})"),
-                _ => format!("{time} ({distance})"),
-            };
-        }
+    if matches!(name, "exp" | "iat" | "nbf" | "auth_time")
+        && let Some(time) = value.as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+    {
+        let distance = human::relative(evidence.observed_at, time);
+        return match (name, time < evidence.observed_at) {
+            ("exp", true) => format!("{time} (expired {distance})"),
+            ("exp", false) => format!("{time} (expires {distance})"),
+            _ => format!("{time} ({distance})"),
+        };
     }
     if hide {
         return match value {

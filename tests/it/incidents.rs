@@ -314,6 +314,53 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
     let good = take("platform", "kubernetes", "alice");
     wait_accepted(server, &good);
 
+    // decode judges offline, with the server's flags and the issuer's keys, and says word for word what the server says.
+    let flags = scratch("judge").join("flags");
+    let issuer = nginx.issuer("platform");
+    fs::write(&flags, format!("kube-apiserver --oidc-issuer-url={issuer} --oidc-client-id=kubernetes --oidc-username-claim=email --oidc-username-prefix=oidc: --oidc-groups-claim=groups --oidc-groups-prefix=oidc: --service-account-issuer=https://kubernetes.default.svc")).expect("a file");
+    let keys = scratch("judge").join("keys.json");
+    let (_, set) = lab::http::Client::new(server.ca(), None)
+        .send(lab::Auth::Own, "GET", &format!("{issuer}/protocol/openid-connect/certs"), None)
+        .expect("a key set");
+    fs::write(&keys, set.to_string()).expect("a file");
+    for (token, code) in [
+        (good.clone(), 0),
+        (take("platform", "account-portal", "alice"), 1),
+        (take("platform", "kubernetes", "carol"), 1),
+        (take("platform", "kubernetes", "dave"), 1),
+        (take("other", "kubernetes", "alice"), 1),
+        (resigned(lab, &good), 1),
+        (good[..good.len() - 9].to_owned(), 1),
+        ("junk".to_owned(), 1),
+    ] {
+        let truth = server.token_review(&token);
+        let file = scratch("judge").join("token");
+        fs::write(&file, &token).expect("a file");
+        let output = kaccess(&[
+            "decode",
+            "-o",
+            "json",
+            "--server-version",
+            "1.36",
+            "--against",
+            &flags.to_string_lossy(),
+            "--jwks",
+            &keys.to_string_lossy(),
+            &format!("@{}", file.display()),
+        ]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let report: Value = serde_json::from_str(&text)
+            .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(report["judgement"]["error"], truth["error"], "{text}");
+        assert_eq!(report["judgement"]["authenticated"] == true, truth["authenticated"] == true, "{text}");
+        if truth["authenticated"] == true {
+            for field in ["username", "groups", "extra"] {
+                assert_eq!(report["judgement"]["user"][field], truth["user"][field], "{field}: {text}");
+            }
+        }
+        assert_eq!(output.status.code(), Some(code), "{text}");
+    }
+
     let run = doctor(&kubeconfig(server, &take("platform", "account-portal", "alice")), &reviewer);
     expect_fault("token-audience-mismatch", &run, &["token-audience-mismatch", "credential-rejected"]);
     certain(&run, "token-audience-mismatch");

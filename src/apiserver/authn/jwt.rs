@@ -330,7 +330,7 @@ fn json_time(value: &Value, name: &str) -> Result<i64, String> {
 
 /// `int64(f)` on amd64: what does not fit becomes the smallest number.
 pub(super) fn go_truncate(float: f64) -> i64 {
-    if float >= -9_223_372_036_854_775_808.0 && float < 9_223_372_036_854_775_808.0 { float as i64 } else { i64::MIN }
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) { float as i64 } else { i64::MIN }
 }
 
 fn is_json_number(text: &str) -> bool {

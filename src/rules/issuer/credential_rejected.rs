@@ -36,13 +36,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "kaccess doctor --reviewer-context ADMIN_CONTEXT",
         ),
     );
-    if let (Some(without), Some(with)) = (endpoint.anonymous.seen(), endpoint.authenticated.seen()) {
-        if without.status == 200 && with.status == 401 {
+    if let (Some(without), Some(with)) = (endpoint.anonymous.seen(), endpoint.authenticated.seen())
+        && without.status == 200 && with.status == 401 {
             finding = finding
                 .cite(probed("/endpoint/anonymous/seen/status", format!("GET /version without the credential: {}", without.status)))
                 .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
         }
-    }
     finding = finding.step(Step::command(
         "Or read the API server's log for the moment of your request, and give it to kaccess",
         "kaccess doctor --log kube-apiserver.log",

@@ -1,0 +1,104 @@
+//! `kaccess decode`: every kind of credential, its JSON, its exit codes; nothing of the signature.
+
+use std::fs;
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+
+use crate::support::run::{command, kaccess, scratch};
+
+fn token(claims: &Value) -> String {
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let header = engine.encode(r#"{"alg":"RS256","typ":"JWT","kid":"k1"}"#);
+    format!("{header}.{}.{}", engine.encode(claims.to_string()), engine.encode("a signature"))
+}
+
+fn decoded(arguments: &[&str]) -> (Option<i32>, Value) {
+    let mut all = vec!["decode", "-o", "json"];
+    all.extend(arguments);
+    let output = kaccess(&all);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code(), report)
+}
+
+#[test]
+fn a_token_is_shown_with_its_kubernetes_view() {
+    let token = token(
+        &json!({ "iss": "https://sso.example.com/realms/a", "sub": "u1", "aud": "kubernetes", "exp": 4_000_000_000_i64, "groups": ["dev"] }),
+    );
+    let (code, report) = decoded(&[&token]);
+    assert_eq!(code, Some(0));
+    assert_eq!(report["kind"], "CredentialReport");
+    assert_eq!(report["type"], "jwt");
+    assert_eq!(report["claims"]["sub"], "u1");
+    assert_eq!(report["times"]["expired"], false);
+    assert_eq!(report["view"]["username"], "https://sso.example.com/realms/a#u1");
+    assert_eq!((&report["verification"], &report["judgement"]), (&Value::Null, &Value::Null));
+    let flags = [
+        "--oidc-issuer-url=https://sso.example.com/realms/a",
+        "--oidc-client-id=kubernetes",
+        "--oidc-groups-claim=groups",
+        "--oidc-groups-prefix=oidc:",
+    ];
+    let (_, report) = decoded(&[&[token.as_str()][..], &flags].concat());
+    assert_eq!(report["view"]["groups"][0], "oidc:dev");
+    // The keys are not known, so the signature decides and nothing is claimed.
+    assert_eq!(report["judgement"]["authenticated"], Value::Null);
+    let (code, report) =
+        decoded(&[token.as_str(), "--oidc-issuer-url=https://other.example.com", "--oidc-client-id=kubernetes"]);
+    assert_eq!((code, &report["judgement"]["error"]), (Some(1), &json!("invalid bearer token")));
+}
+
+#[test]
+fn what_stands_around_a_token_is_taken_off() {
+    let token = token(&json!({ "iss": "https://i.example.com", "sub": "u1" }));
+    let data = base64::engine::general_purpose::STANDARD.encode(&token);
+    let folder = scratch("decode");
+    let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": token } }).to_string();
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: s, namespace: ci}}\ntype: kubernetes.io/service-account-token\ndata:\n  token: {data}\n"
+    );
+    let config = format!("apiVersion: v1\nkind: Config\nusers:\n- name: u\n  user: {{token: {token}}}\n");
+    for (name, text) in [("exec", exec), ("secret", secret), ("config", config), ("bare", format!("{token}\n"))] {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("a file");
+        let (code, report) = decoded(&[&format!("@{}", path.display())]);
+        assert_eq!((code, &report["claims"]["sub"]), (Some(0), &json!("u1")), "{name}");
+    }
+}
+
+#[test]
+fn certificates_are_users_and_groups() {
+    let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    params.distinguished_name.push(rcgen::DnType::CommonName, "jane");
+    params.distinguished_name.push(rcgen::DnType::OrganizationName, "dev");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let pem = params.self_signed(&key).expect("a certificate").pem();
+    let path = scratch("decode").join("jane.crt");
+    fs::write(&path, pem).expect("a file");
+    let (code, report) = decoded(&[&format!("@{}", path.display())]);
+    assert_eq!((code, &report["type"]), (Some(0), &json!("x509")));
+    assert_eq!(report["view"]["username"], "jane");
+    assert_eq!(report["view"]["groups"][0], "dev");
+}
+
+#[test]
+fn what_is_no_credential_gives_no_answer() {
+    for text in ["", "   ", "/no/such/file\u{0}"] {
+        let output = command()
+            .args([
+                "decode",
+                &format!("@{}", {
+                    let path = scratch("decode").join("x");
+                    fs::write(&path, text).expect("a file");
+                    path.display().to_string()
+                }),
+            ])
+            .output()
+            .expect("kaccess runs");
+        assert_eq!(output.status.code(), Some(2), "{text:?}");
+    }
+    assert_eq!(kaccess(&["decode", "@/no/such/file"]).status.code(), Some(2));
+}
