@@ -301,8 +301,15 @@ fn configuration(arguments: &DecodeArgs) -> Result<Option<Result<Configuration, 
             flags.flags.insert(name.to_owned(), values);
         }
     }
-    if arguments.against.is_none() && flags.flags.is_empty() {
-        return Ok(None);
+    if arguments.against.is_none() {
+        if flags.flags.is_empty() {
+            return Ok(None);
+        }
+        // Every API server has one; which one matters only to service account tokens.
+        flags
+            .flags
+            .entry("service-account-issuer".to_owned())
+            .or_insert_with(|| vec!["https://kubernetes.default.svc".to_owned()]);
     }
     let version = arguments
         .server_version

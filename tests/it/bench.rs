@@ -1,0 +1,135 @@
+//! Benchmarks against the same servers: run by tests/bench/can-i and tests/bench/doctor, never by `cargo test` alone.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::lab::{self, ApiServer, Options};
+use crate::support::run::scratch;
+
+/// The binary to measure: `KACCESS_BENCH_BINARY`, else this build's.
+fn binary() -> PathBuf {
+    std::env::var_os("KACCESS_BENCH_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_kaccess")), PathBuf::from)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn time(command: &mut Command) -> Duration {
+    let started = Instant::now();
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs");
+    assert!(status.success(), "{command:?}");
+    started.elapsed()
+}
+
+#[test]
+#[ignore = "a benchmark; tests/bench/can-i runs it on a release build"]
+fn can_i_against_kubectl() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default().without_audit());
+    let config = server.admin_kubeconfig();
+    let home = scratch("bench");
+    let mut ours = Vec::new();
+    let mut theirs = Vec::new();
+    // The first runs warm the caches (kubectl's discovery cache too), and the two alternate.
+    for round in 0..45 {
+        let a = time(
+            Command::new(binary()).args(["can-i", "list", "pods", "--kubeconfig"]).arg(&config).env("HOME", &home),
+        );
+        let b = time(
+            Command::new(lab.kubectl())
+                .args(["auth", "can-i", "list", "pods", "--kubeconfig"])
+                .arg(&config)
+                .env("HOME", &home),
+        );
+        if round >= 5 {
+            ours.push(a);
+            theirs.push(b);
+        }
+    }
+    let token = server.create_service_account_token("shop", "reporter");
+    let decode =
+        median((0..40).map(|_| time(Command::new(binary()).args(["decode", &token]).env("HOME", &home))).collect());
+    let (ours, theirs) = (median(ours), median(theirs));
+    lab::tell(&format!(
+        "can-i: kaccess {ours:?}, kubectl {theirs:?}, ratio 1/{:.1}; decode of a token: {decode:?} (medians of 40)",
+        theirs.as_secs_f64() / ours.as_secs_f64()
+    ));
+}
+
+/// A way to the server that takes 250 ms before each connection's first byte.
+fn slow_way(to: u16) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(250));
+                let Ok(server) = TcpStream::connect(("127.0.0.1", to)) else { return };
+                let pipe = |mut from: TcpStream, mut into: TcpStream| {
+                    let mut buffer = [0; 16 * 1024];
+                    while let Ok(count) = from.read(&mut buffer) {
+                        if count == 0 || into.write_all(&buffer[..count]).is_err() {
+                            break;
+                        }
+                    }
+                };
+                let (a, b) = (stream.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
+                std::thread::spawn(move || pipe(a, b));
+                pipe(server, stream);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+#[ignore = "a benchmark; tests/bench/doctor runs it on a release build"]
+fn doctor_against_its_critical_path() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default().without_audit());
+    let port = slow_way(server.port());
+    let user = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never",
+        "args": ["-c", format!("sleep 0.3; echo '{}'", json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+            "status": { "token": server.create_service_account_token("shop", "reporter") } }))] } });
+    let text = server.kubeconfig_text(&[("slow", user)]).replace(&format!(":{}", server.port()), &format!(":{port}"));
+    let folder = scratch("bench");
+    let (config, evidence) = (folder.join("config"), folder.join("evidence.json"));
+    std::fs::write(&config, text).expect("a kubeconfig");
+    for _ in 0..5 {
+        let started = Instant::now();
+        let _ = Command::new(binary())
+            .args(["doctor", "-q", "--kubeconfig"])
+            .arg(&config)
+            .arg("--save")
+            .arg(&evidence)
+            .env("HOME", &folder)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stderr(Stdio::null())
+            .status();
+        let wall = started.elapsed();
+        let seen: Value = serde_json::from_slice(&std::fs::read(&evidence).expect("evidence")).expect("JSON");
+        let took = |pointer: &str| seen.pointer(&format!("{pointer}/tookMs")).and_then(Value::as_u64).unwrap_or(0);
+        let sum = |pointers: &[&str]| pointers.iter().map(|pointer| took(pointer)).sum::<u64>();
+        let credential = sum(&["/kubeconfig", "/plugin", "/credential"]);
+        let way = sum(&[
+            "/kubeconfig",
+            "/endpoint/route",
+            "/endpoint/dns",
+            "/endpoint/tcp",
+            "/endpoint/tls",
+            "/endpoint/anonymous",
+        ]);
+        let critical = credential.max(way) + took("/identity") + took("/access").max(took("/rbac"));
+        let allowed = critical * 11 / 10 + 50;
+        let wall = u64::try_from(wall.as_millis()).expect("milliseconds");
+        lab::tell(&format!("doctor: wall {wall} ms, critical path {critical} ms, allowed {allowed} ms"));
+        assert!(wall <= allowed);
+    }
+}
