@@ -256,16 +256,13 @@ impl<'a> RawKey<'a> {
         match self.kty {
             "EC" => self.elliptic(),
             "RSA" if self.has("d") => {
-                let missing: Vec<String> = ["n", "e", "d", "p", "q"]
-                    .into_iter()
-                    .filter(|name| !self.has(name))
-                    .map(str::to_ascii_uppercase)
-                    .collect();
-                if missing.is_empty() {
-                    Ok(Key::Private("RSA private"))
-                } else {
-                    let missing = missing.join(", ");
-                    Err(format!("go-jose/go-jose: invalid RSA private key, missing {missing} value(s)"))
+                // go-jose names the first one missing, not all.
+                match ["n", "e", "d", "p", "q"].into_iter().find(|name| !self.has(name)) {
+                    None => Ok(Key::Private("RSA private")),
+                    Some(name) => {
+                        let missing = name.to_ascii_uppercase();
+                        Err(format!("go-jose/go-jose: invalid RSA private key, missing {missing} value(s)"))
+                    }
                 }
             }
             "RSA" => match (&self.n, &self.e) {

@@ -23,7 +23,6 @@ fn key_sets_are_refused_in_go_jose_s_words() {
     for case in cases()["sets"].as_array().unwrap() {
         let body = case["body"].as_str().unwrap();
         let seen = parse_key_set(body.as_bytes());
-        // Members come out of Go in another order than out of this test's file; so does the first fault of two.
         assert_eq!(seen.err().map(Value::String).unwrap_or(Value::Null), case["error"], "{body}");
     }
 }
