@@ -27,9 +27,9 @@ use crate::evidence::tls::CertificateFacts;
 use crate::host::Host;
 use crate::render::decode::{Form, write};
 use crate::report::credential::{
-    Check, ConfigurationView, CredentialReport, CredentialType, EvidenceView, FindingView, JudgementView, StepView,
-    Times, Verification, View,
+    Check, ConfigurationView, CredentialReport, CredentialType, JudgementView, Times, Verification, View,
 };
+use crate::report::view::{CitationView, FindingView, StepView};
 use crate::report::{Confidence, Grade, Severity};
 use crate::secret::{Scrubber, Secret};
 
@@ -586,8 +586,9 @@ fn finding(
         confidence: Confidence::Certain,
         title: title.to_owned(),
         why: why.to_owned(),
-        evidence: vec![EvidenceView { path: path.to_owned(), grade: Grade::Seen, text }],
-        fix: vec![StepView { text: fix.to_owned(), command: None }],
+        evidence: vec![CitationView { path: path.to_owned(), grade: Grade::Seen, text }],
+        fix: vec![StepView { text: fix.to_owned(), command: None, manifest: None }],
+        candidates: Vec::new(),
         explains: Vec::new(),
         explained_by: None,
         docs: format!("docs/findings/{code}.md"),

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::human::{plain, relative, wrap};
 use crate::report::Severity;
-use crate::report::credential::{Check, CredentialReport, FindingView, JudgementView, View};
+use crate::report::credential::{Check, CredentialReport, JudgementView, View};
+use crate::report::view::FindingView;
 
 /// Claims that hold a time, and what is said of it before and after.
 const TIMES: [(&str, &str, &str); 6] = [

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status};
-use crate::report::{Confidence, Finding, Grade, Severity, Step};
+use crate::report::view::FindingView;
 
 /// The version of every view.
 pub const API_VERSION: &str = "kaccess.dev/v1";
@@ -29,48 +29,6 @@ pub struct DoctorView {
     not_checked: Vec<NotCheckedView>,
     observed_at: String,
     took_ms: u64,
-}
-
-/// A finding.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FindingView {
-    code: &'static str,
-    severity: Severity,
-    confidence: Confidence,
-    title: String,
-    why: String,
-    evidence: Vec<CitationView>,
-    fix: Vec<StepView>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    candidates: Vec<CandidateView>,
-    explains: Vec<&'static str>,
-    explained_by: Option<&'static str>,
-    docs: String,
-}
-
-#[derive(Debug, Serialize)]
-struct CitationView {
-    path: String,
-    grade: Grade,
-    text: String,
-}
-
-#[derive(Debug, Serialize)]
-struct StepView {
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    command: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct CandidateView {
-    code: &'static str,
-    why: String,
-    decided_by: StepView,
 }
 
 #[derive(Debug, Serialize)]
@@ -131,42 +89,6 @@ struct NotCheckedView {
     because: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<String>,
-}
-
-fn step(step: &Step) -> StepView {
-    StepView { text: step.text.clone(), command: step.command.clone(), manifest: step.manifest.clone() }
-}
-
-fn finding(finding: &Finding, all: &[Finding]) -> FindingView {
-    FindingView {
-        code: finding.code,
-        severity: finding.severity,
-        confidence: finding.confidence,
-        title: finding.title.clone(),
-        why: finding.why.clone(),
-        evidence: finding
-            .cites
-            .iter()
-            .map(|citation| CitationView {
-                path: citation.path.clone(),
-                grade: citation.grade,
-                text: citation.text.clone(),
-            })
-            .collect(),
-        fix: finding.fix.iter().map(step).collect(),
-        candidates: finding
-            .candidates
-            .iter()
-            .map(|candidate| CandidateView {
-                code: candidate.code,
-                why: candidate.why.clone(),
-                decided_by: step(&candidate.decided_by),
-            })
-            .collect(),
-        explains: finding.explains.iter().copied().filter(|code| all.iter().any(|other| other.code == *code)).collect(),
-        explained_by: finding.explained_by,
-        docs: format!("docs/findings/{}.md", finding.code),
-    }
 }
 
 impl DoctorView {
@@ -234,7 +156,7 @@ impl DoctorView {
             verdict: report.verdict.word(),
             context: evidence.kubeconfig.seen().and_then(|config| config.context.clone()),
             identity: evidence.identity.seen().and_then(|identity| serde_json::to_value(&identity.user).ok()),
-            findings: report.findings.iter().map(|one| finding(one, &report.findings)).collect(),
+            findings: report.findings.iter().map(|one| FindingView::new(one, &report.findings)).collect(),
             credential,
             access: evidence
                 .access

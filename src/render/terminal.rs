@@ -129,20 +129,20 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
     let mut line = "you".to_owned();
     for hop in WAY_IN {
         let Some(check) = report.checks.iter().find(|check| check.id == hop.id) else { continue };
-        match check.status {
-            Status::Pass => line.push_str(&format!(" > {}", hop.name)),
-            Status::NotApplicable => {}
-            Status::Fail => {
-                // The status is enough here; the findings say the rest.
-                let because = check.because.as_deref().unwrap_or("failed").split(':').next().unwrap_or_default();
-                line.push_str(&format!(" > [X] {}: {because}", hop.name));
-                break;
+        let (mark, because) = match check.status {
+            Status::Pass => {
+                line.push_str(&format!(" > {}", hop.name));
+                continue;
             }
-            Status::Skipped => {
-                line.push_str(&format!(" > [?] {}: {}", hop.name, check.because.as_deref().unwrap_or("not checked")));
-                break;
-            }
-        }
+            Status::NotApplicable => continue,
+            // The status is enough here; the findings say the rest.
+            Status::Fail => ("[X]", check.because.as_deref().unwrap_or("failed").split(':').next().unwrap_or_default()),
+            Status::Skipped => ("[?]", check.because.as_deref().unwrap_or("not checked")),
+        };
+        let whole = format!("{line} > {mark} {}: {because}", hop.name);
+        let short = format!("{line} > {mark} {}", hop.name);
+        line = if whole.chars().count() <= look.width { whole } else { short };
+        break;
     }
     writeln!(out, "{}", clip(&line, look.width))?;
     if let Some(line) = control_plane_path(report, evidence) {

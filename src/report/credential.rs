@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Confidence, Grade, Severity};
+use super::view::FindingView;
 use crate::evidence::credential::TokenProblem;
 
 /// The report on one credential.
@@ -172,53 +172,4 @@ pub struct ConfigurationView {
     pub valid: bool,
     /// Its words why not.
     pub errors: Vec<String>,
-}
-
-/// A finding as it is shown.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FindingView {
-    /// The registry's code.
-    pub code: &'static str,
-    /// How bad.
-    pub severity: Severity,
-    /// How sure.
-    pub confidence: Confidence,
-    /// The problem in one line.
-    pub title: String,
-    /// Why that is a problem.
-    pub why: String,
-    /// What shows it; paths are JSON pointers into this report.
-    pub evidence: Vec<EvidenceView>,
-    /// What to do.
-    pub fix: Vec<StepView>,
-    /// Codes that this one explains.
-    pub explains: Vec<&'static str>,
-    /// The code that explains this one.
-    pub explained_by: Option<&'static str>,
-    /// The page about it.
-    pub docs: String,
-}
-
-/// What shows a finding.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EvidenceView {
-    /// JSON pointer.
-    pub path: String,
-    /// How it is known.
-    pub grade: Grade,
-    /// In words.
-    pub text: String,
-}
-
-/// One thing to do.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StepView {
-    /// In words.
-    pub text: String,
-    /// A command to copy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
 }

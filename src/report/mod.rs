@@ -2,6 +2,7 @@
 
 pub mod credential;
 pub mod doctor;
+pub mod view;
 
 use serde::{Deserialize, Serialize};
 
