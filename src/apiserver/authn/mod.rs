@@ -10,11 +10,14 @@ use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::evidence::identity::User;
 use crate::evidence::issuer::SignatureCheck;
 
+pub mod bearer;
 pub mod certificate;
 pub mod jwt;
 pub mod service_account;
+mod world;
 
 pub use jwt::view;
+pub use world::{IsToken, Objects, TokenFile, World};
 
 /// What every failing bearer token earns from the loopback authenticator, and what a token that nobody knows earns.
 pub const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
@@ -72,10 +75,21 @@ impl From<&SignatureCheck> for Keys {
     }
 }
 
-/// Judges a bearer token as the server's chain of authenticators would.
+/// Judges a bearer token as the server's chain of authenticators would, with nothing known of the cluster's objects.
 ///
 /// Where something is unknown (the release, the keys), every possibility is judged; if they agree, that is the answer.
 pub fn judge_token(facts: &TokenFacts, config: &Configuration, keys: &Keys, now: Timestamp) -> Judgement {
+    judge_token_in(&World::default(), facts, config, keys, now)
+}
+
+/// The same where some of the cluster's objects, or the token file, are known.
+pub fn judge_token_in(
+    world: &World<'_>,
+    facts: &TokenFacts,
+    config: &Configuration,
+    keys: &Keys,
+    now: Timestamp,
+) -> Judgement {
     let versions = match config.version {
         Some(version) => vec![version],
         None => vec![OLD_ORDER, NEW_ORDER],
@@ -92,7 +106,7 @@ pub fn judge_token(facts: &TokenFacts, config: &Configuration, keys: &Keys, now:
     let mut outcomes: Vec<(Judgement, Option<&str>)> = Vec::new();
     for version in &versions {
         for (keys, because) in &key_worlds {
-            let judgement = chain(facts, config, *version, keys, now);
+            let judgement = alone(tokens(world, facts, config, *version, keys, now));
             if !outcomes.iter().any(|(known, _)| *known == judgement) {
                 outcomes.push((judgement, *because));
             }
@@ -142,31 +156,67 @@ enum Opinion {
     Open(Vec<String>),
 }
 
-/// The chain for one release and one state of the keys.
-fn chain(facts: &TokenFacts, config: &Configuration, version: (u32, u32), keys: &Keys, now: Timestamp) -> Judgement {
+/// What the union of the token authenticators makes of one token.
+enum Tokens {
+    Accept(User),
+    /// Nobody knows it; these errors, perhaps none.
+    Refuse(Vec<String>),
+    Open(Vec<String>),
+}
+
+/// The judgement of a request that brings one bearer token and nothing else, as a TokenReview's does.
+fn alone(tokens: Tokens) -> Judgement {
+    match tokens {
+        Tokens::Accept(user) => Judgement::Authenticated(with_authenticated(user)),
+        Tokens::Open(reasons) => Judgement::Undecided { reasons },
+        Tokens::Refuse(errors) => {
+            let mut all = vec![INVALID_BEARER_TOKEN.to_owned()];
+            all.extend(errors);
+            Judgement::Rejected { error: aggregate(&all) }
+        }
+    }
+}
+
+/// The token authenticators in their order, for one release and one state of the keys
+/// (k8s.io/kubernetes pkg/kubeapiserver/authenticator/config.go).
+fn tokens(
+    world: &World<'_>,
+    facts: &TokenFacts,
+    config: &Configuration,
+    version: (u32, u32),
+    keys: &Keys,
+    now: Timestamp,
+) -> Tokens {
     if let Some(problem) = facts.problems.iter().find(|problem| {
         problem.part == "token" && problem.detail.starts_with(TokenProblem::WHITE_SPACE_INSIDE)
             || problem.detail.starts_with(TokenProblem::TOO_DEEP)
     }) {
-        return Judgement::Undecided { reasons: vec![problem.detail.clone()] };
+        return Tokens::Open(vec![problem.detail.clone()]);
     }
-    let mut errors = vec![INVALID_BEARER_TOKEN.to_owned()];
+    let mut errors = Vec::new();
     let mut open = Vec::new();
     if config.token_file {
-        open.push("--token-auth-file is set and may hold this token".to_owned());
+        match (world.token_file, world.is_token) {
+            (Some(file), Some(is_token)) => {
+                if let Some(user) = file.user(is_token) {
+                    return Tokens::Accept(user.clone());
+                }
+            }
+            _ => open.push("--token-auth-file is set and may hold this token".to_owned()),
+        }
     }
-    let mut opinions = vec![service_account::opinion(facts, config, version, keys, now)];
+    let mut opinions = vec![service_account::opinion(world, facts, config, version, keys, now)];
     if facts.kind == TokenKind::Bootstrap {
-        opinions.push(bootstrap(config));
+        opinions.push(bootstrap(world, facts, config, now));
     }
     opinions.push(jwt::opinion(facts, config, version, keys, now));
     for opinion in opinions {
         match opinion {
             // An authenticator that answers first would answer the same or not at all, but for the token file.
-            Opinion::Accept(user) if open.is_empty() => return Judgement::Authenticated(with_authenticated(user)),
+            Opinion::Accept(user) if open.is_empty() => return Tokens::Accept(user),
             Opinion::Accept(user) => {
                 open.push(format!("else it is accepted as {:?}", user.username));
-                return Judgement::Undecided { reasons: open };
+                return Tokens::Open(open);
             }
             Opinion::Error(error) => errors.push(error),
             Opinion::Silent => {}
@@ -180,20 +230,21 @@ fn chain(facts: &TokenFacts, config: &Configuration, version: (u32, u32), keys: 
     } else if facts.kind == TokenKind::Opaque && !config.complete {
         open.push("it is no JWT: a token file or webhook might know it, and not all flags are known".to_owned());
     }
-    if open.is_empty() {
-        Judgement::Rejected { error: aggregate(&errors) }
-    } else {
-        Judgement::Undecided { reasons: open }
-    }
+    if open.is_empty() { Tokens::Refuse(errors) } else { Tokens::Open(open) }
 }
 
-fn bootstrap(config: &Configuration) -> Opinion {
-    if config.bootstrap_tokens || !config.complete {
-        Opinion::Open(vec![
+fn bootstrap(world: &World<'_>, facts: &TokenFacts, config: &Configuration, now: Timestamp) -> Opinion {
+    if !config.bootstrap_tokens && config.complete {
+        return Opinion::Silent;
+    }
+    let id = facts.claims.as_ref().and_then(|claims| claims.get("tokenId")?.as_str()).unwrap_or_default();
+    match (world.objects, world.is_token) {
+        (Some(objects), Some(is_token)) if config.bootstrap_tokens => {
+            world::bootstrap(id, objects, is_token, now).map_or(Opinion::Silent, Opinion::Accept)
+        }
+        _ => Opinion::Open(vec![
             "whether its Secret in kube-system exists and holds this token is not known here".to_owned(),
-        ])
-    } else {
-        Opinion::Silent
+        ]),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Service account tokens, legacy and bound: pkg/serviceaccount of k8s.io/kubernetes, as far as no object is needed.
+//! Service account tokens, legacy and bound: pkg/serviceaccount of k8s.io/kubernetes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::jwt::{claimed_issuer, go_truncate, readable_claims};
-use super::{Keys, Opinion, credential_id, with_authenticated};
+use super::world::not_found;
+use super::{IsToken, Keys, Objects, Opinion, World, credential_id, with_authenticated};
 use crate::apiserver::configuration::{Configuration, aggregate};
 use crate::evidence::credential::TokenFacts;
 use crate::evidence::identity::User;
@@ -20,6 +21,7 @@ const LEEWAY: i64 = 60;
 
 /// What the two service account authenticators say.
 pub(super) fn opinion(
+    world: &World<'_>,
     facts: &TokenFacts,
     config: &Configuration,
     version: (u32, u32),
@@ -42,7 +44,7 @@ pub(super) fn opinion(
     }
     let mut errors = Vec::new();
     for (_, as_legacy) in [(legacy, true), (bound, false)].into_iter().filter(|(wanted, _)| *wanted) {
-        match judge(facts, config, version, keys, now, as_legacy) {
+        match judge(world, facts, config, version, keys, now, as_legacy) {
             Opinion::Error(error) => errors.push(error),
             decided => return decided,
         }
@@ -62,6 +64,7 @@ pub fn view(facts: &TokenFacts) -> Option<User> {
 }
 
 fn judge(
+    world: &World<'_>,
     facts: &TokenFacts,
     config: &Configuration,
     version: (u32, u32),
@@ -107,7 +110,7 @@ fn judge(
         return Opinion::Error(format!("token audiences {own} is invalid for the target audiences {target}"));
     }
     if legacy {
-        return legacy_opinion(claims, &public, config);
+        return legacy_opinion(world, claims, &public, config);
     }
     let seconds = now.as_second();
     let past = |time: i64| {
@@ -129,13 +132,19 @@ fn judge(
     if private.name.is_empty() {
         return error("resource name may not be empty");
     }
-    let mut objects = vec![object("ServiceAccount", &private.namespace, &private.name, &private.uid)];
-    objects.extend(private.secret.as_ref().map(|(name, uid)| object("Secret", &private.namespace, name, uid)));
-    objects.extend(private.pod.as_ref().map(|(name, uid)| object("Pod", &private.namespace, name, uid)));
-    if private.pod.is_none() {
-        objects.extend(private.node.as_ref().map(|(name, uid)| object("Node", "", name, uid)));
+    let Some(objects) = world.objects else {
+        let mut needed = vec![object("ServiceAccount", &private.namespace, &private.name, &private.uid)];
+        needed.extend(private.secret.as_ref().map(|(name, uid)| object("Secret", &private.namespace, name, uid)));
+        needed.extend(private.pod.as_ref().map(|(name, uid)| object("Pod", &private.namespace, name, uid)));
+        if private.pod.is_none() {
+            needed.extend(private.node.as_ref().map(|(name, uid)| object("Node", "", name, uid)));
+        }
+        return Opinion::Open(needed);
+    };
+    match private.bound_to(objects, now) {
+        Ok(()) => Opinion::Accept(private.user(claims)),
+        Err(text) => Opinion::Error(text),
     }
-    Opinion::Open(objects)
 }
 
 fn object(kind: &str, namespace: &str, name: &str, uid: &str) -> String {
@@ -143,7 +152,12 @@ fn object(kind: &str, namespace: &str, name: &str, uid: &str) -> String {
     format!("whether {kind} {namespace}{separator}{name} with uid {uid:?} still exists is not known here")
 }
 
-fn legacy_opinion(claims: &Map<String, Value>, public: &Public, config: &Configuration) -> Opinion {
+fn legacy_opinion(
+    world: &World<'_>,
+    claims: &Map<String, Value>,
+    public: &Public,
+    config: &Configuration,
+) -> Opinion {
     let legacy = Legacy::read(claims);
     for (value, missing) in [
         (&public.subject, "sub claim is missing"),
@@ -161,6 +175,12 @@ fn legacy_opinion(claims: &Map<String, Value>, public: &Public, config: &Configu
     }
     if !config.service_account_lookup {
         return Opinion::Accept(legacy.user());
+    }
+    if let (Some(objects), Some(is_token)) = (world.objects, world.is_token) {
+        return match legacy.looked_up(objects, is_token) {
+            Ok(()) => Opinion::Accept(legacy.user()),
+            Err(text) => Opinion::Error(text),
+        };
     }
     Opinion::Open(vec![
         format!("whether Secret {}/{} still holds this token is not known here", legacy.namespace, legacy.secret),
@@ -272,6 +292,41 @@ impl Private {
         }
     }
 
+    /// Every object that the token names is there, is the same one, and was not deleted more than a minute ago.
+    fn bound_to(&self, objects: &Objects, now: Timestamp) -> Result<(), String> {
+        let namespace = self.namespace.as_str();
+        let account = objects
+            .find("ServiceAccount", namespace, &self.name)
+            .ok_or_else(|| not_found("serviceaccounts", &self.name))?;
+        if account.uid != self.uid {
+            return Err(format!("service account UID ({}) does not match claim ({})", account.uid, self.uid));
+        }
+        if account.long_deleted(now, LEEWAY) {
+            return Err(format!("service account {namespace}/{} has been deleted", self.name));
+        }
+        let same = |kind: &str, namespace: &str, reference: &(String, String)| {
+            let (name, uid) = reference;
+            let gone = || "service account token has been invalidated".to_owned();
+            let object = objects.find(kind, namespace, name).ok_or_else(gone)?;
+            let word = kind.to_ascii_lowercase();
+            if object.uid != uid {
+                return Err(format!(
+                    "{word} UID ({}) does not match service account {word} ref claim ({uid})",
+                    object.uid
+                ));
+            }
+            if object.long_deleted(now, LEEWAY) { Err(gone()) } else { Ok(()) }
+        };
+        if let Some(secret) = &self.secret {
+            same("Secret", namespace, secret)?;
+        }
+        if let Some(pod) = &self.pod {
+            // A node beside a Pod is not looked at.
+            return same("Pod", namespace, pod);
+        }
+        self.node.as_ref().map_or(Ok(()), |node| same("Node", "", node))
+    }
+
     fn user(&self, claims: &Map<String, Value>) -> User {
         let mut extra = credential_id(claims.get("jti").and_then(Value::as_str).unwrap_or_default());
         let mut add = |name: &str, value: &str| {
@@ -311,6 +366,36 @@ impl Legacy {
             name: text("service-account.name"),
             uid: text("service-account.uid"),
         }
+    }
+
+    /// Its Secret holds exactly this token, and its service account is the same one.
+    fn looked_up(&self, objects: &Objects, is_token: IsToken<'_>) -> Result<(), String> {
+        const INVALID_SINCE: &str = "kubernetes.io/legacy-token-invalid-since";
+        let Self { namespace, secret: secret_name, name, uid } = self;
+        let gone = || "Token has been invalidated".to_owned();
+        let secret = objects.find("Secret", namespace, secret_name).ok_or_else(gone)?;
+        if secret.deleted.is_some() {
+            return Err(gone());
+        }
+        if !is_token(&secret.data("token")) {
+            return Err("Token does not match server's copy".to_owned());
+        }
+        let account =
+            objects.find("ServiceAccount", namespace, name).ok_or_else(|| not_found("serviceaccounts", name))?;
+        if account.deleted.is_some() {
+            return Err(format!("ServiceAccount {namespace}/{name} has been deleted"));
+        }
+        if account.uid != uid {
+            return Err(format!("ServiceAccount UID ({}) does not match claim ({uid})", account.uid));
+        }
+        if !secret.label(INVALID_SINCE).is_empty() {
+            return Err(format!(
+                "the token in secret {namespace}/{secret_name} for service account {namespace}/{name} has been marked \
+                 invalid. Use tokens from the TokenRequest API or manually created secret-based tokens, or remove the \
+                 '{INVALID_SINCE}' label from the secret to temporarily allow use of this token"
+            ));
+        }
+        Ok(())
     }
 
     fn user(&self) -> User {
