@@ -3,6 +3,7 @@
 mod architecture;
 mod bench;
 mod decode;
+mod docs;
 mod incidents;
 mod lab;
 mod loopback;

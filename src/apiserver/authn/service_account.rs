@@ -152,12 +152,7 @@ fn object(kind: &str, namespace: &str, name: &str, uid: &str) -> String {
     format!("whether {kind} {namespace}{separator}{name} with uid {uid:?} still exists is not known here")
 }
 
-fn legacy_opinion(
-    world: &World<'_>,
-    claims: &Map<String, Value>,
-    public: &Public,
-    config: &Configuration,
-) -> Opinion {
+fn legacy_opinion(world: &World<'_>, claims: &Map<String, Value>, public: &Public, config: &Configuration) -> Opinion {
     let legacy = Legacy::read(claims);
     for (value, missing) in [
         (&public.subject, "sub claim is missing"),

@@ -66,8 +66,7 @@ impl Objects {
         Some(Object {
             value,
             uid: member("/metadata/uid").unwrap_or_default(),
-            deleted: member("/metadata/deletionTimestamp")
-                .map(|text| text.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
+            deleted: member("/metadata/deletionTimestamp").map(|text| text.parse().unwrap_or(Timestamp::UNIX_EPOCH)),
         })
     }
 }
@@ -82,8 +81,7 @@ impl Object<'_> {
     pub(super) fn data(&self, key: &str) -> Vec<u8> {
         use base64::Engine as _;
         let encoded = self.value.get("data").and_then(|data| data.get(key)).and_then(Value::as_str);
-        if let Some(bytes) = encoded
-            .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok())
+        if let Some(bytes) = encoded.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text.trim()).ok())
         {
             return bytes;
         }
@@ -294,7 +292,8 @@ mod tests {
 
     #[test]
     fn a_token_file_is_read_as_go_reads_it() {
-        let file = TokenFile::parse("t1,alice,1\n\nt2,bob,2,\"a,b\"\n t3,\"c \"\"x\"\"\",3,one\nt1,other,9,\n", "f").unwrap();
+        let file =
+            TokenFile::parse("t1,alice,1\n\nt2,bob,2,\"a,b\"\n t3,\"c \"\"x\"\"\",3,one\nt1,other,9,\n", "f").unwrap();
         let user = |token: &str| file.user(&|bytes| bytes == token.as_bytes()).cloned();
         assert_eq!(user("t2").unwrap().groups, ["a", "b"]);
         assert_eq!(user(" t3").unwrap().username, "c \"x\"");

@@ -1,0 +1,91 @@
+//! What the documents say is what the program does.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::run::command;
+
+const COMMANDS: &[&str] = &["doctor", "decode", "can-i", "version"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = command().args(arguments).arg("--help").env("COLUMNS", "100").output().expect("kaccess runs");
+    assert!(output.status.success(), "{arguments:?}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+#[test]
+fn the_command_page_is_the_help() {
+    let mut page = String::from(
+        "# The commands\n\nGenerated from `--help` (KACCESS_UPDATE=1 cargo test --test it -- docs::). The flags for \
+         connection and output\nstand under `kaccess` alone and work with every command.\n",
+    );
+    page.push_str(&format!("\n## kaccess\n\n```text\n{}```\n", help(&[])));
+    for name in COMMANDS {
+        let whole = help(&[name]);
+        // The global flags, once.
+        let own = match (whole.find("\nConnection:"), whole.find("\nExamples:")) {
+            (Some(from), Some(to)) => format!("{}{}", &whole[..from], &whole[to..]),
+            (Some(from), None) => whole[..from].to_owned(),
+            _ => whole,
+        };
+        page.push_str(&format!("\n## kaccess {name}\n\n```text\n{own}```\n"));
+    }
+    let listed = page.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    for line in listed.lines().filter(|line| !line.trim().is_empty()) {
+        let name = line.split_whitespace().next().unwrap_or_default();
+        assert!(COMMANDS.contains(&name) || name == "help", "docs/cli.md lacks {name}");
+    }
+    let path = root().join("docs/cli.md");
+    if std::env::var_os("KACCESS_UPDATE").is_some() {
+        fs::write(&path, &page).expect("docs/cli.md");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page, "stale: KACCESS_UPDATE=1 cargo test docs::");
+}
+
+/// Every `kaccess ...` in the documents is a command that exists, with flags that it has.
+#[test]
+fn commands_in_documents_exist() {
+    let mut checked = 0;
+    let mut pages = vec![root().join("README.md")];
+    for folder in ["docs", "docs/findings", "docs/runbooks"] {
+        let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
+        pages.extend(
+            entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "md")),
+        );
+    }
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        let spans =
+            text.split('`').skip(1).step_by(2).chain(text.lines().filter_map(|line| line.trim().strip_prefix("$ ")));
+        for span in spans.filter(|span| span.starts_with("kaccess ") && !span.contains('\n')) {
+            let mut words = span.split_whitespace().skip(1);
+            let Some(name) = words.next().filter(|name| !name.starts_with(['-', '.'])) else { continue };
+            assert!(COMMANDS.contains(&name), "{}: `{span}`: no such command", page.display());
+            let help = help(&[name]);
+            for flag in words.filter(|word| word.starts_with("--") && word.len() > 2) {
+                let flag = flag.split('=').next().unwrap_or_default().trim_end_matches([',', ';']);
+                assert!(help.contains(flag), "{}: `{span}`: {name} has no {flag}", page.display());
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "only {checked} commands were found");
+}
+
+/// The transcript in the README is a part of the recorded report.
+#[test]
+fn the_transcript_is_the_recorded_report() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let report = fs::read_to_string(root().join("testdata/cases/first-incident/report.txt")).expect("the report");
+    let transcript = readme.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a transcript");
+    let mut rest = report.as_str();
+    for line in transcript.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "...") {
+        let at = rest.find(line).unwrap_or_else(|| panic!("not in the report, or not in this order: {line}"));
+        rest = &rest[at..];
+    }
+}
