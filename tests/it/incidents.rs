@@ -10,34 +10,11 @@ use serde_json::{Value, json};
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
 use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch};
 
-/// Lets the group `oidc:backend` read what the role view covers, everywhere.
-fn grant(server: &ApiServer, kind: &str, name: &str, subject: &str) {
-    server.create(
-        "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
-        &json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": name },
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lab-reader" },
-            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": subject }],
-        }),
-    );
-}
-
-/// A role that can be granted: no controller fills the built-in aggregated ones here.
-fn reader_role(server: &ApiServer) {
-    server.create(
-        "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-        &json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "lab-reader" },
-            "rules": [{ "apiGroups": [""], "resources": ["pods", "pods/log", "namespaces"], "verbs": ["get", "list", "watch"] }],
-        }),
-    );
-}
-
 /// A server with the incident's configuration, a role for the backend group, and a kubeconfig with `token` and admin.
 fn incident_server(lab: &Lab, options: Options) -> ApiServer {
     let server = ApiServer::start(lab, options);
-    reader_role(&server);
-    grant(&server, "Group", "backend-reads", "oidc:backend");
+    server.create_reader_role();
+    server.grant_reader("Group", "backend-reads", "oidc:backend");
     server
 }
 
@@ -393,7 +370,7 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
     let message = r#"Error from server (Forbidden): pods is forbidden: User "oidc:bob@example.com" cannot list resource "pods" in API group "" in the namespace "default""#;
     let run = doctor(&config, &["--error", message]);
     expect_fault("rbac-no-grant-asked", &run, &["rbac-no-grant"]);
-    grant(server, "Group", "frontend-reads", "frontend");
+    server.grant_reader("Group", "frontend-reads", "frontend");
     let run = doctor(&config, &reviewer);
     expect_fault("name-prefix-mismatch", &run, &["name-prefix-mismatch", "rbac-no-grant"]);
     certain(&run, "name-prefix-mismatch");
@@ -422,8 +399,8 @@ fn resigned(lab: &Lab, token: &str) -> String {
 fn faults_on_the_way_to_the_server() {
     let Some(lab) = lab::require_apiserver() else { return };
     let mut server = ApiServer::start(lab, Options::default());
-    reader_role(&server);
-    grant(&server, "User", "jane-reads", "jane");
+    server.create_reader_role();
+    server.grant_reader("User", "jane-reads", "jane");
     let user = |identity: &lab::pki::Identity| lab::apiserver::certificate_user(identity);
 
     expect_healthy("client-certificate", &doctor(&server.kubeconfig_with("jane", user(&lab.pki.client)), &[]));
@@ -435,7 +412,7 @@ fn faults_on_the_way_to_the_server() {
     expect_fault("anonymous-request", &run, &["anonymous-request"]);
 
     let account = server.create_service_account_token("shop", "reporter");
-    grant(&server, "User", "reporter-reads", "system:serviceaccount:shop:reporter");
+    server.grant_reader("User", "reporter-reads", "system:serviceaccount:shop:reporter");
     expect_healthy("service-account", &doctor(&server.kubeconfig_for_token("reporter", &account), &[]));
     let run = doctor(&server.kubeconfig_for_token("line-feed", &format!("{account}\n")), &[]);
     expect_fault("token-has-whitespace", &run, &["token-has-whitespace"]);

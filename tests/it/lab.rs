@@ -142,6 +142,8 @@ fn lab_up() {
     let lab = lab::require().expect("the whole lab");
     let nginx = Nginx::start(lab, Rule::DenyAll);
     let server = ApiServer::start(lab, Options::default().oidc(lab, &nginx.issuer("platform")));
+    server.create_reader_role();
+    server.grant_reader("Group", "backend-reads", "oidc:backend");
     let token = lab.keycloak().alice(&nginx).id_token;
     let alice = json!({ "token": token });
     server.kubeconfig("alice", &[("alice", alice.clone())]);

@@ -223,6 +223,29 @@ impl ApiServer {
         assert!(status == 201 || status == 409, "namespace {name}: {answer}");
     }
 
+    /// Makes the ClusterRole `lab-reader`: no controller fills the built-in aggregated ones here.
+    pub fn create_reader_role(&self) {
+        self.create(
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+            &json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "lab-reader" },
+                "rules": [{ "apiGroups": [""], "resources": ["pods", "pods/log", "namespaces"], "verbs": ["get", "list", "watch"] }],
+            }),
+        );
+    }
+
+    /// Binds `lab-reader` to a User or Group, everywhere.
+    pub fn grant_reader(&self, kind: &str, binding: &str, subject: &str) {
+        self.create(
+            "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+            &json!({
+                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": binding },
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "lab-reader" },
+                "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": subject }],
+            }),
+        );
+    }
+
     /// Makes a ServiceAccount (and its namespace) unless it is there, and gives a token of one hour.
     pub fn create_service_account_token(&self, namespace: &str, name: &str) -> String {
         self.create_namespace(namespace);
