@@ -182,5 +182,53 @@ fn unescape(text: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-#[path = "certificate_tests.rs"]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn peer() -> PeerFacts {
+        PeerFacts { common_name: "proxy".to_owned(), serial: "7".to_owned(), ..PeerFacts::default() }
+    }
+
+    fn good() -> ChainVerdict {
+        ChainVerdict::Accepted { chains: vec![vec![String::new()]] }
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn without_a_certificate_or_a_bundle_there_is_no_opinion() {
+        let flags = RequestHeaderFlags::usual();
+        assert_eq!(x509(None, Some(&good())), Opinion::Silent);
+        assert_eq!(x509(Some(&peer()), None), Opinion::Silent);
+        assert_eq!(request_header(None, Some(&good()), &flags, &[]), Opinion::Silent);
+        assert_eq!(request_header(Some(&peer()), None, &flags, &[]), Opinion::Silent);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_open() {
+        let flags = RequestHeaderFlags::usual();
+        let open = ChainVerdict::Undecided { because: "P-224".to_owned() };
+        let expected = Opinion::Open(vec!["P-224".to_owned()]);
+        assert_eq!(x509(Some(&peer()), Some(&open)), expected);
+        assert_eq!(request_header(Some(&peer()), Some(&open), &flags, &[]), expected);
+        // Two spellings of one key come in the order of a Go map; bytes that are no text have no name.
+        for keys in [["X-Remote-Extra-a", "X-Remote-Extra-%61"], ["X-Remote-Extra-%ff", "X-Remote-Extra-b"]] {
+            let headers = headers(&[("X-Remote-User", "alice"), (keys[0], "1"), (keys[1], "2")]);
+            let said = request_header(Some(&peer()), Some(&good()), &flags, &headers);
+            assert!(matches!(said, Opinion::Open(_)), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn the_two_authenticators_word_one_refusal_differently() {
+        let refused = ChainVerdict::Refused { error: "x509: no".to_owned() };
+        let flags = RequestHeaderFlags::usual();
+        assert_eq!(request_header(Some(&peer()), Some(&refused), &flags, &[]), Opinion::Error("x509: no".to_owned()));
+        assert_eq!(
+            x509(Some(&peer()), Some(&refused)),
+            Opinion::Error("verifying certificate SN=7, SKID=, AKID= failed: x509: no".to_owned())
+        );
+    }
+}

@@ -57,9 +57,13 @@ fn subtrees(mut list: Der<'_>, unhandled: &mut bool) -> Result<Subtrees, ParseEr
         match base.tag {
             0x81 => {
                 let text = constraint_text(base.content)?;
-                let valid = if text.contains('@') { Mailbox::parse(&text).is_some() } else { domain_name_valid(&text, true) };
+                let valid =
+                    if text.contains('@') { Mailbox::parse(&text).is_some() } else { domain_name_valid(&text, true) };
                 if !valid {
-                    return Err(ParseError::Go(format!("x509: failed to parse rfc822Name constraint {}", quote(&text))));
+                    return Err(ParseError::Go(format!(
+                        "x509: failed to parse rfc822Name constraint {}",
+                        quote(&text)
+                    )));
                 }
                 found.emails.push(text);
             }

@@ -76,7 +76,11 @@ fn match_parts(pattern: &str, host: &[String]) -> bool {
     let pattern = pattern.to_ascii_lowercase();
     let labels: Vec<&str> = pattern.split('.').collect();
     labels.len() == host.len()
-        && labels.iter().zip(host).enumerate().all(|(index, (label, part))| index == 0 && *label == "*" || label == part)
+        && labels
+            .iter()
+            .zip(host)
+            .enumerate()
+            .all(|(index, (label, part))| index == 0 && *label == "*" || label == part)
 }
 
 /// Letters, digits, underscores and inner hyphens; as a pattern also a whole star at the left.

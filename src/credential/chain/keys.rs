@@ -118,11 +118,7 @@ fn pss(parameters: &[u8]) -> Option<Hash> {
     };
     let (mgf_hash, mgf_hash_parameters) = identifier(Der(&mgf_parameters))?;
     let plain = |parameters: &[u8]| parameters.is_empty() || parameters == NULL;
-    if !plain(&hash_parameters)
-        || mgf != oid::MGF1
-        || mgf_hash != hash
-        || !plain(&mgf_hash_parameters)
-        || trailer != 1
+    if !plain(&hash_parameters) || mgf != oid::MGF1 || mgf_hash != hash || !plain(&mgf_hash_parameters) || trailer != 1
     {
         return None;
     }

@@ -172,11 +172,8 @@ fn extensions<'a>(mut list: Der<'a>) -> Result<Vec<Extension<'a>>, ParseError> {
     while !list.is_empty() {
         let mut der = or(list.read(tag::SEQUENCE), "x509: malformed extension")?;
         let oid = or(der.oid(), "x509: malformed extension OID field")?;
-        let critical = if der.peek(tag::BOOLEAN) {
-            or(der.boolean(), "x509: malformed extension critical field")?
-        } else {
-            false
-        };
+        let critical =
+            if der.peek(tag::BOOLEAN) { or(der.boolean(), "x509: malformed extension critical field")? } else { false };
         let value = or(der.read(tag::OCTET_STRING), "x509: malformed extension value field")?;
         if !seen.insert(oid) {
             return Err(ParseError::Go(format!(
@@ -219,10 +216,7 @@ fn process(certificate: &mut Certificate, extension: &Extension<'_>) -> Result<(
         [0x55, 0x1d, 31] => distribution_points(value)?,
         [0x55, 0x1d, 32] => certificate.policies.list = policies(value)?,
         [0x55, 0x1d, 33] => {
-            or(
-                policy_mappings(value, &mut certificate.policies),
-                "x509: invalid policy mappings extension",
-            )?;
+            or(policy_mappings(value, &mut certificate.policies), "x509: invalid policy mappings extension")?;
         }
         [0x55, 0x1d, 35] => {
             if extension.critical {
@@ -234,10 +228,9 @@ fn process(certificate: &mut Certificate, extension: &Extension<'_>) -> Result<(
                 certificate.authority_key_id = id.0.to_vec();
             }
         }
-        [0x55, 0x1d, 36] => or(
-            policy_constraints(value, &mut certificate.policies),
-            "x509: invalid policy constraints extension",
-        )?,
+        [0x55, 0x1d, 36] => {
+            or(policy_constraints(value, &mut certificate.policies), "x509: invalid policy constraints extension")?
+        }
         [0x55, 0x1d, 37] => {
             const INVALID: &str = "x509: invalid extended key usages";
             let mut sequence = or(value.read(tag::SEQUENCE), INVALID)?;
@@ -294,10 +287,7 @@ fn alternative_names(certificate: &mut Certificate, mut value: Der<'_>) -> Resul
             }
             7 if matches!(name.content.len(), 4 | 16) => certificate.ips.push(name.content.to_vec()),
             7 => {
-                return Err(ParseError::Go(format!(
-                    "x509: cannot parse IP address of length {}",
-                    name.content.len()
-                )));
+                return Err(ParseError::Go(format!("x509: cannot parse IP address of length {}", name.content.len())));
             }
             _ => continue,
         }
@@ -389,4 +379,3 @@ pub(super) fn constraint_text(bytes: &[u8]) -> Result<String, ParseError> {
         quote_bytes(bytes)
     )))
 }
-

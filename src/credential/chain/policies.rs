@@ -56,7 +56,9 @@ pub(super) fn valid(chain: &[&Certificate]) -> Option<bool> {
             explicit = (explicit - 1).max(0);
             inhibit_any = (inhibit_any - 1).max(0);
         }
-        let lower = |current: i64, wanted: Option<i64>| wanted.filter(|&wanted| wanted >= 0).map_or(current, |wanted| wanted.min(current));
+        let lower = |current: i64, wanted: Option<i64>| {
+            wanted.filter(|&wanted| wanted >= 0).map_or(current, |wanted| wanted.min(current))
+        };
         explicit = lower(explicit, policies.require_explicit);
         inhibit_any = lower(inhibit_any, policies.inhibit_any);
     }

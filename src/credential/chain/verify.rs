@@ -189,7 +189,8 @@ impl<'a> Search<'a> {
     fn build(&mut self, chain: &[&'a Certificate]) -> Result<Chains<'a>, String> {
         let Some(child) = chain.last().copied() else { return Ok(Vec::new()) };
         let roots = self.roots.parents(child).into_iter().map(|candidate| (Place::Root, candidate));
-        let intermediates = self.intermediates.parents(child).into_iter().map(|candidate| (Place::Intermediate, candidate));
+        let intermediates =
+            self.intermediates.parents(child).into_iter().map(|candidate| (Place::Intermediate, candidate));
         let mut chains = Vec::new();
         let mut hint: Option<(String, &Certificate)> = None;
         let mut last: Option<String> = None;
