@@ -41,6 +41,20 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
+/// Bytes in double quotes as `strconv.Quote` writes them: what is no UTF-8 becomes `\xff`.
+pub fn quote_bytes(bytes: &[u8]) -> String {
+    let mut quoted = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let valid = quote(chunk.valid());
+        quoted.push_str(&valid[1..valid.len() - 1]);
+        for byte in chunk.invalid() {
+            quoted.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// The characters of everyday trouble that `strconv.IsPrint` refuses.
 fn is_unprintable(c: char) -> bool {
     matches!(c, '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}'
@@ -121,6 +135,7 @@ mod tests {
     #[test]
     fn quotes_and_fields() {
         assert_eq!(quote("a\"\\\n\u{1}é\u{200b}"), r#""a\"\\\n\x01é\u200b""#);
+        assert_eq!(quote_bytes(b"a\xff\"\xc3\xa9"), r#""a\xff\"é""#);
         assert_eq!(quote_list(&["a", "b c"]), r#"["a" "b c"]"#);
         let object = serde_json::json!({"ISS": 1, "i\u{17f}s": 2, "issx": 3, "is": 4});
         let seen: Vec<_> = field(object.as_object().unwrap(), "iss").collect();

@@ -2,6 +2,7 @@
 
 pub mod base64url;
 pub mod certificate;
+pub mod chain;
 pub mod json;
 pub mod signature;
 pub mod token;

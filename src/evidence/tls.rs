@@ -37,6 +37,47 @@ pub struct CertificateFacts {
     pub authority_key_id: String,
 }
 
+/// What kube-apiserver reads from a client's certificate, exactly (nothing is cut or cleaned).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PeerFacts {
+    /// The last common name of the subject, or empty.
+    pub common_name: String,
+    /// The organisations of the subject, in order.
+    pub organizations: Vec<String>,
+    /// The values of the attribute 1.3.6.1.4.1.57683.2 of the subject, in order.
+    pub uids: Vec<String>,
+    /// Serial number, decimal.
+    pub serial: String,
+    /// Subject key id, colon-separated upper-case hex, or empty.
+    pub subject_key_id: String,
+    /// Authority key id, likewise.
+    pub authority_key_id: String,
+    /// Lower-case hex SHA-256 of the DER.
+    pub sha256: String,
+}
+
+/// What Go's `Certificate.Verify` answers for a certificate and a bundle of roots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "verdict")]
+pub enum ChainVerdict {
+    /// Trusted.
+    Accepted {
+        /// Every chain found, leaf first, each certificate by its SHA-256 in lower-case hex.
+        chains: Vec<Vec<String>>,
+    },
+    /// Not trusted.
+    Refused {
+        /// Go's text.
+        error: String,
+    },
+    /// It hangs on something that cannot be checked here.
+    Undecided {
+        /// What that is, in one sentence.
+        because: String,
+    },
+}
+
 /// One handshake, carried through although verification may have failed.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -149,10 +149,15 @@ fn reasons(outcomes: &[(Judgement, Option<&str>)], versions: bool, keys: bool) -
 }
 
 /// What one authenticator says.
-enum Opinion {
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opinion {
+    /// It is this user.
     Accept(User),
+    /// It fails with this text, which counts only if no other authenticator accepts.
     Error(String),
+    /// It has no opinion.
     Silent,
+    /// It depends on these things, which are not known here.
     Open(Vec<String>),
 }
 
