@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::authn::certificate::RequestHeaderFlags;
 use crate::evidence::apiserver::Flags;
 use crate::gotext::quote;
 
@@ -42,12 +43,25 @@ pub struct Configuration {
     pub bootstrap_tokens: bool,
     /// `--token-auth-file` is set.
     pub token_file: bool,
+    /// `--client-ca-file`, where it is set.
+    pub client_ca_file: Option<String>,
+    /// The front proxy's authenticator, where `--requestheader-client-ca-file` is set.
+    pub front_proxy: Option<FrontProxy>,
     /// `--authentication-token-webhook-config-file` is set.
     pub webhook: bool,
     /// All flags are known; false: an absent flag is unknown, not at its default.
     pub complete: bool,
     /// The JWT authenticators are all known: flags that hold any of them hold all, as does a configuration file.
     pub jwt_known: bool,
+}
+
+/// What the `--requestheader-*` flags amount to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrontProxy {
+    /// `--requestheader-client-ca-file`.
+    pub ca_file: String,
+    /// The other flags.
+    pub headers: RequestHeaderFlags,
 }
 
 /// One entry of `jwt:`, or what the `--oidc-*` flags amount to.
@@ -153,6 +167,18 @@ pub fn from_flags(flags: &Flags) -> Result<Configuration, Vec<String>> {
     configuration.service_account_lookup = boolean("service-account-lookup", true)?;
     configuration.bootstrap_tokens = boolean("enable-bootstrap-token-auth", false)?;
     configuration.token_file = !flag.text("token-auth-file").is_empty();
+    let file = |name: &str| Some(flag.text(name)).filter(|path| !path.is_empty());
+    configuration.client_ca_file = file("client-ca-file");
+    configuration.front_proxy = file("requestheader-client-ca-file").map(|ca_file| FrontProxy {
+        ca_file,
+        headers: RequestHeaderFlags {
+            allowed_names: flag.slice("requestheader-allowed-names"),
+            username_headers: flag.slice("requestheader-username-headers"),
+            uid_headers: flag.slice("requestheader-uid-headers"),
+            group_headers: flag.slice("requestheader-group-headers"),
+            extra_prefixes: flag.slice("requestheader-extra-headers-prefix"),
+        },
+    });
     configuration.webhook = !flag.text("authentication-token-webhook-config-file").is_empty();
     configuration.service_account_issuers = flag.array("service-account-issuer");
     configuration.api_audiences = flag.slice("api-audiences");

@@ -4,5 +4,6 @@ pub mod base64url;
 pub mod certificate;
 pub mod chain;
 pub mod json;
+pub mod public_keys;
 pub mod signature;
 pub mod token;

@@ -42,6 +42,27 @@ pub struct CredentialReport {
     pub findings: Vec<FindingView>,
 }
 
+impl CredentialReport {
+    /// A report that says nothing yet.
+    pub fn new(credential_type: CredentialType, origin: String) -> Self {
+        Self {
+            api_version: "kaccess.dev/v1",
+            kind: "CredentialReport",
+            credential_type,
+            origin,
+            header: None,
+            claims: None,
+            times: Times::default(),
+            view: None,
+            verification: None,
+            judgement: None,
+            configuration: None,
+            problems: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+}
+
 /// What a credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,6 +81,8 @@ pub enum CredentialType {
     Opaque,
     /// An encrypted JWT.
     Jwe,
+    /// No credential: a request that brings none.
+    None,
 }
 
 impl CredentialType {
@@ -72,6 +95,7 @@ impl CredentialType {
             Self::X509 => "X.509 certificate",
             Self::Bootstrap => "Bootstrap token",
             Self::Opaque => "Opaque text: nothing in it can be read",
+            Self::None => "No credential",
             Self::Jwe => "JWE (encrypted JWT): only its issuer can read it",
         }
     }

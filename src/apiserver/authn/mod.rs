@@ -13,10 +13,12 @@ use crate::evidence::issuer::SignatureCheck;
 pub mod bearer;
 pub mod certificate;
 pub mod jwt;
+pub mod request;
 pub mod service_account;
 mod world;
 
 pub use jwt::view;
+pub use request::{Peer, Presented, Request, judge_request};
 pub use world::{IsToken, Objects, TokenFile, World};
 
 /// What every failing bearer token earns from the loopback authenticator, and what a token that nobody knows earns.
@@ -90,55 +92,70 @@ pub fn judge_token_in(
     keys: &Keys,
     now: Timestamp,
 ) -> Judgement {
+    settle(config, &[keys], |version, keys| alone(tokens(world, facts, config, version, &keys[0], now)))
+}
+
+/// Judges in every world that is possible, by release and by what the keys of each token may be; the answer is certain
+/// where all agree.
+fn settle(config: &Configuration, tokens: &[&Keys], judge: impl Fn((u32, u32), &[Keys]) -> Judgement) -> Judgement {
     let versions = match config.version {
         Some(version) => vec![version],
         None => vec![OLD_ORDER, NEW_ORDER],
     };
-    let key_worlds: Vec<(Keys, Option<&str>)> = match keys {
-        Keys::Unknown => [(true, true), (false, true), (false, false)]
-            .into_iter()
-            .map(|(verified, kid_known)| Keys::Signature { verified, kid_known })
-            .chain([Keys::NotInitialized])
-            .map(|keys| (keys, Some("the signature was not checked: the issuer's keys are not known here")))
-            .collect(),
-        known => vec![(known.clone(), None)],
-    };
-    let mut outcomes: Vec<(Judgement, Option<&str>)> = Vec::new();
+    let mut worlds: Vec<Vec<Keys>> = vec![Vec::new()];
+    for keys in tokens {
+        let possible = if **keys == Keys::Unknown {
+            let signature = |verified, kid_known| Keys::Signature { verified, kid_known };
+            vec![signature(true, true), signature(false, true), signature(false, false), Keys::NotInitialized]
+        } else {
+            vec![(*keys).clone()]
+        };
+        let longer = worlds.iter().flat_map(|world| {
+            possible.iter().map(|keys| {
+                let mut world = world.clone();
+                world.push(keys.clone());
+                world
+            })
+        });
+        worlds = longer.collect();
+    }
+    let mut outcomes: Vec<Judgement> = Vec::new();
     for version in &versions {
-        for (keys, because) in &key_worlds {
-            let judgement = alone(tokens(world, facts, config, *version, keys, now));
-            if !outcomes.iter().any(|(known, _)| *known == judgement) {
-                outcomes.push((judgement, *because));
+        for world in &worlds {
+            let judgement = judge(*version, world);
+            if !outcomes.contains(&judgement) {
+                outcomes.push(judgement);
             }
         }
     }
     if outcomes.len() == 1 {
-        return outcomes.remove(0).0;
+        return outcomes.remove(0);
     }
-    Judgement::Undecided { reasons: reasons(&outcomes, versions.len() > 1, matches!(keys, Keys::Unknown)) }
+    let unchecked = tokens.iter().any(|keys| **keys == Keys::Unknown);
+    Judgement::Undecided { reasons: reasons(&outcomes, versions.len() > 1, unchecked) }
 }
 
 /// Says in which ways possibilities differ.
-fn reasons(outcomes: &[(Judgement, Option<&str>)], versions: bool, keys: bool) -> Vec<String> {
+fn reasons(outcomes: &[Judgement], versions: bool, keys: bool) -> Vec<String> {
     let mut reasons = Vec::new();
-    if let Some(because) = outcomes.iter().find_map(|(_, because)| *because) {
-        reasons.push(because.to_owned());
+    if keys {
+        reasons.push("the signature was not checked: the issuer's keys are not known here".to_owned());
     } else if versions {
         reasons
             .push("the order of the checks changed with Kubernetes 1.36, and the server's release is not known".into());
     }
-    if outcomes.iter().all(|(judgement, _)| matches!(judgement, Judgement::Rejected { .. })) {
+    if outcomes.iter().all(|judgement| matches!(judgement, Judgement::Rejected { .. })) {
         reasons.push("it is refused in every case; only the server's words differ".to_owned());
     }
     // The first possibility is the good one: the keys verify it.
-    match (&outcomes[0].0, keys) {
+    match (&outcomes[0], keys) {
         (Judgement::Authenticated(user), true) => {
             reasons.push(format!("if it verifies, it is accepted as {:?}", user.username));
         }
         (Judgement::Rejected { error }, true) => reasons.push(format!("if it verifies, it is refused: {error}")),
         (Judgement::Undecided { reasons: more }, _) => reasons.extend(more.iter().cloned()),
         _ => {
-            for (judgement, _) in outcomes {
+            for judgement in outcomes {
                 if let Judgement::Rejected { error } = judgement {
                     reasons.push(format!("perhaps: {error}"));
                 }

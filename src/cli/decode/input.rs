@@ -1,0 +1,170 @@
+//! What was given: a token, a certificate, or a document that holds one; else the current context's credential.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use super::DecodeArgs;
+use crate::cli::Error;
+use crate::cli::flags::ConnectionArgs;
+use crate::collect::credential::{self as obtaining, ExecOptions};
+use crate::collect::kubeconfig;
+use crate::credential::certificate;
+use crate::host::Host;
+use crate::secret::{Scrubber, Secret};
+
+/// The largest input that is read, in bytes.
+pub(super) const LIMIT: u64 = 4 * 1024 * 1024;
+
+/// A credential that was found in the input.
+pub(super) enum Found {
+    /// A token, and where it stood.
+    Token(Secret, String),
+    /// Certificates as PEM, leaf first, and where they stood.
+    Certificates(String, String),
+}
+
+/// Finds the credential.
+///
+/// # Errors
+/// When there is none, or a file cannot be read.
+pub(super) fn find(
+    host: &Host,
+    connection: &ConnectionArgs,
+    arguments: &DecodeArgs,
+    scrubber: &Scrubber,
+) -> Result<Found, Error> {
+    let Some(given) = arguments.credential.as_deref() else { return current(host, connection, arguments, scrubber) };
+    let mut bytes = Vec::new();
+    let origin = if given == "-" {
+        std::io::stdin().take(LIMIT).read_to_end(&mut bytes)?;
+        "stdin".to_owned()
+    } else if let Some(path) = given.strip_prefix('@') {
+        let file = std::fs::File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        path.to_owned()
+    } else {
+        bytes.extend_from_slice(given.as_bytes());
+        "the argument".to_owned()
+    };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if text.trim().is_empty() {
+        return Err(Error::new(format!("{origin} is empty"), "give a token, a certificate, or a file that holds one"));
+    }
+    classify(&text, origin)
+}
+
+/// Takes the credential out of what may be around it.
+pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
+    if text.contains("-----BEGIN CERTIFICATE-----") && !text.trim_start().starts_with('{') && !text.contains("kind:") {
+        let (chain, errors) = certificate::facts_from_pem(text);
+        if chain.is_empty() {
+            let why = errors.first().cloned().unwrap_or_else(|| "no certificate".to_owned());
+            return Err(Error::new(
+                format!("{origin} holds no readable certificate: {why}"),
+                "give PEM with a CERTIFICATE block",
+            ));
+        }
+        return Ok(Found::Certificates(text.to_owned(), origin));
+    }
+    let structured = text.contains("apiVersion") && (text.trim_start().starts_with('{') || text.contains("kind:"));
+    let Some(document) = structured.then(|| serde_norway::from_str::<Value>(text).ok()).flatten() else {
+        return Ok(Found::Token(Secret::new(text.trim_end_matches(['\n', '\r'])), origin));
+    };
+    let text_at = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let decoded = |data: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(data.trim())
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+    };
+    let nothing = || {
+        Error::new(
+            format!("{origin} holds no credential"),
+            "a Secret needs data.token, an ExecCredential status.token, a kubeconfig a user with token or certificate",
+        )
+    };
+    match document.get("kind").and_then(Value::as_str) {
+        Some("ExecCredential") => match (text_at("/status/token"), text_at("/status/clientCertificateData")) {
+            (Some(token), _) => Ok(Found::Token(Secret::new(token), format!("ExecCredential in {origin}"))),
+            (None, Some(pem)) => classify(&pem, format!("ExecCredential in {origin}")),
+            _ => Err(nothing()),
+        },
+        Some("Secret") => {
+            let name = format!(
+                "Secret {}/{} in {origin}",
+                text_at("/metadata/namespace").unwrap_or_default(),
+                text_at("/metadata/name").unwrap_or_default()
+            );
+            match text_at("/data/token").and_then(|data| decoded(&data)).or_else(|| text_at("/stringData/token")) {
+                Some(token) => Ok(Found::Token(Secret::new(token), name)),
+                None => Err(nothing()),
+            }
+        }
+        Some("Config") => {
+            let users = document.get("users").and_then(Value::as_array).cloned().unwrap_or_default();
+            for user in users {
+                let name =
+                    format!("user {:?} in {origin}", user.get("name").and_then(Value::as_str).unwrap_or_default());
+                let field = |field: &str| user.pointer(&format!("/user/{field}")).and_then(Value::as_str);
+                if let Some(token) = field("token") {
+                    return Ok(Found::Token(Secret::new(token), name));
+                }
+                if let Some(pem) = field("client-certificate-data").and_then(decoded) {
+                    return classify(&pem, name);
+                }
+            }
+            Err(nothing())
+        }
+        _ => Err(nothing()),
+    }
+}
+
+/// The credential of the current context, as doctor would obtain it.
+fn current(
+    host: &Host,
+    connection: &ConnectionArgs,
+    arguments: &DecodeArgs,
+    scrubber: &Scrubber,
+) -> Result<Found, Error> {
+    let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
+    let (_, resolved) = kubeconfig::load(host, &flags, scrubber);
+    let hint = "name a credential (kaccess decode @FILE), or see kaccess doctor";
+    let resolved = resolved.map_err(|failure| Error::new(failure.detail, hint))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+    let obtained = runtime.block_on(async {
+        let options = ExecOptions {
+            allowed: !arguments.no_exec,
+            timeout: Duration::from_secs(60),
+            show_stderr: crate::cli::doctor::stderr_sink(host),
+            interactive: host.stdin_is_terminal,
+        };
+        let output = match &resolved.user.exec {
+            Some(exec) => {
+                let (run, output) = obtaining::run_plugin(exec, &resolved, host, &options, scrubber).await;
+                let run = run.map_err(|failure| failure.detail)?;
+                if output.is_none() {
+                    return Err(run
+                        .output_error
+                        .unwrap_or_else(|| "the credential plugin gave no credential".to_owned()));
+                }
+                output
+            }
+            None => None,
+        };
+        obtaining::obtain(&resolved, output.as_ref(), scrubber).await.map_err(|failure| failure.detail)
+    });
+    let (obtained, evidence) = obtained.map_err(|text| Error::new(text, hint))?;
+    if let Some(token) = obtained.token {
+        return Ok(Found::Token(token, evidence.origin));
+    }
+    match obtained.client_identity {
+        Some(identity) => classify(&identity.chain_pem, evidence.origin),
+        None => Err(Error::new(format!("{} holds neither token nor certificate", evidence.origin), hint)),
+    }
+}

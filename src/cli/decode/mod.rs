@@ -1,0 +1,280 @@
+//! `kaccess decode`: what a credential says, what Kubernetes makes of it, and whether it would be accepted.
+
+mod against;
+mod findings;
+mod input;
+mod verify;
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use self::against::{Against, Bearer, RawRequest, Server, ServerFlags};
+use self::input::Found;
+use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::{BAD, Error, GOOD, NONE, answer, note};
+use crate::apiserver::authn::{
+    Judgement, Keys, certificate as certificate_model, default_assumption, default_view, jwt,
+};
+use crate::credential::{certificate, token};
+use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::identity::User;
+use crate::host::Host;
+use crate::render::decode::{Form, write};
+use crate::report::credential::{
+    ConfigurationView, CredentialReport, CredentialType, JudgementView, Times, Verification, View,
+};
+use crate::secret::{Scrubber, Secret};
+
+/// Flags of `decode`.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  kaccess decode                       the current context's credential\n  kaccess decode @token.txt            a token in a file (or -, stdin)\n  \
+    kaccess decode @token.txt --verify   with the issuer's keys, issuer and times\n  kaccess decode @token.txt --against /etc/kubernetes/manifests/kube-apiserver.yaml --jwks keys.json\n\n\
+    Exit codes: 0 decoded and, if asked, accepted; 1 it would be rejected; 2 no credential, or undecided."
+)]
+pub struct DecodeArgs {
+    /// A token, certificate, ExecCredential, Secret or kubeconfig (@FILE and - are read); without it the current context's credential
+    #[arg(value_name = "CREDENTIAL|@FILE|-")]
+    credential: Option<String>,
+    /// Check the signature, issuer and times against the issuer's discovery document and key set
+    #[arg(long)]
+    verify: bool,
+    /// Key set to check the signature with, instead of the issuer's own
+    #[arg(long, value_name = "[ISSUER=]FILE|URL")]
+    jwks: Vec<String>,
+    /// Judge as kube-apiserver with this configuration: static-Pod manifest, flags line or AuthenticationConfiguration
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// ServiceAccounts, Pods, Nodes and Secrets (YAML or JSON) that a token may name; what is not in it does not exist
+    #[arg(long, value_name = "FILE")]
+    objects: Option<PathBuf>,
+    /// Judge a whole request (JSON: path, headers, clientCertificate) instead of one credential
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "verify"])]
+    request: Option<PathBuf>,
+    /// The release whose rules judge, such as 1.35
+    #[arg(long, value_name = "VERSION")]
+    server_version: Option<String>,
+    /// The time judged at, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+    #[command(flatten)]
+    server: ServerFlags,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When there is no credential, or a file or flag cannot be used.
+pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DecodeArgs) -> Result<u8, Error> {
+    let scrubber = Scrubber::default();
+    let now = arguments.at.unwrap_or(host.started_at);
+    let version = arguments.server_version.as_deref().map(release).transpose()?;
+    let server = against::read(arguments.against.as_deref(), &arguments.server, arguments.objects.as_deref(), version)?;
+    let (report, code) = match &arguments.request {
+        Some(path) => {
+            let request = RawRequest::read(path)?;
+            let tokens = request.tokens();
+            tokens.iter().flatten().for_each(|secret| scrubber.learn_secret(secret));
+            let Some(server) = server else {
+                return Err(Error::new(
+                    "--request is judged as an API server",
+                    "name its configuration with --against",
+                ));
+            };
+            request_report(host, arguments, &request, tokens, server, now, &scrubber)?
+        }
+        None => match input::find(host, connection, arguments, &scrubber)? {
+            Found::Certificates(pem, origin) => certificate_report(&pem, origin, now, server)?,
+            Found::Token(secret, origin) => {
+                scrubber.learn_secret(&secret);
+                let facts = token::parse(secret.expose());
+                let checked = verify::checks(host, arguments, &secret, &facts, now, &scrubber)?;
+                let judgement = server.as_ref().and_then(|server| server.as_ref().ok()).map(|server| {
+                    let keys = server.account_keys(&secret, &facts).unwrap_or_else(|| checked.keys());
+                    server.judge_token(&Bearer { secret: &secret, facts: &facts, keys }, now)
+                });
+                let report = token_report(&facts, origin, now, arguments, server.as_ref(), checked.verification);
+                finish(report, judgement, damaged(&facts))
+            }
+        },
+    };
+    if host.stderr_is_terminal
+        && arguments.credential.as_deref().is_some_and(|text| text != "-" && !text.starts_with('@'))
+    {
+        note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
+    }
+    let form = match output.format() {
+        Format::Table => Form::Table,
+        Format::Json => Form::Json,
+        Format::Yaml => Form::Yaml,
+        Format::Markdown => Form::Markdown,
+    };
+    let mut text = Vec::new();
+    write(&report, form, now, host.width, &mut text)?;
+    if !output.quiet {
+        answer(&text)?;
+    }
+    Ok(code)
+}
+
+fn view(user: User, assumption: Option<&str>) -> View {
+    View {
+        username: user.username,
+        uid: user.uid,
+        groups: user.groups,
+        extra: user.extra,
+        assumption: assumption.map(str::to_owned),
+    }
+}
+
+/// The release that `--server-version` names.
+fn release(text: &str) -> Result<(u32, u32), Error> {
+    let parse = || {
+        let (major, minor) = text.trim_start_matches('v').split_once('.')?;
+        Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
+    };
+    parse().ok_or_else(|| Error::plain("--server-version is no release; write it as 1.36"))
+}
+
+/// Puts the judgement into the report, and finds the exit code.
+fn finish(mut report: CredentialReport, judgement: Option<Judgement>, damaged: bool) -> (CredentialReport, u8) {
+    let invalid = report.configuration.as_ref().is_some_and(|configuration| !configuration.valid);
+    let code = match (&judgement, report.verification.as_ref().map(|verification| verification.ok)) {
+        (Some(Judgement::Rejected { .. }), _) | (_, Some(Some(false))) => BAD,
+        _ if invalid => BAD,
+        (Some(Judgement::Undecided { .. }), _) | (_, Some(None)) => NONE,
+        _ if damaged => NONE,
+        _ => GOOD,
+    };
+    report.judgement = judgement.map(|judgement| match judgement {
+        Judgement::Authenticated(user) => JudgementView::Accepted { authenticated: true, user: view(user, None) },
+        Judgement::Rejected { error } => JudgementView::Refused { authenticated: false, error, http_status: 401 },
+        Judgement::Undecided { reasons } => JudgementView::Undecided { authenticated: (), undecided: reasons },
+    });
+    (report, code)
+}
+
+fn damaged(facts: &TokenFacts) -> bool {
+    let jwt = matches!(facts.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
+    facts.claims.is_none() && jwt || facts.kind == TokenKind::Opaque && !facts.problems.is_empty()
+}
+
+fn configuration_view(server: &Result<Server, Vec<String>>) -> ConfigurationView {
+    ConfigurationView { valid: server.is_ok(), errors: server.as_ref().err().cloned().unwrap_or_default() }
+}
+
+fn token_report(
+    facts: &TokenFacts,
+    origin: String,
+    now: Timestamp,
+    arguments: &DecodeArgs,
+    server: Option<&Result<Server, Vec<String>>>,
+    verification: Option<Verification>,
+) -> CredentialReport {
+    let times = token::times(facts);
+    let issuer = facts.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+    let authenticator = server
+        .and_then(|server| server.as_ref().ok())
+        .and_then(|server| server.configuration.jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer));
+    let seen_as = match authenticator {
+        Some(authenticator) => jwt::view(facts, authenticator).map(|user| view(user, None)),
+        None => default_view(facts).map(|user| view(user, default_assumption(facts))),
+    };
+    let credential_type = match facts.kind {
+        TokenKind::Jwt => CredentialType::Jwt,
+        TokenKind::ServiceAccount => CredentialType::ServiceAccount,
+        TokenKind::EksIam => CredentialType::EksIam,
+        TokenKind::Bootstrap => CredentialType::Bootstrap,
+        TokenKind::Jwe => CredentialType::Jwe,
+        TokenKind::Opaque => CredentialType::Opaque,
+    };
+    CredentialReport {
+        header: facts.header.clone(),
+        claims: facts.claims.clone(),
+        times: Times {
+            issued_at: times.issued_at,
+            not_before: times.not_before,
+            expires_at: times.expires_at,
+            expired: times.expires_at.map(|expiry| expiry <= now),
+        },
+        view: seen_as,
+        verification,
+        configuration: server.map(configuration_view),
+        problems: facts.problems.clone(),
+        findings: findings::of_token(facts, now, arguments),
+        ..CredentialReport::new(credential_type, origin)
+    }
+}
+
+/// The report on the leaf of a chain in PEM.
+fn certificate_report(
+    pem: &str,
+    origin: String,
+    now: Timestamp,
+    server: Against,
+) -> Result<(CredentialReport, u8), Error> {
+    let (chain, _) = certificate::facts_from_pem(pem);
+    let Some(leaf) = chain.first() else {
+        return Err(Error::new(format!("{origin} holds no readable certificate"), "give PEM with a CERTIFICATE block"));
+    };
+    let judgement = match &server {
+        Some(Ok(server)) => Some(server.judge_certificate(pem, now)?),
+        _ => None,
+    };
+    let report = CredentialReport {
+        claims: serde_json::to_value(leaf).ok(),
+        times: Times {
+            issued_at: None,
+            not_before: leaf.not_before,
+            expires_at: leaf.not_after,
+            expired: leaf.not_after.map(|end| end <= now),
+        },
+        view: certificate_model::view(leaf).map(|user| view(user, None)),
+        configuration: server.as_ref().map(configuration_view),
+        findings: findings::of_certificate(leaf, now),
+        ..CredentialReport::new(CredentialType::X509, origin)
+    };
+    Ok(finish(report, judgement, false))
+}
+
+/// The report on a whole request: its first credential is described, all of them are judged.
+fn request_report(
+    host: &Host,
+    arguments: &DecodeArgs,
+    request: &RawRequest,
+    tokens: [Option<Secret>; 2],
+    server: Result<Server, Vec<String>>,
+    now: Timestamp,
+    scrubber: &Scrubber,
+) -> Result<(CredentialReport, u8), Error> {
+    let mut known = Vec::new();
+    for secret in tokens.iter().flatten() {
+        let facts = token::parse(secret.expose());
+        known.push((secret, verify::checks(host, arguments, secret, &facts, now, scrubber)?.keys()));
+    }
+    let judgement = match &server {
+        Ok(server) => Some(server.judge(request, now, |secret, facts| {
+            server.account_keys(secret, facts).unwrap_or_else(|| {
+                let same = known.iter().find(|(other, _)| other.expose() == secret.expose());
+                same.map_or(Keys::Unknown, |(_, keys)| keys.clone())
+            })
+        })?),
+        Err(_) => None,
+    };
+    let report = match (tokens.iter().flatten().next(), &request.client_certificate) {
+        (Some(secret), _) => {
+            let facts = token::parse(secret.expose());
+            token_report(&facts, "the request".to_owned(), now, arguments, Some(&server), None)
+        }
+        (None, Some(pem)) => certificate_report(pem, "the request".to_owned(), now, Some(server))?.0,
+        (None, None) => CredentialReport {
+            configuration: Some(configuration_view(&server)),
+            ..CredentialReport::new(CredentialType::None, "the request".to_owned())
+        },
+    };
+    Ok(finish(report, judgement, false))
+}

@@ -1,0 +1,220 @@
+//! The checks that can be made here: the issuer's discovery document and keys, the signature, the times.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::DecodeArgs;
+use crate::apiserver::authn::Keys;
+use crate::cli::Error;
+use crate::collect::Roots;
+use crate::collect::issuer;
+use crate::collect::tls::TlsSettings;
+use crate::credential::{signature, token};
+use crate::evidence::credential::TokenFacts;
+use crate::evidence::issuer::SignatureCheck;
+use crate::host::Host;
+use crate::report::credential::{Check, Verification};
+use crate::secret::{Scrubber, Secret};
+
+/// What checking the token against its issuer's keys found.
+pub(super) struct Checked {
+    pub(super) verification: Option<Verification>,
+    signature: Option<SignatureCheck>,
+    /// The key set that was given cannot be read; the text after `fetching keys `.
+    unreadable: Option<String>,
+}
+
+impl Checked {
+    /// What is known of the issuer's keys.
+    pub(super) fn keys(&self) -> Keys {
+        match (&self.unreadable, &self.signature) {
+            (Some(error), _) => Keys::FetchFailed(error.clone()),
+            (None, Some(check)) => Keys::from(check),
+            (None, None) => Keys::Unknown,
+        }
+    }
+}
+
+/// The issuer is judged by `--oidc-ca-file`, as the API server does with it, else by the system's roots.
+fn tls_settings(arguments: &DecodeArgs) -> Result<TlsSettings, Error> {
+    let Some(path) = &arguments.server.oidc_ca_file else { return Ok(TlsSettings::system()) };
+    let pem = std::fs::read_to_string(path)
+        .map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display())))?;
+    Ok(TlsSettings { roots: Roots::Pem { label: "oidc-ca-file", pem }, ..TlsSettings::system() })
+}
+
+/// Makes the checks that were asked for.
+///
+/// # Errors
+/// When a named key set cannot be read.
+pub(super) fn checks(
+    host: &Host,
+    arguments: &DecodeArgs,
+    secret: &Secret,
+    facts: &TokenFacts,
+    now: Timestamp,
+    scrubber: &Scrubber,
+) -> Result<Checked, Error> {
+    let claims = facts.claims.as_ref();
+    let claimed = claims.and_then(|claims| claims.get("iss")?.as_str()).unwrap_or_default().to_owned();
+    let mut list: Vec<Check> = Vec::new();
+    let mut signed = None;
+    let mut unreadable = None;
+    // A key set for this issuer, or one for whatever issuer.
+    let local = arguments.jwks.iter().find_map(|entry| match entry.split_once('=') {
+        Some((issuer, place)) if issuer.contains("://") => (issuer == claimed).then_some(place),
+        _ => Some(entry.as_str()),
+    });
+    if let Some(place) = local.filter(|place| !place.starts_with("http")) {
+        let body = std::fs::read(place).map_err(|error| Error::plain(format!("--jwks {place}: {error}")))?;
+        match signature::parse_key_set(&body) {
+            Ok((keys, document)) => {
+                list.push(Check {
+                    id: "jwks",
+                    ok: Some(true),
+                    expected: None,
+                    seen: Some(format!("{} keys in {place}", keys.len())),
+                });
+                signed = Some(signature::check(secret.expose(), &document));
+            }
+            Err(error) => {
+                // As if the issuer had served it as application/json.
+                let body = String::from_utf8_lossy(&body);
+                unreadable = Some(scrubber.text_limited(
+                    &format!(
+                        "oidc: failed to decode keys: got Content-Type = application/json, but could not unmarshal as \
+                         JSON: {error} {body}"
+                    ),
+                    4096,
+                ));
+                list.push(Check {
+                    id: "jwks",
+                    ok: Some(false),
+                    expected: Some("a key set".to_owned()),
+                    seen: Some(scrubber.text_limited(&error, 300)),
+                });
+            }
+        }
+    } else if arguments.verify || local.is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+        let tls = tls_settings(arguments)?;
+        runtime.block_on(async {
+            let limit = Duration::from_secs(15);
+            let mut uri = local.map(str::to_owned);
+            if uri.is_none() {
+                let discovery =
+                    tokio::time::timeout(limit, issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
+                        .await;
+                match discovery {
+                    Ok(Ok(discovery)) => {
+                        let good = discovery.answer.status == 200 && discovery.unparsable.is_none();
+                        list.push(Check {
+                            id: "discovery",
+                            ok: Some(good),
+                            expected: Some("200".to_owned()),
+                            seen: Some(format!("{} {}", discovery.answer.status, discovery.answer.reason)),
+                        });
+                        if let Some(document) = &discovery.issuer {
+                            list.push(Check {
+                                id: "issuer",
+                                ok: Some(*document == claimed),
+                                expected: Some(document.clone()),
+                                seen: Some(claimed.clone()),
+                            });
+                        }
+                        uri = discovery.jwks_uri;
+                    }
+                    Ok(Err(failure)) => {
+                        list.push(Check { id: "discovery", ok: None, expected: None, seen: Some(failure.detail) })
+                    }
+                    Err(_) => list.push(Check {
+                        id: "discovery",
+                        ok: None,
+                        expected: None,
+                        seen: Some("no answer in time".to_owned()),
+                    }),
+                }
+            }
+            if let Some(uri) = uri {
+                match tokio::time::timeout(limit, issuer::jwks(&claimed, &uri, issuer::OWN_AGENT, &tls, host, scrubber))
+                    .await
+                {
+                    Ok(Ok(jwks)) => {
+                        let good = jwks.answer.status == 200 && jwks.unparsable.is_none();
+                        list.push(Check {
+                            id: "jwks",
+                            ok: Some(good),
+                            expected: Some("a key set".to_owned()),
+                            seen: Some(
+                                jwks.unparsable
+                                    .clone()
+                                    .unwrap_or_else(|| format!("{} with {} keys", jwks.answer.status, jwks.keys.len())),
+                            ),
+                        });
+                        signed = jwks.document.as_ref().map(|document| signature::check(secret.expose(), document));
+                    }
+                    Ok(Err(failure)) => {
+                        list.push(Check { id: "jwks", ok: None, expected: None, seen: Some(failure.detail) })
+                    }
+                    Err(_) => list.push(Check {
+                        id: "jwks",
+                        ok: None,
+                        expected: None,
+                        seen: Some("no answer in time".to_owned()),
+                    }),
+                }
+            }
+        });
+        runtime.shutdown_background();
+    }
+    if let Some(check) = &signed {
+        let seen = if check.verified {
+            format!("verified with kid {:?}", check.kid)
+        } else if check.kid_known {
+            "the key of that kid does not verify it".to_owned()
+        } else {
+            format!("no key with kid {:?}", check.kid)
+        };
+        list.push(Check { id: "signature", ok: Some(check.verified), expected: None, seen: Some(seen) });
+    }
+    if !arguments.verify {
+        return Ok(Checked { verification: None, signature: signed, unreadable });
+    }
+    let times = token::times(facts);
+    if let Some(expiry) = times.expires_at {
+        list.push(Check {
+            id: "expiry",
+            ok: Some(expiry > now),
+            expected: Some(format!("after {now}")),
+            seen: Some(expiry.to_string()),
+        });
+    }
+    if let Some(start) = times.not_before {
+        list.push(Check {
+            id: "not-before",
+            ok: Some(start.duration_since(now).as_secs() <= 60),
+            expected: Some(format!("before {now}, 60 s of leeway")),
+            seen: Some(start.to_string()),
+        });
+    }
+    if signed.is_none() && !list.iter().any(|check| check.ok != Some(true)) {
+        list.push(Check {
+            id: "signature",
+            ok: None,
+            expected: None,
+            seen: Some("there was no key set to check with".to_owned()),
+        });
+    }
+    let ok = if list.iter().any(|check| check.ok == Some(false)) {
+        Some(false)
+    } else if list.iter().all(|check| check.ok == Some(true)) && signed.is_some() {
+        Some(true)
+    } else {
+        None
+    };
+    Ok(Checked { verification: Some(Verification { ok, checks: list }), signature: signed, unreadable })
+}
