@@ -192,7 +192,7 @@ fn chains_are_judged_as_go_judges_them() {
         }
     }
     assert!(faults.is_empty(), "{} of {judged} differ:\n{}", faults.len(), faults.join("\n"));
-    assert!(judged > 3000 && undecided < 60, "{judged} judged, {undecided} undecided");
+    assert!(judged > 2900 && undecided < 30, "{judged} judged, {undecided} undecided");
 }
 
 #[test]
