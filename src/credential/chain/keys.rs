@@ -3,6 +3,8 @@
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, UnparsedPublicKey};
 
+use x509_parser::num_bigint::BigUint;
+
 use super::ParseError;
 use super::der::{Der, tag};
 
@@ -240,8 +242,18 @@ impl Curve {
     }
 }
 
-/// The point must lie on the curve, except on P-224 where nothing here can tell; that it does is taken for granted,
-/// because the key counts only where it verifies something, and there P-224 is undecided anyhow.
+/// y² = x³ − 3x + b. The verifiers of the other curves look themselves; P-224 has none here.
+fn on_p224(point: &[u8]) -> bool {
+    const B: [u32; 7] = [0xb405_0a85, 0x0c04_b3ab, 0xf541_3256, 0x5044_b0b7, 0xd7bf_d8ba, 0x270b_3943, 0x2355_ffb4];
+    let b: Vec<u8> = B.iter().flat_map(|word| word.to_be_bytes()).collect();
+    let number = BigUint::from_bytes_be;
+    let (p, b) = (number(&Curve::P224.prime()), number(&b));
+    let (x, y) = point[1..].split_at(Curve::P224.size());
+    let (x, y) = (number(x), number(y));
+    (&y * &y + &x * 3_u32) % &p == (&x * &x * &x + b) % &p
+}
+
+/// An uncompressed point on one of four curves.
 fn ec_key(parameters: &[u8], data: &[u8]) -> Result<Key, ParseError> {
     let curve = match Der(parameters).oid() {
         None => return Err(ParseError::go("x509: invalid ECDSA parameters")),
@@ -264,9 +276,11 @@ fn ec_key(parameters: &[u8], data: &[u8]) -> Result<Key, ParseError> {
         let space = if curve == Curve::P256 { " element" } else { "Element" };
         return Err(ParseError::Go(format!("invalid {name}{space} encoding")));
     }
-    if let Some(verifier) = curve.verifier(Hash::Sha256)
-        && ParsedPublicKey::new(verifier, data).is_err()
-    {
+    let on_curve = match curve.verifier(Hash::Sha256) {
+        Some(verifier) => ParsedPublicKey::new(verifier, data).is_ok(),
+        None => on_p224(data),
+    };
+    if !on_curve {
         return Err(ParseError::Go(format!("{name} point not on curve")));
     }
     Ok(Key::Ec(curve, data.to_vec()))

@@ -151,7 +151,7 @@ fn text(tag: u8, bytes: &[u8]) -> Result<String, String> {
 }
 
 fn bmp(bytes: &[u8]) -> Option<String> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let bytes = bytes.strip_suffix(&[0, 0]).unwrap_or(bytes);

@@ -126,16 +126,15 @@ impl SaidWho {
 }
 
 /// The situations that nothing here can decide, by what their names begin with, and why.
-const UNDECIDED: [(&str, &str); 5] = [
+const UNDECIDED: [(&str, &str); 4] = [
     ("signed by P-224", "no verifier for P-224"),
-    ("RSA said, done by P-224", ""),
     ("signed by RSA-1024 with SHA384", "the verifier begins at 2048 bits"),
     ("signed by RSA-1024 with PSS", "the verifier begins at 2048 bits"),
     ("policies mapped", "mapped policies are not followed"),
 ];
 
 fn undecidable(name: &str) -> bool {
-    UNDECIDED.iter().any(|(start, because)| !because.is_empty() && name.starts_with(start))
+    UNDECIDED.iter().any(|(start, _)| name.starts_with(start))
 }
 
 #[test]
@@ -193,13 +192,11 @@ fn chains_are_judged_as_go_judges_them() {
         }
     }
     assert!(faults.is_empty(), "{} of {judged} differ:\n{}", faults.len(), faults.join("\n"));
-    assert!(judged > 3000 && undecided < 60, "{judged} judged, {undecided} undecided");
+    assert!(judged > 2900 && undecided < 30, "{judged} judged, {undecided} undecided");
 }
 
 #[test]
 fn certificates_break_where_they_break_in_go() {
-    /// URIs that Go reads and kaccess does not judge.
-    const URIS: [&str; 0] = [];
     let (cases, ders) = &*CASES;
     let mut faults = Vec::new();
     for case in &cases.parsed {
@@ -207,7 +204,7 @@ fn certificates_break_where_they_break_in_go() {
         let fine = match &here {
             Ok(_) => case.error.is_empty(),
             Err(ParseError::Go(error)) => *error == case.error,
-            Err(ParseError::Undecided(_)) => URIS.contains(&case.name.as_str()),
+            Err(ParseError::Undecided(_)) => false,
         };
         if !fine {
             faults.push(format!("{}: {here:?}\n  Go: {:?}", case.name, case.error));
@@ -252,7 +249,7 @@ fn no_bytes_panic() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut read, mut roots) = (0, Pool::default());
     roots.add(Arc::new(Certificate::parse(&ders[cases.proxy_root]).unwrap()));
-    for round in 0..12_000 {
+    for round in 0..20_000 {
         let mut der = ders[random.below(ders.len())].clone();
         for _ in 0..=random.below(3) {
             let at = random.below(der.len());

@@ -12,57 +12,61 @@ pub(super) struct Uri {
     pub(super) text: String,
 }
 
+/// What is left alone between reading and writing.
+fn usual(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/?@&=+$,;!*()'".contains(&byte)
+}
+
 /// `url.Parse` and the check of the host in `parseSANExtension`.
 ///
-/// Escapes, address literals and characters that Go writes otherwise than they were read are not judged.
-pub(super) fn parse(text: &str) -> Result<Uri, ParseError> {
-    let fault = |whole: &str, problem: &str| {
-        ParseError::Go(format!("x509: cannot parse URI {}: parse {}: {problem}", quote(text), quote(whole)))
+/// Escapes, users, address literals and characters that Go writes otherwise than they were read are not judged.
+pub(super) fn parse(whole: &str) -> Result<Uri, ParseError> {
+    let (text, fragment) = whole.split_once('#').unwrap_or((whole, ""));
+    let fault = |problem: &str| {
+        Err(ParseError::Go(format!("x509: cannot parse URI {}: parse {}: {problem}", quote(whole), quote(text))))
     };
-    let before_fragment = text.split('#').next().unwrap_or_default();
-    if before_fragment.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
-        return Err(fault(before_fragment, "net/url: invalid control character in URL"));
+    let undecided = || Err(ParseError::Undecided(format!("kaccess does not read the URI {} as Go does", quote(whole))));
+    if text.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+        return fault("net/url: invalid control character in URL");
     }
-    let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?@&=+$,;!*()'".contains(&byte);
-    if !text.bytes().all(usual) {
-        return Err(ParseError::Undecided(format!("kaccess does not read the URI {} as Go does", quote(text))));
-    }
-    let (scheme, rest) = scheme(text).map_err(|problem| fault(text, problem))?;
+    let (scheme, rest) = match scheme(text) {
+        Ok(parts) => parts,
+        Err(problem) => return fault(problem),
+    };
     let scheme = scheme.to_ascii_lowercase();
-    let written = |scheme: &str, rest: &str| {
-        if scheme.is_empty() { rest.to_owned() } else { format!("{scheme}:{rest}") }
-    };
     let path = rest.split('?').next().unwrap_or_default();
-    if !path.starts_with('/') {
-        if scheme.is_empty() && path.split('/').next().is_some_and(|segment| segment.contains(':')) {
-            return Err(fault(text, "first path segment in URL cannot contain colon"));
-        }
-        return Ok(Uri { host: String::new(), text: written(&scheme, rest) });
+    if scheme.is_empty() && !path.starts_with('/') && path.split('/').next().is_some_and(|part| part.contains(':')) {
+        return fault("first path segment in URL cannot contain colon");
     }
     let has_authority = path.starts_with("//") && (!scheme.is_empty() || !path.starts_with("///"));
-    if !has_authority {
-        return Ok(Uri { host: String::new(), text: written(&scheme, rest) });
-    }
-    let authority = path[2..].split('/').next().unwrap_or_default();
-    // Go drops an authority that is empty where nothing follows it.
-    if authority.is_empty() && path == "//" {
-        return Err(ParseError::Undecided(format!("kaccess does not read the URI {} as Go does", quote(text))));
-    }
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if host.len() != authority.len() {
-        return Err(ParseError::Undecided(format!("kaccess does not judge the user in the URI {}", quote(text))));
+    let host = if has_authority { path[2..].split('/').next().unwrap_or_default() } else { "" };
+    if host.contains(['%', '[', ']', '@']) {
+        return undecided();
     }
     if let Some(first) = host.find(':') {
         let colon = if matches!(scheme.as_str(), "http" | "https") { first } else { host.rfind(':').unwrap_or(first) };
         let port = &host[colon..];
         if !port[1..].bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(fault(text, &format!("invalid port {} after host", quote(port))));
+            return fault(&format!("invalid port {} after host", quote(port)));
         }
     }
-    if !host.is_empty() && !super::hostname::domain_name_valid(host, false) {
-        return Err(ParseError::Go(format!("x509: cannot parse URI {}: invalid domain", quote(text))));
+    if let Some(odd) = host.chars().find(|&c| matches!(c, ' ' | '\\' | '^' | '`' | '{' | '|' | '}')) {
+        return fault(&format!("invalid character {} in host name", quote(&odd.to_string())));
     }
-    Ok(Uri { host: host.to_owned(), text: written(&scheme, rest) })
+    if !text.bytes().chain(fragment.bytes()).all(usual) {
+        return undecided();
+    }
+    if !super::hostname::domain_name_valid(host, false) {
+        return Err(ParseError::Go(format!("x509: cannot parse URI {}: invalid domain", quote(whole))));
+    }
+    let mut written = if scheme.is_empty() { String::new() } else { format!("{scheme}:") };
+    // Go drops the slashes in front of nothing.
+    written.push_str(if has_authority && path == "//" { &rest[2..] } else { rest });
+    if !fragment.is_empty() {
+        written.push('#');
+        written.push_str(fragment);
+    }
+    Ok(Uri { host: host.to_owned(), text: written })
 }
 
 fn scheme(text: &str) -> Result<(&str, &str), &'static str> {

@@ -197,7 +197,7 @@ func usageCases(r *recorder) {
 		for _, middle := range []string{"", "client", "server", "code", "client+any"} {
 			inter := ca(root, "intermediate", with(ekus(middle)))
 			for _, bottom := range []string{"", "client", "server", "any", "code", "own", "server+own"} {
-				if top != "" && middle != "" && (bottom == "own" || bottom == "code") {
+				if top != "" && (middle == "client+any" || middle != "" && (bottom == "own" || bottom == "code")) {
 					continue
 				}
 				r.judge(situation{
@@ -419,7 +419,7 @@ func policyCases(r *recorder) {
 func userCases(r *recorder) {
 	root := ca(nil, "root")
 	with1 := with(ekus("client"))
-	for _, subject := range [][]byte{
+	for i, subject := range [][]byte{
 		name(cn("alice")), name(cn("bob")), name(cn("alice"), cn("carol")), name(cn("alice"), cn("")), name(org("dev")), name(cn("")), name(),
 		name(org("b"), org("a"), org("b"), cn("alice")), name(org(""), cn("alice")), name(org("system:masters"), cn("kubernetes-admin")),
 		name(cn("system:anonymous")), name(org("system:unauthenticated"), cn("alice")), name(org("system:authenticated"), org("x"), cn("alice")),
@@ -431,7 +431,9 @@ func userCases(r *recorder) {
 		name(cn("Alice")), name(cn(strings.Repeat("x", 600))), name(attr(oidCN, printableString, "*.a&b")),
 	} {
 		r.simple(fmt.Sprintf("user %.60q", subject), []*cert{root}, issue(root, subject, with1))
-		r.simple(fmt.Sprintf("user %.60q, expired", subject), []*cert{root}, issue(root, subject, with1, expired))
+		if i%4 == 0 {
+			r.simple(fmt.Sprintf("user %.60q, expired", subject), []*cert{root}, issue(root, subject, with1, expired))
+		}
 	}
 	k := p256()
 	old, renewed := ca(nil, "two", keyed(k)), ca(nil, "two", keyed(k), valid(utc("260301000000Z"), utc("280101000000Z")))
