@@ -4,6 +4,7 @@ mod architecture;
 mod bench;
 mod decode;
 mod docs;
+mod fidelity;
 mod incidents;
 mod lab;
 mod loopback;

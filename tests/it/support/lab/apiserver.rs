@@ -10,6 +10,7 @@ use super::Lab;
 use super::http::{Answer, Auth, Client};
 use super::pki::Identity;
 use super::process::{Lifeline, free_port, is_port_clash, read_log, wait_for};
+use super::provision::Release;
 
 /// The `iss` of ServiceAccount tokens.
 pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
@@ -21,13 +22,15 @@ pub struct Options {
     pub flags: Vec<String>,
     /// Text of an AuthenticationConfiguration; not together with `--oidc-*`.
     pub authentication_config: Option<String>,
+    /// Which kube-apiserver.
+    pub release: Release,
     /// Whether every request is written to the audit log (level Metadata); on by default.
     pub audit: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flags: Vec::new(), authentication_config: None, audit: true }
+        Self { flags: Vec::new(), authentication_config: None, release: Release::Current, audit: true }
     }
 }
 
@@ -52,6 +55,12 @@ impl Options {
     /// A structured configuration instead of flags.
     pub fn authentication_config(mut self, text: impl Into<String>) -> Self {
         self.authentication_config = Some(text.into());
+        self
+    }
+
+    /// Another release of kube-apiserver.
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
         self
     }
 
@@ -83,7 +92,7 @@ impl ApiServer {
             port: 0,
             arguments: Vec::new(),
             process: None,
-            lab: lab.binary().to_owned(),
+            lab: lab.binary_of(options.release),
             ca: lab.pki.ca.cert.clone(),
             admin: lab.pki.admin.clone(),
             client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
