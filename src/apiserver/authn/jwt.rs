@@ -15,7 +15,7 @@ use crate::gotext::{field, is_field, kind, quote, quote_list, unix_time};
 const NOT_BEFORE_LEEWAY: i64 = 60;
 
 /// Go's zero time in seconds: `exp` when it is absent.
-const ZERO_TIME: i64 = -62_135_596_800;
+pub(super) const ZERO_TIME: i64 = -62_135_596_800;
 
 impl JwtAuthenticator {
     /// What `--oidc-issuer-url` alone would give: claim `sub` with the issuer as prefix, no groups.
@@ -48,7 +48,10 @@ pub(super) fn readable_claims(facts: &TokenFacts) -> Option<&Map<String, Value>>
         return None;
     }
     let unreadable = facts.problems.iter().any(|problem| match problem.part.as_str() {
-        "token" => problem.detail.starts_with(TokenProblem::NOT_THREE_PARTS),
+        "token" => {
+            problem.detail.starts_with(TokenProblem::NOT_THREE_PARTS)
+                || problem.detail.starts_with(TokenProblem::BEGINS_WITH_BRACE)
+        }
         "payload" => !problem.detail.starts_with("json: duplicate key"),
         _ => false,
     });
@@ -175,7 +178,8 @@ impl Claims {
         let mut type_error: Option<String> = None;
         let mut token = Self { issuer: String::new(), audience: Vec::new(), expiry: ZERO_TIME, not_before: None };
         let (mut names, mut sources) = (Map::new(), Map::new());
-        for (member, value) in claims {
+        let repeated = facts.repeated.iter().map(|(member, value)| (member, value));
+        for (member, value) in repeated.chain(claims) {
             let is = |name: &str| is_field(member, name);
             let mut mismatch = |path: &str, value: &Value, go_type: &str| {
                 let text =

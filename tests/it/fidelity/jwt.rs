@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::tokens::{Change, Draft, Keys, changes};
 use super::{Pair, Setting, answer_of, compare, record};
 use crate::support::lab::issuer::{Issuer, Page};
-use crate::support::lab::{self, ApiServer, Options, Release};
+use crate::support::lab::{self, ApiServer, Lab, Options, Release};
 
-const RELEASES: [Release; 2] = [Release::Old, Release::Current];
+pub const RELEASES: [Release; 2] = [Release::Old, Release::Current];
 
 /// A realm: how its tokens are mapped, and what its keys are.
 struct Realm {
@@ -104,11 +104,19 @@ fn serve(issuer: &Issuer, realm: &str, keys: &Keys) -> Value {
     }
 }
 
+/// The keys of service account tokens, which the server has too.
+fn accounts(lab: &Lab) -> BTreeMap<String, Value> {
+    let pem = std::fs::read(&lab.pki.service_account_key).expect("the key");
+    let set = kaccess::credential::public_keys::key_set_from_pem(&pem).expect("its public half");
+    let issuers = ["https://kubernetes.default.svc", "kubernetes/serviceaccount"];
+    issuers.into_iter().map(|issuer| (issuer.to_owned(), json!({ "set": set }))).collect()
+}
+
 /// A small generator, the same list every time.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).expect("31 bits") % limit
     }
@@ -136,7 +144,7 @@ fn drafts(url: &str, thorough: bool, doubles: usize, now: i64, dice: &mut Dice) 
 }
 
 /// Waits until a server accepts this token: it reads discovery a second after its start, then every ten.
-fn wait_accepted(server: &ApiServer, token: &str) {
+pub fn wait_accepted(server: &ApiServer, token: &str) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while server.token_review(token)["authenticated"] != true {
         assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
@@ -145,7 +153,7 @@ fn wait_accepted(server: &ApiServer, token: &str) {
 }
 
 /// Asks the servers about every token.
-fn ask(servers: &[(Release, ApiServer)], tokens: Vec<(String, String)>) -> Vec<Pair> {
+pub fn ask(servers: &[(Release, ApiServer)], tokens: Vec<(String, String)>) -> Vec<Pair> {
     let workers = 4;
     let chunk = tokens.len().div_ceil(workers);
     let parts: Vec<Vec<(String, String)>> = tokens.chunks(chunk).map(<[_]>::to_vec).collect();
@@ -173,7 +181,7 @@ fn ask(servers: &[(Release, ApiServer)], tokens: Vec<(String, String)>) -> Vec<P
     })
 }
 
-fn check(name: &str, setting: &Setting, pairs: &[Pair]) {
+pub fn check(name: &str, setting: &Setting, pairs: &[Pair]) {
     record(name, setting, pairs);
     let mut differences = Vec::new();
     compare(setting, pairs, &mut differences);
@@ -221,6 +229,7 @@ fn a_configuration_of_many_issuers() {
         }
     }
     let pairs = ask(&servers, tokens);
+    issuers.extend(accounts(lab));
     let flags = [("service-account-issuer", "https://kubernetes.default.svc")];
     let setting = Setting {
         flags: flags.into_iter().map(|(name, value)| (name.to_owned(), vec![value.to_owned()])).collect(),
@@ -270,7 +279,7 @@ fn the_oidc_flags() {
     let setting = Setting {
         flags: given.into_iter().map(|(name, values)| (name.to_owned(), values)).collect(),
         authentication: None,
-        issuers: [(url, json!({ "set": keys.set() }))].into_iter().collect(),
+        issuers: accounts(lab).into_iter().chain([(url, json!({ "set": keys.set() }))]).collect(),
         objects: Vec::new(),
         token_file: None,
     };

@@ -20,6 +20,8 @@ pub struct Draft {
 /// The keys of an issuer.
 pub struct Keys {
     list: Vec<(&'static str, Key)>,
+    /// Key ids are the hashes that kube-apiserver takes, and only `rsa1` is in the set.
+    by_hash: bool,
 }
 
 impl Keys {
@@ -33,7 +35,25 @@ impl Keys {
             // In no key set.
             ("foreign", Key::rsa()),
         ];
-        Self { list }
+        Self { list, by_hash: false }
+    }
+
+    /// The keys of service account tokens: one, under the id that the server gives it.
+    pub fn of_accounts(key: Key) -> Self {
+        let mut keys = Self::new();
+        keys.by_hash = true;
+        keys.list.retain(|(name, _)| *name != "rsa1");
+        keys.list.insert(0, ("rsa1", key));
+        keys
+    }
+
+    fn is_served(&self, name: &str) -> bool {
+        if self.by_hash { name == "rsa1" } else { name != "foreign" }
+    }
+
+    /// The id of a key in the set.
+    fn kid(&self, name: &str) -> String {
+        if self.by_hash { self.get(name).id() } else { name.to_owned() }
     }
 
     pub fn get(&self, name: &str) -> &Key {
@@ -42,8 +62,12 @@ impl Keys {
 
     /// The key set that the issuer serves.
     pub fn set(&self) -> Value {
-        let keys: Vec<Value> =
-            self.list.iter().filter(|(name, _)| *name != "foreign").map(|(name, key)| key.jwk(name)).collect();
+        let keys: Vec<Value> = self
+            .list
+            .iter()
+            .filter(|(name, _)| self.is_served(name))
+            .map(|(name, key)| key.jwk(&self.kid(name)))
+            .collect();
         json!({ "keys": keys })
     }
 }
@@ -89,7 +113,7 @@ impl Draft {
         }
     }
 
-    fn claim(&mut self, name: &str, value: &str) {
+    pub fn claim(&mut self, name: &str, value: &str) {
         Self::put(&mut self.claims, name, value);
     }
 
@@ -107,9 +131,16 @@ impl Draft {
             let members: Vec<String> = list.iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
             format!("{{{}}}", members.join(","))
         };
+        let mut header = self.header.clone();
+        for (member, value) in &mut header {
+            let named = keys.list.iter().find(|(name, _)| member == "kid" && *value == json!(name).to_string());
+            if let Some((name, _)) = named {
+                *value = json!(keys.kid(name)).to_string();
+            }
+        }
         let algorithm = self.header.iter().find(|(name, _)| name == "alg").map_or("", |(_, value)| value.as_str());
         let payload = self.payload.clone().unwrap_or_else(|| object(&self.claims));
-        (self.finish)(keys.get(self.signer).token(algorithm.trim_matches('"'), &object(&self.header), &payload))
+        (self.finish)(keys.get(self.signer).token(algorithm.trim_matches('"'), &object(&header), &payload))
     }
 }
 
@@ -282,7 +313,7 @@ pub fn changes() -> Vec<Change> {
         ] {
             add(&format!("{claim} {value}"), Box::new(move |draft, _| draft.claim(claim, value)));
         }
-        for offset in [-86_400, -3_600, -30, 20, 3_600, 86_400] {
+        for offset in [-86_400, -3_600, -300, -200, 3_600, 86_400] {
             add(
                 &format!("{claim} at {offset}"),
                 Box::new(move |draft, now| draft.claim(claim, &(now + offset).to_string())),
