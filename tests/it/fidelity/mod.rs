@@ -5,6 +5,7 @@
 
 mod accounts;
 mod jwt;
+mod requests;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -89,12 +90,21 @@ pub fn answer_of(status: &Value) -> Value {
     }
 }
 
-/// The server's own clock stands in one text.
-fn timeless(error: &str) -> String {
-    match (error.find("oidc: current time "), error.find(" before the nbf")) {
-        (Some(from), Some(to)) if from < to => format!("{}oidc: current time NOW{}", &error[..from], &error[to..]),
-        _ => error.to_owned(),
+/// The server's own clock stands in some texts, a second later perhaps than here.
+pub fn timeless(error: &str) -> String {
+    let mut text = error.to_owned();
+    for (begin, ends) in [
+        ("oidc: current time ", &[" before the nbf"][..]),
+        ("not yet valid: current time ", &[" is after ", " is before "]),
+    ] {
+        let mut from = 0;
+        while let Some(at) = text[from..].find(begin).map(|at| from + at + begin.len()) {
+            let Some(to) = ends.iter().filter_map(|end| text[at..].find(end)).min() else { break };
+            text.replace_range(at..at + to, "NOW");
+            from = at;
+        }
     }
+    text
 }
 
 /// A judgement in the same form.

@@ -70,6 +70,24 @@ impl Client {
         runtime().block_on(answer(request))
     }
 
+    /// One request with exactly these headers beside what HTTP needs, and a JSON body if it is a POST.
+    pub fn send_headers(
+        &self,
+        headers: &[(String, String)],
+        method: &str,
+        url: &str,
+        body: &str,
+    ) -> Result<Answer, String> {
+        let mut request = self.request(Auth::Own, method, url);
+        for (name, value) in headers {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        if method == "POST" {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        runtime().block_on(answer(request))
+    }
+
     /// A form, with extra headers.
     pub fn post_form(&self, url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<Answer, String> {
         let mut encoded = url::form_urlencoded::Serializer::new(String::new());

@@ -110,6 +110,20 @@ impl Authority {
         self.sign(file, params)
     }
 
+    /// A client certificate with something odd in it.
+    pub fn sign_odd(
+        &self,
+        file: &str,
+        user: &str,
+        groups: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
+        let mut params = params(user, groups, LAST_YEAR);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        self.sign(file, params)
+    }
+
     fn sign(&self, file: &str, mut params: CertificateParams) -> Identity {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
