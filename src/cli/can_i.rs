@@ -294,7 +294,8 @@ async fn review(api: &Api, subject: &User, question: &Question) -> Result<Check,
 
 async fn computed(api: &Api, subject: &User, question: &Question) -> Result<Answer, Failure> {
     let lists = rbac::rbac(api, subject, "self").await?;
-    let grant = authz::grants(&lists, subject, question)
+    let grant = authz::World::new(&lists)
+        .grants(subject, question)
         .first()
         .map(|grant| format!("{} {:?}", grant.binding.kind, grant.binding.name));
     if grant.is_none() && !lists.unread.is_empty() {
