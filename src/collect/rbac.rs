@@ -1,5 +1,7 @@
 //! Reads the RBAC lists and keeps what touches one identity.
 
+pub mod lists;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -208,6 +208,24 @@ impl ApiServer {
         self.client.post_all(objects.into_iter().map(|(path, body)| (format!("{url}{path}"), body)).collect());
     }
 
+    /// The `status` of many SubjectAccessReviews (their `spec` is given), in order, made as admin.
+    pub fn access_reviews(&self, specs: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let url = format!("{}/apis/authorization.k8s.io/v1/subjectaccessreviews", self.url());
+        let reviews = specs.into_iter().map(|spec| {
+            let review =
+                json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec });
+            (url.clone(), review)
+        });
+        let answers = self.client.post_many(reviews.collect(), 64);
+        answers
+            .into_iter()
+            .map(|(status, mut answer)| {
+                assert_eq!(status, 201, "{answer}");
+                answer["status"].take()
+            })
+            .collect()
+    }
+
     /// The `status` of a TokenReview of this token, made as admin.
     pub fn token_review(&self, token: &str) -> Value {
         let review = json!({
