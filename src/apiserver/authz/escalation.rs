@@ -120,7 +120,7 @@ pub fn compact(atoms: &[Atom]) -> Vec<(Option<ResourceRule>, Option<NonResourceR
                         && known.resource_names == rule.resource_names
                 });
                 match same {
-                    Some(known) if known.verbs.contains(verb) => {}
+                    // A verb that stands twice in the rule is told twice.
                     Some(known) => known.verbs.push(verb.clone()),
                     None => resources.push(rule),
                 }
@@ -174,7 +174,7 @@ pub fn may_write_role(world: &World<'_>, user: &User, role: &Role, write: Write)
     if is_master(user) || world.decide(user, &on_role("escalate", resource, namespace, name)).allowed {
         return Ok(());
     }
-    confirm(world, user, namespace, rules::of(role))
+    confirm(world, user, (resource, namespace), rules::of(role))
 }
 
 /// Whether the user may write a binding to its role.
@@ -184,13 +184,23 @@ pub fn may_write_role(world: &World<'_>, user: &User, role: &Role, write: Write)
 pub fn may_write_binding(world: &World<'_>, user: &User, binding: &Binding) -> Result<(), Refusal> {
     let namespace = binding.namespace.as_str();
     let resource = if binding.role_kind == "Role" { "roles" } else { "clusterroles" };
+    let written = if binding.kind == "RoleBinding" { "rolebindings" } else { "clusterrolebindings" };
     if is_master(user) || world.decide(user, &on_role("bind", resource, namespace, &binding.role_name)).allowed {
         return Ok(());
     }
     match world.resolve(binding) {
-        super::Resolved::Role(role) => confirm(world, user, namespace, rules::of(role)),
-        super::Resolved::Missing(text) => Err(text),
+        super::Resolved::Role(role) => confirm(world, user, (written, namespace), rules::of(role)),
+        super::Resolved::Missing(text) => Err(as_request(&text, written)),
         super::Resolved::Unread => Err("the role could not be read".to_owned()),
+    }
+}
+
+/// This check looks roles up in the store, which names in its errors the resource that the request is about, not the
+/// one that is missing (`qualifiedResourceFromContext` in apiserver's `registry/generic/registry/store.go`).
+fn as_request(error: &str, resource: &str) -> String {
+    match error.split_once(".rbac.") {
+        Some((_, rest)) => format!("{resource}.rbac.{rest}"),
+        None => error.to_owned(),
     }
 }
 
@@ -208,7 +218,7 @@ fn on_role(verb: &str, resource: &str, namespace: &str, name: &str) -> Question 
 fn confirm<'a>(
     world: &World<'_>,
     user: &User,
-    namespace: &str,
+    (written, namespace): (&str, &str),
     wanted: impl IntoIterator<Item = Rule<'a>>,
 ) -> Result<(), Refusal> {
     let (held, errors) = world.rules_for(user, namespace);
@@ -225,6 +235,7 @@ fn confirm<'a>(
         quote_list(&user.groups),
         texts.join("\n")
     );
+    let errors: Vec<String> = errors.iter().map(|error| as_request(error, written)).collect();
     if let Some(errors) = super::aggregate(&errors) {
         refusal.push_str(&format!("; resolution errors: [{errors}]"));
     }

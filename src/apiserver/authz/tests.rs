@@ -209,7 +209,7 @@ fn escalation_says_what_is_not_held() {
     assert_eq!(escalation::may_write_role(&world, &alice, &rbac.roles[2], Write::Create), Ok(()));
     assert_eq!(
         escalation::may_write_binding(&world, &alice, &binding("dev", "n", ("ClusterRole", "gone"), Vec::new())),
-        Err("clusterrole.rbac.authorization.k8s.io \"gone\" not found".to_owned())
+        Err("rolebindings.rbac.authorization.k8s.io \"gone\" not found".to_owned())
     );
 }
 

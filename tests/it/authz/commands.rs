@@ -208,6 +208,6 @@ fn identity(stage: &Stage) {
     assert!(answer["groups"][0]["boundTo"][0].as_str().is_some_and(|text| text.contains("pod-reader")), "{answer}");
     let text = stdout(&stage.run("dev", &["whoami"]));
     assert!(text.contains("how it knows") && text.contains("every service account of namespace dev"), "{text}");
-    let output = stage.run("admin", &["whoami", "--token", "nonsense"]);
+    let output = stage.run("dev", &["whoami", "--token", "nonsense"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }

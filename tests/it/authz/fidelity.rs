@@ -22,7 +22,7 @@ const QUESTIONS: usize = 20_000;
 const OBJECTS: usize = 330;
 
 /// Everything the server holds, by its JSON lists.
-fn read(server: &ApiServer) -> Rbac {
+pub fn read(server: &ApiServer) -> Rbac {
     let mut rbac = Rbac::default();
     for (kind, resource) in [
         ("ClusterRoleBinding", "clusterrolebindings"),
@@ -59,7 +59,7 @@ fn sorted(reason: &str) -> String {
 }
 
 /// The server's authorizer reads from its own caches: wait until they hold what was created last.
-fn wait_settled(server: &ApiServer) {
+pub fn wait_settled(server: &ApiServer) {
     let api = "/apis/rbac.authorization.k8s.io/v1";
     server.create(&format!("{api}/clusterroles"), &json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
         "metadata": { "name": "settled" }, "rules": [{ "apiGroups": ["settled"], "resources": ["settled"], "verbs": ["get"] }] }));

@@ -8,8 +8,10 @@ use crate::support::run::scratch;
 
 /// Command lines that differ, each with its reason.
 const DIFFERENT: &[(&str, &str)] = &[
-    ("dev get pods/log -n dev", "kubectl takes log for a Pod's name; kaccess knows the subresource, as cli.md says"),
-    ("dev get deployments/scale -n dev", "likewise: the role covers deployments, not their scale"),
+    (
+        "dev get deployments/scale -n dev",
+        "kubectl takes scale for a Deployment's name; kaccess knows the subresource, as cli.md says",
+    ),
     (
         "dev get persistentvolumes -n dev",
         "kubectl asks about a cluster-scoped type inside a namespace and believes a RoleBinding that no request is ever judged by",
@@ -19,6 +21,10 @@ const DIFFERENT: &[(&str, &str)] = &[
     ("admin get", "bad use: 2"),
     ("admin get pods --no-headers", "bad use: 2"),
     ("admin get /healthz --subresource=x", "bad use: 2"),
+    (
+        "admin get pods --as=system:anonymous",
+        "anonymous may put no question; kaccess goes on to SubjectAccessReview and has the answer",
+    ),
     ("admin get pods web", "kaccess takes the name as a third word"),
     ("admin get pods --as-group=oidc:backend", "kaccess answers for somebody in the group, kubectl refuses"),
 ];
@@ -46,6 +52,7 @@ fn lines() -> Vec<String> {
     }
     let more = [
         "dev get pod -n dev",
+        "dev get pods/log -n dev",
         "dev get Pods -n dev",
         "dev get PODS -n dev",
         "dev get deployments.v1.apps -n dev",
@@ -127,7 +134,6 @@ fn lines() -> Vec<String> {
         "admin list pods --as=alice --as-group=x --as-group=oidc:backend -n prod",
         "admin get pods --as=system:serviceaccount:dev:dev -n dev",
         "admin get secrets --as=system:serviceaccount:dev:dev -n dev",
-        "admin get pods --as=system:anonymous",
         "admin get pods --as=alice --as-uid=42 -n prod",
         "admin get nodes --as=alice --as-group=system:masters",
         "admin get pods --as=alice -A",

@@ -195,6 +195,20 @@ impl ApiServer {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// The same with more headers, such as Impersonate-User.
+    pub fn api_as(&self, headers: &[(&str, &str)], method: &str, path: &str, body: &Value) -> Answer {
+        self.client
+            .send_with(headers, method, &format!("{}{path}", self.url()), Some(body))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// A request without the admin's certificate, with these headers.
+    pub fn anonymous_with(&self, headers: &[(&str, &str)], method: &str, path: &str) -> Answer {
+        self.anonymous
+            .send_with(headers, method, &format!("{}{path}", self.url()), None)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// Creates an object as admin; panics unless it is created.
     pub fn create(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.api("POST", path, Some(body));

@@ -95,6 +95,24 @@ impl Client {
         }));
     }
 
+    /// One request with extra headers.
+    pub fn send_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
+        let mut request = self.request(Auth::Own, method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        runtime().block_on(answer(request))
+    }
+
     /// Many requests over many connections' worth of streams, answers in the order asked.
     pub fn post_many(&self, requests: Vec<(String, Value)>, at_once: usize) -> Vec<Answer> {
         let all = futures::stream::iter(requests).map(|(url, body)| {
