@@ -146,13 +146,16 @@ fn lines() -> Vec<String> {
     lines
 }
 
+/// Exit code and stdout.
+type Outcome = (i32, String);
+
 #[test]
 fn can_i_answers_as_kubectl_does() {
     let Some(lab) = lab::require_apiserver() else { return };
     let stage = Stage::start(lab);
     let home = scratch("kubectl-home");
     let lines = lines();
-    let outcomes: Vec<(String, (i32, String), (i32, String))> = std::thread::scope(|scope| {
+    let outcomes: Vec<(String, Outcome, Outcome)> = std::thread::scope(|scope| {
         let workers: Vec<_> = lines
             .chunks(lines.len().div_ceil(3))
             .map(|chunk| {

@@ -2,6 +2,7 @@
 
 mod commands;
 mod fidelity;
+mod findings;
 mod grants;
 mod kubectl;
 mod peers;
