@@ -26,6 +26,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         case,
         &RULE,
         &[Kind::DanglingRole],
-        "Create the missing role (the binding is there already), or delete the binding and create it with the right one",
+        "Have the missing role created under its name (the binding is there already), or this grant applied beside it",
     )
 }
