@@ -1,6 +1,7 @@
 //! The integration tests: one crate, so that the lab's servers are started once for all of them.
 
 mod architecture;
+mod authz;
 mod bench;
 mod decode;
 mod docs;

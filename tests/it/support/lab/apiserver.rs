@@ -204,6 +204,20 @@ impl ApiServer {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// The same with more headers, such as Impersonate-User.
+    pub fn api_as(&self, headers: &[(&str, &str)], method: &str, path: &str, body: &Value) -> Answer {
+        self.client
+            .send_with(headers, method, &format!("{}{path}", self.url()), Some(body))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// A request without the admin's certificate, with these headers.
+    pub fn anonymous_with(&self, headers: &[(&str, &str)], method: &str, path: &str) -> Answer {
+        self.anonymous
+            .send_with(headers, method, &format!("{}{path}", self.url()), None)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// Creates an object as admin; panics unless it is created.
     pub fn create(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.api("POST", path, Some(body));
@@ -215,6 +229,24 @@ impl ApiServer {
     pub fn create_all(&self, objects: impl IntoIterator<Item = (String, Value)>) {
         let url = self.url();
         self.client.post_all(objects.into_iter().map(|(path, body)| (format!("{url}{path}"), body)).collect());
+    }
+
+    /// The `status` of many SubjectAccessReviews (their `spec` is given), in order, made as admin.
+    pub fn access_reviews(&self, specs: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let url = format!("{}/apis/authorization.k8s.io/v1/subjectaccessreviews", self.url());
+        let reviews = specs.into_iter().map(|spec| {
+            let review =
+                json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec });
+            (url.clone(), review)
+        });
+        let answers = self.client.post_many(reviews.collect(), 64);
+        answers
+            .into_iter()
+            .map(|(status, mut answer)| {
+                assert_eq!(status, 201, "{answer}");
+                answer["status"].take()
+            })
+            .collect()
     }
 
     /// The `status` of a TokenReview of this token, made as admin.

@@ -113,6 +113,34 @@ impl Client {
         }));
     }
 
+    /// One request with extra headers.
+    pub fn send_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
+        let mut request = self.request(Auth::Own, method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        runtime().block_on(answer(request))
+    }
+
+    /// Many requests over many connections' worth of streams, answers in the order asked.
+    pub fn post_many(&self, requests: Vec<(String, Value)>, at_once: usize) -> Vec<Answer> {
+        let all = futures::stream::iter(requests).map(|(url, body)| {
+            let request = self.request(Auth::Own, "POST", &url);
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            async move { answer(request).await.unwrap_or_else(|error| panic!("POST {url}: {error}")) }
+        });
+        runtime().block_on(all.buffered(at_once).collect())
+    }
+
     fn request(&self, auth: Auth, method: &str, url: &str) -> reqwest::RequestBuilder {
         let request = self.0.request(method.parse().expect("HTTP method"), url);
         match auth {

@@ -14,7 +14,7 @@ pub mod pki;
 pub mod process;
 pub mod provision;
 
-pub use apiserver::{ApiServer, Options};
+pub use apiserver::{ApiServer, Options, certificate_user};
 pub use http::Auth;
 pub use keycloak::{Keycloak, Tokens};
 pub use nginx::{Nginx, Rule};
