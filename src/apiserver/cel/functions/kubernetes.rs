@@ -1,0 +1,567 @@
+//! Kubernetes' own types: addresses, networks, versions, quantities, named formats (k8s.io/apiserver pkg/cel/library).
+
+use std::cmp::Ordering;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::super::evaluate::{Outcome, Stop};
+use super::super::value::Value;
+use super::{regexes, urls};
+use crate::gotext::quote;
+
+pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
+    match values.first() {
+        Some(Value::String(text)) => of_text(id, text, values.get(1)),
+        Some(Value::Ip(address)) => of_ip(id, *address),
+        Some(Value::Cidr(address, bits)) => of_cidr(id, *address, *bits, values.get(1)),
+        Some(Value::Semver(version)) => of_semver(id, version, values.get(1)),
+        Some(Value::Quantity(quantity)) => of_quantity(id, *quantity, values.get(1)),
+        Some(Value::Format(format)) => match values.get(1) {
+            Some(Value::String(text)) if id == "format-validate" => Some(validate(format, text)),
+            _ => None,
+        },
+        None => {
+            let name = id.strip_prefix("format.")?;
+            FORMATS.iter().find(|format| format.function == name).map(|format| Ok(Value::Format(format)))
+        }
+        _ => None,
+    }
+}
+
+fn of_text(id: &str, text: &str, second: Option<&Value>) -> Option<Outcome> {
+    let normalise = matches!(second, Some(Value::Bool(true)));
+    Some(match id {
+        "string_to_ip" => parse_ip(text).map(Value::Ip).map_err(Into::into),
+        "is_ip" => Ok(Value::Bool(parse_ip(text).is_ok())),
+        "ip_is_canonical" => parse_ip(text).map(|address| Value::Bool(address.to_string() == text)).map_err(Into::into),
+        "string_to_cidr" => to_cidr(text),
+        "is_cidr" => Ok(Value::Bool(parse_cidr(text).is_some())),
+        "string_to_semver" | "string_bool_to_semver" => match parse_semver(text, normalise) {
+            Ok(version) => Ok(Value::Semver(Arc::new(version))),
+            Err(stop) => Err(stop.into()),
+        },
+        "is_semver_string" | "is_semver_string_bool" => Ok(Value::Bool(parse_semver(text, normalise).is_ok())),
+        "string_to_quantity" => parse_quantity(text).map(Value::Quantity),
+        "is_quantity_string" => match parse_quantity(text) {
+            Ok(_) => Ok(Value::Bool(true)),
+            Err(Stop::Error(_)) => Ok(Value::Bool(false)),
+            Err(other) => Err(other),
+        },
+        "format-named" => {
+            let found = FORMATS.iter().find(|format| format.function == text);
+            Ok(Value::Optional(found.map(|format| Arc::new(Value::Format(format)))))
+        }
+        _ => return None,
+    })
+}
+
+// ------------------------------------------------------------------------------------------------ addresses
+
+/// Go's netip.ParseAddr and the library's own rules.
+fn parse_ip(text: &str) -> Result<IpAddr, String> {
+    let plain = text.split_once('%').map_or(text, |(address, _)| address);
+    let address = plain.parse::<IpAddr>().map_err(|_| {
+        let why = address_fault(text);
+        format!("IP Address {} parse error during conversion from string: ParseAddr({}): {why}", quote(text), quote(text))
+    })?;
+    if plain.len() != text.len() {
+        if address.is_ipv4() || text.ends_with('%') {
+            let why = address_fault(text);
+            return Err(format!(
+                "IP Address {} parse error during conversion from string: ParseAddr({}): {why}",
+                quote(text),
+                quote(text)
+            ));
+        }
+        return Err(format!("IP address {} with zone value is not allowed", quote(text)));
+    }
+    match address {
+        IpAddr::V6(inner) if inner.to_ipv4_mapped().is_some() => {
+            Err(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text)))
+        }
+        address => Ok(address),
+    }
+}
+
+/// What netip says of a text that is no address, as far as it is simple.
+fn address_fault(text: &str) -> String {
+    match text.find(['.', ':', '%']).map(|at| text.as_bytes()[at]) {
+        None => "unable to parse IP".to_owned(),
+        Some(b'%') => "missing IPv6 address".to_owned(),
+        Some(b'.') => {
+            let parts: Vec<&str> = text.split('.').collect();
+            for (index, part) in parts.iter().enumerate() {
+                if part.is_empty() {
+                    return format!("IPv4 field must have at least one digit{}", at_text(text, index, &parts));
+                }
+                if !part.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return format!("unexpected character{}", at_character(text));
+                }
+                if part.len() > 1 && part.starts_with('0') {
+                    return "IPv4 field has octet with leading zero".to_owned();
+                }
+                if part.parse::<u16>().map_or(true, |value| value > 255) {
+                    return "IPv4 field has value >255".to_owned();
+                }
+                if index == 3 && parts.len() > 4 {
+                    return "IPv4 address too long".to_owned();
+                }
+            }
+            "IPv4 address too short".to_owned()
+        }
+        Some(_) => UNKNOWN_FAULT.to_owned(),
+    }
+}
+
+/// Marks a text that this model does not know.
+const UNKNOWN_FAULT: &str = "\u{0}";
+
+fn at_text(text: &str, index: usize, parts: &[&str]) -> String {
+    let offset: usize = parts[..index].iter().map(|part| part.len() + 1).sum();
+    // Nothing is left to point at where the last field is the empty one.
+    if offset >= text.len() { String::new() } else { format!(" (at {})", quote(&text[offset..])) }
+}
+
+fn at_character(text: &str) -> String {
+    let offset = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(0);
+    format!(" (at {})", quote(&text[offset..]))
+}
+
+fn parse_cidr(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.rsplit_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    if matches!(address, IpAddr::V6(inner) if inner.to_ipv4_mapped().is_some()) {
+        return None;
+    }
+    let fine = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits.len() == 1 || !bits.starts_with('0'));
+    let bits: u8 = fine.then(|| bits.parse().ok())??;
+    (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits))
+}
+
+fn to_cidr(text: &str) -> Outcome {
+    if let Some((address, bits)) = parse_cidr(text) {
+        return Ok(Value::Cidr(address, bits));
+    }
+    const TWICE: &str = "network address parse error during conversion from string: ";
+    let Some((address, bits)) = text.rsplit_once('/') else {
+        return Err(format!("{TWICE}{TWICE}netip.ParsePrefix({}): no '/'", quote(text)).into());
+    };
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V6(inner)) if inner.to_ipv4_mapped().is_some() => {
+            Err(format!("{TWICE}IPv4-mapped IPv6 address {} is not allowed", quote(text)).into())
+        }
+        Ok(_) => {
+            let number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
+            let why = if number && !(bits.len() > 1 && bits.starts_with('0')) {
+                "prefix length out of range".to_owned()
+            } else {
+                format!("bad bits after slash: {}", quote(bits))
+            };
+            Err(format!("{TWICE}{TWICE}netip.ParsePrefix({}): {why}", quote(text)).into())
+        }
+        Err(_) => Err(Stop::Unknown("what Go says of a bad network address".to_owned())),
+    }
+}
+
+fn of_ip(id: &str, address: IpAddr) -> Option<Outcome> {
+    Some(Ok(match (id, address) {
+        ("ip_to_string", address) => Value::text(&address.to_string()),
+        ("ip_family", address) => Value::Int(if address.is_ipv4() { 4 } else { 6 }),
+        ("ip_is_unspecified", address) => Value::Bool(address.is_unspecified()),
+        ("ip_is_loopback", address) => Value::Bool(address.is_loopback()),
+        ("ip_is_link_local_multicast", IpAddr::V4(inner)) => Value::Bool(inner.octets()[..3] == [224, 0, 0]),
+        ("ip_is_link_local_multicast", IpAddr::V6(inner)) => Value::Bool(inner.segments()[0] & 0xff0f == 0xff02),
+        ("ip_is_link_local_unicast", address) => Value::Bool(link_local(address)),
+        ("ip_is_global_unicast", address) => Value::Bool(
+            address != IpAddr::V4(Ipv4Addr::BROADCAST)
+                && !address.is_unspecified()
+                && !address.is_loopback()
+                && !address.is_multicast()
+                && !link_local(address),
+        ),
+        _ => return None,
+    }))
+}
+
+fn link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(inner) => inner.is_link_local(),
+        IpAddr::V6(inner) => inner.segments()[0] & 0xffc0 == 0xfe80,
+    }
+}
+
+fn of_cidr(id: &str, address: IpAddr, bits: u8, second: Option<&Value>) -> Option<Outcome> {
+    let contains = |other: IpAddr| address.is_ipv4() == other.is_ipv4() && masked(other, bits) == masked(address, bits);
+    Some(match (id, second) {
+        ("cidr_to_string", None) => Ok(Value::text(&format!("{address}/{bits}"))),
+        ("cidr_ip", None) => Ok(Value::Ip(address)),
+        ("cidr_prefix_length", None) => Ok(Value::Int(i64::from(bits))),
+        ("cidr_masked", None) => Ok(Value::Cidr(masked(address, bits), bits)),
+        ("cidr_contains_ip_string", Some(Value::String(text))) => match parse_ip(text) {
+            Ok(other) => Ok(Value::Bool(contains(other))),
+            // The failed conversion is no address, which is all that is looked at.
+            Err(_) => Err("no such overload".into()),
+        },
+        ("cidr_contains_ip_ip", Some(Value::Ip(other))) => Ok(Value::Bool(contains(*other))),
+        ("cidr_contains_cidr_string", Some(Value::String(text))) => match to_cidr(text) {
+            Ok(Value::Cidr(other, more)) => Ok(Value::Bool(bits <= more && contains(other))),
+            Ok(_) => Err("no such overload".into()),
+            // Here it is the failed conversion that is returned.
+            Err(stop) => Err(stop),
+        },
+        ("cidr_contains_cidr", Some(Value::Cidr(other, more))) => Ok(Value::Bool(bits <= *more && contains(*other))),
+        _ => return None,
+    })
+}
+
+fn masked(address: IpAddr, bits: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(inner) => {
+            let mask = u32::MAX.checked_shl(32 - u32::from(bits.min(32))).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(inner.to_bits() & mask))
+        }
+        IpAddr::V6(inner) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(bits.min(128))).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(inner.to_bits() & mask))
+        }
+    }
+}
+
+// ------------------------------------------------------------------------------------------------- versions
+
+/// A semantic version.
+#[derive(Debug, Clone)]
+pub struct Semver {
+    numbers: [u64; 3],
+    before: Vec<String>,
+}
+
+impl Semver {
+    /// The order of two versions; a pre-release comes before its release, and build data does not count.
+    pub fn compare(&self, other: &Self) -> Ordering {
+        self.numbers.cmp(&other.numbers).then_with(|| match (self.before.is_empty(), other.before.is_empty()) {
+            (true, true) => Ordering::Equal,
+            (true, false) => Ordering::Greater,
+            (false, true) => Ordering::Less,
+            (false, false) => self.compare_before(other),
+        })
+    }
+
+    fn compare_before(&self, other: &Self) -> Ordering {
+        for (one, other) in self.before.iter().zip(&other.before) {
+            let order = match (one.parse::<u64>(), other.parse::<u64>()) {
+                (Ok(one), Ok(other)) => one.cmp(&other),
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                (Err(_), Err(_)) => one.cmp(other),
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        self.before.len().cmp(&other.before.len())
+    }
+}
+
+/// github.com/blang/semver/v4, after the library's own normalisation if it is wanted.
+fn parse_semver(text: &str, normalise: bool) -> Result<Semver, String> {
+    let normalised;
+    let text = if normalise {
+        normalised = normal_semver(text)?;
+        &normalised
+    } else {
+        text
+    };
+    if text.is_empty() {
+        return Err("Version string empty".to_owned());
+    }
+    let parts: Vec<&str> = text.splitn(3, '.').collect();
+    let [major, minor, rest] = parts.as_slice() else {
+        return Err("No Major.Minor.Patch elements found".to_owned());
+    };
+    let mut numbers = [semver_number(major, "major", "Major")?, semver_number(minor, "minor", "Minor")?, 0];
+    let (rest, build) = rest.split_once('+').map_or((*rest, None), |(rest, build)| (rest, Some(build)));
+    let (patch, before) = rest.split_once('-').map_or((rest, None), |(patch, before)| (patch, Some(before)));
+    numbers[2] = semver_number(patch, "patch", "Patch")?;
+    let allowed = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let mut labels = Vec::new();
+    for label in before.into_iter().flat_map(|before| before.split('.')) {
+        if label.is_empty() {
+            return Err("Prerelease is empty".to_owned());
+        }
+        if label.bytes().all(|byte| byte.is_ascii_digit()) {
+            if label.len() > 1 && label.starts_with('0') {
+                return Err(format!("Numeric PreRelease version must not contain leading zeroes {}", quote(label)));
+            }
+        } else if !allowed(label) {
+            return Err(format!("Invalid character(s) found in prerelease {}", quote(label)));
+        }
+        labels.push(label.to_owned());
+    }
+    for data in build.into_iter().flat_map(|build| build.split('.')) {
+        if data.is_empty() {
+            return Err("Build meta data is empty".to_owned());
+        }
+        if !allowed(data) {
+            return Err(format!("Invalid character(s) found in build meta data {}", quote(data)));
+        }
+    }
+    Ok(Semver { numbers, before: labels })
+}
+
+fn semver_number(text: &str, name: &str, title: &str) -> Result<u64, String> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(format!("Invalid character(s) found in {name} number {}", quote(text)));
+    }
+    if text.len() > 1 && text.starts_with('0') {
+        return Err(format!("{title} number must not contain leading zeroes {}", quote(text)));
+    }
+    text.parse().map_err(|_| {
+        let why = if text.is_empty() { "invalid syntax" } else { "value out of range" };
+        format!("strconv.ParseUint: parsing {}: {why}", quote(text))
+    })
+}
+
+fn normal_semver(text: &str) -> Result<String, String> {
+    let text = text.strip_prefix('v').unwrap_or(text);
+    let mut parts: Vec<String> = text.splitn(3, '.').map(ToOwned::to_owned).collect();
+    for part in &mut parts {
+        if part.len() > 1 {
+            let plain = part.trim_start_matches('0');
+            *part = if plain.starts_with(|character: char| character.is_ascii_digit()) {
+                plain.to_owned()
+            } else {
+                format!("0{plain}")
+            };
+        }
+    }
+    if parts.len() < 3 {
+        if parts.last().is_some_and(|part| part.contains(['+', '-'])) {
+            return Err("short version cannot contain PreRelease/Build meta data".to_owned());
+        }
+        parts.resize(3, "0".to_owned());
+    }
+    Ok(parts.join("."))
+}
+
+fn of_semver(id: &str, version: &Semver, second: Option<&Value>) -> Option<Outcome> {
+    if let Some(Value::Semver(other)) = second {
+        return comparison(id, "semver", version.compare(other));
+    }
+    let number = match id {
+        "semver_major" => version.numbers[0],
+        "semver_minor" => version.numbers[1],
+        "semver_patch" => version.numbers[2],
+        _ => return None,
+    };
+    Some(Ok(Value::Int(number as i64)))
+}
+
+fn comparison(id: &str, of: &str, order: Ordering) -> Option<Outcome> {
+    Some(Ok(match id.strip_prefix(of)? {
+        "_is_greater_than" => Value::Bool(order.is_gt()),
+        "_is_less_than" => Value::Bool(order.is_lt()),
+        "_compare_to" => Value::Int(order as i64),
+        _ => return None,
+    }))
+}
+
+// ----------------------------------------------------------------------------------------------- quantities
+
+/// A quantity counts in billionths: finer is rounded up (k8s.io/apimachinery pkg/api/resource).
+const UNIT: i128 = 1_000_000_000;
+
+fn parse_quantity(text: &str) -> Result<i128, Stop> {
+    const FORMAT: &str =
+        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    const SUFFIX: &str = "unable to parse quantity's suffix";
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
+    let (number, suffix) = unsigned.split_at(digits);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if text.is_empty() || (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') {
+        return Err(FORMAT.into());
+    }
+    let letters = suffix.bytes().take_while(|byte| b"eEinumkKMGTP".contains(byte)).count();
+    let exponent = &suffix[letters..];
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    if !exponent.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(FORMAT.into());
+    }
+    let too_large = || Stop::Unknown(format!("the quantity {text}"));
+    let (numerator, denominator): (i128, i128) = match suffix {
+        "" => (1, 1),
+        "n" => (1, UNIT),
+        "u" => (1, 1_000_000),
+        "m" => (1, 1000),
+        "k" => (1000, 1),
+        "M" => (1_000_000, 1),
+        "G" => (UNIT, 1),
+        "T" => (UNIT * 1000, 1),
+        "P" => (UNIT * 1_000_000, 1),
+        "E" => (UNIT * UNIT, 1),
+        "Ki" => (1 << 10, 1),
+        "Mi" => (1 << 20, 1),
+        "Gi" => (1 << 30, 1),
+        "Ti" => (1 << 40, 1),
+        "Pi" => (1 << 50, 1),
+        "Ei" => (1 << 60, 1),
+        other => {
+            let power = other.strip_prefix(['e', 'E']).and_then(|power| power.parse::<i32>().ok());
+            match power {
+                Some(power @ 0..=18) => (10_i128.pow(power as u32), 1),
+                Some(power @ -18..0) => (1, 10_i128.pow(power.unsigned_abs())),
+                Some(_) => return Err(too_large()),
+                None => return Err(SUFFIX.into()),
+            }
+        }
+    };
+    if whole.len() + fraction.len() > 18 {
+        return Err(too_large());
+    }
+    let digits: i128 = format!("0{whole}{fraction}").parse().map_err(|_| too_large())?;
+    let scaled = digits.checked_mul(numerator).and_then(|value| value.checked_mul(UNIT)).ok_or_else(too_large)?;
+    let divisor = denominator * 10_i128.pow(fraction.len() as u32);
+    let amount = scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0);
+    // Go caps what does not fit into 63 bits.
+    if amount > i128::from(i64::MAX) * UNIT {
+        return Err(too_large());
+    }
+    Ok(if text.starts_with('-') { -amount } else { amount })
+}
+
+fn of_quantity(id: &str, quantity: i128, second: Option<&Value>) -> Option<Outcome> {
+    match second {
+        Some(Value::Quantity(other)) => match id {
+            "quantity_add" => Some(Ok(Value::Quantity(quantity + other))),
+            "quantity_sub" => Some(Ok(Value::Quantity(quantity - other))),
+            id => comparison(id, "quantity", quantity.cmp(other)),
+        },
+        Some(Value::Int(other)) => match id {
+            "quantity_add_int" => Some(Ok(Value::Quantity(quantity + i128::from(*other) * UNIT))),
+            "quantity_sub_int" => Some(Ok(Value::Quantity(quantity - i128::from(*other) * UNIT))),
+            _ => None,
+        },
+        _ => {
+            let whole = (quantity % UNIT == 0).then(|| i64::try_from(quantity / UNIT).ok()).flatten();
+            Some(match id {
+                "quantity_get_float" => Ok(Value::Double(quantity as f64 / UNIT as f64)),
+                "quantity_is_integer" => Ok(Value::Bool(whole.is_some())),
+                "quantity_get_int" => whole.map(Value::Int).ok_or_else(|| "cannot convert value to integer".into()),
+                "quantity_sign" => Ok(Value::Int(quantity.signum() as i64)),
+                _ => return None,
+            })
+        }
+    }
+}
+
+// -------------------------------------------------------------------------------------------- named formats
+
+/// A format that texts can be held against.
+#[derive(Debug)]
+pub struct NamedFormat {
+    /// What it calls itself.
+    pub name: &'static str,
+    function: &'static str,
+    /// How long its pattern is taken to be, for the cost.
+    pub(super) pattern_size: u64,
+}
+
+const fn named(function: &'static str, name: &'static str, pattern_size: u64) -> NamedFormat {
+    NamedFormat { name, function, pattern_size }
+}
+
+static FORMATS: [NamedFormat; 13] = [
+    named("dns1123Label", "DNS1123Label", 30),
+    named("dns1123Subdomain", "DNS1123Subdomain", 60),
+    named("dns1035Label", "DNS1035Label", 30),
+    named("qualifiedName", "QualifiedName", 60),
+    named("dns1123LabelPrefix", "DNS1123LabelPrefix", 30),
+    named("dns1123SubdomainPrefix", "DNS1123SubdomainPrefix", 60),
+    named("dns1035LabelPrefix", "DNS1035LabelPrefix", 30),
+    named("labelValue", "LabelValue", 40),
+    named("uri", "URI", 1103),
+    named("uuid", "uuid", 79),
+    named("byte", "byte", 84),
+    named("date", "date", 78),
+    named("datetime", "datetime", 78),
+];
+
+const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
+const SUBDOMAIN: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+const LABEL_1035: &str = "[a-z]([-a-z0-9]*[a-z0-9])?";
+const VALUE: &str = "(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?";
+
+fn matches(text: &str, pattern: &str) -> bool {
+    regexes::compile(&format!("^(?:{pattern})$")).is_ok_and(|compiled| compiled.is_match(text))
+}
+
+/// The errors of a text, if it has some.
+fn validate(format: &NamedFormat, text: &str) -> Outcome {
+    let masked = match text.strip_suffix('-') {
+        // A prefix may end in a dash.
+        Some(start) if format.function.ends_with("Prefix") && !start.is_empty() => {
+            format!("{}a", start.get(..start.len() - 1).unwrap_or(start))
+        }
+        _ => text.to_owned(),
+    };
+    let text = masked.as_str();
+    let unknown = || Err(Stop::Unknown(format!("whether {} is a {}", quote(text), format.name)));
+    let checked = |length: usize, pattern: &str, rule: &str, examples: &[&str]| {
+        let mut errors = Vec::new();
+        if text.len() > length {
+            errors.push(format!("must be no more than {length} bytes"));
+        }
+        if !matches(text, pattern) {
+            if pattern == LABEL && matches(text, SUBDOMAIN) {
+                errors.push("must not contain dots".to_owned());
+            } else {
+                let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
+                errors.push(format!("{rule} (e.g. {}regex used for validation is '{pattern}')", examples.join(" or ")));
+            }
+        }
+        errors
+    };
+    let errors = match format.function.trim_end_matches("Prefix") {
+        "dns1123Label" => checked(
+            63,
+            LABEL,
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character",
+            &["my-name", "123-abc"],
+        ),
+        "dns1123Subdomain" => checked(
+            253,
+            SUBDOMAIN,
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character",
+            &["example.com"],
+        ),
+        "dns1035Label" => checked(
+            63,
+            LABEL_1035,
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character",
+            &["my-name", "abc-123"],
+        ),
+        "labelValue" => checked(
+            63,
+            VALUE,
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
+            &["MyValue", "my_value", "12345"],
+        ),
+        "qualifiedName" if matches(text, "([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]") => Vec::new(),
+        "uuid" => {
+            let uuid = "(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}";
+            if matches(text, uuid) { Vec::new() } else { vec!["does not match the UUID format".to_owned()] }
+        }
+        "date" => {
+            let date = text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok();
+            if date { Vec::new() } else { vec!["invalid date".to_owned()] }
+        }
+        "uri" => match urls::parse(text) {
+            Ok(_) => Vec::new(),
+            Err(Stop::Error(text)) => vec![text],
+            Err(other) => return Err(other),
+        },
+        _ => return unknown(),
+    };
+    Ok(Value::Optional((!errors.is_empty()).then(|| Arc::new(Value::texts(errors)))))
+}

@@ -1,0 +1,261 @@
+//! The syntax tree that the checker and the evaluator share, made of the parser's.
+
+use cel::Env;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo};
+
+use super::macros;
+use super::source::{Problem, Source};
+use super::types::Type;
+
+/// cel-go's limits (parser/parser.go: maxRecursionDepth 250, expressionSizeCodePointLimit 100000).
+const DEEPEST: u16 = 250;
+const LONGEST: usize = 100_000;
+
+/// A node of the expression.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    /// The character that errors point at.
+    pub(super) at: usize,
+    pub(super) kind: Kind,
+    /// What the checker found.
+    pub(super) of: Type,
+    /// The overloads that the checker left possible; empty for what is no call.
+    pub(super) overloads: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Kind {
+    Literal(Literal),
+    Ident(String),
+    /// The name of a type.
+    TypeName(Type),
+    Select { operand: Box<Node>, field: String, test: bool },
+    Call { name: String, target: Option<Box<Node>>, arguments: Vec<Node> },
+    /// The elements, and whether each is optional (`[?x]`).
+    List(Vec<(Node, bool)>),
+    Map(Vec<Entry>),
+    Struct { name: String, fields: Vec<Field> },
+    Comprehension(Box<Comprehension>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Literal {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Double(f64),
+    String(String),
+    Bytes(Vec<u8>),
+}
+
+/// A member of a map literal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: Node,
+    pub(super) value: Node,
+    pub(super) optional: bool,
+}
+
+/// A field of an object literal.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Field {
+    pub(super) at: usize,
+    pub(super) name: String,
+    pub(super) value: Node,
+    pub(super) optional: bool,
+}
+
+/// What `all`, `map` and their like become.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Comprehension {
+    pub(super) range: Node,
+    pub(super) variable: String,
+    pub(super) second: Option<String>,
+    pub(super) accumulator: String,
+    pub(super) start: Node,
+    pub(super) condition: Node,
+    pub(super) step: Node,
+    pub(super) result: Node,
+}
+
+impl Node {
+    pub(super) fn new(at: usize, kind: Kind) -> Self {
+        Self { at, kind, of: Type::Error, overloads: Vec::new() }
+    }
+
+    pub(super) fn ident(at: usize, name: &str) -> Self {
+        Self::new(at, Kind::Ident(name.to_owned()))
+    }
+
+    pub(super) fn literal(at: usize, literal: Literal) -> Self {
+        Self::new(at, Kind::Literal(literal))
+    }
+
+    pub(super) fn call(at: usize, name: &str, arguments: Vec<Node>) -> Self {
+        Self::new(at, Kind::Call { name: name.to_owned(), target: None, arguments })
+    }
+
+    pub(super) fn member(at: usize, target: Node, name: &str, arguments: Vec<Node>) -> Self {
+        Self::new(at, Kind::Call { name: name.to_owned(), target: Some(Box::new(target)), arguments })
+    }
+
+    /// `a.b.c`, if the node is nothing else.
+    pub(super) fn qualified_name(&self) -> Option<String> {
+        match &self.kind {
+            Kind::Ident(name) => Some(name.clone()),
+            Kind::Select { operand, field, test: false } => Some(format!("{}.{field}", operand.qualified_name()?)),
+            _ => None,
+        }
+    }
+
+    /// The nodes right below.
+    pub(super) fn children(&self) -> Vec<&Node> {
+        match &self.kind {
+            Kind::Literal(_) | Kind::Ident(_) | Kind::TypeName(_) => Vec::new(),
+            Kind::Select { operand, .. } => vec![operand],
+            Kind::Call { target, arguments, .. } => {
+                target.iter().map(AsRef::as_ref).chain(arguments.iter()).collect()
+            }
+            Kind::List(elements) => elements.iter().map(|(element, _)| element).collect(),
+            Kind::Map(entries) => entries.iter().flat_map(|entry| [&entry.key, &entry.value]).collect(),
+            Kind::Struct { fields, .. } => fields.iter().map(|field| &field.value).collect(),
+            Kind::Comprehension(fold) => {
+                vec![&fold.range, &fold.start, &fold.condition, &fold.step, &fold.result]
+            }
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn children_mut(&mut self) -> Vec<&mut Node> {
+        match &mut self.kind {
+            Kind::Literal(_) | Kind::Ident(_) | Kind::TypeName(_) => Vec::new(),
+            Kind::Select { operand, .. } => vec![operand],
+            Kind::Call { target, arguments, .. } => {
+                target.iter_mut().map(AsMut::as_mut).chain(arguments.iter_mut()).collect()
+            }
+            Kind::List(elements) => elements.iter_mut().map(|(element, _)| element).collect(),
+            Kind::Map(entries) => entries.iter_mut().flat_map(|entry| [&mut entry.key, &mut entry.value]).collect(),
+            Kind::Struct { fields, .. } => fields.iter_mut().map(|field| &mut field.value).collect(),
+            Kind::Comprehension(fold) => {
+                vec![&mut fold.range, &mut fold.start, &mut fold.condition, &mut fold.step, &mut fold.result]
+            }
+        }
+    }
+}
+
+/// Parses an expression and expands its macros.
+pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
+    let length = text.chars().count();
+    if length > LONGEST {
+        let message = format!("expression code point size exceeds limit: size: {length}, limit {LONGEST}");
+        return Err(vec![Problem { line: 0, column: 0, message }]);
+    }
+    let parser = Env::default().parser().enable_optional_syntax(true).max_recursion_depth(DEEPEST);
+    match parser.parse_with_source_info(text) {
+        Ok((expression, info)) => {
+            let mut converter = Converter { info, source, problems: Vec::new() };
+            let node = converter.node(expression);
+            if converter.problems.is_empty() { Ok(node) } else { Err(converter.problems) }
+        }
+        Err(errors) => Err(errors
+            .errors
+            .into_iter()
+            .map(|error| {
+                let (line, column) = error.pos;
+                Problem {
+                    line: usize::try_from(line).unwrap_or(0),
+                    column: usize::try_from(column - 1).unwrap_or(0),
+                    message: error.msg,
+                }
+            })
+            .collect()),
+    }
+}
+
+struct Converter<'a> {
+    info: SourceInfo,
+    source: &'a Source,
+    problems: Vec<Problem>,
+}
+
+impl Converter<'_> {
+    fn at(&self, id: u64) -> usize {
+        self.info.offset_for(id).map_or(0, |(start, _)| start as usize)
+    }
+
+    fn node(&mut self, expression: IdedExpr) -> Node {
+        let at = self.at(expression.id);
+        let kind = match expression.expr {
+            Expr::Unspecified => Kind::Literal(Literal::Null),
+            Expr::Literal(literal) => Kind::Literal(self.literal(literal)),
+            Expr::Ident(name) => Kind::Ident(name),
+            Expr::Select(select) => {
+                Kind::Select { operand: Box::new(self.node(*select.operand)), field: select.field, test: select.test }
+            }
+            Expr::Call(call) => {
+                let target = call.target.map(|target| self.node(*target));
+                let arguments = call.args.into_iter().map(|argument| self.node(argument)).collect();
+                return match macros::expand(at, call.func_name, target, arguments) {
+                    Ok(node) => node,
+                    Err((at, message)) => {
+                        let problem = self.source.problem(at, message);
+                        self.problems.push(problem);
+                        Node::literal(at, Literal::Null)
+                    }
+                };
+            }
+            Expr::List(list) => Kind::List(
+                list.elements
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, element)| (self.node(element), list.optional_indices.contains(&index)))
+                    .collect(),
+            ),
+            Expr::Map(map) => Kind::Map(
+                map.entries
+                    .into_iter()
+                    .filter_map(|entry| match entry.expr {
+                        EntryExpr::MapEntry(entry) => Some(Entry {
+                            key: self.node(entry.key),
+                            value: self.node(entry.value),
+                            optional: entry.optional,
+                        }),
+                        EntryExpr::StructField(_) => None,
+                    })
+                    .collect(),
+            ),
+            Expr::Struct(object) => Kind::Struct {
+                name: object.type_name,
+                fields: object
+                    .entries
+                    .into_iter()
+                    .filter_map(|entry| match entry.expr {
+                        EntryExpr::StructField(field) => Some(Field {
+                            at: self.at(entry.id),
+                            name: field.field,
+                            value: self.node(field.value),
+                            optional: field.optional,
+                        }),
+                        EntryExpr::MapEntry(_) => None,
+                    })
+                    .collect(),
+            },
+            // The parser has no macros of its own here, so it makes none.
+            Expr::Comprehension(_) => Kind::Literal(Literal::Null),
+        };
+        Node::new(at, kind)
+    }
+
+    fn literal(&self, literal: LiteralValue) -> Literal {
+        match literal {
+            LiteralValue::Null => Literal::Null,
+            LiteralValue::Boolean(value) => Literal::Bool(*value.inner()),
+            LiteralValue::Int(value) => Literal::Int(*value.inner()),
+            LiteralValue::UInt(value) => Literal::Uint(*value.inner()),
+            LiteralValue::Double(value) => Literal::Double(*value.inner()),
+            LiteralValue::String(value) => Literal::String(value.inner().to_owned()),
+            LiteralValue::Bytes(value) => Literal::Bytes(value.inner().to_vec()),
+        }
+    }
+}
