@@ -1,1 +1,141 @@
+use std::collections::BTreeMap;
 
+use serde_json::{Value as Json, json};
+
+use super::value::Value;
+use super::{Fault, Place, compile};
+
+fn recorded() -> Json {
+    serde_json::from_str(include_str!("../../../testdata/cel/cases.json")).expect("recorded cases")
+}
+
+fn place(name: &str) -> Place {
+    match name {
+        "mapping" => Place::ClaimMapping,
+        "claim-rule" => Place::ClaimValidation,
+        "user-rule" => Place::UserValidation,
+        other => panic!("no such place: {other}"),
+    }
+}
+
+/// A value as tests/lab/cel writes it.
+fn plain(value: &Value) -> Json {
+    match value {
+        Value::Null => json!({"null": true}),
+        Value::Bool(value) => json!({ "bool": value }),
+        Value::Int(value) => json!({"int": value.to_string()}),
+        Value::Uint(value) => json!({"uint": value.to_string()}),
+        Value::Double(value) => json!({"double": super::functions::numbers::shown_double(*value)}),
+        Value::String(text) => json!({"string": &**text}),
+        Value::Bytes(bytes) => {
+            json!({"bytes": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()})
+        }
+        Value::Duration(span) => json!({"duration": span.to_string()}),
+        Value::Timestamp(time) => json!({"timestamp": time.to_string()}),
+        Value::List(items, _) => items.iter().map(plain).collect(),
+        Value::Map(map) => {
+            let mut entries: Vec<Json> = map.entries.iter().map(|(key, value)| json!([plain(key), plain(value)])).collect();
+            entries.sort_by_key(ToString::to_string);
+            json!({ "map": entries })
+        }
+        Value::Object(object) => json!({"object": object.type_name}),
+        Value::Type(name) => json!({"type": &**name}),
+        Value::Optional(inner) => json!({"optional": inner.as_ref().map(|inner| plain(inner))}),
+        other => json!({"opaque": other.type_name()}),
+    }
+}
+
+/// Go writes spans as `1h0m0s`, so they are compared as numbers.
+fn spans_as_numbers(json: &Json) -> Json {
+    match json {
+        Json::Array(items) => items.iter().map(spans_as_numbers).collect(),
+        Json::Object(members) => members
+            .iter()
+            .map(|(name, value)| {
+                let value = match (name.as_str(), value.as_str()) {
+                    ("duration", Some(text)) => {
+                        let span = super::functions::time::parse_duration(text).expect("a duration");
+                        Json::from(span.to_string())
+                    }
+                    _ => spans_as_numbers(value),
+                };
+                (name.clone(), value)
+            })
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+/// What this model leaves open on purpose, or says otherwise, and why. The key is the expression.
+fn known() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([])
+}
+
+#[test]
+fn what_the_real_compiler_and_evaluator_said() {
+    let recorded = recorded();
+    let cases = recorded["cases"].as_array().expect("cases");
+    let known = known();
+    let (mut agree, mut left_open, mut faults) = (0, 0, Vec::new());
+    for case in cases {
+        let expression = case["expression"].as_str().expect("an expression");
+        let at = place(case["place"].as_str().expect("a place"));
+        let inputs = &recorded["inputs"][if at == Place::UserValidation { "users" } else { "claims" }];
+        let before = faults.len();
+        let mut open = 0;
+        match (compile(expression, at), case.get("refused").and_then(Json::as_str)) {
+            (Err(Fault::Undecided(what)), _) => {
+                open += 1;
+                faults.push(format!("{expression}\n  undecided: {what}\n  Go: {case}"));
+            }
+            (Err(Fault::Said(ours)), Some(theirs)) => {
+                if ours != theirs {
+                    faults.push(format!("{expression}\n  ours: {ours}\n  Go:   {theirs}"));
+                }
+            }
+            (Err(Fault::Said(ours)), None) => faults.push(format!("{expression}\n  ours: {ours}\n  Go takes it: {case}")),
+            (Ok(_), Some(theirs)) => faults.push(format!("{expression}\n  is taken\n  Go: {theirs}")),
+            (Ok(_), None) if case.get("panics").is_some() => faults.push(format!("{expression}\n  is taken\n  Go panics")),
+            (Ok(program), None) => {
+                let results = case["results"].as_array().expect("results");
+                for (index, (input, theirs)) in inputs.as_array().expect("inputs").iter().zip(results).enumerate() {
+                    let (outcome, cost) = program.evaluate_with_cost(input);
+                    match outcome {
+                        Err(Fault::Undecided(what)) => {
+                            open += 1;
+                            faults.push(format!("{expression} [{index}]\n  undecided: {what}\n  Go: {theirs}"));
+                        }
+                        Err(Fault::Said(ours)) => {
+                            if theirs["error"].as_str() != Some(&ours) {
+                                faults.push(format!("{expression} [{index}]\n  ours: {ours}\n  Go:   {theirs}"));
+                            }
+                        }
+                        Ok(value) => {
+                            let ours = plain(&value);
+                            if ours != spans_as_numbers(&theirs["value"]) {
+                                faults.push(format!("{expression} [{index}]\n  ours: {ours}\n  Go:   {theirs}"));
+                                continue;
+                            }
+                            let strings = value.string_list();
+                            if at == Place::ClaimMapping && json!(strings) != theirs["strings"] {
+                                faults.push(format!("{expression} [{index}]\n  ours as strings: {strings:?}\n  Go: {theirs}"));
+                            }
+                            if Some(cost) != theirs["cost"].as_u64().or(Some(0)) {
+                                faults.push(format!("{expression} [{index}]\n  our cost: {cost}\n  Go: {theirs}"));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if known.contains_key(expression) {
+            assert!(faults.len() > before, "{expression} agrees now: take it off the list");
+            faults.truncate(before);
+            left_open += 1;
+        } else if faults.len() == before && open == 0 {
+            agree += 1;
+        }
+    }
+    assert!(faults.is_empty(), "{agree} of {} agree, {left_open} known\n{}", cases.len(), faults.join("\n"));
+    assert_eq!(agree + left_open, cases.len());
+}

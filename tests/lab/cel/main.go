@@ -16,7 +16,6 @@ import (
 	"sort"
 	"strings"
 
-	celgo "github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
@@ -57,16 +56,21 @@ type user struct {
 	Extra    map[string][]string `json:"extra"`
 }
 
+// result is the value or the error, what oidc.go makes of it for groups and extra, and the cost.
 type result struct {
-	Value any    `json:"value,omitempty"`
-	Error string `json:"error,omitempty"`
+	Value   any      `json:"value,omitempty"`
+	Error   string   `json:"error,omitempty"`
+	Strings []string `json:"strings"`
+	Cost    uint64   `json:"cost,omitempty"`
 }
 
 type answer struct {
-	Place      place    `json:"place"`
-	Expression string   `json:"expression"`
-	Refused    string   `json:"refused,omitempty"`
-	Results    []result `json:"results,omitempty"`
+	Place      place  `json:"place"`
+	Expression string `json:"expression"`
+	Refused    string `json:"refused,omitempty"`
+	// Panics is what the compiler itself died of.
+	Panics  string   `json:"panics,omitempty"`
+	Results []result `json:"results,omitempty"`
 }
 
 func main() {
@@ -88,8 +92,8 @@ func main() {
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "# "):
 			continue
-		case strings.HasPrefix(line, "@"):
-			at = place(strings.TrimPrefix(line, "@"))
+		case line == "@"+string(mapping), line == "@"+string(claimRule), line == "@"+string(userRule):
+			at = place(line[1:])
 			continue
 		case strings.HasPrefix(line, "json:"):
 			must(json.Unmarshal([]byte(strings.TrimPrefix(line, "json:")), &line))
@@ -105,8 +109,13 @@ func main() {
 	must(err)
 }
 
-func judge(compiler authncel.Compiler, at place, expression string, in input) answer {
-	said := answer{Place: at, Expression: expression}
+func judge(compiler authncel.Compiler, at place, expression string, in input) (said answer) {
+	said = answer{Place: at, Expression: expression}
+	defer func() {
+		if reason := recover(); reason != nil {
+			said = answer{Place: at, Expression: expression, Panics: fmt.Sprint(reason)}
+		}
+	}()
 	var compiled authncel.CompilationResult
 	var err error
 	switch at {
@@ -124,12 +133,19 @@ func judge(compiler authncel.Compiler, at place, expression string, in input) an
 		return said
 	}
 	evaluate := func(name string, value traits.Mapper) {
-		got, _, err := compiled.Program.ContextEval(context.Background(), map[string]any{name: value})
+		got, details, err := compiled.Program.ContextEval(context.Background(), map[string]any{name: value})
 		if err != nil {
 			said.Results = append(said.Results, result{Error: err.Error()})
 			return
 		}
-		said.Results = append(said.Results, result{Value: plain(got)})
+		one := result{Value: plain(got)}
+		if at == mapping {
+			one.Strings = stringList(got)
+		}
+		if cost := details.ActualCost(); cost != nil {
+			one.Cost = *cost
+		}
+		said.Results = append(said.Results, one)
 	}
 	if at == userRule {
 		for _, user := range in.Users {
@@ -250,6 +266,43 @@ func plain(value ref.Val) any {
 	return one("opaque", value.Type().TypeName())
 }
 
+// stringList is nil where the server would say "expression must return a string or a list of strings".
+func stringList(value ref.Val) []string {
+	texts := []string{}
+	add := func(text any) bool {
+		one, ok := text.(string)
+		if ok && one != "" {
+			texts = append(texts, one)
+		}
+		return ok
+	}
+	switch value.Type().TypeName() {
+	case "null_type":
+		return texts
+	case "string":
+		add(value.Value())
+		return texts
+	case "list":
+		switch items := value.Value().(type) {
+		case []any:
+			for _, item := range items {
+				if !add(item) {
+					return nil
+				}
+			}
+			return texts
+		case []ref.Val:
+			for _, item := range items {
+				if !add(item.Value()) {
+					return nil
+				}
+			}
+			return texts
+		}
+	}
+	return nil
+}
+
 func declarations() {
 	env, err := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()).Env(environment.StoredExpressions)
 	must(err)
@@ -282,7 +335,6 @@ func declarations() {
 	for _, v := range env.Variables() {
 		fmt.Printf("variable\t%s\t%s\n", v.Name(), checker.FormatCELType(v.Type()))
 	}
-	_ = celgo.Types
 }
 
 func encode(value any) string {

@@ -82,7 +82,7 @@ pub(super) fn shown(time: jiff::Timestamp) -> String {
 }
 
 /// Go's time.ParseDuration in nanoseconds.
-pub(super) fn parse_duration(text: &str) -> Option<i64> {
+pub(in super::super) fn parse_duration(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
