@@ -112,10 +112,10 @@ impl Checker<'_> {
                 let (mut keys, mut values) = (None, None);
                 for entry in entries {
                     self.check(&mut entry.key);
-                    keys = Some(self.join(&entry.key.of.clone(), entry.key.at, keys));
+                    keys = Some(self.join(&entry.key.of.clone(), keys));
                     self.check(&mut entry.value);
                     let of = self.element(&entry.value, entry.optional);
-                    values = Some(self.join(&of, entry.value.at, values));
+                    values = Some(self.join(&of, values));
                 }
                 let keys = keys.unwrap_or_else(|| self.fresh());
                 let values = values.unwrap_or_else(|| self.fresh());
@@ -132,7 +132,7 @@ impl Checker<'_> {
         for (element, optional) in elements {
             self.check(element);
             let found = self.element(element, *optional);
-            of = Some(self.join(&found, element.at, of));
+            of = Some(self.join(&found, of));
         }
         Type::list(of.unwrap_or_else(|| self.fresh()))
     }
@@ -153,13 +153,13 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, found: &Type, at: usize, before: Option<Type>) -> Type {
+    fn join(&mut self, found: &Type, before: Option<Type>) -> Type {
         let Some(before) = before else { return found.clone() };
         if self.substitutions.assign(&before, found) {
             return super::unify::most_general(&before, found).clone();
         }
-        self.mismatch(at, &before, found);
-        Type::Error
+        // Literals of mixed types are looked at once more, when everything has a type.
+        Type::Dyn
     }
 
     fn lookup(&mut self, name: &str) -> Option<Found> {

@@ -12,7 +12,6 @@ use super::types::{Type, split_arguments};
 /// One way to call a function.
 #[derive(Debug, Clone)]
 pub(super) struct Overload {
-    pub(super) function: String,
     /// Called as `target.function(..)`; the target is the first argument.
     pub(super) member: bool,
     pub(super) id: String,
@@ -59,7 +58,6 @@ static DECLARATIONS: LazyLock<Declarations> = LazyLock::new(|| {
         }
         by_function.entry(function.to_owned()).or_default().push(overloads.len());
         overloads.push(Overload {
-            function: function.to_owned(),
             member: style == "member",
             id: id.to_owned(),
             arguments,
@@ -104,10 +102,8 @@ pub(super) fn named_type(name: &str) -> Option<Type> {
         "type" => return Some(Type::TypeOf(None)),
         "uint" => Type::Uint,
         "optional_type" => Type::optional(param("V")),
-        "net.IP" | "net.CIDR" | "kubernetes.URL" | "kubernetes.Quantity" | "kubernetes.Semver"
-        | "kubernetes.NamedFormat" | "kubernetes.authorization.Authorizer" | "kubernetes.authorization.PathCheck"
-        | "kubernetes.authorization.GroupCheck" | "kubernetes.authorization.ResourceCheck"
-        | "kubernetes.authorization.Decision" => opaque(name),
+        // The libraries of URLs, quantities and the rest do not declare the names of their types.
+        "net.IP" | "net.CIDR" => opaque(name),
         _ => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::declarations::declarations;
+use super::declarations::{USER_TYPE, declarations};
 use super::functions::{self, operators};
 use super::syntax::{Comprehension, Entry, Kind, Literal, Node};
 use super::value::{Map, Object, Value, unescape};
@@ -15,6 +15,8 @@ const COST_LIMIT: u64 = 1_000_000;
 pub(super) enum Stop {
     /// An error value of CEL, which `&&` and `||` may absorb.
     Error(String),
+    /// The server's own code fails, which `&&` and `||` do not absorb.
+    Failed(String),
     /// The server gives up.
     Cancelled,
     /// This model does not know.
@@ -70,19 +72,25 @@ impl Evaluation {
             }
             Kind::Select { test, .. } => {
                 let value = self.attribute(node);
-                // A presence test is free of the one that reading an attribute costs.
-                self.charge(u64::from(!*test))?;
+                // A presence test is free of the one that reading an attribute costs, and so is a choice of attributes.
+                self.charge(u64::from(!*test && !starts_with_choice(node)))?;
                 value
             }
-            Kind::Call { name, .. } if matches!(name.as_str(), "_[_]" | "_[?_]" | "_?._") => {
+            _ if is_attribute(node) => {
                 let value = self.attribute(node);
-                self.charge(1)?;
+                self.charge(u64::from(!starts_with_choice(node)))?;
                 value
             }
             Kind::Call { name, target, arguments } => self.call(node, name, target.as_deref(), arguments),
             Kind::List(elements) => self.list(node, elements),
             Kind::Map(entries) => self.map(node, entries),
-            Kind::Struct { .. } => Err(Stop::Unknown("the value of an object literal".to_owned())),
+            Kind::Struct { name, fields } => {
+                for field in fields {
+                    self.evaluate(&field.value)?;
+                }
+                // The checker knows the type, but nothing can make a value of it.
+                Err(format!("unknown type '{name}'").into())
+            }
             Kind::Comprehension(fold) => self.fold(fold),
         }
     }
@@ -175,15 +183,10 @@ impl Evaluation {
     }
 
     fn index(&mut self, index: &Node) -> Outcome {
-        let constant = matches!(index.kind, Kind::Literal(_));
-        let value = match &index.kind {
-            Kind::Select { .. } => self.attribute(index),
-            Kind::Call { name, .. } if matches!(name.as_str(), "_[_]" | "_[?_]" | "_?._") => self.attribute(index),
-            _ => self.base(index),
-        }?;
-        let _ = constant;
+        let value = if is_attribute(index) { self.attribute(index) } else { self.base(index) }?;
         match value {
             Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Bool(_) => Ok(value),
+            Value::List(..) | Value::Map(_) => Err(Stop::Unknown("the Go type of a list or map".to_owned())),
             other => Err(format!("invalid qualifier type: {}", go_type(&other)).into()),
         }
     }
@@ -196,13 +199,7 @@ impl Evaluation {
             _ => return Err("no such overload".into()),
         };
         // A branch that is an attribute costs only its steps.
-        match &branch.kind {
-            Kind::Ident(name) => self.variable(name),
-            Kind::Select { test: false, .. } => self.attribute(branch),
-            Kind::Call { name, .. } if matches!(name.as_str(), "_[_]" | "_[?_]" | "_?._") => self.attribute(branch),
-            Kind::Call { name, target: None, arguments } if name == "_?_:_" => self.conditional(arguments),
-            _ => self.evaluate(branch),
-        }
+        if is_attribute(branch) { self.attribute(branch) } else { self.base(branch) }
     }
 
     fn call(&mut self, node: &Node, name: &str, target: Option<&Node>, arguments: &[Node]) -> Outcome {
@@ -231,45 +228,58 @@ impl Evaluation {
                 return answer;
             }
         }
-        let constant = nodes.len() == 1 && is_constant(node);
+        let id = match name {
+            "_==_" => "equals",
+            "_!=_" => "not_equals",
+            _ => overload.map_or("", |overload| overload.id.as_str()),
+        };
         let before = self.cost;
         let mut values = Vec::with_capacity(nodes.len());
         let mut first_error = None;
         for argument in &nodes {
             match self.evaluate(argument) {
                 Ok(value) => values.push(value),
-                Err(Stop::Error(text)) if name == "@not_strictly_false" => {
-                    let _ = text;
-                    self.charge(1)?;
-                    return Ok(Value::Bool(true));
-                }
+                Err(Stop::Error(_)) if name == "@not_strictly_false" => values.push(Value::Bool(true)),
                 Err(Stop::Error(text)) => {
                     // Two arguments are both evaluated before the error of the first is looked at.
-                    first_error.get_or_insert(text);
+                    first_error.get_or_insert((values.len(), text));
+                    values.push(Value::Null);
                     if nodes.len() > 2 {
                         break;
                     }
-                    values.push(Value::Null);
                 }
                 Err(other) => return Err(other),
             }
         }
-        if let Some(error) = first_error {
-            return Err(Stop::Error(error));
+        if let Some((at, text)) = first_error {
+            // An error is a value, and costs the call, if it did not keep an argument from being evaluated.
+            if values.len() == nodes.len() {
+                functions::cost::check_list(id, at, "*types.Err", false)?;
+                self.charge(functions::cost::of(name, id, &values, &Value::Null))?;
+            }
+            return Err(Stop::Error(text));
         }
-        let result = functions::call(name, overload, &values)?;
-        if constant {
+        let mut result = functions::call(name, overload, &values);
+        if matches!(name, "matches" | "find" | "findAll")
+            && matches!(nodes.get(1).map(|node| &node.kind), Some(Kind::Literal(_)))
+            && !matches!(values[0], Value::String(_))
+        {
+            // With a constant pattern the function is another one, which says less.
+            result = Err("no such overload".into());
+        }
+        if is_constant(node) {
             // cel-go has replaced the call by its value.
             self.cost = before;
-            return Ok(result);
+            return result;
         }
-        let id = match name {
-            "_==_" => "equals",
-            "_!=_" => "not_equals",
-            _ => overload.map_or("", |overload| overload.id.as_str()),
-        };
-        self.charge(functions::cost::of(name, id, &values, &result))?;
-        Ok(result)
+        for (at, value) in values.iter().enumerate() {
+            if !matches!(value, Value::List(..)) {
+                functions::cost::check_list(id, at, go_type(value), adds(value))?;
+            }
+        }
+        let cost = functions::cost::of(name, id, &values, result.as_ref().unwrap_or(&Value::Null));
+        self.charge(cost)?;
+        result
     }
 
     /// `x in [1, 2]` with constants is a look-up that costs nothing (interpreter/decorators.go).
@@ -284,7 +294,7 @@ impl Evaluation {
         let mut constants = Evaluation::constant();
         let values: Vec<Value> = elements.iter().map(|(element, _)| constants.evaluate(element)).collect::<Result<_, _>>().ok()?;
         let simple = |value: &Value| {
-            matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_) | Value::Null)
+            matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_))
         };
         if !values.iter().all(simple) {
             return None;
@@ -371,7 +381,7 @@ impl Evaluation {
             (Value::Map(map), _) => map.entries.clone(),
             (Value::Object(object), None) => {
                 // The iterator of a lazy map gives values, in the order of a Go map's iteration.
-                if object.members.len() > 1 {
+                if object.members.len() > 1 && object.type_name != USER_TYPE && order_matters(fold) {
                     return Err(Stop::Unknown("the order of the members of claims".to_owned()));
                 }
                 object.members.iter().map(|(_, value)| (value.clone(), Value::Null)).collect()
@@ -492,7 +502,7 @@ enum Step<'a> {
 /// An error of CEL stays a value; what ends the evaluation goes on.
 fn contain(outcome: Outcome) -> Result<Outcome, Stop> {
     match outcome {
-        Err(stop @ (Stop::Cancelled | Stop::Unknown(_))) => Err(stop),
+        Err(stop @ (Stop::Cancelled | Stop::Unknown(_) | Stop::Failed(_))) => Err(stop),
         other => Ok(other),
     }
 }
@@ -569,8 +579,43 @@ fn literal_value(literal: &Literal) -> Value {
     }
 }
 
+/// A step of a chain of fields and indexes.
+fn is_attribute(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Select { test, .. } => !test,
+        Kind::Call { name, target: None, .. } => matches!(name.as_str(), "_[_]" | "_[?_]" | "_?._"),
+        _ => false,
+    }
+}
+
+/// `(c ? a : b).x`: the chain begins with a choice.
+fn starts_with_choice(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Select { operand, .. } => starts_with_choice(operand),
+        Kind::Call { name, target: None, arguments } if matches!(name.as_str(), "_[_]" | "_[?_]" | "_?._") => {
+            arguments.first().is_some_and(starts_with_choice)
+        }
+        Kind::Call { name, target: None, .. } => name == "_?_:_",
+        _ => false,
+    }
+}
+
+/// Whether Go's value can be added to (traits.Adder).
+fn adds(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Int(_)
+            | Value::Uint(_)
+            | Value::Double(_)
+            | Value::String(_)
+            | Value::Bytes(_)
+            | Value::Duration(_)
+            | Value::Timestamp(_)
+    )
+}
+
 /// The Go type of a value, as `%T` prints it.
-fn go_type(value: &Value) -> &'static str {
+pub(super) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "types.Null",
         Value::Bool(_) => "types.Bool",

@@ -2,8 +2,10 @@
 
 use super::syntax::{Comprehension, Kind, Literal, Node};
 
-/// The variable that a comprehension collects in. Expressions can name it, as they can in Go.
-pub(super) const ACCUMULATOR: &str = "__result__";
+/// The variable that a comprehension collects in. Expressions cannot name it.
+const ACCUMULATOR: &str = "@result";
+/// What it was once; no variable may be called that.
+const OLD_ACCUMULATOR: &str = "__result__";
 
 const OVERWRITES: &str = "iteration variable overwrites accumulator variable";
 const NO_NAME: &str = "argument must be a simple name";
@@ -187,7 +189,7 @@ fn fold(
 
 fn variable(argument: &Node, otherwise: &str) -> Result<String, Refused> {
     match &argument.kind {
-        Kind::Ident(name) if name == ACCUMULATOR => Err((argument.at, OVERWRITES.to_owned())),
+        Kind::Ident(name) if name == OLD_ACCUMULATOR => Err((argument.at, OVERWRITES.to_owned())),
         Kind::Ident(name) => Ok(name.clone()),
         _ => Err((argument.at, otherwise.to_owned())),
     }

@@ -122,7 +122,18 @@ fn instantiate(node: &Node) -> Result<(), Stop> {
     for child in node.children() {
         instantiate(child)?;
     }
+    if let Kind::TypeName(Type::Struct(name)) = &node.kind {
+        return Err(format!("reference to undefined type: {name}").into());
+    }
     let Kind::Call { name, arguments, .. } = &node.kind else { return Ok(()) };
+    if let ("_[_]" | "_[?_]", [_, index]) = (name.as_str(), arguments.as_slice())
+        && evaluate::is_constant(index)
+    {
+        let index = Evaluation::constant().evaluate(index)?;
+        if !matches!(index, Value::String(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Bool(_)) {
+            return Err(format!("invalid qualifier type: {}", evaluate::go_type(&index)).into());
+        }
+    }
     if functions::is_conversion(name) && evaluate::is_constant(node) {
         Evaluation::constant().evaluate(node)?;
     }
@@ -179,7 +190,7 @@ fn fault(stop: Stop) -> Fault {
     match stop {
         // Go's texts never have the mark of one that this model does not know.
         Stop::Error(text) if text.contains('\0') => Fault::Undecided("the words of an error".to_owned()),
-        Stop::Error(text) => Fault::Said(text),
+        Stop::Error(text) | Stop::Failed(text) => Fault::Said(text),
         Stop::Cancelled => Fault::Said("operation cancelled: actual cost limit exceeded".to_owned()),
         Stop::Unknown(what) => Fault::Undecided(what),
     }

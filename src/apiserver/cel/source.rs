@@ -57,6 +57,10 @@ impl Source {
         } else {
             format!("ERROR: <input>:{}:{}: {}", problem.line, problem.column + 1, problem.message)
         };
+        // There is nothing to point at, and Go's place is one before the start.
+        if self.lines == [""] {
+            return format!("ERROR: <input>:1:0: {}", problem.message);
+        }
         let Some(line) = problem.line.checked_sub(1).and_then(|index| self.lines.get(index)) else { return text };
         if line.len() > LONGEST_SNIPPET {
             return text;

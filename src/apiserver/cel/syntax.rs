@@ -154,34 +154,75 @@ pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
     let parser = Env::default().parser().enable_optional_syntax(true).max_recursion_depth(DEEPEST);
     match parser.parse_with_source_info(text) {
         Ok((expression, info)) => {
-            let mut converter = Converter { info, source, problems: Vec::new() };
+            let characters = text.chars().enumerate().flat_map(|(at, character)| vec![at; character.len_utf8()]).collect();
+            let mut converter = Converter { info, characters, source, problems: Vec::new() };
             let node = converter.node(expression);
             if converter.problems.is_empty() { Ok(node) } else { Err(converter.problems) }
         }
-        Err(errors) => Err(errors
-            .errors
-            .into_iter()
-            .map(|error| {
+        Err(errors) => {
+            let problems = errors.errors.into_iter().filter_map(|error| {
                 let (line, column) = error.pos;
-                Problem {
+                let message = words_of_go(&error.msg)?;
+                // Go points at the name, the crate at the dot before it.
+                let column = if message.starts_with("unsupported syntax: '`'") { column } else { column - 1 };
+                Some(Problem {
                     line: usize::try_from(line).unwrap_or(0),
-                    column: usize::try_from(column - 1).unwrap_or(0),
-                    message: error.msg,
-                }
-            })
-            .collect()),
+                    column: usize::try_from(column).unwrap_or(0),
+                    message,
+                })
+            });
+            Err(problems.collect())
+        }
     }
+}
+
+/// The tokens that may follow an operand. Go's parser leaves them out where it wants a certain one.
+const OPERATORS: [&str; 17] = [
+    "'=='", "'!='", "'in'", "'<'", "'<='", "'>='", "'>'", "'&&'", "'||'", "'['", "'.'", "'-'", "'?'", "'+'", "'*'", "'/'", "'%'",
+];
+
+/// The message that cel-go has for an error of the parser; none for one that only the crate reports.
+fn words_of_go(message: &str) -> Option<String> {
+    if message.starts_with("Incomplete ") || message.starts_with("No `") {
+        return None;
+    }
+    if let Some(why) = message.strip_prefix("invalid string literal: ").or(message.strip_prefix("invalid bytes literal: ")) {
+        let code_point = why.contains("source: Unicode { value: ") && !why.contains("value: 0 }");
+        let octal = ["\\\\0", "\\\\1", "\\\\2", "\\\\3"].iter().any(|start| why.contains(&format!("escape: \"{start}")));
+        return Some(
+            match (code_point, octal) {
+                (true, _) => "invalid unicode code point",
+                (_, true) => "unable to unescape octal sequence in string",
+                _ => "unable to unescape string",
+            }
+            .to_owned(),
+        );
+    }
+    if let Some((start, wanted)) = message.split_once(" expecting {")
+        && start.contains("mismatched input")
+        && wanted.contains("'=='")
+    {
+        let wanted = wanted.trim_end_matches('}').split(", ");
+        let left: Vec<&str> = wanted.filter(|token| !OPERATORS.contains(token)).collect();
+        if let [only] = left.as_slice() {
+            return Some(format!("{start} expecting {only}"));
+        }
+    }
+    Some(message.to_owned())
 }
 
 struct Converter<'a> {
     info: SourceInfo,
+    /// The character at which each byte of the expression is.
+    characters: Vec<usize>,
     source: &'a Source,
     problems: Vec<Problem>,
 }
 
 impl Converter<'_> {
     fn at(&self, id: u64) -> usize {
-        self.info.offset_for(id).map_or(0, |(start, _)| start as usize)
+        let byte = self.info.offset_for(id).map_or(0, |(start, _)| start as usize);
+        self.characters.get(byte).copied().unwrap_or(0)
     }
 
     fn node(&mut self, expression: IdedExpr) -> Node {

@@ -99,8 +99,11 @@ fn what_the_real_compiler_and_evaluator_said() {
             (Ok(program), None) => {
                 let results = case["results"].as_array().expect("results");
                 for (index, (input, theirs)) in inputs.as_array().expect("inputs").iter().zip(results).enumerate() {
+                    let varies = theirs.get("varies").and_then(Json::as_str);
                     let (outcome, cost) = program.evaluate_with_cost(input);
                     match outcome {
+                        // Go answers one thing or another, by the order of its maps.
+                        Err(Fault::Undecided(_)) if varies == Some("answer") => {}
                         Err(Fault::Undecided(what)) => {
                             open += 1;
                             faults.push(format!("{expression} [{index}]\n  undecided: {what}\n  Go: {theirs}"));
@@ -117,10 +120,10 @@ fn what_the_real_compiler_and_evaluator_said() {
                                 continue;
                             }
                             let strings = value.string_list();
-                            if at == Place::ClaimMapping && json!(strings) != theirs["strings"] {
+                            if at == Place::ClaimMapping && strings.as_ref().map(|strings| json!(strings)).as_ref() != theirs.get("strings") {
                                 faults.push(format!("{expression} [{index}]\n  ours as strings: {strings:?}\n  Go: {theirs}"));
                             }
-                            if Some(cost) != theirs["cost"].as_u64().or(Some(0)) {
+                            if varies.is_none() && Some(cost) != theirs["cost"].as_u64().or(Some(0)) {
                                 faults.push(format!("{expression} [{index}]\n  our cost: {cost}\n  Go: {theirs}"));
                             }
                         }

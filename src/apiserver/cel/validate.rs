@@ -8,6 +8,9 @@ use super::types::Type;
 
 /// The problems of a checked expression, or what this model does not know.
 pub(super) fn validate(root: &Node, source: &Source) -> Result<Vec<Problem>, String> {
+    if fails(root, false) {
+        return Err("an optional element of unknown type, at which the server's own compiler fails".to_owned());
+    }
     let mut problems = Vec::new();
     lists(root, false, source, &mut problems);
     maps(root, false, source, &mut problems);
@@ -16,6 +19,17 @@ pub(super) fn validate(root: &Node, source: &Source) -> Result<Vec<Problem>, Str
     }
     formats(root, source, &mut problems);
     Ok(problems)
+}
+
+/// An optional element whose type is `dyn` makes cel-go read past the end of its parameters.
+fn fails(node: &Node, exempt: bool) -> bool {
+    let bare = |node: &Node| node.of.parameters().is_empty();
+    let here = match &node.kind {
+        Kind::List(elements) => elements.iter().any(|(element, optional)| *optional && bare(element)),
+        Kind::Map(entries) => entries.iter().any(|entry| entry.optional && bare(&entry.value)),
+        _ => false,
+    };
+    here && !exempt || node.children().into_iter().any(|child| fails(child, exempt || exempts(node)))
 }
 
 fn mismatch(source: &Source, node: &Node, expected: &Type, found: &Type) -> Problem {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::declarations::USER_TYPE;
-use super::functions::kubernetes::{NamedFormat, Semver};
+use super::functions::kubernetes::{NamedFormat, Quantity, Semver};
 
 /// A value.
 #[derive(Debug, Clone)]
@@ -46,8 +46,8 @@ pub enum Value {
     Cidr(IpAddr, u8),
     /// `semver(..)`.
     Semver(Arc<Semver>),
-    /// `quantity(..)`, in billionths.
-    Quantity(i128),
+    /// `quantity(..)`.
+    Quantity(Quantity),
     /// `format.dns1123Label()` and its like.
     Format(&'static NamedFormat),
 }
@@ -153,6 +153,7 @@ impl Value {
             Self::Bytes(bytes) => bytes.len(),
             Self::List(items, _) => items.len(),
             Self::Map(map) => map.entries.len(),
+            Self::Object(object) => object.members.len(),
             Self::Optional(Some(inner)) => return inner.size(),
         
             Self::Ip(address) if address.is_ipv4() => 4,
@@ -193,7 +194,7 @@ impl Value {
             (Self::Ip(one), Self::Ip(other)) => one == other,
             (Self::Cidr(one, bits), Self::Cidr(other, more)) => one == other && bits == more,
             (Self::Semver(one), Self::Semver(other)) => one.compare(other) == Ordering::Equal,
-            (Self::Quantity(one), Self::Quantity(other)) => one == other,
+            (Self::Quantity(one), Self::Quantity(other)) => one.amount == other.amount,
             (Self::Format(one), Self::Format(other)) => one.name == other.name,
             _ => self.compare_numbers(other).is_some_and(Ordering::is_eq),
         }

@@ -1,5 +1,6 @@
 //! What a call costs (cel-go interpreter/runtimecost.go; k8s.io/apiserver pkg/cel/library/cost.go).
 
+use super::super::evaluate::Stop;
 use super::super::value::Value;
 
 /// Reading a text costs a tenth of its length, rounded up.
@@ -77,6 +78,23 @@ pub(in super::super) fn of(name: &str, id: &str, values: &[Value], result: &Valu
         "contains_string" => read(size(0)) * read(size(1)),
         _ => 1,
     }
+}
+
+/// The cost of these looks into a list, and the server's code fails where there is none.
+pub(in super::super) fn check_list(id: &str, argument: usize, go_type: &str, adds: bool) -> Result<(), Stop> {
+    let list = match id {
+        "list_distinct" => 0,
+        id if id.ends_with("_sortByAssociatedKeys") => 1,
+        id if id.ends_with("_sort") => 0,
+        _ => return Ok(()),
+    };
+    if argument != list {
+        return Ok(());
+    }
+    let missing = if adds { "Contains" } else { "Add" };
+    Err(Stop::Failed(format!(
+        "internal error: interface conversion: {go_type} is not traits.Lister: missing method {missing}"
+    )))
 }
 
 /// Each element, and a tenth of its length, rounded down, if it is a text.

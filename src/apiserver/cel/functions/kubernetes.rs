@@ -368,10 +368,38 @@ fn comparison(id: &str, of: &str, order: Ordering) -> Option<Outcome> {
 
 // ----------------------------------------------------------------------------------------------- quantities
 
-/// A quantity counts in billionths: finer is rounded up (k8s.io/apimachinery pkg/api/resource).
+/// Quantities count in billionths: what is finer is rounded up (k8s.io/apimachinery pkg/api/resource).
 const UNIT: i128 = 1_000_000_000;
 
-fn parse_quantity(text: &str) -> Result<i128, Stop> {
+/// A quantity.
+#[derive(Debug, Clone, Copy)]
+pub struct Quantity {
+    /// In billionths.
+    pub amount: i128,
+    /// The power of ten that Go counts in; none if it holds a decimal. Only what counts in ones or more is an integer
+    /// to it: `1000m` is none.
+    scale: Option<i32>,
+}
+
+impl Quantity {
+    /// The sum; a decimal on either side makes it one.
+    fn plus(self, other: Self) -> Self {
+        let scale = match (self.scale, other.scale) {
+            (Some(scale), Some(_)) if other.amount == 0 => Some(scale),
+            (Some(_), Some(scale)) if self.amount == 0 => Some(scale),
+            (Some(one), Some(other)) => Some(one.min(other)),
+            _ => None,
+        };
+        Self { amount: self.amount + other.amount, scale }
+    }
+
+    fn integer(self) -> Option<i64> {
+        self.scale.filter(|scale| *scale >= 0)?;
+        i64::try_from(self.amount / UNIT).ok()
+    }
+}
+
+fn parse_quantity(text: &str) -> Result<Quantity, Stop> {
     const FORMAT: &str =
         "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
     const SUFFIX: &str = "unable to parse quantity's suffix";
@@ -427,31 +455,39 @@ fn parse_quantity(text: &str) -> Result<i128, Stop> {
     if amount > i128::from(i64::MAX) * UNIT {
         return Err(too_large());
     }
-    Ok(if text.starts_with('-') { -amount } else { amount })
+    let length = whole.trim_start_matches('0').len().max(1) as i32;
+    let scale = if suffix.ends_with('i') {
+        // Go's guess at how many digits a power of two takes.
+        let power = numerator.ilog2() as f32;
+        (fraction.is_empty() && 14 - length - (power * 3.0 / 10.0) as i32 >= 0).then_some(0)
+    } else {
+        let power = numerator.ilog10() as i32 - denominator.ilog10() as i32 - fraction.len() as i32;
+        (18 - length - fraction.len() as i32 >= 0 && power >= -9).then_some(power)
+    };
+    Ok(Quantity { amount: if text.starts_with('-') { -amount } else { amount }, scale })
 }
 
-fn of_quantity(id: &str, quantity: i128, second: Option<&Value>) -> Option<Outcome> {
-    match second {
-        Some(Value::Quantity(other)) => match id {
-            "quantity_add" => Some(Ok(Value::Quantity(quantity + other))),
-            "quantity_sub" => Some(Ok(Value::Quantity(quantity - other))),
-            id => comparison(id, "quantity", quantity.cmp(other)),
-        },
-        Some(Value::Int(other)) => match id {
-            "quantity_add_int" => Some(Ok(Value::Quantity(quantity + i128::from(*other) * UNIT))),
-            "quantity_sub_int" => Some(Ok(Value::Quantity(quantity - i128::from(*other) * UNIT))),
-            _ => None,
-        },
+fn of_quantity(id: &str, quantity: Quantity, second: Option<&Value>) -> Option<Outcome> {
+    let negative = |other: Quantity| Quantity { amount: -other.amount, ..other };
+    let other = match second {
+        Some(Value::Quantity(other)) => *other,
+        Some(Value::Int(other)) => Quantity { amount: i128::from(*other) * UNIT, scale: Some(0) },
         _ => {
-            let whole = (quantity % UNIT == 0).then(|| i64::try_from(quantity / UNIT).ok()).flatten();
-            Some(match id {
-                "quantity_get_float" => Ok(Value::Double(quantity as f64 / UNIT as f64)),
-                "quantity_is_integer" => Ok(Value::Bool(whole.is_some())),
-                "quantity_get_int" => whole.map(Value::Int).ok_or_else(|| "cannot convert value to integer".into()),
-                "quantity_sign" => Ok(Value::Int(quantity.signum() as i64)),
+            return Some(match id {
+                "quantity_get_float" => Ok(Value::Double(quantity.amount as f64 / UNIT as f64)),
+                "quantity_is_integer" => Ok(Value::Bool(quantity.integer().is_some())),
+                "quantity_get_int" => {
+                    quantity.integer().map(Value::Int).ok_or_else(|| "cannot convert value to integer".into())
+                }
+                "quantity_sign" => Ok(Value::Int(quantity.amount.signum() as i64)),
                 _ => return None,
-            })
+            });
         }
+    };
+    match id {
+        "quantity_add" | "quantity_add_int" => Some(Ok(Value::Quantity(quantity.plus(other)))),
+        "quantity_sub" | "quantity_sub_int" => Some(Ok(Value::Quantity(quantity.plus(negative(other))))),
+        id => comparison(id, "quantity", quantity.amount.cmp(&other.amount)),
     }
 }
 
@@ -481,10 +517,10 @@ static FORMATS: [NamedFormat; 13] = [
     named("dns1035LabelPrefix", "DNS1035LabelPrefix", 30),
     named("labelValue", "LabelValue", 40),
     named("uri", "URI", 1103),
-    named("uuid", "uuid", 79),
+    named("uuid", "uuid", 70),
     named("byte", "byte", 84),
-    named("date", "date", 78),
-    named("datetime", "datetime", 78),
+    named("date", "date", 71),
+    named("datetime", "datetime", 71),
 ];
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
@@ -510,7 +546,7 @@ fn validate(format: &NamedFormat, text: &str) -> Outcome {
     let checked = |length: usize, pattern: &str, rule: &str, examples: &[&str]| {
         let mut errors = Vec::new();
         if text.len() > length {
-            errors.push(format!("must be no more than {length} bytes"));
+            errors.push(format!("must be no more than {length} characters"));
         }
         if !matches(text, pattern) {
             if pattern == LABEL && matches(text, SUBDOMAIN) {

@@ -29,8 +29,8 @@ pub(super) fn call(name: &str, overload: Option<&Overload>, values: &[Value]) ->
     if let Some(result) = operators::call(name, values) {
         return result;
     }
-    // Flattening has no guards on its types.
-    let guarded = name != "flatten";
+    // These have no guards on their types.
+    let guarded = !matches!(name, "flatten" | "contains" | "startsWith" | "endsWith");
     let chosen = match overload {
         Some(overload) => Some(overload).filter(|overload| !guarded || fits(overload, values)),
         None => {
@@ -40,7 +40,11 @@ pub(super) fn call(name: &str, overload: Option<&Overload>, values: &[Value]) ->
         }
     };
     match chosen {
-        Some(overload) => invoke(&overload.id, values),
+        Some(overload) if guarded || name == "flatten" => invoke(&overload.id, values),
+        Some(overload) => match values {
+            [Value::String(_), Value::String(_)] => invoke(&overload.id, values),
+            _ => Err("no such overload".into()),
+        },
         None => {
             let types: Vec<&str> = values.iter().map(Value::type_name).collect();
             Err(format!("no such overload: {name}({})", types.join(", ")).into())

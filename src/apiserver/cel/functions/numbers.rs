@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::evaluate::Outcome;
+use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
 use super::time;
 
@@ -22,6 +22,9 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         ("string_to_bytes", Value::String(text)) => Ok(Value::Bytes(Arc::from(text.as_bytes()))),
         ("int64_to_double", Value::Int(value)) => Ok(Value::Double(*value as f64)),
         ("uint64_to_double", Value::Uint(value)) => Ok(Value::Double(*value as f64)),
+        ("string_to_double", Value::String(text)) if text.contains(['x', 'X']) => {
+            Err(Stop::Unknown("hexadecimal floating-point numbers".to_owned()))
+        }
         ("string_to_double", Value::String(text)) => match parse_double(text) {
             Some(value) => Ok(Value::Double(value)),
             None => failed(value, "double"),
@@ -61,12 +64,12 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         ("int64_to_timestamp", Value::Int(seconds)) => time::from_seconds(*seconds),
         ("string_to_timestamp", Value::String(text)) => match time::parse_timestamp(text) {
             Some(result) => result,
-            None => failed(value, "timestamp"),
+            None => failed(value, "google.protobuf.Timestamp"),
         },
-        ("int64_to_duration", value) => failed(value, "duration"),
+        ("int64_to_duration", value) => failed(value, "google.protobuf.Duration"),
         ("string_to_duration", Value::String(text)) => match time::parse_duration(text) {
             Some(span) => Ok(Value::Duration(span)),
-            None => failed(value, "duration"),
+            None => failed(value, "google.protobuf.Duration"),
         },
         _ => return None,
     })
@@ -96,7 +99,7 @@ fn digits(text: &str, signed: bool) -> Option<&str> {
     (!plain.is_empty() && plain.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 
-/// Go's ParseFloat; hexadecimal floats and underscores are left out.
+/// Go's ParseFloat, but for hexadecimal ones.
 fn parse_double(text: &str) -> Option<f64> {
     let plain = text.strip_prefix(['+', '-']).unwrap_or(text);
     let lower = plain.to_ascii_lowercase();
@@ -109,7 +112,7 @@ fn parse_double(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
 
-/// `%g` of Go: the shortest digits, with an exponent below -4 and from 21 on.
+/// `%g` of Go: the shortest digits, with an exponent below -4 and from 6 on.
 pub(in super::super) fn shown_double(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
@@ -120,7 +123,7 @@ pub(in super::super) fn shown_double(value: f64) -> String {
     let scientific = format!("{value:e}");
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     let power: i32 = exponent.parse().unwrap_or(0);
-    if (-4..21).contains(&power) {
+    if (-4..6).contains(&power) {
         return format!("{value}");
     }
     let sign = if power < 0 { '-' } else { '+' };

@@ -30,11 +30,9 @@ pub(super) fn call(name: &str, values: &[Value]) -> Option<Outcome> {
         },
         ("type", [value]) => Ok(Value::Type(Arc::from(value.type_name()))),
         ("dyn", [value]) => Ok(value.clone()),
-        ("matches", [text, pattern]) => match (text, pattern) {
-            (Value::String(text), Value::String(pattern)) => regexes::is_match(text, pattern),
-            (Value::String(_), _) => Err(NO_OVERLOAD.into()),
-            (other, _) => Err(lacking("matches", other).into()),
-        },
+        ("matches", [Value::String(text), Value::String(pattern)]) => regexes::is_match(text, pattern),
+        ("matches", [Value::String(_), _]) => Err(NO_OVERLOAD.into()),
+        ("matches", [other, _]) => Err(lacking("matches", other).into()),
         ("sort", [value]) => match value {
             Value::List(items, _) => lists::sort_by(items, items),
             other => Err(lacking("sort", other).into()),
