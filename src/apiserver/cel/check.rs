@@ -368,10 +368,8 @@ impl Checker<'_> {
             };
             let found = self.element(&field.value, field.optional);
             if !self.substitutions.assign(&expected, &found) {
-                let message = format!(
-                    "expected type of field '{}' is '{expected}' but provided type is '{found}'",
-                    field.name
-                );
+                let message =
+                    format!("expected type of field '{}' is '{expected}' but provided type is '{found}'", field.name);
                 self.problem(field.at, message);
             }
         }
@@ -394,8 +392,9 @@ impl Checker<'_> {
                 (Type::Dyn, Type::Dyn)
             }
             other => {
-                let message =
-                    format!("expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)");
+                let message = format!(
+                    "expression of type '{other}' cannot be range of a comprehension (must be list, map, or dynamic)"
+                );
                 self.problem(fold.range.at, message);
                 (Type::Error, Type::Error)
             }

@@ -57,13 +57,7 @@ static DECLARATIONS: LazyLock<Declarations> = LazyLock::new(|| {
             collect_parameters(of, &mut parameters);
         }
         by_function.entry(function.to_owned()).or_default().push(overloads.len());
-        overloads.push(Overload {
-            member: style == "member",
-            id: id.to_owned(),
-            arguments,
-            result,
-            parameters,
-        });
+        overloads.push(Overload { member: style == "member", id: id.to_owned(), arguments, result, parameters });
     }
     Declarations { overloads, by_function }
 });

@@ -140,6 +140,10 @@ impl Evaluation {
                 return Ok(if test { Value::Bool(false) } else { Value::Optional(None) });
             };
             optional = true;
+            if matches!(**inner, Value::Object(_)) {
+                // What Go takes out of the optional is the native value, and a lazy map has none.
+                return Err("no such overload".into());
+            }
             value = (**inner).clone();
         }
         while let Some(step) = steps.pop() {
@@ -254,7 +258,7 @@ impl Evaluation {
         if let Some((at, text)) = first_error {
             // An error is a value, and costs the call, if it did not keep an argument from being evaluated.
             if values.len() == nodes.len() {
-                functions::cost::check_list(id, at, "*types.Err", false)?;
+                functions::cost::look(id, at, None)?;
                 self.charge(functions::cost::of(name, id, &values, &Value::Null))?;
             }
             return Err(Stop::Error(text));
@@ -273,9 +277,7 @@ impl Evaluation {
             return result;
         }
         for (at, value) in values.iter().enumerate() {
-            if !matches!(value, Value::List(..)) {
-                functions::cost::check_list(id, at, go_type(value), adds(value))?;
-            }
+            functions::cost::look(id, at, Some(value))?;
         }
         let cost = functions::cost::of(name, id, &values, result.as_ref().unwrap_or(&Value::Null));
         self.charge(cost)?;
@@ -292,7 +294,8 @@ impl Evaluation {
             return Some(Ok(Value::Bool(false)));
         }
         let mut constants = Evaluation::constant();
-        let values: Vec<Value> = elements.iter().map(|(element, _)| constants.evaluate(element)).collect::<Result<_, _>>().ok()?;
+        let values: Vec<Value> =
+            elements.iter().map(|(element, _)| constants.evaluate(element)).collect::<Result<_, _>>().ok()?;
         let simple = |value: &Value| {
             matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_))
         };
@@ -332,7 +335,8 @@ impl Evaluation {
                 (value, false) => values.push(value),
                 (Value::Optional(inner), true) => values.extend(inner.map(|inner| (*inner).clone())),
                 (value, true) => {
-                    let text = format!("cannot initialize optional list element from non-optional value {}", value.shown());
+                    let text =
+                        format!("cannot initialize optional list element from non-optional value {}", value.shown());
                     return Err(text.into());
                 }
             }
@@ -361,7 +365,8 @@ impl Evaluation {
                 }
             }
             // Go's map takes a key of the same type and value once.
-            let same = map.entries.iter_mut().find(|(have, _)| have.type_name() == key.type_name() && have.equals(&key));
+            let same =
+                map.entries.iter_mut().find(|(have, _)| have.type_name() == key.type_name() && have.equals(&key));
             match same {
                 Some((_, have)) => *have = value,
                 None => map.entries.push((key, value)),
@@ -443,7 +448,9 @@ impl Evaluation {
             Err(Stop::Error(text)) => {
                 // `all` and `exists` go on after an error, because a later element may decide.
                 let quantifier = match &fold.step.kind {
-                    Kind::Call { name, arguments, .. } if name == "_&&_" || name == "_||_" => Some((name, &arguments[1])),
+                    Kind::Call { name, arguments, .. } if name == "_&&_" || name == "_||_" => {
+                        Some((name, &arguments[1]))
+                    }
                     _ => None,
                 };
                 let Some((name, predicate)) = quantifier else { return Ok(Next::End(Err(Stop::Error(text)))) };
@@ -598,20 +605,6 @@ fn starts_with_choice(node: &Node) -> bool {
         Kind::Call { name, target: None, .. } => name == "_?_:_",
         _ => false,
     }
-}
-
-/// Whether Go's value can be added to (traits.Adder).
-fn adds(value: &Value) -> bool {
-    matches!(
-        value,
-        Value::Int(_)
-            | Value::Uint(_)
-            | Value::Double(_)
-            | Value::String(_)
-            | Value::Bytes(_)
-            | Value::Duration(_)
-            | Value::Timestamp(_)
-    )
 }
 
 /// The Go type of a value, as `%T` prints it.

@@ -74,14 +74,7 @@ fn has(at: usize, argument: Node) -> Result<Node, Refused> {
     }
 }
 
-fn quantifier(
-    at: usize,
-    name: &str,
-    target: Node,
-    first: String,
-    second: Option<String>,
-    predicate: Node,
-) -> Node {
+fn quantifier(at: usize, name: &str, target: Node, first: String, second: Option<String>, predicate: Node) -> Node {
     let so_far = || Node::ident(at, ACCUMULATOR);
     match name {
         "all" => {

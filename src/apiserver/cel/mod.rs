@@ -38,6 +38,8 @@ pub use value::Value;
 const LONGEST: usize = 20_000;
 /// More open brackets than these are not looked at: the parser needs a megabyte of stack for two or three.
 const DEEPEST: usize = 120;
+/// Higher trees are not looked at, because the caller has to drop them on a stack of unknown size.
+const TALLEST: usize = 1_000;
 /// For the parser, which is recursive and generous with it.
 const STACK: usize = 256 << 20;
 /// What takes longer is left open.
@@ -93,6 +95,10 @@ fn compile_here(expression: &str, place: Place) -> Result<Program, Fault> {
     let source = Source::new(expression);
     let failed = |problems| Fault::Said(format!("compilation failed: {}", source.display(problems)));
     let mut node = syntax::parse(expression, &source).map_err(failed)?;
+    if height(&node) > TALLEST {
+        // It is dropped here, where there is stack for that.
+        return Err(Fault::Undecided(format!("an expression with more than {TALLEST} operators in a row")));
+    }
     // The server looks at the names in the tree as it is after the checker.
     check::check(&mut node, place, &source).map_err(|refusal| match refusal {
         check::Refusal::Problems(problems) => failed(problems),
@@ -194,6 +200,11 @@ fn fault(stop: Stop) -> Fault {
         Stop::Cancelled => Fault::Said("operation cancelled: actual cost limit exceeded".to_owned()),
         Stop::Unknown(what) => Fault::Undecided(what),
     }
+}
+
+/// The levels of a tree.
+fn height(node: &Node) -> usize {
+    1 + node.children().into_iter().map(height).max().unwrap_or(0)
 }
 
 /// How many brackets are open at once, those in texts included.

@@ -29,12 +29,23 @@ pub(super) enum Kind {
     Ident(String),
     /// The name of a type.
     TypeName(Type),
-    Select { operand: Box<Node>, field: String, test: bool },
-    Call { name: String, target: Option<Box<Node>>, arguments: Vec<Node> },
+    Select {
+        operand: Box<Node>,
+        field: String,
+        test: bool,
+    },
+    Call {
+        name: String,
+        target: Option<Box<Node>>,
+        arguments: Vec<Node>,
+    },
     /// The elements, and whether each is optional (`[?x]`).
     List(Vec<(Node, bool)>),
     Map(Vec<Entry>),
-    Struct { name: String, fields: Vec<Field> },
+    Struct {
+        name: String,
+        fields: Vec<Field>,
+    },
     Comprehension(Box<Comprehension>),
 }
 
@@ -114,9 +125,7 @@ impl Node {
         match &self.kind {
             Kind::Literal(_) | Kind::Ident(_) | Kind::TypeName(_) => Vec::new(),
             Kind::Select { operand, .. } => vec![operand],
-            Kind::Call { target, arguments, .. } => {
-                target.iter().map(AsRef::as_ref).chain(arguments.iter()).collect()
-            }
+            Kind::Call { target, arguments, .. } => target.iter().map(AsRef::as_ref).chain(arguments.iter()).collect(),
             Kind::List(elements) => elements.iter().map(|(element, _)| element).collect(),
             Kind::Map(entries) => entries.iter().flat_map(|entry| [&entry.key, &entry.value]).collect(),
             Kind::Struct { fields, .. } => fields.iter().map(|field| &field.value).collect(),
@@ -154,7 +163,8 @@ pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
     let parser = Env::default().parser().enable_optional_syntax(true).max_recursion_depth(DEEPEST);
     match parser.parse_with_source_info(text) {
         Ok((expression, info)) => {
-            let characters = text.chars().enumerate().flat_map(|(at, character)| vec![at; character.len_utf8()]).collect();
+            let characters =
+                text.chars().enumerate().flat_map(|(at, character)| vec![at; character.len_utf8()]).collect();
             let mut converter = Converter { info, characters, source, problems: Vec::new() };
             let node = converter.node(expression);
             if converter.problems.is_empty() { Ok(node) } else { Err(converter.problems) }
@@ -162,7 +172,7 @@ pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
         Err(errors) => {
             let problems = errors.errors.into_iter().filter_map(|error| {
                 let (line, column) = error.pos;
-                let message = words_of_go(&error.msg)?;
+                let message = words_of_go(&error.msg, &before(text, line, column))?;
                 // Go points at the name, the crate at the dot before it.
                 let column = if message.starts_with("unsupported syntax: '`'") { column } else { column - 1 };
                 Some(Problem {
@@ -176,19 +186,31 @@ pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
     }
 }
 
+/// The text before a line and column, both from 1.
+fn before(text: &str, line: isize, column: isize) -> String {
+    let (line, column) = (usize::try_from(line - 1).unwrap_or(0), usize::try_from(column - 1).unwrap_or(0));
+    let lines = text.split('\n').take(line).map(|line| format!("{line}\n"));
+    let last = text.split('\n').nth(line).unwrap_or_default().chars().take(column).collect();
+    lines.chain([last]).collect()
+}
+
 /// The tokens that may follow an operand. Go's parser leaves them out where it wants a certain one.
 const OPERATORS: [&str; 17] = [
-    "'=='", "'!='", "'in'", "'<'", "'<='", "'>='", "'>'", "'&&'", "'||'", "'['", "'.'", "'-'", "'?'", "'+'", "'*'", "'/'", "'%'",
+    "'=='", "'!='", "'in'", "'<'", "'<='", "'>='", "'>'", "'&&'", "'||'", "'['", "'.'", "'-'", "'?'", "'+'", "'*'",
+    "'/'", "'%'",
 ];
 
 /// The message that cel-go has for an error of the parser; none for one that only the crate reports.
-fn words_of_go(message: &str) -> Option<String> {
+fn words_of_go(message: &str, before: &str) -> Option<String> {
     if message.starts_with("Incomplete ") || message.starts_with("No `") {
         return None;
     }
-    if let Some(why) = message.strip_prefix("invalid string literal: ").or(message.strip_prefix("invalid bytes literal: ")) {
+    if let Some(why) =
+        message.strip_prefix("invalid string literal: ").or(message.strip_prefix("invalid bytes literal: "))
+    {
         let code_point = why.contains("source: Unicode { value: ") && !why.contains("value: 0 }");
-        let octal = ["\\\\0", "\\\\1", "\\\\2", "\\\\3"].iter().any(|start| why.contains(&format!("escape: \"{start}")));
+        let octal =
+            ["\\\\0", "\\\\1", "\\\\2", "\\\\3"].iter().any(|start| why.contains(&format!("escape: \"{start}")));
         return Some(
             match (code_point, octal) {
                 (true, _) => "invalid unicode code point",
@@ -206,6 +228,11 @@ fn words_of_go(message: &str) -> Option<String> {
         let left: Vec<&str> = wanted.filter(|token| !OPERATORS.contains(token)).collect();
         if let [only] = left.as_slice() {
             return Some(format!("{start} expecting {only}"));
+        }
+        // After a call with all its brackets only the end can come.
+        let opened = before.matches('(').count();
+        if left == ["')'", "','"] && opened == before.matches(')').count() {
+            return Some(format!("{start} expecting <EOF>"));
         }
     }
     Some(message.to_owned())

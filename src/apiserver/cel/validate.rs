@@ -126,6 +126,7 @@ fn formats(node: &Node, source: &Source, problems: &mut Vec<Problem>) {
         let mut asked = 0;
         let walked = format::walk(
             text,
+            true,
             elements.len(),
             |text| (node.at, text),
             |index, clause| {

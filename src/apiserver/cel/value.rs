@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::declarations::USER_TYPE;
 use super::functions::kubernetes::{NamedFormat, Quantity, Semver};
+use super::functions::time::Time;
 
 /// A value.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub enum Value {
     /// Nanoseconds.
     Duration(i64),
     /// A point in time.
-    Timestamp(jiff::Timestamp),
+    Timestamp(Time),
     /// A list. `true`: a Go function made it of Go strings (`split`), which the server does not take for groups.
     List(Arc<Vec<Value>>, bool),
     /// Keys and values.
@@ -130,7 +131,9 @@ impl Value {
     pub fn string_list(&self) -> Option<Vec<String>> {
         match self {
             Self::Null => Some(Vec::new()),
-            Self::String(text) => Some([text].into_iter().filter(|text| !text.is_empty()).map(ToString::to_string).collect()),
+            Self::String(text) => {
+                Some([text].into_iter().filter(|text| !text.is_empty()).map(ToString::to_string).collect())
+            }
             Self::List(items, false) => {
                 let mut texts = Vec::new();
                 for item in items.iter() {
@@ -155,7 +158,7 @@ impl Value {
             Self::Map(map) => map.entries.len(),
             Self::Object(object) => object.members.len(),
             Self::Optional(Some(inner)) => return inner.size(),
-        
+
             Self::Ip(address) if address.is_ipv4() => 4,
             Self::Ip(_) => 16,
             Self::Cidr(_, bits) => usize::from(*bits).div_ceil(8),
@@ -172,17 +175,14 @@ impl Value {
             (Self::String(one), Self::String(other)) => one == other,
             (Self::Bytes(one), Self::Bytes(other)) => one == other,
             (Self::Duration(one), Self::Duration(other)) => one == other,
-            (Self::Timestamp(one), Self::Timestamp(other)) => one == other,
+            (Self::Timestamp(one), Self::Timestamp(other)) => one.nanoseconds == other.nanoseconds,
             (Self::Type(one), Self::Type(other)) => one == other,
             (Self::List(one, _), Self::List(other, _)) => {
                 one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| one.equals(other))
             }
             (Self::Map(one), Self::Map(other)) => {
                 one.entries.len() == other.entries.len()
-                    && one
-                        .entries
-                        .iter()
-                        .all(|(key, value)| other.find(key).is_some_and(|found| value.equals(found)))
+                    && one.entries.iter().all(|(key, value)| other.find(key).is_some_and(|found| value.equals(found)))
             }
             (Self::Object(one), Self::Object(other)) => Arc::ptr_eq(one, other),
             (Self::Optional(one), Self::Optional(other)) => match (one, other) {
@@ -237,7 +237,7 @@ impl Value {
             (Self::String(one), Self::String(other)) => Ok(one.cmp(other)),
             (Self::Bytes(one), Self::Bytes(other)) => Ok(one.cmp(other)),
             (Self::Duration(one), Self::Duration(other)) => Ok(one.cmp(other)),
-            (Self::Timestamp(one), Self::Timestamp(other)) => Ok(one.cmp(other)),
+            (Self::Timestamp(one), Self::Timestamp(other)) => Ok(one.nanoseconds.cmp(&other.nanoseconds)),
             (Self::Int(_) | Self::Uint(_) | Self::Double(_), Self::Int(_) | Self::Uint(_) | Self::Double(_)) => {
                 self.compare_numbers(other).ok_or_else(|| "NaN values cannot be ordered".to_owned())
             }
@@ -283,7 +283,10 @@ impl Map {
             .iter()
             .find(|(have, _)| match (have, key) {
                 (Value::Double(_), Value::Int(_) | Value::Uint(_)) => false,
-                _ => have.type_name() == key.type_name() && have.equals(key) || have.compare_numbers(key).is_some_and(Ordering::is_eq),
+                _ => {
+                    have.type_name() == key.type_name() && have.equals(key)
+                        || have.compare_numbers(key).is_some_and(Ordering::is_eq)
+                }
             })
             .map(|(_, value)| value)
     }
@@ -354,6 +357,25 @@ pub(super) fn unescape(name: &str) -> Option<String> {
 }
 
 const RESERVED: [&str; 21] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let",
-    "loop", "package", "namespace", "return", "var", "void", "while",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];

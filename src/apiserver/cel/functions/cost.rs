@@ -1,6 +1,6 @@
 //! What a call costs (cel-go interpreter/runtimecost.go; k8s.io/apiserver pkg/cel/library/cost.go).
 
-use super::super::evaluate::Stop;
+use super::super::evaluate::{Stop, go_type};
 use super::super::value::Value;
 
 /// Reading a text costs a tenth of its length, rounded up.
@@ -16,7 +16,8 @@ fn allocation(elements: u64) -> u64 {
 /// The square of a list's length, twice and more for texts.
 fn comparisons(list: &Value) -> u64 {
     let size = list.size();
-    let texts = matches!(list, Value::List(items, _) if matches!(items.first(), Some(Value::String(_) | Value::Bytes(_))));
+    let texts =
+        matches!(list, Value::List(items, _) if matches!(items.first(), Some(Value::String(_) | Value::Bytes(_))));
     allocation((size as f64 * size as f64 * if texts { 2.1 } else { 2.0 }) as u64)
 }
 
@@ -69,10 +70,16 @@ pub(in super::super) fn of(name: &str, id: &str, values: &[Value], result: &Valu
         "starts_with_string" | "ends_with_string" | "string_to_bytes" | "bytes_to_string" | "strings_quote"
         | "string_format" => read(size(0)),
         "in_list" => size(1),
-        "less_string" | "greater_string" | "less_equals_string" | "greater_equals_string" | "less_bytes"
-        | "greater_bytes" | "less_equals_bytes" | "greater_equals_bytes" | "equals" | "not_equals" => {
-            read(size(0).min(size(1)))
-        }
+        "less_string"
+        | "greater_string"
+        | "less_equals_string"
+        | "greater_equals_string"
+        | "less_bytes"
+        | "greater_bytes"
+        | "less_equals_bytes"
+        | "greater_equals_bytes"
+        | "equals"
+        | "not_equals" => read(size(0).min(size(1))),
         "add_string" | "add_bytes" => read(size(0) + size(1)),
         "matches_string" => search(size(0), size(1)),
         "contains_string" => read(size(0)) * read(size(1)),
@@ -80,21 +87,40 @@ pub(in super::super) fn of(name: &str, id: &str, values: &[Value], result: &Valu
     }
 }
 
-/// The cost of these looks into a list, and the server's code fails where there is none.
-pub(in super::super) fn check_list(id: &str, argument: usize, go_type: &str, adds: bool) -> Result<(), Stop> {
+/// The cost of some functions looks into an argument, and the server's code fails where it is not what it should be. None
+/// is an error.
+pub(in super::super) fn look(id: &str, argument: usize, value: Option<&Value>) -> Result<(), Stop> {
     let list = match id {
+        "list_flatten_int" if argument == 1 && !matches!(value, Some(Value::Int(_))) => {
+            let of = value.map_or("*types.Err", go_type);
+            return Err(Stop::Failed(format!("internal error: interface conversion: ref.Val is {of}, not types.Int")));
+        }
         "list_distinct" => 0,
         id if id.ends_with("_sortByAssociatedKeys") => 1,
         id if id.ends_with("_sort") => 0,
         _ => return Ok(()),
     };
-    if argument != list {
+    if argument != list || matches!(value, Some(Value::List(..))) {
         return Ok(());
     }
+    // Of the methods of a list, in the order of the alphabet, the first that is missing.
+    let adds = matches!(
+        value,
+        Some(
+            Value::Int(_)
+                | Value::Uint(_)
+                | Value::Double(_)
+                | Value::String(_)
+                | Value::Bytes(_)
+                | Value::Duration(_)
+                | Value::Timestamp(_)
+        )
+    );
+    let of = value.map_or("*types.Err", go_type);
     let missing = if adds { "Contains" } else { "Add" };
-    Err(Stop::Failed(format!(
-        "internal error: interface conversion: {go_type} is not traits.Lister: missing method {missing}"
-    )))
+    let text = format!("internal error: interface conversion: {of} is not traits.Lister: missing method {missing}");
+    // A map out of a claim is wrapped.
+    Err(if matches!(value, Some(Value::Map(_))) { Stop::Unknown(text) } else { Stop::Failed(text) })
 }
 
 /// Each element, and a tenth of its length, rounded down, if it is a text.

@@ -2,7 +2,7 @@
 
 use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
-use super::{numbers, time};
+use super::numbers;
 use crate::gotext::quote;
 
 /// Digits after the point unless the clause says so.
@@ -15,9 +15,11 @@ pub(in super::super) struct Clause {
     precision: Option<usize>,
 }
 
-/// Walks over a format; `argument` makes the text of each clause, or says why not.
+/// Walks over a format; `argument` makes the text of each clause, or says why not. The check at compile time looks at
+/// the end of the format before it looks for an argument, the run the other way round.
 pub(in super::super) fn walk<E>(
     format: &str,
+    checking: bool,
     arguments: usize,
     error: impl Fn(String) -> E,
     mut argument: impl FnMut(usize, Clause) -> Result<String, E>,
@@ -33,7 +35,7 @@ pub(in super::super) fn walk<E>(
             rest = tail;
             continue;
         }
-        if rest.is_empty() && index < arguments {
+        if rest.is_empty() && (checking || index < arguments) {
             return Err(error("unexpected end of string".to_owned()));
         }
         if index >= arguments {
@@ -44,7 +46,9 @@ pub(in super::super) fn walk<E>(
         if let Some(tail) = rest.strip_prefix('.') {
             let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
             if digits == tail.len() {
-                return Err(clause_error("error while parsing precision: could not find end of precision specifier".to_owned()));
+                return Err(clause_error(
+                    "error while parsing precision: could not find end of precision specifier".to_owned(),
+                ));
             }
             let number = &tail[..digits];
             precision = Some(number.parse().map_err(|_| {
@@ -77,13 +81,15 @@ pub(in super::super) fn refusal(verb: char, type_name: &str) -> String {
         'b' => "only integers and bools can be formatted as binary",
         'x' | 'X' => "only integers, byte buffers, and strings can be formatted as hex",
         'o' => "octal clause can only be used on integers",
-        _ => "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps",
+        _ => {
+            "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps"
+        }
     };
     format!("error during formatting: {what}, was given {type_name}")
 }
 
 pub(super) fn format(format: &str, items: &[Value]) -> Outcome {
-    let text = walk(format, items.len(), Stop::Error, |index, clause| {
+    let text = walk(format, false, items.len(), Stop::Error, |index, clause| {
         let value = &items[index];
         one(clause, value)?.ok_or_else(|| Stop::Error(refusal(clause.verb, value.type_name())))
     })?;
@@ -97,9 +103,11 @@ fn one(clause: Clause, value: &Value) -> Result<Option<String>, Stop> {
         ('d', Value::Int(value)) => Some(value.to_string()),
         ('d', Value::Uint(value)) => Some(value.to_string()),
         // The numbers are written for a locale that groups digits.
-        ('f' | 'e', Value::Double(value)) if !value.is_finite() => return Err(Stop::Unknown("how a locale writes infinity".into())),
+        ('f' | 'e', Value::Double(value)) if !value.is_finite() => {
+            return Err(Stop::Unknown("how a locale writes infinity".into()));
+        }
         ('f', Value::Double(value)) => Some(grouped(&format!("{value:.precision$}"))),
-        ('e', Value::Double(_)) => return Err(Stop::Unknown("how a locale writes an exponent".into())),
+        ('e', Value::Double(value)) => Some(scientific(&format!("{value:.precision$e}"))),
         ('b', Value::Bool(value)) => Some(u8::from(*value).to_string()),
         ('b', Value::Int(value)) => Some(signed(*value, |value| format!("{value:b}"))),
         ('b', Value::Uint(value)) => Some(format!("{value:b}")),
@@ -122,6 +130,17 @@ fn signed(value: i64, digits: impl Fn(u64) -> String) -> String {
 fn hex(bytes: &[u8], verb: char) -> String {
     let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     if verb == 'X' { text.to_ascii_uppercase() } else { text }
+}
+
+/// `1.5×10⁰³`, as the locale has it.
+fn scientific(number: &str) -> String {
+    let (mantissa, exponent) = number.split_once('e').unwrap_or((number, "0"));
+    let (sign, digits) = exponent.strip_prefix('-').map_or(("", exponent), |digits| ("⁻", digits));
+    let raised = format!("{digits:0>2}")
+        .chars()
+        .filter_map(|digit| "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().nth(digit as usize - '0' as usize))
+        .collect::<String>();
+    format!("{mantissa}×10{sign}{raised}")
 }
 
 fn grouped(number: &str) -> String {
@@ -154,7 +173,9 @@ fn plain(value: &Value) -> Result<Option<String>, Stop> {
         | Value::Timestamp(_)
         | Value::Bytes(_)
         | Value::Duration(_)
-        | Value::Type(_) => numbers::to_string(value).map_err(|_| Stop::Unknown("bytes that are no text".to_owned()))?,
+        | Value::Type(_) => {
+            numbers::to_string(value).map_err(|_| Stop::Unknown("bytes that are no text".to_owned()))?
+        }
         _ => return Ok(None),
     }))
 }
@@ -165,7 +186,7 @@ fn inner(value: &Value) -> Result<String, Stop> {
         Value::String(text) => quote(text),
         Value::Double(value) if value.is_finite() => format!("{value:.6}"),
         Value::Duration(_) => format!("duration({})", quote(&numbers::to_string(value)?)),
-        Value::Timestamp(time) => format!("timestamp({})", quote(&time::shown(*time))),
+        Value::Timestamp(time) => format!("timestamp({})", quote(&time.shown())),
         Value::List(items, _) => {
             let items: Vec<String> = items.iter().map(inner).collect::<Result<_, _>>()?;
             format!("[{}]", items.join(", "))

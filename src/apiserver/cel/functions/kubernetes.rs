@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
-use super::{regexes, urls};
+use super::{addresses, regexes, time, urls};
 use crate::gotext::quote;
 
 pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
@@ -35,7 +35,7 @@ fn of_text(id: &str, text: &str, second: Option<&Value>) -> Option<Outcome> {
         "is_ip" => Ok(Value::Bool(parse_ip(text).is_ok())),
         "ip_is_canonical" => parse_ip(text).map(|address| Value::Bool(address.to_string() == text)).map_err(Into::into),
         "string_to_cidr" => to_cidr(text),
-        "is_cidr" => Ok(Value::Bool(parse_cidr(text).is_some())),
+        "is_cidr" => Ok(Value::Bool(parse_cidr(text).is_ok())),
         "string_to_semver" | "string_bool_to_semver" => match parse_semver(text, normalise) {
             Ok(version) => Ok(Value::Semver(Arc::new(version))),
             Err(stop) => Err(stop.into()),
@@ -57,24 +57,17 @@ fn of_text(id: &str, text: &str, second: Option<&Value>) -> Option<Outcome> {
 
 // ------------------------------------------------------------------------------------------------ addresses
 
-/// Go's netip.ParseAddr and the library's own rules.
+/// An address as the library takes it.
 fn parse_ip(text: &str) -> Result<IpAddr, String> {
-    let plain = text.split_once('%').map_or(text, |(address, _)| address);
-    let address = plain.parse::<IpAddr>().map_err(|_| {
-        let why = address_fault(text);
-        format!("IP Address {} parse error during conversion from string: ParseAddr({}): {why}", quote(text), quote(text))
-    })?;
-    if plain.len() != text.len() {
-        if address.is_ipv4() || text.ends_with('%') {
-            let why = address_fault(text);
-            return Err(format!(
-                "IP Address {} parse error during conversion from string: ParseAddr({}): {why}",
-                quote(text),
-                quote(text)
-            ));
-        }
+    let (address, zone) = addresses::parse(text)
+        .map_err(|why| format!("IP Address {} parse error during conversion from string: {why}", quote(text)))?;
+    if zone {
         return Err(format!("IP address {} with zone value is not allowed", quote(text)));
     }
+    refuse_mapped(address, text)
+}
+
+fn refuse_mapped(address: IpAddr, text: &str) -> Result<IpAddr, String> {
     match address {
         IpAddr::V6(inner) if inner.to_ipv4_mapped().is_some() => {
             Err(format!("IPv4-mapped IPv6 address {} is not allowed", quote(text)))
@@ -83,83 +76,34 @@ fn parse_ip(text: &str) -> Result<IpAddr, String> {
     }
 }
 
-/// What netip says of a text that is no address, as far as it is simple.
-fn address_fault(text: &str) -> String {
-    match text.find(['.', ':', '%']).map(|at| text.as_bytes()[at]) {
-        None => "unable to parse IP".to_owned(),
-        Some(b'%') => "missing IPv6 address".to_owned(),
-        Some(b'.') => {
-            let parts: Vec<&str> = text.split('.').collect();
-            for (index, part) in parts.iter().enumerate() {
-                if part.is_empty() {
-                    return format!("IPv4 field must have at least one digit{}", at_text(text, index, &parts));
-                }
-                if !part.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return format!("unexpected character{}", at_character(text));
-                }
-                if part.len() > 1 && part.starts_with('0') {
-                    return "IPv4 field has octet with leading zero".to_owned();
-                }
-                if part.parse::<u16>().map_or(true, |value| value > 255) {
-                    return "IPv4 field has value >255".to_owned();
-                }
-                if index == 3 && parts.len() > 4 {
-                    return "IPv4 address too long".to_owned();
-                }
-            }
-            "IPv4 address too short".to_owned()
-        }
-        Some(_) => UNKNOWN_FAULT.to_owned(),
+/// Go's netip.ParsePrefix and the library's own rules.
+fn parse_cidr(text: &str) -> Result<(IpAddr, u8), String> {
+    let refused = |why: String| {
+        let text = quote(text);
+        format!("network address parse error during conversion from string: netip.ParsePrefix({text}): {why}")
+    };
+    let (address, bits) = text.rsplit_once('/').ok_or_else(|| refused("no '/'".to_owned()))?;
+    let (address, zone) = addresses::parse(address).map_err(refused)?;
+    if zone {
+        return Err(refused("IPv6 zones cannot be present in a prefix".to_owned()));
     }
-}
-
-/// Marks a text that this model does not know.
-const UNKNOWN_FAULT: &str = "\u{0}";
-
-fn at_text(text: &str, index: usize, parts: &[&str]) -> String {
-    let offset: usize = parts[..index].iter().map(|part| part.len() + 1).sum();
-    // Nothing is left to point at where the last field is the empty one.
-    if offset >= text.len() { String::new() } else { format!(" (at {})", quote(&text[offset..])) }
-}
-
-fn at_character(text: &str) -> String {
-    let offset = text.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(0);
-    format!(" (at {})", quote(&text[offset..]))
-}
-
-fn parse_cidr(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = text.rsplit_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    if matches!(address, IpAddr::V6(inner) if inner.to_ipv4_mapped().is_some()) {
-        return None;
+    let fine = !bits.is_empty()
+        && bits.bytes().all(|byte| byte.is_ascii_digit())
+        && (bits.len() == 1 || !bits.starts_with('0'));
+    if !fine {
+        return Err(refused(format!("bad bits after slash: {}", quote(bits))));
     }
-    let fine = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit()) && (bits.len() == 1 || !bits.starts_with('0'));
-    let bits: u8 = fine.then(|| bits.parse().ok())??;
-    (bits <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, bits))
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    match bits.parse::<u8>() {
+        Ok(bits) if bits <= most => Ok((refuse_mapped(address, text)?, bits)),
+        _ => Err(refused("prefix length out of range".to_owned())),
+    }
 }
 
 fn to_cidr(text: &str) -> Outcome {
-    if let Some((address, bits)) = parse_cidr(text) {
-        return Ok(Value::Cidr(address, bits));
-    }
-    const TWICE: &str = "network address parse error during conversion from string: ";
-    let Some((address, bits)) = text.rsplit_once('/') else {
-        return Err(format!("{TWICE}{TWICE}netip.ParsePrefix({}): no '/'", quote(text)).into());
-    };
-    match address.parse::<IpAddr>() {
-        Ok(IpAddr::V6(inner)) if inner.to_ipv4_mapped().is_some() => {
-            Err(format!("{TWICE}IPv4-mapped IPv6 address {} is not allowed", quote(text)).into())
-        }
-        Ok(_) => {
-            let number = !bits.is_empty() && bits.bytes().all(|byte| byte.is_ascii_digit());
-            let why = if number && !(bits.len() > 1 && bits.starts_with('0')) {
-                "prefix length out of range".to_owned()
-            } else {
-                format!("bad bits after slash: {}", quote(bits))
-            };
-            Err(format!("{TWICE}{TWICE}netip.ParsePrefix({}): {why}", quote(text)).into())
-        }
-        Err(_) => Err(Stop::Unknown("what Go says of a bad network address".to_owned())),
+    match parse_cidr(text) {
+        Ok((address, bits)) => Ok(Value::Cidr(address, bits)),
+        Err(why) => Err(format!("network address parse error during conversion from string: {why}").into()),
     }
 }
 
@@ -400,8 +344,7 @@ impl Quantity {
 }
 
 fn parse_quantity(text: &str) -> Result<Quantity, Stop> {
-    const FORMAT: &str =
-        "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+    const FORMAT: &str = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
     const SUFFIX: &str = "unable to parse quantity's suffix";
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let digits = unsigned.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -583,7 +526,13 @@ fn validate(format: &NamedFormat, text: &str) -> Outcome {
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character",
             &["MyValue", "my_value", "12345"],
         ),
-        "qualifiedName" if matches(text, "([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]") => Vec::new(),
+        "qualifiedName" if is_qualified_name(text) => Vec::new(),
+        "byte" => {
+            let base64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})";
+            if matches(text, base64) { Vec::new() } else { vec!["invalid base64".to_owned()] }
+        }
+        // Go takes other spellings too.
+        "datetime" if matches!(time::parse_timestamp(text), Some(Ok(_))) => Vec::new(),
         "uuid" => {
             let uuid = "(?i)[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}";
             if matches(text, uuid) { Vec::new() } else { vec!["does not match the UUID format".to_owned()] }
@@ -600,4 +549,10 @@ fn validate(format: &NamedFormat, text: &str) -> Outcome {
         _ => return unknown(),
     };
     Ok(Value::Optional((!errors.is_empty()).then(|| Arc::new(Value::texts(errors)))))
+}
+
+fn is_qualified_name(text: &str) -> bool {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    matches(name, "([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]")
+        && prefix.is_none_or(|prefix| prefix.len() <= 253 && matches(prefix, SUBDOMAIN))
 }

@@ -14,7 +14,9 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
     Some(match (id, values) {
         ("list_slice", [Value::List(items, _), Value::Int(start), Value::Int(end)]) => slice(items, *start, *end),
         ("list_flatten", [Value::List(items, _)]) => Ok(Value::list(flatten(items, 1))),
-        ("list_flatten_int", [Value::List(items, _), Value::Int(depth)]) if *depth >= 0 => Ok(Value::list(flatten(items, *depth))),
+        ("list_flatten_int", [Value::List(items, _), Value::Int(depth)]) if *depth >= 0 => {
+            Ok(Value::list(flatten(items, *depth)))
+        }
         ("list_flatten_int", [Value::List(..), Value::Int(_)]) => Err("level must be non-negative".into()),
         ("list_flatten", [other]) => Err(format!("no such overload: {}.flatten()", other.type_name()).into()),
         ("list_flatten_int", [one, depth]) => {
@@ -34,7 +36,9 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         }
         ("list_first", [Value::List(items, _)]) => Ok(Value::Optional(items.first().cloned().map(Arc::new))),
         ("list_last", [Value::List(items, _)]) => Ok(Value::Optional(items.last().cloned().map(Arc::new))),
-        ("list_sets_contains_list", [Value::List(list, _), Value::List(part, _)]) => Ok(Value::Bool(covers(list, part))),
+        ("list_sets_contains_list", [Value::List(list, _), Value::List(part, _)]) => {
+            Ok(Value::Bool(covers(list, part)))
+        }
         ("list_sets_equivalent_list", [Value::List(one, _), Value::List(other, _)]) => {
             Ok(Value::Bool(covers(one, other) && covers(other, one)))
         }
@@ -49,9 +53,7 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         }
         ("optional_none", []) => Ok(Value::Optional(None)),
         ("optional_of", [value]) => Ok(Value::Optional(Some(Arc::new(value.clone())))),
-        ("optional_ofNonZeroValue", [value]) => {
-            Ok(Value::Optional((!is_zero(value)).then(|| Arc::new(value.clone()))))
-        }
+        ("optional_ofNonZeroValue", [value]) => Ok(Value::Optional((!is_zero(value)).then(|| Arc::new(value.clone())))),
         ("optional_value", [Value::Optional(inner)]) => match inner {
             Some(inner) => Ok((**inner).clone()),
             None => Err("optional.none() dereference".into()),
@@ -124,7 +126,8 @@ pub(super) fn sort_by(items: &[Value], keys: &[Value]) -> Outcome {
     let mut order: Vec<usize> = (0..items.len()).collect();
     // Go's sort is not stable: equal keys of different elements come in an order of its own.
     order.sort_by(|one, other| keys[*one].compare(&keys[*other]).unwrap_or(Ordering::Equal));
-    let tied = order.windows(2).any(|pair| keys[pair[0]].equals(&keys[pair[1]]) && !items[pair[0]].equals(&items[pair[1]]));
+    let tied =
+        order.windows(2).any(|pair| keys[pair[0]].equals(&keys[pair[1]]) && !items[pair[0]].equals(&items[pair[1]]));
     if tied && items.len() > 12 {
         return Err(Stop::Unknown("the order of elements with equal keys".to_owned()));
     }
@@ -145,7 +148,7 @@ fn is_zero(value: &Value) -> bool {
         Value::String(text) => text.is_empty(),
         Value::Bytes(bytes) => bytes.is_empty(),
         Value::Duration(span) => *span == 0,
-        Value::Timestamp(time) => time.as_nanosecond() == i128::from(super::time::MIN_SECONDS) * 1_000_000_000,
+        Value::Timestamp(time) => time.nanoseconds == i128::from(super::time::MIN_SECONDS) * 1_000_000_000,
         Value::List(items, _) => items.is_empty(),
         Value::Map(map) => map.entries.is_empty(),
         Value::Optional(inner) => inner.is_none(),

@@ -1,5 +1,6 @@
 //! The functions of Kubernetes' CEL environment, chosen by overload as cel-go does (common/decls/decls.go).
 
+mod addresses;
 pub(super) mod cost;
 pub(super) mod format;
 pub mod kubernetes;
@@ -8,7 +9,7 @@ pub(super) mod numbers;
 pub(super) mod operators;
 pub(super) mod regexes;
 pub(super) mod strings;
-pub(super) mod time;
+pub mod time;
 pub mod urls;
 
 use super::declarations::{Overload, declarations};
@@ -18,10 +19,7 @@ use super::value::Value;
 
 /// The functions that convert to the type they are named for; of a constant they are computed when the program is made.
 pub(super) fn is_conversion(name: &str) -> bool {
-    matches!(
-        name,
-        "bool" | "bytes" | "double" | "duration" | "dyn" | "int" | "string" | "timestamp" | "type" | "uint"
-    )
+    matches!(name, "bool" | "bytes" | "double" | "duration" | "dyn" | "int" | "string" | "timestamp" | "type" | "uint")
 }
 
 /// Calls a function. Without an overload the checker left several open, so the values choose.
@@ -70,8 +68,7 @@ fn takes(of: &Type, value: &Value) -> bool {
 }
 
 fn invoke(id: &str, values: &[Value]) -> Outcome {
-    let families =
-        [numbers::call, time::call, strings::call, regexes::call, lists::call, kubernetes::call, urls::call];
+    let families = [numbers::call, time::call, strings::call, regexes::call, lists::call, kubernetes::call, urls::call];
     for family in families {
         if let Some(result) = family(id, values) {
             return result;

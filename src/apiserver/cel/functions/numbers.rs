@@ -10,8 +10,14 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
     let [value] = values else { return None };
     Some(match (id, value) {
         (
-            "bool_to_bool" | "bytes_to_bytes" | "double_to_double" | "duration_to_duration" | "int64_to_int64"
-            | "string_to_string" | "timestamp_to_timestamp" | "uint64_to_uint64",
+            "bool_to_bool"
+            | "bytes_to_bytes"
+            | "double_to_double"
+            | "duration_to_duration"
+            | "int64_to_int64"
+            | "string_to_string"
+            | "timestamp_to_timestamp"
+            | "uint64_to_uint64",
             value,
         ) => Ok(value.clone()),
         ("string_to_bool", Value::String(text)) => match &**text {
@@ -22,8 +28,8 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         ("string_to_bytes", Value::String(text)) => Ok(Value::Bytes(Arc::from(text.as_bytes()))),
         ("int64_to_double", Value::Int(value)) => Ok(Value::Double(*value as f64)),
         ("uint64_to_double", Value::Uint(value)) => Ok(Value::Double(*value as f64)),
-        ("string_to_double", Value::String(text)) if text.contains(['x', 'X']) => {
-            Err(Stop::Unknown("hexadecimal floating-point numbers".to_owned()))
+        ("string_to_double", Value::String(text)) if text.contains(['x', 'X', '_']) => {
+            Err(Stop::Unknown("floating-point numbers with `0x` or `_`".to_owned()))
         }
         ("string_to_double", Value::String(text)) => match parse_double(text) {
             Some(value) => Ok(Value::Double(value)),
@@ -43,7 +49,7 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
         },
         ("duration_to_int64", Value::Duration(value)) => Ok(Value::Int(*value)),
         ("timestamp_to_int64", Value::Timestamp(time)) => {
-            Ok(Value::Int(time.as_nanosecond().div_euclid(1_000_000_000) as i64))
+            Ok(Value::Int(time.nanoseconds.div_euclid(1_000_000_000) as i64))
         }
         ("double_to_uint64", Value::Double(double)) => {
             let fits = double.is_finite() && *double >= 0.0 && *double < 18_446_744_073_709_551_615.0;
@@ -57,8 +63,13 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
             None => failed(value, "uint"),
         },
         (
-            "bool_to_string" | "bytes_to_string" | "double_to_string" | "duration_to_string" | "int64_to_string"
-            | "timestamp_to_string" | "uint64_to_string",
+            "bool_to_string"
+            | "bytes_to_string"
+            | "double_to_string"
+            | "duration_to_string"
+            | "int64_to_string"
+            | "timestamp_to_string"
+            | "uint64_to_string",
             value,
         ) => to_string(value).map(|text| Value::text(&text)).map_err(Into::into),
         ("int64_to_timestamp", Value::Int(seconds)) => time::from_seconds(*seconds),
@@ -87,7 +98,7 @@ pub(super) fn to_string(value: &Value) -> Result<String, String> {
             Err(_) => return Err("invalid UTF-8 in bytes, cannot convert to string".to_owned()),
         },
         Value::Duration(span) => format!("{}s", *span as f64 / 1e9),
-        Value::Timestamp(time) => time::shown(*time),
+        Value::Timestamp(time) => time.shown(),
         Value::Type(name) => name.to_string(),
         other => other.shown(),
     })

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::super::evaluate::Outcome;
 use super::super::value::{Map, Value};
-use super::time::MAX_SECONDS;
 use super::{lists, regexes};
 
 const NO_OVERLOAD: &str = "no such overload";
@@ -22,7 +21,9 @@ pub(super) fn call(name: &str, values: &[Value]) -> Option<Outcome> {
         ("-_", [one]) => negate(one),
         ("!_", [Value::Bool(value)]) => Ok(Value::Bool(!value)),
         ("!_", [_]) => Err(NO_OVERLOAD.into()),
-        ("@not_strictly_false", [value]) => Ok(if let Value::Bool(_) = value { value.clone() } else { Value::Bool(true) }),
+        ("@not_strictly_false", [value]) => {
+            Ok(if let Value::Bool(_) = value { value.clone() } else { Value::Bool(true) })
+        }
         ("@in" | "in" | "_in_", [item, list]) => contains(item, list),
         ("size", [value]) => match value {
             Value::String(_) | Value::Bytes(_) | Value::List(..) | Value::Map(_) => Ok(Value::Int(value.size() as i64)),
@@ -85,9 +86,9 @@ pub(super) fn add(one: &Value, other: &Value) -> Outcome {
             }
             Ok(Value::list(one.iter().chain(other.iter()).cloned().collect()))
         }
-        (Value::Duration(one), Value::Duration(other)) => checked(one.checked_add(*other), "duration", Value::Duration),
+        (Value::Duration(one), Value::Duration(other)) => checked(one.checked_add(*other), "integer", Value::Duration),
         (Value::Duration(span), Value::Timestamp(time)) | (Value::Timestamp(time), Value::Duration(span)) => {
-            shift(*time, i128::from(*span))
+            time.plus(i128::from(*span))
         }
         (
             Value::Int(_)
@@ -104,25 +105,16 @@ pub(super) fn add(one: &Value, other: &Value) -> Outcome {
     }
 }
 
-fn shift(time: jiff::Timestamp, nanoseconds: i128) -> Outcome {
-    let total = time.as_nanosecond() + nanoseconds;
-    let seconds = total.div_euclid(1_000_000_000);
-    if !(super::time::MIN_SECONDS as i128..=MAX_SECONDS as i128).contains(&seconds) {
-        return Err("timestamp overflow".into());
-    }
-    jiff::Timestamp::from_nanosecond(total).map(Value::Timestamp).map_err(|_| "timestamp overflow".into())
-}
-
 fn subtract(one: &Value, other: &Value) -> Outcome {
     match (one, other) {
         (Value::Int(one), Value::Int(other)) => checked(one.checked_sub(*other), "integer", Value::Int),
         (Value::Uint(one), Value::Uint(other)) => checked(one.checked_sub(*other), "unsigned integer", Value::Uint),
         (Value::Double(one), Value::Double(other)) => Ok(Value::Double(one - other)),
-        (Value::Duration(one), Value::Duration(other)) => checked(one.checked_sub(*other), "duration", Value::Duration),
-        (Value::Timestamp(time), Value::Duration(span)) => shift(*time, -i128::from(*span)),
+        (Value::Duration(one), Value::Duration(other)) => checked(one.checked_sub(*other), "integer", Value::Duration),
+        (Value::Timestamp(time), Value::Duration(span)) => time.plus(-i128::from(*span)),
         (Value::Timestamp(one), Value::Timestamp(other)) => {
-            let span = i64::try_from(one.as_nanosecond() - other.as_nanosecond());
-            checked(span.ok(), "duration", Value::Duration)
+            let span = i64::try_from(one.nanoseconds - other.nanoseconds);
+            checked(span.ok(), "integer", Value::Duration)
         }
         (Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::Duration(_) | Value::Timestamp(_), _) => {
             Err(NO_OVERLOAD.into())
@@ -134,11 +126,17 @@ fn subtract(one: &Value, other: &Value) -> Outcome {
 fn multiply(name: &str, one: &Value, other: &Value) -> Outcome {
     match (name, one, other) {
         ("_*_", Value::Int(one), Value::Int(other)) => checked(one.checked_mul(*other), "integer", Value::Int),
-        ("_*_", Value::Uint(one), Value::Uint(other)) => checked(one.checked_mul(*other), "unsigned integer", Value::Uint),
+        ("_*_", Value::Uint(one), Value::Uint(other)) => {
+            checked(one.checked_mul(*other), "unsigned integer", Value::Uint)
+        }
         ("_*_", Value::Double(one), Value::Double(other)) => Ok(Value::Double(one * other)),
         ("_/_", Value::Double(one), Value::Double(other)) => Ok(Value::Double(one / other)),
-        ("_/_", Value::Int(_), Value::Int(0)) | ("_/_", Value::Uint(_), Value::Uint(0)) => Err("division by zero".into()),
-        ("_%_", Value::Int(_), Value::Int(0)) | ("_%_", Value::Uint(_), Value::Uint(0)) => Err("modulus by zero".into()),
+        ("_/_", Value::Int(_), Value::Int(0)) | ("_/_", Value::Uint(_), Value::Uint(0)) => {
+            Err("division by zero".into())
+        }
+        ("_%_", Value::Int(_), Value::Int(0)) | ("_%_", Value::Uint(_), Value::Uint(0)) => {
+            Err("modulus by zero".into())
+        }
         ("_/_", Value::Int(one), Value::Int(other)) => checked(one.checked_div(*other), "integer", Value::Int),
         ("_/_", Value::Uint(one), Value::Uint(other)) => Ok(Value::Uint(one / other)),
         ("_%_", Value::Int(one), Value::Int(other)) => checked(one.checked_rem(*other), "integer", Value::Int),
@@ -153,7 +151,7 @@ fn negate(value: &Value) -> Outcome {
     match value {
         Value::Int(value) => checked(value.checked_neg(), "integer", Value::Int),
         Value::Double(value) => Ok(Value::Double(-value)),
-        Value::Duration(value) => checked(value.checked_neg(), "duration", Value::Duration),
+        Value::Duration(value) => checked(value.checked_neg(), "integer", Value::Duration),
         Value::Bool(_) => Err(NO_OVERLOAD.into()),
         other => Err(lacking("-_", other).into()),
     }

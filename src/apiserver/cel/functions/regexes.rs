@@ -7,7 +7,9 @@ use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
 
 pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
-    let (Some(Value::String(text)), Some(Value::String(pattern))) = (values.first(), values.get(1)) else { return None };
+    let (Some(Value::String(text)), Some(Value::String(pattern))) = (values.first(), values.get(1)) else {
+        return None;
+    };
     let count = match (id, values.get(2)) {
         ("string_find_string", None) => 1,
         ("string_find_all_string", None) => -1,
@@ -73,7 +75,9 @@ fn translate(pattern: &str) -> Result<String, Stop> {
         match character {
             '\\' => {
                 let Some(escaped) = after.chars().next() else {
-                    return Err(Stop::Error("error parsing regexp: trailing backslash at end of expression: ``".to_owned()));
+                    return Err(Stop::Error(
+                        "error parsing regexp: trailing backslash at end of expression: ``".to_owned(),
+                    ));
                 };
                 let tail = &after[escaped.len_utf8()..];
                 match escaped {
@@ -105,6 +109,11 @@ fn translate(pattern: &str) -> Result<String, Stop> {
             }
             '(' => {
                 depth += 1;
+                if let Some(look) =
+                    after.strip_prefix('?').and_then(|after| after.chars().next()).filter(|c| "=!".contains(*c))
+                {
+                    return Err(fault("invalid or unsupported Perl syntax", &format!("(?{look}")));
+                }
                 if after.starts_with('?') {
                     let flags: String = after[1..].chars().take_while(|c| !matches!(c, ')' | ':' | '<')).collect();
                     let fine = flags.chars().all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-')) || flags == "P";
@@ -154,7 +163,9 @@ fn translate(pattern: &str) -> Result<String, Stop> {
                 let lazy = rest[length..].starts_with('?');
                 let all = length + usize::from(lazy);
                 match before {
-                    Before::Nothing => return Err(fault("missing argument to repetition operator", &rest[..all.min(length)])),
+                    Before::Nothing => {
+                        return Err(fault("missing argument to repetition operator", &rest[..all.min(length)]));
+                    }
                     Before::Repetition => {
                         let start = pattern.len() - repetition_at.len();
                         let end = pattern.len() - rest.len() + all;
@@ -270,7 +281,15 @@ fn set<'a>(rest: &'a str, out: &mut String, pattern: &str) -> Result<&'a str, St
                 out.push('\\');
                 out.push(character);
             }
-            other => out.push(other),
+            other => {
+                if let Some(end) = after.strip_prefix('-').and_then(|tail| tail.chars().next())
+                    && !matches!(end, ']' | '\\' | '[')
+                    && end < other
+                {
+                    return Err(fault("invalid character class range", &format!("{other}-{end}")));
+                }
+                out.push(other);
+            }
         }
         first = false;
         rest = after;

@@ -39,7 +39,9 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
                 last_index_of(text, part, length - 1)
             }
         }
-        ("string_last_index_of_string_int", [Value::String(part), Value::Int(from)]) => last_index_of(text, part, *from),
+        ("string_last_index_of_string_int", [Value::String(part), Value::Int(from)]) => {
+            last_index_of(text, part, *from)
+        }
         ("string_lower_ascii", []) => Ok(Value::text(&text.to_ascii_lowercase())),
         ("string_upper_ascii", []) => Ok(Value::text(&text.to_ascii_uppercase())),
         ("string_replace_string_string", [Value::String(old), Value::String(new)]) => {

@@ -1,7 +1,8 @@
 //! Timestamps and durations (cel-go common/types/timestamp.go, duration.go).
 
-use jiff::civil::DateTime;
-use jiff::tz::{Offset, TimeZone};
+use jiff::Span;
+use jiff::civil::{DateTime, date};
+use jiff::tz::TimeZone;
 
 use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
@@ -9,14 +10,64 @@ use super::super::value::Value;
 /// 0001-01-01T00:00:00Z.
 pub(super) const MIN_SECONDS: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z.
-pub(super) const MAX_SECONDS: i64 = 253_402_300_799;
+const MAX_SECONDS: i64 = 253_402_300_799;
+
+/// A point in time, with the offset that it was written with: Go prints it with that.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// Since 1970.
+    pub nanoseconds: i128,
+    offset: i32,
+}
+
+impl Time {
+    /// RFC 3339 with as many digits as needed.
+    pub fn shown(&self) -> String {
+        let zone = match self.offset / 60 {
+            0 => "Z".to_owned(),
+            minutes => {
+                format!("{}{:02}:{:02}", if minutes < 0 { '-' } else { '+' }, minutes.abs() / 60, minutes.abs() % 60)
+            }
+        };
+        match self.civil(self.offset) {
+            Some(civil) => format!("{civil}{zone}"),
+            None => format!("{}ns", self.nanoseconds),
+        }
+    }
+
+    /// The same point in time, written in UTC.
+    #[cfg(test)]
+    pub(in super::super) fn in_utc(self) -> Self {
+        Self { offset: 0, ..self }
+    }
+
+    pub(super) fn plus(self, nanoseconds: i128) -> Outcome {
+        Self { nanoseconds: self.nanoseconds + nanoseconds, ..self }.checked()
+    }
+
+    fn checked(self) -> Outcome {
+        let seconds = self.nanoseconds.div_euclid(SECOND);
+        if (i128::from(MIN_SECONDS)..=i128::from(MAX_SECONDS)).contains(&seconds) {
+            Ok(Value::Timestamp(self))
+        } else {
+            Err("timestamp overflow".into())
+        }
+    }
+
+    /// Date and time at an offset. (jiff's own timestamps end some hours before Go's.)
+    fn civil(self, offset: i32) -> Option<DateTime> {
+        let local = self.nanoseconds + i128::from(offset) * SECOND;
+        let days = i64::try_from(local.div_euclid(86_400 * SECOND)).ok()?;
+        let date = date(1970, 1, 1).checked_add(Span::new().try_days(days).ok()?).ok()?;
+        let time = date.at(0, 0, 0, 0).checked_add(Span::new().nanoseconds(local.rem_euclid(86_400 * SECOND) as i64));
+        time.ok()
+    }
+}
+
+const SECOND: i128 = 1_000_000_000;
 
 pub(super) fn from_seconds(seconds: i64) -> Outcome {
-    if !(MIN_SECONDS..=MAX_SECONDS).contains(&seconds) {
-        return Err("timestamp overflow".into());
-    }
-    // jiff ends some hours before Go's last second.
-    jiff::Timestamp::from_second(seconds).map(Value::Timestamp).map_err(|_| Stop::Unknown("a time at the end of 9999".into()))
+    Time { nanoseconds: i128::from(seconds) * SECOND, offset: 0 }.checked()
 }
 
 /// RFC 3339 as Go's time.Parse reads it; `None` is a text that is no time.
@@ -64,21 +115,14 @@ pub(super) fn parse_timestamp(text: &str) -> Option<Outcome> {
     };
     let small = |value: i32| i8::try_from(value).ok();
     let year = i16::try_from(year).ok()?;
-    let civil = DateTime::new(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, nanosecond).ok()?;
-    let utc = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_nanosecond() - i128::from(offset) * 1_000_000_000;
-    let seconds = utc.div_euclid(1_000_000_000);
-    if !(i128::from(MIN_SECONDS)..=i128::from(MAX_SECONDS)).contains(&seconds) {
-        return Some(Err("timestamp overflow".into()));
-    }
-    Some(match jiff::Timestamp::from_nanosecond(utc) {
-        Ok(time) => Ok(Value::Timestamp(time)),
-        Err(_) => Err(Stop::Unknown("a time at the end of 9999".to_owned())),
-    })
-}
-
-/// RFC 3339 in UTC with as many digits as needed.
-pub(super) fn shown(time: jiff::Timestamp) -> String {
-    time.to_string()
+    let civil =
+        DateTime::new(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?, nanosecond)
+            .ok()?;
+    let days = i128::from(date(1970, 1, 1).until(civil.date()).ok()?.get_days());
+    let of_day = civil.time() - jiff::civil::Time::midnight();
+    let of_day = of_day.total(jiff::Unit::Nanosecond).ok()? as i128;
+    let nanoseconds = days * 86_400 * SECOND + of_day - i128::from(offset) * SECOND;
+    Some(Time { nanoseconds, offset }.checked())
 }
 
 /// Go's time.ParseDuration in nanoseconds.
@@ -140,44 +184,44 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
             };
             Some(Ok(Value::Int(span / unit)))
         }
-        [Value::Timestamp(time)] if id.starts_with("timestamp_to_") => part(id, *time, &TimeZone::UTC),
+        [Value::Timestamp(time)] if id.starts_with("timestamp_to_") => part(id, *time, 0),
         [Value::Timestamp(time), Value::String(zone)] if id.starts_with("timestamp_to_") => {
             let of = id.trim_end_matches("_with_tz").trim_end_matches("_tz");
-            Some(match zone_of(zone) {
-                Ok(zone) => part(of, *time, &zone).unwrap_or_else(|| Err("no such overload".into())),
-                Err(stop) => Err(stop),
-            })
+            match offset_of(zone, *time) {
+                Ok(offset) => part(of, *time, offset),
+                Err(stop) => Some(Err(stop)),
+            }
         }
         _ => None,
     }
 }
 
-/// `Europe/Berlin`, `+02:00` (types/timestamp.go: timeZone).
-fn zone_of(text: &str) -> Result<TimeZone, Stop> {
-    if let Some((hours, minutes)) = text.split_once(':') {
+/// The offset in seconds of `Europe/Berlin` or `+02:00` (types/timestamp.go: timeZone).
+fn offset_of(zone: &str, time: Time) -> Result<i32, Stop> {
+    if let Some((hours, minutes)) = zone.split_once(':') {
         let number = |text: &str| text.parse::<i32>().map_err(|_| Stop::Unknown("an odd time zone".to_owned()));
         let (hours, minutes) = (number(hours)?, number(minutes)?);
-        let minutes = if text.starts_with('-') { hours * 60 - minutes } else { hours * 60 + minutes };
-        return Offset::from_seconds(minutes * 60)
-            .map(TimeZone::fixed)
-            .map_err(|_| Stop::Unknown("an odd time zone".to_owned()));
+        return Ok(60 * if zone.starts_with('-') { hours * 60 - minutes } else { hours * 60 + minutes });
     }
-    match text {
-        "" | "UTC" => Ok(TimeZone::UTC),
-        // The server's own zone database decides.
-        name => TimeZone::get(name).map_err(|_| Stop::Error(format!("unknown time zone {name}"))),
+    if matches!(zone, "" | "UTC") {
+        return Ok(0);
     }
+    // The server's own zone database decides.
+    let found = TimeZone::get(zone).map_err(|_| Stop::Error(format!("unknown time zone {zone}")))?;
+    let at = jiff::Timestamp::from_nanosecond(time.nanoseconds);
+    let at = at.map_err(|_| Stop::Unknown("a time at the end of 9999".to_owned()))?;
+    Ok(found.to_offset(at).seconds())
 }
 
-fn part(id: &str, time: jiff::Timestamp, zone: &TimeZone) -> Option<Outcome> {
-    let time = time.to_zoned(zone.clone());
+fn part(id: &str, time: Time, offset: i32) -> Option<Outcome> {
+    let Some(time) = time.civil(offset) else { return Some(Err(Stop::Unknown("a time beyond 9999".to_owned()))) };
     Some(Ok(Value::Int(match id {
         "timestamp_to_year" => i64::from(time.year()),
         "timestamp_to_month" => i64::from(time.month()) - 1,
-        "timestamp_to_day_of_year" => i64::from(time.day_of_year()) - 1,
+        "timestamp_to_day_of_year" => i64::from(time.date().day_of_year()) - 1,
         "timestamp_to_day_of_month" => i64::from(time.day()) - 1,
         "timestamp_to_day_of_month_1_based" => i64::from(time.day()),
-        "timestamp_to_day_of_week" => i64::from(time.weekday().to_sunday_zero_offset()),
+        "timestamp_to_day_of_week" => i64::from(time.date().weekday().to_sunday_zero_offset()),
         "timestamp_to_hours" => i64::from(time.hour()),
         "timestamp_to_minutes" => i64::from(time.minute()),
         "timestamp_to_seconds" => i64::from(time.second()),

@@ -71,7 +71,13 @@ pub(super) fn parse(text: &str) -> Result<Url, Stop> {
     if !rest.starts_with('/') {
         if !scheme.is_empty() {
             // An opaque URL: `mailto:someone`.
-            return Ok(Url { text: text.to_owned(), scheme, host: String::new(), path: String::new(), query: query.to_owned() });
+            return Ok(Url {
+                text: text.to_owned(),
+                scheme,
+                host: String::new(),
+                path: String::new(),
+                query: query.to_owned(),
+            });
         }
         return fault("invalid URI for request".to_owned());
     }
@@ -152,7 +158,11 @@ fn escaped_path(path: &str) -> Option<String> {
         return None;
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte);
-    Some(path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect())
+    Some(
+        path.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect(),
+    )
 }
 
 fn query(text: &str) -> Value {
