@@ -165,7 +165,8 @@ pub(super) fn parse(text: &str, source: &Source) -> Result<Node, Vec<Problem>> {
         Ok((expression, info)) => {
             let characters =
                 text.chars().enumerate().flat_map(|(at, character)| vec![at; character.len_utf8()]).collect();
-            let mut converter = Converter { info, characters, source, problems: Vec::new() };
+            let mut converter =
+                Converter { info, text: text.chars().collect(), characters, source, problems: Vec::new() };
             let node = converter.node(expression);
             if converter.problems.is_empty() { Ok(node) } else { Err(converter.problems) }
         }
@@ -240,6 +241,7 @@ fn words_of_go(message: &str, before: &str) -> Option<String> {
 
 struct Converter<'a> {
     info: SourceInfo,
+    text: Vec<char>,
     /// The character at which each byte of the expression is.
     characters: Vec<usize>,
     source: &'a Source,
@@ -256,7 +258,14 @@ impl Converter<'_> {
         let at = self.at(expression.id);
         let kind = match expression.expr {
             Expr::Unspecified => Kind::Literal(Literal::Null),
-            Expr::Literal(literal) => Kind::Literal(self.literal(literal)),
+            Expr::Literal(literal) => {
+                let literal = literal_of(literal);
+                let negative =
+                    matches!(literal, Literal::Int(..0)) || matches!(literal, Literal::Double(value) if value < 0.0);
+                // Go points at the sign, the crate at the digits.
+                let at = if negative { self.sign_before(at) } else { at };
+                return Node::literal(at, literal);
+            }
             Expr::Ident(name) => Kind::Ident(name),
             Expr::Select(select) => {
                 Kind::Select { operand: Box::new(self.node(*select.operand)), field: select.field, test: select.test }
@@ -315,15 +324,21 @@ impl Converter<'_> {
         Node::new(at, kind)
     }
 
-    fn literal(&self, literal: LiteralValue) -> Literal {
-        match literal {
-            LiteralValue::Null => Literal::Null,
-            LiteralValue::Boolean(value) => Literal::Bool(*value.inner()),
-            LiteralValue::Int(value) => Literal::Int(*value.inner()),
-            LiteralValue::UInt(value) => Literal::Uint(*value.inner()),
-            LiteralValue::Double(value) => Literal::Double(*value.inner()),
-            LiteralValue::String(value) => Literal::String(value.inner().to_owned()),
-            LiteralValue::Bytes(value) => Literal::Bytes(value.inner().to_vec()),
-        }
+    /// The minus before the digits.
+    fn sign_before(&self, at: usize) -> usize {
+        let minus = self.text.iter().take(at).rposition(|character| *character == '-');
+        minus.unwrap_or(at)
+    }
+}
+
+fn literal_of(literal: LiteralValue) -> Literal {
+    match literal {
+        LiteralValue::Null => Literal::Null,
+        LiteralValue::Boolean(value) => Literal::Bool(*value.inner()),
+        LiteralValue::Int(value) => Literal::Int(*value.inner()),
+        LiteralValue::UInt(value) => Literal::Uint(*value.inner()),
+        LiteralValue::Double(value) => Literal::Double(*value.inner()),
+        LiteralValue::String(value) => Literal::String(value.inner().to_owned()),
+        LiteralValue::Bytes(value) => Literal::Bytes(value.inner().to_vec()),
     }
 }

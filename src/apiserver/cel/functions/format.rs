@@ -107,7 +107,11 @@ fn one(clause: Clause, value: &Value) -> Result<Option<String>, Stop> {
             return Err(Stop::Unknown("how a locale writes infinity".into()));
         }
         ('f', Value::Double(value)) => Some(grouped(&format!("{value:.precision$}"))),
-        ('e', Value::Double(value)) => Some(scientific(&format!("{value:.precision$e}"))),
+        ('e', Value::Double(value)) => {
+            // What says precision is the width in Go.
+            let width = clause.precision.unwrap_or_default();
+            Some(format!("{:>width$}", scientific(&format!("{value:.PRECISION$e}"))))
+        }
         ('b', Value::Bool(value)) => Some(u8::from(*value).to_string()),
         ('b', Value::Int(value)) => Some(signed(*value, |value| format!("{value:b}"))),
         ('b', Value::Uint(value)) => Some(format!("{value:b}")),

@@ -114,6 +114,14 @@ fn translate(pattern: &str) -> Result<String, Stop> {
                 {
                     return Err(fault("invalid or unsupported Perl syntax", &format!("(?{look}")));
                 }
+                if let Some(named) = after.strip_prefix("?P<").or(after.strip_prefix("?<")) {
+                    let name = named.split_once('>').map(|(name, _)| name);
+                    let is_word = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                    if !name.is_some_and(|name| !name.is_empty() && is_word(name)) {
+                        let end = rest.find('>').map_or(rest.len(), |at| at + 1);
+                        return Err(fault("invalid named capture", &rest[..end]));
+                    }
+                }
                 if after.starts_with('?') {
                     let flags: String = after[1..].chars().take_while(|c| !matches!(c, ')' | ':' | '<')).collect();
                     let fine = flags.chars().all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-')) || flags == "P";
