@@ -91,7 +91,7 @@ impl Checker<'_> {
         let mut kind = std::mem::replace(&mut node.kind, Kind::Literal(Literal::Null));
         node.of = match &mut kind {
             Kind::Literal(literal) => literal_type(literal),
-            Kind::TypeName(of) => Type::TypeOf(Some(Box::new(of.clone()))),
+            Kind::TypeName(of) => Type::Meta(Some(Box::new(of.clone()))),
             Kind::Ident(name) => match self.lookup(name) {
                 Some(Found::Variable(of)) => of,
                 Some(Found::Name(of)) => {
@@ -430,8 +430,8 @@ enum Found {
 /// The type of the name of a type; `type` is its own.
 fn type_of_name(of: &Type) -> Type {
     match of {
-        Type::TypeOf(None) => Type::TypeOf(None),
-        of => Type::TypeOf(Some(Box::new(of.clone()))),
+        Type::Meta(None) => Type::Meta(None),
+        of => Type::Meta(Some(Box::new(of.clone()))),
     }
 }
 

@@ -93,7 +93,7 @@ pub(super) fn named_type(name: &str) -> Option<Type> {
         "null_type" => Type::Null,
         "string" => Type::String,
         "google.protobuf.Timestamp" => Type::Timestamp,
-        "type" => return Some(Type::TypeOf(None)),
+        "type" => return Some(Type::Meta(None)),
         "uint" => Type::Uint,
         "optional_type" => Type::optional(param("V")),
         // The libraries of URLs, quantities and the rest do not declare the names of their types.

@@ -227,10 +227,11 @@ impl Evaluation {
             _ => None,
         };
         let nodes: Vec<&Node> = target.into_iter().chain(arguments).collect();
-        if name == "@in" && overload.is_some_and(|overload| overload.id == "in_list") {
-            if let Some(answer) = self.set_membership(nodes[0], nodes[1]) {
-                return answer;
-            }
+        if name == "@in"
+            && overload.is_some_and(|overload| overload.id == "in_list")
+            && let Some(answer) = self.set_membership(nodes[0], nodes[1])
+        {
+            return answer;
         }
         let id = match name {
             "_==_" => "equals",

@@ -32,7 +32,7 @@ use source::Source;
 use syntax::{Kind, Literal, Node};
 use types::Type;
 use value::Object;
-pub use value::Value;
+pub use value::{Map, Value};
 
 /// Longer expressions are not looked at. cel-go's own limit is 100,000 characters.
 const LONGEST: usize = 20_000;
@@ -43,7 +43,7 @@ const TALLEST: usize = 1_000;
 /// For the parser, which is recursive and generous with it.
 const STACK: usize = 256 << 20;
 /// What takes longer is left open.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where an expression stands in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,7 +221,8 @@ fn deepest(expression: &str) -> usize {
     most
 }
 
-/// Runs something on a thread of its own with a large stack, and does not wait for ever.
+/// Runs something on a thread of its own with a large stack, and does not wait for ever. The thread ends by itself: what it
+/// parses is short, and what it evaluates has a limit of cost.
 fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
     let (sender, receiver) = mpsc::channel();
     let started = thread::Builder::new().name("cel".to_owned()).stack_size(STACK).spawn(move || {

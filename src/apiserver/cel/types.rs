@@ -20,7 +20,7 @@ pub(super) enum Type {
     List(Box<Type>),
     Map(Box<Type>, Box<Type>),
     /// `type`, or `type(int)` for the name of a type.
-    TypeOf(Option<Box<Type>>),
+    Meta(Option<Box<Type>>),
     /// A parameter of an overload, or a variable that the checker made.
     Param(String),
     /// `optional_type(int)`, `net.IP`.
@@ -63,7 +63,7 @@ impl Type {
         match self {
             Self::List(element) => vec![element],
             Self::Map(key, value) => vec![key, value],
-            Self::TypeOf(of) => of.iter().map(AsRef::as_ref).collect(),
+            Self::Meta(of) => of.iter().map(AsRef::as_ref).collect(),
             Self::Opaque(_, parameters) => parameters.iter().collect(),
             _ => Vec::new(),
         }
@@ -86,7 +86,7 @@ impl Type {
             Self::Timestamp => "google.protobuf.Timestamp",
             Self::List(_) => "list",
             Self::Map(..) => "map",
-            Self::TypeOf(_) => "type",
+            Self::Meta(_) => "type",
             Self::Param(name) | Self::Opaque(name, _) | Self::Struct(name) => name,
         }
     }
@@ -117,8 +117,8 @@ impl Type {
                 let key = next();
                 Self::map(key, next())
             }
-            "type" if inner.is_empty() => Self::TypeOf(None),
-            "type" => Self::TypeOf(Some(Box::new(next()))),
+            "type" if inner.is_empty() => Self::Meta(None),
+            "type" => Self::Meta(Some(Box::new(next()))),
             _ if name.len() == 1 => Self::Param(name.to_owned()),
             _ => Self::Opaque(name.to_owned(), parameters.collect()),
         }

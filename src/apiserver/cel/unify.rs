@@ -31,7 +31,7 @@ impl Substitutions {
             Type::Param(_) if open_to_dyn => Type::Dyn,
             Type::List(element) => Type::list(self.apply(element, open_to_dyn)),
             Type::Map(key, value) => Type::map(self.apply(key, open_to_dyn), self.apply(value, open_to_dyn)),
-            Type::TypeOf(Some(inner)) => Type::TypeOf(Some(Box::new(self.apply(inner, open_to_dyn)))),
+            Type::Meta(Some(inner)) => Type::Meta(Some(Box::new(self.apply(inner, open_to_dyn)))),
             Type::Opaque(name, parameters) => Type::Opaque(
                 name.clone(),
                 parameters.iter().map(|parameter| self.apply(parameter, open_to_dyn)).collect(),
@@ -84,7 +84,7 @@ impl Substitutions {
             return nullable(one);
         }
         match (one, other) {
-            (Type::TypeOf(_), Type::TypeOf(_)) => true,
+            (Type::Meta(_), Type::Meta(_)) => true,
             (Type::List(_), Type::List(_)) | (Type::Map(..), Type::Map(..)) => {
                 self.all_assignable(one.parameters().into_iter(), other.parameters().into_iter())
             }
@@ -150,7 +150,7 @@ fn says_no_more(one: &Type, other: &Type) -> bool {
         return false;
     }
     match (one, other) {
-        (Type::TypeOf(_), Type::TypeOf(_)) => true,
+        (Type::Meta(_), Type::Meta(_)) => true,
         (Type::List(_), Type::List(_)) | (Type::Map(..), Type::Map(..)) | (Type::Opaque(..), Type::Opaque(..)) => {
             let (first, second) = (one.parameters(), other.parameters());
             one.name() == other.name()

@@ -168,7 +168,7 @@ fn unfit(verb: char, node: &Node) -> Option<&Node> {
                 | Type::Timestamp
                 | Type::Bytes
                 | Type::Duration
-                | Type::TypeOf(_)
+                | Type::Meta(_)
                 | Type::Null
         ),
         _ => false,

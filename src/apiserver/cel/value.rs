@@ -167,7 +167,7 @@ impl Value {
         size as u64
     }
 
-    /// `==` between two values; `None` where Go's is an error, which no operator shows.
+    /// `==` between two values. Where Go's is an error, no operator shows it: it is false.
     pub(super) fn equals(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,

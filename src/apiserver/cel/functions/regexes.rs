@@ -122,8 +122,8 @@ fn translate(pattern: &str) -> Result<String, Stop> {
                         return Err(fault("invalid named capture", &rest[..end]));
                     }
                 }
-                if after.starts_with('?') {
-                    let flags: String = after[1..].chars().take_while(|c| !matches!(c, ')' | ':' | '<')).collect();
+                if let Some(group) = after.strip_prefix('?') {
+                    let flags: String = group.chars().take_while(|c| !matches!(c, ')' | ':' | '<')).collect();
                     let fine = flags.chars().all(|c| matches!(c, 'i' | 'm' | 's' | 'U' | '-')) || flags == "P";
                     if !fine {
                         return Err(unknown());
