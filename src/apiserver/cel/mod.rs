@@ -3,7 +3,8 @@
 //! The grammar is the `cel` crate's, which is cel-go's. What comes after it is ours, because the server refuses at
 //! start what has the wrong type, and because its own words are what the user sees: macros ([`macros`]), type checker
 //! ([`check`], [`unify`]), the looks at literals ([`validate`]) and the evaluator with its costs ([`evaluate`]). The
-//! truth is k8s.io/apiserver pkg/authentication/cel; testdata/cel/cases.json holds what it said.
+//! truth is k8s.io/apiserver pkg/authentication/cel; testdata/cel/cases.json holds what it said. Releases 1.34, 1.35 and 1.36
+//! have the same environment and the same cel-go (0.26.0); older ones lack some functions.
 //!
 //! Where this model does not know what the server would do, it says so ([`Fault::Undecided`]).
 
