@@ -31,6 +31,7 @@ fn realms() -> Vec<Realm> {
         entry
     };
     let plain = || entry(json!({ "username": claim("sub", "oidc:"), "groups": claim("groups", "oidc:") }));
+    let cel = |username: Value, groups: Value| entry(json!({ "username": username, "groups": groups }));
     let several = json!({ "issuer": { "audiences": ["kubernetes", "second"], "audienceMatchPolicy": "MatchAny" },
         "claimMappings": { "username": claim("sub", "") } });
     let required = json!([{ "claim": "hd", "requiredValue": "example.com" }]);
@@ -50,6 +51,49 @@ fn realms() -> Vec<Realm> {
             "dotted",
             entry(json!({ "username": claim("sub", "-"), "groups": claim("realm_access.roles", "-") })),
             false,
+        ),
+        realm(
+            "cel",
+            cel(json!({ "expression": "'u:' + claims.sub" }), json!({ "expression": "claims.groups" })),
+            false,
+        ),
+        realm(
+            "cel-email",
+            with(
+                cel(
+                    json!({ "expression": "claims.email" }),
+                    json!({ "expression": "claims.realm_access.roles.map(r, 'r:' + r)" }),
+                ),
+                "claimValidationRules",
+                json!([{ "expression": "claims.email_verified == true", "message": "verify your mail address" }]),
+            ),
+            false,
+        ),
+        realm(
+            "cel-extra",
+            with(
+                json!({ "issuer": { "audiences": ["kubernetes"] }, "claimMappings": {
+            "username": { "expression": "claims.?preferred_username.orValue('nobody')" }, "uid": { "expression": "claims.uid" },
+            "groups": { "expression": "claims.scope.split(' ').map(s, 's:' + s)" },
+            "extra": [{ "key": "example.com/tenant", "valueExpression": "claims.tenant" },
+                { "key": "example.com/level", "valueExpression": "string(claims.level)" }] } }),
+                "userValidationRules",
+                json!([{ "expression": "!user.username.startsWith('system:')", "message": "reserved name" },
+                { "expression": "user.groups.all(g, !g.startsWith('system:'))" },
+                { "expression": "user.extra['example.com/level'][0] != '9'", "message": "too high" }]),
+            ),
+            false,
+        ),
+        realm(
+            "cel-rules",
+            with(
+                plain(),
+                "claimValidationRules",
+                json!([{ "expression": "claims.hd == 'example.com'", "message": "wrong domain" },
+            { "expression": "claims.exp - claims.iat <= 172800.0" }, { "expression": "dyn(claims.groups).exists(g, g == 'ops')", "message": "ops only" },
+            { "claim": "tenant", "requiredValue": "blue" }]),
+            ),
+            true,
         ),
         realm("nokeys", plain(), false),
         realm("down", plain(), false),
