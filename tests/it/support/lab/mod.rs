@@ -7,6 +7,7 @@
 
 pub mod apiserver;
 pub mod http;
+pub mod issuer;
 pub mod keycloak;
 pub mod nginx;
 pub mod pki;
