@@ -115,7 +115,7 @@ texts! {
     /// The Secret of a legacy token holds another token.
     LEGACY_TOKEN_DIFFERS = "legacy-token-differs", r"Token does not match server's copy";
     /// The Secret of a legacy token was unused for long and is marked.
-    LEGACY_TOKEN_MARKED = "legacy-token-marked", r"the token in secret (?P<namespace>[^/\s]+)/(?P<secret>\S+) for service account \S+ has been marked invalid";
+    LEGACY_TOKEN_MARKED = "legacy-token-marked", r"the token in secret (?P<namespace>[^/\s]+)/(?P<secret>\S+) \S+ service account \S+ has been marked invalid";
     /// A legacy token lacks a claim.
     LEGACY_TOKEN_CLAIM = "legacy-token-claim", r"(?P<claim>sub|namespace|secretName|serviceAccountName|serviceAccountUID) claim is (?:missing|invalid)";
     /// Nobody recognised the token, and nobody said more.

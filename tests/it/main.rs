@@ -11,3 +11,4 @@ mod registry;
 mod replay;
 mod secrets;
 mod support;
+mod tokens;

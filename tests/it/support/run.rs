@@ -100,6 +100,15 @@ pub fn expect_fault(name: &str, run: &Run, codes: &[&str]) {
     record(name, run, codes);
 }
 
+/// Checks a warning: exit code 0 and somebody signed in, this code first and these after it.
+pub fn expect_warning(name: &str, run: &Run, codes: &[&str]) {
+    let found = run.codes();
+    assert_eq!(found, codes, "{name}: {}", run.stdout);
+    assert_eq!(run.report["verdict"], "healthy", "{name}: {}", run.stdout);
+    assert_eq!(run.code, 0, "{name}");
+    record(name, run, codes);
+}
+
 /// Checks a healthy twin: exit code 0, no finding.
 pub fn expect_healthy(name: &str, run: &Run) {
     assert_eq!(run.codes(), Vec::<String>::new(), "{name}: {}", run.stdout);
