@@ -102,7 +102,7 @@ texts! {
     SERVICE_ACCOUNT_SIGNATURE = "service-account-signature", r"(?:go-jose|square)/go-jose: error in cryptographic primitive";
     /// The service account of a token is not there.
     SERVICE_ACCOUNT_MISSING = "service-account-missing", r#"serviceaccounts "(?P<name>[^"]+)" not found"#;
-    /// The service account of a token was deleted and its name is still taken (not seen: a finalizer must hold it for a minute).
+    /// The service account of a token was deleted and its name is still taken by a finalizer.
     SERVICE_ACCOUNT_DELETED = "service-account-deleted", r"(?:service account|ServiceAccount) (?P<namespace>[^/\s]+)/(?P<name>\S+) has been deleted";
     /// The service account was made anew after the token.
     SERVICE_ACCOUNT_UID = "service-account-uid", r"(?:service account|ServiceAccount) UID \((?P<expected>[^)]*)\) does not match claim \((?P<got>[^)]*)\)";
@@ -300,6 +300,38 @@ mod tests {
             names("[invalid bearer token, service account token has expired]").contains(&"service-account-expired")
         );
         assert!(!names("[invalid bearer token, service account token has expired]").contains(&"nobody-claimed"));
+    }
+
+    #[test]
+    fn words_about_service_accounts_are_told_apart() {
+        for (line, name) in [
+            ("invalid signature, no keys found", "service-account-key-unknown"),
+            ("square/go-jose: error in cryptographic primitive", "service-account-signature"),
+            (r#"serviceaccounts "x" not found"#, "service-account-missing"),
+            ("service account ci/closing has been deleted", "service-account-deleted"),
+            ("service account UID (a) does not match claim (b)", "service-account-uid"),
+            ("ServiceAccount UID (a) does not match claim (b)", "service-account-uid"),
+            ("pod UID (a) does not match service account pod ref claim (b)", "service-account-bound-uid"),
+            ("service account token has been invalidated", "service-account-invalidated"),
+            ("Token has been invalidated", "legacy-token-invalidated"),
+            ("secretName claim is missing", "legacy-token-claim"),
+        ] {
+            assert_eq!(names(&format!("[invalid bearer token, {line}]")), [name], "{line}");
+        }
+    }
+
+    #[test]
+    fn rules_and_required_claims_keep_their_fields() {
+        let found = recognise(
+            r#"E1125 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: error evaluating claim validation expression: validation expression 'claims.hd == \"a\"' failed: must be a]""#,
+        );
+        assert_eq!(found[0].text, &CLAIM_RULE);
+        assert_eq!(found[0].fields["expression"], "claims.hd == \"a\"");
+        assert_eq!(found[0].fields["message"], "must be a");
+        let found =
+            recognise("[invalid bearer token, oidc: required claim hd value does not match. Got = b c, want = a]");
+        assert_eq!(found[0].text, &REQUIRED_CLAIM_DIFFERS);
+        assert_eq!((found[0].fields["got"].as_str(), found[0].fields["expected"].as_str()), ("b c", "a"));
     }
 
     #[test]

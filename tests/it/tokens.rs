@@ -253,7 +253,7 @@ fn rules_of_an_authentication_configuration() {
         lab,
         Options::default().authentication_config(format!(
             "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer:\n    url: {}\n    audiences: [kubernetes]\n    certificateAuthority: |\n        {authority}\n  \
-             claimMappings:\n    username: {{ claim: email, prefix: 'oidc:' }}\n    groups: {{ claim: groups, prefix: 'oidc:' }}\n  \
+             claimMappings:\n    username: {{ claim: email, prefix: 'oidc:' }}\n    groups:\n      expression: 'dyn(claims.groups).map(group, \"oidc:\" + group.name)'\n  \
              claimValidationRules:\n  - expression: 'claims.hd == \"example.com\"'\n    message: 'the hosted domain must be example.com'\n  \
              userValidationRules:\n  - expression: '!user.username.startsWith(\"oidc:system\")'\n    message: 'names must not begin with system'\n",
             idp.url
@@ -261,13 +261,15 @@ fn rules_of_an_authentication_configuration() {
     );
     server.create_reader_role();
     server.grant_reader("Group", "backend-reads", "oidc:backend");
-    let good = idp.token(json!({ "hd": "example.com" }));
+    // Groups as objects, taken apart by the expression that groups-claim-wrong-type gives as its fix.
+    let groups = json!([{ "id": 1, "name": "backend" }]);
+    let good = idp.token(json!({ "hd": "example.com", "groups": groups }));
     wait_accepted(&server, &good);
     expect_healthy("claim-validation", &reviewed(&server, &good));
     for (name, changes) in [
-        ("claim-validation-failed", json!({ "hd": "umbrella.example" })),
-        ("claim-validation-failed-no-key", json!({})),
-        ("user-validation-failed", json!({ "hd": "example.com", "email": "system@example.com" })),
+        ("claim-validation-failed", json!({ "hd": "umbrella.example", "groups": groups })),
+        ("claim-validation-failed-no-key", json!({ "groups": groups })),
+        ("user-validation-failed", json!({ "hd": "example.com", "email": "system@example.com", "groups": groups })),
     ] {
         certain(name, &reviewed(&server, &idp.token(changes)), "claim-validation-failed");
     }
@@ -330,6 +332,9 @@ fn tokens_of_service_accounts() {
     let run = doctor(&kubeconfig(&server, &expired), &[]);
     certain("service-account-token-expired-bare", &run, "service-account-token-expired");
 
+    let later = forged(&good, &key, json!({ "nbf": now() + 900 }));
+    certain("service-account-token-not-yet-valid", &reviewed(&server, &later), "token-not-yet-valid");
+
     let vault = requested(&server, "shop", "reporter", json!({ "audiences": ["vault"], "expirationSeconds": 3600 }));
     certain("service-account-audience-mismatch", &reviewed(&server, &vault), "service-account-audience-mismatch");
     let flags = scratch("flags").join("flags");
@@ -350,8 +355,8 @@ fn tokens_of_service_accounts() {
     assert_eq!(bare.codes(), ["credential-rejected"], "{}", bare.stdout);
 
     // Bound to a Secret that goes; then the account itself goes, and comes back as another one.
-    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "lease" } });
-    let secret = server.create("/api/v1/namespaces/shop/secrets", &secret);
+    let lease = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "lease" } });
+    let secret = server.create("/api/v1/namespaces/shop/secrets", &lease);
     let reference = json!({ "kind": "Secret", "apiVersion": "v1", "name": "lease", "uid": secret["metadata"]["uid"] });
     let bound = requested(&server, "shop", "reporter", json!({ "boundObjectRef": reference }));
     wait_accepted(&server, &bound);
@@ -359,6 +364,8 @@ fn tokens_of_service_accounts() {
     // The success of a token is remembered for 10 s.
     std::thread::sleep(Duration::from_secs(11));
     certain("service-account-token-revoked", &reviewed(&server, &bound), "service-account-token-revoked");
+    server.create("/api/v1/namespaces/shop/secrets", &lease);
+    certain("service-account-bound-recreated", &reviewed(&server, &bound), "service-account-token-revoked");
     delete(&server, "/api/v1/namespaces/shop/serviceaccounts/reporter");
     std::thread::sleep(Duration::from_secs(11));
     certain("service-account-deleted", &reviewed(&server, &good), "service-account-token-revoked");
@@ -401,6 +408,10 @@ fn legacy_tokens(server: &ApiServer, key: &Key) {
     store("marked-token", &marked, json!({ "kubernetes.io/legacy-token-invalid-since": "2026-01-01" }));
     let run = reviewed(server, &marked);
     certain("service-account-legacy-token-marked", &run, code);
+    let (_, claims) = parts(&token);
+    let claims = change(claims, json!({ "kubernetes.io/serviceaccount/secret.name": null }));
+    let nameless = key.token("RS256", &header.to_string(), &claims.to_string());
+    certain("service-account-legacy-token-claim", &reviewed(server, &nameless), code);
     let differs = legacy("other-token");
     store("other-token", &token, json!({}));
     certain("service-account-legacy-token-differs", &reviewed(server, &differs), code);

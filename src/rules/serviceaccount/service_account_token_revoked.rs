@@ -43,19 +43,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             && case.claim("kubernetes.io").is_some_and(|claim| {
                 ["pod", "secret", "node"].iter().any(|kind| claim.pointer(&format!("/{kind}/uid")).and_then(|uid| uid.as_str()) == Some(got))
             });
-    let (what, mut finding_step) = match (&bound, account_gone) {
+    let (what, step) = match (&bound, account_gone) {
         (_, true) => (
             format!("service account {name:?} of namespace {namespace}"),
-            Some(Step::command("If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead", format!("kubectl create serviceaccount {name} -n {namespace}"))),
+            Step::command(
+                "If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead",
+                format!("kubectl create serviceaccount {name} -n {namespace}"),
+            ),
         ),
-        (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), None),
-        (None, false) => ("object that the token is bound to".to_owned(), None),
+        (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renewal(case)),
+        (None, false) => ("object that the token is bound to".to_owned(), renewal(case)),
     };
+    let other = if got.is_empty() { "does not exist any more" } else { "is another one of the same name by now" };
     let mut finding = RULE.finding(
         word.confidence(fits),
-        format!("The {what} does not exist any more (or is another one of the same name), so the API server refuses the token, whatever its exp says."),
+        format!("The {what} {other}, so the API server refuses the token, whatever its exp says."),
         word.cite(),
-        finding_step.take().unwrap_or_else(|| renewal(case)),
+        step,
     );
     if account_gone {
         finding = finding.step(renewal(case));

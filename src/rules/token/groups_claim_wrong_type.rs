@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .titled(format!("The groups claim {claim:?} is neither a text nor a list of texts"))
         .step(Step::manifest(
             "Or, with an AuthenticationConfiguration, take the names out of what is there",
-            format!("claimMappings:\n  groups:\n    expression: 'dyn(claims.{claim}).map(group, group.name)'\n"),
+            format!("claimMappings:\n  groups:\n    expression: 'dyn(claims.{claim}).map(group, \"oidc:\" + group.name)'\n"),
         ))
         .cite(word.cite())
         .cite_if(case.rejected()),

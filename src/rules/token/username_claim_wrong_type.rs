@@ -28,11 +28,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             word.confidence(true),
-            format!("The claim {claim:?} of the token is a JSON {kind} ({value}); the API server takes a text only."),
+            format!("The claim {claim:?} of the token is {value}, of the JSON type {kind}; the API server takes a text only."),
             seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {value}")),
             Step::text(format!("In the identity provider, map {claim:?} as a text (Keycloak: the mapper's Claim JSON Type: String, Multivalued: off), and log in again.")),
         )
-        .titled(format!("The claim {claim:?}, which must be a text, is a {kind}"));
+        .titled(format!("The claim {claim:?} must be a text, and has the JSON type {kind}"));
     if word.text == &message::USERNAME_CLAIM_TYPE {
         finding = finding.step(Step::manifest(
             "Or configure a claim that is a text, and restart the API server (the users' names change)",
