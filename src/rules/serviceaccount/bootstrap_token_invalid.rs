@@ -22,7 +22,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(token) = case.token().filter(|token| token.kind == TokenKind::Bootstrap) else { return Vec::new() };
+    // White space around it is another fault.
+    let Some(token) = case.token().filter(|token| token.kind == TokenKind::Bootstrap && token.problems.is_empty()) else {
+        return Vec::new();
+    };
     let Some(rejected) = case.rejected() else { return Vec::new() };
     let word = case.reviewed_as(&message::NOBODY_CLAIMED);
     let off = case.configuration.as_ref().filter(|(configuration, _)| configuration.complete && !configuration.bootstrap_tokens);

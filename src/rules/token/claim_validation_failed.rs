@@ -1,6 +1,7 @@
 //! A rule of the API server's own refuses the token.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(word) = case.reason(RULE.recognises) else { return Vec::new() };
     // A log's rule may have refused somebody else's token; only an issuer's tokens are judged by rules at all.
-    if case.token().is_none() || case.is_service_account() {
+    if case.token().is_none_or(|token| token.kind != TokenKind::Jwt) {
         return Vec::new();
     }
     let expression = clip(word.field("expression"), 200);

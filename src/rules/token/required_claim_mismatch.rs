@@ -2,6 +2,7 @@
 
 use super::username_claim_wrong_type::pointer;
 use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
 
@@ -22,6 +23,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.token().is_none_or(|token| token.kind != TokenKind::Jwt) {
+        return Vec::new();
+    }
     let Some(word) = case.reason(RULE.recognises) else { return Vec::new() };
     let claim = word.field("claim");
     let value = case.claim(claim);
