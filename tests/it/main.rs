@@ -13,3 +13,4 @@ mod registry;
 mod replay;
 mod secrets;
 mod support;
+mod tokens;
