@@ -85,6 +85,9 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
         for error in &configuration.errors {
             block(out, width, "  ", "  ", &plain(error))?;
         }
+        for place in &configuration.places {
+            writeln!(out, "  {} line {}: {}", plain(&place.file), place.line, plain(&place.field))?;
+        }
     }
     match &report.judgement {
         Some(JudgementView::Accepted { user: view, .. }) => {
@@ -156,6 +159,9 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
         writeln!(out, "\n### kube-apiserver would not start with this configuration\n")?;
         for error in &configuration.errors {
             writeln!(out, "- {}", cell(error))?;
+        }
+        for place in &configuration.places {
+            writeln!(out, "- {} line {}: {}", cell(&place.file), place.line, cell(&place.field))?;
         }
     }
     match &report.judgement {

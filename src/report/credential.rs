@@ -196,4 +196,19 @@ pub struct ConfigurationView {
     pub valid: bool,
     /// Its words why not.
     pub errors: Vec<String>,
+    /// Where the fields stand that it names, as far as they stand in a file.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<ConfigurationPlace>,
+}
+
+/// A field of a configuration file.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigurationPlace {
+    /// Its path, such as `jwt[0].issuer.url`.
+    pub field: String,
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
 }

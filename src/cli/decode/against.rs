@@ -9,6 +9,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use super::places;
 use crate::apiserver::authn::bearer::{self, Authorization, Subprotocol};
 use crate::apiserver::authn::{
     Judgement, Keys, Objects, Peer, Presented, Request, TokenFile, World, judge_request, judge_token_in,
@@ -20,6 +21,7 @@ use crate::credential::{public_keys, signature, token};
 use crate::evidence::apiserver::Flags;
 use crate::evidence::credential::TokenFacts;
 use crate::evidence::tls::{ChainVerdict, PeerFacts};
+use crate::report::credential::ConfigurationPlace;
 use crate::secret::Secret;
 
 /// The flags of kube-apiserver that decide about a credential, by their own names.
@@ -141,7 +143,20 @@ pub(super) struct Server {
 }
 
 /// The server, or why it would not start; nothing where nothing was asked.
-pub(super) type Against = Option<Result<Server, Vec<String>>>;
+pub(super) type Against = Option<Result<Server, Refusal>>;
+
+/// Why a server would not start.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Refusal {
+    /// Its words.
+    pub(super) errors: Vec<String>,
+    /// Where the fields stand that they name.
+    pub(super) places: Vec<ConfigurationPlace>,
+}
+
+fn refused(errors: Vec<String>) -> Against {
+    Some(Err(Refusal { errors, places: Vec::new() }))
+}
 
 /// Reads the configuration: the file's flags, over them the command line's, and the files that these name.
 ///
@@ -159,11 +174,15 @@ pub(super) fn read(
     let unreadable = |flag: &str, path: &Path, error: &dyn std::fmt::Display| {
         Error::plain(format!("{flag} {}: {error}", path.display()))
     };
+    // The AuthenticationConfiguration's name and text, for the lines of its faults.
+    let mut document = None;
     let mut flags = match file {
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| unreadable("--against", path, &error))?;
-            parse_flags_text(&text, &path.display().to_string())
-                .map_err(|error| unreadable("--against", path, &error))?
+            let flags = parse_flags_text(&text, &path.display().to_string())
+                .map_err(|error| unreadable("--against", path, &error))?;
+            document = flags.authentication_configuration.is_some().then(|| (path.display().to_string(), text));
+            flags
         }
         None => Flags { source: "the command line".to_owned(), complete: true, ..Flags::default() },
     };
@@ -194,14 +213,19 @@ pub(super) fn read(
         && let Some(name) = named(&flags, "authentication-config")
         && let Some(bytes) = content("authentication-config", &name)?
     {
-        match parse_flags_text(&String::from_utf8_lossy(&bytes), &name) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        match parse_flags_text(&text, &name) {
             Ok(inner) => flags.authentication_configuration = inner.authentication_configuration,
-            Err(error) => return Ok(Some(Err(vec![error]))),
+            Err(error) => return Ok(refused(vec![error])),
         }
+        document = Some((name, text));
     }
     let mut configuration = match from_flags(&flags) {
         Ok(configuration) => configuration,
-        Err(errors) => return Ok(Some(Err(errors))),
+        Err(errors) => {
+            let places = document.map(|(name, text)| places::find(&errors, &name, &text)).unwrap_or_default();
+            return Ok(Some(Err(Refusal { errors, places })));
+        }
     };
     configuration.version = version.or(configuration.version);
 
@@ -211,7 +235,7 @@ pub(super) fn read(
     {
         match TokenFile::parse(&String::from_utf8_lossy(&bytes), &name) {
             Ok(file) => token_file = Some(file),
-            Err(error) => return Ok(Some(Err(vec![error]))),
+            Err(error) => return Ok(refused(vec![error])),
         }
     }
     let bundle = |flag: &str| -> Result<Option<Pool>, Error> {
@@ -224,7 +248,7 @@ pub(super) fn read(
     for name in flags.flags.get("service-account-key-file").into_iter().flatten() {
         match content("service-account-key-file", name)?.map(|bytes| public_keys::key_set_from_pem(&bytes)) {
             Some(Ok(set)) => keys.extend(set["keys"].as_array().cloned().unwrap_or_default()),
-            Some(Err(error)) => return Ok(Some(Err(vec![error]))),
+            Some(Err(error)) => return Ok(refused(vec![error])),
             None => all_read = false,
         }
     }

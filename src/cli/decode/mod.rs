@@ -3,13 +3,14 @@
 mod against;
 mod findings;
 mod input;
+mod places;
 mod verify;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use self::against::{Against, Bearer, RawRequest, Server, ServerFlags};
+use self::against::{Against, Bearer, RawRequest, Refusal, Server, ServerFlags};
 use self::input::Found;
 use super::flags::{ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, note};
@@ -163,8 +164,9 @@ fn damaged(facts: &TokenFacts) -> bool {
     facts.claims.is_none() && jwt || facts.kind == TokenKind::Opaque && !facts.problems.is_empty()
 }
 
-fn configuration_view(server: &Result<Server, Vec<String>>) -> ConfigurationView {
-    ConfigurationView { valid: server.is_ok(), errors: server.as_ref().err().cloned().unwrap_or_default() }
+fn configuration_view(server: &Result<Server, Refusal>) -> ConfigurationView {
+    let Refusal { errors, places } = server.as_ref().err().cloned().unwrap_or_default();
+    ConfigurationView { valid: server.is_ok(), errors, places }
 }
 
 fn token_report(
@@ -172,7 +174,7 @@ fn token_report(
     origin: String,
     now: Timestamp,
     arguments: &DecodeArgs,
-    server: Option<&Result<Server, Vec<String>>>,
+    server: Option<&Result<Server, Refusal>>,
     verification: Option<Verification>,
 ) -> CredentialReport {
     let times = token::times(facts);
@@ -247,7 +249,7 @@ fn request_report(
     arguments: &DecodeArgs,
     request: &RawRequest,
     tokens: [Option<Secret>; 2],
-    server: Result<Server, Vec<String>>,
+    server: Result<Server, Refusal>,
     now: Timestamp,
     scrubber: &Scrubber,
 ) -> Result<(CredentialReport, u8), Error> {

@@ -4,6 +4,7 @@
 //! the recorded test compares the model with that where there is no server.
 
 mod accounts;
+mod configurations;
 mod jwt;
 mod requests;
 mod tokens;

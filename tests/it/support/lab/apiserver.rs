@@ -114,6 +114,26 @@ impl ApiServer {
         panic!("kube-apiserver found its port taken four times")
     }
 
+    /// The log of a server that does not come up (empty if it does), and the path of its AuthenticationConfiguration.
+    pub fn refusal(lab: &Lab, options: Options) -> (String, String) {
+        let dir = lab.dir("refused");
+        let arguments = arguments(lab, &dir, free_port(), &options);
+        let log = dir.join("apiserver.log");
+        let mut process =
+            Lifeline::apiserver(&lab.binary_of(options.release), &arguments, &log).expect("the lab binary");
+        let refused = wait_for(Duration::from_secs(60), || {
+            if process.has_ended() {
+                return Some(true);
+            }
+            process.log().contains("Serving securely").then_some(false)
+        });
+        process.stop();
+        let _ = fs::remove_dir_all(dir.join("etcd"));
+        let file = arguments.iter().find_map(|flag| flag.strip_prefix("--authentication-config="));
+        let log = if refused == Some(true) { process.log() } else { String::new() };
+        (log, file.unwrap_or_default().to_owned())
+    }
+
     /// Stops the server and keeps its data.
     pub fn stop(&mut self) {
         self.process = None;
