@@ -40,7 +40,7 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
         let text = text.trim_end();
         for found in message::recognise(text) {
             // One group a text and its telling fields, so that 403 and 502 of one issuer stay apart.
-            let key = ["status", "url", "expected", "got", "claim"]
+            let key = ["status", "url", "expected", "got", "claim", "serial", "name", "step"]
                 .iter()
                 .filter_map(|name| found.fields.get(*name))
                 .cloned()

@@ -21,13 +21,15 @@ pub struct Options {
     pub flags: Vec<String>,
     /// Text of an AuthenticationConfiguration; not together with `--oidc-*`.
     pub authentication_config: Option<String>,
+    /// Environment variables of the server, such as `HTTPS_PROXY`.
+    pub env: Vec<(String, String)>,
     /// Whether every request is written to the audit log (level Metadata); on by default.
     pub audit: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flags: Vec::new(), authentication_config: None, audit: true }
+        Self { flags: Vec::new(), authentication_config: None, env: Vec::new(), audit: true }
     }
 }
 
@@ -55,6 +57,12 @@ impl Options {
         self
     }
 
+    /// An environment variable of the server.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
     /// No audit log, for measurements.
     pub fn without_audit(mut self) -> Self {
         self.audit = false;
@@ -67,6 +75,7 @@ pub struct ApiServer {
     port: u16,
     dir: PathBuf,
     arguments: Vec<String>,
+    env: Vec<(String, String)>,
     process: Option<Lifeline>,
     lab: PathBuf,
     ca: PathBuf,
@@ -78,18 +87,7 @@ pub struct ApiServer {
 impl ApiServer {
     /// Starts a server and waits until `/readyz` says ok (about 3 s).
     pub fn start(lab: &Lab, options: Options) -> Self {
-        let dir = lab.dir("apiserver");
-        let mut server = Self {
-            port: 0,
-            arguments: Vec::new(),
-            process: None,
-            lab: lab.binary().to_owned(),
-            ca: lab.pki.ca.cert.clone(),
-            admin: lab.pki.admin.clone(),
-            client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
-            anonymous: Client::new(&lab.pki.ca.cert, None),
-            dir,
-        };
+        let mut server = Self::prepare(lab, &options);
         for _ in 0..4 {
             server.port = free_port();
             server.arguments = arguments(lab, &server.dir, server.port, &options);
@@ -103,6 +101,31 @@ impl ApiServer {
             }
         }
         panic!("kube-apiserver found its port taken four times")
+    }
+
+    /// Starts a server that refuses its configuration, and returns when it has ended; its log is there.
+    pub fn start_into_failure(lab: &Lab, options: Options) -> Self {
+        let mut server = Self::prepare(lab, &options);
+        server.port = free_port();
+        server.arguments = arguments(lab, &server.dir, server.port, &options);
+        assert!(server.launch().is_err(), "kube-apiserver started");
+        server
+    }
+
+    fn prepare(lab: &Lab, options: &Options) -> Self {
+        let dir = lab.dir("apiserver");
+        Self {
+            port: 0,
+            arguments: Vec::new(),
+            env: options.env.clone(),
+            process: None,
+            lab: lab.binary().to_owned(),
+            ca: lab.pki.ca.cert.clone(),
+            admin: lab.pki.admin.clone(),
+            client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
+            anonymous: Client::new(&lab.pki.ca.cert, None),
+            dir,
+        }
     }
 
     /// Stops the server and keeps its data.
@@ -126,7 +149,7 @@ impl ApiServer {
     }
 
     fn launch(&mut self) -> Result<(), String> {
-        let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.log_path());
+        let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.env, &self.log_path());
         let mut process = started.expect("the lab binary starts");
         let url = format!("{}/readyz", self.url());
         let ready = wait_for(Duration::from_secs(90), || {
