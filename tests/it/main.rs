@@ -2,9 +2,11 @@
 
 mod architecture;
 mod bench;
+mod certificates;
 mod decode;
 mod docs;
 mod incidents;
+mod issuers;
 mod lab;
 mod loopback;
 mod registry;

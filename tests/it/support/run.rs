@@ -108,6 +108,18 @@ pub fn expect_healthy(name: &str, run: &Run) {
     record(name, run, &[]);
 }
 
+/// Checks a warning: exit code 0, this code first and these after it, and no error among them.
+pub fn expect_warning(name: &str, run: &Run, codes: &[&str]) {
+    let found = run.codes();
+    assert_eq!(found.first().map(String::as_str), codes.first().copied(), "{name}: {}", run.stdout);
+    for code in codes {
+        assert!(found.iter().any(|other| other == code), "{name}: {code} is missing in {found:?}");
+    }
+    assert!(run.findings().iter().all(|finding| finding["severity"] != "error"), "{name}: {}", run.stdout);
+    assert_eq!(run.code, 0, "{name}: {}", run.stdout);
+    record(name, run, codes);
+}
+
 fn record(name: &str, run: &Run, codes: &[&str]) {
     if std::env::var_os("KACCESS_RECORD").is_none() {
         return;

@@ -148,6 +148,12 @@ impl ApiServer {
         self.restart();
     }
 
+    /// Restarts without the flags that begin so.
+    pub fn restart_without(&mut self, begin: &str) {
+        self.arguments.retain(|argument| !argument.starts_with(begin));
+        self.restart();
+    }
+
     fn launch(&mut self) -> Result<(), String> {
         let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.env, &self.log_path());
         let mut process = started.expect("the lab binary starts");

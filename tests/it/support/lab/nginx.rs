@@ -195,6 +195,12 @@ impl Nginx {
     /// The same with a second server that shows another certificate; returns its port.
     pub fn set_certificate(&mut self, identity: &super::pki::Identity, locations: &str) -> u16 {
         let port = free_port();
+        self.set_certificate_on(port, identity, locations);
+        port
+    }
+
+    /// The same on a port that is already this second server's.
+    pub fn set_certificate_on(&mut self, port: u16, identity: &super::pki::Identity, locations: &str) {
         let text = format!(
             "server {{ listen 127.0.0.1:{port} ssl; server_name localhost; ssl_certificate {}; ssl_certificate_key {};\n{locations}}}\n",
             identity.cert.display(),
@@ -203,7 +209,6 @@ impl Nginx {
         fs::write(self.dir.join("extra.conf"), text).expect("nginx configuration");
         let rule = read_log(&self.dir.join("rule.conf"));
         self.set_locations(&rule);
-        port
     }
 
     /// The generation of the configuration that answers now, and the process that answers.

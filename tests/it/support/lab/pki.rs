@@ -62,7 +62,7 @@ impl Pki {
         Self {
             server: ca.sign_server("server", &["localhost", "127.0.0.1"]),
             admin: ca.sign_client("admin", "lab-admin", &["system:masters"]),
-            client: ca.sign_client_for("jane", "jane", &["backend"], 364),
+            client: ca.sign_client_between("jane", "jane", &["backend"], (-1, 364)),
             expired_client: ca.sign_client_until("jane-expired", "jane", &["backend"], 2021),
             foreign_client: unrelated.sign_client("jane-foreign", "jane", &["backend"]),
             front_proxy: front_proxy_ca.sign_client("front-proxy-client", "front-proxy-client", &[]),
@@ -72,6 +72,14 @@ impl Pki {
             service_account_key,
         }
     }
+}
+
+/// A time this many days from now, the past being negative.
+macro_rules! in_days {
+    ($days:expr) => {{
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(now.checked_add_signed($days * 24 * 60 * 60).expect("a time"))
+    }};
 }
 
 /// Ends late enough for every test and, with UTCTime, early enough for every parser.
@@ -111,13 +119,19 @@ impl Authority {
         self.sign(file, params)
     }
 
-    /// The same, from yesterday on and for this many days from now.
-    pub fn sign_client_for(&self, file: &str, user: &str, groups: &[&str], days: u64) -> Identity {
+    /// The same, of any validity: whole days from now, the first one may be negative.
+    pub fn sign_client_between(&self, file: &str, user: &str, groups: &[&str], days: (i64, i64)) -> Identity {
         let mut params = params(user, groups, LAST_YEAR);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
-        let day = 24 * 60 * 60;
-        params.not_before = date_time_ymd(1970, 1, 1) + Duration::from_secs(now - day);
-        params.not_after = date_time_ymd(1970, 1, 1) + Duration::from_secs(now + days * day);
+        (params.not_before, params.not_after) = (in_days!(days.0), in_days!(days.1));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(file, params)
+    }
+
+    /// A client certificate with an organisational unit instead of an organisation, of one year.
+    pub fn sign_unit(&self, file: &str, user: &str, unit: &str) -> Identity {
+        let mut params = params(user, &[], LAST_YEAR);
+        params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+        (params.not_before, params.not_after) = (in_days!(-1), in_days!(364));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(file, params)
     }
@@ -136,12 +150,7 @@ impl Authority {
         let named: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         params.subject_alt_names = CertificateParams::new(named).expect("server names").subject_alt_names;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
-        let at = |days: i64| {
-            let seconds = now.checked_add_signed(days * 24 * 60 * 60).expect("a time");
-            date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds)
-        };
-        (params.not_before, params.not_after) = (at(days.0), at(days.1));
+        (params.not_before, params.not_after) = (in_days!(days.0), in_days!(days.1));
         self.sign(file, params)
     }
 
