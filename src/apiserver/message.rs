@@ -85,12 +85,12 @@ texts! {
     KUBELET_UNREACHABLE = "kubelet-unreachable", r#"(?:Get|Post) "?(?P<url>https://[^"\s]+/(?:containerLogs|exec|attach|portForward|run|stats|metrics|logs|pods|configz)[^"\s]*)"?: (?P<error>[^\n]+)"#;
     /// The same for streams (exec, attach, port-forward).
     KUBELET_DIAL = "kubelet-dial", r"error dialing backend: (?P<error>[^\n]+)";
-    /// An aggregated API has no answer, as the API server's availability controller logs it.
+    /// An aggregated API has no answer, as the API server's availability controller logs it (by the source, not seen).
     AGGREGATED_LOGGED = "aggregated-api-logged", r#"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+) failed with: (?P<error>[^\n]+)"#;
     /// The same, as kubectl tells it of one request.
     AGGREGATED_REQUEST = "aggregated-api-request", r"the server is currently unable to handle the request \((?P<verb>\w+) (?P<resource>[a-z0-9]+)\.(?P<group>[a-z0-9-]+\.[a-z0-9.-]+)";
-    /// The same, as discovery tells it of one group.
-    AGGREGATED_DISCOVERY = "aggregated-api-discovery", r"(?:resource list for|group list for|groups?:) (?P<group>[a-z0-9-]+\.[a-z0-9.-]+/v\w+): (?:the server is currently unable to handle the request|stale GroupVersion discovery)";
+    /// The same, as discovery tells it of one group (by the source, not seen).
+    AGGREGATED_DISCOVERY = "aggregated-api-discovery", r"(?P<group>[a-z0-9-]+\.[a-z0-9.-]+/v\w+): (?:the server is currently unable to handle the request|stale GroupVersion discovery)";
     /// The discovery document names no key set (1.35 and later never initialise then).
     JWKS_URI_MISSING = "jwks-uri-missing", r"provider did not return JWKS URL";
     /// A changed authentication configuration was not taken over.

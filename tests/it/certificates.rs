@@ -54,7 +54,7 @@ fn client_certificates() {
     wait_logged(&server, "incompatible key usage");
     let run = doctor(&server_usage, &logged);
     expect_fault("client-certificate-wrong-usage-log", &run, &["client-certificate-wrong-usage"]);
-    assert!(run.findings()[0].to_string().contains("incompatible key usage"), "{}", run.stdout);
+    assert!(run.findings()[0]["evidence"].to_string().contains("/controlPlane/log"), "{}", run.stdout);
 
     // Another cluster's.
     let foreign = config("foreign", &lab.pki.foreign_client);
@@ -366,23 +366,35 @@ fn behind_the_api_server() {
         assert_eq!(run.codes(), [code], "{met}");
     }
 
-    // An API that nobody serves.
+    // An extension server that is registered, and then answers no request.
+    let discovery = json!({ "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "metrics.k8s.io/v1beta1",
+        "resources": [{ "name": "nodes", "singularName": "", "namespaced": false, "kind": "NodeMetrics", "verbs": ["get", "list"] }] });
+    kubelet.set_locations(&format!(
+        "location = /apis/metrics.k8s.io/v1beta1 {{ default_type application/json; return 200 '{discovery}'; }}\n\
+         location /apis/metrics.k8s.io/v1beta1/nodes {{ return 503; }}\n"
+    ));
+    server.create(
+        "/api/v1/namespaces/default/services",
+        &json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "metrics-server" },
+            "spec": { "type": "ExternalName", "externalName": "localhost", "ports": [{ "port": kubelet.port() }] } }),
+    );
     server.create(
         "/apis/apiregistration.k8s.io/v1/apiservices",
         &json!({
             "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": "v1beta1.metrics.k8s.io" },
             "spec": { "group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
-                "insecureSkipTLSVerify": true, "service": { "name": "metrics-server", "namespace": "default" } },
+                "insecureSkipTLSVerify": true,
+                "service": { "name": "metrics-server", "namespace": "default", "port": kubelet.port() } },
         }),
     );
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(40);
     let met = loop {
-        let met = kubectl(lab, &config, &["get", "--raw", "/apis/metrics.k8s.io/v1beta1/nodes"]);
+        let met = kubectl(lab, &config, &["get", "nodes.metrics.k8s.io"]);
         if met.contains("unable to handle") {
-            break kubectl(lab, &config, &["top", "nodes"]) + "\n" + &kubectl(lab, &config, &["get", "nodes.metrics.k8s.io"]);
+            break met;
         }
         assert!(Instant::now() < deadline, "{met}");
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_millis(500));
     };
     let run = doctor(&config, &["--error", &met]);
     assert_eq!(run.codes(), ["aggregated-api-unavailable"], "{met}\n{}", run.stdout);

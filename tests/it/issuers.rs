@@ -83,11 +83,13 @@ fn document(issuer: &str, jwks_uri: Option<&str>) -> Value {
     document
 }
 
-/// nginx's locations for a document and a key set below /staff.
+/// nginx's locations for a document and a key set below the issuer's path.
 fn pages(document: &Value, keys: &str) -> String {
+    let issuer = document["issuer"].as_str().unwrap_or_default();
+    let path = url::Url::parse(issuer).expect("an issuer's URL").path().to_owned();
     format!(
-        "default_type application/json;\nlocation = /staff/.well-known/openid-configuration {{ return 200 '{document}'; }}\n\
-         location = /staff/keys {{ {keys} }}\n"
+        "location = {path}/.well-known/openid-configuration {{ default_type application/json; return 200 '{document}'; }}\n\
+         location = {path}/keys {{ default_type application/json; {keys} }}\n"
     )
 }
 
@@ -150,20 +152,7 @@ fn documents_of_the_issuer() {
     expect_fault("jwks-uri-missing", &run, &["jwks-uri-missing", "oidc-not-initialized", "credential-rejected"]);
     certain(&run, "jwks-uri-missing");
 
-    // It is named, and leads nowhere; then to a set with a key that Go does not know; then to the right one.
-    let elsewhere = format!("https://localhost:{}/keys", closed_port());
-    nginx.set_locations(&pages(&document(&issuer, Some(&elsewhere)), &keys(&key.set)));
-    let two = server(lab, &issuer);
-    let config_two = kubeconfig(&two, &token);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !two.token_review(&token)["error"].as_str().unwrap_or_default().contains("get keys failed") {
-        assert!(Instant::now() < deadline, "{}", two.token_review(&token));
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    let run = doctor(&config_two, &reviewed);
-    expect_fault("jwks-unreachable", &run, &["jwks-unreachable", "credential-rejected"]);
-    certain(&run, "jwks-unreachable");
-
+    // It is named, and the set holds a key that Go does not know; then it is right.
     let mut odd = key.set.clone();
     odd["keys"].as_array_mut().expect("keys").push(json!({ "kty": "foo", "kid": "odd", "use": "sig" }));
     nginx.set_locations(&pages(&document(&issuer, Some(&format!("{issuer}/keys"))), &keys(&odd)));
@@ -179,6 +168,20 @@ fn documents_of_the_issuer() {
     nginx.set_locations(&good(&issuer, &key));
     wait_accepted(&one, &token);
     expect_healthy("issuer-documents-right", &doctor(&config, &reviewed));
+
+    // A server that is led to nowhere for the keys.
+    let elsewhere = format!("https://localhost:{}/keys", closed_port());
+    nginx.set_locations(&pages(&document(&issuer, Some(&elsewhere)), &keys(&key.set)));
+    let two = server(lab, &issuer);
+    let config_two = kubeconfig(&two, &token);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !two.token_review(&token)["error"].as_str().unwrap_or_default().contains("get keys failed") {
+        assert!(Instant::now() < deadline, "{}", two.token_review(&token));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let run = doctor(&config_two, &reviewed);
+    expect_fault("jwks-unreachable", &run, &["jwks-unreachable", "credential-rejected"]);
+    certain(&run, "jwks-unreachable");
 
     // A new key while the old set is still to be kept.
     let fresh = Key::new();
@@ -365,13 +368,15 @@ fn authentication_configurations() {
     let issuer = format!("{}/staff", nginx.url());
     let key = Key::of(lab);
     let token = key.token(&issuer);
-    nginx.set_locations(&good(&issuer, &key));
+    let others = issuer.replace("/staff", "/other");
+    nginx.set_locations(&format!("{}{}", good(&issuer, &key), good(&others, &key)));
     let text = configuration(&issuer, &ca, "");
 
     // A change with an error in it: who was let in still is, who should be now is not.
-    let another = configuration(&issuer.replace("/staff", "/other"), &ca, "");
+    let another = configuration(&others, &ca, "");
     let server = prepared(ApiServer::start(lab, Options::default().authentication_config(another)));
     let config = kubeconfig(&server, &token);
+    wait_accepted(&server, &key.token(&others));
     let file = server.dir().join("authentication.yaml");
     let put = |text: &str| {
         let new = server.dir().join("authentication.new");
@@ -446,9 +451,9 @@ fn a_clock_that_is_wrong() {
         fs::write(&path, text).expect("a kubeconfig");
         path
     };
-    let run = doctor(&config(serve(7200)), &["--oidc-ca-file", &ca]);
+    let run = doctor(&config(serve(7200)), &["--oidc-ca-file", &ca, "--issuer", &issuer]);
     expect_fault("api-server-clock-wrong", &run, &["api-server-clock-wrong"]);
     certain(&run, "api-server-clock-wrong");
-    let run = doctor(&config(serve(5)), &["--oidc-ca-file", &ca]);
+    let run = doctor(&config(serve(5)), &["--oidc-ca-file", &ca, "--issuer", &issuer]);
     assert!(!run.codes().contains(&"api-server-clock-wrong".to_owned()), "{}", run.stdout);
 }
