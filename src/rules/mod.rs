@@ -140,6 +140,11 @@ impl Word {
         seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
     }
 
+    /// Certain where the server said it, likely where the model did.
+    pub fn confidence(&self) -> Confidence {
+        if self.place == "model" { Confidence::Likely } else { Confidence::Certain }
+    }
+
     /// A field, or empty.
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)
@@ -330,6 +335,28 @@ impl<'a> Case<'a> {
         self.words.iter().find(|word| word.text == text && (word.field("serial") == serial) == own)
     }
 
+    /// The API server has read this issuer's documents, whatever an older line of its log says: it judged the token by
+    /// them, or fetched keys.
+    pub fn initialized(&self) -> bool {
+        let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
+        let judged = self.words.iter().any(|word| word.place == "TokenReview" && !before.contains(&word.text));
+        let fetched = self.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
+            metrics.issuers.iter().any(|issuer| {
+                Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
+                    && (issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some())
+            })
+        });
+        (judged || fetched) && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != "TokenReview")
+    }
+
+    /// `host:port` of the issuer.
+    pub fn issuer_place(&self) -> String {
+        let (probes, _) = self.issuer();
+        let url = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok());
+        let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        place.unwrap_or_else(|| "ISSUER:443".to_owned())
+    }
+
     /// Something ends TLS before the API server: a kube-apiserver that takes client certificates asks for one.
     pub fn terminated(&self) -> Option<Citation> {
         if let Some((configuration, _)) = &self.configuration
@@ -342,7 +369,7 @@ impl<'a> Case<'a> {
         (tls.asks_client_certificate == Some(false)).then(|| {
             probed(
                 "/endpoint/tls/seen/asksClientCertificate",
-                "the handshake asks for no client certificate, as an API server does: TLS ends before it",
+                "the handshake asks for no client certificate, which an API server does: TLS ends before it",
             )
         })
     }

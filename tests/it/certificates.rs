@@ -84,9 +84,17 @@ fn client_certificates() {
 
     // Good ones that will not stay so, or are too good.
     let soon = ca.sign_client_between("jane-soon", "jane", &["backend"], (-353, 12));
-    expect_warning("client-certificate-expires-soon", &doctor(&config("soon", &soon), &[]), &["client-certificate-expires-soon"]);
+    expect_warning(
+        "client-certificate-expires-soon",
+        &doctor(&config("soon", &soon), &[]),
+        &["client-certificate-expires-soon"],
+    );
     let long = ca.sign_client_between("jane-long", "jane", &["backend"], (-1, 3650));
-    expect_warning("client-certificate-long-lived", &doctor(&config("long", &long), &[]), &["client-certificate-long-lived"]);
+    expect_warning(
+        "client-certificate-long-lived",
+        &doctor(&config("long", &long), &[]),
+        &["client-certificate-long-lived"],
+    );
     let masters = ca.sign_client_between("root", "root", &["system:masters"], (-1, 364));
     expect_warning(
         "privileged-group-from-certificate",
@@ -156,7 +164,8 @@ impl Front {
     }
 
     fn kubeconfig(&self, server: &ApiServer, name: &str, users: &[(&str, Value)]) -> PathBuf {
-        let text = server.kubeconfig_text(users).replace(&server.url(), &self.nginx.url().replace("localhost", "127.0.0.1"));
+        let text =
+            server.kubeconfig_text(users).replace(&server.url(), &self.nginx.url().replace("localhost", "127.0.0.1"));
         let path = scratch("front").join(format!("{name}.kubeconfig"));
         fs::write(&path, text).expect("a kubeconfig");
         path
@@ -241,7 +250,10 @@ fn proxies_in_front() {
     certain(&run, "front-proxy-not-configured");
 
     // The same group for everybody, and what it may be.
-    front.set_login(Some(&good), "proxy_set_header X-Remote-User $remote_user;\nproxy_set_header X-Remote-Group system:masters;");
+    front.set_login(
+        Some(&good),
+        "proxy_set_header X-Remote-User $remote_user;\nproxy_set_header X-Remote-Group system:masters;",
+    );
     let run = doctor(&config, &[]);
     expect_warning("privileged-group-from-front-proxy", &run, &["privileged-group-from-front-proxy"]);
     certain(&run, "privileged-group-from-front-proxy");
@@ -253,7 +265,10 @@ fn proxies_in_front() {
             "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "everybody" }],
         }),
     );
-    front.set_login(Some(&good), "proxy_set_header X-Remote-User $remote_user;\nproxy_set_header X-Remote-Group everybody;");
+    front.set_login(
+        Some(&good),
+        "proxy_set_header X-Remote-User $remote_user;\nproxy_set_header X-Remote-Group everybody;",
+    );
     let run = doctor(&config, &[]);
     expect_warning("privileged-group-from-front-proxy-bound", &run, &["privileged-group-from-front-proxy"]);
     likely(&run, "privileged-group-from-front-proxy");
@@ -277,7 +292,8 @@ fn proxies_in_front() {
     let file = scratch("log").join("not-configured.log");
     fs::write(&file, &server.log()[mark..]).expect("a log");
     let flags = scratch("flags").join("flags");
-    fs::write(&flags, "kube-apiserver --client-ca-file=ca.crt --service-account-issuer=https://kubernetes.default.svc").expect("a file");
+    fs::write(&flags, "kube-apiserver --client-ca-file=ca.crt --service-account-issuer=https://kubernetes.default.svc")
+        .expect("a file");
     let arguments = ["--log", &file.to_string_lossy(), "--apiserver-config", &flags.to_string_lossy()];
     let run = doctor(&config, &arguments);
     expect_fault("front-proxy-without-ca", &run, &["front-proxy-not-configured", "credential-rejected"]);
@@ -420,7 +436,8 @@ fn token_webhooks() {
     let mut server = ApiServer::start(lab, options(&format!("https://localhost:{}/review", closed_port())));
     server.create_reader_role();
     server.grant_reader("User", "robin-reads", "robin");
-    let config = server.kubeconfig("robin", &[("robin", json!({ "token": "opaque-token-of-robin" })), ("admin", server.admin_user())]);
+    let config = server
+        .kubeconfig("robin", &[("robin", json!({ "token": "opaque-token-of-robin" })), ("admin", server.admin_user())]);
     let reviewer = ["--reviewer-context", "admin"];
 
     let run = doctor(&config, &reviewer);

@@ -240,9 +240,11 @@ fn certificates_of_the_issuer() {
             assert!(run.codes().contains(&"issuer-certificate-untrusted".to_owned()), "{}", run.stdout);
             // The fix: the leaf and its intermediate in one file.
             let full = lab::pki::Identity { cert: scratch("chain").join("full.crt"), key: below.key.clone() };
-            let text = fs::read_to_string(&below.cert).expect("a leaf") + &fs::read_to_string(&intermediate).expect("a CA");
+            let text =
+                fs::read_to_string(&below.cert).expect("a leaf") + &fs::read_to_string(&intermediate).expect("a CA");
             fs::write(&full.cert, text).expect("a chain");
-            let port = issuer.trim_start_matches("https://localhost:").trim_end_matches("/staff").parse().expect("a port");
+            let port =
+                issuer.trim_start_matches("https://localhost:").trim_end_matches("/staff").parse().expect("a port");
             nginx.set_certificate_on(port, &full, &good(&issuer, &key));
             wait_accepted(&server, &token);
             expect_healthy("issuer-chain-complete", &doctor(&config, &reviewed));
@@ -387,7 +389,11 @@ fn authentication_configurations() {
     wait_logged(&server, "failed to load authentication config");
     let log = log_of(&server);
     let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
-    expect_fault("authentication-config-not-reloaded", &run, &["authentication-config-not-reloaded", "credential-rejected"]);
+    expect_fault(
+        "authentication-config-not-reloaded",
+        &run,
+        &["authentication-config-not-reloaded", "credential-rejected"],
+    );
     certain(&run, "authentication-config-not-reloaded");
     let run = doctor(&config, &["--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
     expect_fault("authentication-config-not-reloaded-metrics", &run, &["authentication-config-not-reloaded"]);
@@ -401,7 +407,10 @@ fn authentication_configurations() {
     let own = configuration(lab::apiserver::SERVICE_ACCOUNT_ISSUER, &ca, "");
     let broken = configuration(&issuer, &ca, "  claimMapping: {}\n");
     for (options, code) in [
-        (Options::default().authentication_config(text.clone()).flag("--oidc-client-id=kubernetes"), "authentication-config-conflict"),
+        (
+            Options::default().authentication_config(text.clone()).flag("--oidc-client-id=kubernetes"),
+            "authentication-config-conflict",
+        ),
         (Options::default().authentication_config(broken), "authentication-config-invalid"),
         (Options::default().authentication_config(own), "issuer-equals-service-account-issuer"),
     ] {
@@ -432,14 +441,21 @@ fn a_clock_that_is_wrong() {
                 let length = stream.read(&mut head).unwrap_or(0);
                 let text = String::from_utf8_lossy(&head[..length]).to_lowercase();
                 let (status, body) = if text.contains("authorization:") || !text.contains("/version") {
-                    ("401 Unauthorized", json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401 }))
+                    (
+                        "401 Unauthorized",
+                        json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401 }),
+                    )
                 } else {
                     ("200 OK", json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3" }))
                 };
                 let date = Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
                 let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
                 let body = body.to_string();
-                let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nDate: {date}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nDate: {date}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
             }
         });
         port
@@ -447,7 +463,9 @@ fn a_clock_that_is_wrong() {
     let config = |port: u16| {
         let path = scratch("clock").join("kubeconfig");
         let token = key.token(&issuer);
-        let text = format!("apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {{server: \"http://127.0.0.1:{port}\"}}\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\ncurrent-context: a\nusers:\n- name: u\n  user: {{token: {token}}}\n");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {{server: \"http://127.0.0.1:{port}\"}}\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\ncurrent-context: a\nusers:\n- name: u\n  user: {{token: {token}}}\n"
+        );
         fs::write(&path, text).expect("a kubeconfig");
         path
     };

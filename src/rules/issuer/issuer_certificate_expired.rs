@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() {
+    if case.accepted() || case.initialized() {
         return Vec::new();
     }
     let (probes, at) = case.issuer();
@@ -36,10 +36,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
+    let place = case.issuer_place();
     let leaf = tls.and_then(|tls| tls.chain.first());
     let end = leaf.and_then(|leaf| leaf.not_after).map_or_else(String::new, |end| format!(" on {end}"));
     let why = format!("The certificate of {host} ended{end}; the API server breaks off before it reads the discovery document.");
-    let mut finding = RULE.finding(confidence, why, first, Step::command("Renew the certificate of the issuer (or of the balancer before it) and have the server load it; this must show an end that lies ahead", format!("openssl s_client -connect {host}:443 -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")))
+    let mut finding = RULE.finding(confidence, why, first, Step::command("Renew the certificate of the issuer (or of the balancer before it) and have the server load it; this must show an end that lies ahead", format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")))
         .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));

@@ -30,12 +30,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
+    let place = case.issuer_place();
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("The certificate of {host} ends on {end}, in {} days. Whoever was to renew it by itself has not done so.", left / DAY),
             probed(format!("{at}/tls/seen/chain/0/notAfter"), format!("valid until {end}")),
-            Step::command("Renew it and have the server load it; this must show a later end", format!("openssl s_client -connect {host}:443 -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")),
+            Step::command("Renew it and have the server load it; this must show a later end", format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")),
         )
         .titled(format!("The issuer's certificate expires in {} days", left / DAY)),
     ]

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() {
+    if case.accepted() || case.initialized() {
         return Vec::new();
     }
     let (probes, at) = case.issuer();
@@ -36,10 +36,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
+    let place = case.issuer_place();
     let leaf = tls.and_then(|tls| tls.chain.first());
     let names = leaf.map_or_else(String::new, |leaf| if leaf.names.is_empty() { " (it has no alternative names at all)".to_owned() } else { format!(" (it is for {})", leaf.names.join(", ")) });
     let why = format!("The certificate that answers at {host} is not for that name{names}; the API server breaks off before it reads the discovery document.");
-    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), format!("openssl s_client -connect {host}:443 -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")))
+    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")))
         .step(Step::text("If a default certificate answers, the balancer has no rule for this name (SNI): add the name to its listener."));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));

@@ -25,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (probes, at) = case.issuer();
-    let logged = case.logged_discovery_status();
+    let logged = case.logged_discovery_status().filter(|_| !case.initialized());
     let keys = case.said(&message::JWKS_HTTP).filter(|word| word.field("status") == "429");
     let probe = case.discovery_status().filter(|(status, ..)| *status == 429);
     let (confidence, first) = match (keys, logged, &probe, case.issuer_fault()) {

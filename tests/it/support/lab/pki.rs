@@ -1,8 +1,8 @@
 //! The lab's certificates and keys, as PEM files.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,8 +77,9 @@ impl Pki {
 /// A time this many days from now, the past being negative.
 macro_rules! in_days {
     ($days:expr) => {{
+        let days: i64 = $days;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
-        date_time_ymd(1970, 1, 1) + Duration::from_secs(now.checked_add_signed($days * 24 * 60 * 60).expect("a time"))
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(now.checked_add_signed(days * 24 * 60 * 60).expect("a time"))
     }};
 }
 
