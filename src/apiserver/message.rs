@@ -282,6 +282,36 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_certificate_tells_which_authority_had_an_opinion() {
+        let alone = r#"E1125 17:25:32.139637 30633 authentication.go:75] "Unable to authenticate the request" err="verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority""#;
+        assert_eq!(names(alone), ["client-certificate", "certificate-of-no-client"]);
+        let both = r#"err="[x509: certificate signed by unknown authority, verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority]""#;
+        assert_eq!(names(both), ["client-certificate", "certificate-of-neither-ca"]);
+        let name = r#"err="[x509: subject with cn=other-proxy is not in the allowed list, verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority]""#;
+        assert!(names(name).contains(&"front-proxy-name"));
+        assert_eq!(
+            recognise(name)
+                .iter()
+                .find(|found| found.text == &FRONT_PROXY_NAME)
+                .map(|found| found.fields["name"].as_str()),
+            Some("other-proxy")
+        );
+        assert!(!names(name).contains(&"certificate-of-no-client"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_api_server_is_told_apart() {
+        let logs = r#"Error from server: Get "https://192.0.2.10:10250/containerLogs/default/far/main": Forbidden"#;
+        assert_eq!(names(logs), ["kubelet-unreachable"]);
+        let kubelet = "Error from server (Forbidden): Forbidden (user=kube-apiserver-kubelet-client, verb=get, resource=nodes, subresource(s)=[proxy]) ( pods/log web)";
+        assert_eq!(names(kubelet), ["kubelet-forbidden"]);
+        let refused = "error: You must be logged in to the server (the server has asked for the client to provide credentials ( pods/log web))";
+        assert_eq!(recognise(refused)[0].fields["request"], "pods/log web");
+        let aggregated = "Error from server (ServiceUnavailable): the server is currently unable to handle the request (get nodes.metrics.k8s.io)";
+        assert_eq!(recognise(aggregated)[0].fields["group"], "metrics.k8s.io");
+    }
+
+    #[test]
     fn nobody_claimed_needs_the_bare_text() {
         assert_eq!(names("invalid bearer token"), ["nobody-claimed"]);
         assert_eq!(names("[invalid bearer token, unknown]"), ["nobody-claimed"]);

@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let allowed = case.configuration.as_ref().and_then(|(configuration, path)| Some((configuration.front_proxy.as_ref()?.headers.allowed_names.join(","), *path)));
-    let list = allowed.as_ref().map_or_else(|| "NAMES".to_owned(), |(names, _)| names.clone());
+    let list = allowed.as_ref().map_or_else(|| "front-proxy-client".to_owned(), |(names, _)| names.clone());
     let mut finding = RULE
         .finding(
             Confidence::Certain,
