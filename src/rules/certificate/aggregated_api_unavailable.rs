@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let reason = logged.map_or_else(String::new, |word| format!(" The API server's log says why: {}.", clip(word.field("error"), 160)));
     let show = match &name {
         Some(name) => format!("kubectl get apiservice {name} -o jsonpath='{{.status.conditions}}'"),
-        None => "kubectl get apiservices | grep False".to_owned(),
+        None => format!("kubectl get apiservices | grep -F {group}"),
     };
     let mut finding = RULE
         .finding(
@@ -48,7 +48,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("Read why (the condition Available names it: ServiceNotFound, MissingEndpoints, FailedDiscoveryCheck)", show),
         )
         .step(Step::text("Repair the extension server: its Pods, its Service, and the network from the control plane to its port (often a firewall between control plane and nodes)."))
-        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {}", name.as_deref().unwrap_or("VERSION.GROUP"))))
+        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {}", name.clone().unwrap_or_else(|| format!("VERSION.{group}")))))
         .cite_if(logged.filter(|_| met.is_some()).map(Word::cite));
     // Nobody met it yet: it keeps nobody out.
     if met.is_none() {

@@ -38,7 +38,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     let detail = said.map(|word| word.field("error").to_owned()).or(given).unwrap_or_default();
-    let why = format!("The authentication configuration has a fault that the API server does not start with: {}", clip(&detail, 300));
+    // The log's own closing quote.
+    let odd = detail.matches('"').count() % 2 == 1;
+    let detail = detail.strip_suffix('"').filter(|_| odd).unwrap_or(&detail);
+    let why = format!("The authentication configuration has a fault that the API server does not start with: {}", clip(detail, 300));
     let finding = RULE.finding(confidence, why, first, Step::command("Correct what the line names, and check the file before it goes into place", "kaccess decode TOKEN --against authentication.yaml"))
         .step(Step::text("In a static Pod the kubelet starts the API server again by itself as soon as its manifest is touched, else within some minutes (back-off)."));
     vec![finding]
