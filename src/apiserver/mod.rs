@@ -2,5 +2,6 @@
 
 pub mod authn;
 pub mod authz;
+pub mod cel;
 pub mod configuration;
 pub mod message;

@@ -1,9 +1,12 @@
 //! One file per command: flags, collect, think, render. The only code that writes stdout, stderr and files.
 
 pub mod can_i;
+mod connect;
 pub mod decode;
 pub mod doctor;
 pub mod flags;
+pub mod who_can;
+pub mod whoami;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -80,6 +83,11 @@ enum Command {
     /// May I (or this user, or somebody in this group) do that?
     #[command(name = "can-i")]
     CanI(Box<can_i::CanIArgs>),
+    /// Who can do that, and through which binding, role and rule?
+    #[command(name = "who-can")]
+    WhoCan(Box<who_can::WhoCanArgs>),
+    /// Who am I to the API server, and how does it know?
+    Whoami(Box<whoami::WhoamiArgs>),
     /// The version of kaccess
     Version,
 }
@@ -105,6 +113,8 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Doctor(arguments) => doctor::run(host, &cli.connection, &cli.output, arguments),
         Command::Decode(arguments) => decode::run(host, &cli.connection, &cli.output, arguments),
         Command::CanI(arguments) => can_i::run(host, &cli.connection, &cli.output, arguments),
+        Command::WhoCan(arguments) => who_can::run(host, &cli.connection, &cli.output, arguments),
+        Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
     match result {

@@ -75,18 +75,26 @@ pub async fn self_review(api: &Api, question: &Question) -> Result<Check, Failur
     Ok(verdict(question, &answer))
 }
 
-/// All questions at once, and the rules of one namespace.
+/// One SelfSubjectRulesReview.
 ///
 /// # Errors
-/// When not one review was answered.
-pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Result<Access, Failure> {
+/// As [`Api::review`].
+pub async fn rules_review(api: &Api, namespace: &str) -> Result<Rules, Failure> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
         "spec": { "namespace": namespace },
     });
-    let rules =
-        async { api.review::<_, Value>("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await };
+    let answer: Value = api.review("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", &review).await?;
+    Ok(read_rules(namespace, &answer))
+}
+
+/// All questions at once, and the rules of one namespace.
+///
+/// # Errors
+/// When not one review was answered.
+pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Result<Access, Failure> {
+    let rules = rules_review(api, namespace);
     let (answers, rules) = tokio::join!(join_all(questions.iter().map(|question| self_review(api, question))), rules);
     let mut access = Access::default();
     let mut failure = None;
@@ -97,7 +105,7 @@ pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Resul
         }
     }
     match rules {
-        Ok(answer) => access.rules = Some(read_rules(namespace, &answer)),
+        Ok(rules) => access.rules = Some(rules),
         Err(error) => access.rules_error = Some(error.detail),
     }
     match failure {

@@ -122,7 +122,9 @@ impl Api {
     pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
         let body = serde_json::to_vec(review)
             .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
-        let answer = self.send("POST", path, Some(body), "application/json", Limits::default()).await?;
+        // The answer repeats the question, and that may be large: the server takes 3 MiB.
+        let limits = Limits { body_bytes: 8 * 1024 * 1024, ..Limits::default() };
+        let answer = self.send("POST", path, Some(body), "application/json", limits).await?;
         self.decode(&answer)
     }
 

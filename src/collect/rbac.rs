@@ -1,5 +1,7 @@
 //! Reads the RBAC lists and keeps what touches one identity.
 
+pub mod lists;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -59,6 +61,8 @@ struct RawRole<'a> {
     metadata: Meta<'a>,
     #[serde(default)]
     rules: Option<Vec<RawRule>>,
+    #[serde(default, rename = "aggregationRule")]
+    aggregation: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize, Default)]
@@ -136,7 +140,9 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
                         let key =
                             (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
                         if wanted.contains(&key) {
-                            reduced.roles.push(read_role(key, role.rules.unwrap_or_default()));
+                            let aggregates = role.aggregation.is_some();
+                            let role = read_role(key, role.rules.unwrap_or_default());
+                            reduced.roles.push(Role { aggregates, ..role });
                         }
                     }
                 }

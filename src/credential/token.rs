@@ -194,12 +194,16 @@ fn jose(core: &str, facts: &mut TokenFacts) {
         let detail = format!("{} {count}{cut}", TokenProblem::NOT_THREE_PARTS);
         facts.problems.push(problem("token", detail, None));
     }
+    if core.starts_with('{') {
+        facts.problems.push(problem("token", TokenProblem::BEGINS_WITH_BRACE, Some(0)));
+    }
     // go-jose's order: all three parts as base64, then the header as JSON.
     if let Err(offset) = &header_bytes {
         facts.problems.push(problem("header", base64url::error_text(*offset), Some(*offset)));
     }
     if let Some((parsed, fault)) = payload {
         facts.problems.extend(fault);
+        facts.repeated = parsed.as_ref().map(repeated).unwrap_or_default();
         facts.claims = parsed.map(|parsed| without_access_tokens(parsed.value));
     }
     if let Some(part) = parts.get(2).filter(|_| parts.len() == 3) {
@@ -222,6 +226,19 @@ fn jose(core: &str, facts: &mut TokenFacts) {
     }) {
         facts.kind = TokenKind::ServiceAccount;
     }
+}
+
+/// Members of the outermost object that come again further on.
+fn repeated(parsed: &go_json::Parsed) -> Vec<(String, Value)> {
+    let members = parsed.members.iter().enumerate();
+    members
+        .filter(|(index, (name, _))| parsed.members[index + 1..].iter().any(|(later, _)| later == name))
+        .filter_map(|(_, (name, raw))| {
+            let mut object = Map::new();
+            object.insert(name.clone(), serde_json::from_str(raw).ok()?);
+            without_access_tokens(Value::Object(object)).get(name).map(|value| (name.clone(), value.clone()))
+        })
+        .collect()
 }
 
 /// The payload as far as it can be read, and why an authenticator would not read it.

@@ -59,6 +59,9 @@ pub struct TokenFacts {
     /// The claims. For an EKS IAM token: the presigned URL's parameters without signature and session token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claims: Option<serde_json::Value>,
+    /// Claims that are there again further on, which is what counts; Go still checks the type of these.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repeated: Vec<(String, serde_json::Value)>,
     /// What is wrong with its form.
     pub problems: Vec<TokenProblem>,
 }
@@ -79,6 +82,8 @@ pub struct TokenProblem {
 impl TokenProblem {
     /// How the detail begins when a JWT has not exactly three parts: no authenticator looks at it then.
     pub const NOT_THREE_PARTS: &str = "a JWT has 3 parts, this has";
+    /// How the detail begins when the first letter is a brace: no authenticator takes that for a JWT.
+    pub const BEGINS_WITH_BRACE: &str = "begins with {";
     /// How the detail begins when white space stands inside.
     pub const WHITE_SPACE_INSIDE: &str = "white space inside";
     /// How the detail begins when JSON is nested too deep to be read.

@@ -66,4 +66,7 @@ pub struct Role {
     pub resource_rules: Vec<ResourceRule>,
     /// Rules on paths.
     pub non_resource_rules: Vec<NonResourceRule>,
+    /// A ClusterRole with an aggregationRule: a controller copies the rules of other roles into it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub aggregates: bool,
 }

@@ -232,6 +232,15 @@ pub fn write_json(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out)
 }
 
+/// A view with its head: apiVersion and kind, then the fields of `body`.
+pub fn headed(kind: &str, body: Value) -> Value {
+    let mut view = serde_json::json!({ "apiVersion": API_VERSION, "kind": kind });
+    if let (Some(view), Value::Object(body)) = (view.as_object_mut(), body) {
+        view.extend(body);
+    }
+    view
+}
+
 /// Any view as YAML.
 ///
 /// # Errors

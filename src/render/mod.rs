@@ -1,5 +1,6 @@
 //! Tells: every renderer writes a value to a given writer.
 
+pub mod access;
 pub mod decode;
 pub mod human;
 pub mod json;

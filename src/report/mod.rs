@@ -1,5 +1,6 @@
 //! Findings and reports, and the order that puts the root cause first.
 
+pub mod access;
 pub mod credential;
 pub mod doctor;
 pub mod view;

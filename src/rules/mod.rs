@@ -1,5 +1,7 @@
 //! One file per finding; this file is the one list.
 
+pub mod nearness;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -623,5 +625,9 @@ registry! {
         reserved_group_prefix,
     }
     /// Authorization.
-    rbac { rbac_no_grant }
+    rbac {
+        rbac_role_missing, rolebinding_to_cluster_scope, rbac_wrong_scope, rbac_subresource_not_granted,
+        rbac_wrong_api_group, rbac_resource_names, rbac_group_name_mismatch, rbac_service_account_namespace,
+        aggregated_role_not_filled, rbac_verb_missing, rbac_no_grant,
+    }
 }

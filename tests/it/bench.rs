@@ -63,6 +63,90 @@ fn can_i_against_kubectl() {
     ));
 }
 
+/// 10,000 bindings in 200 namespaces, of which most are RoleBindings.
+fn crowd(server: &ApiServer) {
+    let api = "/apis/rbac.authorization.k8s.io/v1";
+    for index in 0..200 {
+        server.create_namespace(&format!("team-{index}"));
+    }
+    server.create_all((0..100).map(|index| {
+        let rules = json!([{ "apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"] }]);
+        let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "metadata": { "name": format!("role-{index}") }, "rules": rules });
+        (format!("{api}/clusterroles"), role)
+    }));
+    server.create_all((0..10_000).map(|index| {
+        let cluster = index % 10 == 0;
+        let kind = if cluster { "ClusterRoleBinding" } else { "RoleBinding" };
+        let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": { "name": format!("binding-{index}") },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("role-{}", index % 100) },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": format!("user-{}", index % 1000) }] });
+        let place = if cluster { String::new() } else { format!("/namespaces/team-{}", index % 200) };
+        (format!("{api}{place}/{}s", kind.to_lowercase()), binding)
+    }));
+}
+
+#[test]
+#[ignore = "a benchmark; tests/bench/access runs it on a release build"]
+fn matrix_who_can_and_many_questions() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default().without_audit());
+    crowd(&server);
+    let config = server.admin_kubeconfig();
+    let folder = scratch("bench");
+    let run = |arguments: &[&str]| {
+        let times = (0..11).map(|_| {
+            let mut command = Command::new(binary());
+            command.args(arguments).arg("--kubeconfig").arg(&config).env("HOME", &folder);
+            let started = Instant::now();
+            // A no among the answers is an answer too.
+            let status =
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs");
+            assert!(status.code().is_some_and(|code| code < 2), "{command:?}");
+            started.elapsed()
+        });
+        median(times.collect())
+    };
+    let questions = folder.join("questions");
+    let lines: String =
+        (0..1000).map(|index| format!("get pods/web-{index} -n team-{} --as user-7\n", index % 200)).collect();
+    std::fs::write(&questions, lines).expect("questions");
+    let questions = questions.to_string_lossy().into_owned();
+    let single = run(&["can-i", "list", "pods"]);
+    let matrix = run(&["can-i", "--matrix"]);
+    let who = run(&["who-can", "list", "pods", "-A"]);
+    let many = run(&["can-i", "-f", &questions]);
+    // curl is everywhere, and asks for the largest list alone.
+    let mut pem = Vec::new();
+    for name in ["cert", "key"] {
+        let file = if name == "cert" { &lab.pki.admin.cert } else { &lab.pki.admin.key };
+        pem.extend([format!("--{name}"), file.to_string_lossy().into_owned()]);
+    }
+    let raw = median(
+        (0..11)
+            .map(|_| {
+                time(Command::new("curl").arg("-s").args(&pem).arg("--cacert").arg(server.ca()).args([
+                    "-o",
+                    "/dev/null",
+                    &format!("{}/apis/rbac.authorization.k8s.io/v1/rolebindings?resourceVersion=0", server.url()),
+                ]))
+            })
+            .collect(),
+    );
+    lab::tell(&format!(
+        "10,000 bindings: can-i {single:?}, matrix {matrix:?}, who-can -A {who:?} ({:.1} raw lists of {raw:?}), \
+         1,000 questions {many:?} ({:.0} a second); medians of 11",
+        who.as_secs_f64() / raw.as_secs_f64(),
+        1000.0 / many.as_secs_f64()
+    ));
+    for peer in ["rakkess", "kubectl-who-can", "rbac-tool"] {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if !std::env::split_paths(&path).any(|folder| folder.join(peer).is_file()) {
+            lab::tell(&format!("{peer} is not on PATH and was not measured"));
+        }
+    }
+}
+
 /// A way to the server that takes 250 ms before each connection's first byte.
 fn slow_way(to: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -1,10 +1,12 @@
 //! The integration tests: one crate, so that the lab's servers are started once for all of them.
 
 mod architecture;
+mod authz;
 mod bench;
 mod certificates;
 mod decode;
 mod docs;
+mod fidelity;
 mod incidents;
 mod issuers;
 mod lab;

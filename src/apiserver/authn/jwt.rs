@@ -1,11 +1,12 @@
 //! The JWT (OIDC) authenticator: oidc.go of k8s.io/apiserver with go-oidc 2.3 (to 1.35) or 2.5 (from 1.36).
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 #[cfg(test)]
 use super::Judgement;
 use super::{Keys, Opinion, credential_id, with_authenticated};
+use crate::apiserver::cel::{self, Fault, Place};
 use crate::apiserver::configuration::{ClaimRule, Configuration, Issuer, JwtAuthenticator, Mapping};
 use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::evidence::identity::User;
@@ -15,7 +16,7 @@ use crate::gotext::{field, is_field, kind, quote, quote_list, unix_time};
 const NOT_BEFORE_LEEWAY: i64 = 60;
 
 /// Go's zero time in seconds: `exp` when it is absent.
-const ZERO_TIME: i64 = -62_135_596_800;
+pub(super) const ZERO_TIME: i64 = -62_135_596_800;
 
 impl JwtAuthenticator {
     /// What `--oidc-issuer-url` alone would give: claim `sub` with the issuer as prefix, no groups.
@@ -48,7 +49,10 @@ pub(super) fn readable_claims(facts: &TokenFacts) -> Option<&Map<String, Value>>
         return None;
     }
     let unreadable = facts.problems.iter().any(|problem| match problem.part.as_str() {
-        "token" => problem.detail.starts_with(TokenProblem::NOT_THREE_PARTS),
+        "token" => {
+            problem.detail.starts_with(TokenProblem::NOT_THREE_PARTS)
+                || problem.detail.starts_with(TokenProblem::BEGINS_WITH_BRACE)
+        }
         "payload" => !problem.detail.starts_with("json: duplicate key"),
         _ => false,
     });
@@ -86,29 +90,39 @@ pub(super) fn opinion(
 
 /// What the API server would call the token's user by this authenticator, whatever the checks would say.
 ///
-/// `None` if the claims do not give a name, or CEL would have to.
+/// `None` if the claims do not give a name.
 pub fn view(facts: &TokenFacts, jwt: &JwtAuthenticator) -> Option<User> {
     let claims = facts.claims.as_ref()?.as_object()?;
-    let Mapping::Claim { claim, prefix } = &jwt.username else { return None };
-    let name = match claims.get(claim)? {
-        Value::String(name) => name.as_str(),
-        Value::Null => "",
-        _ => return None,
+    let input = Value::Object(claims.clone());
+    let evaluated = |expression: &str| cel(expression, Place::ClaimMapping, &input).ok();
+    let name = match &jwt.username {
+        Mapping::Claim { claim, prefix } => match claims.get(claim)? {
+            Value::String(name) => format!("{prefix}{name}"),
+            Value::Null => prefix.clone(),
+            _ => return None,
+        },
+        Mapping::Expression(expression) => text_of(&evaluated(expression)?, "username").ok()?,
+        Mapping::None => return None,
     };
     let groups = match &jwt.groups {
         Mapping::Claim { claim, prefix } => groups(claims, claim, prefix).unwrap_or_default(),
-        _ => Vec::new(),
+        Mapping::Expression(expression) => evaluated(expression)?.string_list().unwrap_or_default(),
+        Mapping::None => Vec::new(),
     };
     let uid = match &jwt.uid {
         Mapping::Claim { claim, .. } => claims.get(claim).and_then(Value::as_str).unwrap_or_default().to_owned(),
-        _ => String::new(),
+        Mapping::Expression(expression) => text_of(&evaluated(expression)?, "uid").unwrap_or_default(),
+        Mapping::None => String::new(),
     };
-    Some(with_authenticated(User {
-        username: format!("{prefix}{name}"),
-        uid,
-        groups,
-        extra: credential_id(claims.get("jti").and_then(Value::as_str).unwrap_or_default()),
-    }))
+    let mut extra = credential_id(claims.get("jti").and_then(Value::as_str).unwrap_or_default());
+    for (key, expression) in &jwt.extra {
+        if let Some(values) =
+            evaluated(expression).and_then(|value| value.string_list()).filter(|list| !list.is_empty())
+        {
+            extra.insert(key.clone(), values);
+        }
+    }
+    Some(with_authenticated(User { username: name, uid, groups, extra }))
 }
 
 fn verify(
@@ -175,7 +189,8 @@ impl Claims {
         let mut type_error: Option<String> = None;
         let mut token = Self { issuer: String::new(), audience: Vec::new(), expiry: ZERO_TIME, not_before: None };
         let (mut names, mut sources) = (Map::new(), Map::new());
-        for (member, value) in claims {
+        let repeated = facts.repeated.iter().map(|(member, value)| (member, value));
+        for (member, value) in repeated.chain(claims) {
             let is = |name: &str| is_field(member, name);
             let mut mismatch = |path: &str, value: &Value, go_type: &str| {
                 let text =
@@ -365,15 +380,57 @@ enum Stop {
     Open(String),
 }
 
-/// From claims to user, in the server's order.
-fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Result<User, Stop> {
-    let empty = Map::new();
-    let claims = readable_claims(facts).unwrap_or(&empty);
-    let cel = |what: &str| Stop::Open(format!("{what} is a CEL expression, which this version does not evaluate"));
-    if let Mapping::Claim { claim, .. } = &jwt.groups {
-        distributed(claims, claim)?;
+/// Evaluates a CEL expression; the error's text is the server's after the words that say what it was for.
+fn cel(expression: &str, place: Place, input: &Value) -> Result<cel::Value, Stop> {
+    let open = |what: &str, why: String| Stop::Open(format!("the expression {expression:?} {what}: {why}"));
+    let program = cel::compile(expression, place).map_err(|fault| match fault {
+        Fault::Said(why) => open("does not compile", why),
+        Fault::Undecided(why) => open("cannot be judged here", why),
+    })?;
+    program.evaluate(input).map_err(|fault| match fault {
+        Fault::Said(text) => Stop::Error(format!("expression '{expression}' resulted in error: {text}")),
+        Fault::Undecided(why) => open("cannot be judged here", why),
+    })
+}
+
+/// The words before an error of an expression.
+fn worded(what: &str) -> impl Fn(Stop) -> Stop + use<'_> {
+    move |stop| match stop {
+        Stop::Error(text) => Stop::Error(format!("oidc: error evaluating {what}: {text}")),
+        open => open,
     }
-    let mut user = User::default();
+}
+
+/// Evaluates rules: all of them first, then they are looked at in order.
+fn rules<'a>(rules: impl Iterator<Item = (&'a str, &'a str)>, place: Place, input: &Value) -> Result<(), Stop> {
+    let results =
+        rules.map(|(rule, message)| Ok((rule, message, cel(rule, place, input)?))).collect::<Result<Vec<_>, Stop>>()?;
+    for (rule, message, value) in results {
+        match value {
+            cel::Value::Bool(true) => {}
+            cel::Value::Bool(false) => {
+                return Err(Stop::Error(format!("validation expression '{rule}' failed: {message}")));
+            }
+            _ => return Err(Stop::Error("validation expression must return a boolean".to_owned())),
+        }
+    }
+    Ok(())
+}
+
+fn text_of(value: &cel::Value, what: &str) -> Result<String, Stop> {
+    match value {
+        cel::Value::String(text) => Ok(text.to_string()),
+        _ => Err(Stop::Error(format!("{what} claim expression must return a string"))),
+    }
+}
+
+fn texts_of(value: &cel::Value) -> Result<Vec<String>, Stop> {
+    let wrong = || Stop::Error("expression must return a string or a list of strings".to_owned());
+    value.string_list().ok_or_else(wrong)
+}
+
+/// The user's name.
+fn username(claims: &Map<String, Value>, input: &Value, jwt: &JwtAuthenticator) -> Result<String, Stop> {
     match &jwt.username {
         Mapping::Claim { claim, prefix } => {
             let name = text_claim(claims, claim)
@@ -381,16 +438,41 @@ fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Resul
             if claim == "email" {
                 email_verified(claims).map_err(Stop::Error)?;
             }
-            user.username = format!("{prefix}{name}");
+            Ok(format!("{prefix}{name}"))
         }
-        _ => return Err(cel("the username")),
+        Mapping::Expression(expression) => {
+            let name = cel(expression, Place::ClaimMapping, input)
+                .and_then(|value| text_of(&value, "username"))
+                .map_err(worded("username claim expression"))?;
+            if name.is_empty() {
+                return Err(Stop::Error("oidc: empty username via CEL expression is not allowed".to_owned()));
+            }
+            Ok(name)
+        }
+        Mapping::None => Err(Stop::Open("no username mapping is configured".to_owned())),
     }
+}
+
+/// From claims to user, in the server's order.
+fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Result<User, Stop> {
+    let empty = Map::new();
+    let claims = readable_claims(facts).unwrap_or(&empty);
+    // Only expressions read the claims in this form.
+    let input = if jwt.uses_cel() { Value::Object(claims.clone()) } else { Value::Null };
+    if let Mapping::Claim { claim, .. } = &jwt.groups {
+        distributed(claims, claim)?;
+    }
+    let mut user = User { username: username(claims, &input, jwt)?, ..User::default() };
     match &jwt.groups {
         Mapping::Claim { claim, prefix } => {
             user.groups = groups(claims, claim, prefix)
                 .map_err(|error| Stop::Error(format!("oidc: parse groups claim {}: {error}", quote(claim))))?;
         }
-        Mapping::Expression(_) => return Err(cel("the groups mapping")),
+        Mapping::Expression(expression) => {
+            user.groups = cel(expression, Place::ClaimMapping, &input)
+                .and_then(|value| texts_of(&value))
+                .map_err(worded("group claim expression"))?;
+        }
         Mapping::None => {}
     }
     match &jwt.uid {
@@ -399,14 +481,32 @@ fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Resul
                 .map_err(|error| Stop::Error(format!("oidc: parse uid claim {}: {error}", quote(claim))))?
                 .to_owned();
         }
-        Mapping::Expression(_) => return Err(cel("the uid mapping")),
+        Mapping::Expression(expression) => {
+            user.uid = cel(expression, Place::ClaimMapping, &input)
+                .and_then(|value| text_of(&value, "uid"))
+                .map_err(worded("uid claim expression"))?;
+        }
         Mapping::None => {}
     }
     if version >= (1, 32) {
         user.extra = credential_id(claims.get("jti").and_then(Value::as_str).unwrap_or_default());
     }
-    if !jwt.extra.is_empty() {
-        return Err(cel("an extra mapping"));
+    // All expressions are evaluated before the first result is looked at; an error there has no words before it.
+    let results = jwt
+        .extra
+        .iter()
+        .map(|(key, expression)| Ok((key, expression, cel(expression, Place::ClaimMapping, &input)?)))
+        .collect::<Result<Vec<_>, Stop>>()?;
+    for (key, expression, value) in results {
+        let values = texts_of(&value).map_err(|stop| match stop {
+            Stop::Error(text) => {
+                Stop::Error(format!("oidc: error evaluating extra claim expression: {expression}: {text}"))
+            }
+            open => open,
+        })?;
+        if !values.is_empty() {
+            user.extra.insert(key.clone(), values);
+        }
     }
     for rule in &jwt.claim_rules {
         let ClaimRule::Required { claim, value } = rule else { continue };
@@ -420,11 +520,16 @@ fn map(facts: &TokenFacts, jwt: &JwtAuthenticator, version: (u32, u32)) -> Resul
             return Err(Stop::Error(text));
         }
     }
-    if jwt.claim_rules.iter().any(|rule| matches!(rule, ClaimRule::Expression { .. })) {
-        return Err(cel("a claim validation rule"));
-    }
+    let claim_rules = jwt.claim_rules.iter().filter_map(|rule| match rule {
+        ClaimRule::Expression { expression, message } => Some((expression.as_str(), message.as_str())),
+        ClaimRule::Required { .. } => None,
+    });
+    rules(claim_rules, Place::ClaimValidation, &input).map_err(worded("claim validation expression"))?;
     if !jwt.user_rules.is_empty() {
-        return Err(cel("a user validation rule"));
+        // Without system:authenticated, which is added later.
+        let seen = json!({ "username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra });
+        let user_rules = jwt.user_rules.iter().map(|(rule, message)| (rule.as_str(), message.as_str()));
+        rules(user_rules, Place::UserValidation, &seen).map_err(worded("user info validation rule"))?;
     }
     Ok(user)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::jwt::{claimed_issuer, go_truncate, readable_claims};
+use super::jwt::{ZERO_TIME, claimed_issuer, go_truncate, readable_claims};
 use super::world::not_found;
 use super::{IsToken, Keys, Objects, Opinion, World, credential_id, with_authenticated};
 use crate::apiserver::configuration::{Configuration, aggregate};
@@ -59,7 +59,7 @@ pub fn view(facts: &TokenFacts) -> Option<User> {
         let legacy = Legacy::read(claims);
         return (!legacy.name.is_empty()).then(|| with_authenticated(legacy.user()));
     }
-    let private = Private::read(claims).ok()?;
+    let private = Private::read(claims, "go-jose").ok()?;
     (!private.name.is_empty()).then(|| with_authenticated(private.user(claims)))
 }
 
@@ -96,11 +96,11 @@ fn judge(
         Ok(public) => public,
         Err(text) => return Opinion::Error(text),
     };
-    let private = match Private::read(claims) {
-        Ok(private) => private,
-        Err(text) if !legacy => return Opinion::Error(text),
-        Err(_) => Private::default(),
-    };
+    let private =
+        match if legacy { Legacy::check(claims).map(|()| Private::default()) } else { Private::read(claims, jose) } {
+            Ok(private) => private,
+            Err(text) => return Opinion::Error(text),
+        };
     let audiences = if public.audience.is_empty() { &config.api_audiences } else { &public.audience };
     if config.api_audiences.is_empty() {
         return Opinion::Open(vec!["neither --api-audiences nor --service-account-issuer is known here".to_owned()]);
@@ -112,25 +112,27 @@ fn judge(
     if legacy {
         return legacy_opinion(world, claims, &public, config);
     }
-    let seconds = now.as_second();
+    // Go compares seconds since the year 1, which wrap for times near the end of its range.
+    let since_year_1 = |seconds: i64| seconds.wrapping_sub(ZERO_TIME);
+    let (early, late) = (since_year_1(now.as_second() - LEEWAY), since_year_1(now.as_second() + LEEWAY));
     let past = |time: i64| {
-        let edge = time.saturating_add(LEEWAY);
-        seconds > edge || (seconds == edge && now.subsec_nanosecond() > 0)
+        let expiry = since_year_1(time);
+        early > expiry || (early == expiry && now.subsec_nanosecond() > 0)
     };
-    if public.not_before.is_some_and(|time| seconds.saturating_add(LEEWAY) < time) {
+    if public.not_before.is_some_and(|time| late < since_year_1(time)) {
         return error("service account token is not valid yet");
     }
     if public.expiry.is_some_and(past) {
         return error("service account token has expired");
     }
-    if public.issued_at.is_some_and(|time| seconds.saturating_add(LEEWAY) < time) {
+    if public.issued_at.is_some_and(|time| late < since_year_1(time)) {
         return error("service account token is issued in the future");
-    }
-    if private.namespace.is_empty() {
-        return error("the server could not find the requested resource");
     }
     if private.name.is_empty() {
         return error("resource name may not be empty");
+    }
+    if private.namespace.is_empty() {
+        return error("the server could not find the requested resource");
     }
     let Some(objects) = world.objects else {
         let mut needed = vec![object("ServiceAccount", &private.namespace, &private.name, &private.uid)];
@@ -251,13 +253,16 @@ struct Private {
 }
 
 impl Private {
-    fn read(claims: &Map<String, Value>) -> Result<Self, String> {
+    fn read(claims: &Map<String, Value>, jose: &str) -> Result<Self, String> {
         let mut private = Self::default();
         let object = match claims.get("kubernetes.io") {
             None | Some(Value::Null) => return Ok(private),
             Some(Value::Object(object)) => object,
             Some(other) => return Err(type_mismatch(other, "serviceaccount.kubernetes")),
         };
+        if object.get("warnafter").is_some_and(|value| !value.is_number() && !value.is_null()) {
+            return Err(format!("{jose}/go-jose/jwt: expected number value to unmarshal NumericDate"));
+        }
         let mut type_error = None;
         let mut text = |value: Option<&Value>| match value {
             None | Some(Value::Null) => String::new(),
@@ -350,6 +355,15 @@ struct Legacy {
 }
 
 impl Legacy {
+    /// Its members are texts.
+    fn check(claims: &Map<String, Value>) -> Result<(), String> {
+        let names = ["service-account.name", "service-account.uid", "secret.name", "namespace"];
+        let is_ours =
+            |name: &str| name.strip_prefix("kubernetes.io/serviceaccount/").is_some_and(|name| names.contains(&name));
+        let wrong = claims.iter().find(|(name, value)| is_ours(name) && !value.is_string() && !value.is_null());
+        wrong.map_or(Ok(()), |(_, value)| Err(type_mismatch(value, "string")))
+    }
+
     fn read(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| {
             let name = format!("kubernetes.io/serviceaccount/{name}");

@@ -40,8 +40,15 @@ impl Objects {
     pub fn new(documents: impl IntoIterator<Item = Value>) -> Self {
         let mut list = Vec::new();
         for document in documents {
+            // The API leaves the kind of a typed list's items out.
+            let kind = document.get("kind").and_then(Value::as_str).and_then(|kind| kind.strip_suffix("List"));
             match document.get("items").and_then(Value::as_array) {
-                Some(items) => list.extend(items.iter().cloned()),
+                Some(items) => list.extend(items.iter().cloned().map(|mut item| {
+                    if let (Some(kind), Some(object)) = (kind.filter(|kind| !kind.is_empty()), item.as_object_mut()) {
+                        object.entry("kind").or_insert_with(|| Value::String(kind.to_owned()));
+                    }
+                    item
+                })),
                 None => list.push(document),
             }
         }

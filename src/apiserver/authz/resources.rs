@@ -165,17 +165,31 @@ pub fn find(word: &str) -> Option<&'static Resource> {
         Some((name, group)) => (name, Some(group)),
         None => (lower.as_str(), None),
     };
-    RESOURCES.iter().find(|resource| {
-        let named = resource.name == name || resource.singular == name || resource.short.contains(&name);
-        // `deployments.v1.apps` names a version too.
-        named
-            && group.is_none_or(|group| {
-                resource.group == group
-                    || group.split_once('.').is_some_and(|(_, rest)| resource.group == rest)
-                    || (resource.group.is_empty() && group == "v1")
-            })
-    })
+    // `deployments.v1.apps` names a version too; an exact group is better than one that only begins so, as in kubectl's
+    // RESTMapper.
+    let versioned = |group: &str, own: &str| {
+        own == group || group.split_once('.').is_some_and(|(_, rest)| own == rest) || (own.is_empty() && group == "v1")
+    };
+    let named =
+        |resource: &&&Resource| resource.name == name || resource.singular == name || resource.short.contains(&name);
+    let Some(group) = group else { return RESOURCES.iter().find(|resource| named(&resource)) };
+    RESOURCES
+        .iter()
+        .find(|resource| named(&resource) && versioned(group, resource.group))
+        .or_else(|| RESOURCES.iter().find(|resource| named(&resource) && resource.group.starts_with(group)))
 }
+
+/// Names that no discovery lists and RBAC knows all the same, with their API group.
+pub static VIRTUAL: &[(&str, &str)] = &[
+    ("users", ""),
+    ("groups", ""),
+    ("userextras", "authentication.k8s.io"),
+    ("uids", "authentication.k8s.io"),
+    ("signers", "certificates.k8s.io"),
+];
+
+/// The verbs of paths.
+pub static PATH_VERBS: &[&str] = &["*", "delete", "get", "head", "options", "patch", "post", "put"];
 
 /// The verbs that RBAC knows; another one is asked all the same, with a warning.
 pub static VERBS: &[&str] = &[

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::{ClaimRule, Issuer, JwtAuthenticator, Mapping};
+use crate::apiserver::cel::{self, Fault, Place};
 use crate::gotext::{kind, quote};
 
 /// The API group of the file.
@@ -295,8 +296,9 @@ pub(super) fn validate(jwt: &[RawAuthenticator]) -> Vec<String> {
     for (index, raw) in jwt.iter().enumerate() {
         let path = format!("jwt[{index}]");
         issuer(raw, &format!("{path}.issuer"), &mut errors);
-        claim_rules(raw, &format!("{path}.claimValidationRules"), &mut errors);
-        mappings(raw, &format!("{path}.claimMappings"), &mut errors);
+        let mut email = Email::default();
+        claim_rules(raw, &format!("{path}.claimValidationRules"), &mut email, &mut errors);
+        mappings(raw, &format!("{path}.claimMappings"), &mut email, &mut errors);
         user_rules(raw, &format!("{path}.userValidationRules"), &mut errors);
         if !issuers.insert(raw.issuer.url.as_str()) {
             errors.push(format!("{path}.issuer.url: Duplicate value: {}", quote(&raw.issuer.url)));
@@ -409,7 +411,26 @@ fn url(text: &str, at: &str, errors: &mut Vec<String>) {
     }
 }
 
-fn claim_rules(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
+/// What the expressions read of the two claims that belong together.
+#[derive(Default)]
+struct Email {
+    used: bool,
+    verified: bool,
+}
+
+/// Compiles an expression; what cannot be judged here counts as good, and stays open until a token is judged.
+fn compiled(expression: &str, place: Place, at: &str, errors: &mut Vec<String>) -> Option<cel::Program> {
+    match cel::compile(expression, place) {
+        Ok(program) => Some(program),
+        Err(Fault::Said(text)) => {
+            errors.push(invalid(at, expression, &text));
+            None
+        }
+        Err(Fault::Undecided(_)) => None,
+    }
+}
+
+fn claim_rules(raw: &RawAuthenticator, path: &str, email: &mut Email, errors: &mut Vec<String>) {
     let (mut claims, mut expressions) = (BTreeSet::new(), BTreeSet::new());
     for (index, rule) in raw.claim_rules.iter().enumerate() {
         let at = format!("{path}[{index}]");
@@ -430,15 +451,19 @@ fn claim_rules(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
                     let detail = "may not be specified when expression is set";
                     errors.push(invalid(&format!("{at}.requiredValue"), &rule.required_value, detail));
                 }
+                let at = format!("{at}.expression");
                 if !expressions.insert(rule.expression.as_str()) {
-                    errors.push(format!("{at}.expression: Duplicate value: {}", quote(&rule.expression)));
+                    errors.push(format!("{at}: Duplicate value: {}", quote(&rule.expression)));
+                    continue;
                 }
+                let program = compiled(&rule.expression, Place::ClaimValidation, &at, errors);
+                email.verified |= program.is_some_and(|program| program.uses_email_verified);
             }
         }
     }
 }
 
-fn mappings(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
+fn mappings(raw: &RawAuthenticator, path: &str, email: &mut Email, errors: &mut Vec<String>) {
     for (mapping, name, required) in [(&raw.username, "username", true), (&raw.groups, "groups", false)] {
         let at = format!("{path}.{name}");
         match (mapping.claim.is_empty(), mapping.expression.is_empty()) {
@@ -448,6 +473,12 @@ fn mappings(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
                 if let Some(prefix) = &mapping.prefix {
                     let detail = "may not be specified when expression is set";
                     errors.push(invalid(&format!("{at}.prefix"), prefix, detail));
+                }
+                let at = format!("{at}.expression");
+                let program = compiled(&mapping.expression, Place::ClaimMapping, &at, errors);
+                if let Some(program) = program.filter(|_| name == "username" && mapping.prefix.is_none()) {
+                    email.used |= program.uses_email;
+                    email.verified |= program.uses_email_verified;
                 }
             }
             (false, true) if mapping.prefix.is_none() => errors.push(format!(
@@ -459,6 +490,8 @@ fn mappings(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
     }
     if !raw.uid.claim.is_empty() && !raw.uid.expression.is_empty() {
         errors.push(invalid(&format!("{path}.uid"), "", "claim and expression can't both be set"));
+    } else if !raw.uid.expression.is_empty() {
+        compiled(&raw.uid.expression, Place::ClaimMapping, &format!("{path}.uid.expression"), errors);
     }
     let mut keys = BTreeSet::new();
     for (index, (key, expression)) in raw.extra.iter().enumerate() {
@@ -468,9 +501,19 @@ fn mappings(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
             errors.push(format!("{at}: Duplicate value: {}", quote(key)));
             continue;
         }
+        let at = format!("{path}.extra[{index}].valueExpression");
         if expression.is_empty() {
-            errors.push(format!("{path}.extra[{index}].valueExpression: Required value"));
+            errors.push(format!("{at}: Required value"));
+        } else {
+            let program = compiled(expression, Place::ClaimMapping, &at, errors);
+            email.verified |= program.is_some_and(|program| program.uses_email_verified);
         }
+    }
+    if email.used && !email.verified {
+        let detail = "claims.email_verified must be used in claimMappings.username.expression or \
+             claimMappings.extra[*].valueExpression or claimValidationRules[*].expression when claims.email is used in \
+             claimMappings.username.expression";
+        errors.push(invalid(&format!("{path}.username.expression"), &raw.username.expression, detail));
     }
 }
 
@@ -515,6 +558,8 @@ fn user_rules(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
             errors.push(format!("{at}: Required value"));
         } else if !seen.insert(expression) {
             errors.push(format!("{at}: Duplicate value: {}", quote(expression)));
+        } else {
+            compiled(expression, Place::UserValidation, &at, errors);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::Lab;
 use super::http::{Answer, Auth, Client};
 use super::pki::Identity;
 use super::process::{Lifeline, free_port, is_port_clash, read_log, wait_for};
+use super::provision::Release;
 
 /// The `iss` of ServiceAccount tokens.
 pub const SERVICE_ACCOUNT_ISSUER: &str = "https://kubernetes.default.svc";
@@ -23,13 +24,21 @@ pub struct Options {
     pub authentication_config: Option<String>,
     /// Environment variables of the server, such as `HTTPS_PROXY`.
     pub env: Vec<(String, String)>,
+    /// Which kube-apiserver.
+    pub release: Release,
     /// Whether every request is written to the audit log (level Metadata); on by default.
     pub audit: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flags: Vec::new(), authentication_config: None, env: Vec::new(), audit: true }
+        Self {
+            flags: Vec::new(),
+            authentication_config: None,
+            env: Vec::new(),
+            release: Release::Current,
+            audit: true,
+        }
     }
 }
 
@@ -60,6 +69,12 @@ impl Options {
     /// An environment variable of the server.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Another release of kube-apiserver.
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
         self
     }
 
@@ -119,7 +134,7 @@ impl ApiServer {
             arguments: Vec::new(),
             env: options.env.clone(),
             process: None,
-            lab: lab.binary().to_owned(),
+            lab: lab.binary_of(options.release),
             ca: lab.pki.ca.cert.clone(),
             admin: lab.pki.admin.clone(),
             client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
@@ -224,6 +239,20 @@ impl ApiServer {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
+    /// The same with more headers, such as Impersonate-User.
+    pub fn api_as(&self, headers: &[(&str, &str)], method: &str, path: &str, body: &Value) -> Answer {
+        self.client
+            .send_with(headers, method, &format!("{}{path}", self.url()), Some(body))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
+    /// A request without the admin's certificate, with these headers.
+    pub fn anonymous_with(&self, headers: &[(&str, &str)], method: &str, path: &str) -> Answer {
+        self.anonymous
+            .send_with(headers, method, &format!("{}{path}", self.url()), None)
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+
     /// Creates an object as admin; panics unless it is created.
     pub fn create(&self, path: &str, body: &Value) -> Value {
         let (status, answer) = self.api("POST", path, Some(body));
@@ -235,6 +264,24 @@ impl ApiServer {
     pub fn create_all(&self, objects: impl IntoIterator<Item = (String, Value)>) {
         let url = self.url();
         self.client.post_all(objects.into_iter().map(|(path, body)| (format!("{url}{path}"), body)).collect());
+    }
+
+    /// The `status` of many SubjectAccessReviews (their `spec` is given), in order, made as admin.
+    pub fn access_reviews(&self, specs: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let url = format!("{}/apis/authorization.k8s.io/v1/subjectaccessreviews", self.url());
+        let reviews = specs.into_iter().map(|spec| {
+            let review =
+                json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec });
+            (url.clone(), review)
+        });
+        let answers = self.client.post_many(reviews.collect(), 64);
+        answers
+            .into_iter()
+            .map(|(status, mut answer)| {
+                assert_eq!(status, 201, "{answer}");
+                answer["status"].take()
+            })
+            .collect()
     }
 
     /// The `status` of a TokenReview of this token, made as admin.

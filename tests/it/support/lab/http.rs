@@ -70,6 +70,24 @@ impl Client {
         runtime().block_on(answer(request))
     }
 
+    /// One request with exactly these headers beside what HTTP needs, and a JSON body if it is a POST.
+    pub fn send_headers(
+        &self,
+        headers: &[(String, String)],
+        method: &str,
+        url: &str,
+        body: &str,
+    ) -> Result<Answer, String> {
+        let mut request = self.request(Auth::Own, method, url);
+        for (name, value) in headers {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        if method == "POST" {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        runtime().block_on(answer(request))
+    }
+
     /// A form, with extra headers.
     pub fn post_form(&self, url: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> Result<Answer, String> {
         let mut encoded = url::form_urlencoded::Serializer::new(String::new());
@@ -93,6 +111,34 @@ impl Client {
             let (status, body) = result.unwrap_or_else(|error| panic!("POST {url}: {error}"));
             assert!((200..300).contains(&status), "POST {url}: {status} {body}");
         }));
+    }
+
+    /// One request with extra headers.
+    pub fn send_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        url: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, String> {
+        let mut request = self.request(Auth::Own, method, url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        runtime().block_on(answer(request))
+    }
+
+    /// Many requests over many connections' worth of streams, answers in the order asked.
+    pub fn post_many(&self, requests: Vec<(String, Value)>, at_once: usize) -> Vec<Answer> {
+        let all = futures::stream::iter(requests).map(|(url, body)| {
+            let request = self.request(Auth::Own, "POST", &url);
+            let request = request.header("content-type", "application/json").body(body.to_string());
+            async move { answer(request).await.unwrap_or_else(|error| panic!("POST {url}: {error}")) }
+        });
+        runtime().block_on(all.buffered(at_once).collect())
     }
 
     fn request(&self, auth: Auth, method: &str, url: &str) -> reqwest::RequestBuilder {

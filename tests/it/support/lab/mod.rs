@@ -7,17 +7,19 @@
 
 pub mod apiserver;
 pub mod http;
+pub mod issuer;
 pub mod keycloak;
 pub mod nginx;
 pub mod pki;
 pub mod process;
 pub mod provision;
 
-pub use apiserver::{ApiServer, Options};
+pub use apiserver::{ApiServer, Options, certificate_user};
 pub use http::Auth;
 pub use keycloak::{Keycloak, Tokens};
 pub use nginx::{Nginx, Rule};
 pub use pki::Pki;
+pub use provision::Release;
 
 use process::Lifeline;
 use std::io::Write;
@@ -61,6 +63,14 @@ impl Lab {
         &self.binaries.lab
     }
 
+    /// The same of another release, built when it is first asked for.
+    pub fn binary_of(&self, release: Release) -> PathBuf {
+        match release {
+            Release::Current => self.binaries.lab.clone(),
+            Release::Old => provision::binaries(release).expect("the older kube-apiserver").lab,
+        }
+    }
+
     /// The directory of everything this process started; it vanishes with the process.
     pub fn root(&self) -> &Path {
         &self.root
@@ -92,7 +102,7 @@ pub fn require() -> Option<&'static Lab> {
 /// The lab for tests that need kube-apiserver alone: Go is enough.
 pub fn require_apiserver() -> Option<&'static Lab> {
     static LAB: OnceLock<Result<Lab, String>> = OnceLock::new();
-    match LAB.get_or_init(|| provision::binaries().and_then(Lab::new)) {
+    match LAB.get_or_init(|| provision::binaries(Release::Current).and_then(Lab::new)) {
         Ok(lab) => Some(lab),
         Err(reason) => skip(reason),
     }

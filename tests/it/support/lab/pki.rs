@@ -62,7 +62,7 @@ impl Pki {
         Self {
             server: ca.sign_server("server", &["localhost", "127.0.0.1"]),
             admin: ca.sign_client("admin", "lab-admin", &["system:masters"]),
-            client: ca.sign_client_between("jane", "jane", &["backend"], (-1, 364)),
+            client: ca.sign_client("jane", "jane", &["backend"]),
             expired_client: ca.sign_client_until("jane-expired", "jane", &["backend"], 2021),
             foreign_client: unrelated.sign_client("jane-foreign", "jane", &["backend"]),
             front_proxy: front_proxy_ca.sign_client("front-proxy-client", "front-proxy-client", &[]),
@@ -108,9 +108,9 @@ impl Authority {
         self.sign(file, params)
     }
 
-    /// A client certificate: user name and groups, as Kubernetes reads them.
+    /// A client certificate of one year: user name and groups, as Kubernetes reads them.
     pub fn sign_client(&self, file: &str, user: &str, groups: &[&str]) -> Identity {
-        self.sign_client_until(file, user, groups, LAST_YEAR)
+        self.sign_client_between(file, user, groups, (-1, 364))
     }
 
     /// The same, ending on the first of January of a year (it began in 2020).
@@ -187,6 +187,20 @@ impl Authority {
         fs::write(&identity.cert, certificate.pem()).expect("certificate file");
         fs::write(&identity.key, key.serialize_pem()).expect("key file");
         (identity, cert)
+    }
+
+    /// A client certificate with something odd in it.
+    pub fn sign_odd(
+        &self,
+        file: &str,
+        user: &str,
+        groups: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Identity {
+        let mut params = params(user, groups, LAST_YEAR);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        self.sign(file, params)
     }
 
     fn sign(&self, file: &str, mut params: CertificateParams) -> Identity {

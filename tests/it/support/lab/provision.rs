@@ -7,7 +7,32 @@ use std::time::{Duration, Instant};
 
 /// The Keycloak release under test.
 pub const KEYCLOAK_VERSION: &str = "26.4.2";
-const KUBERNETES: (&str, &str, &str) = ("v1.36.3", "1", "36");
+/// A release of Kubernetes that the lab can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Release {
+    /// The last one with the old order of OIDC checks.
+    Old,
+    /// The one that most tests use.
+    #[default]
+    Current,
+}
+
+impl Release {
+    fn version(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Old => ("v1.35.4", "1", "35"),
+            Self::Current => ("v1.36.3", "1", "36"),
+        }
+    }
+
+    /// `1.36`.
+    pub fn minor(self) -> &'static str {
+        match self {
+            Self::Old => "1.35",
+            Self::Current => "1.36",
+        }
+    }
+}
 
 /// The programs built from tests/lab.
 pub struct Binaries {
@@ -42,22 +67,29 @@ pub fn cache() -> Result<PathBuf, String> {
     Ok(dir)
 }
 
-/// Builds `lab` and `kubectl` unless the cache has them for exactly these sources.
-pub fn binaries() -> Result<Binaries, String> {
+/// Builds `lab` and `kubectl` of a release unless the cache has them for exactly these sources.
+pub fn binaries(release: Release) -> Result<Binaries, String> {
     let go = find_tool("go").ok_or("go is missing")?;
     let cache = cache()?;
-    let dir = cache.join(format!("bin-{}", source_hash()?));
+    let dir = cache.join(format!("bin-{}-{}", release.minor(), source_hash(release)?));
     let made = Binaries { lab: dir.join("lab"), kubectl: dir.join("kubectl") };
     once(&cache, &dir, |partial| {
-        super::tell("lab: building kube-apiserver and kubectl (minutes the first time, then cached)");
-        let (version, major, minor) = KUBERNETES;
+        super::tell(&format!(
+            "lab: building kube-apiserver and kubectl {} (minutes the first time, then cached)",
+            release.minor()
+        ));
+        let (version, major, minor) = release.version();
         let package = "k8s.io/component-base/version";
         // Without these a client cannot parse /version.
         let flags = format!(
             "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
         );
         let mut build = Command::new(go);
-        build.current_dir(sources()).args(["build", "-ldflags", &flags, "-o"]).arg(partial).args([".", "./kubectl"]);
+        build
+            .current_dir(sources())
+            .args(["build", "-modfile", module_file(release), "-ldflags", &flags, "-o"])
+            .arg(partial)
+            .args([".", "./kubectl"]);
         run(&mut build)
     })?;
     forget_old_binaries(&cache, &dir);
@@ -152,18 +184,26 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?}: {}: {}", output.status, tail.into_iter().rev().collect::<Vec<_>>().join("\n")))
 }
 
-/// Sixteen hex digits over the Go sources, go.mod and go.sum.
-fn source_hash() -> Result<String, String> {
+fn module_file(release: Release) -> &'static str {
+    match release {
+        Release::Old => "go-1.35.mod",
+        Release::Current => "go.mod",
+    }
+}
+
+/// Sixteen hex digits over the Go sources and the release's module file with its sums.
+fn source_hash(release: Release) -> Result<String, String> {
     let mut files: Vec<PathBuf> = Vec::new();
     for dir in [sources(), sources().join("kubectl")] {
         let entries = fs::read_dir(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| {
-            path.extension().is_some_and(|extension| extension == "go" || extension == "mod" || extension == "sum")
-        }));
+        let go = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "go");
+        files.extend(entries.flatten().map(|entry| entry.path()).filter(go));
     }
+    let module = sources().join(module_file(release));
+    files.extend([module.with_extension("sum"), module]);
     files.sort();
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    context.update(KUBERNETES.0.as_bytes());
+    context.update(release.version().0.as_bytes());
     for file in files {
         context.update(file.file_name().unwrap_or_default().as_encoded_bytes());
         context.update(&fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?);

@@ -1,0 +1,366 @@
+//! Near misses: grants that one change would turn into the wanted one.
+//!
+//! A rule is near when exactly one of its conditions fails, a binding is near when only its subject, its namespace or
+//! its role is wrong.
+
+use super::rules::{self, Rule};
+use super::{Resolved, World, applying, service_account};
+use crate::evidence::access::{Question, ResourceRule};
+use crate::evidence::identity::User;
+use crate::evidence::rbac::{Binding, Role, Subject};
+
+/// What is wrong with a near miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// The binding names a role that does not exist.
+    DanglingRole,
+    /// The subject differs by upper and lower case.
+    SubjectCase,
+    /// The subject differs by a leading slash (a Keycloak group path).
+    SubjectSlash,
+    /// The subject lacks the prefix, or has another.
+    SubjectPrefix,
+    /// The name is right and the kind is wrong (User for Group or the other way round).
+    SubjectKind,
+    /// The service account of another namespace, or of none.
+    ServiceAccountNamespace,
+    /// The rule grants the resource, not this subresource of it.
+    MissingSubresource,
+    /// The rule has the resource in another API group.
+    OtherApiGroup,
+    /// The rule names objects, and not this one (or the question names none).
+    ResourceNames,
+    /// The rule spells the resource otherwise (singular, upper case).
+    ResourceSpelling,
+    /// It is granted in another namespace.
+    WrongNamespace,
+    /// A RoleBinding cannot grant what is asked at the cluster scope.
+    NeedsClusterScope,
+    /// The path is granted without or with its last slash, or below.
+    OtherPath,
+    /// The rule grants other verbs on the same.
+    OtherVerb,
+    /// An aggregated ClusterRole that nothing has filled.
+    AggregatedRoleEmpty,
+}
+
+impl Kind {
+    /// The kind as JSON has it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::DanglingRole => "dangling-role",
+            Self::SubjectCase => "subject-case",
+            Self::SubjectSlash => "subject-slash",
+            Self::SubjectPrefix => "subject-prefix",
+            Self::SubjectKind => "subject-kind",
+            Self::ServiceAccountNamespace => "service-account-namespace",
+            Self::MissingSubresource => "missing-subresource",
+            Self::OtherApiGroup => "other-api-group",
+            Self::ResourceNames => "resource-names",
+            Self::ResourceSpelling => "resource-spelling",
+            Self::WrongNamespace => "wrong-namespace",
+            Self::NeedsClusterScope => "needs-cluster-scope",
+            Self::OtherPath => "other-path",
+            Self::OtherVerb => "other-verb",
+            Self::AggregatedRoleEmpty => "aggregated-role-empty",
+        }
+    }
+}
+
+/// One near miss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss<'a> {
+    /// What is wrong.
+    pub kind: Kind,
+    /// The same in a sentence.
+    pub text: String,
+    /// The binding, where it is known.
+    pub binding: Option<&'a Binding>,
+    /// The role, where there is one.
+    pub role: Option<&'a Role>,
+}
+
+/// All near misses of a question that is denied, the most telling first.
+pub fn near_misses<'a>(world: &World<'a>, user: &User, question: &Question) -> Vec<NearMiss<'a>> {
+    let mut found = Vec::new();
+    for binding in world.bindings() {
+        match applying(binding, user) {
+            Some(_) => of_own_binding(world, binding, question, &mut found),
+            None => of_foreign_binding(world, binding, user, question, &mut found),
+        }
+    }
+    // The bindings that count for the question come before those of other namespaces.
+    found.sort_by(|a, b| (a.kind, name_of(a)).cmp(&(b.kind, name_of(b))));
+    found
+}
+
+fn name_of<'a>(miss: &NearMiss<'a>) -> Option<(&'a str, &'a str)> {
+    miss.binding.map(|binding| (binding.namespace.as_str(), binding.name.as_str()))
+}
+
+/// Near misses within rules alone, as SelfSubjectRulesReview gives them to somebody who may read no binding.
+pub fn within_rules(rules_held: &[ResourceRule], question: &Question) -> Vec<NearMiss<'static>> {
+    let mut found: Vec<NearMiss<'static>> = Vec::new();
+    for rule in rules_held {
+        if let Some((kind, text)) = of_rule(&Rule::Resource(rule), question) {
+            let text = format!("your rules: {text}");
+            if !found.iter().any(|known| known.text == text) {
+                found.push(NearMiss { kind, text, binding: None, role: None });
+            }
+        }
+    }
+    found.sort_by_key(|miss| miss.kind);
+    found
+}
+
+fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Question, found: &mut Vec<NearMiss<'a>>) {
+    let scope = super::scope(question);
+    let counts = binding.kind == "ClusterRoleBinding" || (!scope.is_empty() && binding.namespace == scope);
+    let role = match world.resolve(binding) {
+        Resolved::Role(role) => role,
+        Resolved::Missing(text) => {
+            if counts {
+                found.push(NearMiss {
+                    kind: Kind::DanglingRole,
+                    text: format!("{} points at a role that does not exist: {text}", title(binding)),
+                    binding: Some(binding),
+                    role: None,
+                });
+            }
+            return;
+        }
+        Resolved::Unread => return,
+    };
+    if !counts {
+        if rules::allowing(role, question).is_some() {
+            let (kind, text) = if scope.is_empty() {
+                (
+                    Kind::NeedsClusterScope,
+                    format!(
+                        "{} allows it, but only inside namespace {}; what is asked needs a ClusterRoleBinding",
+                        title(binding),
+                        binding.namespace
+                    ),
+                )
+            } else {
+                (
+                    Kind::WrongNamespace,
+                    format!("{} allows it in namespace {}, not in {scope}", title(binding), binding.namespace),
+                )
+            };
+            found.push(NearMiss { kind, text, binding: Some(binding), role: Some(role) });
+        }
+        return;
+    }
+    if role.aggregates && role.resource_rules.is_empty() && role.non_resource_rules.is_empty() {
+        found.push(NearMiss {
+            kind: Kind::AggregatedRoleEmpty,
+            text: format!(
+                "{} names ClusterRole {:?}, which collects the rules of other roles by label and has none",
+                title(binding),
+                role.name
+            ),
+            binding: Some(binding),
+            role: Some(role),
+        });
+    }
+    for rule in rules::of(role) {
+        if let Some((kind, text)) = of_rule(&rule, question) {
+            found.push(NearMiss {
+                kind,
+                text: format!("{} ({} {:?}): {text}", title(binding), role.kind, role.name),
+                binding: Some(binding),
+                role: Some(role),
+            });
+        }
+    }
+}
+
+/// The one condition that fails in a rule, if it is one.
+fn of_rule(rule: &Rule<'_>, question: &Question) -> Option<(Kind, String)> {
+    match (rule, &question.path) {
+        (Rule::Path(rule), Some(path)) => {
+            let (verb, paths) = (rules::has(&rule.verbs, &question.verb), rules::paths_match(&rule.paths, path));
+            if paths && !verb {
+                return Some((Kind::OtherVerb, other_verb(&rule.verbs, path, question)));
+            }
+            let other = rule.paths.iter().find(|known| {
+                let (a, b) = (known.trim_end_matches(['/', '*']), path.trim_end_matches('/'));
+                a == b || a.eq_ignore_ascii_case(b)
+            });
+            other.filter(|_| verb && !paths).map(|known| {
+                (Kind::OtherPath, format!("it grants the path {known}, and {path} is another one to the server"))
+            })
+        }
+        (Rule::Resource(rule), None) => of_resource_rule(rule, question),
+        _ => None,
+    }
+}
+
+fn of_resource_rule(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
+    let verb = rules::has(&rule.verbs, &question.verb);
+    let group = rules::has(&rule.api_groups, &question.group);
+    let resource = rules::resources_match(&rule.resources, &question.resource, &question.subresource);
+    let name = rules::names_match(&rule.resource_names, &question.name);
+    let whole = whole(question);
+    match (verb, group, resource, name) {
+        (false, true, true, true) => Some((Kind::OtherVerb, other_verb(&rule.verbs, &whole, question))),
+        (true, false, true, true) => Some((
+            Kind::OtherApiGroup,
+            format!(
+                "it grants {whole} in API group {}, the question is about API group {:?}",
+                quoted(&rule.api_groups),
+                question.group
+            ),
+        )),
+        (true, true, true, false) => Some((
+            Kind::ResourceNames,
+            if question.name.is_empty() {
+                format!(
+                    "it names the objects {}; a request that names none ({} does not) is never covered",
+                    quoted(&rule.resource_names),
+                    question.verb
+                )
+            } else {
+                format!("it names the objects {}, not {:?}", quoted(&rule.resource_names), question.name)
+            },
+        )),
+        (true, true, false, true) => near_resource(rule, question),
+        _ => None,
+    }
+}
+
+fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
+    let (plain, sub) = (&question.resource, &question.subresource);
+    for entry in &rule.resources {
+        if !sub.is_empty() && (entry == plain || entry.strip_suffix("/*") == Some(plain)) {
+            return Some((
+                Kind::MissingSubresource,
+                format!("it grants {entry}, and {entry} does not cover {plain}/{sub}: name it as \"{plain}/{sub}\""),
+            ));
+        }
+        if sub.is_empty() && entry.split_once('/').is_some_and(|(resource, _)| resource == plain) {
+            return Some((Kind::MissingSubresource, format!("it grants {entry}, and that is not {plain} itself")));
+        }
+        let wanted = whole(question);
+        if entry.eq_ignore_ascii_case(&wanted) || format!("{entry}s") == wanted || format!("{entry}es") == wanted {
+            return Some((
+                Kind::ResourceSpelling,
+                format!("it grants {entry:?}, and the server's name is {wanted:?} (plural, lower case)"),
+            ));
+        }
+    }
+    None
+}
+
+fn other_verb(verbs: &[String], what: &str, question: &Question) -> String {
+    format!("it grants {} on {what}, not {}", verbs.join(", "), question.verb)
+}
+
+fn whole(question: &Question) -> String {
+    if question.subresource.is_empty() {
+        question.resource.clone()
+    } else {
+        format!("{}/{}", question.resource, question.subresource)
+    }
+}
+
+fn quoted(list: &[String]) -> String {
+    list.iter().map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn title(binding: &Binding) -> String {
+    if binding.namespace.is_empty() {
+        format!("{} {:?}", binding.kind, binding.name)
+    } else {
+        format!("{} {:?} in namespace {}", binding.kind, binding.name, binding.namespace)
+    }
+}
+
+fn of_foreign_binding<'a>(
+    world: &World<'a>,
+    binding: &'a Binding,
+    user: &User,
+    question: &Question,
+    found: &mut Vec<NearMiss<'a>>,
+) {
+    let scope = super::scope(question);
+    if binding.kind != "ClusterRoleBinding" && (scope.is_empty() || binding.namespace != scope) {
+        return;
+    }
+    let Some((kind, subject, text)) = binding.subjects.iter().find_map(|subject| {
+        let (kind, text) = resembles(subject, &binding.namespace, user)?;
+        Some((kind, subject, text))
+    }) else {
+        return;
+    };
+    let Resolved::Role(role) = world.resolve(binding) else { return };
+    if rules::allowing(role, question).is_none() {
+        return;
+    }
+    found.push(NearMiss {
+        kind,
+        text: format!("{} allows it to {} {:?}: {text}", title(binding), subject.kind, subject.name),
+        binding: Some(binding),
+        role: Some(role),
+    });
+}
+
+/// How a subject that is not this user looks like it.
+pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Option<(Kind, String)> {
+    let own: Vec<&str> = match subject.kind.as_str() {
+        "User" => vec![&user.username],
+        "Group" => user.groups.iter().map(String::as_str).collect(),
+        "ServiceAccount" => {
+            let (namespace, name) = service_account(&user.username)?;
+            let theirs = if subject.namespace.is_empty() { binding_namespace } else { &subject.namespace };
+            return (name == subject.name).then(|| {
+                let text = if theirs.is_empty() {
+                    "a ClusterRoleBinding must name the service account's namespace, and this one does not".to_owned()
+                } else {
+                    format!("that one lives in namespace {theirs}, you in {namespace}")
+                };
+                (Kind::ServiceAccountNamespace, text)
+            });
+        }
+        _ => return None,
+    };
+    let near = own.iter().filter(|name| !name.is_empty() && !is_builtin(name)).find_map(|name| {
+        let word = if subject.kind == "User" { "your user name" } else { "your group" };
+        alike(&subject.name, name).map(|(kind, how)| (kind, format!("{word} is {name:?}, it differs {how}")))
+    });
+    if near.is_some() {
+        return near;
+    }
+    let (crossed, word) = match subject.kind.as_str() {
+        "User" => (user.groups.contains(&subject.name), "that is one of your groups, and the subject is a User"),
+        _ => (user.username == subject.name, "that is your user name, and the subject is a Group"),
+    };
+    (crossed && !subject.name.is_empty()).then(|| (Kind::SubjectKind, word.to_owned()))
+}
+
+/// Kubernetes' own groups differ from each other by what looks like a prefix.
+fn is_builtin(name: &str) -> bool {
+    name.starts_with("system:")
+}
+
+/// How two different names resemble each other.
+pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
+    if theirs == own {
+        return None;
+    }
+    let folded = |text: &str| text.to_lowercase();
+    if folded(theirs) == folded(own) {
+        return Some((Kind::SubjectCase, "by upper and lower case"));
+    }
+    let no_slash = |text: &str| text.rsplit_once(':').map_or(text, |(_, tail)| tail).trim_start_matches('/').to_owned();
+    let head = |text: &str| text.rsplit_once(':').map(|(head, _)| head.to_owned());
+    if head(theirs) == head(own) && no_slash(theirs) == no_slash(own) {
+        return Some((Kind::SubjectSlash, "by a leading slash"));
+    }
+    let tail = |text: &str| {
+        let tail = text.rsplit(['#', ':']).find(|part| !part.is_empty()).unwrap_or(text);
+        folded(tail.trim_start_matches('/'))
+    };
+    (tail(theirs) == tail(own)).then_some((Kind::SubjectPrefix, "by its prefix"))
+}

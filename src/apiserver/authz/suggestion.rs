@@ -1,0 +1,158 @@
+//! The smallest grant that would turn a no into a yes, as YAML.
+//!
+//! | what is asked | what is written |
+//! |---|---|
+//! | a cluster-scoped resource | ClusterRole + ClusterRoleBinding |
+//! | a path | ClusterRole + ClusterRoleBinding |
+//! | many or all namespaces | ClusterRole + ClusterRoleBinding |
+//! | one namespace, and a role that fits exists | RoleBinding to it |
+//! | one namespace | Role + RoleBinding |
+
+use super::rules::{self, Rule};
+use super::{World, service_account};
+use crate::evidence::access::Question;
+use crate::evidence::identity::User;
+use crate::evidence::rbac::Role;
+
+/// The largest existing role that still counts as fitting, in verbs times resources.
+const LARGEST_FIT: usize = 12;
+
+/// The manifest. `world` gives the existing roles, where they could be read.
+pub fn manifest(world: Option<&World<'_>>, user: &User, question: &Question) -> String {
+    let cluster = question.path.is_some() || question.namespace.is_empty();
+    let subject = subject(user);
+    let name = name(question, &subject);
+    let existing = world.filter(|_| !cluster).and_then(|world| fitting(world, question));
+    let (role_kind, role_name) = match existing {
+        Some(role) => (role.kind.clone(), role.name.clone()),
+        None => ((if cluster { "ClusterRole" } else { "Role" }).to_owned(), name.clone()),
+    };
+    let metadata = |name: &str, namespace: &str| {
+        let place = if namespace.is_empty() { String::new() } else { format!("\n  namespace: {}", yaml(namespace)) };
+        format!("metadata:\n  name: {}{place}\n", yaml(name))
+    };
+    let namespace = if cluster { "" } else { question.namespace.as_str() };
+    let mut text = String::new();
+    if existing.is_none() {
+        text.push_str(&format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {role_kind}\n"));
+        text.push_str(&metadata(&role_name, namespace));
+        text.push_str("rules:\n");
+        text.push_str(&rule(question));
+        text.push_str("---\n");
+    }
+    let binding_kind = if cluster { "ClusterRoleBinding" } else { "RoleBinding" };
+    text.push_str(&format!("apiVersion: rbac.authorization.k8s.io/v1\nkind: {binding_kind}\n"));
+    text.push_str(&metadata(&name, namespace));
+    text.push_str(&format!(
+        "roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {role_kind}\n  name: {}\nsubjects:\n",
+        yaml(&role_name)
+    ));
+    match subject {
+        Subject::ServiceAccount(namespace, name) => text.push_str(&format!(
+            "- kind: ServiceAccount\n  name: {}\n  namespace: {}\n",
+            yaml(&name),
+            yaml(&namespace)
+        )),
+        Subject::Named(kind, name) => {
+            text.push_str(&format!("- apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {}\n", yaml(&name)))
+        }
+    }
+    text
+}
+
+enum Subject {
+    ServiceAccount(String, String),
+    Named(&'static str, String),
+}
+
+/// A service account as such; a user as a user; somebody of whom only groups are known by the first of them.
+fn subject(user: &User) -> Subject {
+    if let Some((namespace, name)) = service_account(&user.username) {
+        return Subject::ServiceAccount(namespace.to_owned(), name.to_owned());
+    }
+    let own_group = user.groups.iter().find(|group| !group.starts_with("system:")).or(user.groups.first());
+    match own_group {
+        Some(group) if user.username.is_empty() => Subject::Named("Group", group.clone()),
+        _ => Subject::Named("User", user.username.clone()),
+    }
+}
+
+fn rule(question: &Question) -> String {
+    let verb = yaml(&question.verb);
+    if let Some(path) = &question.path {
+        return format!("- nonResourceURLs: [{}]\n  verbs: [{verb}]\n", yaml(path));
+    }
+    let mut resource = question.resource.clone();
+    if !question.subresource.is_empty() {
+        resource.push('/');
+        resource.push_str(&question.subresource);
+    }
+    // A request that creates, or deletes a collection, carries no name: naming one would grant nothing.
+    let named = !question.name.is_empty() && !["create", "deletecollection"].contains(&question.verb.as_str());
+    let names = if named { format!("  resourceNames: [{}]\n", yaml(&question.name)) } else { String::new() };
+    format!("- apiGroups: [{}]\n  resources: [{}]\n{names}  verbs: [{verb}]\n", yaml(&question.group), yaml(&resource))
+}
+
+/// A role that allows the question and hardly more: no wildcard, one resource with its subresources, no verb that
+/// writes where only reading is asked.
+fn fitting<'a>(world: &World<'a>, question: &Question) -> Option<&'a Role> {
+    let reads = |verb: &String| ["get", "list", "watch"].contains(&verb.as_str());
+    let base = |resource: &str| resource.split('/').next() == Some(question.resource.as_str());
+    let mut fits: Vec<(usize, &'a Role)> = world
+        .roles()
+        .filter(|role| role.kind == "ClusterRole" || role.namespace == question.namespace)
+        .filter(|role| !role.name.starts_with("system:") && role.non_resource_rules.is_empty())
+        .filter(|role| rules::allowing(role, question).is_some())
+        .filter(|role| {
+            role.resource_rules.iter().all(|rule| {
+                rule.resources.iter().all(|resource| base(resource))
+                    && !rule.verbs.iter().any(|verb| verb == "*")
+                    && !rule.api_groups.iter().any(|group| group == "*")
+                    && (!reads(&question.verb) || rule.verbs.iter().all(reads))
+            })
+        })
+        .map(|role| (width(role), role))
+        .filter(|(width, _)| *width <= LARGEST_FIT)
+        .collect();
+    fits.sort_by_key(|(width, role)| (*width, role.kind == "Role", role.name.as_str()));
+    fits.first().map(|(_, role)| *role)
+}
+
+fn width(role: &Role) -> usize {
+    rules::of(role)
+        .map(|rule| match rule {
+            Rule::Resource(rule) => rule.verbs.len() * rule.resources.len() * rule.api_groups.len(),
+            Rule::Path(rule) => rule.verbs.len() * rule.paths.len(),
+        })
+        .sum()
+}
+
+/// A name for the new objects: who, verb and resource, in letters that every object may carry.
+fn name(question: &Question, subject: &Subject) -> String {
+    let who = match subject {
+        Subject::ServiceAccount(namespace, name) => format!("{namespace}-{name}"),
+        Subject::Named(_, name) => name.clone(),
+    };
+    let what = question.path.as_deref().unwrap_or(&question.resource);
+    let all = format!("{who}-{}-{what}-{}", question.verb, question.subresource);
+    let mut name = String::new();
+    for c in all.to_lowercase().chars() {
+        if c.is_ascii_alphanumeric() {
+            name.push(c);
+        } else if !name.is_empty() && !name.ends_with('-') {
+            name.push('-');
+        }
+    }
+    let mut name = name.trim_matches('-').to_owned();
+    name.truncate(60);
+    let name = name.trim_end_matches('-');
+    if name.is_empty() { "kaccess-grant".to_owned() } else { name.to_owned() }
+}
+
+/// A YAML scalar: plain where nothing could read it otherwise, else in double quotes (JSON's escapes are YAML's).
+fn yaml(text: &str) -> String {
+    let plain = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '/'))
+        && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&text.to_lowercase().as_str());
+    if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+}

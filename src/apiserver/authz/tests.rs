@@ -1,0 +1,280 @@
+//! The model against what the server was seen to do; the lab compares both at large.
+
+use super::escalation::{self, Write};
+use super::near::{self, Kind};
+use super::who::{Reach, who_can};
+use super::*;
+use crate::evidence::access::{NonResourceRule, ResourceRule};
+
+fn own(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn rule(verbs: &[&str], groups: &[&str], resources: &[&str], names: &[&str]) -> ResourceRule {
+    ResourceRule { verbs: own(verbs), api_groups: own(groups), resources: own(resources), resource_names: own(names) }
+}
+
+fn role(kind: &str, namespace: &str, name: &str, rules: Vec<ResourceRule>) -> Role {
+    Role {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        resource_rules: rules,
+        ..Role::default()
+    }
+}
+
+fn subject(kind: &str, name: &str, namespace: &str) -> Subject {
+    Subject { kind: kind.to_owned(), name: name.to_owned(), namespace: namespace.to_owned(), index: 0 }
+}
+
+fn binding(namespace: &str, name: &str, role: (&str, &str), subjects: Vec<Subject>) -> Binding {
+    Binding {
+        kind: if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" }.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        role_kind: role.0.to_owned(),
+        role_name: role.1.to_owned(),
+        subjects,
+    }
+}
+
+fn world(roles: Vec<Role>, bindings: Vec<Binding>) -> Rbac {
+    Rbac { roles, bindings, ..Rbac::default() }
+}
+
+fn user(name: &str, groups: &[&str]) -> User {
+    User { username: name.to_owned(), groups: own(groups), ..User::default() }
+}
+
+fn ask(verb: &str, resource: &str, namespace: &str, name: &str) -> Question {
+    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+    Question {
+        verb: verb.to_owned(),
+        resource: resource.to_owned(),
+        subresource: subresource.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        ..Question::default()
+    }
+}
+
+#[test]
+fn subresources_are_matched_as_the_server_does() {
+    let question = ask("get", "pods/log", "", "");
+    for (resource, allowed) in
+        [("pods", false), ("pods/log", true), ("*/log", true), ("pods/*", false), ("*", true), ("*/lo", false)]
+    {
+        assert_eq!(
+            rules::resource_rule_allows(&rule(&["get"], &[""], &[resource], &[]), &question),
+            allowed,
+            "{resource}"
+        );
+    }
+}
+
+#[test]
+fn resource_names_never_match_a_question_without_a_name() {
+    let named = rule(&["*"], &["*"], &["*"], &["a"]);
+    assert!(!rules::resource_rule_allows(&named, &ask("list", "pods", "", "")));
+    assert!(rules::resource_rule_allows(&named, &ask("list", "pods", "", "a")));
+}
+
+#[test]
+fn paths_match_by_prefix_only_with_a_star() {
+    let paths = own(&["/healthz*", "/logs**", "/metrics"]);
+    assert!(rules::paths_match(&paths, "/healthzfoo"));
+    assert!(rules::paths_match(&paths, "/logs/a"));
+    assert!(!rules::paths_match(&paths, "/metrics/"));
+    let reader = Role {
+        non_resource_rules: vec![NonResourceRule { verbs: own(&["get"]), paths }],
+        ..role("ClusterRole", "", "paths", Vec::new())
+    };
+    // A RoleBinding grants no path.
+    let rbac =
+        world(vec![reader], vec![binding("dev", "b", ("ClusterRole", "paths"), vec![subject("User", "alice", "")])]);
+    let question =
+        Question { namespace: "dev".to_owned(), path: Some("/metrics".to_owned()), ..ask("get", "", "", "") };
+    assert!(!World::new(&rbac).decide(&user("alice", &[]), &question).allowed);
+}
+
+#[test]
+fn reasons_are_the_servers() {
+    let rbac = world(
+        vec![role("Role", "ci", "r", vec![rule(&["get"], &[""], &["pods"], &[])])],
+        vec![
+            binding("ci", "b", ("Role", "r"), vec![subject("ServiceAccount", "builder", "")]),
+            binding("", "x", ("ClusterRole", "gone"), vec![subject("Group", "dev", "")]),
+        ],
+    );
+    let world = World::new(&rbac);
+    let builder = user("system:serviceaccount:ci:builder", &[]);
+    assert_eq!(
+        world.decide(&builder, &ask("get", "pods", "ci", "")).reason,
+        "RBAC: allowed by RoleBinding \"b/ci\" of Role \"r\" to ServiceAccount \"builder/ci\""
+    );
+    assert_eq!(
+        world.decide(&user("a", &["dev"]), &ask("get", "pods", "ci", "")),
+        Decision {
+            allowed: false,
+            reason: "RBAC: clusterrole.rbac.authorization.k8s.io \"gone\" not found".to_owned()
+        }
+    );
+    assert_eq!(
+        world.decide(&user("a", &["system:masters"]), &ask("frob", "x", "", "")),
+        Decision { allowed: true, reason: String::new() }
+    );
+}
+
+#[test]
+fn a_service_account_without_namespace_in_a_cluster_binding_is_nobody() {
+    let rbac = world(
+        vec![role("ClusterRole", "", "all", vec![rule(&["*"], &["*"], &["*"], &[])])],
+        vec![binding("", "b", ("ClusterRole", "all"), vec![subject("ServiceAccount", "builder", "")])],
+    );
+    let world = World::new(&rbac);
+    assert!(!world.decide(&user("system:serviceaccount:ci:builder", &[]), &ask("get", "pods", "ci", "")).allowed);
+    let who = who_can(&world, &ask("get", "pods", "ci", ""), Reach::Question);
+    assert_eq!(who.len(), 1, "only system:masters: {who:?}");
+}
+
+#[test]
+fn near_misses_name_what_is_wrong() {
+    let read = |name: &str, rules: Vec<ResourceRule>| role("ClusterRole", "", name, rules);
+    let roles = vec![
+        read("pods", vec![rule(&["get", "list"], &[""], &["pods"], &[])]),
+        read("one", vec![rule(&["get"], &[""], &["pods/log"], &["web"])]),
+        read("apps", vec![rule(&["get"], &["apps"], &["pods/log"], &[])]),
+        read("log", vec![rule(&["get"], &[""], &["pods/log"], &[])]),
+        read("watch", vec![rule(&["watch"], &[""], &["pods/log"], &[])]),
+        Role { aggregates: true, ..read("empty", Vec::new()) },
+    ];
+    let alice = || vec![subject("User", "oidc:alice", "")];
+    let bindings = vec![
+        binding("", "a", ("ClusterRole", "pods"), alice()),
+        binding("", "b", ("ClusterRole", "one"), alice()),
+        binding("", "c", ("ClusterRole", "apps"), alice()),
+        binding("prod", "d", ("ClusterRole", "log"), alice()),
+        binding("", "e", ("ClusterRole", "watch"), alice()),
+        binding("", "f", ("ClusterRole", "gone"), alice()),
+        binding("", "g", ("ClusterRole", "empty"), alice()),
+        binding("", "h", ("ClusterRole", "log"), vec![subject("User", "alice", "")]),
+        binding("", "i", ("ClusterRole", "log"), vec![subject("Group", "oidc:/dev", "")]),
+        binding("", "j", ("ClusterRole", "log"), vec![subject("Group", "oidc:Dev", "")]),
+        binding("", "k", ("ClusterRole", "log"), vec![subject("User", "oidc:dev", "")]),
+    ];
+    let rbac = world(roles, bindings);
+    let world = World::new(&rbac);
+    let who = user("oidc:alice", &["oidc:dev", "system:authenticated"]);
+    let question = ask("get", "pods/log", "dev", "");
+    assert!(!world.decide(&who, &question).allowed);
+    let found: Vec<(Kind, &str)> = near::near_misses(&world, &who, &question)
+        .iter()
+        .map(|miss| (miss.kind, miss.binding.map_or("", |binding| binding.name.as_str())))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (Kind::DanglingRole, "f"),
+            (Kind::SubjectCase, "j"),
+            (Kind::SubjectSlash, "i"),
+            (Kind::SubjectPrefix, "h"),
+            (Kind::SubjectKind, "k"),
+            (Kind::MissingSubresource, "a"),
+            (Kind::OtherApiGroup, "c"),
+            (Kind::ResourceNames, "b"),
+            (Kind::WrongNamespace, "d"),
+            (Kind::OtherVerb, "e"),
+            (Kind::AggregatedRoleEmpty, "g"),
+        ]
+    );
+}
+
+#[test]
+fn escalation_says_what_is_not_held() {
+    let rbac = world(
+        vec![
+            role("ClusterRole", "", "held", vec![rule(&["get", "list"], &[""], &["pods", "*/scale"], &[])]),
+            role("ClusterRole", "", "more", vec![rule(&["get", "watch", "list"], &[""], &["pods"], &[])]),
+            role("ClusterRole", "", "scale", vec![rule(&["get"], &[""], &["pods/scale"], &["a"])]),
+        ],
+        vec![binding("", "b", ("ClusterRole", "held"), vec![subject("User", "alice", "")])],
+    );
+    let world = World::new(&rbac);
+    let alice = user("alice", &["dev", "system:authenticated"]);
+    assert_eq!(
+        escalation::may_write_role(&world, &alice, &rbac.roles[1], Write::Create),
+        Err("user \"alice\" (groups=[\"dev\" \"system:authenticated\"]) is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"\"], Resources:[\"pods\"], Verbs:[\"watch\"]}".to_owned())
+    );
+    assert_eq!(escalation::may_write_role(&world, &alice, &rbac.roles[2], Write::Create), Ok(()));
+    assert_eq!(
+        escalation::may_write_binding(&world, &alice, &binding("dev", "n", ("ClusterRole", "gone"), Vec::new())),
+        Err("rolebindings.rbac.authorization.k8s.io \"gone\" not found".to_owned())
+    );
+}
+
+#[test]
+fn impersonation_is_told_by_the_first_mode_that_applies() {
+    let rbac = world(
+        vec![role("ClusterRole", "", "imp", vec![rule(&["impersonate"], &[""], &["users"], &["bob"])])],
+        vec![binding("", "b", ("ClusterRole", "imp"), vec![subject("User", "alice", "")])],
+    );
+    let world = World::new(&rbac);
+    let (alice, pods) = (user("alice", &[]), ask("list", "pods", "default", ""));
+    let granted = impersonation::impersonate(&world, &alice, &user("bob", &[]), &pods, true).expect("legacy");
+    assert_eq!((granted.mode, granted.user.groups.as_slice()), ("legacy", own(&["system:authenticated"]).as_slice()));
+    assert_eq!(
+        impersonation::impersonate(&world, &alice, &user("eve", &[]), &pods, true),
+        Err("pods is forbidden: User \"alice\" cannot impersonate-on:user-info:list resource \"pods\" in API group \"\" in the namespace \"default\"".to_owned())
+    );
+    assert_eq!(
+        impersonation::impersonate(&world, &alice, &user("bob", &["dev"]), &pods, false),
+        Err("groups \"dev\" is forbidden: User \"alice\" cannot impersonate resource \"groups\" in API group \"\" at the cluster scope".to_owned())
+    );
+}
+
+#[test]
+fn requests_are_read_as_the_server_reads_them() {
+    for (request, verb, group, resource, namespace, name) in [
+        ("GET /api/v1/pods", "list", "", "pods", "", ""),
+        ("GET /api/v1/namespaces/dev/pods/web/log?follow=true", "get", "", "pods/log", "dev", "web"),
+        ("GET /api/v1/pods?watch=1", "watch", "", "pods", "", ""),
+        ("GET /api/v1/pods?watch=false&fieldSelector=metadata.name%3Dweb", "list", "", "pods", "", "web"),
+        ("GET /api/v1/namespaces/dev", "get", "", "namespaces", "dev", "dev"),
+        ("PUT /api/v1/namespaces/dev/finalize", "update", "", "namespaces/finalize", "dev", "dev"),
+        ("DELETE /apis/apps/v1/namespaces/dev/deployments", "deletecollection", "apps", "deployments", "dev", ""),
+        ("GET /api/v1/watch/namespaces/dev/pods", "watch", "", "pods", "dev", ""),
+        ("GET /api/v1/proxy/nodes/n1/metrics", "proxy", "", "nodes", "", "n1"),
+        ("POST /api/v1/namespaces/dev/pods/web/exec?command=sh", "create", "", "pods/exec", "dev", "web"),
+    ] {
+        let (method, path) = request.split_once(' ').expect("a request");
+        let question = request::from_http(method, path).expect("a question");
+        let expected = Question { group: group.to_owned(), ..ask(verb, resource, namespace, name) };
+        assert_eq!(question, expected, "{request}");
+    }
+    for path in ["/api/v1", "/apis/apps/v1", "/healthz/etcd", "/", "/openapi/v3/apis/apps/v1"] {
+        let question = request::from_http("GET", path).expect("a question");
+        assert_eq!((question.verb.as_str(), question.path.as_deref()), ("get", Some(path)));
+    }
+}
+
+#[test]
+fn the_smallest_grant_follows_the_question() {
+    let alice = user("oidc:alice", &["oidc:dev"]);
+    let text = suggestion::manifest(None, &alice, &ask("get", "pods/log", "dev", "web"));
+    assert_eq!(
+        text,
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: oidc-alice-get-pods-log\n  namespace: dev\nrules:\n- apiGroups: [\"\"]\n  resources: [pods/log]\n  resourceNames: [web]\n  verbs: [get]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: oidc-alice-get-pods-log\n  namespace: dev\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: oidc-alice-get-pods-log\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: \"oidc:alice\"\n"
+    );
+    let rbac = world(
+        vec![
+            role("ClusterRole", "", "wide", vec![rule(&["*"], &["*"], &["*"], &[])]),
+            role("ClusterRole", "", "logs", vec![rule(&["get", "list"], &[""], &["pods", "pods/log"], &[])]),
+        ],
+        Vec::new(),
+    );
+    let text = suggestion::manifest(Some(&World::new(&rbac)), &alice, &ask("get", "pods/log", "dev", ""));
+    assert!(text.contains("kind: ClusterRole\n  name: logs") && !text.contains("rules:"), "{text}");
+    let text = suggestion::manifest(Some(&World::new(&rbac)), &alice, &ask("list", "nodes", "", ""));
+    assert!(text.contains("kind: ClusterRoleBinding") && text.contains("resources: [nodes]"), "{text}");
+}

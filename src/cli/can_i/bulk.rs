@@ -1,0 +1,314 @@
+//! Many questions at once: from a file, or one question in each namespace.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::time::Duration;
+
+use futures::StreamExt;
+use serde_json::Value;
+
+use super::ask::{self, Asker};
+use super::words::{Types, Words};
+use super::{CanIArgs, Method};
+use crate::cli::connect::Session;
+use crate::cli::{Error, note};
+use crate::collect::kubeconfig::{ConnectionFlags, Impersonation};
+use crate::collect::wire::Limits;
+use crate::evidence::access::Question;
+use crate::evidence::identity::User;
+use crate::evidence::{Failure, FailureKind};
+use crate::report::access::AccessAnswer;
+
+/// Largest file of questions, in bytes.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// One line of the file.
+pub struct Line {
+    number: usize,
+    asked: Result<Asked, String>,
+}
+
+enum Asked {
+    Words(Words, Impersonation),
+    Question(Box<Question>, Impersonation),
+}
+
+/// Reads a file (`-` is stdin).
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read(file: &str) -> Result<Vec<Line>, Error> {
+    let mut text = Vec::new();
+    let result = if file == "-" {
+        std::io::stdin().lock().take(LARGEST).read_to_end(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|opened| opened.take(LARGEST).read_to_end(&mut text))
+    };
+    result.map_err(|error| Error::plain(format!("cannot read questions from {file}: {error}")))?;
+    Ok(parse(&String::from_utf8_lossy(&text)))
+}
+
+/// The lines that hold a question; blank ones and comments do not.
+pub fn parse(text: &str) -> Vec<Line> {
+    text.lines()
+        .enumerate()
+        .map(|(index, line)| (index + 1, line.trim()))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| Line { number, asked: if line.starts_with('{') { json(line) } else { words(line) } })
+        .collect()
+}
+
+fn json(line: &str) -> Result<Asked, String> {
+    let value: Value = serde_json::from_str(line).map_err(|error| format!("no JSON: {error}"))?;
+    let text = |name: &str| match value.get(name) {
+        None | Some(Value::Null) => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(format!("{name} must be a text")),
+    };
+    let mut question = Question {
+        verb: text("verb")?,
+        group: text("group")?,
+        resource: text("resource")?,
+        subresource: text("subresource")?,
+        name: text("name")?,
+        namespace: text("namespace")?,
+        path: Some(text("nonResourceURL")?).filter(|path| !path.is_empty()),
+    };
+    if question.verb.is_empty() {
+        return Err("the verb is missing".to_owned());
+    }
+    if question.path.is_some() {
+        question.namespace.clear();
+    } else if question.resource.is_empty() {
+        return Err("neither resource nor nonResourceURL".to_owned());
+    }
+    let mut groups = Vec::new();
+    for group in value.get("groups").and_then(Value::as_array).into_iter().flatten() {
+        groups.push(group.as_str().ok_or("groups must be texts")?.to_owned());
+    }
+    let user = Some(text("user")?).filter(|user| !user.is_empty());
+    Ok(Asked::Question(Box::new(question), Impersonation { user, groups, ..Impersonation::default() }))
+}
+
+/// A line of words, with quotes as a shell has them.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quote, mut begun) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => word.push(c),
+            None if c == '"' || c == '\'' => (quote, begun) = (Some(c), true),
+            None if c == '#' && !begun && word.is_empty() => break,
+            None if c.is_whitespace() => {
+                if begun || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                begun = false;
+            }
+            None => word.push(c),
+        }
+    }
+    if quote.is_some() {
+        return Err("a quote is not closed".to_owned());
+    }
+    if begun || !word.is_empty() {
+        words.push(word);
+    }
+    Ok(words)
+}
+
+fn words(line: &str) -> Result<Asked, String> {
+    let mut words = Words::default();
+    let mut whom = Impersonation::default();
+    let mut plain = Vec::new();
+    let mut rest = split(line)?.into_iter();
+    while let Some(word) = rest.next() {
+        let (flag, value) = match word.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (flag.to_owned(), Some(value.to_owned())),
+            _ => (word.clone(), None),
+        };
+        let mut value = || value.clone().or_else(|| rest.next()).ok_or_else(|| format!("{flag} needs a value"));
+        match flag.as_str() {
+            "-n" | "--namespace" => words.namespace = Some(value()?),
+            "--subresource" => words.subresource = Some(value()?),
+            "--as" => whom.user = Some(value()?),
+            "--as-group" => {
+                let group = value()?;
+                whom.groups.push(group);
+            }
+            "-A" | "--all-namespaces" => words.all_namespaces = true,
+            "-q" | "--quiet" => {}
+            other if other.starts_with('-') && other.len() > 1 => return Err(format!("unknown flag {other}")),
+            _ => plain.push(word),
+        }
+    }
+    let mut plain = plain.into_iter();
+    let (Some(verb), Some(resource)) = (plain.next(), plain.next()) else {
+        return Err("a question is VERB TYPE, VERB TYPE/NAME or VERB /PATH".to_owned());
+    };
+    (words.verb, words.resource, words.name) = (verb, resource, plain.next());
+    if let Some(extra) = plain.next() {
+        return Err(format!("too many words, from {extra:?} on"));
+    }
+    Ok(Asked::Words(words, whom))
+}
+
+type Whom = (Option<String>, Vec<String>);
+
+/// Answers all lines, in order. Bad lines are told on stderr and have no answer.
+///
+/// # Errors
+/// When nothing could be asked at all.
+pub async fn answer_lines(
+    session: &Session<'_>,
+    flags: &ConnectionFlags,
+    arguments: &CanIArgs,
+    lines: Vec<Line>,
+) -> Result<Vec<AccessAnswer>, Failure> {
+    let own = session.own()?;
+    let types = Types::new(&own);
+    let about_other = flags.impersonate.is_some() || !flags.impersonate_groups.is_empty();
+    let mut questions: Vec<(Question, Whom, Option<String>)> = Vec::new();
+    for line in lines {
+        let bad = |text: String| {
+            note(&format!("line {}: {}", line.number, crate::secret::strip_control(&text)));
+            (Question::default(), Whom::default(), Some(format!("line {}: {text}", line.number)))
+        };
+        let entry = match line.asked {
+            Err(text) => bad(text),
+            Ok(Asked::Question(question, whom)) => (*question, (whom.user, whom.groups), None),
+            Ok(Asked::Words(words, whom)) => match types.question(&words, &session.resolved.namespace).await {
+                Ok(question) => (question, (whom.user, whom.groups), None),
+                Err(failure) => bad(failure.detail),
+            },
+        };
+        questions.push(entry);
+    }
+    let mut by_whom: HashMap<Whom, Vec<usize>> = HashMap::new();
+    for (index, (_, whom, fault)) in questions.iter().enumerate() {
+        if fault.is_none() {
+            by_whom.entry(whom.clone()).or_default().push(index);
+        }
+    }
+    let mut answers: Vec<Option<AccessAnswer>> = questions
+        .iter()
+        .map(|(question, _, fault)| {
+            fault.as_ref().map(|fault| {
+                let failure = Failure::new(FailureKind::Malformed, fault.clone());
+                ask::answer(&User::default(), "self-review", question, Err(failure))
+            })
+        })
+        .collect();
+    let mut groups: Vec<(Whom, Vec<usize>)> = by_whom.into_iter().collect();
+    groups.sort_by_key(|(_, indices)| indices[0]);
+    let method = arguments.method;
+    let run = |(whom, indices): (Whom, Vec<usize>), method: Option<Method>| {
+        let questions = &questions;
+        async move {
+            let asked: Vec<Question> = indices.iter().map(|index| questions[*index].0.clone()).collect();
+            let wanted = if whom == Whom::default() && about_other {
+                session.resolved.impersonation.clone()
+            } else {
+                Impersonation { user: whom.0, groups: whom.1, ..Impersonation::default() }
+            };
+            let asker = if wanted == Impersonation::default() {
+                Asker::own(session)
+            } else {
+                Asker::about(session, &wanted, method, &asked[0]).await.map(|(asker, _)| asker)
+            };
+            let answers: Vec<AccessAnswer> = match asker {
+                Ok(asker) => {
+                    let checks = asker.check_all(&asked).await;
+                    asked.iter().zip(checks).map(|(question, check)| asker.answer(question, check)).collect()
+                }
+                Err(failure) => {
+                    let subject =
+                        User { username: wanted.user.unwrap_or_default(), groups: wanted.groups, ..User::default() };
+                    let each = asked.iter();
+                    each.map(|question| ask::answer(&subject, "review", question, Err(failure.clone()))).collect()
+                }
+            };
+            (indices, answers)
+        }
+    };
+    let mut runs = futures::stream::iter(groups.into_iter().map(|group| run(group, method))).buffer_unordered(16);
+    while let Some((indices, given)) = runs.next().await {
+        for (index, answer) in indices.into_iter().zip(given) {
+            answers[index] = Some(answer);
+        }
+    }
+    drop(runs);
+    Ok(answers.into_iter().flatten().collect())
+}
+
+/// One question in each namespace.
+///
+/// # Errors
+/// When the namespaces cannot be listed, or nothing could be asked.
+pub async fn each_namespace(
+    session: &Session<'_>,
+    asker: &Asker,
+    question: &Question,
+) -> Result<Vec<AccessAnswer>, Failure> {
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15) };
+    let own = session.own()?;
+    let listing = async {
+        // Names alone are enough: the metadata form is a fraction of the objects.
+        let accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+        let answer = own.send("GET", "/api/v1/namespaces?resourceVersion=0", None, accept, limits).await?;
+        own.decode::<Value>(&answer)
+    };
+    let names: Vec<String> = match listing.await {
+        Ok(list) => list["items"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|item| item.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned))
+            .collect(),
+        Err(failure) if failure.kind == FailureKind::Forbidden => {
+            note(&format!(
+                "the namespaces cannot be listed, so only {} is asked; it needs list on namespaces",
+                session.resolved.namespace
+            ));
+            vec![session.resolved.namespace.clone()]
+        }
+        Err(failure) => return Err(failure),
+    };
+    // Whoever may in all namespaces may in each: one request answers then.
+    let everywhere = Question { namespace: String::new(), ..question.clone() };
+    let all = asker.check(&everywhere).await;
+    let questions: Vec<Question> =
+        names.iter().map(|name| Question { namespace: name.clone(), ..question.clone() }).collect();
+    if let Ok(check) = &all
+        && check.allowed
+    {
+        return Ok(questions
+            .iter()
+            .map(|question| {
+                asker.answer(
+                    question,
+                    Ok(crate::evidence::access::Check { question: question.clone(), ..check.clone() }),
+                )
+            })
+            .collect());
+    }
+    let checks = asker.check_all(&questions).await;
+    Ok(questions.iter().zip(checks).map(|(question, check)| asker.answer(question, check)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_numbered_and_judged_one_by_one() {
+        let lines = parse(
+            "# head\nget pods -n dev # tail\n\nlist 'odd name'\nget\n{\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"a\"]}\n{\"verb\":1}\n{nonsense\nget pods --frob\nget \"pods\n",
+        );
+        let told: Vec<(usize, bool)> = lines.iter().map(|line| (line.number, line.asked.is_ok())).collect();
+        assert_eq!(
+            told,
+            [(2, true), (4, true), (5, false), (6, true), (7, false), (8, false), (9, false), (10, false)]
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! Why: all grants of a yes, all near misses of a no, and the smallest grant that would help.
+
+use serde_json::{Value, json};
+
+use super::ask::Asker;
+use crate::apiserver::authz::near::{self, NearMiss};
+use crate::apiserver::authz::rules::Rule;
+use crate::apiserver::authz::{World, is_master, suggestion};
+use crate::cli::connect::Session;
+use crate::cli::note;
+use crate::collect::access::rules_review;
+use crate::collect::identity::identity;
+use crate::collect::rbac::lists;
+use crate::evidence::access::Question;
+use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
+
+/// Fills in the why of an answer, with what may be read; what may not is said on stderr.
+pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, answer: &mut AccessAnswer) {
+    let Ok(own) = session.own() else { return };
+    let mut subject = asker.subject.clone();
+    if subject.username.is_empty()
+        && subject.groups.is_empty()
+        && let Some(api) = &asker.acting
+        && let Ok(identity) = identity(api).await
+    {
+        subject = identity.user;
+    }
+    let read = match asker.computed() {
+        Some(rbac) => Ok(rbac.clone()),
+        None => lists::world(&own, "self", &question.namespace).await,
+    };
+    match &read {
+        Ok(rbac) => {
+            let world = World::new(rbac);
+            for unread in &rbac.unread {
+                note(&format!("not read: {unread}"));
+            }
+            let mut grants: Vec<GrantView> = world
+                .grants(&subject, question)
+                .iter()
+                .map(|grant| GrantView {
+                    binding: Some(grant.binding.into()),
+                    role: Some(grant.role.into()),
+                    rule: rule_view(&grant.rule),
+                    subject: subject_view(grant.subject),
+                })
+                .collect();
+            if is_master(&subject) {
+                grants.insert(
+                    0,
+                    GrantView {
+                        binding: None,
+                        role: None,
+                        rule: json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }),
+                        subject: json!({ "kind": "Group", "name": crate::apiserver::authz::MASTERS }),
+                    },
+                );
+            }
+            answer.grants = Some(grants);
+            answer.near_misses = Some(if answer.allowed == Some(false) {
+                near::near_misses(&world, &subject, question).iter().map(near_view).collect()
+            } else {
+                Vec::new()
+            });
+        }
+        Err(failure) => {
+            let needs = failure.needs.clone().unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
+            note(&format!("the bindings cannot be read, so the reason is the server's own; it needs {needs}"));
+            answer.grants = Some(Vec::new());
+            answer.near_misses = Some(Vec::new());
+            // Whoever may read no binding may still see the own rules.
+            if answer.allowed == Some(false)
+                && let Some(api) = &asker.acting
+                && let Ok(rules) = rules_review(api, or_default(&question.namespace)).await
+            {
+                answer.near_misses =
+                    Some(near::within_rules(&rules.resource_rules, question).iter().map(near_view).collect());
+            }
+        }
+    }
+    if answer.allowed == Some(false) {
+        let world = read.as_ref().ok().map(World::new);
+        answer.manifest = Some(suggestion::manifest(world.as_ref(), &subject, question));
+    }
+}
+
+/// SelfSubjectRulesReview wants a namespace.
+pub fn or_default(namespace: &str) -> &str {
+    if namespace.is_empty() { "default" } else { namespace }
+}
+
+/// A rule as it stands in a role.
+pub fn rule_view(rule: &Rule<'_>) -> Value {
+    match rule {
+        Rule::Path(rule) => json!({ "verbs": rule.verbs, "nonResourceURLs": rule.paths }),
+        Rule::Resource(rule) => {
+            let mut view = json!({ "verbs": rule.verbs, "apiGroups": rule.api_groups, "resources": rule.resources });
+            if !rule.resource_names.is_empty() {
+                view["resourceNames"] = json!(rule.resource_names);
+            }
+            view
+        }
+    }
+}
+
+fn near_view(miss: &NearMiss<'_>) -> NearMissView {
+    NearMissView {
+        kind: miss.kind.code(),
+        text: miss.text.clone(),
+        binding: miss.binding.map(Named::from),
+        role: miss.role.map(Named::from),
+    }
+}

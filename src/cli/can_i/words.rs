@@ -1,0 +1,240 @@
+//! kubectl's words for a question: `VERB TYPE/NAME`, with what kaccess adds.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::apiserver::authz::{request, resources};
+use crate::cli::note;
+use crate::collect::apiserver::Api;
+use crate::collect::wire::Limits;
+use crate::evidence::access::Question;
+use crate::evidence::{Failure, FailureKind};
+
+/// The words of one question.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Verb.
+    pub verb: String,
+    /// Type, perhaps with name or subresource, or a path.
+    pub resource: String,
+    /// Name.
+    pub name: Option<String>,
+    /// Subresource.
+    pub subresource: Option<String>,
+    /// In all namespaces.
+    pub all_namespaces: bool,
+    /// The namespace, where it is not the context's.
+    pub namespace: Option<String>,
+}
+
+/// A resource type of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Type {
+    /// API group.
+    pub group: String,
+    /// Plural name.
+    pub name: String,
+    /// Singular name.
+    pub singular: String,
+    /// Short names.
+    pub short: Vec<String>,
+    /// Lives in namespaces.
+    pub namespaced: bool,
+    /// Subresources.
+    pub subresources: Vec<String>,
+}
+
+impl From<&resources::Resource> for Type {
+    fn from(resource: &resources::Resource) -> Self {
+        let own = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            group: resource.group.to_owned(),
+            name: resource.name.to_owned(),
+            singular: resource.singular.to_owned(),
+            short: own(resource.short),
+            namespaced: resource.namespaced,
+            subresources: own(resource.subresources),
+        }
+    }
+}
+
+/// The types: the compiled table, and the server's own list where that is not enough, asked once.
+pub struct Types<'a> {
+    api: &'a Api,
+    discovered: OnceCell<Vec<Type>>,
+    warned: OnceLock<std::sync::Mutex<Vec<String>>>,
+}
+
+impl<'a> Types<'a> {
+    /// Nothing is asked yet.
+    pub fn new(api: &'a Api) -> Self {
+        Self { api, discovered: OnceCell::new(), warned: OnceLock::new() }
+    }
+
+    /// What the server lists; empty where it does not answer in the form of 1.27 and later.
+    pub async fn discovered(&self) -> &[Type] {
+        self.discovered.get_or_init(|| discover(self.api)).await
+    }
+
+    /// The type of a word.
+    pub async fn find(&self, word: &str) -> Option<Type> {
+        if let Some(known) = resources::find(word) {
+            return Some(known.into());
+        }
+        let lower = word.to_lowercase();
+        let (name, group) = match lower.split_once('.') {
+            Some((name, group)) => (name, Some(group)),
+            None => (lower.as_str(), None),
+        };
+        let types = self.discovered().await;
+        let named =
+            |kind: &&Type| kind.name == name || kind.singular == name || kind.short.iter().any(|short| short == name);
+        let versioned = |group: &str, own: &str| {
+            own == group || group.split_once('.').is_some_and(|(_, rest)| !rest.is_empty() && own == rest)
+        };
+        let found = match group {
+            None => types.iter().find(named),
+            Some(group) => types
+                .iter()
+                .find(|kind| named(kind) && versioned(group, &kind.group))
+                .or_else(|| types.iter().find(|kind| named(kind) && kind.group.starts_with(group))),
+        };
+        found.cloned()
+    }
+
+    /// The words as a question, by kubectl's grammar.
+    ///
+    /// # Errors
+    /// `Malformed` where the words contradict each other.
+    pub async fn question(&self, words: &Words, context_namespace: &str) -> Result<Question, Failure> {
+        let malformed = |text: String| Failure::new(FailureKind::Malformed, text);
+        let verb = words.verb.clone();
+        let path = words.resource.starts_with('/');
+        let known = if path { resources::PATH_VERBS } else { resources::VERBS };
+        if !known.contains(&verb.as_str()) {
+            self.warn(format!("verb '{verb}' is not a known verb{}", self.better_verb(&verb, known)));
+        }
+        if path {
+            if words.name.is_some() || words.subresource.is_some() {
+                return Err(malformed("a path has neither name nor subresource".to_owned()));
+            }
+            return Ok(Question { verb, path: Some(words.resource.clone()), ..Question::default() });
+        }
+        let (word, tail) = match words.resource.split_once('/') {
+            Some((word, tail)) => (word, Some(tail)),
+            None => (words.resource.as_str(), None),
+        };
+        let kind = if word == "*" { everything() } else { self.type_of(word).await };
+        let mut name = words.name.clone().unwrap_or_default();
+        let mut subresource = words.subresource.clone().unwrap_or_default();
+        if let Some(tail) = tail {
+            let known = kind.subresources.iter().any(|known| known == tail);
+            if subresource.is_empty() && (known || kind.name == "userextras" || (word == "*" && !name.is_empty())) {
+                tail.clone_into(&mut subresource);
+            } else if name.is_empty() {
+                tail.clone_into(&mut name);
+            } else {
+                return Err(malformed(format!("two names: {tail:?} and {name:?}")));
+            }
+        }
+        let namespace = if words.all_namespaces {
+            String::new()
+        } else if kind.namespaced {
+            words.namespace.clone().unwrap_or_else(|| context_namespace.to_owned())
+        } else if kind.group.is_empty() && kind.name == "namespaces" && verb != "create" {
+            // A request for one namespace carries that namespace, so its RoleBindings count.
+            name.clone()
+        } else {
+            String::new()
+        };
+        Ok(Question { verb, group: kind.group, resource: kind.name, subresource, name, namespace, path: None })
+    }
+
+    async fn type_of(&self, word: &str) -> Type {
+        if let Some(kind) = self.find(word).await {
+            return kind;
+        }
+        let lower = word.to_lowercase();
+        let (name, group) = lower.split_once('.').map_or((lower.as_str(), None), |(name, group)| (name, Some(group)));
+        if let Some((name, group)) =
+            resources::VIRTUAL.iter().find(|known| known.0 == name && group.is_none_or(|group| group == known.1))
+        {
+            return Type { group: (*group).to_owned(), name: (*name).to_owned(), namespaced: false, ..everything() };
+        }
+        let known = resources::RESOURCES.iter().map(|resource| resource.name);
+        let near = resources::nearest(name, known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        let place = group.map(|group| format!(" in group '{group}'")).unwrap_or_default();
+        self.warn(format!("the server doesn't have a resource type '{name}'{place}{near}"));
+        // Asked as written, as kubectl does.
+        let (name, group) = word.split_once('.').unwrap_or((word, ""));
+        Type { group: group.to_owned(), name: name.to_owned(), ..everything() }
+    }
+
+    fn better_verb(&self, verb: &str, known: &[&'static str]) -> String {
+        let asks = request::kubectl(verb);
+        if !asks.is_empty() {
+            let asks: Vec<String> = asks.iter().map(|(verb, kind)| format!("{verb} {kind}")).collect();
+            return format!(" (kubectl {verb} asks: {})", asks.join(", "));
+        }
+        resources::nearest(&verb.to_lowercase(), known.iter().copied())
+            .map(|near| format!(" (did you mean {near}?)"))
+            .unwrap_or_default()
+    }
+
+    /// Each warning once, however many questions earn it.
+    fn warn(&self, text: String) {
+        let warned = self.warned.get_or_init(std::sync::Mutex::default);
+        let Ok(mut warned) = warned.lock() else { return };
+        if !warned.contains(&text) && warned.len() < 100 {
+            note(&format!("Warning: {}", crate::secret::strip_control(&text)));
+            warned.push(text);
+        }
+    }
+}
+
+fn everything() -> Type {
+    Type {
+        group: String::new(),
+        name: "*".to_owned(),
+        singular: String::new(),
+        short: Vec::new(),
+        namespaced: true,
+        subresources: Vec::new(),
+    }
+}
+
+/// All types but the core ones, by one request (aggregated discovery, 1.27 and later).
+async fn discover(api: &Api) -> Vec<Type> {
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
+    let limits = Limits { body_bytes: 16 * 1024 * 1024, time: std::time::Duration::from_secs(8) };
+    let Ok(answer) = api.send("GET", "/apis", None, accept, limits).await else { return Vec::new() };
+    let Ok(list) = api.decode::<Value>(&answer) else { return Vec::new() };
+    let array = |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut types: Vec<Type> = Vec::new();
+    for group in array(&list, "items") {
+        let group_name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        for resource in array(&group, "versions").iter().flat_map(|version| array(version, "resources")) {
+            let text =
+                |value: &Value, field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let name = text(&resource, "resource");
+            // The first version is the preferred one.
+            if types.iter().any(|known| known.group == group_name && known.name == name) {
+                continue;
+            }
+            types.push(Type {
+                group: group_name.to_owned(),
+                name,
+                singular: text(&resource, "singularResource"),
+                short: array(&resource, "shortNames")
+                    .iter()
+                    .filter_map(|short| short.as_str().map(str::to_owned))
+                    .collect(),
+                namespaced: text(&resource, "scope") == "Namespaced",
+                subresources: array(&resource, "subresources").iter().map(|sub| text(sub, "subresource")).collect(),
+            });
+        }
+    }
+    types
+}

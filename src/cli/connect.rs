@@ -1,0 +1,122 @@
+//! A connection with a credential, for the commands that put questions.
+
+use std::time::Duration;
+
+use super::Error;
+use crate::collect::apiserver::Api;
+use crate::collect::credential::{self, ExecOptions, Obtained};
+use crate::collect::kubeconfig::{Impersonation, Resolved};
+use crate::collect::proxy;
+use crate::collect::tls::TlsSettings;
+use crate::collect::wire::{Destination, Wire};
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::Scrubber;
+
+/// An API server, our credential for it, and the connections to it.
+pub struct Session<'a> {
+    /// The kubeconfig as resolved.
+    pub resolved: &'a Resolved,
+    /// What a credential of ours is.
+    pub obtained: Obtained,
+    wire: Wire,
+    scrubber: &'a Scrubber,
+}
+
+impl<'a> Session<'a> {
+    /// Obtains the credential (running the plugin where there is one, unless `no_exec`); connects to nothing yet.
+    ///
+    /// # Errors
+    /// Why there is no credential, or no way to the server.
+    pub async fn open(
+        host: &Host,
+        resolved: &'a Resolved,
+        no_exec: bool,
+        scrubber: &'a Scrubber,
+    ) -> Result<Self, Failure> {
+        let options = ExecOptions {
+            allowed: !no_exec,
+            timeout: Duration::from_secs(60),
+            show_stderr: super::doctor::stderr_sink(host),
+            interactive: host.stdin_is_terminal,
+        };
+        let output = match &resolved.user.exec {
+            Some(exec) if options.allowed => {
+                let (run, output) = credential::run_plugin(exec, resolved, host, &options, scrubber).await;
+                let run = run?;
+                if output.is_none() {
+                    let said = run.stderr.lines().last().unwrap_or_default();
+                    let error = run.output_error.unwrap_or_else(|| "the credential plugin failed".to_owned());
+                    return Err(Failure::new(FailureKind::PluginFailed, format!("{error}; its last word: {said}")));
+                }
+                output
+            }
+            Some(_) => {
+                return Err(Failure::new(
+                    FailureKind::Declined,
+                    "the credential comes from a plugin, and --no-exec was given",
+                ));
+            }
+            None => None,
+        };
+        let (obtained, _) = credential::obtain(resolved, output.as_ref(), scrubber).await?;
+        let decision = proxy::choose(host, &resolved.server, resolved.proxy_url.as_deref())?;
+        let tls = TlsSettings {
+            roots: resolved.roots.clone(),
+            client_identity: obtained.client_identity.clone(),
+            server_name: resolved.tls_server_name.clone(),
+            insecure: resolved.insecure,
+        };
+        let wire = Wire::new(
+            Destination {
+                url: resolved.server.clone(),
+                tls: (resolved.server.scheme() == "https").then_some(tls),
+                proxy: decision.proxy,
+                user_agent: crate::collect::issuer::OWN_AGENT.to_owned(),
+                connect_timeout: Duration::from_secs(8),
+            },
+            host,
+        )?;
+        Ok(Self { resolved, obtained, wire, scrubber })
+    }
+
+    /// The server as ourselves, without any impersonation.
+    ///
+    /// # Errors
+    /// When the token cannot stand in a header.
+    pub fn own(&self) -> Result<Api, Failure> {
+        self.acting(None)
+    }
+
+    /// The server as somebody else.
+    ///
+    /// # Errors
+    /// When a name cannot stand in a header.
+    pub fn acting(&self, impersonation: Option<&Impersonation>) -> Result<Api, Failure> {
+        Api::with_credential(self.wire.clone(), &self.resolved.server, &self.obtained, impersonation, self.scrubber)
+    }
+}
+
+/// The runtime of one command: a single thread starts fastest.
+///
+/// # Errors
+/// When the system gives none.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::plain(format!("no runtime: {error}")))
+}
+
+/// A failure that left the question without an answer, with what to do.
+pub fn unanswered(failure: &Failure) -> Error {
+    let text = format!("the question could not be put: {}", failure.detail);
+    match (&failure.needs, failure.kind) {
+        (Some(needs), _) => Error::new(text, format!("it needs {needs}")),
+        (None, FailureKind::Unauthorized) => {
+            Error::new(text, "the API server does not accept this credential; kaccess doctor says why")
+        }
+        (None, FailureKind::Malformed) => Error::new(text, "kaccess can-i --help shows the forms"),
+        _ => Error::new(text, "kaccess doctor looks at the whole way"),
+    }
+}

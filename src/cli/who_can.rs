@@ -1,0 +1,291 @@
+//! `kaccess who-can`: every subject that can, with binding, role and rule.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::can_i::{Types, Words, rule_view};
+use super::connect::{Session, runtime, unanswered};
+use super::flags::{ConnectionArgs, Format, OutputArgs, read_token};
+use super::{BAD, Error, GOOD, NONE, answer, note};
+use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
+use crate::apiserver::authz::{self, MASTERS, World};
+use crate::collect::rbac::lists;
+use crate::collect::{apiserver, kubeconfig};
+use crate::credential::token;
+use crate::evidence::access::Question;
+use crate::evidence::identity::User;
+use crate::evidence::rbac::Rbac;
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::render::{access as render, json};
+use crate::report::access::{AccessAnswer, Named};
+use crate::secret::Scrubber;
+
+/// Flags of `who-can`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kaccess who-can get secrets -n prod\n  kaccess who-can create pods/exec -A\n  kaccess who-can get /metrics\n  \
+    kaccess who-can list pods --for-token @token.txt    which of its groups would let it in\n\n\
+    Exit codes: 0 somebody can, 1 nobody, 2 it could not be found out."
+)]
+pub struct WhoCanArgs {
+    /// get, list, watch, create, update, patch, delete, ... or * for all
+    verb: String,
+    /// TYPE, TYPE/NAME, TYPE/SUBRESOURCE or a path such as /metrics
+    #[arg(value_name = "TYPE | TYPE/NAME | TYPE/SUBRESOURCE | NONRESOURCEURL")]
+    resource: String,
+    /// Name of the object
+    name: Option<String>,
+    /// Subresource, such as log or scale
+    #[arg(long)]
+    subresource: Option<String>,
+    /// In any namespace
+    #[arg(short = 'A', long)]
+    all_namespaces: bool,
+    /// Only the subjects that the bearer of this token is: the token, @FILE, or - for stdin
+    #[arg(long, value_name = "TOKEN")]
+    for_token: Option<String>,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+}
+
+/// What was found out.
+struct Found {
+    question: Question,
+    rbac: Rbac,
+    reach: Reach,
+    /// Whom `--for-token` is about, and how that is known.
+    bearer: Option<(Bearer, &'static str)>,
+}
+
+/// Whom a token is, as far as it is known.
+enum Bearer {
+    /// The server said so.
+    Known(User),
+    /// Words of the token; the server may put a prefix before each.
+    Claims(Vec<String>),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When it could not be found out.
+pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &WhoCanArgs) -> Result<u8, Error> {
+    let scrubber = Scrubber::default();
+    let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
+    let given = arguments.for_token.as_deref().map(read_token).transpose().map_err(Error::plain)?;
+    if let Some(secret) = &given {
+        scrubber.learn_secret(secret);
+    }
+    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
+    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let runtime = runtime()?;
+    let found = runtime.block_on(async {
+        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let api = session.acting(Some(&resolved.impersonation))?;
+        let types = Types::new(&api);
+        let words = Words {
+            verb: arguments.verb.clone(),
+            resource: arguments.resource.clone(),
+            name: arguments.name.clone(),
+            subresource: arguments.subresource.clone(),
+            all_namespaces: false,
+            namespace: None,
+        };
+        // The lists do not depend on the question, so a type that must be looked up costs no extra time.
+        let (question, rbac) =
+            tokio::join!(types.question(&words, &resolved.namespace), lists::world(&api, "self", &resolved.namespace));
+        let (mut question, rbac) = (question?, rbac?);
+        let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
+            question.namespace.clear();
+            Reach::Anywhere
+        } else {
+            Reach::Question
+        };
+        let mut bearer = None;
+        if let Some(secret) = &given {
+            bearer = Some(match apiserver::token_review(&api, secret, &scrubber).await {
+                Ok(review) => match review.user {
+                    Some(user) => (Bearer::Known(user), "TokenReview"),
+                    None => {
+                        let error = review.error.unwrap_or_else(|| "no reason given".to_owned());
+                        note(&format!("the server does not accept this token ({error}); its claims are compared"));
+                        (Bearer::Claims(claims(secret.expose())), "its claims, under any prefix")
+                    }
+                },
+                Err(_) => {
+                    note("the token cannot be reviewed (it needs create on tokenreviews), so its claims are compared");
+                    (Bearer::Claims(claims(secret.expose())), "its claims, under any prefix")
+                }
+            });
+        }
+        Ok::<_, Failure>(Found { question, rbac, reach, bearer })
+    });
+    runtime.shutdown_timeout(Duration::ZERO);
+    let found = found.map_err(|failure| match failure.kind {
+        FailureKind::Forbidden => {
+            unanswered(&failure.needs("list on roles, rolebindings, clusterroles and clusterrolebindings"))
+        }
+        _ => unanswered(&failure),
+    })?;
+    tell(&found, output, &scrubber)
+}
+
+fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber) -> Result<u8, Error> {
+    let world = World::new(&found.rbac);
+    let mut who = who_can(&world, &found.question, found.reach);
+    if let Some((bearer, _)) = &found.bearer {
+        who.retain(|who, _| is_bearer(who, bearer));
+    }
+    let subjects: Vec<(&Who, &Vec<Way<'_>>)> = who.iter().collect();
+    let mut text = Vec::new();
+    match output.format() {
+        Format::Json => json::write_json(&view(found, &subjects), &mut text)?,
+        Format::Yaml => json::write_yaml(&view(found, &subjects), &mut text)?,
+        format => {
+            let rows = rows(&subjects);
+            let body = if format == Format::Markdown { render::markdown_table(&rows) } else { render::columns(&rows) };
+            if subjects.is_empty() {
+                text.extend_from_slice(b"nobody\n");
+            } else {
+                text.extend(scrubber.text(&body).into_bytes());
+            }
+        }
+    }
+    if !output.quiet {
+        if matches!(output.format(), Format::Table | Format::Markdown) {
+            let place = if found.reach == Reach::Anywhere { " or in any one namespace" } else { "" };
+            note(&format!("who can {}{place}, by RBAC", crate::secret::strip_control(&found.question.sentence())));
+            if let Some((_, how)) = &found.bearer {
+                note(&format!("only subjects that the bearer of the token is, by {how}"));
+            }
+            for unread in &found.rbac.unread {
+                note(&format!("not read: {unread}"));
+            }
+        }
+        answer(&text)?;
+    }
+    // Members of system:masters always can; they alone are nobody in particular.
+    let somebody =
+        subjects.iter().any(|(_, ways)| !ways.is_empty()) || (found.bearer.is_some() && !subjects.is_empty());
+    Ok(match somebody {
+        true => GOOD,
+        false if found.rbac.unread.is_empty() => BAD,
+        false => NONE,
+    })
+}
+
+/// The user's and group names that a token carries.
+fn claims(text: &str) -> Vec<String> {
+    let facts = token::parse(text);
+    let mut words = Vec::new();
+    let claims = facts.claims.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
+    for name in ["sub", "email", "preferred_username", "upn", "name", "username"] {
+        words.extend(claims.get(name).and_then(Value::as_str).map(str::to_owned));
+    }
+    for (name, value) in &claims {
+        if name.contains("group") || name.contains("role") {
+            match value {
+                Value::String(text) => words.push(text.clone()),
+                Value::Array(list) => words.extend(list.iter().filter_map(|item| item.as_str().map(str::to_owned))),
+                _ => {}
+            }
+        }
+    }
+    words.push(authz::AUTHENTICATED.to_owned());
+    if let Some((namespace, _)) = claims.get("sub").and_then(Value::as_str).and_then(authz::service_account) {
+        words.push("system:serviceaccounts".to_owned());
+        words.push(format!("system:serviceaccounts:{namespace}"));
+    }
+    words
+}
+
+fn is_bearer(who: &Who, bearer: &Bearer) -> bool {
+    let account = format!("system:serviceaccount:{}:{}", who.namespace, who.name);
+    match bearer {
+        Bearer::Known(user) => match who.kind.as_str() {
+            "Group" => user.groups.contains(&who.name),
+            "ServiceAccount" => user.username == account,
+            _ => user.username == who.name,
+        },
+        Bearer::Claims(words) => match who.kind.as_str() {
+            "ServiceAccount" => words.contains(&account),
+            _ => words.iter().any(|word| {
+                who.name == *word
+                    || (!word.is_empty()
+                        && !who.name.starts_with("system:")
+                        && who
+                            .name
+                            .strip_suffix(word.as_str())
+                            .is_some_and(|prefix| prefix.ends_with([':', '#', '/', '-'])))
+            }),
+        },
+    }
+}
+
+fn rows(subjects: &[(&Who, &Vec<Way<'_>>)]) -> Vec<Vec<String>> {
+    let head = ["KIND", "SUBJECT", "SCOPE", "BINDING", "ROLE", "RULE"].map(str::to_owned).to_vec();
+    let mut rows = vec![head];
+    for (who, ways) in subjects {
+        let name = if who.namespace.is_empty() { who.name.clone() } else { format!("{}/{}", who.namespace, who.name) };
+        let name = crate::render::human::plain(&name);
+        if ways.is_empty() {
+            rows.push(vec![who.kind.clone(), name.clone(), "cluster".to_owned(), "none needed".to_owned()]);
+        }
+        for way in *ways {
+            let scope =
+                if way.binding.namespace.is_empty() { "cluster".to_owned() } else { way.binding.namespace.clone() };
+            rows.push(vec![
+                who.kind.clone(),
+                name.clone(),
+                scope,
+                crate::render::human::plain(&format!("{}/{}", way.binding.kind, way.binding.name)),
+                crate::render::human::plain(&format!("{}/{}", way.role.kind, way.role.name)),
+                render::rule_words(&rule_view(&way.rule)),
+            ]);
+        }
+    }
+    rows
+}
+
+fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Value {
+    let user = match &found.bearer {
+        Some((Bearer::Known(user), _)) => user.clone(),
+        _ => User::default(),
+    };
+    let subjects: Vec<Value> = subjects
+        .iter()
+        .map(|(who, ways)| {
+            let mut via: Vec<Value> = ways
+                .iter()
+                .map(|way| {
+                    json!({
+                        "binding": Named::from(way.binding),
+                        "role": Named::from(way.role),
+                        "rule": rule_view(&way.rule),
+                    })
+                })
+                .collect();
+            if who.name == MASTERS && who.kind == "Group" {
+                let rule = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
+                via.insert(0, json!({ "binding": null, "role": null, "rule": rule }));
+            }
+            let mut view = Map::new();
+            view.insert("kind".to_owned(), json!(who.kind));
+            view.insert("name".to_owned(), json!(who.name));
+            if !who.namespace.is_empty() {
+                view.insert("namespace".to_owned(), json!(who.namespace));
+            }
+            view.insert("via".to_owned(), json!(via));
+            Value::Object(view)
+        })
+        .collect();
+    let body = json!({
+        "question": AccessAnswer::question_view(&found.question, &user),
+        "subjects": subjects,
+        "incomplete": found.rbac.unread,
+    });
+    json::headed("WhoCan", body)
+}

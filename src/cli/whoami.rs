@@ -1,0 +1,342 @@
+//! `kaccess whoami`: who the server says we are, how it knows, until when, and what each group is bound to.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::connect::{Session, runtime, unanswered};
+use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::{BAD, Error, GOOD, answer, note};
+use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
+use crate::collect::identity::identity;
+use crate::collect::kubeconfig;
+use crate::collect::rbac::lists;
+use crate::credential::{certificate, token};
+use crate::evidence::credential::TokenKind;
+use crate::evidence::identity::User;
+use crate::evidence::rbac::Rbac;
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::render::human::{plain, relative};
+use crate::render::{access as render, json};
+use crate::secret::Scrubber;
+
+/// Flags of `whoami`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 the server knows you, 1 it does not, 2 it could not be asked.")]
+pub struct WhoamiArgs {
+    /// Do not look up what the groups are bound to
+    #[arg(long)]
+    no_bindings: bool,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+}
+
+/// A group, where it comes from and what it is bound to.
+struct Group {
+    name: String,
+    origin: String,
+    bound_to: Vec<String>,
+}
+
+/// How the server knows.
+struct Origin {
+    kind: &'static str,
+    detail: String,
+}
+
+struct Told {
+    user: User,
+    groups: Vec<Group>,
+    user_bound_to: Vec<String>,
+    origin: Origin,
+    expires_at: Option<Timestamp>,
+    server: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the server could not be asked.
+pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &WhoamiArgs) -> Result<u8, Error> {
+    let scrubber = Scrubber::default();
+    let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
+    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
+    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let runtime = runtime()?;
+    let told = runtime.block_on(async {
+        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let api = session.acting(Some(&resolved.impersonation))?;
+        let own = session.own()?;
+        let reading = async {
+            if arguments.no_bindings { None } else { Some(lists::world(&own, "self", &resolved.namespace).await) }
+        };
+        let (who, read) = tokio::join!(identity(&api), reading);
+        let user = who?.user;
+        let known = Known::of(&session);
+        let rbac = match read {
+            None => None,
+            Some(Ok(rbac)) => Some(rbac),
+            Some(Err(failure)) => {
+                let needs = failure.needs.unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
+                note(&format!("what the groups are bound to cannot be read; it needs {needs}"));
+                None
+            }
+        };
+        Ok::<_, Failure>(tell_of(user, &known, rbac.as_ref(), &resolved))
+    });
+    runtime.shutdown_timeout(Duration::ZERO);
+    let told = match told {
+        Ok(told) => told,
+        Err(failure) if failure.kind == FailureKind::Unauthorized => {
+            note(&format!("error: the API server does not accept this credential: {}", failure.detail));
+            note("hint: credential-rejected; kaccess doctor says why");
+            if !output.quiet && matches!(output.format(), Format::Json | Format::Yaml) {
+                let body =
+                    json!({ "username": null, "finding": "credential-rejected", "server": resolved.server.as_str() });
+                let mut text = Vec::new();
+                match output.format() {
+                    Format::Yaml => json::write_yaml(&json::headed("Identity", body), &mut text)?,
+                    _ => json::write_json(&json::headed("Identity", body), &mut text)?,
+                }
+                answer(&text)?;
+            }
+            return Ok(BAD);
+        }
+        Err(failure) => return Err(unanswered(&failure)),
+    };
+    let mut text = Vec::new();
+    match output.format() {
+        Format::Json => json::write_json(&view(&told), &mut text)?,
+        Format::Yaml => json::write_yaml(&view(&told), &mut text)?,
+        format => text.extend(scrubber.text(&table(&told, format, host)).into_bytes()),
+    }
+    if !output.quiet {
+        answer(&text)?;
+    }
+    // Nobody in particular: the request came without a credential that counts.
+    Ok(if told.user.username == "system:anonymous" { BAD } else { GOOD })
+}
+
+/// What the credential itself says.
+struct Known {
+    kind: Option<TokenKind>,
+    claims: Value,
+    certificate: Option<crate::evidence::tls::CertificateFacts>,
+    basic: bool,
+    expires_at: Option<Timestamp>,
+}
+
+impl Known {
+    fn of(session: &Session<'_>) -> Self {
+        let facts = session.obtained.token.as_ref().map(|secret| token::parse(secret.expose()));
+        let certificate = session
+            .obtained
+            .client_identity
+            .as_ref()
+            .and_then(|identity| certificate::facts_from_pem(&identity.chain_pem).0.into_iter().next());
+        let expires_at = facts
+            .as_ref()
+            .and_then(|facts| token::times(facts).expires_at)
+            .or_else(|| certificate.as_ref().and_then(|certificate| certificate.not_after));
+        Self {
+            kind: facts.as_ref().map(|facts| facts.kind),
+            claims: facts.and_then(|facts| facts.claims).unwrap_or_default(),
+            certificate,
+            basic: session.obtained.basic.is_some(),
+            expires_at,
+        }
+    }
+
+    /// The claim whose text a name is, with whatever prefix the server puts before it.
+    fn claim_of(&self, name: &str) -> Option<(String, String)> {
+        let ends = |text: &str| !text.is_empty() && name.strip_suffix(text).is_some();
+        let mut found: Option<(String, String)> = None;
+        for (claim, value) in self.claims.as_object().into_iter().flatten() {
+            let texts: Vec<&str> = match value {
+                Value::String(text) => vec![text],
+                Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+                _ => continue,
+            };
+            for text in texts {
+                // The longest text is the claim meant; `iss` and others are too, by chance, never longer.
+                if ends(text) && found.as_ref().is_none_or(|(_, known)| known.len() < text.len()) {
+                    found = Some((claim.clone(), text.to_owned()));
+                }
+            }
+        }
+        found.map(|(claim, text)| (claim, name[..name.len() - text.len()].to_owned()))
+    }
+}
+
+fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, resolved: &kubeconfig::Resolved) -> Told {
+    let origin = origin(&user, known, resolved);
+    let world = rbac.map(World::new);
+    let bound = |kind: &str, name: &str| -> Vec<String> {
+        let Some(world) = &world else { return Vec::new() };
+        let alone = match kind {
+            "Group" => User { groups: vec![name.to_owned()], ..User::default() },
+            _ => User { username: name.to_owned(), ..User::default() },
+        };
+        world
+            .bindings()
+            .iter()
+            .filter(|binding| authz::applying(binding, &alone).is_some())
+            .map(|binding| {
+                let place =
+                    if binding.namespace.is_empty() { String::new() } else { format!(" in {}", binding.namespace) };
+                format!("{}/{} ({}{place})", binding.role_kind, binding.role_name, binding.name)
+            })
+            .collect()
+    };
+    let groups = user
+        .groups
+        .iter()
+        .map(|name| Group {
+            name: name.clone(),
+            origin: group_origin(name, &user, known, resolved, &origin),
+            bound_to: bound("Group", name),
+        })
+        .collect();
+    Told {
+        user_bound_to: bound("User", &user.username),
+        groups,
+        // An impersonated identity has no end of its own, the credential behind it has.
+        expires_at: known.expires_at,
+        server: resolved.server.to_string(),
+        origin,
+        user,
+    }
+}
+
+fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin {
+    let make = |kind: &'static str, detail: String| Origin { kind, detail };
+    if let Some(wanted) = &resolved.impersonation.user {
+        return make("impersonation", format!("Impersonate-User: {wanted}"));
+    }
+    if user.username == "system:anonymous" {
+        return make("anonymous", "no credential arrived that the server takes".to_owned());
+    }
+    let arn = ["arn", "canonicalArn", "sessionName"].iter().find_map(|key| user.extra.get(*key)?.first());
+    if known.kind == Some(TokenKind::EksIam) || arn.is_some() {
+        let arn = arn.map(|arn| format!(" of {arn}")).unwrap_or_default();
+        return make("eks-iam", format!("an access entry or an aws-auth line{arn}"));
+    }
+    match known.kind {
+        Some(TokenKind::ServiceAccount) => {
+            let sub = known.claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+            return make("service-account", format!("the token's claim sub {sub:?}"));
+        }
+        Some(TokenKind::Bootstrap) => return make("bootstrap-token", "a Secret in kube-system".to_owned()),
+        Some(TokenKind::Jwt) => {
+            let issuer = known.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+            let detail = match known.claim_of(&user.username) {
+                Some((claim, prefix)) if prefix.is_empty() => format!("claim {claim} of a token of {issuer}"),
+                Some((claim, prefix)) => format!("claim {claim} of a token of {issuer}, with the prefix {prefix:?}"),
+                None => format!("a token of {issuer}"),
+            };
+            return make("token-claim", detail);
+        }
+        Some(_) => return make("token", "a token whose content only the server knows".to_owned()),
+        None => {}
+    }
+    if let Some(certificate) = &known.certificate {
+        let name = certificate.common_names.last().cloned().unwrap_or_default();
+        return make("certificate", format!("the client certificate's common name {name:?}"));
+    }
+    if known.basic {
+        return make("proxy", "user name and password, which only a proxy can have taken".to_owned());
+    }
+    make("unknown", "nothing that was sent explains it".to_owned())
+}
+
+fn group_origin(name: &str, user: &User, known: &Known, resolved: &kubeconfig::Resolved, origin: &Origin) -> String {
+    if resolved.impersonation.groups.iter().any(|group| group == name) {
+        return format!("Impersonate-Group: {name}");
+    }
+    let account = authz::service_account(&user.username);
+    match name {
+        AUTHENTICATED => return "the server adds it to everybody who signed in".to_owned(),
+        UNAUTHENTICATED => return "the server adds it to everybody who did not sign in".to_owned(),
+        "system:serviceaccounts" if account.is_some() => return "every service account is in it".to_owned(),
+        _ => {}
+    }
+    if let Some((namespace, _)) = account
+        && name.strip_prefix("system:serviceaccounts:") == Some(namespace)
+    {
+        return format!("every service account of namespace {namespace} is in it");
+    }
+    match origin.kind {
+        "certificate" => {
+            let organizations = known.certificate.as_ref().map(|certificate| certificate.organizations.as_slice());
+            if organizations.unwrap_or_default().iter().any(|organization| organization == name) {
+                let warning =
+                    if name == MASTERS { "; it may do everything, and RBAC cannot take that away" } else { "" };
+                return format!("the client certificate's organisation{warning}");
+            }
+            "the server's own addition".to_owned()
+        }
+        "token-claim" => match known.claim_of(name) {
+            Some((claim, prefix)) if prefix.is_empty() => format!("the token's claim {claim}"),
+            Some((claim, prefix)) => format!("the token's claim {claim}, with the prefix {prefix:?}"),
+            None => "the server's claim mapping".to_owned(),
+        },
+        "eks-iam" => "the access entry or the aws-auth line".to_owned(),
+        "bootstrap-token" => "the bootstrap token's Secret".to_owned(),
+        _ => "not known from here".to_owned(),
+    }
+}
+
+fn table(told: &Told, format: Format, host: &Host) -> String {
+    let now = host.now();
+    let until = told.expires_at.map(|at| format!("{at} ({})", relative(now, at)));
+    let mut facts = vec![
+        vec!["username".to_owned(), plain(&told.user.username)],
+        vec!["how it knows".to_owned(), plain(&told.origin.detail)],
+        vec!["until".to_owned(), until.unwrap_or_else(|| "no end is known".to_owned())],
+        vec!["server".to_owned(), plain(&told.server)],
+    ];
+    if !told.user.uid.is_empty() {
+        facts.insert(1, vec!["uid".to_owned(), plain(&told.user.uid)]);
+    }
+    for (key, values) in &told.user.extra {
+        facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
+    }
+    if !told.user_bound_to.is_empty() {
+        facts.push(vec!["bound to".to_owned(), plain(&told.user_bound_to.join(", "))]);
+    }
+    let mut groups = vec![["GROUP", "ORIGIN", "BOUND TO"].map(str::to_owned).to_vec()];
+    groups.extend(
+        told.groups
+            .iter()
+            .map(|group| vec![plain(&group.name), plain(&group.origin), plain(&group.bound_to.join(", "))]),
+    );
+    if format == Format::Markdown {
+        facts.insert(0, vec!["Fact".to_owned(), "Value".to_owned()]);
+        return format!("# kaccess whoami\n\n{}\n{}", render::markdown_table(&facts), render::markdown_table(&groups));
+    }
+    let groups = render::columns(&groups);
+    let trimmed: Vec<&str> = groups.lines().map(str::trim_end).collect();
+    format!("{}\n{}\n", render::columns(&facts), trimmed.join("\n"))
+}
+
+fn view(told: &Told) -> Value {
+    let groups: Vec<Value> = told
+        .groups
+        .iter()
+        .map(|group| json!({ "name": group.name, "origin": group.origin, "boundTo": group.bound_to }))
+        .collect();
+    let body = json!({
+        "username": told.user.username,
+        "uid": told.user.uid,
+        "groups": groups,
+        "extra": told.user.extra,
+        "boundTo": told.user_bound_to,
+        "origin": { "kind": told.origin.kind, "detail": told.origin.detail },
+        "expiresAt": told.expires_at.map(|at| at.to_string()),
+        "server": told.server,
+    });
+    json::headed("Identity", body)
+}

@@ -1,0 +1,277 @@
+//! Answers of can-i, who-can and whoami as tables and as markdown.
+
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+use super::human::plain;
+use crate::report::access::{AccessAnswer, AccessMatrix, GrantView};
+
+/// Least width of a column, and the blanks between two, as kubectl's tables have them.
+const COLUMN: (usize, usize) = (6, 3);
+
+/// Lines in columns; the last column is not padded.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count)
+        .map(|column| {
+            let widest = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+            (widest.unwrap_or(0) + COLUMN.1).max(COLUMN.0)
+        })
+        .collect();
+    let mut text = String::new();
+    for row in rows {
+        for (index, cell) in row.iter().enumerate() {
+            text.push_str(cell);
+            if index + 1 < row.len() {
+                text.extend(std::iter::repeat_n(' ', widths[index].saturating_sub(cell.chars().count())));
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// A markdown table; the first row is the head.
+pub fn markdown_table(rows: &[Vec<String>]) -> String {
+    let cell = |text: &String| plain(text).replace('<', "&lt;").replace('|', "\\|");
+    let mut text = String::new();
+    for (index, row) in rows.iter().enumerate() {
+        text.push_str(&format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | ")));
+        if index == 0 {
+            text.push_str(&format!("|{}\n", "---|".repeat(row.len())));
+        }
+    }
+    text
+}
+
+/// A rule in words: `get, list on pods, pods/log in API group ""`.
+pub fn rule_words(rule: &Value) -> String {
+    let list = |name: &str| -> Vec<String> {
+        rule[name].as_array().into_iter().flatten().filter_map(|text| text.as_str().map(plain)).collect()
+    };
+    let verbs = list("verbs").join(", ");
+    let paths = list("nonResourceURLs");
+    if !paths.is_empty() {
+        return format!("{verbs} on {}", paths.join(", "));
+    }
+    let groups: Vec<String> = list("apiGroups").iter().map(|group| format!("{group:?}")).collect();
+    let mut text = format!("{verbs} on {} in API group {}", list("resources").join(", "), groups.join(", "));
+    let names = list("resourceNames");
+    if !names.is_empty() {
+        text.push_str(&format!(", named {}", names.join(", ")));
+    }
+    text
+}
+
+/// A way in words.
+fn grant_words(grant: &GrantView) -> String {
+    let subject = format!(
+        "{} {}",
+        grant.subject["kind"].as_str().unwrap_or_default(),
+        plain(&format!("{:?}", grant.subject["name"].as_str().unwrap_or_default()))
+    );
+    match (&grant.binding, &grant.role) {
+        (Some(binding), Some(role)) => {
+            format!("{binding} -> {role}: {}; to {subject}", rule_words(&grant.rule))
+        }
+        _ => format!("{subject}: everything, before RBAC is asked"),
+    }
+}
+
+/// One answer: kubectl's line, then the why.
+///
+/// # Errors
+/// When the writer fails.
+pub fn answer(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", plain_line(answer))?;
+    if let Some(grants) = answer.grants.as_ref().filter(|_| answer.allowed == Some(true)) {
+        for grant in grants {
+            writeln!(out, "  through {}", grant_words(grant))?;
+        }
+        if grants.is_empty() && !answer.reason.is_empty() {
+            writeln!(out, "  the server says: {}", plain(&answer.reason))?;
+        }
+    }
+    if let Some(misses) = answer.near_misses.as_ref().filter(|misses| !misses.is_empty()) {
+        writeln!(out, "\nNear misses:")?;
+        for miss in misses.iter().take(10) {
+            writeln!(out, "  - {}", plain(&miss.text))?;
+        }
+        if misses.len() > 10 {
+            writeln!(out, "  - and {} more (-o json shows all)", misses.len() - 10)?;
+        }
+    }
+    if let Some(manifest) = &answer.manifest {
+        writeln!(out, "\nThe smallest grant that would make it yes:\n")?;
+        out.write_all(manifest.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The line without anything that moves a cursor; a reason may have several lines.
+fn plain_line(answer: &AccessAnswer) -> String {
+    answer.line().lines().map(plain).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for a ticket.
+///
+/// # Errors
+/// When the writer fails.
+pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result<()> {
+    let safe = |text: &str| plain(text).replace('<', "&lt;");
+    writeln!(out, "# kaccess can-i: {}\n", safe(&plain_line(answer)))?;
+    writeln!(out, "- question: {}", safe(&answer.question.sentence()))?;
+    let who = match (answer.subject.username.as_str(), answer.subject.groups.as_slice()) {
+        ("", []) => "yourself".to_owned(),
+        ("", groups) => format!("somebody in {}", groups.join(", ")),
+        (user, groups) => format!("{user} (groups: {})", groups.join(", ")),
+    };
+    writeln!(out, "- about: {}\n- asked by: {}", safe(&who), answer.method)?;
+    for grant in answer.grants.iter().flatten() {
+        writeln!(out, "- through {}", safe(&grant_words(grant)))?;
+    }
+    if let Some(misses) = answer.near_misses.as_ref().filter(|misses| !misses.is_empty()) {
+        writeln!(out, "\nNear misses:\n")?;
+        for miss in misses {
+            writeln!(out, "- {} (`{}`)", safe(&miss.text), miss.kind)?;
+        }
+    }
+    if let Some(manifest) = &answer.manifest {
+        writeln!(out, "\nThe smallest grant that would make it yes:\n\n```yaml\n{manifest}```")?;
+    }
+    Ok(())
+}
+
+/// Many answers, a line each, as rows for [`columns`] or [`markdown_table`].
+pub fn answer_rows(answers: &[AccessAnswer]) -> Vec<Vec<String>> {
+    answers
+        .iter()
+        .map(|answer| {
+            let who = match (answer.subject.username.as_str(), answer.subject.groups.as_slice()) {
+                ("", []) => String::new(),
+                ("", groups) => format!(" for somebody in {}", groups.join(", ")),
+                (user, _) => format!(" for {user}"),
+            };
+            let line = answer.line();
+            let (word, reason) = line.split_once(" - ").unwrap_or((&line, ""));
+            let mut row = vec![word.to_owned(), plain(&format!("{}{who}", answer.question.sentence()))];
+            if !reason.is_empty() {
+                row.push(plain(reason));
+            }
+            row
+        })
+        .collect()
+}
+
+/// The matrix as rows, the head first.
+pub fn matrix_rows(matrix: &AccessMatrix) -> Vec<Vec<String>> {
+    let many = matrix.namespaces.len() > 1;
+    let head = |many: bool| -> Vec<String> {
+        let place = if many { vec!["NAMESPACE".to_owned()] } else { Vec::new() };
+        place
+            .into_iter()
+            .chain(["RESOURCE".to_owned()])
+            .chain(matrix.verbs.iter().map(|verb| verb.to_uppercase()))
+            .collect()
+    };
+    let rows = matrix.rows.iter().map(|row| {
+        let mut name = row.resource.clone();
+        if !row.group.is_empty() {
+            name.push_str(&format!(".{}", row.group));
+        }
+        if !row.subresource.is_empty() {
+            name.push_str(&format!("/{}", row.subresource));
+        }
+        let place = if many { vec![row.namespace.clone()] } else { Vec::new() };
+        let cells = row.allowed.iter().map(|answer| match answer {
+            Some(true) => "yes",
+            Some(false) => "-",
+            None => "?",
+        });
+        place.into_iter().chain([plain(&name)]).chain(cells.map(str::to_owned)).collect()
+    });
+    std::iter::once(head(many)).chain(rows).collect()
+}
+
+/// Rules as `kubectl auth can-i --list` prints them: one line for each resource, verbs joined, sorted as kubectl sorts.
+pub fn rule_rows(rules: &[Value], headers: bool) -> Vec<Vec<String>> {
+    struct Line {
+        verbs: Vec<String>,
+        group: Option<String>,
+        resource: Option<String>,
+        name: Option<String>,
+        path: Option<String>,
+    }
+    let mut lines: Vec<Line> = Vec::new();
+    for rule in rules {
+        let list = |name: &str| -> Vec<String> {
+            rule[name].as_array().into_iter().flatten().filter_map(|text| text.as_str().map(str::to_owned)).collect()
+        };
+        let (verbs, names) = (list("verbs"), list("resourceNames"));
+        for path in list("nonResourceURLs") {
+            for verb in &verbs {
+                lines.push(Line {
+                    verbs: vec![verb.clone()],
+                    group: None,
+                    resource: None,
+                    name: None,
+                    path: Some(path.clone()),
+                });
+            }
+        }
+        let names: Vec<Option<String>> =
+            if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
+        for group in list("apiGroups") {
+            for resource in list("resources") {
+                for verb in &verbs {
+                    for name in &names {
+                        let same = lines.iter_mut().find(|line| {
+                            line.resource.as_ref() == Some(&resource)
+                                && line.group.as_ref() == Some(&group)
+                                && line.name == *name
+                        });
+                        match same {
+                            Some(line) if line.verbs.contains(verb) => {}
+                            Some(line) => line.verbs.push(verb.clone()),
+                            None => lines.push(Line {
+                                verbs: vec![verb.clone()],
+                                group: Some(group.clone()),
+                                resource: Some(resource.clone()),
+                                name: name.clone(),
+                                path: None,
+                            }),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // kubectl sorts by the text of Go's generated String(): verbs, groups, resources, names, paths.
+    lines.sort_by_key(|line| {
+        let one = |text: &Option<String>| text.clone().unwrap_or_default();
+        format!(
+            "Verbs:[{}],APIGroups:[{}],Resources:[{}],ResourceNames:[{}],NonResourceURLs:[{}]",
+            line.verbs.join(" "),
+            one(&line.group),
+            one(&line.resource),
+            one(&line.name),
+            one(&line.path)
+        )
+    });
+    let head = ["Resources", "Non-Resource URLs", "Resource Names", "Verbs"].map(str::to_owned).to_vec();
+    let rows = lines.into_iter().map(|line| {
+        let (resource, subresource) = match line.resource.as_deref().unwrap_or_default().split_once('/') {
+            Some((resource, subresource)) => (resource.to_owned(), format!("/{subresource}")),
+            None => (line.resource.clone().unwrap_or_default(), String::new()),
+        };
+        let group = line.group.filter(|group| !group.is_empty()).map(|group| format!(".{group}"));
+        vec![
+            plain(&format!("{resource}{}{subresource}", group.unwrap_or_default())),
+            plain(&format!("[{}]", line.path.unwrap_or_default())),
+            plain(&format!("[{}]", line.name.unwrap_or_default())),
+            plain(&format!("[{}]", line.verbs.join(" "))),
+        ]
+    });
+    headers.then_some(head).into_iter().chain(rows).collect()
+}

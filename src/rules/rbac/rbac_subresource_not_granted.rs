@@ -1,0 +1,31 @@
+//! The resource is granted, its subresource is not.
+
+use crate::apiserver::authz::near::Kind;
+use crate::report::{Finding, Severity};
+use crate::rules::nearness::near_miss;
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "rbac-subresource-not-granted",
+    severity: Severity::Error,
+    title: "The resource is granted, its subresource is not",
+    page: Page {
+        means: "RBAC matches subresources by name: pods does not cover pods/log or pods/exec, and pods/* matches nothing at all.",
+        evidence: "The rule that names the resource alone, and the question that names a subresource of it.",
+        fix: "Name the subresource in the rule, as \"pods/log\".",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
+    },
+    recognises: &[],
+    explains: &["rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    near_miss(
+        case,
+        &RULE,
+        &[Kind::MissingSubresource],
+        "Have the subresource added to the role's rule, or this grant applied",
+    )
+}

@@ -1,0 +1,213 @@
+//! can-i, who-can and whoami as a user meets them.
+
+use std::fs;
+
+use serde_json::json;
+
+use super::{Stage, stdout};
+use crate::support::lab;
+use crate::support::run::scratch;
+
+#[test]
+fn the_commands_answer_with_what_each_may_see() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let stage = Stage::start(lab);
+    plain_question_is_one_request(&stage);
+    why(&stage);
+    groups_alone(&stage);
+    many(&stage);
+    lists(&stage);
+    who(&stage);
+    identity(&stage);
+}
+
+fn plain_question_is_one_request(stage: &Stage) {
+    let agent = |event: &serde_json::Value| event["userAgent"].as_str().is_some_and(|agent| agent.contains("kaccess"));
+    let before = stage.server.audit_events().iter().filter(|event| agent(event)).count();
+    assert_eq!(stdout(&stage.run("dev", &["can-i", "get", "pods/log", "-n", "dev"])), "yes\n");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let events: Vec<_> = stage.server.audit_events().into_iter().filter(|event| agent(event)).collect();
+    assert_eq!(events.len(), before + 1, "one request for one question");
+}
+
+fn why(stage: &Stage) {
+    // An admin asks for another: everything is known.
+    let (code, answer) = stage
+        .json("admin", &["can-i", "get", "pods/exec", "-n", "dev", "--why", "--as", "system:serviceaccount:dev:dev"]);
+    assert_eq!(code, 1);
+    let kinds: Vec<&str> =
+        answer["nearMisses"].as_array().expect("near misses").iter().filter_map(|miss| miss["kind"].as_str()).collect();
+    assert!(kinds.contains(&"missing-subresource"), "{answer}");
+    let manifest = answer["suggestion"]["manifest"].as_str().expect("a manifest");
+    assert!(
+        manifest.contains("kind: Role\n")
+            && manifest.contains("pods/exec")
+            && manifest.contains("kind: ServiceAccount"),
+        "{manifest}"
+    );
+
+    // The smallest grant is accepted by the server and is enough.
+    let documents: Vec<serde_json::Value> =
+        manifest.split("---\n").map(|text| serde_norway::from_str(text).expect("YAML")).collect();
+    for document in &documents {
+        let kind = document["kind"].as_str().expect("a kind").to_lowercase();
+        let place = document.pointer("/metadata/namespace").and_then(|name| name.as_str());
+        let place = place.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
+        stage.server.create(&format!("{}{place}/{kind}s", super::RBAC), document);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let (code, answer) = stage
+        .json("admin", &["can-i", "get", "pods/exec", "-n", "dev", "--why", "--as", "system:serviceaccount:dev:dev"]);
+    assert_eq!((code, answer["grants"].as_array().map(Vec::len)), (0, Some(1)), "{answer}");
+    assert_eq!(answer["grants"][0]["role"]["kind"], "Role");
+
+    // Whoever may read no RBAC still gets the near misses of the own rules, and the server's reason.
+    let (code, answer) = stage.json("dev", &["can-i", "list", "configmaps", "-n", "dev", "--why"]);
+    assert_eq!(code, 1);
+    let output = stage.run("dev", &["can-i", "get", "configmaps/other", "-n", "dev", "--why"]);
+    let text = stdout(&output);
+    assert!(text.starts_with("no\n") && text.contains("settings") && text.contains("kind: RoleBinding"), "{text}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it needs list on"));
+    assert_eq!(answer["grants"], json!([]));
+    let text = stdout(&stage.run("dev", &["can-i", "get", "pods", "-n", "dev", "--why"]));
+    assert!(text.starts_with("yes\n") && text.contains("RoleBinding"), "{text}");
+
+    // A group that differs by its prefix, a binding in another namespace.
+    let (_, answer) =
+        stage.json("admin", &["can-i", "get", "pods", "-n", "prod", "--why", "--as", "alice", "--as-group", "backend"]);
+    assert_eq!(answer["nearMisses"][0]["kind"], "subject-prefix", "{answer}");
+    let (_, answer) =
+        stage.json("admin", &["can-i", "get", "pods", "-n", "dev", "--why", "--as-group", "oidc:backend"]);
+    assert_eq!(answer["nearMisses"][0]["kind"], "wrong-namespace", "{answer}");
+}
+
+fn groups_alone(stage: &Stage) {
+    for (context, arguments, method) in [
+        ("admin", &["--as-group", "oidc:backend"][..], "review"),
+        ("admin", &["--as-group", "oidc:backend", "--method", "impersonation"], "impersonation"),
+        ("admin", &["--as-group", "oidc:backend", "--method", "computed"], "computed"),
+        ("auditor", &["--as-group", "oidc:backend"], "computed"),
+    ] {
+        let mut all = vec!["can-i", "get", "pods", "-n", "prod"];
+        all.extend(arguments);
+        let (code, answer) = stage.json(context, &all);
+        assert_eq!((code, answer["method"].as_str()), (0, Some(method)), "{answer}");
+        assert_eq!(answer["question"]["groups"], json!(["oidc:backend", "system:authenticated"]));
+        all[4] = "dev";
+        assert_eq!(stage.json(context, &all).0, 1);
+    }
+    // Nobody's way is allowed: no answer, and what it would need.
+    let output = stage.run("nobody", &["can-i", "get", "pods", "--as-group", "oidc:backend"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("create on subjectaccessreviews"));
+}
+
+fn many(stage: &Stage) {
+    let file = scratch("questions").join("questions");
+    let odd = "x".repeat(1 << 20);
+    let mut text = String::from(
+        "# what dev needs\nget pods -n dev\nget secrets -n dev # no\n\nget pods/web --subresource=log -n dev\n",
+    );
+    text.push_str("{\"verb\":\"get\",\"resource\":\"pods\",\"namespace\":\"dev\"}\n{\"verb\":\"get\",\"nonResourceURL\":\"/metrics\"}\n");
+    fs::write(&file, &text).expect("questions");
+    let (code, answer) = stage.json("dev", &["can-i", "-f", &file.to_string_lossy()]);
+    let allowed: Vec<_> =
+        answer["items"].as_array().expect("items").iter().map(|item| item["allowed"].clone()).collect();
+    assert_eq!((code, allowed), (1, vec![json!(true), json!(false), json!(true), json!(true), json!(true)]));
+
+    // Bad lines are named, the others answered; users and groups of JSON lines count, however large.
+    text.push_str(&format!("frob\n{{\"verb\":\"get\",\"resource\":\"pods\",\"namespace\":\"prod\",\"user\":\"a\",\"groups\":[\"oidc:backend\"]}}\n{{\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"{odd}\"]}}\n"));
+    fs::write(&file, &text).expect("questions");
+    let output = stage.run("admin", &["can-i", "-o", "json", "-f", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("line 8: "),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (&answer["items"][5]["allowed"], &answer["items"][6]["allowed"], &answer["items"][7]["allowed"]),
+        (&json!(null), &json!(true), &json!(false))
+    );
+
+    let (code, answer) =
+        stage.json("admin", &["can-i", "get", "pods", "--each-namespace", "--as", "a", "--as-group", "oidc:backend"]);
+    let yes: Vec<_> = answer["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .filter(|item| item["allowed"] == true)
+        .map(|item| item["question"]["namespace"].clone())
+        .collect();
+    assert_eq!((code, yes), (1, vec![json!("prod")]));
+    let (code, answer) = stage.json("dev", &["can-i", "--http", "GET /api/v1/namespaces/dev/pods/web/log?follow=true"]);
+    assert_eq!(
+        (code, &answer["question"]["subresource"], &answer["question"]["name"]),
+        (0, &json!("log"), &json!("web"))
+    );
+}
+
+fn lists(stage: &Stage) {
+    let text = stdout(&stage.run("dev", &["can-i", "--list", "-n", "dev"]));
+    let theirs = std::process::Command::new(lab::require_apiserver().expect("the lab").kubectl())
+        .args(["auth", "can-i", "--list", "-n", "dev", "--context", "dev", "--kubeconfig"])
+        .arg(&stage.config)
+        .env("HOME", scratch("kubectl-list"))
+        .output()
+        .expect("kubectl runs");
+    assert_eq!(text, stdout(&theirs));
+    let (code, answer) = stage.json("dev", &["can-i", "--list", "-n", "dev"]);
+    assert_eq!((code, &answer["kind"], &answer["incomplete"]), (0, &json!("AccessList"), &json!(false)));
+    let (_, answer) = stage.json("admin", &["can-i", "--matrix"]);
+    assert!(answer["requests"].as_u64().is_some_and(|requests| requests <= 10), "{}", answer["requests"]);
+    assert!(answer["rows"].as_array().is_some_and(|rows| rows.len() > 100));
+    let text = stdout(
+        &stage.run("dev", &["can-i", "--matrix", "--resources", "pods,secrets", "--verbs", "get,create", "-n", "dev"]),
+    );
+    assert_eq!(text, "RESOURCE   GET   CREATE\npods       yes   -\nsecrets    -     -\n");
+}
+
+fn who(stage: &Stage) {
+    let (code, answer) = stage.json("auditor", &["who-can", "list", "pods", "-n", "dev"]);
+    assert_eq!((code, &answer["incomplete"]), (0, &json!([])));
+    let dev =
+        answer["subjects"].as_array().expect("subjects").iter().find(|subject| subject["name"] == "dev").expect("dev");
+    assert_eq!(
+        (&dev["kind"], &dev["via"][0]["binding"]["name"], &dev["via"][0]["role"]["kind"]),
+        (&json!("ServiceAccount"), &json!("worker"), &json!("Role"))
+    );
+    let token = stage.server.create_service_account_token("dev", "dev");
+    for context in ["admin", "auditor"] {
+        let (code, answer) = stage.json(context, &["who-can", "list", "pods", "-n", "dev", "--for-token", &token]);
+        assert_eq!((code, answer["subjects"].as_array().map(Vec::len)), (0, Some(1)), "{answer}");
+    }
+    let output = stage.run("nobody", &["who-can", "list", "pods", "-n", "dev"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it needs list on"));
+    let text = stdout(&stage.run("admin", &["who-can", "list", "pods", "-n", "dev", "-o", "markdown"]));
+    assert!(text.contains("| ServiceAccount | dev/dev |"), "{text}");
+}
+
+fn identity(stage: &Stage) {
+    let (code, answer) = stage.json("admin", &["whoami"]);
+    assert_eq!((code, &answer["origin"]["kind"]), (0, &json!("certificate")), "{answer}");
+    assert_eq!(
+        answer["groups"][0]["boundTo"][0].as_str().map(|text| text.starts_with("ClusterRole/cluster-admin")),
+        Some(true),
+        "{answer}"
+    );
+    let (code, answer) = stage.json("dev", &["whoami"]);
+    assert_eq!(
+        (code, &answer["username"], &answer["origin"]["kind"]),
+        (0, &json!("system:serviceaccount:dev:dev"), &json!("service-account"))
+    );
+    assert!(answer["expiresAt"].is_string(), "{answer}");
+    let (_, answer) = stage.json("admin", &["whoami", "--as", "alice", "--as-group", "oidc:backend"]);
+    assert_eq!(answer["origin"]["kind"], "impersonation");
+    assert!(answer["groups"][0]["boundTo"][0].as_str().is_some_and(|text| text.contains("pod-reader")), "{answer}");
+    let text = stdout(&stage.run("dev", &["whoami"]));
+    assert!(text.contains("how it knows") && text.contains("every service account of namespace dev"), "{text}");
+    let output = stage.run("dev", &["whoami", "--token", "nonsense"]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+}
