@@ -32,13 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            flags: Vec::new(),
-            authentication_config: None,
-            env: Vec::new(),
-            release: Release::Current,
-            audit: true,
-        }
+        Self { flags: Vec::new(), authentication_config: None, env: Vec::new(), release: Release::Current, audit: true }
     }
 }
 
