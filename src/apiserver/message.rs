@@ -64,6 +64,30 @@ texts! {
     USERNAME_CLAIM_MISSING = "username-claim-missing", r#"oidc: parse username claims "(?P<claim>[^"]*)": claim not present"#;
     /// The mail address is not verified.
     EMAIL_NOT_VERIFIED = "email-not-verified", r"oidc: email not verified";
+    /// The token is not valid yet: its `nbf` lies more than a minute ahead.
+    NOT_YET_VALID = "not-yet-valid", r"oidc: current time [^\n]*? before the nbf \(not before\) time: (?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)";
+    /// `email_verified` is no boolean.
+    EMAIL_VERIFIED_TYPE = "email-verified-type", r"oidc: parse 'email_verified' claim: json: cannot unmarshal (?P<got>\w+) into Go value of type bool";
+    /// The claim that should hold the user's name is no text.
+    USERNAME_CLAIM_TYPE = "username-claim-type", r#"oidc: parse username claims "(?P<claim>[^"]*)": json: cannot unmarshal (?P<got>\w+) into"#;
+    /// `sub` is no text; it must be one, whichever claim names the user.
+    SUBJECT_TYPE = "subject-type", r"oidc: failed to unmarshal claims: json: cannot unmarshal (?P<got>\w+) into Go struct field idToken\.(?P<claim>sub) of type string";
+    /// The groups claim is neither a text nor a list of texts.
+    GROUPS_CLAIM_TYPE = "groups-claim-type", r#"oidc: parse groups claim "(?P<claim>[^"]*)": json: cannot unmarshal (?P<got>\w+) into"#;
+    /// The groups are somewhere else, and could not be fetched there.
+    DISTRIBUTED_CLAIMS = "distributed-claims", r"oidc: (?:could not expand distributed claims: (?P<error>[^\n]+)|failed to obtain source from claim name|source does not exist)";
+    /// A required claim is absent.
+    REQUIRED_CLAIM_MISSING = "required-claim-missing", r"oidc: required claim (?P<claim>\S+) not present in ID token";
+    /// A required claim has another value.
+    REQUIRED_CLAIM_DIFFERS = "required-claim-differs", r#"oidc: required claim (?P<claim>\S+) value does not match\. Got = (?P<got>[^\n]*?), want = (?P<expected>[^\n\]"]*)"#;
+    /// A required claim is no text, which no required value can ever equal.
+    REQUIRED_CLAIM_TYPE = "required-claim-type", r"oidc: parse claim (?P<claim>[^:\s]+): json: cannot unmarshal (?P<got>\w+) into Go value of type string";
+    /// A claim validation rule (CEL) is false, or fails.
+    CLAIM_RULE = "claim-rule", r#"oidc: error evaluating claim validation expression: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
+    /// A user validation rule (CEL) is false, or fails.
+    USER_RULE = "user-rule", r#"oidc: error evaluating user info validation rule: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
+    /// The header has two blanks behind `Bearer`, so there is no token in it.
+    EXTRA_SPACE = "extra-space", r"the provided Authorization header contains extra space before the bearer token, and is ignored";
     /// A client certificate was refused.
     CLIENT_CERTIFICATE = "client-certificate", r"verifying certificate SN=(?P<serial>\d+), SKID=(?P<skid>[^,\s]*), AKID=(?P<akid>\S*) failed: x509: (?P<error>[^\n\]]+)";
     /// The certificate of an authenticating proxy has a name that --requestheader-allowed-names does not list.
@@ -107,6 +131,30 @@ texts! {
     SERVICE_ACCOUNT_EXPIRED = "service-account-expired", r"service account token has expired";
     /// A service account token is for other audiences.
     SERVICE_ACCOUNT_AUDIENCE = "service-account-audience", r"token audiences (?P<got>\[[^\]]*\]) is invalid for the target audiences (?P<expected>\[[^\]]*\])";
+    /// A service account token's `nbf` lies more than a minute ahead.
+    SERVICE_ACCOUNT_NOT_YET_VALID = "service-account-not-yet-valid", r"service account token is not valid yet";
+    /// A service account token names a key that the API server does not have.
+    SERVICE_ACCOUNT_KEY_UNKNOWN = "service-account-key-unknown", r"invalid signature, no keys found";
+    /// No key of the API server verifies a service account token.
+    SERVICE_ACCOUNT_SIGNATURE = "service-account-signature", r"(?:go-jose|square)/go-jose: error in cryptographic primitive";
+    /// The service account of a token is not there.
+    SERVICE_ACCOUNT_MISSING = "service-account-missing", r#"serviceaccounts "(?P<name>[^"]+)" not found"#;
+    /// The service account of a token was deleted and its name is still taken by a finalizer.
+    SERVICE_ACCOUNT_DELETED = "service-account-deleted", r"(?:service account|ServiceAccount) (?P<namespace>[^/\s]+)/(?P<name>\S+) has been deleted";
+    /// The service account was made anew after the token.
+    SERVICE_ACCOUNT_UID = "service-account-uid", r"(?:service account|ServiceAccount) UID \((?P<expected>[^)]*)\) does not match claim \((?P<got>[^)]*)\)";
+    /// The Pod, Secret or Node that a token is bound to is gone.
+    SERVICE_ACCOUNT_INVALIDATED = "service-account-invalidated", r"service account token has been invalidated";
+    /// The Pod, Secret or Node that a token is bound to was made anew after it.
+    SERVICE_ACCOUNT_BOUND_UID = "service-account-bound-uid", r"(?P<kind>pod|secret|node) UID \((?P<expected>[^)]*)\) does not match service account (?:pod|secret|node) ref claim \((?P<got>[^)]*)\)";
+    /// The Secret of a legacy token is gone.
+    LEGACY_TOKEN_INVALIDATED = "legacy-token-invalidated", r"Token has been invalidated";
+    /// The Secret of a legacy token holds another token.
+    LEGACY_TOKEN_DIFFERS = "legacy-token-differs", r"Token does not match server's copy";
+    /// The Secret of a legacy token was unused for long and is marked.
+    LEGACY_TOKEN_MARKED = "legacy-token-marked", r"the token in secret (?P<namespace>[^/\s]+)/(?P<secret>\S+) \S+ service account \S+ has been marked invalid";
+    /// A legacy token lacks a claim.
+    LEGACY_TOKEN_CLAIM = "legacy-token-claim", r"(?P<claim>sub|namespace|secretName|serviceAccountName|serviceAccountUID) claim is (?:missing|invalid)";
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }
@@ -319,6 +367,38 @@ mod tests {
             names("[invalid bearer token, service account token has expired]").contains(&"service-account-expired")
         );
         assert!(!names("[invalid bearer token, service account token has expired]").contains(&"nobody-claimed"));
+    }
+
+    #[test]
+    fn words_about_service_accounts_are_told_apart() {
+        for (line, name) in [
+            ("invalid signature, no keys found", "service-account-key-unknown"),
+            ("square/go-jose: error in cryptographic primitive", "service-account-signature"),
+            (r#"serviceaccounts "x" not found"#, "service-account-missing"),
+            ("service account ci/closing has been deleted", "service-account-deleted"),
+            ("service account UID (a) does not match claim (b)", "service-account-uid"),
+            ("ServiceAccount UID (a) does not match claim (b)", "service-account-uid"),
+            ("pod UID (a) does not match service account pod ref claim (b)", "service-account-bound-uid"),
+            ("service account token has been invalidated", "service-account-invalidated"),
+            ("Token has been invalidated", "legacy-token-invalidated"),
+            ("secretName claim is missing", "legacy-token-claim"),
+        ] {
+            assert_eq!(names(&format!("[invalid bearer token, {line}]")), [name], "{line}");
+        }
+    }
+
+    #[test]
+    fn rules_and_required_claims_keep_their_fields() {
+        let found = recognise(
+            r#"E1125 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: error evaluating claim validation expression: validation expression 'claims.hd == \"a\"' failed: must be a]""#,
+        );
+        assert_eq!(found[0].text, &CLAIM_RULE);
+        assert_eq!(found[0].fields["expression"], "claims.hd == \"a\"");
+        assert_eq!(found[0].fields["message"], "must be a");
+        let found =
+            recognise("[invalid bearer token, oidc: required claim hd value does not match. Got = b c, want = a]");
+        assert_eq!(found[0].text, &REQUIRED_CLAIM_DIFFERS);
+        assert_eq!((found[0].fields["got"].as_str(), found[0].fields["expected"].as_str()), ("b c", "a"));
     }
 
     #[test]

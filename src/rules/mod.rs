@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::apiserver::authn::{Judgement, Keys, judge_token};
-use crate::apiserver::configuration::{Configuration, from_flags};
+use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::evidence::{self, Evidence, FailureKind, Observation};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
@@ -142,9 +142,14 @@ impl Word {
         seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
     }
 
-    /// Certain where the server said it, likely where the model did.
-    pub fn confidence(&self) -> Confidence {
-        if self.place == "model" { Confidence::Likely } else { Confidence::Certain }
+    /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
+    /// a message only where what it says fits it (`fits`), and a prediction never decides.
+    pub fn confidence(&self, fits: bool) -> Confidence {
+        if self.place == "TokenReview" || (fits && self.place != "model") {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        }
     }
 
     /// A field, or empty.
@@ -274,6 +279,35 @@ impl<'a> Case<'a> {
     /// The token is a service account's, not an identity provider's.
     pub fn is_service_account(&self) -> bool {
         self.token().is_some_and(|token| token.kind == evidence::credential::TokenKind::ServiceAccount)
+    }
+
+    /// Namespace and name of the service account that the token names; capitals stand for what it does not say.
+    pub fn service_account(&self) -> (&str, &str) {
+        self.claim_text("sub")
+            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
+            .and_then(|sub| sub.split_once(':'))
+            .unwrap_or(("NAMESPACE", "NAME"))
+    }
+
+    /// The word of the server that one of these texts is why it refuses the credential: none where it accepts it, and
+    /// none of a message, a log or the model where its TokenReview of this very token says something else.
+    pub fn reason(&self, texts: &[&'static Text]) -> Option<&Word> {
+        if self.accepted() {
+            return None;
+        }
+        let reviewed = self.evidence.control_plane.token_review.seen().is_some();
+        self.words.iter().find(|word| texts.contains(&word.text) && (!reviewed || word.place == "TokenReview"))
+    }
+
+    /// The server's TokenReview of this token gave this text and no other reason.
+    pub fn reviewed_as(&self, text: &'static Text) -> Option<&Word> {
+        self.reason(&[text]).filter(|word| word.place == "TokenReview")
+    }
+
+    /// The server's authenticator for the token's issuer, where the configuration is known.
+    pub fn authenticator(&self) -> Option<&JwtAuthenticator> {
+        let issuer = self.claim_text("iss")?;
+        self.configuration.as_ref()?.0.jwt.iter().find(|jwt| jwt.issuer.url == issuer)
     }
 
     /// The first place that says this text: TokenReview before the user's message before the log.
@@ -491,11 +525,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
     let credential = case.evidence.credential.seen();
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     if case.is_service_account() {
-        let name = case
-            .claim_text("sub")
-            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
-            .and_then(|sub| sub.split_once(':'));
-        let (namespace, name) = name.unwrap_or(("NAMESPACE", "NAME"));
+        let (namespace, name) = case.service_account();
         return Step::command(
             "Have a new token issued for the service account",
             format!("kubectl create token {name} -n {namespace}"),
@@ -599,8 +629,12 @@ registry! {
     }
     /// What the token itself says.
     token {
-        token_expired, token_issuer_mismatch, token_audience_mismatch, token_key_foreign, token_not_jwt,
-        username_claim_missing, name_prefix_mismatch,
+        token_expired, token_not_yet_valid, token_issuer_mismatch, token_audience_mismatch, token_not_id_token,
+        token_algorithm_not_allowed, token_is_refresh_token, token_key_rotated, token_key_foreign,
+        token_signature_invalid, token_not_jwt, username_claim_missing, email_not_verified, email_verified_not_boolean,
+        username_claim_wrong_type, groups_claim_wrong_type, groups_claim_missing, groups_overage,
+        required_claim_mismatch, claim_validation_failed, authorization_header_malformed, name_prefix_mismatch,
+        token_expires_soon, privileged_group_from_issuer,
     }
     /// The OIDC issuer, as the control plane sees it.
     issuer {
@@ -612,6 +646,13 @@ registry! {
         oidc_partly_initialized, authentication_config_not_reloaded, authentication_config_conflict,
         authentication_config_invalid, issuer_equals_service_account_issuer, api_server_clock_wrong,
         issuer_certificate_expires_soon, jwks_cache_delays_rotation,
+    }
+    /// Service account tokens, and the other credentials that the cluster itself hands out.
+    serviceaccount {
+        service_account_token_expired, service_account_token_revoked, service_account_recreated,
+        service_account_audience_mismatch, service_account_foreign_cluster, service_account_issuer_unknown,
+        service_account_legacy_token_invalid, service_account_legacy_token, bootstrap_token_invalid,
+        static_token_unknown, default_service_account_privileged,
     }
     /// Client certificates and requests without any credential.
     certificate {

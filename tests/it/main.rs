@@ -15,3 +15,4 @@ mod registry;
 mod replay;
 mod secrets;
 mod support;
+mod tokens;

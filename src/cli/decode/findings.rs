@@ -1,4 +1,4 @@
-//! What a credential says against itself, before any server is asked.
+//! What a credential says against itself, before any server is asked: rules of the registry, judged without a server.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -7,31 +7,19 @@ use super::DecodeArgs;
 use crate::credential::token;
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::tls::CertificateFacts;
-use crate::report::view::{CitationView, FindingView, StepView};
-use crate::report::{Confidence, Grade, Severity};
+use crate::report::view::FindingView;
+use crate::report::{Confidence, Step};
+use crate::rules::certificate::client_certificate_expired;
+use crate::rules::serviceaccount::service_account_token_expired;
+use crate::rules::token::{
+    email_not_verified, groups_overage, token_algorithm_not_allowed, token_expired, token_is_refresh_token,
+    token_not_id_token,
+};
+use crate::rules::{Rule, seen};
 
-fn finding(
-    code: &'static str,
-    severity: Severity,
-    title: &str,
-    why: &str,
-    path: &str,
-    text: String,
-    fix: &str,
-) -> FindingView {
-    FindingView {
-        code,
-        severity,
-        confidence: Confidence::Certain,
-        title: title.to_owned(),
-        why: why.to_owned(),
-        evidence: vec![CitationView { path: path.to_owned(), grade: Grade::Seen, text }],
-        fix: vec![StepView { text: fix.to_owned(), command: None, manifest: None }],
-        candidates: Vec::new(),
-        explains: Vec::new(),
-        explained_by: None,
-        docs: format!("docs/findings/{code}.md"),
-    }
+/// A finding of a rule that the credential alone decides; the citation points into decode's own report.
+fn finding(rule: &'static Rule, why: &str, path: &str, text: String, fix: &str) -> FindingView {
+    FindingView::new(&rule.finding(Confidence::Certain, why, seen(path, text), Step::text(fix)), &[])
 }
 
 /// Of a token.
@@ -39,10 +27,12 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
     let mut list = Vec::new();
     let Some(claims) = &facts.claims else { return list };
     if let Some(expiry) = token::times(facts).expires_at.filter(|expiry| *expiry <= now) {
+        let rule = match facts.kind {
+            TokenKind::ServiceAccount => &service_account_token_expired::RULE,
+            _ => &token_expired::RULE,
+        };
         list.push(finding(
-            "token-expired",
-            Severity::Error,
-            "The token has expired",
+            rule,
             "The API server compares exp with its clock without leeway (service accounts: 60 s).",
             "/claims/exp",
             format!("exp: {expiry}"),
@@ -56,9 +46,7 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
     let typ = claims.get("typ").and_then(Value::as_str).unwrap_or_default();
     if matches!(typ, "Refresh" | "Offline") {
         list.push(finding(
-            "token-is-refresh-token",
-            Severity::Error,
-            "This is a refresh token",
+            &token_is_refresh_token::RULE,
             "A refresh token is for the identity provider only; no API server takes it.",
             "/claims/typ",
             format!("typ: {typ}"),
@@ -66,9 +54,7 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
         ));
     } else if algorithm.starts_with("HS") || algorithm == "none" {
         list.push(finding(
-            "token-algorithm-not-allowed",
-            Severity::Error,
-            "The signature's algorithm is one that no API server takes",
+            &token_algorithm_not_allowed::RULE,
             "kube-apiserver takes RS, PS and ES algorithms only; nobody but the issuer can check a shared secret.",
             "/header/alg",
             format!("alg: {algorithm}"),
@@ -78,9 +64,7 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
     if typ == "Bearer" {
         let audience = claims.get("aud").map_or_else(|| "absent".to_owned(), Value::to_string);
         list.push(finding(
-            "token-not-id-token",
-            Severity::Warning,
-            "This is an access token, not an ID token",
+            &token_not_id_token::RULE,
             "Its audience is the API it is for, usually not the client id that the API server expects.",
             "/claims/typ",
             format!("typ: Bearer, aud: {audience}"),
@@ -89,9 +73,7 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
     }
     if claims.get("_claim_names").is_some() {
         list.push(finding(
-            "groups-overage",
-            Severity::Warning,
-            "The groups are not in the token",
+            &groups_overage::RULE,
             "There were too many groups, and the token only says where they could be fetched.",
             "/claims/_claim_names",
             "_claim_names is set".to_owned(),
@@ -104,9 +86,7 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
         && claims.get("email_verified").and_then(Value::as_bool) == Some(false)
     {
         list.push(finding(
-            "email-not-verified",
-            Severity::Warning,
-            "The mail address is not verified",
+            &email_not_verified::RULE,
             "With email as the username claim the API server refuses such a token.",
             "/claims/email_verified",
             "email_verified: false".to_owned(),
@@ -121,9 +101,7 @@ pub(super) fn of_certificate(leaf: &CertificateFacts, now: Timestamp) -> Vec<Fin
     let mut list = Vec::new();
     if let Some(end) = leaf.not_after.filter(|end| *end <= now) {
         list.push(finding(
-            "client-certificate-expired",
-            Severity::Error,
-            "The client certificate has expired",
+            &client_certificate_expired::RULE,
             "The API server compares without any leeway and answers 401.",
             "/claims/notAfter",
             format!("valid until {end}"),

@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some((error, name))
     });
     let (confidence, first) = match (said, &read, case.rejected()) {
-        (Some(word), ..) => (word.confidence(), word.cite()),
+        (Some(word), ..) => (word.confidence(true), word.cite()),
         // The rejection may have come before any key was needed.
         (None, Some(_), Some(cite)) if case.not_initialized().is_none() && case.evidence.control_plane.token_review.seen().is_none() => (Confidence::Likely, cite),
         _ => return Vec::new(),

@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         issuer.keys_fetched_at.is_none_or(|good| good < at).then(|| seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {at}")))
     });
     let (confidence, first) = match (said, &metrics, &failed) {
-        (Some(word), ..) => (word.confidence(), word.cite()),
+        (Some(word), ..) => (word.confidence(true), word.cite()),
         (None, Some(cite), Some(_)) => (Confidence::Likely, cite.clone()),
         _ => return Vec::new(),
     };

@@ -30,7 +30,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(serde_json::Value::Array(list)) => list.iter().any(|audience| audience.as_str() == Some(wanted)),
         _ => false,
     };
-    let (expected, confidence, cite) = if let Some(word) = case.said(&message::AUDIENCE) {
+    // A log's line is about this token only where the token lacks what it expects.
+    let lacks = |expected: &str| !expected.split('"').skip(1).step_by(2).any(&has);
+    let word = case.reason(RULE.recognises).filter(|word| word.place == "TokenReview" || lacks(word.field("expected")));
+    let (expected, confidence, cite) = if let Some(word) = word {
         let confidence = if word.place == "model" { Confidence::Likely } else { Confidence::Certain };
         (word.field("expected").trim_matches('"').to_owned(), confidence, word.cite())
     } else if let (Some(client), Some(_)) = (&case.evidence.asked.client_id, case.rejected()) {

@@ -21,10 +21,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() {
+    if case.is_service_account() {
         return Vec::new();
     }
-    let Some(word) = case.said(&message::USERNAME_CLAIM_MISSING) else { return Vec::new() };
+    let Some(word) = case.reason(RULE.recognises) else { return Vec::new() };
     let claim = word.field("claim").to_owned();
     if case.claim(&claim).is_some() {
         return Vec::new();

@@ -1,0 +1,45 @@
+//! A service account's token is signed by a key that this cluster does not have.
+
+use crate::apiserver::message;
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, renewal, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "service-account-foreign-cluster",
+    severity: Severity::Error,
+    title: "The service account's token is not signed by this cluster",
+    page: Page {
+        means: "The issuer is right (many clusters share https://kubernetes.default.svc.cluster.local), but none of this cluster's keys verifies the token: it is from another cluster, or the signing key was replaced and the old one is not in --service-account-key-file any more.",
+        evidence: "The server's words: invalid signature, no keys found (1.31 and later), or error in cryptographic primitive.",
+        fix: "Take a token of this cluster. After a change of keys, keep the old public key in --service-account-key-file until the old tokens are gone.",
+        references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
+    },
+    recognises: &[&message::SERVICE_ACCOUNT_KEY_UNKNOWN, &message::SERVICE_ACCOUNT_SIGNATURE],
+    explains: &["credential-rejected", "service-account-token-expired"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(word) = case.reason(RULE.recognises).filter(|_| case.is_service_account()) else { return Vec::new() };
+    let kid = case.token().and_then(|token| token.header.as_ref()?.get("kid")?.as_str());
+    let why = match (word.text == &message::SERVICE_ACCOUNT_KEY_UNKNOWN, kid) {
+        (true, Some(kid)) => format!("The token names the key {kid:?}, which is not among this cluster's keys."),
+        (true, None) => "No key of this cluster fits the token.".to_owned(),
+        (false, _) => "No key of this cluster verifies the token's signature: it is another cluster's, or was changed after it was signed.".to_owned(),
+    };
+    let mut finding = RULE
+        .finding(
+            // A log's line names no token.
+            word.confidence(false),
+            why,
+            word.cite(),
+            renewal(case),
+        )
+        .step(Step::command("Compare the token's kid with the keys of this cluster; is it the cluster you mean?", "kubectl get --raw /openid/v1/jwks"))
+        .step(Step::text("Where the signing key was replaced: give the API server the old public key too (another --service-account-key-file), until the old tokens are gone."));
+    if let Some(kid) = kid {
+        finding = finding.cite(seen("/credential/seen/token/header/kid", format!("kid: {kid}")));
+    }
+    vec![finding.cite_if(case.rejected())]
+}

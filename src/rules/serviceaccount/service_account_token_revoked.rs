@@ -1,0 +1,72 @@
+//! What a service account's token was bound to is gone.
+
+use crate::apiserver::message;
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, renewal, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "service-account-token-revoked",
+    severity: Severity::Error,
+    title: "What the service account's token was bound to is gone",
+    page: Page {
+        means: "A service account's token dies with its service account, and with the Pod, Secret or Node it was made for, whatever its exp says.",
+        evidence: "The server's words: service account token has been invalidated, serviceaccounts \"x\" not found, or a UID that does not match.",
+        fix: "Have a new token issued; outside of Pods take one that is bound to the service account alone (kubectl create token).",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
+    },
+    recognises: &[
+        &message::SERVICE_ACCOUNT_MISSING,
+        &message::SERVICE_ACCOUNT_DELETED,
+        &message::SERVICE_ACCOUNT_INVALIDATED,
+        &message::SERVICE_ACCOUNT_BOUND_UID,
+    ],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(word) = case.reason(RULE.recognises).filter(|_| case.is_service_account()) else { return Vec::new() };
+    let (namespace, name) = case.service_account();
+    let account_gone = word.text == &message::SERVICE_ACCOUNT_MISSING || word.text == &message::SERVICE_ACCOUNT_DELETED;
+    // Lines of a log that name another account are about another token.
+    if account_gone && word.place != "TokenReview" && word.field("name") != name {
+        return Vec::new();
+    }
+    let bound = ["pod", "secret", "node"].into_iter().find_map(|kind| {
+        let object = case.claim("kubernetes.io")?.get(kind)?;
+        Some((kind, object.get("name")?.as_str()?.to_owned()))
+    });
+    let got = word.field("got");
+    let fits = account_gone
+        || !got.is_empty()
+            && case.claim("kubernetes.io").is_some_and(|claim| {
+                ["pod", "secret", "node"].iter().any(|kind| claim.pointer(&format!("/{kind}/uid")).and_then(|uid| uid.as_str()) == Some(got))
+            });
+    let (what, step) = match (&bound, account_gone) {
+        (_, true) => (
+            format!("service account {name:?} of namespace {namespace}"),
+            Step::command(
+                "If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead",
+                format!("kubectl create serviceaccount {name} -n {namespace}"),
+            ),
+        ),
+        (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renewal(case)),
+        (None, false) => ("object that the token is bound to".to_owned(), renewal(case)),
+    };
+    let other = if got.is_empty() { "does not exist any more" } else { "is another one of the same name by now" };
+    let mut finding = RULE.finding(
+        word.confidence(fits),
+        format!("The {what} {other}, so the API server refuses the token, whatever its exp says."),
+        word.cite(),
+        step,
+    );
+    if account_gone {
+        finding = finding.step(renewal(case));
+    }
+    finding = finding.titled(format!("The {what} is gone"));
+    if case.claim("kubernetes.io").is_some() {
+        finding = finding.cite(seen("/credential/seen/token/claims/kubernetes.io", format!("the token is for {namespace}/{name}")));
+    }
+    vec![finding.cite_if(case.rejected())]
+}

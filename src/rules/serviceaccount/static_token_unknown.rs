@@ -1,0 +1,59 @@
+//! An opaque token that nobody at the API server knows.
+
+use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, renewal, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "static-token-unknown",
+    severity: Severity::Error,
+    title: "Nobody at the API server knows the token",
+    page: Page {
+        means: "The token is no JWT, so only a token file (--token-auth-file, read once at the start) or a webhook could know it, and none does. An opaque access token of an identity provider that is sent where an ID token belongs looks exactly like this.",
+        evidence: "The form of the token, and a TokenReview that gives no reason; the server's flags.",
+        fix: "Send the ID token (a JWT, it begins with eyJ); or put the token into the token file and restart the API server.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file",
+    },
+    recognises: &[],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    // A damaged token is another fault.
+    let Some(token) = case.token().filter(|token| token.kind == TokenKind::Opaque && token.problems.is_empty()) else {
+        return Vec::new();
+    };
+    let Some(rejected) = case.rejected() else { return Vec::new() };
+    let word = case.reviewed_as(&message::NOBODY_CLAIMED);
+    let reviewed = case.evidence.control_plane.token_review.seen().is_some();
+    let nobody = case
+        .configuration
+        .as_ref()
+        .filter(|(configuration, _)| configuration.complete && !configuration.token_file && !configuration.webhook);
+    if word.is_none() && (reviewed || nobody.is_none()) {
+        return Vec::new();
+    }
+    let form = seen("/credential/seen/token/kind", format!("no JWT: {} characters whose content cannot be known", token.length));
+    let why = if nobody.is_some() {
+        "The token is no JWT, and the API server has neither a token file nor a webhook: nobody could know it."
+    } else {
+        "The token is no JWT, and neither a token file nor a webhook of the API server knows it."
+    };
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            why,
+            form,
+            Step::text("If it is an access token of an identity provider, send the ID token of the same login instead: a JWT, which begins with eyJ."),
+        )
+        .step(renewal(case));
+    if let Some((_, path)) = nobody {
+        finding = finding.cite(seen(*path, "neither --token-auth-file nor --authentication-token-webhook-config-file is set"));
+    } else {
+        finding = finding.step(Step::text("If it belongs into the file of --token-auth-file, put it there as TOKEN,USER,UID,\"GROUPS\" and restart the API server: the file is read at the start only."));
+    }
+    vec![finding.cite_if(word.map(Word::cite)).cite(rejected)]
+}

@@ -1,0 +1,44 @@
+//! The API server reads groups from a claim that the token does not have.
+
+use crate::apiserver::configuration::Mapping;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "groups-claim-missing",
+    severity: Severity::Warning,
+    title: "The token has no groups claim",
+    page: Page {
+        means: "The API server is configured to read groups from a claim, and this token does not have it. That is no error: the user is signed in without groups, and no binding to a group reaches them.",
+        evidence: "The configured groups claim beside the token's claims.",
+        fix: "Let the identity provider put the groups into the ID token (a mapper, a scope), and log in again.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
+    },
+    recognises: &[],
+    explains: &["rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let (true, Some(jwt), Some((_, path))) = (case.accepted(), case.authenticator(), &case.configuration) else {
+        return Vec::new();
+    };
+    let Mapping::Claim { claim, .. } = &jwt.groups else { return Vec::new() };
+    let Some(claims) = case.token().and_then(|token| token.claims.as_ref()?.as_object()) else { return Vec::new() };
+    let elsewhere = claims.get("_claim_names").is_some_and(|names| names.get(claim).is_some());
+    if claim.is_empty() || elsewhere || claims.get(claim).is_some_and(|value| !value.is_null()) {
+        return Vec::new();
+    }
+    let names = claims.keys().cloned().collect::<Vec<_>>().join(", ");
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The API server reads groups from the claim {claim:?}; this token has only: {names}. The user is signed in without any group of the identity provider."),
+            seen((*path).to_owned(), format!("groups claim: {claim}")),
+            Step::text(format!("In the identity provider, put the groups into the ID token as {claim:?} (Keycloak: the client's scope, Add mapper, Group Membership, Token Claim Name {claim:?}, Full group path off, Add to ID token on), and log in again.")),
+        )
+        .titled(format!("The token has no claim {claim:?}, so the user has no groups"))
+        .cite(seen("/credential/seen/token/claims", format!("claims: {names}"))),
+    ]
+}

@@ -1,0 +1,48 @@
+//! There were too many groups for the token.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "groups-overage",
+    severity: Severity::Error,
+    title: "The groups are not in the token: there are too many",
+    page: Page {
+        means: "Beyond a limit (Microsoft Entra ID: 200 in a JWT) the identity provider leaves the groups out and writes _claim_names instead, which only says where they could be fetched. The API server can fetch signed claims only; from Entra it gets none, and the user has no groups or cannot sign in.",
+        evidence: "_claim_names in the token names the groups claim; the server says \"could not expand distributed claims\" where it refuses the token.",
+        fix: "Let the token hold only groups assigned to the application, or use app roles.",
+        references: "https://learn.microsoft.com/en-us/security/zero-trust/develop/configure-tokens-group-claims-app-roles",
+    },
+    recognises: &[&message::DISTRIBUTED_CLAIMS],
+    explains: &["credential-rejected", "rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(names) = case.claim("_claim_names").and_then(|names| names.as_object()) else { return Vec::new() };
+    let word = case.reason(&[&message::DISTRIBUTED_CLAIMS]);
+    let confidence = match word {
+        Some(word) => word.confidence(true),
+        // Signed in, and the groups stayed behind.
+        None if case.accepted() && names.contains_key("groups") && case.claim("groups").is_none() => Confidence::Certain,
+        None => return Vec::new(),
+    };
+    let listed = names.keys().cloned().collect::<Vec<_>>().join(", ");
+    let what = if word.is_some() { "the API server tried to fetch it there and could not, so it refuses the token" } else { "the user is signed in without them" };
+    vec![
+        RULE.finding(
+            confidence,
+            format!("The token holds no {listed}, only a reference to where that could be fetched; {what}."),
+            seen("/credential/seen/token/claims/_claim_names", format!("_claim_names: {listed}")),
+            Step::text("Entra ID: App registrations, Token configuration, Edit groups claim, Groups assigned to the application; assign the few groups that RBAC names, and log in again."),
+        )
+        .step(Step::manifest(
+            "Or use app roles, which are never left out, and read them as groups",
+            "--oidc-groups-claim=roles\n",
+        ))
+        .cite_if(word.map(Word::cite))
+        .cite_if(case.rejected()),
+    ]
+}

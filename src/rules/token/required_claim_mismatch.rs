@@ -1,0 +1,69 @@
+//! A claim that the API server requires is not in the token, or has another value.
+
+use super::username_claim_wrong_type::pointer;
+use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "required-claim-mismatch",
+    severity: Severity::Error,
+    title: "A claim that the API server requires is not as it requires it",
+    page: Page {
+        means: "The API server is configured to take only tokens in which a claim has exactly one text value (--oidc-required-claim, requiredValue). A boolean or number can never equal it: --oidc-required-claim=email_verified=true refuses everybody.",
+        evidence: "The server's words (required claim X not present, or Got = ..., want = ...), beside the token's claim.",
+        fix: "Take a token that has the claim (another tenant, scope or mapper), or correct the requirement.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
+    },
+    recognises: &[&message::REQUIRED_CLAIM_MISSING, &message::REQUIRED_CLAIM_DIFFERS, &message::REQUIRED_CLAIM_TYPE],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.token().is_none_or(|token| token.kind != TokenKind::Jwt) {
+        return Vec::new();
+    }
+    let Some(word) = case.reason(RULE.recognises) else { return Vec::new() };
+    let claim = word.field("claim");
+    let value = case.claim(claim);
+    let absent = word.text == &message::REQUIRED_CLAIM_MISSING;
+    let typed = word.text == &message::REQUIRED_CLAIM_TYPE;
+    if value.is_none() != absent {
+        return Vec::new();
+    }
+    let shown = value.map(|value| clip(&value.to_string(), 120));
+    let (why, step) = match &shown {
+        None => (
+            format!("The API server takes only tokens with the claim {claim:?}, and this one does not have it."),
+            Step::text(format!("In the identity provider, put {claim:?} into the ID token (a scope, a mapper), and log in again.")),
+        ),
+        Some(shown) if typed => (
+            format!("The API server wants the claim {claim:?} to be one certain text; here it is {shown}, a JSON {}, which never equals a text.", word.field("got")),
+            Step::manifest(
+                format!("Take the requirement --oidc-required-claim={claim}=... away; a rule in an AuthenticationConfiguration can say it"),
+                format!("claimValidationRules:\n- expression: 'claims.{claim} == {shown}'\n  message: '{claim} must be {shown}'\n"),
+            ),
+        ),
+        Some(shown) => (
+            format!("The API server wants the claim {claim:?} to be {:?}; in this token it is {shown}.", word.field("expected")),
+            Step::text(format!("Log in where the claim has the value {:?} (another tenant, account or client), or have the user's attribute corrected in the identity provider.", word.field("expected"))),
+        ),
+    };
+    let mut finding = RULE
+        .finding(word.confidence(value.is_some()), why, word.cite(), step)
+        .titled(format!("The claim {claim:?} is not as the API server requires it"));
+    if !typed {
+        finding = finding.step(Step::text(format!("Or, where the requirement is wrong, correct --oidc-required-claim={claim}=... (claimValidationRules in an AuthenticationConfiguration).")));
+    }
+    finding = match shown {
+        Some(shown) => finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {shown}"))),
+        None if case.token().is_some_and(|token| token.claims.is_some()) => {
+            finding.cite(seen("/credential/seen/token/claims", format!("there is no {claim:?} among the claims")))
+        }
+        None => finding,
+    };
+    vec![finding.cite_if(case.rejected())]
+}

@@ -1,0 +1,60 @@
+//! The issuer signs with a key that the API server has not fetched yet.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-key-rotated",
+    severity: Severity::Error,
+    title: "The issuer signs with a key that the API server has not fetched yet",
+    page: Page {
+        means: "The API server keeps the key set it fetched, and fetches anew only when no key verifies a token and the set's Cache-Control max-age is over (within its last 30 s). After a rotation new tokens fail until then; old ones keep working.",
+        evidence: "The live key set verifies the token and the server says \"failed to verify id token signature\"; /metrics (1.35 and later) has the hash of another key set than the live one.",
+        fix: "Wait for the max-age to pass, or restart the API server. Publish new keys longer than max-age before signing with them, and keep max-age at minutes.",
+        references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
+    },
+    recognises: &[&message::SIGNATURE_FAILED],
+    explains: &["credential-rejected", "jwks-cache-delays-rotation"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let issuer = &case.evidence.issuer;
+    let Some(signature) = issuer.signature.seen().filter(|signature| signature.verified) else { return Vec::new() };
+    let Some(word) = case.reason(&[&message::SIGNATURE_FAILED]) else { return Vec::new() };
+    let live = issuer.jwks.seen().and_then(|jwks| jwks.body_hash.as_deref());
+    let held = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
+        let own = metrics.token_issuer_hash.as_ref()?;
+        let (index, entry) = metrics.issuers.iter().enumerate().find(|(_, entry)| entry.issuer_hash == *own)?;
+        Some((index, entry.key_set_hash.as_deref()?))
+    });
+    let differs = match (held, live) {
+        // The server holds this very set by now.
+        (Some((_, held)), Some(live)) if held == live => return Vec::new(),
+        (Some((index, held)), Some(_)) => Some(seen(
+            format!("/controlPlane/metrics/seen/issuers/{index}/keySetHash"),
+            format!("metrics: the API server holds the key set {held}"),
+        )),
+        _ => None,
+    };
+    let confidence = if differs.is_some() { word.confidence(false) } else { Confidence::Likely };
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The issuer's live key set has the key {:?} and verifies the token; the API server does not: it still holds the set from before.", signature.kid),
+            word.cite(),
+            Step::text("Wait until the max-age of the key set that the API server fetched is over (Cache-Control of the jwks_uri); or, at once, restart the API server."),
+        )
+        .step(Step::command(
+            "For the next rotation: publish a key longer than that before signing with it; this shows the max-age",
+            format!("curl -sSI {} | grep -i cache-control", issuer.discovery.seen().and_then(|found| found.jwks_uri.as_deref()).unwrap_or("JWKS_URI")),
+        ))
+        .cite(probed("/issuer/signature/seen/verified", "the live key set verifies the token"))
+        .cite_if(differs);
+    if let Some(live) = live.filter(|_| held.is_some()) {
+        finding = finding.cite(probed("/issuer/jwks/seen/bodyHash", format!("the live key set is {live}")));
+    }
+    vec![finding.cite_if(case.rejected())]
+}

@@ -1,0 +1,49 @@
+//! The token is not valid yet.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "token-not-yet-valid",
+    severity: Severity::Error,
+    title: "The token is not valid yet",
+    page: Page {
+        means: "The nbf claim lies more than 60 s ahead of the API server's clock. The clock of whoever issued the token runs ahead, or the API server's runs behind; a token made for later is rare.",
+        evidence: "The nbf claim against the API server's Date header; the server's own words (before the nbf (not before) time) where a TokenReview or log could be read.",
+        fix: "Set both clocks by NTP. Until then the token becomes good by itself when its nbf has come.",
+        references: "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5",
+    },
+    recognises: &[&message::NOT_YET_VALID, &message::SERVICE_ACCOUNT_NOT_YET_VALID],
+    explains: &["credential-rejected"],
+    check,
+};
+
+/// The server forgives this much, in seconds.
+const LEEWAY: i64 = 60;
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(start) = case.claim_time("nbf") else { return Vec::new() };
+    let (now, clock) = case.server_time();
+    let ahead = start.as_second() - now.as_second();
+    let word = case.reason(&[&message::NOT_YET_VALID, &message::SERVICE_ACCOUNT_NOT_YET_VALID]);
+    let confidence = match (word, case.rejected()) {
+        (Some(word), _) => word.confidence(ahead > 0),
+        // The server's own word about something else means that this is not (yet) what it stumbles over.
+        (None, Some(_)) if ahead > LEEWAY && case.words.iter().any(|word| word.place == "TokenReview") => Confidence::Likely,
+        (None, Some(_)) if ahead > LEEWAY => Confidence::Certain,
+        _ => return Vec::new(),
+    };
+    vec![
+        RULE.finding(
+            confidence,
+            format!("nbf is {start}, and by {clock} it is {}: {ahead} s to go, of which the API server forgives {LEEWAY}.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            seen("/credential/seen/token/claims/nbf", format!("nbf: {start}")),
+            Step::command("Compare the clocks of the identity provider and of the API server's machine with NTP, and correct the wrong one", "chronyc tracking || timedatectl status"),
+        )
+        .step(Step::text(format!("Or wait: the token is good from {start} on (a minute earlier, by the leeway).")))
+        .cite_if(word.map(Word::cite))
+        .cite_if(case.rejected()),
+    ]
+}
