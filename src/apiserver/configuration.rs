@@ -207,7 +207,7 @@ pub fn from_flags(flags: &Flags) -> Result<Configuration, Vec<String>> {
         let from_flags = oidc_flags(&flag).map_err(|error| vec![error])?;
         jwt.extend(from_flags);
     }
-    match anonymous_of_file {
+    match anonymous_of_file.clone() {
         Some(_) if flag.given("anonymous-auth") => {
             return Err(vec![
                 "anonymous: Forbidden: --anonymous-auth flag cannot be set when anonymous field is configured in \
@@ -226,7 +226,7 @@ pub fn from_flags(flags: &Flags) -> Result<Configuration, Vec<String>> {
         }
     }
 
-    let errors = file::validate(&jwt);
+    let errors = file::validate(&jwt, anonymous_of_file.as_ref());
     if !errors.is_empty() {
         return Err(vec![format!("invalid authentication configuration: {}", aggregate(&errors))]);
     }

@@ -90,6 +90,43 @@ texts! {
     EXTRA_SPACE = "extra-space", r"the provided Authorization header contains extra space before the bearer token, and is ignored";
     /// A client certificate was refused.
     CLIENT_CERTIFICATE = "client-certificate", r"verifying certificate SN=(?P<serial>\d+), SKID=(?P<skid>[^,\s]*), AKID=(?P<akid>\S*) failed: x509: (?P<error>[^\n\]]+)";
+    /// The certificate of an authenticating proxy has a name that --requestheader-allowed-names does not list.
+    FRONT_PROXY_NAME = "front-proxy-name", r"x509: subject with cn=(?P<name>[^\n]*?) is not in the allowed list";
+    /// Neither the front proxy's CA nor the clients' one signed this certificate.
+    BOTH_CAS = "certificate-of-neither-ca", r"(?:\[|, )x509: (?P<error>[^,\]\n]+), verifying certificate SN=(?P<serial>\d+)";
+    /// Only the clients' CA had an opinion: the certificate is a front proxy's, and no user came with it (or the server
+    /// has no front proxy's CA at all).
+    CLIENT_CA_ALONE = "certificate-of-no-client", r#"(?:err="|err=|^)\[?(?:invalid bearer token, )?verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: (?P<error>[^\n\]"]+)"#;
+    /// The token webhook could not be asked, or refused to be asked.
+    WEBHOOK_FAILED = "authentication-webhook", r"Failed to make webhook authenticator request: (?P<error>[^\n]+)";
+    /// The same without a status, as a TokenReview tells it.
+    WEBHOOK_TRANSPORT = "authentication-webhook-transport", r#"invalid bearer token, Post "(?P<url>[^"]+[?&]timeout=[^"]+)": (?P<error>[^\n\]]+)"#;
+    /// The kubelet does not take the API server's own credential.
+    KUBELET_UNAUTHORIZED = "kubelet-unauthorized", r"the server has asked for the client to provide credentials \( ?(?P<request>(?:pods|nodes)/\w+ [^\s)]+)";
+    /// The kubelet does not allow the API server to do this.
+    KUBELET_FORBIDDEN = "kubelet-forbidden", r"Forbidden \(user=(?P<user>[^,]+), verb=(?P<verb>[^,]*), resource=(?P<resource>[^,]*), subresource(?:\(s\))?=(?P<subresource>[^)]*)\)";
+    /// The API server did not get through to a kubelet.
+    KUBELET_UNREACHABLE = "kubelet-unreachable", r#"(?:Get|Post) "?(?P<url>https://[^"\s]+/(?:containerLogs|exec|attach|portForward|run|stats|metrics|logs|pods|configz)[^"\s]*)"?: (?P<error>[^\n]+)"#;
+    /// The same for streams (exec, attach, port-forward).
+    KUBELET_DIAL = "kubelet-dial", r"error dialing backend: (?P<error>[^\n]+)";
+    /// An aggregated API has no answer, as the API server's availability controller logs it (by the source, not seen).
+    AGGREGATED_LOGGED = "aggregated-api-logged", r#"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+) failed with: (?P<error>[^\n]+)"#;
+    /// The same, as kubectl tells it of one request.
+    AGGREGATED_REQUEST = "aggregated-api-request", r"the server is currently unable to handle the request \((?P<verb>\w+) (?P<resource>[a-z0-9]+)\.(?P<group>[a-z0-9-]+\.[a-z0-9.-]+)";
+    /// The same, as discovery tells it of one group (by the source, not seen).
+    AGGREGATED_DISCOVERY = "aggregated-api-discovery", r"(?P<group>[a-z0-9-]+\.[a-z0-9.-]+/v\w+): (?:the server is currently unable to handle the request|stale GroupVersion discovery)";
+    /// The discovery document names no key set (1.35 and later never initialise then).
+    JWKS_URI_MISSING = "jwks-uri-missing", r"provider did not return JWKS URL";
+    /// A changed authentication configuration was not taken over.
+    CONFIG_NOT_RELOADED = "authentication-config-not-reloaded", r#"failed to (?P<step>load|validate|update|read) authentication config(?: file)?" (?:[a-z]+="[^"]*" )*err=(?P<error>[^\n]+)"#;
+    /// It was taken over.
+    CONFIG_RELOADED = "authentication-config-reloaded", r#""reloaded authentication config"#;
+    /// Flags and file exclude each other; the server does not start.
+    CONFIG_CONFLICT = "authentication-config-conflict", r"authentication-config file and oidc-\* flags are mutually exclusive";
+    /// The server does not start with this configuration file.
+    CONFIG_INVALID = "authentication-config-invalid", r#"(?:failed to load authentication configuration from file "(?P<file>[^"]*)": |invalid authentication configuration: )(?P<error>[^\n]+)"#;
+    /// The OIDC issuer is the cluster's own; the server does not start.
+    ISSUER_IS_OWN = "issuer-equals-service-account-issuer", r#"Invalid value: "(?P<issuer>[^"]*)": URL must not overlap with disallowed issuers: \[(?P<disallowed>[^\]]*)\]"#;
     /// A service account token is past its expiry.
     SERVICE_ACCOUNT_EXPIRED = "service-account-expired", r"service account token has expired";
     /// A service account token is for other audiences.
@@ -290,6 +327,36 @@ mod tests {
         );
         assert_eq!(found[0].text, &JWKS_HTTP);
         assert_eq!(found[0].fields["status"], "403");
+    }
+
+    #[test]
+    fn a_refused_certificate_tells_which_authority_had_an_opinion() {
+        let alone = r#"E1125 17:25:32.139637 30633 authentication.go:75] "Unable to authenticate the request" err="verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority""#;
+        assert_eq!(names(alone), ["client-certificate", "certificate-of-no-client"]);
+        let both = r#"err="[x509: certificate signed by unknown authority, verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority]""#;
+        assert_eq!(names(both), ["client-certificate", "certificate-of-neither-ca"]);
+        let name = r#"err="[x509: subject with cn=other-proxy is not in the allowed list, verifying certificate SN=23, SKID=, AKID=04:6C failed: x509: certificate signed by unknown authority]""#;
+        assert!(names(name).contains(&"front-proxy-name"));
+        assert_eq!(
+            recognise(name)
+                .iter()
+                .find(|found| found.text == &FRONT_PROXY_NAME)
+                .map(|found| found.fields["name"].as_str()),
+            Some("other-proxy")
+        );
+        assert!(!names(name).contains(&"certificate-of-no-client"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_api_server_is_told_apart() {
+        let logs = r#"Error from server: Get "https://192.0.2.10:10250/containerLogs/default/far/main": Forbidden"#;
+        assert_eq!(names(logs), ["kubelet-unreachable"]);
+        let kubelet = "Error from server (Forbidden): Forbidden (user=kube-apiserver-kubelet-client, verb=get, resource=nodes, subresource(s)=[proxy]) ( pods/log web)";
+        assert_eq!(names(kubelet), ["kubelet-forbidden"]);
+        let refused = "error: You must be logged in to the server (the server has asked for the client to provide credentials ( pods/log web))";
+        assert_eq!(recognise(refused)[0].fields["request"], "pods/log web");
+        let aggregated = "Error from server (ServiceUnavailable): the server is currently unable to handle the request (get nodes.metrics.k8s.io)";
+        assert_eq!(recognise(aggregated)[0].fields["group"], "metrics.k8s.io");
     }
 
     #[test]

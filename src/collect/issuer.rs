@@ -276,6 +276,11 @@ pub async fn jwks(
     let mut answer =
         http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
     let mut jwks = Jwks { user_agent: agent.to_owned(), ..Jwks::default() };
+    jwks.cache_control = fetched
+        .headers
+        .get(http::header::CACHE_CONTROL)
+        .and_then(|value| value.to_str().ok())
+        .map(|value| scrubber.text_limited(value, 200));
     if fetched.status == http::StatusCode::OK {
         match signature::parse_key_set(&fetched.body) {
             Ok((keys, document)) => {

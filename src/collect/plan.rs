@@ -24,7 +24,7 @@ use super::wire::{Destination, Limits, Wire};
 use super::{Roots, access, apiserver, credential, dns, identity, issuer, kubeconfig, log, proxy, rbac};
 use crate::credential::{certificate, token};
 use crate::evidence::access::Question;
-use crate::evidence::apiserver::{Flags, Reviewer};
+use crate::evidence::apiserver::{Flags, Repeats, Reviewer};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::Route;
 use crate::evidence::{
@@ -201,6 +201,8 @@ fn not_applicable<T>(reason: &str) -> Outcome<T> {
 
 const SHORT: Duration = Duration::from_secs(8);
 const LONG: Duration = Duration::from_secs(15);
+/// How many fresh connections are tried: of two servers behind one address, one is missed once in 64 runs.
+const REPEATS: usize = 6;
 
 /// Where a server is and how to speak to it.
 #[derive(Clone)]
@@ -444,6 +446,48 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             let answer = api.get("/version", Limits::default()).await?;
             Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
         })
+    };
+    // Behind one address there may be several API servers, and each initialises an issuer for itself.
+    let repeated = {
+        let (route, config, credential, first, host, scrubber) = (
+            route.clone(),
+            kubeconfig.clone(),
+            credential.clone(),
+            authenticated.clone(),
+            host.clone(),
+            scrubber.clone(),
+        );
+        let needs = async move {
+            let way: Way = need(&route).await?;
+            let obtained: Arc<Obtained> = need(&credential).await?;
+            let resolved: Arc<Resolved> = need(&config).await?;
+            let done = credential.await;
+            let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
+            if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
+                return Err(not_applicable("the credential is no token of an identity provider"));
+            }
+            need::<_, (), _>(&first).await?;
+            Ok((way, obtained, resolved))
+        };
+        graph.probe(
+            "endpoint-repeated",
+            SHORT,
+            needs,
+            move |(way, obtained, resolved): (Way, Arc<Obtained>, Arc<Resolved>)| async move {
+                let ask = || async {
+                    let wire = way.wire(&host, obtained.client_identity.clone())?;
+                    let api = Api::with_credential(wire, &resolved.server, &obtained, None, &scrubber)?;
+                    api.get("/version", Limits::default()).await
+                };
+                let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+                let statuses: Vec<u16> =
+                    answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
+                if statuses.is_empty() {
+                    return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
+                }
+                Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+            },
+        )
     };
     let who = {
         let api = api.clone();
@@ -714,6 +758,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             tls: taken(endpoint_tls).await,
             anonymous: taken(anonymous).await,
             authenticated: taken(authenticated).await,
+            repeated: taken(repeated).await,
         },
         identity: taken(who).await,
         access: taken(access).await,

@@ -27,7 +27,7 @@ use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer as _;
 
 use super::{ClientIdentity, Roots};
-use crate::credential::certificate::{facts_from_der, name_text, sha256_hex};
+use crate::credential::certificate::{facts_from_der, name_from_der, name_text, sha256_hex};
 use crate::evidence::tls::{CertificateFacts, TlsFault, TlsFaultKind, TlsReport};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -135,6 +135,8 @@ impl TlsClient {
             let key = GuardedKey { inner: certified.key.clone(), recorder: recorder.clone() };
             let guarded = CertifiedKey::new(certified.cert.clone(), Arc::new(key));
             config.client_auth_cert_resolver = Arc::new(Identity(Arc::new(guarded)));
+        } else {
+            config.client_auth_cert_resolver = Arc::new(NoIdentity(recorder.clone()));
         }
         (Arc::new(config), recorder)
     }
@@ -202,6 +204,7 @@ impl Recorder {
         self.change(|report| {
             report.version = connection.protocol_version().map(|version| format!("{version:?}")).unwrap_or_default();
             report.alpn = connection.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+            report.asks_client_certificate.get_or_insert(false);
         });
     }
 }
@@ -457,6 +460,26 @@ impl ResolvesClientCert for Identity {
 
     fn has_certs(&self) -> bool {
         true
+    }
+}
+
+/// Sends no certificate, and notes whose certificates the server asks for.
+#[derive(Debug)]
+struct NoIdentity(Recorder);
+
+impl ResolvesClientCert for NoIdentity {
+    fn resolve(&self, hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        // A server may name hundreds; what matters are a cluster's own.
+        let names = hints.iter().take(50).filter_map(|der| name_from_der(der)).collect();
+        self.0.change(|report| {
+            report.asks_client_certificate = Some(true);
+            report.client_authorities = names;
+        });
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
     }
 }
 

@@ -66,6 +66,18 @@ pub fn facts_from_der(der: &[u8]) -> Result<CertificateFacts, String> {
                 facts.authority_key_id =
                     authority.key_identifier.as_ref().map(|id| colon_hex(id.0)).unwrap_or_default();
             }
+            ParsedExtension::AuthorityInfoAccess(access) => {
+                facts.ca_issuers = access
+                    .accessdescs
+                    .iter()
+                    .filter(|entry| entry.access_method.to_id_string() == "1.3.6.1.5.5.7.48.2")
+                    .filter_map(|entry| match &entry.access_location {
+                        GeneralName::URI(url) => Some(cut(&strip_control(url))),
+                        _ => None,
+                    })
+                    .take(NAMES_LIMIT)
+                    .collect();
+            }
             _ => {}
         }
     }
@@ -95,6 +107,11 @@ pub fn facts_from_pem(pem: &str) -> (Vec<CertificateFacts>, Vec<String>) {
         });
     }
     (facts, errors)
+}
+
+/// A name in DER as RFC 4514 text; `None` when it is none.
+pub fn name_from_der(der: &[u8]) -> Option<String> {
+    X509Name::from_der(der).ok().map(|(_, name)| name_text(&name))
 }
 
 /// A name as RFC 4514 text: the most specific part first, as Go and kubectl print it.

@@ -41,6 +41,17 @@ pub struct HttpAnswer {
     pub body_length: usize,
 }
 
+/// The same request with the same credential over several fresh connections: behind one address there may be several
+/// API servers.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Repeats {
+    /// The path asked.
+    pub path: String,
+    /// The status of each answer, in the order asked; a connection without an answer is left out.
+    pub statuses: Vec<u16>,
+}
+
 /// Proof that the reviewer's context is the same cluster.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -53,6 +53,9 @@ pub struct Jwks {
     /// The public key set itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub document: Option<serde_json::Value>,
+    /// Its Cache-Control header: how long the API server keeps the set when it knows a key of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
     /// The keys.
     pub keys: Vec<KeyFacts>,
     /// Why Go's JOSE library refuses the set.

@@ -91,6 +91,14 @@ pub struct Endpoint {
     pub anonymous: Observation<apiserver::HttpAnswer>,
     /// The same path with the credential.
     pub authenticated: Observation<apiserver::HttpAnswer>,
+    /// The same again over fresh connections, for a token that an API server must fetch keys for.
+    #[serde(default = "not_looked")]
+    pub repeated: Observation<apiserver::Repeats>,
+}
+
+/// For evidence of older versions.
+fn not_looked<T>() -> Observation<T> {
+    Observation::not_applicable("this version of kaccess did not look")
 }
 
 /// The probes of the OIDC issuer, made from this machine (not from the control plane).

@@ -35,6 +35,9 @@ pub struct CertificateFacts {
     pub subject_key_id: String,
     /// Authority key id, likewise.
     pub authority_key_id: String,
+    /// URLs of the signer's own certificate (authority information access, CA issuers).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ca_issuers: Vec<String>,
 }
 
 /// What kube-apiserver reads from a client's certificate, exactly (nothing is cut or cleaned).
@@ -97,6 +100,12 @@ pub struct TlsReport {
     pub root_count: usize,
     /// The faults found, both of chain and name; empty is trust.
     pub faults: Vec<TlsFault>,
+    /// Whether the server asked for a client certificate; absent in files of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks_client_certificate: Option<bool>,
+    /// Subjects of the CAs whose client certificates it asked for, as RFC 4514 text; empty when it named none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_authorities: Vec<String>,
 }
 
 /// Why a chain is not trusted.

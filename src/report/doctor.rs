@@ -159,7 +159,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         jwks.unparsable.clone()
     };
     let target = issuer.target.seen().map(|target| target.url.clone());
-    vec![
+    let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             // What only weakens the file does not keep anybody out.
             let mild = [
@@ -238,5 +238,20 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("configuration", "the configuration handed over is readable", &control.configuration, good),
         check("log", "the log handed over is readable", &control.log, good),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
-    ]
+    ];
+    // Only tokens of an identity provider are tried again over fresh connections.
+    if !matches!(endpoint.repeated.outcome, Outcome::NotApplicable(_)) {
+        let repeated = check(
+            "endpoint-repeated",
+            "every connection is answered alike",
+            &endpoint.repeated,
+            |repeats: &crate::evidence::apiserver::Repeats| {
+                let first = repeats.statuses.first().copied().unwrap_or_default();
+                repeats.statuses.iter().any(|status| *status != first).then(|| format!("{:?}", repeats.statuses))
+            },
+        );
+        let after = list.iter().position(|check| check.id == "endpoint-authenticated").map_or(list.len(), |at| at + 1);
+        list.insert(after, repeated);
+    }
+    list
 }

@@ -348,6 +348,76 @@ impl<'a> Case<'a> {
         self.evidence.credential.seen()?.token.as_ref()
     }
 
+    /// The client certificate, where it is the only credential: a token beside it would be taken as well.
+    pub fn only_certificate(&self) -> Option<&evidence::tls::CertificateFacts> {
+        let credential = self.evidence.credential.seen().filter(|credential| credential.token.is_none())?;
+        credential.certificates.first()
+    }
+
+    /// The API server saw system:anonymous.
+    pub fn anonymous(&self) -> Option<Citation> {
+        if self.evidence.identity.seen().is_some_and(|identity| identity.user.username == "system:anonymous") {
+            return Some(seen("/identity/seen/user/username", "the API server names the user system:anonymous"));
+        }
+        failed_as(&self.evidence.identity, &[FailureKind::Forbidden])
+            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"))
+            .map(|failure| seen("/identity/failed/detail", clip(&failure.detail, 240)))
+    }
+
+    /// What the log or the message you met says about this certificate's number; `own` or any other one.
+    pub fn said_of_certificate(&self, text: &'static Text, own: bool) -> Option<&Word> {
+        let serial = self.evidence.credential.seen().and_then(|credential| credential.certificates.first());
+        let serial = serial.map_or("", |leaf| leaf.serial.as_str());
+        self.words.iter().find(|word| word.text == text && (word.field("serial") == serial) == own)
+    }
+
+    /// The API server has read this issuer's documents, whatever an older line of its log says: it judged the token by
+    /// them, or fetched keys.
+    pub fn initialized(&self) -> bool {
+        let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
+        let judged = self.words.iter().any(|word| word.place == "TokenReview" && !before.contains(&word.text));
+        let fetched = self.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
+            metrics.issuers.iter().any(|issuer| {
+                Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
+                    && (issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some())
+            })
+        });
+        (judged || fetched) && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != "TokenReview")
+    }
+
+    /// `host:port` of the issuer.
+    pub fn issuer_place(&self) -> String {
+        let (probes, _) = self.issuer();
+        let url = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok());
+        let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        place.unwrap_or_else(|| "ISSUER:443".to_owned())
+    }
+
+    /// Something ends TLS before the API server: a kube-apiserver that takes client certificates asks for one.
+    pub fn terminated(&self) -> Option<Citation> {
+        if let Some((configuration, _)) = &self.configuration
+            && configuration.client_ca_file.is_none()
+            && configuration.front_proxy.is_none()
+        {
+            return None;
+        }
+        let tls = self.evidence.endpoint.tls.seen()?;
+        (tls.asks_client_certificate == Some(false)).then(|| {
+            probed(
+                "/endpoint/tls/seen/asksClientCertificate",
+                "the handshake asks for no client certificate, which an API server does: TLS ends before it",
+            )
+        })
+    }
+
+    /// What stands before the API server logs people in itself: without the credential its own page answers, with it
+    /// Kubernetes does.
+    pub fn proxy_logs_in(&self) -> bool {
+        let endpoint = &self.evidence.endpoint;
+        let without = endpoint.anonymous.seen().is_some_and(|answer| !of_kubernetes(answer) && answer.status < 500);
+        without && endpoint.authenticated.seen().is_some_and(of_kubernetes)
+    }
+
     /// A claim of the token.
     pub fn claim(&self, name: &str) -> Option<&serde_json::Value> {
         self.token()?.claims.as_ref()?.get(name)
@@ -496,6 +566,13 @@ pub fn renewal(case: &Case<'_>) -> Step {
     }
 }
 
+/// The answer is a kube-apiserver's own: its version, or a Status.
+pub fn of_kubernetes(answer: &evidence::apiserver::HttpAnswer) -> bool {
+    let json = answer.content_type.as_deref().unwrap_or_default().starts_with("application/json");
+    let marks = ["gitVersion", "\"kind\":\"Status\"", "\"kind\": \"Status\""];
+    json && marks.iter().any(|mark| answer.body.contains(mark))
+}
+
 /// Whether a probe failed in one of these ways.
 pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o evidence::Failure> {
     observation.failed().filter(|failure| kinds.contains(&failure.kind))
@@ -563,7 +640,12 @@ registry! {
     issuer {
         credential_rejected, oidc_not_initialized, issuer_blocks_control_plane, jwks_blocked, issuer_not_found,
         issuer_unavailable, issuer_certificate_untrusted, issuer_document_mismatch, issuer_returns_html,
-        oidc_not_configured,
+        oidc_not_configured, issuer_rate_limited, issuer_egress_proxy_denied, issuer_private_dns,
+        issuer_unreachable_from_control_plane, issuer_chain_incomplete, issuer_certificate_expired,
+        issuer_certificate_name_mismatch, jwks_unreachable, jwks_unparsable, jwks_uri_missing,
+        oidc_partly_initialized, authentication_config_not_reloaded, authentication_config_conflict,
+        authentication_config_invalid, issuer_equals_service_account_issuer, api_server_clock_wrong,
+        issuer_certificate_expires_soon, jwks_cache_delays_rotation,
     }
     /// Service account tokens, and the other credentials that the cluster itself hands out.
     serviceaccount {
@@ -573,7 +655,16 @@ registry! {
         static_token_unknown, default_service_account_privileged,
     }
     /// Client certificates and requests without any credential.
-    certificate { client_certificate_expired, anonymous_request }
+    certificate {
+        client_certificate_expired, client_certificate_wrong_usage, client_certificate_no_common_name,
+        client_certificate_untrusted, tls_terminated_before_api_server, client_certificate_group_missing,
+        anonymous_request, basic_auth_removed, front_proxy_name_not_allowed, front_proxy_ca_mismatch,
+        front_proxy_header_missing, front_proxy_not_configured, aggregated_api_unavailable,
+        kubelet_refuses_api_server, kubelet_unreachable, control_plane_proxy_in_the_way,
+        authentication_webhook_down, authentication_webhook_refused, client_certificate_expires_soon,
+        client_certificate_long_lived, privileged_group_from_certificate, privileged_group_from_front_proxy,
+        reserved_group_prefix,
+    }
     /// Authorization.
     rbac {
         rbac_role_missing, rolebinding_to_cluster_scope, rbac_wrong_scope, rbac_subresource_not_granted,

@@ -89,3 +89,21 @@ fn the_transcript_is_the_recorded_report() {
         rest = &rest[at..];
     }
 }
+
+/// A transcript of a runbook is a part of the report of the case that is named above it.
+#[test]
+fn transcripts_of_runbooks_are_recorded_reports() {
+    let mut checked = 0;
+    for page in fs::read_dir(root().join("docs/runbooks")).expect("docs/runbooks") {
+        let page = page.expect("an entry").path();
+        let text = fs::read_to_string(&page).expect("a page");
+        for part in text.split("<!-- ").skip(1) {
+            let Some((case, rest)) = part.split_once(" -->\n```text\n") else { continue };
+            let transcript = rest.split("```").next().unwrap_or_default().trim_end();
+            let report = fs::read_to_string(root().join(case).join("report.txt")).expect("the case's report");
+            assert!(report.contains(transcript), "{}: not in the report of {case}", page.display());
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no runbook has a transcript");
+}

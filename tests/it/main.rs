@@ -3,10 +3,12 @@
 mod architecture;
 mod authz;
 mod bench;
+mod certificates;
 mod decode;
 mod docs;
 mod fidelity;
 mod incidents;
+mod issuers;
 mod lab;
 mod loopback;
 mod registry;

@@ -106,12 +106,17 @@ pub(super) fn load(value: &Value) -> Result<Loaded, String> {
     }
     let known = version.strip_prefix(GROUP).is_some_and(|v| matches!(v, "v1alpha1" | "v1beta1" | "v1"));
     if !known || object_kind != "AuthenticationConfiguration" {
-        return Err(format!("no kind {} is registered for version {}", quote(object_kind), quote(version)));
+        // The scheme's name is a place in its source, the same in 1.35 and 1.36.
+        let scheme = "in scheme \"pkg/runtime/scheme.go:111\"";
+        return Err(format!("no kind {} is registered for version {} {scheme}", quote(object_kind), quote(version)));
     }
-    let mut decoder = Decoder::default();
+    let version = version.strip_prefix(GROUP).unwrap_or_default().to_owned();
+    let mut decoder = Decoder { version, ..Decoder::default() };
     let mut loaded = Loaded::default();
     decoder.known(root, "", &["apiVersion", "kind", "jwt", "anonymous"]);
-    for (index, entry) in decoder.list(root, "jwt", "AuthenticationConfiguration.jwt").into_iter().enumerate() {
+    for (index, entry) in
+        decoder.list(root, "jwt", "AuthenticationConfiguration.jwt", "v1.JWTAuthenticator").into_iter().enumerate()
+    {
         let path = format!("jwt[{index}]");
         let authenticator = decoder.authenticator(&entry, &path);
         loaded.jwt.push(authenticator);
@@ -133,6 +138,8 @@ pub(super) fn load(value: &Value) -> Result<Loaded, String> {
 struct Decoder {
     unknown: Vec<String>,
     type_error: Option<String>,
+    /// `v1`, `v1beta1` or `v1alpha1`: Go's types are named after it.
+    version: String,
 }
 
 impl Decoder {
@@ -144,6 +151,7 @@ impl Decoder {
     }
 
     fn wrong(&mut self, value: &Value, go_field: &str, go_type: &str) {
+        let go_type = go_type.replace("v1.", &format!("{}.", self.version));
         let text = format!("json: cannot unmarshal {} into Go struct field {go_field} of type {go_type}", kind(value));
         self.type_error.get_or_insert(text);
     }
@@ -159,12 +167,12 @@ impl Decoder {
         }
     }
 
-    fn list(&mut self, object: &Map<String, Value>, name: &str, go_field: &str) -> Vec<Value> {
+    fn list(&mut self, object: &Map<String, Value>, name: &str, go_field: &str, of: &str) -> Vec<Value> {
         match object.get(name) {
             None | Some(Value::Null) => Vec::new(),
             Some(Value::Array(items)) => items.clone(),
             Some(other) => {
-                self.wrong(other, go_field, "[]struct");
+                self.wrong(other, go_field, &format!("[]{of}"));
                 Vec::new()
             }
         }
@@ -202,7 +210,7 @@ impl Decoder {
             egress_selector: self.text(&issuer, "egressSelectorType", at),
             audiences: Vec::new(),
         };
-        for audience in self.list(&issuer, "audiences", "Issuer.jwt.issuer.audiences") {
+        for audience in self.list(&issuer, "audiences", "Issuer.jwt.issuer.audiences", "string") {
             match audience {
                 Value::String(text) => raw.issuer.audiences.push(text),
                 Value::Null => raw.issuer.audiences.push(String::new()),
@@ -211,7 +219,8 @@ impl Decoder {
         }
 
         let at = "ClaimValidationRule.jwt.claimValidationRules";
-        for (index, rule) in self.list(&entry, "claimValidationRules", at).iter().enumerate() {
+        for (index, rule) in self.list(&entry, "claimValidationRules", at, "v1.ClaimValidationRule").iter().enumerate()
+        {
             let rule = self.object(Some(rule), at, "v1.ClaimValidationRule");
             let rule_path = format!("{path}.claimValidationRules[{index}]");
             self.known(&rule, &rule_path, &["claim", "requiredValue", "expression", "message"]);
@@ -231,14 +240,14 @@ impl Decoder {
         raw.groups = self.mapping(&mappings, "groups", &mappings_path, true);
         raw.uid = self.mapping(&mappings, "uid", &mappings_path, false);
         let at = "ExtraMapping.jwt.claimMappings.extra";
-        for (index, extra) in self.list(&mappings, "extra", at).iter().enumerate() {
+        for (index, extra) in self.list(&mappings, "extra", at, "v1.ExtraMapping").iter().enumerate() {
             let extra = self.object(Some(extra), at, "v1.ExtraMapping");
             self.known(&extra, &format!("{mappings_path}.extra[{index}]"), &["key", "valueExpression"]);
             raw.extra.push((self.text(&extra, "key", at), self.text(&extra, "valueExpression", at)));
         }
 
         let at = "UserValidationRule.jwt.userValidationRules";
-        for (index, rule) in self.list(&entry, "userValidationRules", at).iter().enumerate() {
+        for (index, rule) in self.list(&entry, "userValidationRules", at, "v1.UserValidationRule").iter().enumerate() {
             let rule = self.object(Some(rule), at, "v1.UserValidationRule");
             self.known(&rule, &format!("{path}.userValidationRules[{index}]"), &["expression", "message"]);
             raw.user_rules.push((self.text(&rule, "expression", at), self.text(&rule, "message", at)));
@@ -272,7 +281,7 @@ impl Decoder {
                 false
             }
         };
-        let conditions = self.list(&anonymous, "conditions", &format!("{at}.conditions"));
+        let conditions = self.list(&anonymous, "conditions", &format!("{at}.conditions"), "v1.AnonymousAuthCondition");
         let paths: Vec<String> = conditions
             .iter()
             .enumerate()
@@ -287,7 +296,7 @@ impl Decoder {
 }
 
 /// What validation says, in field order.
-pub(super) fn validate(jwt: &[RawAuthenticator]) -> Vec<String> {
+pub(super) fn validate(jwt: &[RawAuthenticator], anonymous: Option<&(bool, Option<Vec<String>>)>) -> Vec<String> {
     if jwt.len() > 64 {
         return vec![format!("jwt: Too many: {}: must have at most 64 items", jwt.len())];
     }
@@ -308,6 +317,13 @@ pub(super) fn validate(jwt: &[RawAuthenticator]) -> Vec<String> {
         {
             errors.push(format!("{path}.issuer.discoveryURL: Duplicate value: {}", quote(url)));
         }
+    }
+    if let Some((false, Some(paths))) = anonymous {
+        let conditions: Vec<Value> = paths.iter().map(|path| serde_json::json!({ "Path": path })).collect();
+        errors.push(format!(
+            "anonymous.conditions: Invalid value: {}: enabled should be set to true when conditions are defined",
+            Value::Array(conditions)
+        ));
     }
     errors
 }

@@ -59,6 +59,25 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             "kaccess doctor --reviewer-context ADMIN_CONTEXT",
         )
     };
+    let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
+    if case.terminated().is_some() && case.token().is_none() {
+        for (code, why, text) in [
+            ("front-proxy-ca-mismatch", "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file", "two entries \"x509: certificate signed by unknown authority, verifying certificate ...\" in the API server's log"),
+            ("front-proxy-name-not-allowed", "its certificate's common name may not be in --requestheader-allowed-names", "\"x509: subject with cn=... is not in the allowed list\" in the API server's log"),
+            ("front-proxy-header-missing", "it may send no user name in a header of --requestheader-username-headers", "\"verifying certificate SN=...\" alone in the API server's log"),
+        ] {
+            list.push(Candidate { code, why: why.to_owned(), decided_by: log(text) });
+        }
+        return list;
+    }
+    if case.only_certificate().is_some() {
+        list.push(Candidate {
+            code: "client-certificate-untrusted",
+            why: "the certificate may be signed by another CA than --client-ca-file".to_owned(),
+            decided_by: log("the line with this certificate's serial number in the API server's log"),
+        });
+        return list;
+    }
     let Some(token) = case.token() else { return list };
     match token.kind {
         TokenKind::Jwt => {

@@ -1,6 +1,7 @@
 //! What stands in front of the issuer refuses the control plane: the incident kaccess exists for.
 
 use crate::apiserver::message;
+use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed, seen};
 
@@ -17,7 +18,7 @@ pub static RULE: Rule = Rule {
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_HTTP],
-    explains: &["credential-rejected", "oidc-not-initialized", "jwks-blocked"],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "jwks-blocked"],
     check,
 };
 
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if logged.is_some() && logged_refusal.is_none() {
         return Vec::new();
     }
-    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON]
+    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON, &message::JWKS_URI_MISSING]
         .into_iter()
         .any(|text| case.said(text).is_some());
     let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
@@ -49,10 +50,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, Some(_), None) => {
             // From here the document is there and right; what stands between can only be seen by the control plane.
             let healthy = probes.discovery.seen().is_some_and(|discovery| {
-                discovery.answer.status == 200 && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
+                discovery.answer.status == 200 && discovery.jwks_uri.is_some() && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
             });
             let untrusted = probes.tls.seen().is_some_and(|tls| !tls.faults.is_empty()) && case.has_oidc_ca() != Some(true);
-            if !healthy || untrusted || other_word {
+            // What is wrong for everybody who reads the certificate is no matter of who asks.
+            let broken = probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NameMismatch)));
+            if !healthy || untrusted || broken || other_word {
                 return Vec::new();
             }
             Confidence::Likely

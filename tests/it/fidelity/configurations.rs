@@ -84,16 +84,18 @@ fn files() -> Vec<Value> {
     ]
 }
 
-/// What stands behind `err=` in the last line before the server gives up.
+/// What stands behind `err=` where the server gives up: a quoted text, or klog's block of several lines.
 fn said(log: &str) -> String {
-    let line = log.lines().rev().find(|line| line.contains("\"command failed\" err=")).unwrap_or(log);
-    let quoted = line.split_once("err=").map_or(line, |(_, text)| text);
-    serde_json::from_str(quoted).unwrap_or_else(|_| log.split("err=<").last().unwrap_or(log).to_owned())
+    let Some((_, rest)) = log.rsplit_once("\"command failed\" err=") else { return log.to_owned() };
+    match rest.strip_prefix('<') {
+        Some(block) => block.split("\n >").next().unwrap_or_default().to_owned(),
+        None => serde_json::from_str(rest.lines().next().unwrap_or_default()).unwrap_or_else(|_| rest.to_owned()),
+    }
 }
 
-/// White space and indentation of klog's blocks of several lines do not count, nor does the file's name.
+/// The indentation of klog's blocks does not count, nor does the file's name.
 fn squeezed(text: &str, file: &str) -> String {
-    text.replace(file, "FILE").split_whitespace().filter(|word| *word != ">").collect::<Vec<_>>().join(" ")
+    text.replace(file, "FILE").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]

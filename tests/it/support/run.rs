@@ -140,6 +140,11 @@ fn record(name: &str, run: &Run, codes: &[&str]) {
         rest = tail.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
     }
     plain.push_str(rest);
+    // Nor does the address of this machine's resolver.
+    let resolvers = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    for address in resolvers.lines().filter_map(|line| line.trim().strip_prefix("nameserver ")) {
+        plain = plain.replace(address.trim(), "192.0.2.53");
+    }
     fs::write(folder.join("evidence.json"), plain).expect("the case's evidence");
     fs::write(folder.join("expect"), codes.iter().map(|code| format!("{code}\n")).collect::<String>())
         .expect("the case's codes");

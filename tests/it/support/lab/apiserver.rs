@@ -22,6 +22,8 @@ pub struct Options {
     pub flags: Vec<String>,
     /// Text of an AuthenticationConfiguration; not together with `--oidc-*`.
     pub authentication_config: Option<String>,
+    /// Environment variables of the server, such as `HTTPS_PROXY`.
+    pub env: Vec<(String, String)>,
     /// Which kube-apiserver.
     pub release: Release,
     /// Whether every request is written to the audit log (level Metadata); on by default.
@@ -30,7 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flags: Vec::new(), authentication_config: None, release: Release::Current, audit: true }
+        Self { flags: Vec::new(), authentication_config: None, env: Vec::new(), release: Release::Current, audit: true }
     }
 }
 
@@ -58,6 +60,12 @@ impl Options {
         self
     }
 
+    /// An environment variable of the server.
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
     /// Another release of kube-apiserver.
     pub fn release(mut self, release: Release) -> Self {
         self.release = release;
@@ -76,6 +84,7 @@ pub struct ApiServer {
     port: u16,
     dir: PathBuf,
     arguments: Vec<String>,
+    env: Vec<(String, String)>,
     process: Option<Lifeline>,
     lab: PathBuf,
     ca: PathBuf,
@@ -87,18 +96,7 @@ pub struct ApiServer {
 impl ApiServer {
     /// Starts a server and waits until `/readyz` says ok (about 3 s).
     pub fn start(lab: &Lab, options: Options) -> Self {
-        let dir = lab.dir("apiserver");
-        let mut server = Self {
-            port: 0,
-            arguments: Vec::new(),
-            process: None,
-            lab: lab.binary_of(options.release),
-            ca: lab.pki.ca.cert.clone(),
-            admin: lab.pki.admin.clone(),
-            client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
-            anonymous: Client::new(&lab.pki.ca.cert, None),
-            dir,
-        };
+        let mut server = Self::prepare(lab, &options);
         for _ in 0..4 {
             server.port = free_port();
             server.arguments = arguments(lab, &server.dir, server.port, &options);
@@ -120,7 +118,7 @@ impl ApiServer {
         let arguments = arguments(lab, &dir, free_port(), &options);
         let log = dir.join("apiserver.log");
         let mut process =
-            Lifeline::apiserver(&lab.binary_of(options.release), &arguments, &log).expect("the lab binary");
+            Lifeline::apiserver(&lab.binary_of(options.release), &arguments, &[], &log).expect("the lab binary");
         let refused = wait_for(Duration::from_secs(60), || {
             if process.has_ended() {
                 return Some(true);
@@ -132,6 +130,31 @@ impl ApiServer {
         let file = arguments.iter().find_map(|flag| flag.strip_prefix("--authentication-config="));
         let log = if refused == Some(true) { process.log() } else { String::new() };
         (log, file.unwrap_or_default().to_owned())
+    }
+
+    /// Starts a server that refuses its configuration, and returns when it has ended; its log is there.
+    pub fn start_into_failure(lab: &Lab, options: Options) -> Self {
+        let mut server = Self::prepare(lab, &options);
+        server.port = free_port();
+        server.arguments = arguments(lab, &server.dir, server.port, &options);
+        assert!(server.launch().is_err(), "kube-apiserver started");
+        server
+    }
+
+    fn prepare(lab: &Lab, options: &Options) -> Self {
+        let dir = lab.dir("apiserver");
+        Self {
+            port: 0,
+            arguments: Vec::new(),
+            env: options.env.clone(),
+            process: None,
+            lab: lab.binary_of(options.release),
+            ca: lab.pki.ca.cert.clone(),
+            admin: lab.pki.admin.clone(),
+            client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
+            anonymous: Client::new(&lab.pki.ca.cert, None),
+            dir,
+        }
     }
 
     /// Stops the server and keeps its data.
@@ -154,8 +177,14 @@ impl ApiServer {
         self.restart();
     }
 
+    /// Restarts without the flags that begin so.
+    pub fn restart_without(&mut self, begin: &str) {
+        self.arguments.retain(|argument| !argument.starts_with(begin));
+        self.restart();
+    }
+
     fn launch(&mut self) -> Result<(), String> {
-        let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.log_path());
+        let started = Lifeline::apiserver(&self.lab, &self.arguments, &self.env, &self.log_path());
         let mut process = started.expect("the lab binary starts");
         let url = format!("{}/readyz", self.url());
         let ready = wait_for(Duration::from_secs(90), || {

@@ -106,6 +106,7 @@ impl Nginx {
             fs::write(dir.join("rules").join(rule.name()), rule.text()).expect("nginx configuration");
         }
         fs::write(dir.join("rule.conf"), rule.text()).expect("nginx configuration");
+        fs::write(dir.join("extra.conf"), "").expect("nginx configuration");
         fs::write(dir.join("generation.conf"), generation(0)).expect("nginx configuration");
         for _ in 0..4 {
             let port = free_port();
@@ -191,6 +192,25 @@ impl Nginx {
         assert!(effective.is_some(), "nginx did not reload:\n{}", read_log(&self.dir.join("error.log")));
     }
 
+    /// The same with a second server that shows another certificate; returns its port.
+    pub fn set_certificate(&mut self, identity: &super::pki::Identity, locations: &str) -> u16 {
+        let port = free_port();
+        self.set_certificate_on(port, identity, locations);
+        port
+    }
+
+    /// The same on a port that is already this second server's.
+    pub fn set_certificate_on(&mut self, port: u16, identity: &super::pki::Identity, locations: &str) {
+        let text = format!(
+            "server {{ listen 127.0.0.1:{port} ssl; server_name localhost; ssl_certificate {}; ssl_certificate_key {};\n{locations}}}\n",
+            identity.cert.display(),
+            identity.key.display()
+        );
+        fs::write(self.dir.join("extra.conf"), text).expect("nginx configuration");
+        let rule = read_log(&self.dir.join("rule.conf"));
+        self.set_locations(&rule);
+    }
+
     /// The generation of the configuration that answers now, and the process that answers.
     fn probe(&self) -> Option<(u32, String)> {
         let answer = self.client.send(Auth::Own, "GET", &format!("{}/lab-generation", self.url()), None);
@@ -252,6 +272,7 @@ http {{
     include generation.conf;
     include rule.conf;
   }}
+  include extra.conf;
 }}
 "#,
         cert = pki.server.cert.display(),

@@ -1,11 +1,12 @@
 //! The lab's certificates and keys, as PEM files.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A certificate and its key on disk.
 #[derive(Clone, Debug)]
@@ -73,6 +74,15 @@ impl Pki {
     }
 }
 
+/// A time this many days from now, the past being negative.
+macro_rules! in_days {
+    ($days:expr) => {{
+        let days: i64 = $days;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+        date_time_ymd(1970, 1, 1) + Duration::from_secs(now.checked_add_signed(days * 24 * 60 * 60).expect("a time"))
+    }};
+}
+
 /// Ends late enough for every test and, with UTCTime, early enough for every parser.
 const LAST_YEAR: i32 = 2049;
 
@@ -98,9 +108,9 @@ impl Authority {
         self.sign(file, params)
     }
 
-    /// A client certificate: user name and groups, as Kubernetes reads them.
+    /// A client certificate of one year: user name and groups, as Kubernetes reads them.
     pub fn sign_client(&self, file: &str, user: &str, groups: &[&str]) -> Identity {
-        self.sign_client_until(file, user, groups, LAST_YEAR)
+        self.sign_client_between(file, user, groups, (-1, 364))
     }
 
     /// The same, ending on the first of January of a year (it began in 2020).
@@ -108,6 +118,75 @@ impl Authority {
         let mut params = params(user, groups, year);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(file, params)
+    }
+
+    /// The same, of any validity: whole days from now, the first one may be negative.
+    pub fn sign_client_between(&self, file: &str, user: &str, groups: &[&str], days: (i64, i64)) -> Identity {
+        let mut params = params(user, groups, LAST_YEAR);
+        (params.not_before, params.not_after) = (in_days!(days.0), in_days!(days.1));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(file, params)
+    }
+
+    /// A client certificate with an organisational unit instead of an organisation, of one year.
+    pub fn sign_unit(&self, file: &str, user: &str, unit: &str) -> Identity {
+        let mut params = params(user, &[], LAST_YEAR);
+        params.distinguished_name.push(DnType::OrganizationalUnitName, unit);
+        (params.not_before, params.not_after) = (in_days!(-1), in_days!(364));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(file, params)
+    }
+
+    /// A client certificate with organisations and no common name.
+    pub fn sign_nameless(&self, file: &str, groups: &[&str]) -> Identity {
+        let mut params = params("nobody", groups, LAST_YEAR);
+        params.distinguished_name.remove(DnType::CommonName);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(file, params)
+    }
+
+    /// A server certificate of any validity: whole days from now, the first one may be negative.
+    pub fn sign_server_between(&self, file: &str, names: &[&str], days: (i64, i64)) -> Identity {
+        let mut params = params(names[0], &[], LAST_YEAR);
+        let named: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        params.subject_alt_names = CertificateParams::new(named).expect("server names").subject_alt_names;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        (params.not_before, params.not_after) = (in_days!(days.0), in_days!(days.1));
+        self.sign(file, params)
+    }
+
+    /// A server certificate whose signer is an intermediate CA below this one, with the address of the signer's own
+    /// certificate in it; the file holds the leaf alone, and the signer's certificate is returned too.
+    pub fn sign_below(&self, file: &str, names: &[&str]) -> (Identity, PathBuf) {
+        let mut middle = params("kaccess-lab-intermediate", &[], LAST_YEAR);
+        middle.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        middle.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        middle.use_authority_key_identifier_extension = true;
+        let key = KeyPair::generate().expect("CA key");
+        let middle = CertifiedIssuer::signed_by(middle, key, &self.issuer).expect("CA certificate");
+        let cert = self.dir.join(format!("{file}-intermediate.crt"));
+        fs::write(&cert, middle.pem()).expect("CA certificate file");
+        let mut leaf = params(names[0], &[], LAST_YEAR);
+        let named: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        leaf.subject_alt_names = CertificateParams::new(named).expect("server names").subject_alt_names;
+        leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        leaf.use_authority_key_identifier_extension = true;
+        // Authority information access: CA issuers (1.3.6.1.5.5.7.48.2) at a URI.
+        let url = b"http://pki.example/intermediate.crt";
+        let length = |bytes: &[u8]| u8::try_from(bytes.len()).expect("a short text");
+        let mut location = vec![0x06, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 2, 0x86, length(url)];
+        location.extend(url);
+        let mut access = vec![0x30, length(&location) + 2, 0x30, length(&location)];
+        access.extend(location);
+        leaf.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access));
+        let key = KeyPair::generate().expect("key");
+        let certificate = leaf.signed_by(&key, &middle).expect("certificate");
+        let identity =
+            Identity { cert: self.dir.join(format!("{file}.crt")), key: self.dir.join(format!("{file}.key")) };
+        fs::write(&identity.cert, certificate.pem()).expect("certificate file");
+        fs::write(&identity.key, key.serialize_pem()).expect("key file");
+        (identity, cert)
     }
 
     /// A client certificate with something odd in it.

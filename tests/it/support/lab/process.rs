@@ -22,9 +22,9 @@ impl Lifeline {
     }
 
     /// `lab apiserver ARGUMENTS`.
-    pub fn apiserver(lab: &Path, arguments: &[String], log: &Path) -> std::io::Result<Self> {
+    pub fn apiserver(lab: &Path, arguments: &[String], env: &[(String, String)], log: &Path) -> std::io::Result<Self> {
         let mut command = Command::new(lab);
-        command.arg("apiserver").args(arguments);
+        command.arg("apiserver").args(arguments).envs(env.iter().map(|(name, value)| (name, value)));
         Self::spawn(command, log)
     }
 

@@ -1,0 +1,44 @@
+//! User name and password, which no API server takes any more.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, of_kubernetes, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "basic-auth-removed",
+    severity: Severity::Error,
+    title: "User name and password are no credential for an API server any more",
+    page: Page {
+        means: "Basic authentication was removed in Kubernetes 1.19. An API server ignores the password without a word: the request counts as one without credential.",
+        evidence: "The user entry holds a user name and password, the endpoint is the API server's own, and the request went as system:anonymous (or was 401).",
+        fix: "Give the user another credential: a token of the identity provider, a client certificate, or a service account token for machines.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
+    },
+    recognises: &[],
+    explains: &["anonymous-request", "credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "basic") else {
+        return Vec::new();
+    };
+    let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };
+    // A proxy in front may well take a password.
+    if case.proxy_logs_in() || !case.evidence.endpoint.anonymous.seen().is_some_and(of_kubernetes) {
+        return Vec::new();
+    }
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            "The user entry sends a user name and password. The API server does not look at them, so the request counts as one without any credential.",
+            seen("/credential/seen/source", format!("{}: a user name and password", credential.origin)),
+            Step::command(
+                "Replace them by a token (of the identity provider, or for machines of a service account)",
+                format!("kubectl config unset users.{user}.username; kubectl config unset users.{user}.password; kubectl config set-credentials {user} --token=\"$TOKEN\""),
+            ),
+        )
+        .cite(outcome),
+    ]
+}

@@ -1,0 +1,59 @@
+//! The API server takes no user from the proxy.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "front-proxy-not-configured",
+    severity: Severity::Error,
+    title: "The API server takes no user from the proxy in front of it",
+    page: Page {
+        means: "A proxy logs people in and passes their names on in headers. The API server believes such headers only over a connection with the proxy's own client certificate, and only if it was given that certificate's CA (--requestheader-client-ca-file). Where either is missing, the headers count for nothing.",
+        evidence: "The proxy asks for a login and passes it, and the API server names system:anonymous; or the log and the flags: the proxy's certificate is refused, and no --requestheader-client-ca-file is set.",
+        fix: "Give the proxy a client certificate of the front proxy's CA, and the API server the --requestheader flags.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
+    },
+    recognises: &[&message::CLIENT_CA_ALONE],
+    explains: &["anonymous-request", "basic-auth-removed", "credential-rejected", "tls-terminated-before-api-server"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let terminated = case.terminated();
+    let unset = case.configuration.as_ref().filter(|(configuration, _)| configuration.complete && configuration.front_proxy.is_none());
+    let refused = case.said_of_certificate(&message::CLIENT_CA_ALONE, false).zip(case.rejected());
+    let flags = "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt\n--requestheader-allowed-names=front-proxy-client\n--requestheader-username-headers=X-Remote-User\n--requestheader-group-headers=X-Remote-Group\n--requestheader-extra-headers-prefix=X-Remote-Extra-\n";
+    if let (Some((_, path)), Some((word, rejected))) = (unset, refused) {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("A proxy shows the API server the certificate number {}, and the API server has no CA for front proxies: it takes the certificate for a client's and refuses it.", word.field("serial")),
+                word.cite(),
+                Step::manifest("Give the API server the front proxy's CA (not the clients' one) and the names of the headers, and restart it", flags),
+            )
+            .cite(seen(*path, "the flags in force name no --requestheader-client-ca-file"))
+            .cite(rejected)
+            .cite_if(terminated),
+        ];
+    }
+    let (Some(anonymous), true) = (case.anonymous(), case.proxy_logs_in()) else { return Vec::new() };
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            "What stands before the API server logs people in by itself and passed this login; the API server nevertheless saw nobody. The proxy shows it no client certificate, or the API server is not set up for front proxies, so the headers with the name count for nothing.",
+            anonymous,
+            Step::manifest(
+                "Have the proxy show a client certificate of the front proxy's CA; in nginx, then nginx -s reload",
+                "proxy_ssl_certificate     /etc/nginx/front-proxy-client.crt;\nproxy_ssl_certificate_key /etc/nginx/front-proxy-client.key;\nproxy_set_header X-Remote-User $remote_user;\n",
+            ),
+        )
+        .step(Step::manifest("The API server needs these flags (kubeadm sets them)", flags))
+        .cite(probed("/endpoint/anonymous/seen/status", "without the login, the proxy's own page answers"))
+        .cite(probed("/endpoint/authenticated/seen/status", "with it, the API server answers"));
+    if let Some((_, path)) = unset {
+        finding = finding.cite(seen(*path, "the flags in force name no --requestheader-client-ca-file"));
+    }
+    vec![finding.cite_if(terminated)]
+}

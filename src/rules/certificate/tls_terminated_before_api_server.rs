@@ -1,0 +1,58 @@
+//! Something ends TLS before the API server, so the client certificate never arrives.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "tls-terminated-before-api-server",
+    severity: Severity::Error,
+    title: "TLS ends before the API server: the client certificate does not arrive",
+    page: Page {
+        means: "A balancer or proxy takes the TLS connection and makes another one to the API server. A client certificate cannot be passed on: the API server sees a request without credential.",
+        evidence: "The handshake at this endpoint asks for no client certificate, which a kube-apiserver with --client-ca-file always does; and the API server names the user system:anonymous although a certificate with a name was at hand.",
+        fix: "Pass TLS through (nginx: stream, not http; AWS: a network balancer with a TCP listener), go to the API server's own address, or have the proxy log people in and vouch for them (X-Remote-User).",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
+    },
+    recognises: &[],
+    explains: &["anonymous-request", "credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(leaf) = case.only_certificate() else { return Vec::new() };
+    // Without a name in it, it would count as none wherever it arrives.
+    if leaf.common_names.last().is_none_or(String::is_empty) {
+        return Vec::new();
+    }
+    let terminated = case.terminated();
+    let (confidence, first) = match (case.anonymous(), case.rejected(), &terminated) {
+        (Some(cite), _, Some(_)) => (Confidence::Certain, cite),
+        // Without anonymous requests the API server answers 401 to everybody who brings nothing.
+        (None, Some(cite), Some(_)) if case.evidence.endpoint.anonymous.seen().is_some_and(|answer| answer.status == 401) => (Confidence::Likely, cite),
+        (Some(cite), _, None) if case.evidence.endpoint.tls.seen().is_some() => {
+            let unused = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.client_ca_file.is_none());
+            if unused {
+                return Vec::new();
+            }
+            (Confidence::Likely, cite)
+        }
+        _ => return Vec::new(),
+    };
+    let who = case.evidence.endpoint.anonymous.seen().and_then(|answer| answer.server.clone());
+    let by = who.map_or_else(String::new, |who| format!(" (it calls itself {who:?})"));
+    vec![
+        RULE.finding(
+            confidence,
+            format!("What answers at this endpoint{by} ends the TLS connection, so the certificate of {:?} does not reach the API server.", leaf.common_names.last().map_or("", String::as_str)),
+            first,
+            Step::manifest(
+                "Pass the connection through without ending TLS; in nginx, beside http { } and not inside",
+                "stream {\n    server {\n        listen 6443;\n        proxy_pass API_SERVER:6443;\n    }\n}\n",
+            ),
+        )
+        .step(Step::text("On AWS: a network balancer with a TCP (not TLS) listener. Or use the API server's own address in the kubeconfig."))
+        .step(Step::command("Until then, a bearer token passes such a proxy", "kubectl create token SERVICE_ACCOUNT -n NAMESPACE"))
+        .cite_if(terminated),
+    ]
+}

@@ -1,0 +1,49 @@
+//! The issuer's certificate is for other names.
+
+use crate::apiserver::message;
+use crate::evidence::tls::TlsFaultKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "issuer-certificate-name-mismatch",
+    severity: Severity::Error,
+    title: "The issuer's certificate is for another name",
+    page: Page {
+        means: "The host in the issuer's URL is not among the alternative names of the certificate that it presents (a common name does not count). The API server breaks off.",
+        evidence: "The API server's log (certificate is valid for A, not B), or the names in the certificate that the issuer presents here.",
+        fix: "Give the issuer a certificate for its name, or use the name of the certificate in the issuer's URL (on both sides).",
+        references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
+    },
+    recognises: &[&message::OIDC_INIT_X509],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-certificate-untrusted"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || case.initialized() {
+        return Vec::new();
+    }
+    let (probes, at) = case.issuer();
+    let said = case.said(&message::OIDC_INIT_X509).filter(|word| ["is valid for", "not valid for any names", "doesn't contain any IP SANs", "legacy Common Name"].iter().any(|part| word.field("error").contains(part)));
+    // Whoever reads this certificate meets the fault, the control plane too.
+    let tls = probes.tls.seen();
+    let fault = tls.and_then(|tls| Some((tls, tls.faults.iter().position(|fault| fault.kind == TlsFaultKind::NameMismatch)?)));
+    let (confidence, first) = match (said, &fault, case.not_initialized()) {
+        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (None, Some(_), Some((cite, confidence))) if case.logged_discovery_status().is_none() => (confidence, cite),
+        _ => return Vec::new(),
+    };
+    let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
+    let place = case.issuer_place();
+    let leaf = tls.and_then(|tls| tls.chain.first());
+    let names = leaf.map_or_else(String::new, |leaf| if leaf.names.is_empty() { " (it has no alternative names at all)".to_owned() } else { format!(" (it is for {})", leaf.names.join(", ")) });
+    let why = format!("The certificate that answers at {host} is not for that name{names}; the API server breaks off before it reads the discovery document.");
+    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")))
+        .step(Step::text("If a default certificate answers, the balancer has no rule for this name (SNI): add the name to its listener."));
+    if let Some((tls, index)) = fault {
+        finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));
+    }
+    vec![finding]
+}

@@ -1,0 +1,57 @@
+//! The issuer limits the rate of requests.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "issuer-rate-limited",
+    severity: Severity::Error,
+    title: "The issuer, or what stands before it, answers the control plane 429",
+    page: Page {
+        means: "Every API server asks for the discovery document every 10 s until it succeeds, and for the keys with each token whose key is unknown. A rate limit in front of the issuer answers 429 Too Many Requests, which counts as failure.",
+        evidence: "The status 429 at the discovery or key URL, from the log of the API server, a TokenReview, or met here.",
+        fix: "Exempt the two public paths from the rate limit, or raise it; the API server recovers within 10 s.",
+        references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
+    },
+    recognises: &[&message::OIDC_INIT_HTTP, &message::JWKS_HTTP],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "jwks-blocked"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let (probes, at) = case.issuer();
+    let logged = case.logged_discovery_status().filter(|_| !case.initialized());
+    let keys = case.said(&message::JWKS_HTTP).filter(|word| word.field("status") == "429");
+    let probe = case.discovery_status().filter(|(status, ..)| *status == 429);
+    let (confidence, first) = match (keys, logged, &probe, case.issuer_fault()) {
+        (Some(word), ..) | (None, Some((word, 429)), ..) => (Confidence::Certain, word.cite()),
+        // A log that tells of another status knows better than a probe from elsewhere.
+        (None, None, Some(_), Some((confidence, cite))) => (confidence, cite),
+        _ => return Vec::new(),
+    };
+    let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
+    let base = issuer.strip_suffix('/').unwrap_or(issuer);
+    let base = url::Url::parse(base).map_or_else(|_| base.to_owned(), |url| url.path().trim_end_matches('/').to_owned());
+    let jwks = [&probes.jwks, &probes.jwks_as_control_plane].into_iter().any(|jwks| jwks.seen().is_some_and(|jwks| jwks.answer.status == 429));
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("What stands before {issuer} answers 429 Too Many Requests to the API server, so it cannot read {}.", if keys.is_some() { "the key set" } else { "the discovery document" }),
+            first,
+            Step::manifest(
+                "Exempt the public documents from the limit; in nginx, a location of their own without limit_req, then nginx -s reload",
+                format!("location = {base}/.well-known/openid-configuration {{\n    proxy_pass KEYCLOAK;   # as in your location /, without limit_req\n}}\n"),
+            ),
+        )
+        .step(Step::command("It must answer 200 each time", format!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}/.well-known/openid-configuration; done", issuer.strip_suffix('/').unwrap_or(issuer))))
+        .cite_if(probe.map(|(status, path, _)| probed(path, format!("discovery answers {status} here too"))));
+    if jwks && keys.is_some() {
+        finding = finding.cite(probed(format!("{at}/jwks"), "the key set answers 429 here too"));
+    }
+    vec![finding]
+}

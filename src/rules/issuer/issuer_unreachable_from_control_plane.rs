@@ -1,0 +1,73 @@
+//! The control plane gets no connection to the issuer.
+
+use std::net::IpAddr;
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "issuer-unreachable-from-control-plane",
+    severity: Severity::Error,
+    title: "The control plane gets no connection to the issuer",
+    page: Page {
+        means: "Between the control plane and the issuer something drops or closes the connection: a firewall, a security group, a route, a private address. There is no answer that would name the place.",
+        evidence: "The API server's log: a time-out or a refused connection at the discovery URL. Where only private addresses are published, it is likely without the log.",
+        fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
+    },
+    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
+    check,
+};
+
+/// Addresses that no other network routes to.
+fn private(address: &str) -> bool {
+    match address.parse() {
+        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
+        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
+        Err(_) => false,
+    }
+}
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || case.initialized() {
+        return Vec::new();
+    }
+    let (probes, at) = case.issuer();
+    let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED].into_iter().find_map(|text| case.said(text));
+    let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
+    let inside = probes.dns.seen().filter(|dns| !laboratory && !dns.addresses.is_empty() && dns.addresses.iter().all(|address| private(address)));
+    let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| attempt.outcome != "connected"));
+    let reached = case.logged_discovery_status().is_some();
+    let (confidence, first) = match (said, case.not_initialized()) {
+        (Some(word), _) => (Confidence::Certain, word.cite()),
+        (None, Some((cite, _))) if (inside.is_some() || closed.is_some()) && !reached => (Confidence::Likely, cite),
+        _ => return Vec::new(),
+    };
+    let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
+    let met = match said {
+        Some(word) if word.text == &message::OIDC_INIT_REFUSED => format!("is refused the connection at {}", word.field("address")),
+        Some(word) => format!("gets no answer ({})", clip(word.field("error"), 120)),
+        None if inside.is_some() => "has only private addresses to go to, which another network does not reach".to_owned(),
+        None => "can hardly get further than this machine, which gets no connection either".to_owned(),
+    };
+    let port = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok()?.port_or_known_default()).unwrap_or(443);
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The API server wants to read the discovery document from {host} and {met}."),
+            first,
+            Step::text(format!("Open TCP {port} of {host} to the control plane: security group or firewall on the issuer's side, egress and routes on the control plane's. A managed control plane comes from the provider's public addresses, so the issuer needs a public one.")),
+        )
+        .step(Step::command("From a control-plane node (or a host in its network) this must answer", format!("curl -sv -m 5 https://{host}:{port}/ -o /dev/null")))
+        .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
+    if let Some(dns) = inside {
+        finding = finding.cite(probed(format!("{at}/dns/seen/addresses"), format!("{host} resolves to {} only", dns.addresses.join(", "))));
+    }
+    if let Some(tcp) = probes.tcp.seen().and_then(|tcp| tcp.attempts.first()) {
+        finding = finding.cite(probed(format!("{at}/tcp/seen/attempts/0"), format!("from this machine {}: {}", tcp.address, tcp.outcome)));
+    }
+    vec![finding]
+}

@@ -1,0 +1,69 @@
+//! The key set's address leads nowhere for the control plane.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "jwks-unreachable",
+    severity: Severity::Error,
+    title: "The API server cannot reach the issuer's key set",
+    page: Page {
+        means: "Discovery works, but the address in jwks_uri does not: another host, an internal name, a closed port. The API server fetches the keys with the first token, so nothing shows before.",
+        evidence: "The server's words \"fetching keys oidc: get keys failed\" with a connection's error; jwks_uri in the discovery document.",
+        fix: "Have the provider publish an address of its keys that the control plane can reach (Keycloak: hostname and hostname-backchannel-dynamic), or open the way to it.",
+        references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
+    },
+    recognises: &[&message::JWKS_UNREACHABLE],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let (probes, at) = case.issuer();
+    let said = case.said(&message::JWKS_UNREACHABLE);
+    let failed = [(&probes.jwks, "jwks"), (&probes.jwks_as_control_plane, "jwksAsControlPlane")]
+        .into_iter()
+        .find_map(|(jwks, name)| Some((jwks.failed()?, name)));
+    let metrics = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
+        let hash = metrics.token_issuer_hash.as_ref()?;
+        let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
+        let issuer = &metrics.issuers[index];
+        let at = issuer.keys_failed_at?;
+        issuer.keys_fetched_at.is_none_or(|good| good < at).then(|| seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {at}")))
+    });
+    let (confidence, first) = match (said, &metrics, &failed) {
+        (Some(word), ..) => (word.confidence(true), word.cite()),
+        (None, Some(cite), Some(_)) => (Confidence::Likely, cite.clone()),
+        _ => return Vec::new(),
+    };
+    let uri = said.map(|word| word.field("url").to_owned()).or_else(|| probes.discovery.seen()?.jwks_uri.clone()).unwrap_or_else(|| "jwks_uri".to_owned());
+    let host = |text: &str| url::Url::parse(text).ok().map(|url| format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443)));
+    let issuer = probes.target.seen().map(|target| target.url.clone()).unwrap_or_default();
+    let elsewhere = host(&uri) != host(&issuer);
+    let met = said.map_or_else(|| "it fails from this machine too".to_owned(), |word| clip(word.field("error"), 160));
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The discovery document sends the API server to {uri} for the keys{}, and there it meets: {met}.", if elsewhere { ", another host than the issuer's" } else { "" }),
+            first,
+            if elsewhere {
+                Step::text(format!("Have the provider publish its keys under the issuer's own name (Keycloak: set hostname to the public URL, and hostname-backchannel-dynamic to false), or make {} reachable for the control plane.", host(&uri).unwrap_or_default()))
+            } else {
+                Step::text(format!("Open the way from the control plane to {}; discovery uses the same and works, so look at rules by path.", host(&uri).unwrap_or_default()))
+            },
+        )
+        .step(Step::command("From a host in the control plane's network this must show JSON", format!("curl -s {uri}")))
+        .cite_if(said.and(metrics));
+    if probes.discovery.seen().is_some_and(|discovery| discovery.jwks_uri.is_some()) {
+        finding = finding.cite(probed(format!("{at}/discovery/seen/jwksUri"), format!("jwks_uri is {uri}")));
+    }
+    if let Some((failure, name)) = failed {
+        finding = finding.cite(probed(format!("{at}/{name}/failed/detail"), failure.detail.clone()));
+    }
+    vec![finding]
+}

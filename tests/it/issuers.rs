@@ -1,0 +1,479 @@
+//! What the control plane may meet at its issuer, made for real; the issuer's documents are nginx's, the keys ours.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
+use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
+
+fn certain(run: &Run, code: &str) {
+    assert_eq!(run.finding(code)["confidence"], "certain", "{}", run.stdout);
+}
+
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+fn wait_logged(server: &ApiServer, text: &str) {
+    let deadline = Instant::now() + Duration::from_secs(45);
+    while !server.log().contains(text) {
+        assert!(Instant::now() < deadline, "never logged {text:?}:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn wait_accepted(server: &ApiServer, token: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while server.token_review(token)["authenticated"] != true {
+        assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// A key of the issuer: the pair in PEM, its public half as a key set.
+struct Key {
+    pem: String,
+    set: Value,
+}
+
+impl Key {
+    fn from_pem(pem: String) -> Self {
+        let set = kaccess::credential::public_keys::key_set_from_pem(pem.as_bytes()).expect("a key set");
+        Self { pem, set }
+    }
+
+    fn of(lab: &Lab) -> Self {
+        Self::from_pem(fs::read_to_string(&lab.pki.service_account_key).expect("a key"))
+    }
+
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).expect("a key");
+        Self::from_pem(key.serialize_pem())
+    }
+
+    /// Alice's token of one hour from this issuer.
+    fn token(&self, issuer: &str) -> String {
+        let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+        let kid = self.set["keys"][0]["kid"].as_str().expect("a kid");
+        let now = Timestamp::now().as_second();
+        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid });
+        let claims = json!({ "iss": issuer, "aud": "kubernetes", "sub": "alice", "email": "alice@example.com",
+            "email_verified": true, "groups": ["backend"], "iat": now, "exp": now + 3600 });
+        let message = format!("{}.{}", engine.encode(header.to_string()), engine.encode(claims.to_string()));
+        let key = jsonwebtoken::EncodingKey::from_rsa_pem(self.pem.as_bytes()).expect("an RSA key");
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key, jsonwebtoken::Algorithm::RS256);
+        format!("{message}.{}", signature.expect("a signature"))
+    }
+}
+
+/// The discovery document.
+fn document(issuer: &str, jwks_uri: Option<&str>) -> Value {
+    let mut document = json!({ "issuer": issuer, "response_types_supported": ["id_token"],
+        "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"] });
+    if let Some(uri) = jwks_uri {
+        document["jwks_uri"] = json!(uri);
+    }
+    document
+}
+
+/// nginx's locations for a document and a key set below the issuer's path.
+fn pages(document: &Value, keys: &str) -> String {
+    let issuer = document["issuer"].as_str().unwrap_or_default();
+    let path = url::Url::parse(issuer).expect("an issuer's URL").path().to_owned();
+    format!(
+        "location = {path}/.well-known/openid-configuration {{ default_type application/json; return 200 '{document}'; }}\n\
+         location = {path}/keys {{ default_type application/json; {keys} }}\n"
+    )
+}
+
+fn keys(set: &Value) -> String {
+    format!("return 200 '{set}';")
+}
+
+/// An issuer that works.
+fn good(issuer: &str, key: &Key) -> String {
+    pages(&document(issuer, Some(&format!("{issuer}/keys"))), &keys(&key.set))
+}
+
+fn server(lab: &Lab, issuer: &str) -> ApiServer {
+    prepared(ApiServer::start(lab, Options::default().oidc(lab, issuer)))
+}
+
+fn prepared(server: ApiServer) -> ApiServer {
+    server.create_reader_role();
+    server.grant_reader("Group", "backend-reads", "oidc:backend");
+    server
+}
+
+fn kubeconfig(server: &ApiServer, token: &str) -> PathBuf {
+    server.kubeconfig("alice", &[("alice", json!({ "token": token })), ("admin", server.admin_user())])
+}
+
+const REVIEWER: [&str; 2] = ["--reviewer-context", "admin"];
+
+/// The server's log as an argument.
+fn log_of(server: &ApiServer) -> String {
+    server.log_path().to_string_lossy().into_owned()
+}
+
+#[test]
+fn documents_of_the_issuer() {
+    let Some(lab) = lab::require() else { return };
+    let ca = lab.pki.ca.cert.to_string_lossy().into_owned();
+    let mut nginx = Nginx::start_before(lab, closed_port(), Rule::AllowAll);
+    let issuer = format!("{}/staff", nginx.url());
+    let key = Key::of(lab);
+    let token = key.token(&issuer);
+    let reviewed = ["--reviewer-context", "admin", "--oidc-ca-file", &ca];
+
+    // Too many requests; the same server then takes the fix.
+    nginx.set_locations("location / { return 429; }\n");
+    let one = server(lab, &issuer);
+    let config = kubeconfig(&one, &token);
+    wait_logged(&one, "initializing plugin: 429");
+    let run = doctor(&config, &reviewed);
+    expect_fault("issuer-rate-limited", &run, &["issuer-rate-limited", "oidc-not-initialized", "credential-rejected"]);
+    certain(&run, "issuer-rate-limited");
+    let log = log_of(&one);
+    let run = doctor(&config, &["--log", &log, "--oidc-ca-file", &ca]);
+    expect_fault("issuer-rate-limited-log", &run, &["issuer-rate-limited"]);
+
+    // No key set is named.
+    nginx.set_locations(&pages(&document(&issuer, None), &keys(&key.set)));
+    wait_logged(&one, "provider did not return JWKS URL");
+    let run = doctor(&config, &reviewed);
+    expect_fault("jwks-uri-missing", &run, &["jwks-uri-missing", "oidc-not-initialized", "credential-rejected"]);
+    certain(&run, "jwks-uri-missing");
+
+    // It is named, and the set holds a key that Go does not know; then it is right.
+    let mut odd = key.set.clone();
+    odd["keys"].as_array_mut().expect("keys").push(json!({ "kty": "foo", "kid": "odd", "use": "sig" }));
+    nginx.set_locations(&pages(&document(&issuer, Some(&format!("{issuer}/keys"))), &keys(&odd)));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !one.token_review(&token)["error"].as_str().unwrap_or_default().contains("decode keys") {
+        assert!(Instant::now() < deadline, "{}", one.token_review(&token));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let run = doctor(&config, &reviewed);
+    expect_fault("jwks-unparsable", &run, &["jwks-unparsable", "credential-rejected"]);
+    certain(&run, "jwks-unparsable");
+
+    nginx.set_locations(&good(&issuer, &key));
+    wait_accepted(&one, &token);
+    expect_healthy("issuer-documents-right", &doctor(&config, &reviewed));
+
+    // A server that is led to nowhere for the keys.
+    let elsewhere = format!("https://localhost:{}/keys", closed_port());
+    nginx.set_locations(&pages(&document(&issuer, Some(&elsewhere)), &keys(&key.set)));
+    let two = server(lab, &issuer);
+    let config_two = kubeconfig(&two, &token);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !two.token_review(&token)["error"].as_str().unwrap_or_default().contains("get keys failed") {
+        assert!(Instant::now() < deadline, "{}", two.token_review(&token));
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    let run = doctor(&config_two, &reviewed);
+    expect_fault("jwks-unreachable", &run, &["jwks-unreachable", "credential-rejected"]);
+    certain(&run, "jwks-unreachable");
+
+    // A new key while the old set is still to be kept.
+    let fresh = Key::new();
+    let kept = |set: &Value| format!("add_header Cache-Control 'public, max-age=3600';\n{}", keys(set));
+    let discovery = document(&issuer, Some(&format!("{issuer}/keys")));
+    nginx.set_locations(&pages(&discovery, &kept(&key.set)));
+    let three = server(lab, &issuer);
+    wait_accepted(&three, &token);
+    nginx.set_locations(&pages(&discovery, &kept(&fresh.set)));
+    let run = doctor(&kubeconfig(&three, &fresh.token(&issuer)), &reviewed);
+    expect_fault(
+        "jwks-cache-delays-rotation",
+        &run,
+        &["token-key-rotated", "jwks-cache-delays-rotation", "credential-rejected"],
+    );
+    certain(&run, "jwks-cache-delays-rotation");
+    nginx.set_locations(&pages(&discovery, &keys(&fresh.set)));
+    let mut three = three;
+    three.restart();
+    wait_accepted(&three, &fresh.token(&issuer));
+    expect_healthy("jwks-cache-over", &doctor(&kubeconfig(&three, &fresh.token(&issuer)), &reviewed));
+}
+
+#[test]
+fn certificates_of_the_issuer() {
+    let Some(lab) = lab::require() else { return };
+    let ca = lab.pki.ca.cert.to_string_lossy().into_owned();
+    let reviewed = ["--reviewer-context", "admin", "--oidc-ca-file", &ca];
+    let mut nginx = Nginx::start_before(lab, closed_port(), Rule::AllowAll);
+    let key = Key::of(lab);
+    let old = lab.pki.ca.sign_server_between("issuer-old", &["localhost"], (-90, -1));
+    let soon = lab.pki.ca.sign_server_between("issuer-soon", &["localhost"], (-80, 9));
+    let other = lab.pki.ca.sign_server_between("issuer-other", &["login.example.com"], (-1, 89));
+    let (below, intermediate) = lab.pki.ca.sign_below("issuer-below", &["localhost"]);
+    let mut case = |identity: &lab::pki::Identity| {
+        // The port is known only when the server is there, and its documents name the port.
+        let port = nginx.set_certificate(identity, "");
+        let issuer = format!("https://localhost:{port}/staff");
+        nginx.set_certificate_on(port, identity, &good(&issuer, &key));
+        (issuer.clone(), key.token(&issuer))
+    };
+
+    for (identity, name, logged) in [
+        (&old, "issuer-certificate-expired", "certificate has expired"),
+        (&other, "issuer-certificate-name-mismatch", "certificate is valid for login.example.com"),
+        (&below, "issuer-chain-incomplete", "signed by unknown authority"),
+    ] {
+        let (issuer, token) = case(identity);
+        let server = server(lab, &issuer);
+        let config = kubeconfig(&server, &token);
+        wait_logged(&server, logged);
+        let run = doctor(&config, &reviewed);
+        expect_fault(name, &run, &[name, "oidc-not-initialized", "credential-rejected"]);
+        let log = log_of(&server);
+        let run = doctor(&config, &["--log", &log, "--oidc-ca-file", &ca]);
+        expect_fault(&format!("{name}-log"), &run, &[name]);
+        if name == "issuer-chain-incomplete" {
+            assert!(run.codes().contains(&"issuer-certificate-untrusted".to_owned()), "{}", run.stdout);
+            // The fix: the leaf and its intermediate in one file.
+            let full = lab::pki::Identity { cert: scratch("chain").join("full.crt"), key: below.key.clone() };
+            let text =
+                fs::read_to_string(&below.cert).expect("a leaf") + &fs::read_to_string(&intermediate).expect("a CA");
+            fs::write(&full.cert, text).expect("a chain");
+            let port =
+                issuer.trim_start_matches("https://localhost:").trim_end_matches("/staff").parse().expect("a port");
+            nginx.set_certificate_on(port, &full, &good(&issuer, &key));
+            wait_accepted(&server, &token);
+            expect_healthy("issuer-chain-complete", &doctor(&config, &reviewed));
+            break;
+        }
+        certain(&run, name);
+    }
+
+    let port = nginx.set_certificate(&soon, "");
+    let issuer = format!("https://localhost:{port}/staff");
+    nginx.set_certificate_on(port, &soon, &good(&issuer, &key));
+    let server = server(lab, &issuer);
+    let token = key.token(&issuer);
+    wait_accepted(&server, &token);
+    let run = doctor(&kubeconfig(&server, &token), &reviewed);
+    expect_warning("issuer-certificate-expires-soon", &run, &["issuer-certificate-expires-soon"]);
+}
+
+#[test]
+fn ways_to_the_issuer() {
+    let Some(lab) = lab::require() else { return };
+    let key = Key::of(lab);
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let proxy_port = proxy.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in proxy.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    // It accepts and says nothing; the connections stay open.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent_port = silent.local_addr().expect("an address").port();
+    std::thread::spawn(move || silent.incoming().flatten().collect::<Vec<_>>());
+
+    let hidden = "https://login.kaccess.invalid/staff";
+    let through = ApiServer::start(
+        lab,
+        Options::default().oidc(lab, hidden).env("HTTPS_PROXY", format!("http://127.0.0.1:{proxy_port}")),
+    );
+    let nameless = server(lab, hidden);
+    let slow_issuer = format!("https://localhost:{silent_port}/staff");
+    let slow = server(lab, &slow_issuer);
+    let closed_issuer = format!("https://localhost:{}/staff", closed_port());
+    let closed = server(lab, &closed_issuer);
+    for (server, issuer, name, code) in [
+        (&through, hidden, "issuer-egress-proxy-denied", "issuer-egress-proxy-denied"),
+        (&nameless, hidden, "issuer-private-dns", "issuer-private-dns"),
+        (&slow, &slow_issuer, "issuer-unreachable-from-control-plane", "issuer-unreachable-from-control-plane"),
+        (&closed, &closed_issuer, "issuer-refuses-connections", "issuer-unreachable-from-control-plane"),
+    ] {
+        wait_logged(server, "initializing plugin: Get");
+        let config = kubeconfig(server, &key.token(issuer));
+        let log = log_of(server);
+        let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin"]);
+        expect_fault(name, &run, &[code, "oidc-not-initialized", "credential-rejected"]);
+        certain(&run, code);
+    }
+    let run = doctor(&kubeconfig(&closed, &key.token(&closed_issuer)), &REVIEWER);
+    expect_fault("issuer-refuses-connections-reviewed", &run, &["issuer-unreachable-from-control-plane"]);
+}
+
+/// Connections to one port, taken in turn by several servers.
+fn balance(ports: Vec<u16>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for (count, client) in listener.incoming().flatten().enumerate() {
+            let target = ports[count % ports.len()];
+            std::thread::spawn(move || {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { return };
+                let (mut up, mut down) = (client.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut up, &mut down);
+                    let _ = down.shutdown(std::net::Shutdown::Write);
+                });
+                let (mut server, mut client) = (server, client);
+                let _ = std::io::copy(&mut server, &mut client);
+                let _ = client.shutdown(std::net::Shutdown::Write);
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn several_servers_behind_one_address() {
+    let Some(lab) = lab::require() else { return };
+    let mut nginx = Nginx::start_before(lab, closed_port(), Rule::AllowAll);
+    let issuer = format!("{}/staff", nginx.url());
+    let key = Key::of(lab);
+    let token = key.token(&issuer);
+    nginx.set_locations(&good(&issuer, &key));
+    let first = server(lab, &issuer);
+    wait_accepted(&first, &token);
+    nginx.set_locations("location / { deny all; }\n");
+    let second = server(lab, &issuer);
+    wait_logged(&second, "initializing plugin: 403");
+    let port = balance(vec![first.port(), second.port()]);
+    let text = first.kubeconfig_text(&[("alice", json!({ "token": token })), ("admin", first.admin_user())]);
+    let config = scratch("balanced").join("kubeconfig");
+    fs::write(&config, text.replace(&format!(":{}", first.port()), &format!(":{port}"))).expect("a kubeconfig");
+    let run = doctor(&config, &[]);
+    expect_fault("oidc-partly-initialized", &run, &["oidc-partly-initialized"]);
+    nginx.set_locations(&good(&issuer, &key));
+    wait_accepted(&second, &token);
+    expect_healthy("oidc-initialized-everywhere", &doctor(&config, &[]));
+}
+
+fn configuration(issuer: &str, ca: &str, more: &str) -> String {
+    let ca = ca.lines().map(|line| format!("      {line}\n")).collect::<String>();
+    format!(
+        "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer:\n    url: {issuer}\n    audiences: [kubernetes]\n    certificateAuthority: |\n{ca}  claimMappings:\n    username: {{claim: email, prefix: \"oidc:\"}}\n    groups: {{claim: groups, prefix: \"oidc:\"}}\n{more}"
+    )
+}
+
+#[test]
+fn authentication_configurations() {
+    let Some(lab) = lab::require() else { return };
+    let ca = fs::read_to_string(&lab.pki.ca.cert).expect("a CA");
+    let ca_file = lab.pki.ca.cert.to_string_lossy().into_owned();
+    let mut nginx = Nginx::start_before(lab, closed_port(), Rule::AllowAll);
+    let issuer = format!("{}/staff", nginx.url());
+    let key = Key::of(lab);
+    let token = key.token(&issuer);
+    let others = issuer.replace("/staff", "/other");
+    nginx.set_locations(&format!("{}{}", good(&issuer, &key), good(&others, &key)));
+    let text = configuration(&issuer, &ca, "");
+
+    // A change with an error in it: who was let in still is, who should be now is not.
+    let another = configuration(&others, &ca, "");
+    let server = prepared(ApiServer::start(lab, Options::default().authentication_config(another)));
+    let config = kubeconfig(&server, &token);
+    wait_accepted(&server, &key.token(&others));
+    let file = server.dir().join("authentication.yaml");
+    let put = |text: &str| {
+        let new = server.dir().join("authentication.new");
+        fs::write(&new, text).expect("a file");
+        fs::rename(&new, &file).expect("a rename");
+    };
+    put(&configuration(&issuer, &ca, "  claimMapping: {}\n"));
+    wait_logged(&server, "failed to load authentication config");
+    let log = log_of(&server);
+    let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
+    expect_fault(
+        "authentication-config-not-reloaded",
+        &run,
+        &["authentication-config-not-reloaded", "credential-rejected"],
+    );
+    certain(&run, "authentication-config-not-reloaded");
+    let run = doctor(&config, &["--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
+    expect_fault("authentication-config-not-reloaded-metrics", &run, &["authentication-config-not-reloaded"]);
+    put(&text);
+    wait_logged(&server, "reloaded authentication config");
+    wait_accepted(&server, &token);
+    let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
+    expect_healthy("authentication-config-reloaded", &run);
+
+    // Configurations that no server starts with.
+    let own = configuration(lab::apiserver::SERVICE_ACCOUNT_ISSUER, &ca, "");
+    let broken = configuration(&issuer, &ca, "  claimMapping: {}\n");
+    for (options, code) in [
+        (
+            Options::default().authentication_config(text.clone()).flag("--oidc-client-id=kubernetes"),
+            "authentication-config-conflict",
+        ),
+        (Options::default().authentication_config(broken), "authentication-config-invalid"),
+        (Options::default().authentication_config(own), "issuer-equals-service-account-issuer"),
+    ] {
+        let server = ApiServer::start_into_failure(lab, options);
+        let config = kubeconfig(&server, &token);
+        let log = log_of(&server);
+        let run = doctor(&config, &["--log", &log, "--oidc-ca-file", &ca_file]);
+        expect_fault(code, &run, &[code, "api-connection-refused"]);
+        certain(&run, code);
+    }
+}
+
+#[test]
+fn a_clock_that_is_wrong() {
+    let Some(lab) = lab::require() else { return };
+    let ca = lab.pki.ca.cert.to_string_lossy().into_owned();
+    let mut nginx = Nginx::start_before(lab, closed_port(), Rule::AllowAll);
+    let issuer = format!("{}/staff", nginx.url());
+    let key = Key::of(lab);
+    nginx.set_locations(&good(&issuer, &key));
+    // It answers as an API server does whose clock is two hours ahead.
+    let serve = |ahead: i64| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut head = [0; 8192];
+                let length = stream.read(&mut head).unwrap_or(0);
+                let text = String::from_utf8_lossy(&head[..length]).to_lowercase();
+                let (status, body) = if text.contains("authorization:") || !text.contains("/version") {
+                    (
+                        "401 Unauthorized",
+                        json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "Unauthorized", "reason": "Unauthorized", "code": 401 }),
+                    )
+                } else {
+                    ("200 OK", json!({ "major": "1", "minor": "36", "gitVersion": "v1.36.3" }))
+                };
+                let date = Timestamp::now() + jiff::SignedDuration::from_secs(ahead);
+                let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
+                let body = body.to_string();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nDate: {date}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        port
+    };
+    let config = |port: u16| {
+        let path = scratch("clock").join("kubeconfig");
+        let token = key.token(&issuer);
+        let text = format!(
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster: {{server: \"http://127.0.0.1:{port}\"}}\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\ncurrent-context: a\nusers:\n- name: u\n  user: {{token: {token}}}\n"
+        );
+        fs::write(&path, text).expect("a kubeconfig");
+        path
+    };
+    let run = doctor(&config(serve(7200)), &["--oidc-ca-file", &ca, "--issuer", &issuer]);
+    expect_fault("api-server-clock-wrong", &run, &["api-server-clock-wrong"]);
+    certain(&run, "api-server-clock-wrong");
+    let run = doctor(&config(serve(5)), &["--oidc-ca-file", &ca, "--issuer", &issuer]);
+    assert!(!run.codes().contains(&"api-server-clock-wrong".to_owned()), "{}", run.stdout);
+}
