@@ -155,6 +155,20 @@ texts! {
     LEGACY_TOKEN_MARKED = "legacy-token-marked", r"the token in secret (?P<namespace>[^/\s]+)/(?P<secret>\S+) \S+ service account \S+ has been marked invalid";
     /// A legacy token lacks a claim.
     LEGACY_TOKEN_CLAIM = "legacy-token-claim", r"(?P<claim>sub|namespace|secretName|serviceAccountName|serviceAccountUID) claim is (?:missing|invalid)";
+    /// Somebody gives away rights that they do not hold.
+    RBAC_ESCALATION = "rbac-escalation", r#"(?P<resource>(?:cluster)?role(?:binding)?s)\.rbac\.authorization\.k8s\.io(?: "(?P<name>[^"]*)")? is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held:\s+(?P<rules>\{[^\n]*(?:\n\{[^\n]*)*)"#;
+    /// The node authorizer sees nothing that ties a node to what it asked for.
+    NODE_AUTHORIZER = "node-authorizer", r#"User "system:node:(?P<node>[^"]+)" cannot (?P<request>[^\n]*?): (?P<reason>no relationship found between node '[^']*' and this object|can only get individual resources of this type|can only read resources of this type|No Object name found|unknown node for user "[^"]*"|can only access node lease with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|can only list/watch pods with spec\.nodeName field selector|node '[^']*' cannot read all nodes, only its own Node object|can only create tokens for individual service accounts)"#;
+    /// Admission refuses an object; the right to write it was there (only the first three were seen).
+    ADMISSION = "admission", r#"is forbidden: (?:violates PodSecurity "(?P<level>[^"]+)": (?P<pod>[^\n]+)|exceeded quota: (?P<quota>[^\n]+)|unable to create new content in namespace (?P<ending>\S+) because it is being terminated|failed quota: (?P<unset>[^\n]+)|(?P<range>(?:maximum|minimum) [^\n]+? per \w+ is [^\n]+)|error looking up service account (?P<account>[^\s:]+):|ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<because>[^\n]*)|node "(?P<node>[^"]+)" is not allowed to modify node)|admission webhook "(?P<webhook>[^"]+)" denied the request(?P<said>[^\n]*)"#;
+    /// The namespace of a request does not exist.
+    NAMESPACE_NOT_FOUND = "namespace-not-found", r#"\bnamespaces "(?P<namespace>[^"]+)" not found"#;
+    /// The server has no such resource, as kubectl says it in two ways and the server in a third.
+    RESOURCE_NOT_SERVED = "resource-not-served", r#"the server doesn't have a resource type "(?P<type>[^"]+)"|no matches for kind "(?P<kind>[^"]+)" in (?:version|group) "(?P<version>[^"]*)"|the server could not find the requested resource"#;
+    /// The authorization webhook could not be asked, as the log says it.
+    AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
+    /// The same, as the one who asked is told.
+    AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>Post "https?://[^\n]+)"#;
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }

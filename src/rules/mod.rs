@@ -667,8 +667,10 @@ registry! {
     }
     /// Authorization.
     rbac {
+        authorization_webhook_down, rbac_default_bindings_removed, impersonation_denied, node_not_in_nodes_group,
+        node_authorizer_denied, rbac_escalation, admission_denied, namespace_not_found, resource_not_served,
         rbac_role_missing, rolebinding_to_cluster_scope, rbac_wrong_scope, rbac_subresource_not_granted,
         rbac_wrong_api_group, rbac_resource_names, rbac_group_name_mismatch, rbac_service_account_namespace,
-        aggregated_role_not_filled, rbac_verb_missing, rbac_no_grant,
+        aggregated_role_not_filled, rbac_verb_missing, rbac_no_grant, authorization_not_enforced,
     }
 }

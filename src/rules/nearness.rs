@@ -2,7 +2,7 @@
 
 use super::{Case, Rule, seen};
 use crate::apiserver::authz::near::{self, Kind};
-use crate::apiserver::authz::{World, suggestion};
+use crate::apiserver::authz::{self, World, suggestion};
 use crate::report::{Confidence, Finding, Step};
 
 /// A finding for the first near miss of these kinds, if the question the user met was denied and the role bindings
@@ -48,4 +48,24 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         )));
     }
     vec![finding]
+}
+
+/// The subject of a generated binding, as one item of YAML.
+pub fn subject(username: &str) -> String {
+    match authz::service_account(username) {
+        Some((namespace, name)) => format!("- kind: ServiceAccount\n  name: {name:?}\n  namespace: {namespace:?}\n"),
+        None => format!("- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: {username:?}\n"),
+    }
+}
+
+/// A role with these rules (YAML, indented by two) and its binding to a user; at the cluster scope where there is no
+/// namespace.
+pub fn grant(name: &str, namespace: &str, rules: &str, username: &str) -> String {
+    let (prefix, place) =
+        if namespace.is_empty() { ("Cluster", String::new()) } else { ("", format!("\n  namespace: {namespace}")) };
+    let head = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ";
+    format!(
+        "{head}{prefix}Role\nmetadata:\n  name: {name}{place}\nrules:\n{rules}---\n{head}{prefix}RoleBinding\nmetadata:\n  name: {name}{place}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {name}\nsubjects:\n{}",
+        subject(username)
+    )
 }

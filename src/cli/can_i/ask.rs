@@ -17,7 +17,7 @@ use crate::evidence::{Failure, FailureKind};
 use crate::report::access::AccessAnswer;
 
 /// Questions in flight at once.
-const AT_ONCE: usize = 48;
+pub const AT_ONCE: usize = 48;
 
 /// Whom a question is about, and the way it is put.
 pub struct Asker {

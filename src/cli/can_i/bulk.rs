@@ -14,7 +14,7 @@ use crate::cli::connect::Session;
 use crate::cli::{Error, note};
 use crate::collect::kubeconfig::{ConnectionFlags, Impersonation};
 use crate::collect::wire::Limits;
-use crate::evidence::access::Question;
+use crate::evidence::access::{Check, Question};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::access::AccessAnswer;
@@ -153,7 +153,27 @@ fn words(line: &str) -> Result<Asked, String> {
     Ok(Asked::Words(words, whom))
 }
 
+/// Ways prepared at once.
+const PREPARED_AT_ONCE: usize = 32;
+
 type Whom = (Option<String>, Vec<String>);
+
+/// The way to ask about somebody many times. A review costs the server one decision; acting as somebody costs it three,
+/// and waits in that one's queue. What a review cannot say (an UID, extra attributes) is left to impersonation.
+async fn about(
+    session: &Session<'_>,
+    wanted: &Impersonation,
+    method: Option<Method>,
+    first: &Question,
+) -> Result<(Asker, Check), Failure> {
+    if method.is_none() && wanted.uid.is_none() && wanted.extra.is_empty() {
+        match Asker::about(session, wanted, Some(Method::Review), first).await {
+            Err(failure) if failure.kind == FailureKind::Forbidden => {}
+            result => return result,
+        }
+    }
+    Asker::about(session, wanted, method, first).await
+}
 
 /// Answers all lines, in order. Bad lines are told on stderr and have no answer.
 ///
@@ -201,43 +221,59 @@ pub async fn answer_lines(
         .collect();
     let mut groups: Vec<(Whom, Vec<usize>)> = by_whom.into_iter().collect();
     groups.sort_by_key(|(_, indices)| indices[0]);
-    let method = arguments.method;
-    let run = |(whom, indices): (Whom, Vec<usize>), method: Option<Method>| {
-        let questions = &questions;
+    // First the way for each somebody, found with their first question; then all other questions, some at a time.
+    let prepare = |(whom, indices): (Whom, Vec<usize>)| {
+        let first = &questions[indices[0]].0;
         async move {
-            let asked: Vec<Question> = indices.iter().map(|index| questions[*index].0.clone()).collect();
             let wanted = if whom == Whom::default() && about_other {
                 session.resolved.impersonation.clone()
             } else {
                 Impersonation { user: whom.0, groups: whom.1, ..Impersonation::default() }
             };
             let asker = if wanted == Impersonation::default() {
-                Asker::own(session)
+                Asker::own(session).map(|asker| (asker, None))
             } else {
-                Asker::about(session, &wanted, method, &asked[0]).await.map(|(asker, _)| asker)
+                about(session, &wanted, arguments.method, first).await.map(|(asker, check)| (asker, Some(check)))
             };
-            let answers: Vec<AccessAnswer> = match asker {
-                Ok(asker) => {
-                    let checks = asker.check_all(&asked).await;
-                    asked.iter().zip(checks).map(|(question, check)| asker.answer(question, check)).collect()
-                }
-                Err(failure) => {
-                    let subject =
-                        User { username: wanted.user.unwrap_or_default(), groups: wanted.groups, ..User::default() };
-                    let each = asked.iter();
-                    each.map(|question| ask::answer(&subject, "review", question, Err(failure.clone()))).collect()
-                }
-            };
-            (indices, answers)
+            (wanted, indices, asker)
         }
     };
-    let mut runs = futures::stream::iter(groups.into_iter().map(|group| run(group, method))).buffer_unordered(16);
-    while let Some((indices, given)) = runs.next().await {
-        for (index, answer) in indices.into_iter().zip(given) {
-            answers[index] = Some(answer);
+    let ways: Vec<_> = futures::stream::iter(groups.into_iter().map(prepare)).buffered(PREPARED_AT_ONCE).collect().await;
+    let mut open: Vec<(usize, &Asker)> = Vec::new();
+    for (wanted, indices, asker) in &ways {
+        match asker {
+            Ok((asker, check)) => {
+                let mut rest = indices.iter();
+                if let Some(check) = check
+                    && let Some(first) = rest.next()
+                {
+                    answers[*first] = Some(asker.answer(&questions[*first].0, Ok(check.clone())));
+                }
+                open.extend(rest.map(|index| (*index, asker)));
+            }
+            Err(failure) => {
+                let subject = User {
+                    username: wanted.user.clone().unwrap_or_default(),
+                    groups: wanted.groups.clone(),
+                    ..User::default()
+                };
+                for index in indices {
+                    let question = &questions[*index].0;
+                    answers[*index] = Some(ask::answer(&subject, "review", question, Err(failure.clone())));
+                }
+            }
         }
     }
-    drop(runs);
+    open.sort_by_key(|(index, _)| *index);
+    let asked = open.into_iter().map(|(index, asker)| {
+        let question = &questions[index].0;
+        async move { (index, asker.answer(question, asker.check(question).await)) }
+    });
+    let mut asked = futures::stream::iter(asked).buffer_unordered(ask::AT_ONCE);
+    while let Some((index, answer)) = asked.next().await {
+        answers[index] = Some(answer);
+    }
+    drop(asked);
     Ok(answers.into_iter().flatten().collect())
 }
 
@@ -287,7 +323,7 @@ pub async fn each_namespace(
             .map(|question| {
                 asker.answer(
                     question,
-                    Ok(crate::evidence::access::Check { question: question.clone(), ..check.clone() }),
+                    Ok(Check { question: question.clone(), ..check.clone() }),
                 )
             })
             .collect());

@@ -7,6 +7,7 @@ mod grants;
 mod kubectl;
 mod peers;
 mod random;
+mod refusals;
 
 use std::path::PathBuf;
 use std::process::Output;

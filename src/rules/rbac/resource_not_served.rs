@@ -1,0 +1,51 @@
+//! The server has no such resource.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "resource-not-served",
+    severity: Severity::Error,
+    title: "The server does not serve this resource",
+    page: Page {
+        means: "The kind or its version is unknown to this API server: a CustomResourceDefinition is not installed, the version was removed by an upgrade, the name is misspelled, or the context is another cluster's. No right is missing.",
+        evidence: "kubectl's message that the server has no such resource type or no matches for a kind, or the server's that it could not find the requested resource.",
+        fix: "Look at what the server serves; install the definition, or take the version that is served.",
+        references: "https://kubernetes.io/docs/reference/using-api/deprecation-guide/",
+    },
+    recognises: &[&message::RESOURCE_NOT_SERVED],
+    explains: &["rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let said = case.said(&message::RESOURCE_NOT_SERVED).filter(|word| word.place == "error");
+    // A server that is no Kubernetes, or that does not know the caller, serves nothing of it.
+    let Some(word) = said.filter(|_| case.rejected().is_none() && case.anonymous().is_none()) else { return Vec::new() };
+    let (kind, version) = (word.field("kind"), word.field("version"));
+    let name = if kind.is_empty() { word.field("type") } else { kind };
+    let (title, look) = if name.is_empty() {
+        ("The server does not serve what was asked for".to_owned(), "kubectl api-resources".to_owned())
+    } else if version.is_empty() {
+        (format!("The server serves no {name:?}"), format!("kubectl api-resources | grep -i {name:?}"))
+    } else {
+        (format!("The server serves no {name} in {version}"), format!("kubectl api-resources | grep -w {name:?}"))
+    };
+    let context = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.context.as_deref());
+    vec![
+        RULE.finding(
+            // The bare text is also what a request with a broken path meets.
+            if name.is_empty() { Confidence::Likely } else { word.confidence(true) },
+            format!("{title}: a definition is not installed, a version was removed, or the name is wrong. It is not a right that is missing."),
+            word.cite(),
+            Step::command("See whether the server has it, perhaps under another name or version", look),
+        )
+        .titled(title)
+        .step(Step::text(format!(
+            "If it is not listed, install its CustomResourceDefinition (or the program that brings it); if another version is, change apiVersion; and check that the context{} is the cluster you mean.",
+            context.map(|context| format!(" {context:?}")).unwrap_or_default()
+        ))),
+    ]
+}
