@@ -154,7 +154,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         terminal::short(&report, &mut text)?;
     } else {
         match output.format() {
-            Format::Table => terminal::doctor(&report, &evidence, look, &mut text)?,
+            Format::Table | Format::Mermaid | Format::Dot => terminal::doctor(&report, &evidence, look, &mut text)?,
             Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
             Format::Json => {
                 json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?

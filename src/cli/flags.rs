@@ -220,6 +220,17 @@ pub enum Format {
     Yaml,
     /// For incident notes and tickets.
     Markdown,
+    /// A graph for Mermaid (can-i --why, who-can).
+    Mermaid,
+    /// A graph for Graphviz (can-i --why, who-can).
+    Dot,
+}
+
+impl Format {
+    /// It is a graph, which only some answers have.
+    pub fn is_graph(self) -> bool {
+        matches!(self, Self::Mermaid | Self::Dot)
+    }
 }
 
 /// When the output is coloured.

@@ -109,7 +109,15 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         }
     };
     colored::control::set_override(flags::wants_colour(&cli.output, host));
+    let drawn = match &cli.command {
+        Command::CanI(arguments) => arguments.drawn(),
+        Command::WhoCan(_) => true,
+        _ => false,
+    };
     let result = match &cli.command {
+        _ if cli.output.format().is_graph() && !drawn => {
+            Err(Error::new("only can-i --why and who-can can be drawn", "leave out -o mermaid and -o dot"))
+        }
         Command::Doctor(arguments) => doctor::run(host, &cli.connection, &cli.output, arguments),
         Command::Decode(arguments) => decode::run(host, &cli.connection, &cli.output, arguments),
         Command::CanI(arguments) => can_i::run(host, &cli.connection, &cli.output, arguments),
@@ -154,7 +162,7 @@ fn version(output: &flags::OutputArgs) -> Result<u8, Error> {
     match output.format() {
         flags::Format::Json => crate::render::json::write_json(&version_view(), &mut text)?,
         flags::Format::Yaml => crate::render::json::write_yaml(&version_view(), &mut text)?,
-        flags::Format::Table | flags::Format::Markdown => writeln!(text, "kaccess {}", env!("CARGO_PKG_VERSION"))?,
+        _ => writeln!(text, "kaccess {}", env!("CARGO_PKG_VERSION"))?,
     }
     answer(&text)?;
     Ok(GOOD)

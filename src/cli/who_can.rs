@@ -18,7 +18,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
-use crate::render::{access as render, json};
+use crate::render::{access as render, graph, json};
 use crate::report::access::{AccessAnswer, Named};
 use crate::secret::Scrubber;
 
@@ -144,6 +144,8 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber) -> Result<u8, E
     match output.format() {
         Format::Json => json::write_json(&view(found, &subjects), &mut text)?,
         Format::Yaml => json::write_yaml(&view(found, &subjects), &mut text)?,
+        Format::Mermaid => graph::mermaid(&paths(&subjects, scrubber), &mut text)?,
+        Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
             let rows = rows(&subjects);
             let body = if format == Format::Markdown { render::markdown_table(&rows) } else { render::columns(&rows) };
@@ -248,6 +250,26 @@ fn rows(subjects: &[(&Who, &Vec<Way<'_>>)]) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// The same as ways through a graph.
+fn paths(subjects: &[(&Who, &Vec<Way<'_>>)], scrubber: &Scrubber) -> Vec<graph::Path> {
+    let mut paths = Vec::new();
+    for (who, ways) in subjects {
+        let place = if who.namespace.is_empty() { String::new() } else { format!("{}/", who.namespace) };
+        let name = scrubber.text(&format!("{} {place}{}", who.kind, who.name));
+        if ways.is_empty() {
+            paths.push(graph::Path { labels: vec![name.clone(), "no binding needed".to_owned()], broken: false });
+        }
+        paths.extend(ways.iter().map(|way| {
+            let words = [Named::from(way.binding).to_string(), Named::from(way.role).to_string()];
+            let mut labels = vec![name.clone()];
+            labels.extend(words.iter().map(|text| scrubber.text(text)));
+            labels.push(scrubber.text(&render::rule_words(&rule_view(&way.rule))));
+            graph::Path { labels, broken: false }
+        }));
+    }
+    paths
 }
 
 fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Value {

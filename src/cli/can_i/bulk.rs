@@ -238,7 +238,8 @@ pub async fn answer_lines(
             (wanted, indices, asker)
         }
     };
-    let ways: Vec<_> = futures::stream::iter(groups.into_iter().map(prepare)).buffered(PREPARED_AT_ONCE).collect().await;
+    let ways: Vec<_> =
+        futures::stream::iter(groups.into_iter().map(prepare)).buffered(PREPARED_AT_ONCE).collect().await;
     let mut open: Vec<(usize, &Asker)> = Vec::new();
     for (wanted, indices, asker) in &ways {
         match asker {
@@ -320,12 +321,7 @@ pub async fn each_namespace(
     {
         return Ok(questions
             .iter()
-            .map(|question| {
-                asker.answer(
-                    question,
-                    Ok(Check { question: question.clone(), ..check.clone() }),
-                )
-            })
+            .map(|question| asker.answer(question, Ok(Check { question: question.clone(), ..check.clone() })))
             .collect());
     }
     let checks = asker.check_all(&questions).await;

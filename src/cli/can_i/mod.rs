@@ -24,7 +24,7 @@ use crate::evidence::access::{Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
-use crate::render::{access as render, json};
+use crate::render::{access as render, graph, json};
 use crate::report::access::{AccessAnswer, AccessMatrix};
 use crate::secret::Scrubber;
 use ask::Asker;
@@ -101,6 +101,11 @@ pub struct CanIArgs {
 }
 
 impl CanIArgs {
+    /// The answer has ways that can be drawn.
+    pub fn drawn(&self) -> bool {
+        self.why && !self.each_namespace && self.filename.is_none()
+    }
+
     /// What kubectl refuses too.
     fn validate(&self) -> Result<(), Error> {
         let question = self.verb.is_some() && self.resource.is_some();
@@ -165,6 +170,8 @@ fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrub
     match (told, output.format()) {
         (_, Format::Json) => json::write_json(&view(told), &mut text)?,
         (_, Format::Yaml) => json::write_yaml(&view(told), &mut text)?,
+        (Told::Answer(answer), Format::Mermaid) => graph::mermaid(&why::paths(answer), &mut text)?,
+        (Told::Answer(answer), Format::Dot) => graph::dot(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Markdown) => render::answer_markdown(answer, &mut text)?,
         (Told::Answer(answer), _) => render::answer(answer, &mut text)?,
         (Told::Answers(answers), format) => {
@@ -195,7 +202,9 @@ fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrub
         }
         let text = match output.format() {
             // A reason is the server's text, and may repeat what must not be shown.
-            Format::Table | Format::Markdown => scrubber.text(&String::from_utf8_lossy(&text)).into_bytes(),
+            Format::Table | Format::Markdown | Format::Mermaid | Format::Dot => {
+                scrubber.text(&String::from_utf8_lossy(&text)).into_bytes()
+            }
             _ => text,
         };
         answer(&text)?;

@@ -12,6 +12,7 @@ use crate::collect::access::rules_review;
 use crate::collect::identity::identity;
 use crate::collect::rbac::lists;
 use crate::evidence::access::Question;
+use crate::render::{access as render, graph};
 use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
 
 /// Fills in the why of an answer, with what may be read; what may not is said on stderr.
@@ -110,4 +111,38 @@ fn near_view(miss: &NearMiss<'_>) -> NearMissView {
         binding: miss.binding.map(Named::from),
         role: miss.role.map(Named::from),
     }
+}
+
+/// The ways of a yes, and what is near of a no, for a drawing.
+pub fn paths(answer: &AccessAnswer) -> Vec<graph::Path> {
+    let question =
+        format!("{}: {}", answer.question.sentence(), if answer.allowed == Some(true) { "yes" } else { "no" });
+    let who = if answer.subject.username.is_empty() { "you".to_owned() } else { answer.subject.username.clone() };
+    let mut paths: Vec<graph::Path> = answer
+        .grants
+        .iter()
+        .flatten()
+        .map(|grant| {
+            let text = |name: &str| grant.subject[name].as_str().unwrap_or_default().to_owned();
+            let place = text("namespace");
+            let slash = if place.is_empty() { "" } else { "/" };
+            let mut labels = vec![format!("{} {place}{slash}{}", text("kind"), text("name"))];
+            labels.push(grant.binding.as_ref().map_or_else(|| "no binding needed".to_owned(), Named::to_string));
+            labels.push(grant.role.as_ref().map_or_else(|| "everything".to_owned(), Named::to_string));
+            labels.push(render::rule_words(&grant.rule));
+            labels.push(question.clone());
+            graph::Path { labels, broken: false }
+        })
+        .collect();
+    paths.extend(answer.near_misses.iter().flatten().map(|miss| {
+        let mut labels = vec![who.clone()];
+        labels.push(miss.binding.as_ref().map_or_else(|| "no binding".to_owned(), Named::to_string));
+        labels.push(miss.role.as_ref().map_or_else(|| "no role".to_owned(), Named::to_string));
+        labels.extend([miss.text.clone(), question.clone()]);
+        graph::Path { labels, broken: true }
+    }));
+    if paths.is_empty() {
+        paths.push(graph::Path { labels: vec![who, question], broken: answer.allowed != Some(true) });
+    }
+    paths
 }

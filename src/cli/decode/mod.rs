@@ -109,7 +109,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
     }
     let form = match output.format() {
-        Format::Table => Form::Table,
+        Format::Table | Format::Mermaid | Format::Dot => Form::Table,
         Format::Json => Form::Json,
         Format::Yaml => Form::Yaml,
         Format::Markdown => Form::Markdown,

@@ -1,8 +1,8 @@
 //! The authorization webhook does not answer.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, clip, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     title: "The authorization webhook does not answer",
     page: Page {
         means: "The API server asks a webhook whether a request is allowed, and cannot reach it. What another authorizer allows before still works; everything else ends as an internal error (500) or, by the webhook's failurePolicy, as a refusal.",
-        evidence: "The API server's log \"Failed to make webhook authorizer request\", or the 500 with the webhook's URL that the caller gets.",
+        evidence: "The API server's log \"Failed to make webhook authorizer request\", the 500 with the webhook's URL that the caller gets, or the same as evaluationError of an access review.",
         fix: "Bring the webhook up; check URL and CA in the file of --authorization-webhook-config-file or --authorization-config.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/webhook/",
     },
@@ -23,18 +23,37 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let met = case.said(&message::AUTHORIZATION_ERROR).filter(|word| word.place == "error");
     let logged = case.said(&message::AUTHORIZATION_WEBHOOK);
-    let Some(word) = met.or(logged) else { return Vec::new() };
-    vec![
-        RULE.finding(
-            word.confidence(true),
-            format!("The API server asks a webhook about rights that nothing before it gives, and meets: {}.", clip(word.field("error"), 200)),
-            word.cite(),
+    let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
+    // A review that nothing allows carries what the webhook's caller met.
+    let review = checks.iter().position(|check| !check.allowed && check.evaluation_error.starts_with("Post \"http"));
+    let reviewed = review.map(|index| {
+        let error = &checks[index].evaluation_error;
+        let path = format!("/access/seen/checks/{index}/evaluationError");
+        (clip(error, 200), seen(path, format!("the access review says: {}", clip(error, 240))))
+    });
+    // Only in the log, it may be over.
+    let past = met.is_none() && reviewed.is_none();
+    let Some((error, cite)) = met
+        .map(|word| (clip(word.field("error"), 200), word.cite()))
+        .or(reviewed)
+        .or_else(|| logged.map(|word| (clip(word.field("error"), 200), word.cite())))
+    else {
+        return Vec::new();
+    };
+    let mut finding = RULE
+        .finding(
+            if past { Confidence::Likely } else { Confidence::Certain },
+            format!("The API server asks a webhook about rights that nothing before it gives, and {} {error}.", if past { "met:" } else { "meets:" }),
+            cite,
             Step::command(
                 "On a control-plane node, read where the webhook should be, and try it from there",
                 "grep -E 'server:|certificate-authority' \"$(ps -o args= -C kube-apiserver | grep -oP 'authorization-webhook-config-file=\\K\\S+')\"",
             ),
         )
         .step(Step::text("Bring it up again, or correct URL and CA and restart the API server. Members of system:masters, and whoever has the right by RBAC listed before the webhook, can still work meanwhile."))
-        .cite_if(logged.filter(|_| met.is_some()).map(crate::rules::Word::cite)),
-    ]
+        .cite_if(logged.filter(|_| !past).map(Word::cite));
+    if past {
+        finding.severity = Severity::Warning;
+    }
+    vec![finding]
 }

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
     recognises: &[],
-    explains: &["rbac-no-grant", "rbac-default-bindings-removed"],
+    explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group", "rbac-default-bindings-removed"],
     check,
 };
 

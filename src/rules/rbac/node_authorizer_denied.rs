@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
     recognises: &[&message::NODE_AUTHORIZER],
-    explains: &["rbac-no-grant"],
+    explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group"],
     check,
 };
 

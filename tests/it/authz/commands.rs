@@ -211,3 +211,17 @@ fn identity(stage: &Stage) {
     let output = stage.run("dev", &["whoami", "--token", "nonsense"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn ways_are_drawn() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let stage = Stage::start(lab);
+    let drawn = |context: &str, words: &str| stdout(&stage.run(context, &words.split(' ').collect::<Vec<_>>()));
+    let text = drawn("admin", "who-can get pods/log -n dev -o mermaid");
+    assert!(text.starts_with("flowchart LR\n") && text.contains("ServiceAccount dev/dev"), "{text}");
+    let text = drawn("admin", "can-i get pods/log -n dev --as system:serviceaccount:dev:dev --why -o dot");
+    assert!(text.starts_with("digraph access {\n") && text.contains("in namespace dev: yes"), "{text}");
+    let text = drawn("admin", "can-i get pods -n prod --as system:serviceaccount:dev:dev --why -o mermaid");
+    assert!(text.contains("-.->") && text.contains("in namespace prod: no"), "{text}");
+    assert_eq!(stage.run("admin", &["can-i", "get", "pods", "-o", "dot"]).status.code(), Some(2));
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{RBAC, group, user};
-use crate::support::lab::{self, ApiServer, Lab, Options, certificate_user};
+use crate::support::lab::{self, ApiServer, Lab, Options, Release, certificate_user};
 use crate::support::run::{Run, doctor, expect_fault, expect_warning, scratch};
 
 /// Runs the lab's kubectl; its exit code and what it said on stderr.
@@ -88,7 +88,12 @@ fn giving_away_more_than_one_has() {
     expect_fault("rbac-escalation", &run, &["rbac-escalation"]);
     apply(&server, &manifest(&run, "rbac-escalation"));
     assert_eq!(kubectl(lab, &config, &create, ""), (0, String::new()));
-    let (code, error) = kubectl(lab, &config, &["create", "clusterrolebinding", "all", "--clusterrole=cluster-admin", "--user=gitops"], "");
+    let (code, error) = kubectl(
+        lab,
+        &config,
+        &["create", "clusterrolebinding", "all", "--clusterrole=cluster-admin", "--user=gitops"],
+        "",
+    );
     assert_eq!(code, 1);
     let run = doctor(&config, &["--reviewer-context", "admin", "--error", forbidden(&error)]);
     expect_fault("rbac-escalation-binding", &run, &["rbac-escalation"]);
@@ -129,7 +134,8 @@ fn nodes_without_their_group_or_beyond_their_pods() {
     let name = "system:node:worker-1";
     let lone = lab.pki.ca.sign_client("node-lone", name, &["nodes"]);
     let right = lab.pki.ca.sign_client("node-right", name, &["system:nodes"]);
-    let users = [("lone", certificate_user(&lone)), ("right", certificate_user(&right)), ("admin", server.admin_user())];
+    let users =
+        [("lone", certificate_user(&lone)), ("right", certificate_user(&right)), ("admin", server.admin_user())];
     let config = server.kubeconfig("nodes", &users);
     server.create("/api/v1/nodes", &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "worker-1" } }));
     for secret in ["used", "other"] {
@@ -252,6 +258,12 @@ fn everybody_may_do_everything() {
     let config = server.kubeconfig("open", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
     let run = doctor(&config, &["--reviewer-context", "admin"]);
     expect_warning("authorization-not-enforced", &run, &["authorization-not-enforced"]);
+    drop(server);
+
+    // Before 1.36 the flags cannot be read, but the rules can.
+    let old = Options::default().release(Release::Old).flag("--authorization-mode=AlwaysAllow");
+    let server = ApiServer::start(lab, old);
+    let config = server.kubeconfig("open-old", &[("own", certificate_user(&identity))]);
     let run = doctor(&config, &[]);
     expect_warning("authorization-not-enforced-rules", &run, &["authorization-not-enforced"]);
     drop(server);
@@ -293,4 +305,6 @@ fn an_authorization_webhook_that_is_away() {
     let log = server.log_path();
     let run = doctor(&config, &["--reviewer-context", "admin", "--log", &log.to_string_lossy()]);
     expect_fault("authorization-webhook-down-log", &run, &["authorization-webhook-down"]);
+    let run = doctor(&config, &[]);
+    expect_fault("authorization-webhook-down-review", &run, &["authorization-webhook-down"]);
 }
