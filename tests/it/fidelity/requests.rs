@@ -192,7 +192,7 @@ fn compare(files: &BTreeMap<String, String>, cases: &[Case]) -> Vec<String> {
         fs::write(folder.join(name), text).expect("a file of the server");
     }
     let workers = 2;
-    let differences = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers)
             .map(|worker| {
                 let folder = &folder;
@@ -213,8 +213,7 @@ fn compare(files: &BTreeMap<String, String>, cases: &[Case]) -> Vec<String> {
             })
             .collect();
         handles.into_iter().flat_map(|handle| handle.join().expect("a worker")).collect()
-    });
-    differences
+    })
 }
 
 fn recording() -> PathBuf {
