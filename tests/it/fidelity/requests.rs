@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, date_time_ymd};
 use serde_json::{Value, json};
 
-use super::jwt::Dice;
+use crate::support::dice::Dice;
 use crate::support::lab::http::Client;
 use crate::support::lab::pki::Identity;
 use crate::support::lab::{self, ApiServer, Lab, Options};
