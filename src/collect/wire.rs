@@ -369,7 +369,7 @@ impl Wire {
         }
         // An API server ends an HTTP/2 connection after each 401 and each anonymous answer (since 1.29), under
         // whatever else is on it; so a request that shares a connection may need more than one try.
-        let mut tries = 4;
+        let mut tries = 8;
         loop {
             progress.set(0);
             let lease = inner.acquire().await?;
@@ -380,12 +380,14 @@ impl Wire {
             let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = parts.method.clone();
             *request.headers_mut() = parts.headers.clone();
-            let (reused, link) = (lease.reused, lease.link.clone());
+            // A new HTTP/2 connection is shared from its first moment on: another request's answer may end it.
+            let ended_by_others = lease.reused || matches!(lease.sender, Sender::Http2(_));
+            let link = lease.link.clone();
             match inner.dispatch(lease, request, &target).await {
                 Ok((response, returned)) => return Ok(Begun { response, link, returned }),
                 // A kept connection may be gone by now. Nothing that kaccess sends changes anything, reviews included,
                 // so it may be sent again.
-                Err(_) if reused && tries > 0 => {
+                Err(_) if ended_by_others && tries > 0 => {
                     tries -= 1;
                     inner.forget(&link);
                 }
