@@ -125,6 +125,9 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
+    if host.stderr_is_terminal && cli.connection.token_in_history() {
+        note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
+    }
     match result {
         Ok(code) => code,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,

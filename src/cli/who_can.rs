@@ -130,10 +130,25 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         }
         _ => unanswered(&failure),
     })?;
-    tell(&found, output, &scrubber)
+    tell(&found, output, &scrubber, host)
 }
 
-fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber) -> Result<u8, Error> {
+/// The rows below each other: subject, then by which binding and role, then the rule.
+fn list(rows: &[Vec<String>]) -> String {
+    let mut text = String::new();
+    let mut last = None;
+    for row in rows.iter().skip(1) {
+        let [kind, subject, scope, binding, role, rule] = row.as_slice() else { continue };
+        if last != Some((kind, subject)) {
+            text.push_str(&format!("{kind} {subject}\n"));
+            last = Some((kind, subject));
+        }
+        text.push_str(&format!("  {scope}: {binding}\n    > {role}\n    > {rule}\n"));
+    }
+    text
+}
+
+fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) -> Result<u8, Error> {
     let world = World::new(&found.rbac);
     let mut who = who_can(&world, &found.question, found.reach);
     if let Some((bearer, _)) = &found.bearer {
@@ -148,11 +163,19 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber) -> Result<u8, E
         Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
             let rows = rows(&subjects);
-            let body = if format == Format::Markdown { render::markdown_table(&rows) } else { render::columns(&rows) };
+            let body = match format {
+                Format::Markdown => render::markdown_table(&rows),
+                _ => {
+                    let columns = render::columns(&rows);
+                    // A pipe gets one line a subject; a terminal that is too narrow for that gets a list.
+                    let fits = columns.lines().all(|line| line.trim_end().chars().count() <= host.width);
+                    if fits || !host.stdout_is_terminal { columns } else { list(&rows) }
+                }
+            };
             if subjects.is_empty() {
                 text.extend_from_slice(b"nobody\n");
             } else {
-                text.extend(scrubber.text(&body).into_bytes());
+                text.extend(scrubber.known_only(&body).into_bytes());
             }
         }
     }

@@ -111,7 +111,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     match output.format() {
         Format::Json => json::write_json(&view(&told), &mut text)?,
         Format::Yaml => json::write_yaml(&view(&told), &mut text)?,
-        format => text.extend(scrubber.text(&table(&told, format, host)).into_bytes()),
+        // The server's own answer: names and ids, of which some only look like secrets.
+        format => text.extend(scrubber.known_only(&table(&told, format, host)).into_bytes()),
     }
     if !output.quiet {
         answer(&text)?;

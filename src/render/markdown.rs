@@ -31,7 +31,8 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
             plain(&identity.user.groups.join(", "))
         )?;
     }
-    writeln!(out, "- observed at {} for {} ms", evidence.observed_at, evidence.took_ms)?;
+    let at = evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
+    writeln!(out, "- observed at {at} for {} ms", evidence.took_ms)?;
     for finding in &report.findings {
         let confidence = match finding.confidence {
             Confidence::Certain => "certain",

@@ -176,6 +176,8 @@ pub struct Case<'a> {
     pub words: Vec<Word>,
     /// The server's configuration, where it could be read, with the pointer to it.
     pub configuration: Option<(Configuration, &'static str)>,
+    /// As whom the model would accept the token by that configuration and the issuer's keys as they were read here.
+    pub expected: Option<String>,
 }
 
 impl<'a> Case<'a> {
@@ -222,7 +224,7 @@ impl<'a> Case<'a> {
             let configuration = from_flags(flags?).ok()?;
             Some((configuration, path))
         });
-        let mut case = Self { evidence, words, configuration };
+        let mut case = Self { evidence, words, configuration, expected: None };
         case.predict();
         case
     }
@@ -237,8 +239,13 @@ impl<'a> Case<'a> {
             Some(signature) => Keys::from(signature),
             None => Keys::Unknown,
         };
-        let Judgement::Rejected { error } = judge_token(token, configuration, &keys, self.server_time().0) else {
-            return;
+        let error = match judge_token(token, configuration, &keys, self.server_time().0) {
+            Judgement::Rejected { error } => error,
+            Judgement::Authenticated(user) => {
+                self.expected = Some(user.username);
+                return;
+            }
+            Judgement::Undecided { .. } => return,
         };
         let path = (*path).to_owned();
         for found in message::recognise(&error) {

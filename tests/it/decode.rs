@@ -5,6 +5,7 @@ use std::fs;
 use base64::Engine as _;
 use serde_json::{Value, json};
 
+use crate::support::lab::issuer::Key;
 use crate::support::run::{command, kaccess, scratch};
 
 fn token(claims: &Value) -> String {
@@ -101,4 +102,61 @@ fn what_is_no_credential_gives_no_answer() {
         assert_eq!(output.status.code(), Some(2), "{text:?}");
     }
     assert_eq!(kaccess(&["decode", "@/no/such/file"]).status.code(), Some(2));
+}
+
+/// With a key set and a configuration at hand, nothing is asked of anybody.
+#[test]
+fn judging_from_files_opens_no_connection() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("nonblocking");
+    let issuer = format!("https://{}", listener.local_addr().expect("an address"));
+    let key = Key::rsa();
+    let payload =
+        json!({ "iss": issuer, "aud": "kubernetes", "sub": "alice", "exp": 4_000_000_000_i64, "groups": ["dev"] });
+    let token = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &payload.to_string());
+    let folder = scratch("offline");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).expect("a file");
+        folder.join(name)
+    };
+    let configuration = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": [{
+        "issuer": { "url": issuer, "audiences": ["kubernetes"] },
+        "claimMappings": { "username": { "expression": "'u:' + claims.sub" }, "groups": { "claim": "groups", "prefix": "g:" } } }] });
+    let output = command()
+        .args(["decode", "--server-version", "1.35", "-o", "json", "--against"])
+        .arg(write("config.yaml", &configuration.to_string()))
+        .arg("--jwks")
+        .arg(write("keys.json", &json!({ "keys": [key.jwk("k")] }).to_string()))
+        .arg(format!("@{}", write("token", &token).display()))
+        .output()
+        .expect("kaccess runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["judgement"]["authenticated"], true, "{report}");
+    assert_eq!(report["judgement"]["user"]["username"], "u:alice");
+    assert_eq!(report["judgement"]["user"]["groups"], json!(["g:dev", "system:authenticated"]));
+    assert_eq!(output.status.code(), Some(0));
+    assert!(listener.accept().is_err(), "somebody connected to the issuer");
+}
+
+/// A configuration with faults is refused with the server's words, and with the lines.
+#[test]
+fn faults_of_a_configuration_have_lines() {
+    let folder = scratch("faults");
+    let file = folder.join("config.yaml");
+    let text = "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt:\n- issuer:\n    url: http://a.example\n    \
+        audiences: [x]\n  claimMappings:\n    username:\n      expression: claims.groups.map(g, g)\n";
+    std::fs::write(&file, text).expect("a file");
+    let output =
+        command().args(["decode", "-o", "json", "a.b.c", "--against"]).arg(&file).output().expect("kaccess runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let configuration = &report["configuration"];
+    assert_eq!(configuration["valid"], false);
+    let places: Vec<(&str, u64)> = configuration["places"]
+        .as_array()
+        .expect("places")
+        .iter()
+        .map(|place| (place["field"].as_str().expect("a field"), place["line"].as_u64().expect("a line")))
+        .collect();
+    assert_eq!(places, [("jwt[0].issuer.url", 5), ("jwt[0].claimMappings.username.expression", 9)]);
+    assert_eq!(output.status.code(), Some(1));
 }

@@ -107,3 +107,25 @@ fn transcripts_of_runbooks_are_recorded_reports() {
     }
     assert!(checked > 0, "no runbook has a transcript");
 }
+
+/// A transcript in a runbook names its case, and is the beginning of that case's report, line by line.
+#[test]
+fn transcripts_in_runbooks_are_recorded_reports() {
+    let mut checked = 0;
+    for entry in fs::read_dir(root().join("docs/runbooks")).expect("docs/runbooks").flatten() {
+        let page = fs::read_to_string(entry.path()).expect("a page");
+        for part in page.split("<!-- testdata/cases/").skip(1) {
+            let (name, rest) = part.split_once(" -->").expect("a case's name");
+            let report =
+                fs::read_to_string(root().join("testdata/cases").join(name).join("report.txt")).expect("a report");
+            let block = rest.trim_start().strip_prefix("```text\n").and_then(|rest| rest.split("```").next());
+            let mut rest = report.as_str();
+            for line in block.expect("a transcript").lines().filter(|line| !line.is_empty() && line.trim() != "...") {
+                let at = rest.find(line).unwrap_or_else(|| panic!("{}: not in {name}: {line}", entry.path().display()));
+                rest = &rest[at..];
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 4, "only {checked} transcripts were found");
+}

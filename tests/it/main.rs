@@ -7,6 +7,7 @@ mod certificates;
 mod decode;
 mod docs;
 mod fidelity;
+mod fuzz;
 mod incidents;
 mod issuers;
 mod lab;

@@ -209,7 +209,11 @@ fn service_account_tokens() {
             "json: cannot unmarshal string into Go value of type serviceaccount.kubernetes",
         ),
         (json!({"kubernetes.io": {"namespace": "ci"}}), "resource name may not be empty"),
-        (json!({"kubernetes.io": {}}), "the server could not find the requested resource"),
+        (json!({"kubernetes.io": {}}), "resource name may not be empty"),
+        (
+            json!({"kubernetes.io": {"serviceaccount": {"name": "builder", "uid": "u1"}}}),
+            "the server could not find the requested resource",
+        ),
     ] {
         assert_eq!(judge_token(&bound(change), &config, &verified(), now()), rejected(expected));
     }

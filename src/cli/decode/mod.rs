@@ -31,7 +31,7 @@ use crate::secret::{Scrubber, Secret};
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  kaccess decode                       the current context's credential\n  kaccess decode @token.txt            a token in a file (or -, stdin)\n  \
-    kaccess decode @token.txt --verify   with the issuer's keys, issuer and times\n  kaccess decode @token.txt --against /etc/kubernetes/manifests/kube-apiserver.yaml --jwks keys.json\n\n\
+    kaccess decode @token.txt --verify   with the issuer's keys, issuer and times\n  kaccess decode @token.txt --against /etc/kubernetes/manifests/kube-apiserver.yaml --jwks keys.json\n  kaccess decode @alice.crt --client-ca-file ca.crt     would this certificate be accepted, and as whom?\n  kaccess decode --request request.json --against flags.txt   several credentials in one request\n\n\
     Exit codes: 0 decoded and, if asked, accepted; 1 it would be rejected; 2 no credential, or undecided."
 )]
 pub struct DecodeArgs {

@@ -2,7 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
+use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
 
 /// The rule.
@@ -47,7 +47,54 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "kaccess doctor --log kube-apiserver.log",
     ));
     finding.candidates = candidates(case);
+    if let (Some(user), Some((_, path))) = (&case.expected, &case.configuration) {
+        finding.why.push_str(&format!(
+            " By the configuration that was read, and with the issuer's keys as they are here, it would be accepted as \
+             {user:?}: the API server that answered knows something else."
+        ));
+        finding = finding.cite(Citation {
+            path: (*path).to_owned(),
+            grade: Grade::Inferred,
+            text: format!("predicted from the server's configuration: accepted as {user:?}"),
+        });
+        finding.candidates = unexpected(path.contains("flagz"));
+    }
     vec![finding]
+}
+
+/// What an API server may know that kaccess does not, where the model would accept the token.
+fn unexpected(running: bool) -> Vec<Candidate> {
+    let review = |text: &str| Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT");
+    let mut list = vec![
+        Candidate {
+            code: "issuer-blocks-control-plane",
+            why: "the API server may never have been able to read the issuer's discovery document, which it fetches from other addresses".to_owned(),
+            decided_by: review("the TokenReview says \"oidc: authenticator not initialized\""),
+        },
+        Candidate {
+            code: "oidc-partly-initialized",
+            why: "several API servers may stand behind this address, and this one may not have reached the issuer".to_owned(),
+            decided_by: Step::command("asked several times over new connections, some answers are 200", "for i in 1 2 3 4 5 6; do kubectl get --raw /version >/dev/null && echo yes || echo no; done"),
+        },
+        Candidate {
+            code: "jwks-cache-delays-rotation",
+            why: "it may still hold an older key set".to_owned(),
+            decided_by: review("the TokenReview says \"failed to verify id token signature\", or /metrics shows the hash of another key set"),
+        },
+        Candidate {
+            code: "api-server-clock-wrong",
+            why: "its clock may be wrong, so that the token is not valid yet or no longer".to_owned(),
+            decided_by: review("the TokenReview names a time"),
+        },
+    ];
+    if !running {
+        list.insert(1, Candidate {
+            code: "authentication-config-not-reloaded",
+            why: "it may run with another configuration than the file that was read".to_owned(),
+            decided_by: review("/metrics shows the hash of the configuration in force, and /flagz (Kubernetes 1.36) the flags"),
+        });
+    }
+    list
 }
 
 /// The causes that fit, the likeliest first, each with the observation that decides it.

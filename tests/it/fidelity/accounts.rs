@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Setting;
-use super::jwt::{Dice, RELEASES, ask, check};
+use super::jwt::{RELEASES, ask, check};
 use super::tokens::{Draft, Keys, changes};
+use crate::support::dice::Dice;
 use crate::support::lab::issuer::Key;
 use crate::support::lab::{self, ApiServer, Lab, Options, Release};
 

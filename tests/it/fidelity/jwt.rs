@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::tokens::{Change, Draft, Keys, changes};
 use super::{Pair, Setting, answer_of, compare, record};
+use crate::support::dice::Dice;
 use crate::support::lab::issuer::{Issuer, Page};
 use crate::support::lab::{self, ApiServer, Lab, Options, Release};
 
@@ -154,16 +155,6 @@ fn accounts(lab: &Lab) -> BTreeMap<String, Value> {
     let set = kaccess::credential::public_keys::key_set_from_pem(&pem).expect("its public half");
     let issuers = ["https://kubernetes.default.svc", "kubernetes/serviceaccount"];
     issuers.into_iter().map(|issuer| (issuer.to_owned(), json!({ "set": set }))).collect()
-}
-
-/// A small generator, the same list every time.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).expect("31 bits") % limit
-    }
 }
 
 /// Tokens of a realm: the good one, every change (or every fourth), and some with two changes.

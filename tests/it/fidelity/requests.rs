@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, date_time_ymd};
 use serde_json::{Value, json};
 
-use super::jwt::Dice;
+use crate::support::dice::Dice;
 use crate::support::lab::http::Client;
 use crate::support::lab::pki::Identity;
 use crate::support::lab::{self, ApiServer, Lab, Options};
@@ -192,7 +192,7 @@ fn compare(files: &BTreeMap<String, String>, cases: &[Case]) -> Vec<String> {
         fs::write(folder.join(name), text).expect("a file of the server");
     }
     let workers = 2;
-    let differences = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let handles: Vec<_> = (0..workers)
             .map(|worker| {
                 let folder = &folder;
@@ -213,8 +213,7 @@ fn compare(files: &BTreeMap<String, String>, cases: &[Case]) -> Vec<String> {
             })
             .collect();
         handles.into_iter().flat_map(|handle| handle.join().expect("a worker")).collect()
-    });
-    differences
+    })
 }
 
 fn recording() -> PathBuf {

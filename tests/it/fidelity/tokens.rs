@@ -133,7 +133,7 @@ impl Draft {
         };
         let mut header = self.header.clone();
         for (member, value) in &mut header {
-            let named = keys.list.iter().find(|(name, _)| member == "kid" && *value == json!(name).to_string());
+            let named = keys.list.iter().find(|(name, _)| member == "kid" && value.trim_matches('"') == *name);
             if let Some((name, _)) = named {
                 *value = json!(keys.kid(name)).to_string();
             }
@@ -145,12 +145,15 @@ impl Draft {
 }
 
 /// A fault, or a harmless oddity: its name, and what it does to a good token.
-pub type Change = (String, Box<dyn Fn(&mut Draft, i64)>);
+pub type Change = (String, Effect);
+
+type Effect = Box<dyn Fn(&mut Draft, i64)>;
+type Finish = fn(String) -> String;
 
 /// Every single change.
 pub fn changes() -> Vec<Change> {
     let mut all: Vec<Change> = Vec::new();
-    let mut add = |name: &str, change: Box<dyn Fn(&mut Draft, i64)>| all.push((name.to_owned(), change));
+    let mut add = |name: &str, change: Effect| all.push((name.to_owned(), change));
 
     // The header and the signature.
     for (algorithm, signer) in [
@@ -215,7 +218,7 @@ pub fn changes() -> Vec<Change> {
             draft.header.retain(|(name, _)| name != "kid");
         }),
     );
-    let finishes: [(&str, fn(String) -> String); 14] = [
+    let finishes: [(&str, Finish); 14] = [
         ("signature cut", |token| token[..token.len() - 8].to_owned()),
         ("signature changed", |token| {
             let (rest, signature) = token.rsplit_once('.').expect("a token");

@@ -1,4 +1,5 @@
 //! What the integration tests share.
 
+pub mod dice;
 pub mod lab;
 pub mod run;

@@ -1,0 +1,272 @@
+use super::*;
+use crate::secret::Secret;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+/// A name with an authority of this name; new keys at every call.
+fn authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertifiedIssuer<'static, KeyPair> {
+    CertifiedIssuer::self_signed(authority_params(name, change), KeyPair::generate().unwrap()).unwrap()
+}
+
+fn authority_params(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    params.use_authority_key_identifier_extension = true;
+    change(&mut params);
+    params
+}
+
+fn leaf_params(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2040, 1, 1);
+    params.use_authority_key_identifier_extension = true;
+    change(&mut params);
+    params
+}
+
+fn leaf(
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+    names: &[&str],
+    change: impl FnOnce(&mut CertificateParams),
+) -> CertificateDer<'static> {
+    let key = KeyPair::generate().unwrap();
+    leaf_params(names, change).signed_by(&key, issuer).unwrap().der().clone()
+}
+
+fn judge(
+    roots: &[&str],
+    leaf: &CertificateDer<'static>,
+    more: &[CertificateDer<'static>],
+    name: &str,
+) -> Vec<TlsFault> {
+    let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+    let anchors = pem_anchors(&roots.concat(), "kubeconfig", now).unwrap();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.as_second()).unwrap()));
+    Judgement { anchors: &anchors, leaf, intermediates: more, name: &name, now }.faults()
+}
+
+fn kinds(faults: &[TlsFault]) -> Vec<TlsFaultKind> {
+    assert!(faults.iter().all(|fault| fault.expected.is_some() && fault.seen.is_some()), "{faults:?}");
+    faults.iter().map(|fault| fault.kind).collect()
+}
+
+#[test]
+fn a_good_chain_has_no_fault() {
+    let root = authority("kubernetes", |_| {});
+    let leaf = leaf(&root, &["api.example", "10.0.0.1"], |_| {});
+    assert!(judge(&[&root.pem()], &leaf, &[], "api.example").is_empty());
+    assert!(judge(&[&root.pem()], &leaf, &[], "10.0.0.1").is_empty());
+    // Other roots, junk and repetitions beside it change nothing.
+    let other = authority("other", |_| {});
+    assert!(judge(&[&other.pem(), "junk\n", &root.pem(), &root.pem()], &leaf, &[], "api.example").is_empty());
+}
+
+#[test]
+fn unknown_authority_and_a_missing_intermediate() {
+    let (root, other) = (authority("kubernetes", |_| {}), authority("corporate proxy", |_| {}));
+    let proxied = leaf(&other, &["api.example"], |_| {});
+    let faults = judge(&[&root.pem()], &proxied, &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::UnknownAuthority]);
+    assert_eq!(faults[0].expected.as_deref(), Some("CN=kubernetes"));
+    assert_eq!(faults[0].seen.as_deref(), Some("CN=corporate proxy"));
+    let key = KeyPair::generate().unwrap();
+    let middle = CertifiedIssuer::signed_by(authority_params("middle", |_| {}), key, &root).unwrap();
+    let below = leaf(&middle, &["api.example"], |_| {});
+    assert!(judge(&[&root.pem()], &below, &[middle.der().clone()], "api.example").is_empty());
+    let faults = judge(&[&root.pem()], &below, &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::UnknownAuthority]);
+    assert!(faults[0].detail.contains("was not sent by the server"), "{faults:?}");
+    let alone = leaf_params(&["api.example"], |_| {}).self_signed(&KeyPair::generate().unwrap()).unwrap();
+    let faults = judge(&[&root.pem()], alone.der(), &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::UnknownAuthority]);
+    assert!(faults[0].detail.contains("self-signed"), "{faults:?}");
+}
+
+#[test]
+fn the_same_authority_name_with_another_key() {
+    let (ours, theirs) = (authority("kubernetes", |_| {}), authority("kubernetes", |_| {}));
+    let leaf = leaf(&theirs, &["api.example"], |_| {});
+    for sent in [vec![], vec![theirs.der().clone()]] {
+        let faults = judge(&[&ours.pem()], &leaf, &sent, "api.example");
+        assert_eq!(kinds(&faults), [TlsFaultKind::AuthorityKeyDiffers]);
+        let id = |issuer: &CertifiedIssuer<'static, KeyPair>| facts_from_der(issuer.der()).unwrap().subject_key_id;
+        assert!(faults[0].expected.as_deref().unwrap().contains(&id(&ours)), "{faults:?}");
+        assert!(faults[0].seen.as_deref().unwrap().contains(&id(&theirs)), "{faults:?}");
+    }
+    // Both in the bundle, as during a rotation: trusted.
+    assert!(judge(&[&ours.pem(), &theirs.pem()], &leaf, &[], "api.example").is_empty());
+}
+
+#[test]
+fn dates_and_names_come_with_both_sides_and_hide_nothing() {
+    let (root, other) = (authority("kubernetes", |_| {}), authority("other", |_| {}));
+    let old = |issuer| leaf(issuer, &["api.example"], |params| params.not_after = date_time_ymd(2026, 5, 1));
+    let faults = judge(&[&root.pem()], &old(&root), &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::Expired]);
+    assert_eq!(faults[0].expected.as_deref(), Some("valid at 2026-06-01T00:00:00Z"));
+    assert_eq!(faults[0].seen.as_deref(), Some("valid until 2026-05-01T00:00:00Z"));
+    let faults = judge(&[&root.pem()], &old(&other), &[], "elsewhere.example");
+    let all = [TlsFaultKind::Expired, TlsFaultKind::NameMismatch, TlsFaultKind::UnknownAuthority];
+    assert_eq!(kinds(&faults), all);
+    assert_eq!(faults[1].expected.as_deref(), Some("elsewhere.example"));
+    assert_eq!(faults[1].seen.as_deref(), Some("api.example"));
+    let young = leaf(&root, &["api.example"], |params| params.not_before = date_time_ymd(2026, 7, 1));
+    assert_eq!(kinds(&judge(&[&root.pem()], &young, &[], "api.example")), [TlsFaultKind::NotYetValid]);
+    let nameless = leaf(&root, &[], |_| {});
+    let faults = judge(&[&root.pem()], &nameless, &[], "kube-apiserver");
+    assert_eq!(kinds(&faults), [TlsFaultKind::NameMismatch]);
+    assert_eq!(faults[0].seen.as_deref(), Some("no names; subject CN=kube-apiserver"));
+    let faults = judge(&[&root.pem()], &leaf(&root, &["api.example"], |_| {}), &[], "10.0.0.1");
+    assert_eq!(kinds(&faults), [TlsFaultKind::NameMismatch]);
+}
+
+#[test]
+fn roots_that_go_refuses_are_refused() {
+    for (expected, change) in [
+        (TlsFaultKind::Expired, (|params| params.not_after = date_time_ymd(2026, 5, 1)) as fn(&mut CertificateParams)),
+        (TlsFaultKind::NotYetValid, |params| params.not_before = date_time_ymd(2026, 7, 1)),
+        (TlsFaultKind::UnknownAuthority, |params| params.is_ca = IsCa::NoCa),
+        (TlsFaultKind::UnknownAuthority, |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
+        (TlsFaultKind::UnknownAuthority, |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        }),
+    ] {
+        let root = authority("kubernetes", change);
+        let leaf = leaf(&root, &["api.example"], |_| {});
+        let faults = judge(&[&root.pem()], &leaf, &[], "api.example");
+        assert_eq!(kinds(&faults), [expected], "{faults:?}");
+        assert!(faults[0].detail.contains("among the kubeconfig roots"), "{faults:?}");
+    }
+}
+
+#[test]
+fn what_go_trusts_and_webpki_does_not() {
+    // A self-signed certificate with CA:TRUE, and one without, in the kubeconfig's own CA data.
+    for is_ca in [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa] {
+        let own = leaf_params(&["api.example"], |params| params.is_ca = is_ca)
+            .self_signed(&KeyPair::generate().unwrap())
+            .unwrap();
+        assert!(judge(&[&own.pem()], own.der(), &[], "api.example").is_empty());
+        assert_eq!(kinds(&judge(&[&own.pem()], own.der(), &[], "b.example")), [TlsFaultKind::NameMismatch]);
+    }
+    // A leaf with CA:TRUE under a root, directly and by an intermediate; and only the usage `any`.
+    let root = authority("kubernetes", |_| {});
+    let key = KeyPair::generate().unwrap();
+    let middle = CertifiedIssuer::signed_by(authority_params("middle", |_| {}), key, &root).unwrap();
+    let as_ca =
+        |issuer| leaf(issuer, &["api.example"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    let any = |issuer| {
+        leaf(issuer, &["api.example"], |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any])
+    };
+    for odd in [as_ca(&root), any(&root)] {
+        assert!(judge(&[&root.pem()], &odd, &[], "api.example").is_empty());
+    }
+    for odd in [as_ca(&middle), any(&middle)] {
+        assert!(judge(&[&root.pem()], &odd, &[middle.der().clone()], "api.example").is_empty());
+        assert!(!judge(&[&root.pem()], &odd, &[], "api.example").is_empty());
+    }
+    // The same with a foreign key under the root's name is not trusted.
+    let foreign = authority("kubernetes", |_| {});
+    assert_eq!(
+        kinds(&judge(&[&root.pem()], &as_ca(&foreign), &[], "api.example")),
+        [TlsFaultKind::AuthorityKeyDiffers]
+    );
+}
+
+#[test]
+fn usage_and_path_length_count() {
+    let root = authority("kubernetes", |_| {});
+    let client = leaf(&root, &["api.example"], |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let faults = judge(&[&root.pem()], &client, &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::WrongUsage]);
+    assert_eq!(faults[0].seen.as_deref(), Some("clientAuth"));
+    let short = authority("short", |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
+    let key = KeyPair::generate().unwrap();
+    let middle = CertifiedIssuer::signed_by(authority_params("middle", |_| {}), key, &short).unwrap();
+    let odd = leaf(&middle, &["api.example"], |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    assert!(!judge(&[&short.pem()], &odd, &[middle.der().clone()], "api.example").is_empty());
+}
+
+#[test]
+fn unreadable_certificates_are_faults() {
+    let root = authority("kubernetes", |_| {});
+    for bytes in [vec![], vec![0x30, 0], root.der()[..100].to_vec()] {
+        let faults = judge(&[&root.pem()], &CertificateDer::from(bytes), &[], "api.example");
+        assert_eq!(kinds(&faults), [TlsFaultKind::Other]);
+    }
+}
+
+#[test]
+fn unusable_settings_are_named() {
+    let host = Host::read();
+    let root = authority("kubernetes", |_| {});
+    let key = KeyPair::generate().unwrap();
+    let certificate = leaf_params(&["alice"], |_| {}).signed_by(&key, &root).unwrap();
+    let fail = |chain: &str, key: &str| {
+        let settings = TlsSettings {
+            client_identity: Some(ClientIdentity { chain_pem: chain.to_owned(), key_pem: Secret::new(key) }),
+            ..TlsSettings::system()
+        };
+        let failure = client_config(&settings, &[], &host).err()?;
+        assert_eq!(failure.kind, FailureKind::Malformed);
+        Some(failure.detail)
+    };
+    assert_eq!(fail(&certificate.pem(), &key.serialize_pem()), None);
+    let other = KeyPair::generate().unwrap().serialize_pem();
+    let detail = fail(&certificate.pem(), &other).unwrap();
+    assert_eq!(detail, "the client key does not belong to the client certificate");
+    assert_eq!(fail(&certificate.pem(), "x").unwrap(), "the client key is not a PEM private key");
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    assert!(fail(&certificate.pem(), encrypted).unwrap().contains("encrypted"));
+    let broken = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    assert!(fail(&certificate.pem(), broken).unwrap().contains("cannot be used"));
+    assert!(fail("", &other).unwrap().contains("no PEM block"));
+    let pem = |pem: &str| TlsSettings {
+        roots: Roots::Pem { pem: pem.to_owned(), label: "kubeconfig" },
+        ..TlsSettings::system()
+    };
+    for text in ["", "x", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"] {
+        assert_eq!(client_config(&pem(text), &[], &host).unwrap_err().kind, FailureKind::Malformed);
+    }
+    let settings = TlsSettings { server_name: Some("a b".to_owned()), ..pem(&root.pem()) };
+    assert_eq!(client_config(&settings, &[], &host).unwrap_err().kind, FailureKind::Malformed);
+}
+
+#[test]
+fn ssl_cert_file_stands_for_the_bundle_and_ssl_cert_dir_for_the_folders() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = tempfile::tempdir().unwrap();
+    let root = authority("corporate", |_| {});
+    let file = folder.path().join("corporate.pem");
+    std::fs::write(&file, root.pem()).unwrap();
+    let mut host = Host::read();
+    let mut subjects = |file: &Path, dir: &Path| {
+        host.env.insert("SSL_CERT_FILE".into(), file.into());
+        host.env.insert("SSL_CERT_DIR".into(), dir.into());
+        let anchors = system_anchors(&host);
+        assert_eq!(anchors.label, "system");
+        anchors.roots.iter().filter_map(|root| parse(&root.der).map(|root| name_text(root.subject()))).collect()
+    };
+    let found: Vec<String> = subjects(&file, empty.path());
+    assert_eq!(found, ["CN=corporate"]);
+    let found: Vec<String> = subjects(&empty.path().join("none"), folder.path());
+    assert_eq!(found, ["CN=corporate"]);
+    let found: Vec<String> = subjects(&file, folder.path());
+    assert_eq!(found, ["CN=corporate"]);
+    let found: Vec<String> = subjects(&empty.path().join("none"), empty.path());
+    assert!(found.is_empty());
+}
