@@ -17,7 +17,7 @@ use url::Url;
 
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
-use crate::evidence::kubeconfig::{Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
+use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{REDACTED, Scrubber, Secret};
@@ -385,7 +385,8 @@ impl Loader<'_> {
                     (state, Some(self.scrubber.text(&fault.text)))
                 }
             };
-            self.seen.files.push(File { path: shown.clone(), state: state.to_owned(), detail });
+            let world_readable = loaded.as_ref().is_ok_and(|config| self.judge_mode(&path, &shown, config));
+            self.seen.files.push(File { path: shown.clone(), state: state.to_owned(), detail, world_readable });
             match loaded {
                 Ok(config) => self.merge(&mut merged, config),
                 Err(fault) if fault.kind == FailureKind::NotFound => {
@@ -438,13 +439,11 @@ impl Loader<'_> {
         if bytes.is_empty() {
             return Ok(RawConfig::default());
         }
-        let config = parse_config(&bytes, shown)?;
-        self.judge_mode(path, shown, &config);
-        Ok(config)
+        parse_config(&bytes, shown)
     }
 
-    /// A file with secrets that everybody on the machine can read.
-    fn judge_mode(&mut self, path: &Path, shown: &str, config: &RawConfig) {
+    /// Whether the file holds secrets and everybody on the machine can read it: the folders above may keep them out.
+    fn judge_mode(&mut self, path: &Path, shown: &str, config: &RawConfig) -> bool {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -452,18 +451,27 @@ impl Loader<'_> {
                 let user = &entry.value;
                 !user.token.is_empty() || !user.client_key_data.is_empty() || !user.password.is_empty()
             });
-            let Ok(data) = std::fs::metadata(path) else { return };
+            let Ok(data) = std::fs::metadata(path) else { return false };
             let mode = data.permissions().mode();
-            if data.is_file() && mode & 0o004 != 0 && holds_secret {
+            let open = || {
+                let Ok(whole) = std::fs::canonicalize(path) else { return false };
+                whole
+                    .ancestors()
+                    .skip(1)
+                    .all(|folder| std::fs::metadata(folder).is_ok_and(|data| data.permissions().mode() & 0o001 != 0))
+            };
+            if data.is_file() && mode & 0o004 != 0 && holds_secret && open() {
                 let detail = format!(
                     "{shown} holds secrets and every user of this machine can read it (mode {:04o})",
                     mode & 0o7777
                 );
                 self.problem("kubeconfig-world-readable", detail, Some(shown.to_owned()), None);
+                return true;
             }
         }
         #[cfg(not(unix))]
         let _ = (path, shown, config);
+        false
     }
 
     /// Entry-wise, the first file wins; the first non-empty current-context wins.
@@ -764,6 +772,10 @@ impl Loader<'_> {
                 .sides("either a certificate authority or insecure-skip-tls-verify", "both");
             return Err(self.refuse("insecure-with-ca", failure, file_name, at("insecure-skip-tls-verify")));
         }
+        if cluster.insecure {
+            let detail = "insecure-skip-tls-verify is on: whoever answers at the server's address gets the credential";
+            self.problem("tls-verification-off", detail.to_owned(), file_name.clone(), at("insecure-skip-tls-verify"));
+        }
         let default_tls = authority.is_some() || cluster.insecure || self.flags.client_certificate.is_some();
         let (url, userinfo) = match self.server_url(&cluster.server, default_tls) {
             Ok(parts) => parts,
@@ -1049,8 +1061,14 @@ impl Loader<'_> {
             }
         }
 
-        for (code, failure, line) in refused {
+        for (code, mut failure, line) in refused {
             self.problem(code, failure.detail.clone(), file.clone(), line);
+            failure.fault = Some(Box::new(evidence::Fault {
+                code: code.to_owned(),
+                entry: some(&self.scrubber.known_only(name)),
+                file: file.clone(),
+                line,
+            }));
             if secrets.failure.is_none() {
                 secrets.failure = Some(failure);
             }
@@ -1086,13 +1104,14 @@ impl Loader<'_> {
                     secrets.origin = format!("id-token of auth-provider oidc, {}", secrets.origin);
                     return;
                 }
-                let failure = if value("refresh-token").is_empty() {
-                    Failure::new(FailureKind::Malformed, "No valid id-token, and cannot refresh without refresh-token")
+                let (code, failure) = if value("refresh-token").is_empty() {
+                    let words = "No valid id-token, and cannot refresh without refresh-token";
+                    ("no-credential", Failure::new(FailureKind::Malformed, words))
                 } else {
                     let detail = format!("user \"{name}\" holds only a refresh token; kubectl would get a new ID token with it, kaccess does not");
-                    Failure::new(FailureKind::Declined, detail)
+                    ("refresh-token-only", Failure::new(FailureKind::Declined, detail))
                 };
-                refused.push(("no-credential", failure, line));
+                refused.push((code, failure, line));
                 return;
             }
             other => {
@@ -1209,6 +1228,8 @@ impl Loader<'_> {
             failure.detail.push_str(&place);
         }
         failure.detail = self.scrubber.known_only(&failure.detail);
+        let entry = self.seen.cluster.as_ref().map(|cluster| cluster.name.clone());
+        failure.fault = Some(Box::new(evidence::Fault { code: code.to_owned(), entry, file: file.clone(), line }));
         self.problem(code, failure.detail.clone(), file, line);
         failure
     }
@@ -2201,7 +2222,11 @@ mod tests {
         let world = World::with(&config(SERVER, "{token: SEKRIT-1}"));
         let path = world.folder.path().join("config");
         let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
+        // The folder keeps everybody else out.
+        assert!(world.kinds().is_empty());
+        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o755));
         assert_eq!(world.kinds(), ["kubeconfig-world-readable"]);
+        assert!(world.load().0.files[0].world_readable);
     }
 
     #[test]

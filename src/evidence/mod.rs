@@ -200,6 +200,9 @@ pub struct Failure {
     /// The permission or flag that would have allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
+    /// The fault of a kubeconfig behind it, where it is one that a finding is named after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Box<kubeconfig::Fault>>,
 }
 
 /// Kinds of failure that rules tell apart.
@@ -261,7 +264,7 @@ pub enum FailureKind {
 impl Failure {
     /// A failure with one sentence.
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), expected: None, seen: None, needs: None }
+        Self { kind, detail: detail.into(), expected: None, seen: None, needs: None, fault: None }
     }
 
     /// Adds both sides.

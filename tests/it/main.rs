@@ -9,6 +9,7 @@ mod docs;
 mod fidelity;
 mod incidents;
 mod issuers;
+mod kubeconfigs;
 mod lab;
 mod loopback;
 mod registry;
