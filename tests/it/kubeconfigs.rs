@@ -338,6 +338,55 @@ fn exec_versions_terminals_and_policies() {
     assert_eq!(run.codes()[0], "exec-failed", "{}", run.stdout);
 }
 
+/// A `kubectl proxy` that ends with the test.
+struct Proxy {
+    child: std::process::Child,
+    place: String,
+}
+
+impl Proxy {
+    fn start(lab: &Lab, kubeconfig: &Path) -> Self {
+        use std::io::BufRead as _;
+        let mut child = Command::new(lab.kubectl())
+            .args(["proxy", "--port=0", "--kubeconfig"])
+            .arg(kubeconfig)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("kubectl proxy");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("a pipe");
+        std::io::BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let place = line.trim().rsplit(' ').next().expect("a place").to_owned();
+        Self { child, place }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_credential_is_withheld_over_plain_http() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
+            let head = "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nConnection: close";
+            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    let run = doctor(&config(&format!("server: 'http://{place}'"), "{token: opaque-token-of-a-test}"), &[]);
+    assert_eq!(run.codes()[0], "server-url-wrong-scheme", "{}", run.stdout);
+    let run = doctor(&config(&format!("server: 'http://{place}'"), "{}"), &[]);
+    assert_eq!(run.codes()[0], "no-credential", "{}", run.stdout);
+}
+
 /// An unsigned token with these claims: nobody takes it.
 fn token(claims: &Value) -> String {
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -372,6 +421,19 @@ fn faults_that_the_api_server_shows_and_fixes() {
         apply(lab, &path, "kubectl config set-cluster c --certificate-authority=ca.crt --embed-certs=true");
         expect_healthy(&format!("{name}-fixed"), &doctor(&path, &[]));
     }
+
+    // kubectl proxy: plain HTTP, and it brings its own credential.
+    let proxy = Proxy::start(lab, &server.kubeconfig_with("jane", jane.clone()));
+    expect_healthy("kubectl-proxy", &doctor(&config(&format!("server: 'http://{}'", proxy.place), "{}"), &[]));
+    let withheld = doctor(&config(&format!("server: 'http://{}'", proxy.place), &good.to_string()), &[]);
+    expect_healthy("kubectl-proxy-token", &withheld);
+    let path = config(&format!("server: 'https://{}'", proxy.place), "{}");
+    let run = doctor(&path, &[]);
+    expect_fault("server-url-https-to-http", &run, &["server-url-wrong-scheme", "not-a-kubernetes-api"]);
+    certain(&run, "server-url-wrong-scheme");
+    apply(lab, &path, &fix(&run, 0));
+    expect_healthy("server-url-https-to-http-fixed", &doctor(&path, &[]));
+    drop(proxy);
 
     // Nobody looks at the certificate.
     let path = lab_config(&server, "server: 'URL', insecure-skip-tls-verify: true", &good);

@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
     let name = user(case);
-    let commands: Vec<String> = ["as", "as-uid", "as-groups", "as-user-extra"]
+    let commands: Vec<String> = ["act-as", "act-as-uid", "act-as-groups", "act-as-user-extra"]
         .iter()
         .map(|field| format!("kubectl config unset users.{name}.{field}"))
         .collect();
