@@ -2223,6 +2223,7 @@ mod tests {
         let path = world.folder.path().join("config");
         let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
         // The folder keeps everybody else out.
+        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o700));
         assert!(world.kinds().is_empty());
         let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o755));
         assert_eq!(world.kinds(), ["kubeconfig-world-readable"]);

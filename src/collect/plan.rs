@@ -391,7 +391,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let plain = {
         let (route, tls, host, scrubber) = (route.clone(), endpoint_tls.clone(), host.clone(), scrubber.clone());
         let needs = async move {
-            let way: Way = need(&route).await?;
+            let Ok(way) = need::<_, Way, ()>(&route).await else {
+                return Err(not_applicable("there is no way to the server"));
+            };
             let tls = tls.await;
             if tls.observation.failed().is_none_or(|failure| failure.kind != FailureKind::Protocol) {
                 return Err(not_applicable("the port speaks TLS"));

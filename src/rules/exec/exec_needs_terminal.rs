@@ -21,15 +21,22 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+const WORDS: &str = "exec plugin cannot support interactive mode: standard input is not a terminal";
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some((_, cite)) = complained(case, &["exec plugin cannot support interactive mode: standard input is not a terminal"])
+    let Some((_, cite)) = complained(case, &[WORDS])
     else {
         return Vec::new();
+    };
+    // Whoever met another message had a terminal; kaccess has none here.
+    let confidence = match case.evidence.asked.error.as_deref() {
+        Some(error) if !error.contains(WORDS) => Confidence::Likely,
+        _ => Confidence::Certain,
     };
     let mode = plugin::exec(case).and_then(|exec| exec.interactive_mode.as_deref());
     let mut finding = RULE
         .finding(
-            Confidence::Certain,
+            confidence,
             "The user entry says that the plugin always asks somebody, and nobody is there to be asked.",
             cite,
             Step::command(
