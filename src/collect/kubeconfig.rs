@@ -1010,8 +1010,9 @@ impl Loader<'_> {
                 }
             }
             Ok(None) => {}
-            Err((code, failure)) => {
-                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))))
+            Err(fault) => {
+                let (code, failure) = *fault;
+                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))));
             }
         }
 
@@ -1128,7 +1129,7 @@ impl Loader<'_> {
         &mut self,
         user: &RawUser,
         name: &str,
-    ) -> Result<Option<ClientIdentity>, (&'static str, Failure)> {
+    ) -> Result<Option<ClientIdentity>, Box<(&'static str, Failure)>> {
         let path =
             |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let (cert_flag, key_flag) = (path(&self.flags.client_certificate), path(&self.flags.client_key));
@@ -1150,26 +1151,26 @@ impl Loader<'_> {
             let detail = format!(
                 "client-cert-data and client-cert are both specified for {name}. client-cert-data will override."
             );
-            return Err(("several-credentials", malformed(detail)));
+            return Err(Box::new(("several-credentials", malformed(detail))));
         }
         if !key_file.is_empty() && !key_data.is_empty() {
             let detail =
                 format!("client-key-data and client-key are both specified for {name}; client-key-data will override");
-            return Err(("several-credentials", malformed(detail)));
+            return Err(Box::new(("several-credentials", malformed(detail))));
         }
         if key_file.is_empty() && key_data.is_empty() {
             let detail = format!(
                 "client-key-data or client-key must be specified for {name} to use the clientCert authentication method."
             );
-            return Err(("client-key-missing", malformed(detail)));
+            return Err(Box::new(("client-key-missing", malformed(detail))));
         }
-        let read = |data: Vec<u8>, file: &str, what: &str| -> Result<Vec<u8>, (&'static str, Failure)> {
+        let read = |data: Vec<u8>, file: &str, what: &str| -> Result<Vec<u8>, Box<(&'static str, Failure)>> {
             if !data.is_empty() {
                 return Ok(data);
             }
             read_limited(Path::new(file)).map_err(|failure| {
                 let detail = format!("unable to read {what} {file} for {name} due to {}", failure.detail);
-                ("credential-file-missing", Failure::new(failure.kind, detail))
+                Box::new(("credential-file-missing", Failure::new(failure.kind, detail)))
             })
         };
         let certificate = read(cert_data, &cert_file, "client-cert")?;
@@ -1182,9 +1183,11 @@ impl Loader<'_> {
             Err(KeyPairFault::Mismatch) => {
                 let failure = malformed("tls: private key does not match public key".to_owned())
                     .sides("the key of the certificate's public key", "another key");
-                return Err(("client-key-mismatch", failure));
+                return Err(Box::new(("client-key-mismatch", failure)));
             }
-            Err(KeyPairFault::Words(text)) => return Err(("client-key-mismatch", malformed(text.to_owned()))),
+            Err(KeyPairFault::Words(text)) => {
+                return Err(Box::new(("client-key-mismatch", malformed(text.to_owned()))));
+            }
         }
         Ok(Some(ClientIdentity { chain_pem: certificate, key_pem: Secret::new(key) }))
     }
