@@ -1921,7 +1921,12 @@ mod tests {
         assert!(world.failure().detail.ends_with(": is a directory"), "{}", world.failure().detail);
 
         world.flags.kubeconfig = Some(folder.join("nope"));
-        assert_eq!(world.failure(), Failure::new(FailureKind::NotFound, "stat nope: no such file or directory"));
+        let failure = world.failure();
+        assert_eq!(
+            (failure.kind, failure.detail.as_str()),
+            (FailureKind::NotFound, "stat nope: no such file or directory")
+        );
+        assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-not-found"));
 
         let large = world.file("large", b"");
         let file = std::fs::OpenOptions::new().write(true).open(&large).unwrap_or_else(|error| panic!("{error}"));
