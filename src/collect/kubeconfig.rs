@@ -17,7 +17,7 @@ use url::Url;
 
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
-use crate::evidence::kubeconfig::{Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
+use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{REDACTED, Scrubber, Secret};
@@ -385,7 +385,8 @@ impl Loader<'_> {
                     (state, Some(self.scrubber.text(&fault.text)))
                 }
             };
-            self.seen.files.push(File { path: shown.clone(), state: state.to_owned(), detail });
+            let world_readable = loaded.as_ref().is_ok_and(|config| self.judge_mode(&path, &shown, config));
+            self.seen.files.push(File { path: shown.clone(), state: state.to_owned(), detail, world_readable });
             match loaded {
                 Ok(config) => self.merge(&mut merged, config),
                 Err(fault) if fault.kind == FailureKind::NotFound => {
@@ -438,13 +439,11 @@ impl Loader<'_> {
         if bytes.is_empty() {
             return Ok(RawConfig::default());
         }
-        let config = parse_config(&bytes, shown)?;
-        self.judge_mode(path, shown, &config);
-        Ok(config)
+        parse_config(&bytes, shown)
     }
 
-    /// A file with secrets that everybody on the machine can read.
-    fn judge_mode(&mut self, path: &Path, shown: &str, config: &RawConfig) {
+    /// Whether the file holds secrets and everybody on the machine can read it: the folders above may keep them out.
+    fn judge_mode(&mut self, path: &Path, shown: &str, config: &RawConfig) -> bool {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
@@ -452,18 +451,27 @@ impl Loader<'_> {
                 let user = &entry.value;
                 !user.token.is_empty() || !user.client_key_data.is_empty() || !user.password.is_empty()
             });
-            let Ok(data) = std::fs::metadata(path) else { return };
+            let Ok(data) = std::fs::metadata(path) else { return false };
             let mode = data.permissions().mode();
-            if data.is_file() && mode & 0o004 != 0 && holds_secret {
+            let open = || {
+                let Ok(whole) = std::fs::canonicalize(path) else { return false };
+                whole
+                    .ancestors()
+                    .skip(1)
+                    .all(|folder| std::fs::metadata(folder).is_ok_and(|data| data.permissions().mode() & 0o001 != 0))
+            };
+            if data.is_file() && mode & 0o004 != 0 && holds_secret && open() {
                 let detail = format!(
                     "{shown} holds secrets and every user of this machine can read it (mode {:04o})",
                     mode & 0o7777
                 );
                 self.problem("kubeconfig-world-readable", detail, Some(shown.to_owned()), None);
+                return true;
             }
         }
         #[cfg(not(unix))]
         let _ = (path, shown, config);
+        false
     }
 
     /// Entry-wise, the first file wins; the first non-empty current-context wins.
@@ -764,6 +772,10 @@ impl Loader<'_> {
                 .sides("either a certificate authority or insecure-skip-tls-verify", "both");
             return Err(self.refuse("insecure-with-ca", failure, file_name, at("insecure-skip-tls-verify")));
         }
+        if cluster.insecure {
+            let detail = "insecure-skip-tls-verify is on: whoever answers at the server's address gets the credential";
+            self.problem("tls-verification-off", detail.to_owned(), file_name.clone(), at("insecure-skip-tls-verify"));
+        }
         let default_tls = authority.is_some() || cluster.insecure || self.flags.client_certificate.is_some();
         let (url, userinfo) = match self.server_url(&cluster.server, default_tls) {
             Ok(parts) => parts,
@@ -998,8 +1010,9 @@ impl Loader<'_> {
                 }
             }
             Ok(None) => {}
-            Err((code, failure)) => {
-                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))))
+            Err(fault) => {
+                let (code, failure) = *fault;
+                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))));
             }
         }
 
@@ -1049,8 +1062,14 @@ impl Loader<'_> {
             }
         }
 
-        for (code, failure, line) in refused {
+        for (code, mut failure, line) in refused {
             self.problem(code, failure.detail.clone(), file.clone(), line);
+            failure.fault = Some(Box::new(evidence::Fault {
+                code: code.to_owned(),
+                entry: some(&self.scrubber.known_only(name)),
+                file: file.clone(),
+                line,
+            }));
             if secrets.failure.is_none() {
                 secrets.failure = Some(failure);
             }
@@ -1086,13 +1105,14 @@ impl Loader<'_> {
                     secrets.origin = format!("id-token of auth-provider oidc, {}", secrets.origin);
                     return;
                 }
-                let failure = if value("refresh-token").is_empty() {
-                    Failure::new(FailureKind::Malformed, "No valid id-token, and cannot refresh without refresh-token")
+                let (code, failure) = if value("refresh-token").is_empty() {
+                    let words = "No valid id-token, and cannot refresh without refresh-token";
+                    ("no-credential", Failure::new(FailureKind::Malformed, words))
                 } else {
                     let detail = format!("user \"{name}\" holds only a refresh token; kubectl would get a new ID token with it, kaccess does not");
-                    Failure::new(FailureKind::Declined, detail)
+                    ("refresh-token-only", Failure::new(FailureKind::Declined, detail))
                 };
-                refused.push(("no-credential", failure, line));
+                refused.push((code, failure, line));
                 return;
             }
             other => {
@@ -1109,7 +1129,7 @@ impl Loader<'_> {
         &mut self,
         user: &RawUser,
         name: &str,
-    ) -> Result<Option<ClientIdentity>, (&'static str, Failure)> {
+    ) -> Result<Option<ClientIdentity>, Box<(&'static str, Failure)>> {
         let path =
             |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let (cert_flag, key_flag) = (path(&self.flags.client_certificate), path(&self.flags.client_key));
@@ -1131,26 +1151,26 @@ impl Loader<'_> {
             let detail = format!(
                 "client-cert-data and client-cert are both specified for {name}. client-cert-data will override."
             );
-            return Err(("several-credentials", malformed(detail)));
+            return Err(Box::new(("several-credentials", malformed(detail))));
         }
         if !key_file.is_empty() && !key_data.is_empty() {
             let detail =
                 format!("client-key-data and client-key are both specified for {name}; client-key-data will override");
-            return Err(("several-credentials", malformed(detail)));
+            return Err(Box::new(("several-credentials", malformed(detail))));
         }
         if key_file.is_empty() && key_data.is_empty() {
             let detail = format!(
                 "client-key-data or client-key must be specified for {name} to use the clientCert authentication method."
             );
-            return Err(("client-key-missing", malformed(detail)));
+            return Err(Box::new(("client-key-missing", malformed(detail))));
         }
-        let read = |data: Vec<u8>, file: &str, what: &str| -> Result<Vec<u8>, (&'static str, Failure)> {
+        let read = |data: Vec<u8>, file: &str, what: &str| -> Result<Vec<u8>, Box<(&'static str, Failure)>> {
             if !data.is_empty() {
                 return Ok(data);
             }
             read_limited(Path::new(file)).map_err(|failure| {
                 let detail = format!("unable to read {what} {file} for {name} due to {}", failure.detail);
-                ("credential-file-missing", Failure::new(failure.kind, detail))
+                Box::new(("credential-file-missing", Failure::new(failure.kind, detail)))
             })
         };
         let certificate = read(cert_data, &cert_file, "client-cert")?;
@@ -1163,9 +1183,11 @@ impl Loader<'_> {
             Err(KeyPairFault::Mismatch) => {
                 let failure = malformed("tls: private key does not match public key".to_owned())
                     .sides("the key of the certificate's public key", "another key");
-                return Err(("client-key-mismatch", failure));
+                return Err(Box::new(("client-key-mismatch", failure)));
             }
-            Err(KeyPairFault::Words(text)) => return Err(("client-key-mismatch", malformed(text.to_owned()))),
+            Err(KeyPairFault::Words(text)) => {
+                return Err(Box::new(("client-key-mismatch", malformed(text.to_owned()))));
+            }
         }
         Ok(Some(ClientIdentity { chain_pem: certificate, key_pem: Secret::new(key) }))
     }
@@ -1209,6 +1231,8 @@ impl Loader<'_> {
             failure.detail.push_str(&place);
         }
         failure.detail = self.scrubber.known_only(&failure.detail);
+        let entry = self.seen.cluster.as_ref().map(|cluster| cluster.name.clone());
+        failure.fault = Some(Box::new(evidence::Fault { code: code.to_owned(), entry, file: file.clone(), line }));
         self.problem(code, failure.detail.clone(), file, line);
         failure
     }
@@ -1897,7 +1921,12 @@ mod tests {
         assert!(world.failure().detail.ends_with(": is a directory"), "{}", world.failure().detail);
 
         world.flags.kubeconfig = Some(folder.join("nope"));
-        assert_eq!(world.failure(), Failure::new(FailureKind::NotFound, "stat nope: no such file or directory"));
+        let failure = world.failure();
+        assert_eq!(
+            (failure.kind, failure.detail.as_str()),
+            (FailureKind::NotFound, "stat nope: no such file or directory")
+        );
+        assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-not-found"));
 
         let large = world.file("large", b"");
         let file = std::fs::OpenOptions::new().write(true).open(&large).unwrap_or_else(|error| panic!("{error}"));
@@ -2201,7 +2230,12 @@ mod tests {
         let world = World::with(&config(SERVER, "{token: SEKRIT-1}"));
         let path = world.folder.path().join("config");
         let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
+        // The folder keeps everybody else out.
+        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o700));
+        assert!(world.kinds().is_empty());
+        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o755));
         assert_eq!(world.kinds(), ["kubeconfig-world-readable"]);
+        assert!(world.load().0.files[0].world_readable);
     }
 
     #[test]

@@ -387,6 +387,29 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             },
         )
     };
+    // A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
+    let plain = {
+        let (route, tls, host, scrubber) = (route.clone(), endpoint_tls.clone(), host.clone(), scrubber.clone());
+        let needs = async move {
+            let Ok(way) = need::<_, Way, ()>(&route).await else {
+                return Err(not_applicable("there is no way to the server"));
+            };
+            let tls = tls.await;
+            if tls.observation.failed().is_none_or(|failure| failure.kind != FailureKind::Protocol) {
+                return Err(not_applicable("the port speaks TLS"));
+            }
+            Ok(way)
+        };
+        graph.probe("endpoint-plain", SHORT, needs, move |mut way: Way| async move {
+            let port = way.url.port_or_known_default();
+            if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
+                return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
+            }
+            let api = Api::anonymous(way.wire(&host, None)?, &way.url, &scrubber);
+            let answer = api.get("/version", Limits::default()).await?;
+            Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+        })
+    };
     // The API with the credential: only over a connection that is trusted.
     let api = {
         let (route, tls, anonymous, config, credential, host, scrubber) = (
@@ -759,6 +782,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             anonymous: taken(anonymous).await,
             authenticated: taken(authenticated).await,
             repeated: taken(repeated).await,
+            plain: taken(plain).await,
         },
         identity: taken(who).await,
         access: taken(access).await,

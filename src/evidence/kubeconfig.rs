@@ -40,6 +40,10 @@ pub struct File {
     /// The complaint, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// It holds secrets, and every user of the machine can read it: its mode and every folder above let them. Absent in
+    /// files of older versions, which did not look at the folders.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub world_readable: bool,
 }
 
 /// A cluster entry.
@@ -107,11 +111,28 @@ pub struct Exec {
     pub interactive_mode: Option<String>,
 }
 
+/// The fault of a kubeconfig that stopped its loading.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Fault {
+    /// The code of the finding it leads to.
+    pub code: String,
+    /// The cluster or user entry it stands in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
+    /// The file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// 1-based line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+}
+
 /// A complaint about a kubeconfig, with its place.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Problem {
-    /// Short kind, e.g. `certificate-authority`.
+    /// The code of the finding it leads to, where it leads to one.
     pub kind: String,
     /// One sentence.
     pub detail: String,

@@ -94,6 +94,9 @@ pub struct Endpoint {
     /// The same again over fresh connections, for a token that an API server must fetch keys for.
     #[serde(default = "not_looked")]
     pub repeated: Observation<apiserver::Repeats>,
+    /// `GET /version` over plain HTTP, without any credential, where the port of an https URL does not speak TLS.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub plain: Observation<apiserver::HttpAnswer>,
 }
 
 /// For evidence of older versions.
@@ -200,6 +203,9 @@ pub struct Failure {
     /// The permission or flag that would have allowed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<String>,
+    /// The fault of a kubeconfig behind it, where it is one that a finding is named after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Box<kubeconfig::Fault>>,
 }
 
 /// Kinds of failure that rules tell apart.
@@ -261,7 +267,7 @@ pub enum FailureKind {
 impl Failure {
     /// A failure with one sentence.
     pub fn new(kind: FailureKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), expected: None, seen: None, needs: None }
+        Self { kind, detail: detail.into(), expected: None, seen: None, needs: None, fault: None }
     }
 
     /// Adds both sides.
@@ -294,6 +300,11 @@ impl<T> Observation<T> {
     /// A probe that has nothing to look at.
     pub fn not_applicable(reason: impl Into<String>) -> Self {
         Self::at_rest(Outcome::NotApplicable(reason.into()))
+    }
+
+    /// There was nothing to look at.
+    pub fn nothing_to_look_at(&self) -> bool {
+        matches!(self.outcome, Outcome::NotApplicable(_))
     }
 
     /// What was seen, if anything was.

@@ -239,6 +239,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("log", "the log handed over is readable", &control.log, good),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
     ];
+    if !endpoint.plain.nothing_to_look_at() {
+        let plain = check("endpoint-plain", "the port answers plain HTTP", &endpoint.plain, good);
+        let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
+        list.insert(after, plain);
+    }
     // Only tokens of an identity provider are tried again over fresh connections.
     if !matches!(endpoint.repeated.outcome, Outcome::NotApplicable(_)) {
         let repeated = check(

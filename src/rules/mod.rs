@@ -1,6 +1,8 @@
 //! One file per finding; this file is the one list.
 
+pub mod complaint;
 pub mod nearness;
+pub mod plugin;
 
 use std::collections::BTreeMap;
 
@@ -625,10 +627,19 @@ registry! {
     /// The kubeconfig.
     kubeconfig {
         kubeconfig_not_found, current_context_unset, context_cluster_missing, context_user_missing, context_not_found,
-        kubeconfig_unparsable, kubeconfig_ca_mismatch, token_has_whitespace, credential_file_missing,
+        kubeconfig_unparsable, server_url_wrong_scheme, kubeconfig_ca_mismatch, kubeconfig_ca_unparsable,
+        insecure_with_ca, static_credential_shadows_exec, several_credentials, token_has_whitespace, client_key_mismatch,
+        client_key_missing, auth_provider_removed, auth_provider_not_built_in, tls_server_name_mismatch,
+        credential_file_missing, no_credential, default_impersonation, kubeconfig_duplicate_entry, tls_verification_off,
+        kubeconfig_world_readable,
     }
     /// Credential plugins.
-    exec { exec_plugin_not_found, exec_output_invalid, exec_failed, exec_timeout }
+    exec {
+        exec_plugin_not_found, aws_credentials_unavailable, aws_assume_role_denied, exec_api_version_removed,
+        exec_api_version_unknown_to_client, exec_api_version_mismatch, exec_denied_by_policy, exec_needs_terminal,
+        exec_issuer_unreachable, exec_login_expired, exec_stale_token_cache, exec_token_expired, exec_output_invalid,
+        exec_failed, exec_timeout, exec_slow,
+    }
     /// The way to the API server.
     endpoint {
         endpoint_name_not_found, api_connection_refused, api_connection_timeout, api_connection_closed,

@@ -409,7 +409,7 @@ fn faults_on_the_way_to_the_server() {
     certain(&run, "client-certificate-expired");
 
     let run = doctor(&server.kubeconfig_with("nobody", json!({})), &[]);
-    expect_fault("anonymous-request", &run, &["anonymous-request"]);
+    expect_fault("anonymous-request", &run, &["no-credential", "anonymous-request"]);
 
     let account = server.create_service_account_token("shop", "reporter");
     server.grant_reader("User", "reporter-reads", "system:serviceaccount:shop:reporter");

@@ -10,6 +10,7 @@ mod fidelity;
 mod fuzz;
 mod incidents;
 mod issuers;
+mod kubeconfigs;
 mod lab;
 mod loopback;
 mod registry;

@@ -1,8 +1,9 @@
 //! The credential plugin ended with an error.
 
+use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::exec::exec_timeout;
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, plugin, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,6 +22,18 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginFailed]) {
+        let command = plugin::exec(case).map_or_else(|| "PLUGIN".to_owned(), |exec| exec.command.clone());
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The plugin was not started: {}.", failure.detail),
+                seen("/plugin/failed/detail", failure.detail.clone()),
+                Step::command("See whether it is an executable file that you may run", format!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
+            )
+            .titled("The credential plugin could not be started"),
+        ];
+    }
     let Some(run) = case.evidence.plugin.seen().filter(|run| run.exit_code != Some(0) && !exec_timeout::timed_out(run)) else { return Vec::new() };
     let code = run.exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
     let said = run.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing on stderr");

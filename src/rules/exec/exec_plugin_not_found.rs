@@ -2,6 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{self, quoted};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -26,6 +27,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let exec = user.and_then(|user| user.exec.as_ref());
     let command = exec.map_or("the plugin", |exec| exec.command.as_str());
+    // A new command drops the arguments; they are given again.
+    let base = command.rsplit('/').next().unwrap_or(command);
+    let mut absolute =
+        format!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), quoted(&format!("/absolute/path/{base}")));
+    for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
+        absolute.push_str(&format!(" --exec-arg={}", quoted(arg)));
+    }
     let mut finding = RULE
         .finding(
             Confidence::Certain,
@@ -38,11 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "Or, where it is installed elsewhere, name it by its absolute path",
-            format!(
-                "kubectl config set-credentials {} --exec-command=/absolute/path/{}",
-                user.map_or("USER", |user| user.name.as_str()),
-                command.rsplit('/').next().unwrap_or(command)
-            ),
+            absolute,
         ));
     if exec.is_some() {
         finding = finding.cite(seen("/kubeconfig/seen/user/exec/command", format!("command: {command}")));

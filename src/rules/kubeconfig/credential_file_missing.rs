@@ -2,6 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{complaint, is_other};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -10,7 +11,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "A credential file that the kubeconfig names cannot be read",
     page: Page {
-        means: "The user entry names a file for its token, client certificate or key, and that file is not there or may not be read. Relative names count from the kubeconfig's folder.",
+        means: "The user entry names a file for its token, client certificate or key (or the cluster entry one for its CA), and that file is not there or may not be read. Relative names count from the kubeconfig's folder.",
         evidence: "The path as resolved, and the system's answer to opening it.",
         fix: "Put the file back, correct the path, or allow yourself to read it.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
@@ -21,13 +22,31 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.credential, &[FailureKind::NotFound, FailureKind::Unreadable]) else {
-        return Vec::new();
+    let kinds = [FailureKind::NotFound, FailureKind::Unreadable];
+    let told = failed_as(&case.evidence.credential, &kinds).filter(|failure| !is_other(failure, RULE.code));
+    let (detail, cite) = match (told, complaint(case, RULE.code)) {
+        (Some(failure), _) => (failure.detail.as_str(), seen("/credential/failed/detail", failure.detail.clone())),
+        (None, Some(complaint)) => (complaint.detail, complaint.cite),
+        (None, None) => return Vec::new(),
     };
+    if detail.contains("certificate-authority") {
+        let cluster = crate::rules::complaint::cluster(case);
+        return vec![RULE
+            .finding(
+                Confidence::Certain,
+                format!("{detail}. kubectl stops before it opens a connection."),
+                cite,
+                Step::command(
+                    "Put the cluster's CA into the entry itself, so that no file can be missing",
+                    format!("kubectl config set-cluster {cluster} --certificate-authority=ca.crt --embed-certs=true"),
+                ),
+            )
+            .titled("The CA file that the kubeconfig names cannot be read")];
+    }
     vec![RULE.finding(
         Confidence::Certain,
-        format!("{}. Without it there is nothing to send.", failure.detail),
-        seen("/credential/failed/detail", failure.detail.clone()),
+        format!("{detail}. Without it there is nothing to send."),
+        cite,
         Step::command("See which file the user entry names, and put it there", "kubectl config view --minify -o jsonpath='{.users[0].user}'"),
     )]
 }

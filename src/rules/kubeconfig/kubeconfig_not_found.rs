@@ -2,6 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::is_other;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -22,6 +23,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::NotFound]) else { return Vec::new() };
+    if is_other(failure, RULE.code) {
+        return Vec::new();
+    }
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     vec![RULE
         .finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Name the file you have", "export KUBECONFIG=/path/to/kubeconfig"))

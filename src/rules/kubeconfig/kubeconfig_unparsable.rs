@@ -2,6 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::is_other;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -22,11 +23,17 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [FailureKind::Malformed, FailureKind::Unreadable];
-    let (failure, path) = match (failed_as(&case.evidence.kubeconfig, &kinds), failed_as(&case.evidence.credential, &kinds[..1])) {
-        (Some(failure), _) => (failure, "/kubeconfig/failed/detail"),
-        (None, Some(failure)) => (failure, "/credential/failed/detail"),
-        (None, None) => return Vec::new(),
+    let places = [
+        (failed_as(&case.evidence.kubeconfig, &kinds), "/kubeconfig/failed/detail"),
+        (failed_as(&case.evidence.credential, &kinds[..1]), "/credential/failed/detail"),
+        (failed_as(&case.evidence.plugin, &kinds[..1]), "/plugin/failed/detail"),
+    ];
+    let Some((failure, path)) = places.into_iter().find_map(|(failure, path)| Some((failure?, path))) else {
+        return Vec::new();
     };
+    if is_other(failure, RULE.code) {
+        return Vec::new();
+    }
     vec![RULE.finding(
         Confidence::Certain,
         failure.detail.clone(),

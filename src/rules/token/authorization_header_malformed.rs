@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
     },
     recognises: &[&message::EXTRA_SPACE],
-    explains: &["credential-rejected", "token-not-jwt", "token-has-whitespace", "anonymous-request", "token-expired"],
+    explains: &["credential-rejected", "token-not-jwt", "token-has-whitespace", "anonymous-request", "no-credential", "token-expired"],
     check,
 };
 

@@ -48,6 +48,10 @@ pub fn scratch(name: &str) -> PathBuf {
         .join(format!("kaccess-it-{}", std::process::id()))
         .join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     fs::create_dir_all(&folder).expect("a scratch folder");
+    // As a home directory: nobody else reads what is in it.
+    use std::os::unix::fs::PermissionsExt as _;
+    let above = folder.parent().expect("the run's folder");
+    fs::set_permissions(above, fs::Permissions::from_mode(0o700)).expect("a mode");
     folder
 }
 

@@ -45,6 +45,7 @@ impl Lab {
     fn new(binaries: provision::Binaries) -> Result<Self, String> {
         let root = tempfile::Builder::new()
             .prefix("kaccess-lab-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .tempdir()
             .map_err(|error| format!("temporary directory: {error}"))?
             .keep();

@@ -1,0 +1,49 @@
+//! The role for the cluster may not be assumed.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::quoted;
+use crate::rules::plugin::{self, argument, said};
+use crate::rules::{Case, Page, Rule, clip};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "aws-assume-role-denied",
+    severity: Severity::Error,
+    title: "The AWS role for the cluster may not be assumed",
+    page: Page {
+        means: "The plugin is told to take on a role (--role-arn) before it signs, and STS refuses it to the identity that is signed in. Nothing was sent to the API server.",
+        evidence: "STS's words on the plugin's stderr.",
+        fix: "Allow it on both sides: the role's trust policy names the identity, and that identity may sts:AssumeRole; or leave the role out.",
+        references: "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html",
+    },
+    recognises: &[],
+    explains: &["exec-failed"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if !plugin::kind(case).is_aws() {
+        return Vec::new();
+    }
+    let Some((line, cite)) = said(case, &["AccessDenied", "AssumeRole"]).or_else(|| said(case, &["not authorized to perform: sts:AssumeRole"]))
+    else {
+        return Vec::new();
+    };
+    let after = |text: &str| line.split(text).nth(1).and_then(|rest| rest.split_whitespace().next());
+    let given = plugin::exec(case).and_then(|exec| argument(exec, &["--role-arn", "--role", "-r"]));
+    let role = after("on resource: ").or(given).unwrap_or("ROLE");
+    let role_name = role.rsplit('/').next().unwrap_or(role);
+    let who = after("User: ").unwrap_or("the identity that is signed in");
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{who} may not assume {role}: {}", clip(line, 240)),
+            cite,
+            Step::command(
+                "See whom the role trusts; the identity above must be among them",
+                format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name)),
+            ),
+        )
+        .step(Step::command("Try it by hand; when this works, so does the plugin", format!("aws sts assume-role --role-session-name try --role-arn {} --query AssumedRoleUser", quoted(role)))),
+    ]
+}

@@ -1,0 +1,48 @@
+//! The gcp or azure auth-provider, which kubectl has no more.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{complaint, met};
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "auth-provider-removed",
+    severity: Severity::Error,
+    title: "The auth-provider of the user entry was removed from kubectl",
+    page: Page {
+        means: "kubectl 1.26 and later have no gcp and azure auth-provider any more and stop with \"The gcp auth plugin has been removed.\"",
+        evidence: "The name of the auth-provider in the user entry.",
+        fix: "Have the entry written anew for the credential plugin: gke-gcloud-auth-plugin, or kubelogin for Azure.",
+        references: "https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let texts = ["The gcp auth plugin has been removed", "The azure auth plugin has been removed"];
+    let Some((detail, cite)) =
+        complaint(case, RULE.code).map(|complaint| (complaint.detail, complaint.cite)).or_else(|| met(case, &texts))
+    else {
+        return Vec::new();
+    };
+    let step = if detail.contains("azure") {
+        Step::command(
+            "Install the plugin, and have it rewrite the kubeconfig",
+            "az aks install-cli && kubelogin convert-kubeconfig -l azurecli",
+        )
+    } else {
+        Step::command(
+            "Install the plugin, and have the entry written anew",
+            "gcloud components install gke-gcloud-auth-plugin && gcloud container clusters get-credentials CLUSTER --location=LOCATION",
+        )
+    };
+    let name = if detail.contains("azure") { "azure" } else { "gcp" };
+    vec![RULE.finding(
+        Confidence::Certain,
+        format!("The user entry gets its credential from the auth-provider {name}, which kubectl 1.26 and later do not have."),
+        cite,
+        step,
+    )]
+}

@@ -1,0 +1,52 @@
+//! The CA in the cluster entry cannot be read as certificates.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{cluster, complaint};
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kubeconfig-ca-unparsable",
+    severity: Severity::Error,
+    title: "The kubeconfig's CA is no certificate",
+    page: Page {
+        means: "kubectl stops with \"unable to load root certificates: unable to parse bytes as PEM block\" before it opens a connection. The data was cut, is not PEM, or stands there twice (certificate-authority and certificate-authority-data).",
+        evidence: "The bytes of the field or file, with the line they stand in.",
+        fix: "Put the cluster's CA into the entry again.",
+        references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() {
+        return Vec::new();
+    }
+    let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
+    let name = cluster(case);
+    if complaint.detail.contains("are both specified") {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                complaint.detail,
+                complaint.cite,
+                Step::command("Keep the data, drop the file", format!("kubectl config unset clusters.{name}.certificate-authority")),
+            )
+            .titled("The cluster entry names its CA twice"),
+        ];
+    }
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{}. kubectl stops here and connects to nothing.", complaint.detail),
+            complaint.cite,
+            Step::command(
+                "With the CA in a file (kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node), put it into the entry",
+                format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
+            ),
+        )
+        .step(Step::command("On EKS the entry is written anew by", "aws eks update-kubeconfig --name CLUSTER --region REGION")),
+    ]
+}

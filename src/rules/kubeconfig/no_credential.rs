@@ -1,0 +1,63 @@
+//! The user entry is empty.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{complaint, user};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "no-credential",
+    severity: Severity::Error,
+    title: "The user entry holds no credential",
+    page: Page {
+        means: "There is nothing to send: the request counts as system:anonymous, and the API server answers 403 (or 401, where anonymous requests are switched off).",
+        evidence: "The user entry has no method (or an oidc auth-provider without any token), and the API server saw nobody.",
+        fix: "Give the user entry a credential: log in by your provider, or name a token.",
+        references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
+    },
+    recognises: &[],
+    explains: &["anonymous-request", "credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let name = user(case);
+    let step = Step::command(
+        "Give the user entry a credential (or have your provider write it: aws eks update-kubeconfig, gcloud, az)",
+        format!("kubectl config set-credentials {name} --token=\"$(cat token.txt)\""),
+    );
+    if let Some(complaint) = complaint(case, RULE.code) {
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("The auth-provider oidc has neither an ID token nor a refresh token: {}.", complaint.detail),
+            complaint.cite,
+            step,
+        )];
+    }
+    let Some(entry) = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()) else {
+        return Vec::new();
+    };
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "none") else {
+        return Vec::new();
+    };
+    // A proxy that logs in by itself (kubectl proxy) needs none.
+    if !entry.methods.is_empty() {
+        return Vec::new();
+    }
+    let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{} holds no token, certificate or plugin, so there was nothing to send.", sentence(&credential.origin)),
+            seen("/kubeconfig/seen/user/methods", format!("{}: no method", credential.origin)),
+            step,
+        )
+        .cite(outcome),
+    ]
+}
+
+/// With a capital.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,73 @@
+//! The server URL begins with http, and the port speaks TLS (or the credential is withheld because of it).
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{cluster, complaint, quoted};
+use crate::rules::{Case, Page, Rule, clip, of_kubernetes, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "server-url-wrong-scheme",
+    severity: Severity::Error,
+    title: "The server URL has the wrong scheme",
+    page: Page {
+        means: "Over http kubectl sends no credential at all, and a TLS port answers plain HTTP with 400 \"Client sent an HTTP request to an HTTPS server\". A server URL without any scheme counts as http where the cluster entry names no CA.",
+        evidence: "The answer of the port to a plain request, whichever scheme is written; or the server naming system:anonymous after the credential was withheld.",
+        fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.)",
+        references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
+    },
+    recognises: &[],
+    explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected"],
+    check,
+};
+
+/// What TLS ports answer to plain HTTP: Go's servers, nginx.
+const ANSWERS: [&str; 2] = ["Client sent an HTTP request to an HTTPS server", "The plain HTTP request was sent to HTTPS port"];
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(route) = case.evidence.endpoint.route.seen() else { return Vec::new() };
+    let written = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
+    let written = written.map_or(route.url.as_str(), |cluster| cluster.server.as_str());
+    let name = |scheme: &str| {
+        let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
+        let right = format!("{scheme}://{rest}");
+        let step = format!("kubectl config set-cluster {} --server={}", cluster(case), quoted(&right));
+        Step::command(format!("Name the server with {scheme}"), step)
+    };
+    if route.scheme == "https" {
+        let Some(answer) = case.evidence.endpoint.plain.seen().filter(|answer| of_kubernetes(answer)) else {
+            return Vec::new();
+        };
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("The server is written as {written:?}, and the API answers at that port over plain HTTP, as kubectl proxy does."),
+            probed("/endpoint/plain/seen", format!("{} to plain HTTP: {}", answer.status, clip(&answer.body, 120))),
+            name("http"),
+        )];
+    }
+    let step = name("https");
+    let answer = case.evidence.endpoint.anonymous.seen();
+    if let Some(answer) = answer.filter(|answer| ANSWERS.iter().any(|text| answer.body.contains(text))) {
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("The server is written as {written:?}, which means plain HTTP, but the port speaks TLS."),
+            probed("/endpoint/anonymous/seen/body", format!("{}: {}", answer.status, clip(&answer.body, 120))),
+            step,
+        )];
+    }
+    let Some(withheld) = complaint(case, RULE.code) else { return Vec::new() };
+    // A 401 without a name may also come of something before the API server.
+    let (outcome, confidence) = match (case.anonymous(), case.rejected()) {
+        (Some(outcome), _) => (outcome, Confidence::Certain),
+        (None, Some(outcome)) => (outcome, Confidence::Likely),
+        (None, None) => return Vec::new(),
+    };
+    vec![
+        RULE.finding(
+            confidence,
+            format!("The server is written as {written:?}. kubectl sends no credential over plain HTTP, so the one of the user entry stays at home."),
+            withheld.cite,
+            step,
+        )
+        .cite(outcome),
+    ]
+}

@@ -1,0 +1,46 @@
+//! The user entry holds two credentials that exclude each other.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{complaint, user};
+use crate::rules::{Case, Page, Rule};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "several-credentials",
+    severity: Severity::Error,
+    title: "The user entry holds two credentials of which only one is allowed",
+    page: Page {
+        means: "kubectl stops with \"more than one authentication method found\": a token beside a password, a plugin beside an auth-provider, or the same certificate or key both as data and as file.",
+        evidence: "The fields of the user entry.",
+        fix: "Take one of them out.",
+        references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
+    let name = user(case);
+    let (why, unset): (&str, &[&str]) = if complaint.detail.contains("client-cert-data") {
+        ("Keep the certificate that is embedded, drop the file", &["client-certificate"])
+    } else if complaint.detail.contains("client-key-data") {
+        ("Keep the key that is embedded, drop the file", &["client-key"])
+    } else if complaint.detail.contains("authProvider") {
+        ("Keep the plugin, drop the auth-provider", &["auth-provider"])
+    } else {
+        ("Keep the token: no API server takes a password any more", &["username", "password"])
+    };
+    let commands: Vec<String> = unset.iter().map(|field| format!("kubectl config unset users.{name}.{field}")).collect();
+    vec![RULE.finding(
+        Confidence::Certain,
+        format!("{} kubectl does not choose for you and stops.", sentence(complaint.detail)),
+        complaint.cite,
+        Step::command(why, commands.join("; ")),
+    )]
+}
+
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}

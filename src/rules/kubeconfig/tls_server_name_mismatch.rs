@@ -1,0 +1,64 @@
+//! tls-server-name is set, and the certificate is for other names.
+
+use crate::evidence::tls::TlsFaultKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{cluster, quoted};
+use crate::rules::{Case, Page, Rule, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "tls-server-name-mismatch",
+    severity: Severity::Error,
+    title: "tls-server-name is a name that the certificate does not have",
+    page: Page {
+        means: "The cluster entry says under which name the server is to be checked (as it should behind a tunnel or an address), and the certificate is not for that name: \"certificate is valid for A, B, not C\".",
+        evidence: "The names in the certificate that was presented, and tls-server-name.",
+        fix: "Set tls-server-name to a name that the certificate has, or take it out where the server is reached by its own name.",
+        references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(entry) = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref()) else {
+        return Vec::new();
+    };
+    let Some(name) = entry.tls_server_name.as_deref() else { return Vec::new() };
+    let Some(report) = case.evidence.endpoint.tls.seen().filter(|report| report.roots != "none") else {
+        return Vec::new();
+    };
+    let Some((index, fault)) =
+        report.faults.iter().enumerate().find(|(_, fault)| fault.kind == TlsFaultKind::NameMismatch)
+    else {
+        return Vec::new();
+    };
+    let names = report.chain.first().map(|leaf| leaf.names.as_slice()).unwrap_or_default();
+    let host = case.evidence.endpoint.route.seen().map(|route| route.host.as_str()).unwrap_or_default();
+    let step = if names.iter().any(|other| other == host) {
+        Step::command(
+            "The certificate is for the server's own name: check that one",
+            format!("kubectl config unset clusters.{}.tls-server-name", cluster(case)),
+        )
+    } else {
+        let named = names.iter().find(|other| other.parse::<std::net::IpAddr>().is_err() && !other.contains('*'));
+        Step::command(
+            "Name one that the certificate has",
+            format!(
+                "kubectl config set-cluster {} --tls-server-name={}",
+                cluster(case),
+                named.or(names.first()).map_or_else(|| "NAME".to_owned(), |name| quoted(name))
+            ),
+        )
+    };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The kubeconfig has the server checked as {name:?}, and its certificate is for {}.", names.join(", ")),
+            probed(format!("/endpoint/tls/seen/faults/{index}"), fault.detail.clone()),
+            step,
+        )
+        .cite(seen("/kubeconfig/seen/cluster/tlsServerName", format!("tls-server-name: {name}"))),
+    ]
+}
