@@ -1,6 +1,7 @@
 //! What may never be printed, and the scrubber that keeps it out of foreign text.
 
-use std::sync::{Arc, LazyLock, RwLock};
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock, RwLock};
 
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
@@ -114,14 +115,37 @@ impl Scrubber {
     }
 }
 
+/// A regular expression that is built only once a text holds one of the words without which it cannot match: building
+/// all of them costs more than asking the API server a question.
+struct Shape {
+    /// One of these must stand in the text, in lower case; the pattern cannot match otherwise.
+    needs: &'static [&'static str],
+    pattern: &'static str,
+    replacement: &'static str,
+    built: OnceLock<Regex>,
+}
+
+impl Shape {
+    const fn new(needs: &'static [&'static str], pattern: &'static str, replacement: &'static str) -> Self {
+        Self { needs, pattern, replacement, built: OnceLock::new() }
+    }
+
+    /// The pattern, if it can match a text which reads so in lower case.
+    fn for_text(&self, lower: &str) -> Option<&Regex> {
+        self.needs.iter().any(|word| lower.contains(word)).then(|| self.regex())
+    }
+
+    fn regex(&self) -> &Regex {
+        self.built.get_or_init(|| Regex::new(self.pattern).expect("constant pattern"))
+    }
+}
+
 /// Removes ANSI sequences, control characters and bidirectional overrides.
 pub fn strip_control(text: &str) -> String {
-    static ANSI: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new("\u{1b}(\\[[0-?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])")
-            .expect("constant pattern")
-    });
-    ANSI.replace_all(text, "")
-        .chars()
+    static ANSI: Shape =
+        Shape::new(&["\u{1b}"], "\u{1b}(\\[[0-?]*[ -/]*[@-~]|\\][^\u{7}\u{1b}]*(\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])", "");
+    let text = ANSI.for_text(text).map_or(Cow::Borrowed(text), |ansi| ansi.replace_all(text, ANSI.replacement));
+    text.chars()
         .filter(|c| {
             !(c.is_control() && !matches!(c, '\n' | '\t')
                 || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
@@ -129,60 +153,90 @@ pub fn strip_control(text: &str) -> String {
         .collect()
 }
 
+/// Secrets of somebody else, each by its shape.
+static SHAPES: [Shape; 7] = [
+    Shape::new(
+        &["private key-----"],
+        r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)",
+        REDACTED,
+    ),
+    Shape::new(&["eyj"], r"\beyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*){1,4}", REDACTED),
+    Shape::new(&["k8s-aws-v1."], r"k8s-aws-v1\.[A-Za-z0-9_-]+", "k8s-aws-v1.[redacted]"),
+    Shape::new(
+        &["bearer", "basic", "negotiate"],
+        r"(?i)\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}",
+        "$1 [redacted]",
+    ),
+    Shape::new(&["://"], r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*:[^\s/@]*@", "$1[redacted]@"),
+    Shape::new(&["x-amz-"], r"(?i)\b(X-Amz-(?:Signature|Security-Token|Credential))=[^&\s]+", "$1=[redacted]"),
+    Shape::new(
+        &["pass", "secret", "token", "key"],
+        r#"(?i)(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)\s+[^\s-][^\s]*"#,
+        "$1 [redacted]",
+    ),
+];
+
+/// A name that speaks of a secret, with its value.
+static PAIR: Shape = Shape::new(
+    &["pass", "secret", "token", "key", "credential", "assertion", "cookie"],
+    r#"(?i)(?P<name>[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|passphrase|credential|assertion|cookie)["']?)(?P<sign>\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&"']+)"#,
+    "",
+);
+
 /// Blanks what looks like a secret of somebody else: bearer tokens, JWT signatures, key = value pairs, PEM keys,
 /// URL userinfo, presigned signatures, long random strings.
 fn blank_secret_shapes(text: &str) -> String {
-    static SHAPES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-        [
-            (r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", REDACTED),
-            (r"\beyJ[A-Za-z0-9_-]{5,}(\.[A-Za-z0-9_-]*){1,4}", REDACTED),
-            (r"k8s-aws-v1\.[A-Za-z0-9_-]+", "k8s-aws-v1.[redacted]"),
-            (r"(?i)\b(bearer|basic|negotiate)\s+[A-Za-z0-9._~+/=-]{6,}", "$1 [redacted]"),
-            (r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@:]*:[^\s/@]*@", "$1[redacted]@"),
-            (r"(?i)\b(X-Amz-(?:Signature|Security-Token|Credential))=[^&\s]+", "$1=[redacted]"),
-            (
-                r#"(?i)(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)\s+[^\s-][^\s]*"#,
-                "$1 [redacted]",
-            ),
-        ]
-        .into_iter()
-        .map(|(pattern, replacement)| (Regex::new(pattern).expect("constant pattern"), replacement))
-        .collect()
-    });
-    static PAIR: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?i)(?P<name>[a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|client[_-]?key|passphrase|credential|assertion|cookie)["']?)(?P<sign>\s*[:=]\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&"']+)"#,
-        )
-        .expect("constant pattern")
-    });
-    static RANDOM: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"[A-Za-z0-9_+/=~-]{24,}").expect("constant pattern"));
     let mut text = text.to_owned();
-    for (shape, replacement) in SHAPES.iter() {
-        if shape.is_match(&text) {
-            text = shape.replace_all(&text, *replacement).into_owned();
+    // Replacements add no word that a later shape needs and the text lacks.
+    let lower = fold(&text);
+    for shape in &SHAPES {
+        if let Some(regex) = shape.for_text(&lower)
+            && let Cow::Owned(blanked) = regex.replace_all(&text, shape.replacement)
+        {
+            text = blanked;
         }
     }
-    let text = PAIR.replace_all(&text, |found: &regex::Captures<'_>| {
-        // "verify token: oidc: ..." is a sentence; no value ends with a colon.
-        let value = &found["value"];
-        let lower = found["name"].to_lowercase();
-        let prose = found["sign"].contains(':')
-            && found["sign"].ends_with(' ')
-            && !lower.contains("pass")
-            && !lower.contains("secret")
-            && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b':');
-        if prose || value.ends_with(':') {
-            found[0].to_owned()
-        } else {
-            format!("{}{}{REDACTED}", &found["name"], &found["sign"])
-        }
-    });
-    RANDOM
-        .replace_all(&text, |found: &regex::Captures<'_>| {
-            let word = &found[0];
-            if looks_random(word) { REDACTED.to_owned() } else { word.to_owned() }
-        })
-        .into_owned()
+    if let Some(pair) = PAIR.for_text(&lower) {
+        text = pair.replace_all(&text, blank_pair).into_owned();
+    }
+    blank_random(&text)
+}
+
+/// The text as the shapes' needs are written: in lower case, and with the one letter that Unicode counts as another
+/// case of `s` without lowering it to that.
+fn fold(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase().replace('\u{17f}', "s") }
+}
+
+fn blank_pair(found: &regex::Captures<'_>) -> String {
+    // "verify token: oidc: ..." is a sentence; no value ends with a colon.
+    let value = &found["value"];
+    let lower = found["name"].to_lowercase();
+    let prose = found["sign"].contains(':')
+        && found["sign"].ends_with(' ')
+        && !lower.contains("pass")
+        && !lower.contains("secret")
+        && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b':');
+    if prose || value.ends_with(':') {
+        found[0].to_owned()
+    } else {
+        format!("{}{}{REDACTED}", &found["name"], &found["sign"])
+    }
+}
+
+/// Blanks each run of 24 letters, digits and signs of base64 or more that reads like chance.
+fn blank_random(text: &str) -> String {
+    let in_run = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+' | '/' | '=' | '~' | '-');
+    let mut blanked = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (run, behind) = rest.split_at(rest.find(|c| !in_run(c)).unwrap_or(rest.len()));
+        blanked.push_str(if run.len() >= 24 && looks_random(run) { REDACTED } else { run });
+        let (between, next) = behind.split_at(behind.find(in_run).unwrap_or(behind.len()));
+        blanked.push_str(between);
+        rest = next;
+    }
+    blanked
 }
 
 /// A long run of mixed case and digits that is no path and no sentence of words joined by dashes.
@@ -232,6 +286,34 @@ mod tests {
             ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
         ] {
             assert_eq!(scrubber.text(foreign), expected);
+        }
+    }
+
+    #[test]
+    fn no_shape_matches_without_a_word_that_it_needs() {
+        let texts = [
+            "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----",
+            "eyJhbGciOiJ.eyJpc3MiOiJ.AAAA",
+            "k8s-aws-v1.aHR0cHM6Ly9",
+            "BEARER abcdefghij, Basic YWxhZGRpbg==, negotiate YII_abcdef",
+            "socks5://u:pw@host",
+            "x-AMZ-signature=00ff&X-Amz-Security-Token=abc",
+            "--API-Key abc --pa\u{17f}\u{17f}word abc --to\u{212a}en abc --passphrase x --client-secret y",
+            "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1",
+        ];
+        for text in texts {
+            let lower = fold(text);
+            for shape in SHAPES.iter().chain([&PAIR]) {
+                let matches = shape.regex().find_iter(text).count();
+                assert!(matches == 0 || shape.for_text(&lower).is_some(), "{} in {text}", shape.pattern);
+                // Each match alone holds one of the words, so no text can match without.
+                for found in shape.regex().find_iter(text) {
+                    assert!(shape.for_text(&fold(found.as_str())).is_some(), "{} in {}", shape.pattern, found.as_str());
+                }
+            }
+        }
+        for (shape, text) in SHAPES.iter().chain([&PAIR]).zip(texts) {
+            assert!(shape.regex().is_match(text), "{} is tried", shape.pattern);
         }
     }
 
