@@ -797,6 +797,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             log: taken(log).await,
         },
         rbac: taken(rbac).await,
+        aws: None,
         took_ms: host.elapsed_ms(),
     }
 }

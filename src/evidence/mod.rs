@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 pub mod access;
 pub mod apiserver;
+pub mod balancer;
 pub mod credential;
 pub mod dns;
+pub mod eks;
 pub mod identity;
 pub mod issuer;
 pub mod kubeconfig;
+pub mod network;
 pub mod rbac;
 pub mod tls;
 
@@ -55,6 +58,10 @@ pub struct Evidence {
     pub control_plane: ControlPlane,
     /// The RBAC objects that touch this identity.
     pub rbac: Observation<rbac::Rbac>,
+    /// What AWS says about the cluster and the way from its control plane to the issuer; absent where the cluster is not
+    /// EKS or nobody asked AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aws: Option<Box<eks::Aws>>,
 }
 
 /// The user's question: what was given beside the connection.
@@ -283,6 +290,13 @@ impl Failure {
     pub fn needs(mut self, needs: impl Into<String>) -> Self {
         self.needs = Some(needs.into());
         self
+    }
+}
+
+/// Nobody looked: what files of older versions hold.
+impl<T> Default for Observation<T> {
+    fn default() -> Self {
+        not_looked()
     }
 }
 
