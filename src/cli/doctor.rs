@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, note};
 use crate::apiserver::{configuration, message};
 use crate::collect::credential::{ExecOptions, StderrSink};
@@ -61,6 +61,9 @@ pub struct DoctorArgs {
     /// kube-apiserver's log (- is stdin)
     #[arg(long, value_name = "FILE|-")]
     log: Option<String>,
+    /// How far back the control plane's own log is read where it may be (off: not at all)
+    #[arg(long, default_value = "15m", value_name = "WINDOW|off", value_parser = window)]
+    logs: Window,
     /// The message you met: kubectl's, helm's, a log line (@FILE and - are read)
     #[arg(long, value_name = "TEXT|@FILE|-")]
     error: Option<String>,
@@ -97,6 +100,16 @@ pub struct DoctorArgs {
     /// Compare DNS with this resolver
     #[arg(long, default_value = "off", value_name = "ADDR|off")]
     public_resolver: String,
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+/// A span of time, or none.
+#[derive(Debug, Clone, Copy)]
+struct Window(Option<Duration>);
+
+fn window(text: &str) -> Result<Window, String> {
+    if text == "off" { Ok(Window(None)) } else { duration(text).map(|window| Window(Some(window))) }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -259,6 +272,7 @@ fn plan_of(
         },
         timeout: arguments.timeout,
         public_resolver,
+        aws: arguments.aws.options(arguments.logs.0),
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::ConnectionFlags;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -290,6 +291,37 @@ pub fn wants_colour(output: &OutputArgs, host: &Host) -> bool {
         return true;
     }
     host.stdout_is_terminal && host.var("CLICOLOR") != Some("0") && host.var("TERM") != Some("dumb")
+}
+
+/// Flags about AWS.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "AWS")]
+pub struct AwsArgs {
+    /// Name of the EKS cluster, instead of the kubeconfig's
+    #[arg(long, value_name = "NAME")]
+    pub eks_cluster: Option<String>,
+    /// Its region
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// The profile whose credentials ask AWS
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Ask AWS nothing
+    #[arg(long)]
+    pub no_aws: bool,
+}
+
+impl AwsArgs {
+    /// The wishes, with how far back logs are read.
+    pub fn options(&self, logs: Option<Duration>) -> AwsOptions {
+        AwsOptions {
+            off: self.no_aws,
+            cluster: self.eks_cluster.clone(),
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            logs,
+        }
+    }
 }
 
 #[cfg(test)]

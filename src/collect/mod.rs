@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod apiserver;
+pub mod aws;
 pub mod credential;
 pub mod dns;
 pub mod identity;

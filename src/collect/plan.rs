@@ -3,6 +3,13 @@
 //! A probe's needs are passed to it as handles, so the graph cannot have a cycle, and [`gather`] reads as its drawing.
 //! [`gather`] always returns complete evidence: a failed need, a passed limit, an interrupt and a bug all become outcomes.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(not(feature = "aws"))]
+mod without_aws;
+#[cfg(not(feature = "aws"))]
+use without_aws as aws;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +22,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::apiserver::Api;
+use super::aws::target::AwsOptions;
 use super::credential::{ExecOptions, Obtained, PluginOutput};
 use super::issuer::{CONTROL_PLANE_AGENT, OWN_AGENT};
 use super::kubeconfig::{ConnectionFlags, Resolved};
@@ -64,6 +72,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// A resolver to compare with.
     pub public_resolver: Option<std::net::IpAddr>,
+    /// What AWS is asked.
+    pub aws: AwsOptions,
 }
 
 /// A probe's result: evidence, and what the next probes need of it (connections, secrets).
@@ -76,6 +86,9 @@ pub struct Done<T, X> {
 
 /// A handle on a probe that is under way.
 pub type Handle<T, X = ()> = Shared<BoxFuture<'static, Arc<Done<T, X>>>>;
+
+/// Whoever may read more than the user's own rights allow: the reviewer, else the user.
+type Reader = Shared<BoxFuture<'static, Result<Api, Outcome<()>>>>;
 
 /// What a probe's work returns.
 type Look<T, X> = Result<(T, Option<X>), Failure>;
@@ -647,7 +660,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     // Whoever may read metrics and flags: the reviewer, else the user. The metrics are read after the token was
     // judged, because its failure is what they count.
-    let reader = {
+    let reader: Reader = {
         let (reviewer, who) = (reviewer.clone(), who.clone());
         async move {
             let done = reviewer.clone().await;
@@ -688,7 +701,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let flagz = {
-        let scrubber = scrubber.clone();
+        let (reader, scrubber) = (reader.clone(), scrubber.clone());
         let needs = async move { reader.await.map_err(recast) };
         graph.probe("flagz", SHORT, needs, move |api: Api| async move {
             Ok((apiserver::flagz(&api, &scrubber).await?, Some(())))
@@ -735,6 +748,15 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((rbac::rbac(&api, &user, read_as).await?, Some(())))
         })
     };
+
+    let aws_needs = aws::Needs {
+        kubeconfig: &kubeconfig,
+        reader: &reader,
+        issuer: &target,
+        issuer_dns: &issuer_probes.dns,
+        discovery: &issuer_probes.discovery,
+    };
+    let aws_probes = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
 
     // Ctrl-C gives up what is still under way; what is known is told.
     let interrupted = graph.interrupted.clone();
@@ -797,7 +819,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             log: taken(log).await,
         },
         rbac: taken(rbac).await,
-        aws: None,
+        aws: aws_probes.collect().await,
         took_ms: host.elapsed_ms(),
     }
 }

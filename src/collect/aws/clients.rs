@@ -1,0 +1,210 @@
+//! Credentials and clients of the AWS SDK, and its errors as failures.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::evidence::eks::Target;
+use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
+use crate::secret::Scrubber;
+
+/// Longest wait for credentials (SSO, a credential process, the metadata service), and for one attempt of a call.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What every call of one run shares.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Region, credentials, retries.
+    pub config: SdkConfig,
+    scrubber: Scrubber,
+}
+
+impl Clients {
+    /// Finds credentials as the AWS CLI would and prepares clients with them.
+    ///
+    /// # Errors
+    /// [`FailureKind::NotFound`] where nothing names any, [`FailureKind::Unauthorized`] where a login has run out.
+    pub async fn load(host: &Host, target: &Target, profile_first: bool, scrubber: &Scrubber) -> Result<Self, Failure> {
+        let none = || {
+            Failure::new(
+                FailureKind::NotFound,
+                "no AWS credentials were found (environment, ~/.aws, container, EC2 instance)",
+            )
+            .needs("AWS credentials: aws sso login, aws configure, or AWS_PROFILE")
+        };
+        if !named_somewhere(host) {
+            return Err(none());
+        }
+        let region = Region::new(target.region.clone());
+        let provider = chain(host, target.profile.as_deref(), profile_first, region.clone()).await;
+        let loaded = tokio::time::timeout(PATIENCE, provider.provide_credentials()).await;
+        let credentials = match loaded {
+            Err(_) => {
+                let text = format!("AWS credentials were not available within {} s", PATIENCE.as_secs());
+                return Err(Failure::new(FailureKind::Timeout, text).needs("AWS credentials"));
+            }
+            Ok(Err(error)) => {
+                let text = scrubber.text_limited(&DisplayErrorContext(&error).to_string(), 600);
+                let lower = text.to_lowercase();
+                if lower.contains("not loaded") || lower.contains("no providers in chain provided credentials") {
+                    return Err(none());
+                }
+                let expired = lower.contains("expired") || lower.contains("sso") || lower.contains("invalidgrant");
+                let kind = if expired { FailureKind::Unauthorized } else { FailureKind::Unreadable };
+                return Err(Failure::new(kind, format!("AWS credentials could not be loaded: {text}"))
+                    .needs("AWS credentials: aws sso login"));
+            }
+            Ok(Ok(credentials)) => credentials,
+        };
+        scrubber.learn(credentials.secret_access_key());
+        if let Some(token) = credentials.session_token() {
+            scrubber.learn(token);
+        }
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(3))
+            .operation_attempt_timeout(PATIENCE)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(region)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200)))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Ok(Self { config, scrubber: scrubber.clone() })
+    }
+
+    /// The failure that an SDK error means; `action` is the IAM action that the call needs.
+    pub fn failure<E>(&self, error: &SdkError<E>, action: &str) -> Failure
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let text = |error: &dyn StdError| self.scrubber.text_limited(&DisplayErrorContext(error).to_string(), 400);
+        match error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().unwrap_or_default();
+                let message = self.scrubber.text_limited(service.err().message().unwrap_or_default(), 400);
+                let kind = kind_of(code, status);
+                let said = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
+                let detail = if message.is_empty() {
+                    format!("{action}: {said}")
+                } else {
+                    format!("{action}: {said}: {message}")
+                };
+                let failure = Failure::new(kind, detail);
+                if kind == FailureKind::Forbidden { failure.needs(action) } else { failure }
+            }
+            SdkError::TimeoutError(_) => Failure::new(FailureKind::Timeout, format!("{action}: no answer in time")),
+            SdkError::DispatchFailure(dispatch) => {
+                let kind = if dispatch.is_timeout() { FailureKind::Timeout } else { FailureKind::Unreachable };
+                let reason = dispatch.as_connector_error().map_or_else(String::new, |error| text(error));
+                Failure::new(kind, format!("{action}: AWS could not be reached: {reason}"))
+            }
+            SdkError::ResponseError(_) => Failure::new(FailureKind::Protocol, format!("{action}: {}", text(error))),
+            _ => Failure::new(FailureKind::Malformed, format!("{action}: {}", text(error))),
+        }
+    }
+}
+
+/// AWS words a denial, a missing thing and a used-up login in several ways, a service each.
+fn kind_of(code: &str, status: u16) -> FailureKind {
+    let expired = [
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "AuthFailure",
+        "InvalidToken",
+    ];
+    if expired.contains(&code) || code.contains("SignatureDoesNotMatch") {
+        FailureKind::Unauthorized
+    } else if code.contains("AccessDenied") || code == "UnauthorizedOperation" || status == 403 {
+        FailureKind::Forbidden
+    } else if code.contains("NotFound")
+        || code == "NoSuchEntity"
+        || code == "WAFNonexistentItemException"
+        || status == 404
+    {
+        FailureKind::NotFound
+    } else if code.contains("Throttl")
+        || code == "RequestLimitExceeded"
+        || code == "TooManyRequestsException"
+        || status == 429
+    {
+        FailureKind::Limit
+    } else if code == "InvalidRequestException" {
+        FailureKind::Unsupported
+    } else {
+        FailureKind::Http
+    }
+}
+
+/// Something on this machine names AWS credentials; without it, only the wait for a metadata service is left, which
+/// nobody outside AWS should pay for.
+fn named_somewhere(host: &Host) -> bool {
+    let variables = [
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_PROFILE",
+    ];
+    let file = |variable: &str, name: &str| {
+        let path = host.var(variable).map(std::path::PathBuf::from);
+        path.or_else(|| Some(host.home.as_ref()?.join(".aws").join(name))).is_some_and(|path| path.is_file())
+    };
+    variables.iter().any(|name| host.var(name).is_some())
+        || file("AWS_CONFIG_FILE", "config")
+        || file("AWS_SHARED_CREDENTIALS_FILE", "credentials")
+        || on_ec2(host)
+}
+
+/// This machine is an EC2 instance, or is told where a metadata service is.
+fn on_ec2(host: &Host) -> bool {
+    if host.var("AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        return false;
+    }
+    host.var("AWS_EC2_METADATA_SERVICE_ENDPOINT").is_some()
+        || std::fs::read_to_string("/sys/class/dmi/id/sys_vendor").is_ok_and(|vendor| vendor.trim() == "Amazon EC2")
+}
+
+/// The SDKs' usual order; a profile that was named by a flag goes first, as in the AWS CLI.
+async fn chain(host: &Host, profile: Option<&str>, profile_first: bool, region: Region) -> CredentialsProviderChain {
+    let config = ProviderConfig::without_region().with_region(Some(region));
+    let profiles = || {
+        let builder = ProfileFileCredentialsProvider::builder().configure(&config);
+        match profile {
+            Some(name) => builder.profile_name(name).build(),
+            None => builder.build(),
+        }
+    };
+    let environment = EnvironmentVariableCredentialsProvider::new();
+    let chain = if profile_first {
+        CredentialsProviderChain::first_try("profile", profiles()).or_else("environment", environment)
+    } else {
+        CredentialsProviderChain::first_try("environment", environment).or_else("profile", profiles())
+    };
+    let chain = chain
+        .or_else("web-identity", WebIdentityTokenCredentialsProvider::builder().configure(&config).build())
+        .or_else("container", EcsCredentialsProvider::builder().configure(&config).build());
+    if on_ec2(host) {
+        let instance = ImdsCredentialsProvider::builder().configure(&config).build();
+        return chain.or_else("instance", instance);
+    }
+    chain
+}
