@@ -2,6 +2,7 @@
 
 mod architecture;
 mod authz;
+mod aws;
 mod bench;
 mod certificates;
 mod decode;

@@ -13,8 +13,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::config::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::config::{ProvideCredentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_sts::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder as HttpBuilder, ConnectorBuilder};
 
 use crate::evidence::eks::Target;
 use crate::evidence::{Failure, FailureKind};
@@ -78,6 +82,7 @@ impl Clients {
             .operation_attempt_timeout(PATIENCE)
             .build();
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http_client())
             .region(region)
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(200)))
@@ -118,6 +123,17 @@ impl Clients {
             _ => Failure::new(FailureKind::Malformed, format!("{action}: {}", text(error))),
         }
     }
+}
+
+/// One HTTP client for all services: each of its own would load the system's roots again. Its proxy is the environment's.
+fn http_client() -> SharedHttpClient {
+    HttpBuilder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// AWS words a denial, a missing thing and a used-up login in several ways, a service each.

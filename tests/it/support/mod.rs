@@ -1,5 +1,6 @@
 //! What the integration tests share.
 
+pub mod aws;
 pub mod dice;
 pub mod lab;
 pub mod run;

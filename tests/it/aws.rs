@@ -1,0 +1,362 @@
+//! What doctor asks AWS, against a loopback AWS that speaks the real wire formats.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::aws::{Answer, Aws, timed};
+use crate::support::run::{command, scratch};
+
+/// A kubeconfig of a cluster that nobody listens for: what is looked at here is AWS.
+const KUBECONFIG: &str = "apiVersion: v1
+kind: Config
+current-context: prod
+clusters:
+- name: prod
+  cluster: {server: \"https://127.0.0.1:1\"}
+contexts:
+- name: prod
+  context: {cluster: prod, user: jane}
+users:
+- name: jane
+  user: {token: canaryStaticToken000000}
+";
+
+struct Seen {
+    evidence: Value,
+    everything: String,
+}
+
+impl Seen {
+    fn at(&self, pointer: &str) -> &Value {
+        self.evidence
+            .pointer(&format!("/aws{pointer}"))
+            .unwrap_or_else(|| panic!("no {pointer} in {:#}", self.evidence["aws"]))
+    }
+
+    fn outcome(&self, name: &str) -> &Value {
+        self.at(&format!("/{name}"))
+    }
+}
+
+/// Runs doctor on the EKS cluster `prod` with these variables and further arguments.
+fn look_with(variables: &[(String, String)], arguments: &[&str]) -> Seen {
+    let folder = scratch("aws");
+    let (kubeconfig, file) = (folder.join("config"), folder.join("evidence.json"));
+    std::fs::write(&kubeconfig, KUBECONFIG).expect("a kubeconfig");
+    let output = command()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .args([
+            "doctor",
+            "-v",
+            "--region",
+            "eu-west-1",
+            "--issuer",
+            "https://localhost:1/realms/platform",
+            "--kubeconfig",
+        ])
+        .arg(&kubeconfig)
+        .arg("--save")
+        .arg(&file)
+        .args(arguments)
+        .output()
+        .expect("kaccess runs");
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let evidence = serde_json::from_str(&text).expect("JSON");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    Seen { evidence, everything: format!("{text}{stdout}{stderr}") }
+}
+
+/// A world whose load balancer serves the issuer.
+fn world() -> Aws {
+    let aws = Aws::start();
+    aws.edit("elasticloadbalancing:DescribeLoadBalancers", "/LoadBalancers/0/DNSName", json!("localhost"));
+    aws.edit("elasticloadbalancing:DescribeListeners", "/Listeners/0/Port", json!(1));
+    aws
+}
+
+fn look(aws: &Aws, arguments: &[&str]) -> Seen {
+    let mut all = vec!["--eks-cluster", "prod"];
+    all.extend(arguments);
+    look_with(&aws.variables(), &all)
+}
+
+#[test]
+fn every_answer_of_aws_becomes_evidence() {
+    let aws = world();
+    let seen = look(&aws, &[]);
+    for (pointer, expected) in [
+        ("/target/seen/clusterOrigin", json!("flag")),
+        ("/caller/seen/arn", json!("arn:aws:sts::111122223333:assumed-role/Ops/jane")),
+        ("/principal/seen/path", json!("/platform/")),
+        ("/cluster/seen/vpc/controlPlaneEgressMode", json!("CUSTOMER_ROUTED")),
+        ("/cluster/seen/logTypes", json!(["api", "authenticator"])),
+        ("/cluster/seen/authenticationMode", json!("API_AND_CONFIG_MAP")),
+        ("/cluster/seen/creatorIsAdmin", json!(true)),
+        ("/identityProviders/seen/configs/0/details/seen/issuerUrl", json!("https://sso.example.com/realms/platform")),
+        ("/identityProviders/seen/configs/0/details/seen/groupsPrefix", json!("oidc:")),
+        ("/updates/seen/0/type", json!("AssociateIdentityProviderConfig")),
+        ("/accessEntries/seen/entries/0/principalArn", json!("arn:aws:iam::111122223333:role/platform/Ops")),
+        ("/accessEntries/seen/entries/0/details/seen/groups", json!(["ops"])),
+        ("/accessEntries/seen/entries/0/policies/seen/0/namespaces", json!(["shop-*"])),
+        ("/accessEntries/seen/namesakes", json!(["arn:aws:iam::999988887777:role/Ops"])),
+        ("/network/interfaces/seen/1/privateAddresses", json!(["10.0.2.23"])),
+        ("/network/securityGroupRules/seen/1/referencedGroup", json!("sg-cluster")),
+        ("/network/prefixLists/seen/0/entries/seen/0/cidr", json!("198.51.100.0/24")),
+        ("/network/subnets/seen/1/freeAddresses", json!(3)),
+        ("/network/routeTables/seen/0/main", json!(true)),
+        ("/network/routeTables/seen/0/routes/1/target", json!("nat-1")),
+        ("/network/natGateways/seen/0/publicAddresses", json!(["203.0.113.10"])),
+        ("/network/networkAcls/seen/0/entries/1/fromPort", json!(22)),
+        ("/network/networkAcls/seen/0/entries/1/allow", json!(false)),
+        ("/network/vpcs/seen/0/cidrs", json!(["10.0.0.0/16", "100.64.0.0/16"])),
+        ("/network/vpcDns/seen/support", json!(true)),
+        ("/network/vpcDns/seen/hostnames", json!(true)),
+        ("/network/dhcpOptions/seen/domainNameServers", json!(["AmazonProvidedDNS"])),
+        ("/issuerBalancer/loadBalancer/seen/scheme", json!("internal")),
+        ("/issuerBalancer/loadBalancer/seen/foundBy", json!("dns-name")),
+        ("/issuerBalancer/rules/seen/0/conditions/1/values", json!(["10.0.0.0/8"])),
+        ("/issuerBalancer/rules/seen/0/actions/0/onUnauthenticated", json!("allow")),
+        ("/issuerBalancer/rules/seen/1/actions/0/status", json!("403")),
+        ("/issuerBalancer/targetHealth/seen/0/healthy", json!(1)),
+        ("/issuerBalancer/targetHealth/seen/0/reasons", json!(["Target.Timeout"])),
+        ("/issuerBalancer/webAcl/seen/defaultAction", json!("block")),
+        ("/issuerBalancer/webAcl/seen/rules/1/reference", json!("AWSManagedRulesCommonRuleSet")),
+        ("/issuerBalancer/webAcl/seen/ipSets/0/addresses/seen", json!(["198.51.100.0/24"])),
+        ("/issuerBalancer/tags/seen", json!({ "elbv2.k8s.aws/cluster": "prod" })),
+        ("/apiLog/seen/matches/0/text", json!("oidc-not-initialized")),
+    ] {
+        assert_eq!(*seen.at(pointer), expected, "{pointer}");
+    }
+    // One cluster's name may be another's beginning, and a large VPC has route tables that are nobody's business here.
+    assert_eq!(seen.at("/network/interfaces/seen").as_array().map(Vec::len), Some(2));
+    assert_eq!(seen.at("/network/routeTables/seen").as_array().map(Vec::len), Some(1));
+    assert!(!seen.everything.contains("SomebodyElse"), "other people's mappings stay out");
+    for canary in ["canary", "AWS4-HMAC", "Signature="] {
+        assert!(!seen.everything.contains(canary), "{canary} stands in {}", seen.everything);
+    }
+}
+
+#[test]
+fn a_denied_action_is_named_and_everything_else_goes_on() {
+    // Where each action's answer stands; of the calls for one of several things, inside it.
+    let places = [
+        ("iam:GetRole", "/principal"),
+        ("eks:DescribeCluster", "/cluster"),
+        ("eks:ListIdentityProviderConfigs", "/identityProviders"),
+        ("eks:DescribeIdentityProviderConfig", "/identityProviders/seen/configs/0/details"),
+        ("eks:ListUpdates", "/updates"),
+        ("eks:DescribeUpdate", "/updates"),
+        ("eks:ListAssociatedAccessPolicies", "/accessEntries/seen/entries/0/policies"),
+        ("ec2:DescribeNetworkInterfaces", "/network/interfaces"),
+        ("ec2:DescribeSecurityGroups", "/network/securityGroups"),
+        ("ec2:DescribeSecurityGroupRules", "/network/securityGroupRules"),
+        ("ec2:DescribeManagedPrefixLists", "/network/prefixLists"),
+        ("ec2:GetManagedPrefixListEntries", "/network/prefixLists/seen/0/entries"),
+        ("ec2:DescribeSubnets", "/network/subnets"),
+        ("ec2:DescribeRouteTables", "/network/routeTables"),
+        ("ec2:DescribeNatGateways", "/network/natGateways"),
+        ("ec2:DescribeNetworkAcls", "/network/networkAcls"),
+        ("ec2:DescribeVpcs", "/network/vpcs"),
+        ("ec2:DescribeDhcpOptions", "/network/dhcpOptions"),
+        ("elasticloadbalancing:DescribeLoadBalancers", "/issuerBalancer/loadBalancer"),
+        ("elasticloadbalancing:DescribeListeners", "/issuerBalancer/listeners"),
+        ("elasticloadbalancing:DescribeRules", "/issuerBalancer/rules"),
+        ("elasticloadbalancing:DescribeTargetHealth", "/issuerBalancer/targetHealth"),
+        ("elasticloadbalancing:DescribeTags", "/issuerBalancer/tags"),
+        ("wafv2:GetWebACLForResource", "/issuerBalancer/webAcl"),
+        ("wafv2:GetIPSet", "/issuerBalancer/webAcl/seen/ipSets/0/addresses"),
+    ];
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for part in places.chunks(places.len().div_ceil(workers)) {
+            scope.spawn(move || {
+                for (action, place) in part {
+                    let aws = world();
+                    let seen = look(aws.deny(action), &[]);
+                    let failure = seen.at(&format!("{place}/failed"));
+                    assert_eq!(failure["kind"], "forbidden", "{action}: {failure}");
+                    assert_eq!(failure["needs"], *action, "{failure}");
+                    assert!(seen.outcome("caller").get("seen").is_some(), "{action} is nobody else's matter");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn pages_are_read_to_the_end_and_throttling_is_waited_out() {
+    let aws = world();
+    let rule = |id: usize| json!({ "securityGroupRuleId": format!("sgr-{id}"), "groupId": "sg-alb", "isEgress": false, "ipProtocol": "tcp", "fromPort": 443, "toPort": 443, "cidrIpv4": "0.0.0.0/0" });
+    let page = |from: usize| json!({ "securityGroupRuleSet": (from..from + 100).map(rule).collect::<Vec<_>>() });
+    aws.set("ec2:DescribeSecurityGroupRules", Answer::Pages(vec![page(0), page(100), page(200)]));
+    let balancers = |name: &str, dns: &str| json!({ "LoadBalancers": [{ "LoadBalancerArn": format!("arn:{name}"), "DNSName": dns, "Scheme": "internal", "Type": "application" }] });
+    aws.set(
+        "elasticloadbalancing:DescribeLoadBalancers",
+        Answer::Pages(vec![balancers("a", "a.invalid"), balancers("b", "localhost")]),
+    );
+    let configs = |name: &str| json!({ "identityProviderConfigs": [{ "type": "oidc", "name": name }] });
+    aws.set("eks:ListIdentityProviderConfigs", Answer::Pages(vec![configs("one"), configs("two")]));
+    let cluster = crate::support::aws::healthy().remove("eks:DescribeCluster");
+    let Some(Answer::Good(cluster)) = cluster else { panic!("a cluster") };
+    aws.set("eks:DescribeCluster", Answer::After(2, (429, "ThrottlingException"), cluster));
+    let seen = look(&aws, &[]);
+    assert_eq!(seen.at("/network/securityGroupRules/seen").as_array().map(Vec::len), Some(300));
+    assert_eq!(seen.at("/issuerBalancer/loadBalancer/seen/arn"), "arn:b");
+    assert_eq!(seen.at("/identityProviders/seen/configs").as_array().map(Vec::len), Some(2));
+    assert_eq!(seen.at("/cluster/seen/name"), "prod");
+}
+
+#[test]
+fn broken_answers_are_failures_of_their_own_call_alone() {
+    for (answer, what) in [
+        (Answer::Truncated(json!({ "cluster": { "name": "prod" } })), "half an answer"),
+        (Answer::Bad(500, "ServerException", "oops"), "5xx"),
+        (Answer::Good(json!({ "cluster": "no object" })), "another shape"),
+        (Answer::Good(json!({})), "nothing in it"),
+    ] {
+        let aws = world();
+        let seen = look(aws.set("eks:DescribeCluster", answer), &[]);
+        assert!(
+            seen.at("/cluster/failed/detail").as_str().is_some_and(|text| text.contains("eks:DescribeCluster")),
+            "{what}: {}",
+            seen.at("/cluster")
+        );
+        assert!(seen.outcome("identityProviders").get("seen").is_some(), "{what}");
+        assert!(
+            seen.at("/network/interfaces/skipped").is_object(),
+            "{what}: without the VPC there is nothing to look for"
+        );
+    }
+}
+
+#[test]
+fn a_cluster_that_does_not_exist_and_credentials_that_ran_out_are_told_apart() {
+    let aws = world();
+    let seen = look(
+        aws.set(
+            "eks:DescribeCluster",
+            Answer::Bad(404, "ResourceNotFoundException", "No cluster found for name: prod."),
+        ),
+        &[],
+    );
+    assert_eq!(seen.at("/cluster/failed/kind"), "not-found");
+    let aws = world();
+    for action in ["sts:GetCallerIdentity", "eks:DescribeCluster"] {
+        aws.set(
+            action,
+            Answer::Bad(403, "ExpiredTokenException", "The security token included in the request is expired"),
+        );
+    }
+    let seen = look(&aws, &[]);
+    assert_eq!(seen.at("/caller/failed/kind"), "unauthorized");
+    assert_eq!(seen.at("/cluster/failed/kind"), "unauthorized");
+}
+
+#[test]
+fn without_credentials_or_with_no_aws_the_rest_is_done_at_once() {
+    let aws = world();
+    let variables: Vec<(String, String)> =
+        aws.variables().into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT")).collect();
+    let (seen, took) = timed(|| look_with(&variables, &["--eks-cluster", "prod"]));
+    assert_eq!(seen.at("/caller/failed/kind"), "not-found");
+    assert!(seen.at("/cluster/skipped/text").as_str().is_some_and(|text| text.contains("no AWS credentials")));
+    assert!(seen.everything.contains("aws sso login"), "{}", seen.everything);
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(aws.calls().is_empty());
+    let seen = look(&aws, &["--no-aws"]);
+    assert!(seen.at("/target/skipped/text").as_str().is_some_and(|text| text.contains("--no-aws")));
+    assert!(aws.calls().is_empty());
+}
+
+#[test]
+fn the_cluster_is_found_by_its_endpoint_where_nothing_names_it() {
+    let aws = world();
+    let endpoint = "https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com";
+    let folder = scratch("aws-endpoint");
+    let kubeconfig = folder.join("config");
+    std::fs::write(&kubeconfig, KUBECONFIG.replace("https://127.0.0.1:1", endpoint)).expect("a kubeconfig");
+    let file = folder.join("evidence.json");
+    command()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(aws.variables())
+        // The name leads nowhere here: a proxy that refuses stands for the network.
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .args(["doctor", "--kubeconfig"])
+        .arg(&kubeconfig)
+        .arg("--save")
+        .arg(&file)
+        .output()
+        .expect("kaccess runs");
+    let evidence: Value = serde_json::from_str(&std::fs::read_to_string(&file).expect("evidence")).expect("JSON");
+    assert_eq!(evidence.pointer("/aws/target/seen/clusterOrigin"), Some(&json!("endpoint")));
+    assert_eq!(evidence.pointer("/aws/target/seen/region"), Some(&json!("eu-west-1")));
+    assert_eq!(evidence.pointer("/aws/cluster/seen/name"), Some(&json!("prod")), "{}", evidence["aws"]);
+}
+
+#[test]
+fn independent_calls_are_made_at_once() {
+    let aws = world();
+    aws.slow(Duration::from_millis(100));
+    let seen = look(&aws, &[]);
+    let calls = aws.calls().len();
+    assert!(calls > 30, "{calls} calls");
+    // The longest chain: cluster, interfaces, rules, prefix lists, their entries.
+    let end = |pointer: &str| {
+        let observation = seen.at(pointer);
+        observation["startedMs"].as_u64().unwrap_or_default() + observation["tookMs"].as_u64().unwrap_or_default()
+    };
+    let last =
+        ["/network/prefixLists", "/issuerBalancer/targetHealth", "/accessEntries", "/network/dhcpOptions", "/apiLog"]
+            .map(end)
+            .into_iter()
+            .max();
+    let began = seen.at("/caller/startedMs").as_u64().unwrap_or_default();
+    let took = last.unwrap_or_default() - began;
+    assert!(took < 1_500, "{calls} calls of 100 ms took {took} ms");
+}
+
+#[test]
+fn a_cluster_with_many_access_entries_and_rules_is_asked_little() {
+    let aws = world();
+    let arns = |from: usize| json!({ "accessEntries": (from..from + 100).map(|n| format!("arn:aws:iam::111122223333:role/team-{n}")).collect::<Vec<_>>() });
+    aws.set("eks:ListAccessEntries", Answer::Pages((0..10).map(|page| arns(page * 100)).collect()));
+    let rules: Vec<Value> = (0..5_000)
+        .map(|n| json!({ "securityGroupRuleId": format!("sgr-{n}"), "groupId": "sg-alb", "isEgress": false, "ipProtocol": "tcp", "fromPort": 1000 + n, "toPort": 1000 + n, "cidrIpv4": "10.0.0.0/8" }))
+        .collect();
+    aws.set("ec2:DescribeSecurityGroupRules", Answer::Good(json!({ "securityGroupRuleSet": rules })));
+    let seen = look(&aws, &[]);
+    let eks = aws.calls().iter().filter(|call| call.action.starts_with("eks:")).count();
+    assert!(eks <= 12, "{eks} calls");
+    assert_eq!(seen.at("/accessEntries/seen/entries/0/principalArn"), "arn:aws:iam::111122223333:role/platform/Ops");
+    assert_eq!(seen.at("/network/securityGroupRules/seen"), &json!([]), "none of them lets the issuer's port through");
+}
+
+#[test]
+fn the_least_privilege_policy_is_what_is_called() {
+    let aws = world();
+    aws.edit("sts:GetCallerIdentity", "/Arn", json!("arn:aws:iam::111122223333:user/jane"));
+    aws.set("iam:GetUser", Answer::Good(json!({ "User": { "Path": "/", "UserName": "jane", "UserId": "AIDA", "Arn": "arn:aws:iam::111122223333:user/jane", "CreateDate": "2025-01-01T00:00:00Z" } })));
+    let user = look(&aws, &[]);
+    assert_eq!(user.at("/principal/seen/uniqueId"), "AIDA");
+    let by_role = world();
+    look(&by_role, &[]);
+    let by_endpoint = BTreeSet::from(["eks:ListClusters".to_owned()]);
+    let called: BTreeSet<String> =
+        aws.calls().into_iter().chain(by_role.calls()).map(|call| call.action).chain(by_endpoint).collect();
+    let text = include_str!("../../docs/deploy/iam-policy.json");
+    let policy: Value = serde_json::from_str(text).expect("JSON");
+    let allowed: BTreeSet<String> = policy["Statement"]
+        .as_array()
+        .expect("statements")
+        .iter()
+        .flat_map(|statement| statement["Action"].as_array().expect("actions"))
+        .map(|action| action.as_str().expect("an action").to_owned())
+        // Nobody needs a permission to learn who he is.
+        .chain(["sts:GetCallerIdentity".to_owned()])
+        .collect();
+    assert_eq!(called, allowed);
+}
