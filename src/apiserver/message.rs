@@ -27,6 +27,9 @@ macro_rules! texts {
     };
 }
 
+pub mod heard;
+pub mod set;
+
 texts! {
     /// The issuer (or what stands in front of it) answered discovery with another status than 200.
     OIDC_INIT_HTTP = "oidc-init-http", r"initializing plugin: (?P<status>\d{3}) (?P<reason>[^:\n]*): ?(?P<body>[^\n]*)";

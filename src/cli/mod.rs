@@ -4,6 +4,7 @@ pub mod can_i;
 mod connect;
 pub mod decode;
 pub mod doctor;
+pub mod explain;
 pub mod flags;
 pub mod who_can;
 pub mod whoami;
@@ -62,7 +63,8 @@ impl Error {
     after_help = "Examples:\n  kaccess doctor                              why does kubectl say Unauthorized?\n  \
         kaccess doctor --reviewer-context admin     the same, with the API server's own word\n  \
         kaccess decode @token.txt                   what does this token say?\n  \
-        kaccess can-i list pods --as-group oidc:dev may somebody in this group list pods?\n\n\
+        kaccess can-i list pods --as-group oidc:dev may somebody in this group list pods?\n  \
+        kaccess explain @kube-apiserver.log         what does this log, error or code mean?\n\n\
         Exit codes: 0 the answer is good, 1 it is bad, 2 there is no answer."
 )]
 struct Cli {
@@ -88,6 +90,8 @@ enum Command {
     WhoCan(Box<who_can::WhoCanArgs>),
     /// Who am I to the API server, and how does it know?
     Whoami(Box<whoami::WhoamiArgs>),
+    /// What does this error, log or code mean, and what comes next?
+    Explain(Box<explain::ExplainArgs>),
     /// The version of kaccess
     Version,
 }
@@ -123,6 +127,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::CanI(arguments) => can_i::run(host, &cli.connection, &cli.output, arguments),
         Command::WhoCan(arguments) => who_can::run(host, &cli.connection, &cli.output, arguments),
         Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
+        Command::Explain(arguments) => explain::run(host, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
     if host.stderr_is_terminal && cli.connection.token_in_history() {

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod decode;
+pub mod explain;
 pub mod graph;
 pub mod human;
 pub mod json;

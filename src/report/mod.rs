@@ -3,6 +3,7 @@
 pub mod access;
 pub mod credential;
 pub mod doctor;
+pub mod explain;
 pub mod view;
 
 use serde::{Deserialize, Serialize};

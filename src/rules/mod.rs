@@ -1,8 +1,10 @@
 //! One file per finding; this file is the one list.
 
 pub mod complaint;
+pub mod explain;
 pub mod nearness;
 pub mod plugin;
+pub mod reading;
 
 use std::collections::BTreeMap;
 
@@ -620,6 +622,8 @@ macro_rules! registry {
         $($(#[$doc])* pub mod $area { $(pub mod $rule;)* })*
         /// Every rule, in the order of the registry.
         pub static RULES: &[&Rule] = &[$($(&$area::$rule::RULE),*),*];
+        /// The parts of the registry, with their rules.
+        pub static AREAS: &[(&str, &[&Rule])] = &[$((stringify!($area), &[$(&$area::$rule::RULE),*])),*];
     };
 }
 

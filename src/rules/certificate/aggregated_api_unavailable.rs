@@ -1,6 +1,6 @@
 //! An API that another server serves does not answer.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, clip};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at the APIService's condition: it names the reason (no Service, no endpoints, no connection); repair the extension server, or delete the APIService of one that is gone.",
         references: "https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/",
     },
-    recognises: &[&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY, &message::AGGREGATED_LOGGED],
+    recognises: &[&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY, &message::AGGREGATED_LOGGED, &heard::API_SERVICE],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! No credential arrived: the API server sees system:anonymous.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the user entry a credential; if it has one, something on the way strips it (a TLS-terminating balancer strips client certificates, some proxies strip Authorization).",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

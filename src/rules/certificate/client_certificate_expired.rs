@@ -1,6 +1,6 @@
 //! The client certificate is past its end.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],
     explains: &["credential-rejected"],
     check,
 };

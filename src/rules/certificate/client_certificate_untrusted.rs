@@ -1,6 +1,6 @@
 //! The client certificate is signed by a CA that the API server does not know.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, probed, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Take the kubeconfig of this cluster, or have a certificate issued by its CA (CertificateSigningRequest with the signer kubernetes.io/kube-apiserver-client).",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The certificate is not meant for clients.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one issued with the usage \"client auth\".",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The API server takes no user from the proxy.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the proxy a client certificate of the front proxy's CA, and the API server the --requestheader flags.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
-    recognises: &[&message::CLIENT_CA_ALONE],
+    recognises: &[&message::CLIENT_CA_ALONE, &heard::FRONT_PROXY_CONFIG, &heard::FRONT_PROXY_OVERLAP, &heard::FORBIDDEN],
     explains: &["anonymous-request", "basic-auth-removed", "credential-rejected", "tls-terminated-before-api-server"],
     check,
 };

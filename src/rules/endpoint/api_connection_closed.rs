@@ -1,5 +1,6 @@
 //! The connection to the API server is closed before TLS is up.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at the load balancer's target health; on a firewall, at rules by server name.",
         references: "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/high-availability/#create-load-balancer-for-kube-apiserver",
     },
-    recognises: &[],
+    recognises: &[&heard::SERVER_CLOSED],
     explains: &[],
     check,
 };

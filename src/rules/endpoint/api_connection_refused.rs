@@ -1,5 +1,6 @@
 //! The API server refuses connections.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Start the API server, or correct the server URL in the cluster entry.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[],
+    recognises: &[&heard::SERVER_REFUSED],
     explains: &[],
     check,
 };

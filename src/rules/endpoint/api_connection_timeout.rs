@@ -1,5 +1,6 @@
 //! The API server does not answer.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow this machine in the firewall or security group, or connect the VPN.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[],
+    recognises: &[&heard::SERVER_SILENT, &heard::SERVER_ROUTE],
     explains: &[],
     check,
 };

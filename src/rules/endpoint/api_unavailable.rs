@@ -1,5 +1,6 @@
 //! The API server, or the balancer before it, answers 5xx.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Wait for a start to end; else look at the API server's own log and at etcd.",
         references: "https://kubernetes.io/docs/reference/using-api/health-checks/",
     },
-    recognises: &[],
+    recognises: &[&heard::SERVER_ERROR],
     explains: &["credential-rejected", "anonymous-request"],
     check,
 };

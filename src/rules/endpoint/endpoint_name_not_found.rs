@@ -1,5 +1,6 @@
 //! The API server's host name does not exist.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Compare the server URL with the cluster's endpoint; connect the VPN for a private name; write the entry anew.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[],
+    recognises: &[&heard::SERVER_NAME],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! What answers there is no Kubernetes API.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the server URL; log in to the portal; or leave the proxy out with NO_PROXY.",
         references: "https://kubernetes.io/docs/concepts/overview/kubernetes-api/",
     },
-    recognises: &[],
+    recognises: &[&heard::PAGE, &heard::HTML],
     explains: &["credential-rejected", "anonymous-request", "token-not-jwt"],
     check,
 };

@@ -1,5 +1,6 @@
 //! TCP is accepted, but TLS never answers.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets.",
         references: "https://kubernetes.io/docs/tasks/debug/debug-cluster/",
     },
-    recognises: &[],
+    recognises: &[&heard::TLS_SILENT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The role for the cluster may not be assumed.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, argument, said};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow it on both sides: the role's trust policy names the identity, and that identity may sts:AssumeRole; or leave the role out.",
         references: "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html",
     },
-    recognises: &[],
+    recognises: &[&heard::AWS_ASSUME],
     explains: &["exec-failed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The AWS tool has no credentials to sign with.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, argument, said};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in at AWS again (aws sso login), or name the right profile.",
         references: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
     },
-    recognises: &[],
+    recognises: &[&heard::AWS_CREDENTIALS, &heard::AWS_SSO, &heard::AWS_KEYS],
     explains: &["exec-failed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The plugin answers in another version than it was asked for.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::complained;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the version that the plugin speaks into the user entry.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_VERSIONS],
     explains: &["exec-output-invalid"],
     check,
 };

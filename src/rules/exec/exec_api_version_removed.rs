@@ -1,5 +1,6 @@
 //! client.authentication.k8s.io/v1alpha1, which is gone.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::{self, Kind, complained};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Upgrade the plugin, and write v1beta1 or v1 into the user entry.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_V1ALPHA1],
     explains: &["exec-output-invalid", "exec-failed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The kubeconfig asks for a version that the client does not know.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{met, user};
 use crate::rules::plugin;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Upgrade the client, or ask for v1beta1.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_NEWER],
     explains: &["exec-failed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! kubectl's own policy forbids the plugin.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::met;
 use crate::rules::plugin;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow the plugin in kuberc, if you trust it.",
         references: "https://kubernetes.io/docs/reference/kubectl/kuberc/",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_POLICY],
     explains: &["exec-failed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The credential plugin ended with an error.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::exec::exec_timeout;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "What stderr says: log in again, name another profile, or install what is missing; then run the same command by hand until it works.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_FAILED],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The login plugin does not get through to the issuer.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, Kind, argument, said};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Mend name, network, proxy or CA between this machine and the issuer; or correct --oidc-issuer-url.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[],
+    recognises: &[&heard::LOGIN_UNREACHABLE],
     explains: &["exec-failed", "exec-timeout"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The login behind the plugin has ended.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, said};
 use crate::rules::{Case, Page, Rule, clip};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in again, in a terminal with a browser.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[],
+    recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER],
     explains: &["exec-failed", "exec-timeout"],
     check,
 };

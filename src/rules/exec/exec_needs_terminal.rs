@@ -1,5 +1,6 @@
 //! The plugin wants a terminal, and there is none.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::{self, complained};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "IfAvailable, where the plugin can do without a terminal (a browser, a cached login); else log in once in a terminal, or use a credential for machines.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_TERMINAL, &heard::LOGIN_BROWSER],
     explains: &["exec-failed"],
     check,
 };

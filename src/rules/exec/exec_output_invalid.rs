@@ -1,5 +1,6 @@
 //! The credential plugin printed something that is no credential.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
 
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Run the plugin by hand and look at the first line it prints; silence what is no JSON, or upgrade the plugin.",
         references: "https://kubernetes.io/docs/reference/config-api/client-authentication.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_OUTPUT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The credential plugin is not on PATH.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{self, quoted};
@@ -17,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Install the plugin, or write its absolute path into the user entry.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[],
+    recognises: &[&heard::PLUGIN_ABSENT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The plugin gives a token of another issuer or client than it is told to.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, argument};
 use crate::rules::{Case, Page, Rule, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Throw the cache away and log in again.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[],
+    recognises: &[&heard::LOGIN_NONCE],
     explains: &["credential-rejected", "token-issuer-mismatch", "token-audience-mismatch", "token-not-id-token"],
     check,
 };

@@ -1,7 +1,7 @@
 //! An authentication configuration that the server does not start with.
 
 use crate::apiserver::configuration::from_flags;
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the field that the line names.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
-    recognises: &[&message::CONFIG_INVALID],
+    recognises: &[&message::CONFIG_INVALID, &heard::FLAGS_INVALID],
     explains: &["api-connection-refused", "api-connection-timeout", "api-connection-closed", "api-unavailable", "credential-rejected"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
+use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
-    recognises: &[],
+    recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED],
     explains: &[],
     check,
 };

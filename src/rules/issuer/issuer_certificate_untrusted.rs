@@ -1,6 +1,6 @@
 //! The API server does not trust the issuer's certificate.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed, seen};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the API server the CA (--oidc-ca-file, or certificateAuthority in an AuthenticationConfiguration), or give the issuer a publicly trusted certificate.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_X509],
+    recognises: &[&message::OIDC_INIT_X509, &heard::OIDC_CA],
     explains: &["credential-rejected", "oidc-not-initialized"],
     check,
 };

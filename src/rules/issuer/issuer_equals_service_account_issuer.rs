@@ -1,7 +1,7 @@
 //! The OIDC issuer is the cluster's own.
 
 use crate::apiserver::configuration::from_flags;
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Take the cluster's own issuer out of the OIDC configuration (its tokens work without), or give the identity provider its own URL.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
-    recognises: &[&message::ISSUER_IS_OWN],
+    recognises: &[&message::ISSUER_IS_OWN, &heard::ISSUER_OVERLAP],
     explains: &["api-connection-refused", "api-connection-timeout", "api-connection-closed", "api-unavailable", "credential-rejected", "authentication-config-invalid"],
     check,
 };

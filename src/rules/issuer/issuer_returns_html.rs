@@ -1,6 +1,6 @@
 //! The discovery URL answers 200 with a page instead of the document.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Exempt the discovery document and the key set from the login or challenge; both must be readable without a session.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
-    recognises: &[&message::OIDC_DISCOVERY_NOT_JSON],
+    recognises: &[&message::OIDC_DISCOVERY_NOT_JSON, &heard::DISCOVERY_SHAPE],
     explains: &["credential-rejected", "oidc-not-initialized"],
     check,
 };

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED],
+    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &heard::INIT_CLOSED],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };

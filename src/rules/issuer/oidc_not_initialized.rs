@@ -1,6 +1,6 @@
 //! The API server's authenticator for this issuer never came up.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Find out what the control plane meets at the discovery URL: the line \"oidc authenticator: initializing plugin: ...\" in the API server's log says it. It heals within 10 s once the URL answers; no restart is needed.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#openid-connect-tokens",
     },
-    recognises: &[&message::OIDC_NOT_INITIALIZED],
+    recognises: &[&message::OIDC_NOT_INITIALIZED, &heard::ISSUER_UNHEALTHY],
     explains: &["credential-rejected"],
     check,
 };

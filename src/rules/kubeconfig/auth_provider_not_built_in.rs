@@ -1,5 +1,6 @@
 //! An auth-provider that this program was built without.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, met, user};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Use a credential plugin, which every tool can run: kubelogin for oidc.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[],
+    recognises: &[&heard::PROVIDER_ABSENT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The gcp or azure auth-provider, which kubectl has no more.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, met};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the entry written anew for the credential plugin: gke-gcloud-auth-plugin, or kubelogin for Azure.",
         references: "https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke",
     },
-    recognises: &[],
+    recognises: &[&heard::PROVIDER_REMOVED, &heard::PROVIDER_ABSENT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The client key does not belong to the certificate.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Put certificate and key of the same issue into the entry, together.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::KEY_PAIR],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! A client certificate without its key.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Put the key into the entry as well.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::KEY_ABSENT],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The kubeconfig has no such context.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Use one of the names listed, or add the file that holds it to KUBECONFIG.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[],
+    recognises: &[&heard::CONTEXT_MISSING],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The context names a user that the kubeconfig does not have.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Repair the name in the context, or add the user entry.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[],
+    recognises: &[&heard::CONTEXT_USER],
     explains: &[],
     check,
 };

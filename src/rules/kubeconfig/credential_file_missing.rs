@@ -1,5 +1,6 @@
 //! A file that the kubeconfig names for a credential is not there.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, is_other};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Put the file back, correct the path, or allow yourself to read it.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::ENTRY_FILE],
     explains: &[],
     check,
 };

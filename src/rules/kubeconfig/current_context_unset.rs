@@ -1,5 +1,6 @@
 //! The kubeconfig chooses no context.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "kubectl config use-context NAME.",
         references: "https://kubernetes.io/docs/reference/kubectl/generated/kubectl_config/kubectl_config_use-context/",
     },
-    recognises: &[],
+    recognises: &[&heard::CONTEXT_UNSET, &heard::LOCALHOST],
     explains: &[],
     check,
 };

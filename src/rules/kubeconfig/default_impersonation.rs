@@ -1,5 +1,6 @@
 //! The user entry acts as somebody else with every request.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Take them out, and use --as where it is wanted.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
-    recognises: &[],
+    recognises: &[&heard::IMPERSONATE_NOBODY],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,5 +1,6 @@
 //! A CA, and verification switched off: kubectl refuses both together.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Drop insecure-skip-tls-verify; the CA is there.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::CA_AND_INSECURE],
     explains: &[],
     check,
 };

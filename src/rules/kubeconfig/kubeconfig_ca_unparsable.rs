@@ -1,5 +1,6 @@
 //! The CA in the cluster entry cannot be read as certificates.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Put the cluster's CA into the entry again.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::CA_BROKEN],
     explains: &[],
     check,
 };

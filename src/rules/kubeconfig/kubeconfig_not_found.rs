@@ -1,5 +1,6 @@
 //! No kubeconfig was found.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::is_other;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Point KUBECONFIG at the file you have, or create one: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials, or the file your cluster admin gives you.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[],
+    recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The kubeconfig cannot be used as it is.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::is_other;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Repair the line named, or write the file anew with your provider's command.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::KUBECONFIG_BROKEN],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! Everybody on the machine can read the credential.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "chmod 600.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::KUBECONFIG_MODE],
     explains: &[],
     check,
 };

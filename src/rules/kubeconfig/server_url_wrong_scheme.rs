@@ -1,5 +1,6 @@
 //! The server URL begins with http, and the port speaks TLS (or the credential is withheld because of it).
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint, quoted};
 use crate::rules::{Case, Page, Rule, clip, of_kubernetes, probed};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.)",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[],
+    recognises: &[&heard::WRONG_SCHEME],
     explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The token holds white space or a line feed.
 
+use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the token anew without the line feed (printf instead of echo, tr -d '\\n').",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
     },
-    recognises: &[],
+    recognises: &[&heard::HEADER_VALUE],
     explains: &["credential-rejected", "anonymous-request", "token-not-jwt"],
     check,
 };

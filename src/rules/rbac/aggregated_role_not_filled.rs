@@ -1,5 +1,6 @@
 //! An aggregated ClusterRole has no rules.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Label the ClusterRoles it is meant to collect, and see that kube-controller-manager runs.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,6 +1,6 @@
 //! Acting as somebody else is not allowed.
 
-use crate::apiserver::message::{self, Forbidden};
+use crate::apiserver::message::{self, heard, Forbidden};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::nearness::grant;
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Leave --as and as: out, or have impersonate granted on exactly the users and groups that are needed.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group", "rbac-default-bindings-removed"],
     check,
 };

@@ -1,5 +1,6 @@
 //! A node's name without the nodes' group.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Issue the certificate anew with O = system:nodes, or let whatever maps the node's identity (aws-auth, access entry of a node type) give the group.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group"],
     check,
 };

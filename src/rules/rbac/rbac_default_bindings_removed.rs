@@ -1,6 +1,6 @@
 //! The bindings that everybody needs are gone.
 
-use crate::apiserver::message::{self, Forbidden};
+use crate::apiserver::message::{self, heard, Forbidden};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Create the binding again; the API server itself does so when it starts, unless the binding is there with autoupdate switched off.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN, &heard::WHOAMI_REFUSED],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::nearness::grant;
 use crate::rules::{Case, Page, Rule, seen, slug};
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         fix: "Have somebody with these rights apply the object, or hold the missing rules first. The verbs bind (on that role) and escalate lift the check, and so let their holder become cluster administrator.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping",
     },
-    recognises: &[&message::RBAC_ESCALATION],
+    recognises: &[&message::RBAC_ESCALATION, &heard::ESCALATION],
     explains: &["rbac-no-grant"],
     check,
 };

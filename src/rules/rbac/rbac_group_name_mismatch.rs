@@ -1,5 +1,6 @@
 //! A binding spells your group or name otherwise.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Change the subject to the name exactly as the API server lists it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The identity is known and has no right to what was asked.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::access::Rules;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included).",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The binding names a service account of another namespace.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the namespace of the subject.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

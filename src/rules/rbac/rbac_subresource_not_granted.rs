@@ -1,5 +1,6 @@
 //! The resource is granted, its subresource is not.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Name the subresource in the rule, as \"pods/log\".",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

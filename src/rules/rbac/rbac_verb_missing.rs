@@ -1,5 +1,6 @@
 //! Other verbs are granted on the same resource.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Add the verb to the rule.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN, &heard::UPGRADE_REFUSED],
     explains: &["rbac-no-grant"],
     check,
 };

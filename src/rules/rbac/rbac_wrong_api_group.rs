@@ -1,5 +1,6 @@
 //! The rule names the resource in another API group.
 
+use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Name the right group in the rule's apiGroups.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

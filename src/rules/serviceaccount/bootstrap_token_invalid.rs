@@ -1,6 +1,6 @@
 //! A bootstrap token that the API server does not take.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have a new token made (kubeadm token create), or enable bootstrap tokens.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/",
     },
-    recognises: &[],
+    recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED],
     explains: &["credential-rejected"],
     check,
 };

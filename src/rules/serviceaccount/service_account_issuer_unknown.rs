@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Take a token of this cluster. When changing the issuer, give the new value first and keep the old one as a second --service-account-issuer.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
-    recognises: &[],
+    recognises: &[&message::NOBODY_CLAIMED],
     explains: &["credential-rejected", "service-account-token-expired", "service-account-audience-mismatch"],
     check,
 };

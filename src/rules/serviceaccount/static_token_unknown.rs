@@ -1,6 +1,6 @@
 //! An opaque token that nobody at the API server knows.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, renewal, seen};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Send the ID token (a JWT, it begins with eyJ); or put the token into the token file and restart the API server.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file",
     },
-    recognises: &[],
+    recognises: &[&heard::TOKEN_FILE, &message::NOBODY_CLAIMED],
     explains: &["credential-rejected"],
     check,
 };

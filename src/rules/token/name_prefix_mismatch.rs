@@ -1,5 +1,6 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
+use crate::apiserver::message::heard;
 use crate::evidence::rbac::Binding;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Change the subject of the binding to the name exactly as the API server says it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The token's issuer is not the one the API server is configured for.
 
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Make both the same: correct --oidc-issuer-url, or the identity provider's own idea of its address (Keycloak: hostname).",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
     },
-    recognises: &[],
+    recognises: &[&heard::OTHER_ISSUER, &message::NOBODY_CLAIMED],
     explains: &["credential-rejected", "token-audience-mismatch"],
     check,
 };

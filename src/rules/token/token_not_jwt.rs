@@ -1,5 +1,6 @@
 //! The token is damaged, or nothing an OIDC or service account authenticator takes.
 
+use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::kubeconfig::token_has_whitespace;
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Copy the token again whole, or take the ID token instead of the access token.",
         references: "https://www.rfc-editor.org/rfc/rfc7519",
     },
-    recognises: &[],
+    recognises: &[&heard::MALFORMED, &message::NOBODY_CLAIMED],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The token names a key of its issuer that does not verify it.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, Word, probed, renewal};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in again. Where every token of this issuer fails, two keys share one kid: give each key its own.",
         references: "https://www.rfc-editor.org/rfc/rfc7515#section-5.2",
     },
-    recognises: &[&message::SIGNATURE_FAILED],
+    recognises: &[&message::SIGNATURE_FAILED, &heard::NOT_SIGNED],
     explains: &["credential-rejected", "token-expired"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The claim that names the user is no text.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Map the claim as a text in the identity provider, or configure another claim.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::USERNAME_CLAIM_TYPE, &message::SUBJECT_TYPE],
+    recognises: &[&message::USERNAME_CLAIM_TYPE, &message::SUBJECT_TYPE, &heard::CLAIM_TYPE],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,0 +1,170 @@
+//! What clients and their helpers say: kubectl, client-go, helm, Terraform, credential plugins, AWS tools, SDKs, and the
+//! older or rarer words of the API server.
+//!
+//! Only `explain` looks for these. They say what somebody met, not what this server said of this credential, so doctor,
+//! which asks itself, draws nothing from them.
+//!
+//! Sources: kubectl 1.32 run against broken servers and kubeconfigs, client-go's `rest/request.go`, `clientcmd` and
+//! `plugin/pkg/client/auth/exec`, kubelogin, aws-cli and botocore; what was only read says so.
+
+use super::Text;
+
+texts! {
+    // The kubeconfig.
+    /// Nothing says which server: kubectl falls back to its built-in address.
+    LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp"#;
+    /// The file that --kubeconfig or KUBECONFIG names is not there, or there is none at all.
+    KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|conf)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found";
+    /// The context is not in the kubeconfig.
+    CONTEXT_MISSING = "context-missing", r#"context was not found for specified context: (?P<context>[^\s"]+)|no context exists with the name: "(?P<name>[^"]+)"|error: context "(?P<asked>[^"]+)" does not exist|Invalid kube-config file\. Expected object with name (?P<object>\S+) in \S*contexts list"#;
+    /// The context names a user entry that is not there.
+    CONTEXT_USER = "context-user", r#"Please enter Username:|auth info "(?P<user>[^"]+)" does not exist"#;
+    /// The context names a cluster entry that is not there.
+    CONTEXT_CLUSTER = "context-cluster", r#"(?:error: |Error in configuration: |invalid configuration: |config: )cluster "(?P<cluster>[^"]+)" does not exist|cluster was not specified for context"#;
+    /// No context is chosen (Python's client says it; kubectl falls back to localhost).
+    CONTEXT_UNSET = "context-unset", r"current-context (?:is not set|must exist in order to minify)|Invalid kube-config file\. Expected key current-context";
+    /// The kubeconfig is no YAML, or a part of it no base64.
+    KUBECONFIG_BROKEN = "kubeconfig-broken", r#"error loading config file "(?P<file>[^"]*)": (?P<error>(?:yaml|illegal base64|couldn't get version/kind|error (?:converting|unmarshaling)|v1\.Config|json|no kind|unable to decode)[^\n]*)"#;
+    /// The CA of the cluster entry is no PEM.
+    CA_BROKEN = "kubeconfig-ca-broken", r"unable to load root certificates: (?P<error>[^\n]+)|unable to parse bytes as PEM block";
+    /// A CA and the flag that switches verification off.
+    CA_AND_INSECURE = "kubeconfig-ca-and-insecure", r"specifying a root certificates file with the insecure flag is not allowed";
+    /// Token and password in one entry.
+    TWO_METHODS = "kubeconfig-two-methods", r"more than one authentication method found for (?P<user>[^\n;]+); found \[(?P<found>[^\]]*)\], only one is allowed";
+    /// A line feed in the token.
+    HEADER_VALUE = "token-line-feed", r#"invalid header field value for "Authorization""#;
+    /// Certificate and key do not belong together.
+    KEY_PAIR = "client-key-pair", r"(?:error: |Unable to connect to the server: |client-cert[^\n]*|kubeconfig[^\n]*|Error: )tls: private key does not match public key";
+    /// A certificate without its key.
+    KEY_ABSENT = "client-key-absent", r"client-key-data or client-key must be specified for (?P<user>[^\n]+?) to use the clientCert authentication method";
+    /// A built-in login that client-go no longer has.
+    PROVIDER_REMOVED = "auth-provider-gone", r"[Tt]he (?P<provider>gcp|azure) auth plugin has been removed";
+    /// A login that this tool was built without.
+    PROVIDER_ABSENT = "auth-provider-absent", r#"no Auth Provider found for name "(?P<provider>[^"]+)""#;
+    /// A file that the kubeconfig names.
+    ENTRY_FILE = "kubeconfig-entry-file", r"unable to read (?P<field>certificate-authority|client-cert|client-key) (?P<file>[^\n]+?) for (?P<entry>[^\n]+?) due to open";
+    /// http spoken to https, or the other way round (registries of images say the same without kubectl's words before).
+    WRONG_SCHEME = "server-wrong-scheme", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": |Kubernetes cluster unreachable: Get "[^"]+": )(?P<error>http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)|Error from server[^\n]*: Client sent an HTTP request to an HTTPS server"#;
+    /// helm warns of a kubeconfig that others can read.
+    KUBECONFIG_MODE = "kubeconfig-mode", r"Kubernetes configuration file is (?P<who>group|world)-readable\. This is insecure\. Location: (?P<file>[^\n]+)";
+    /// A group, but no user to impersonate.
+    IMPERSONATE_NOBODY = "impersonate-nobody", r"request(?:ing|ed) (?:uid, groups or user-extra for (?P<user>\S*)|\[[^\n]*\]) without impersonating a user";
+
+    // Credential plugins.
+    /// The plugin's program is not there, or cannot be started.
+    PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: "?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error)"#;
+    /// The plugin ended with an error.
+    PLUGIN_FAILED = "plugin-failed", r"exec: executable (?P<command>\S+) failed with exit code (?P<status>\d+)|getting credentials: exec: exit status (?P<exit>\d+)";
+    /// What the plugin printed is no credential.
+    PLUGIN_OUTPUT = "plugin-output", r"getting credentials: decoding stdout: couldn't get version/kind; json parse error|exec plugin didn't return (?P<missing>a status field|a token or cert/key pair)|returned only certificate or key, not both";
+    /// The plugin, or the entry, speaks the removed version.
+    PLUGIN_V1ALPHA1 = "plugin-v1alpha1", r#"(?:no kind "ExecCredential" is registered for version|exec plugin: invalid apiVersion) "(?P<version>client\.authentication\.k8s\.io/v1alpha1)""#;
+    /// The entry speaks a version that this client does not know yet.
+    PLUGIN_NEWER = "plugin-newer", r#"(?:no kind "ExecCredential" is registered for version|exec plugin: invalid apiVersion) "(?P<version>client\.authentication\.k8s\.io/v1(?:beta\d+)?)""#;
+    /// Entry and plugin speak different versions.
+    PLUGIN_VERSIONS = "plugin-versions", r"exec plugin is configured to use API version (?P<expected>[^\s,]+), plugin returned version (?P<got>\S+)";
+    /// The plugin wants a terminal, and there is none.
+    PLUGIN_TERMINAL = "plugin-terminal", r"exec plugin cannot support interactive mode|interactiveMode must be specified for (?P<user>\S+) to use exec authentication plugin";
+    /// The client's own policy forbids the plugin.
+    PLUGIN_POLICY = "plugin-policy", r#"plugin "(?P<command>[^"]+)" not allowed: policy set to|plugin path "(?P<path>[^"]+)" is not permitted by the credential plugin allowlist"#;
+    /// aws has nothing to sign with.
+    AWS_CREDENTIALS = "aws-credentials", r#"Unable to locate credentials\. You can configure credentials|NoCredentialProviders: no valid providers in chain|Partial credentials found in|The config profile \((?P<profile>[^)]*)\) could not be found|failed to get shared config profile, (?P<shared>\S+)|botocore\.exceptions\.NoCredentialsError|failed to refresh cached credentials, (?P<error>[^\n]+)"#;
+    /// The SSO session behind the profile has ended.
+    AWS_SSO = "aws-sso", r"The SSO session associated with this profile has expired|Error loading SSO Token: (?P<error>[^\n]+)|Token has expired and refresh failed|(?:UnauthorizedSSOTokenError|SSOTokenLoadError)|InvalidGrantException\S* when calling the CreateToken|the SSO session has expired or is invalid";
+    /// The keys that aws signs with are expired or unknown to AWS.
+    AWS_KEYS = "aws-keys", r"An error occurred \((?P<code>ExpiredToken|ExpiredTokenException|InvalidClientTokenId|UnrecognizedClientException|RequestExpired|SignatureDoesNotMatch)\) when calling the (?P<call>\w+) operation|could not get token: (?P<error>(?:ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch|RequestExpired)[^\n]*)";
+    /// The identity may not take the role that the plugin asks for.
+    AWS_ASSUME = "aws-assume-role", r"User: (?P<arn>arn:\S+) is not authorized to perform: sts:AssumeRole on resource: (?P<role>arn:[^\s\x22]+)|An error occurred \(AccessDenied\) when calling the AssumeRole operation|could not get token: AccessDenied";
+    /// kubelogin does not reach the issuer.
+    LOGIN_UNREACHABLE = "login-issuer-unreachable", r#"(?:oidc discovery error|could not initialize the OIDC provider|oidc provider: oidc provider initialization error|oidc provider initialization error)[^\n]*?: Get "?(?P<url>https?://[^"\s]+)"?: (?P<error>[^\n]+)|oidc discovery error: (?P<status>\d{3}) [^\n]*"#;
+    /// The stored login has ended.
+    LOGIN_ENDED = "login-ended", r#"could not refresh the token|token refresh error|failed to refresh token: (?P<error>[^\n]+)|No valid id-token, and cannot refresh without refresh-token|AADSTS(?P<aadsts>700082|70008|70043|50173|50078|50076|700084)|There was a problem refreshing your current auth tokens|Reauthentication failed\. cannot prompt during non-interactive execution|(?:get-token|oidc)[^\n]*"invalid_grant""#;
+    /// The login needs a browser or a terminal, and got none.
+    LOGIN_BROWSER = "login-browser", r"authcode-browser error: (?P<error>[^\n]+)|could not open the browser|authcode-keyboard error: (?P<keyboard>[^\n]+)";
+    /// kubelogin got a token that it does not believe.
+    LOGIN_NONCE = "login-token-invalid", r"(?:get-token|authentication error)[^\n]*(?:verify(?:ing)? the (?:ID|id) token|oidc: (?:expected audience|id token issued by)|nonce mismatch)[^\n]*";
+
+    // The way to the API server.
+    /// The server's name does not resolve.
+    SERVER_NAME = "server-name", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |openapi: |Error: |error: |failed to connect: )(?:Get "?(?P<url>https?://[^"\s]+)"?: )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<resolver>[^\s:]+(?::\d+)?))?: (?P<error>no such host|server misbehaving|[^\n]*i/o timeout|[^\n]*connection refused|Temporary failure in name resolution)"#;
+    /// Nobody listens.
+    SERVER_REFUSED = "server-refused", r#"The connection to the server (?P<server>[^\s]+) was refused - did you specify the right host or port|(?:Kubernetes cluster unreachable: |Error: |error: )(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: dial tcp (?P<address>\S+): connect: connection refused|dial tcp \S+: connectex: No connection could be made because the target machine actively refused it"#;
+    /// No answer to the first packet, or to the request.
+    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |Error: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)"#;
+    /// A timeout of one request, as client-go's own log tells it.
+    TLS_SILENT = "server-tls-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?net/http: TLS handshake timeout"#;
+    /// The connection ends before an answer.
+    SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
+    /// There is no way to the address.
+    SERVER_ROUTE = "server-route", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)"#;
+    /// What answers is a page, no API.
+    PAGE = "server-page", r#"(?:^|\n)error: invalid character '<' looking for beginning of value|an error on the server \("\\?"?<(?:html|!DOCTYPE|!doctype|head)|Error from server \(\w+\): <(?:html|!DOCTYPE|!doctype)"#;
+    /// A page that was pasted as it is.
+    HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>|<h1>(?P<code>401|403|407|429|502|503|504) (?P<words>[^<]*)</h1>";
+    /// The API server, or what stands before it, cannot answer now.
+    SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)"#;
+    /// The server asks to slow down.
+    THROTTLED = "server-throttled", r"(?:Error from server \(TooManyRequests\): |: )(?P<error>(?:the server has received too many requests and has asked us to try again later|too many requests, please try again later|Too many requests, please try again later))";
+
+    // What is said of a credential.
+    /// 401, as kubectl and others tell it; why, it never says.
+    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
+    /// The same in the audit log.
+    AUDIT_FAILED = "audit-authentication-failed", r#"Authentication failed, attempted: (?P<attempted>[a-z0-9, ]+)"#;
+    /// The API server's own line for each refused request, whatever follows.
+    REFUSED_LINE = "refused-line", r#""?Unable to authenticate the request(?:"? err=|"? error=|(?: due to an error)?: )(?P<error>[^\n]*)"#;
+    /// The certificate of a client, before 1.20 named it.
+    CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^\]\n"]*)"#;
+    /// No JWT, or a broken one.
+    MALFORMED = "malformed-jwt", r"oidc: malformed jwt(?:: (?P<error>[^\n\]]+))?";
+    /// The token is another issuer's.
+    OTHER_ISSUER = "id-token-other-issuer", r#"(?:bearer token|authenticate the request)[^\n]*oidc: id token issued by a different provider, expected "(?P<expected>[^"]*)" got "(?P<got>[^"]*)""#;
+    /// Nobody signed it.
+    NOT_SIGNED = "id-token-not-signed", r"oidc: (?:id token not signed|multiple signatures on id token not supported)";
+    /// A claim of the token has a type that Go's JSON does not take.
+    CLAIM_TYPE = "claim-type", r"oidc: failed to unmarshal claims: json: cannot unmarshal (?P<got>\w+) into Go (?:struct field idToken\.(?P<claim>aud|exp|iat|nbf|iss)|value)";
+
+    // The issuer, as the control plane sees it.
+    /// The issuer hangs up on the control plane, or there is no way to it.
+    INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|http: server gave HTTP response to HTTPS client)"#;
+    /// The document is no JSON of the shape that is needed.
+    DISCOVERY_SHAPE = "oidc-discovery-shape", r"failed to decode provider discovery object: got Content-Type = application/json, but could not unmarshal as JSON";
+    /// The authenticator of one issuer is not up (from a reload of the configuration).
+    ISSUER_UNHEALTHY = "oidc-issuer-unhealthy", r#"oidc: authenticator for issuer "(?P<issuer>[^"]*)" is not (?:healthy|initialized)(?:: (?P<error>[^\n]+))?"#;
+    /// EKS and older servers word it so.
+    ISSUER_OVERLAP = "issuer-overlap", r"The Identity Provider URL cannot be same as OpenID Connect \(OIDC\) issuer URL";
+    /// The server does not start with these flags.
+    FLAGS_INVALID = "oidc-flags-invalid", r#"oidc: unsupported signing alg: "?(?P<algorithm>[^"\s]+)"?|oidc-issuer-url and oidc-client-id (?:must be specified together|should be specified together)|'oidc-issuer-url' \("[^"]*"\) has invalid scheme"#;
+    /// The CA file for the issuer is no PEM.
+    OIDC_CA = "oidc-ca-unreadable", r"Failed to read the CA file: (?P<error>[^\n]+)";
+
+    // Rights.
+    /// The authorizer's refusal as it was worded before 1.12.
+    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|at the cluster scope)"#;
+    /// The authorizer's refusal: who, what, where. Its parts are read by `forbidden`.
+    FORBIDDEN = "forbidden", r#"forbidden: User \\*"(?P<who>[^\n]*?)\\*" cannot "#;
+    /// Discovery was refused: kubectl does not read the reason there.
+    DISCOVERY_FORBIDDEN = "discovery-forbidden", r"Error from server \(Forbidden\): unknown\b|couldn't get (?:current server API group list|resource list for [^\n:]+): (?:unknown|forbidden)\s*\x22?\s*$";
+    /// `kubectl auth whoami` was refused.
+    WHOAMI_REFUSED = "whoami-refused", r"the selfsubjectreviews API is not enabled in the cluster or you do not have permission to call it";
+    /// The upgrade of exec, attach or port-forward was refused without a reason (1.35 and later).
+    UPGRADE_REFUSED = "upgrade-refused", r#"pods "(?P<name>[^"]+)" is forbidden:\s*"?\s*$"#;
+    /// The escalation check, where the rules stand on the next lines.
+    ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule"#;
+    /// Constrained impersonation has rules of its own.
+    IMPERSONATION_RULE = "impersonation-rule", r"impersonating (?:the system:masters group|the empty string group|an invalid key in extra) is not allowed";
+    /// No authorizer allows anything.
+    ALWAYS_DENY = "authorization-denies-all", r"forbidden: [^\n]*: Everything is forbidden\.";
+
+    // What stands behind the API server.
+    /// The extension server does not find the front proxy's CA.
+    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)";
+    /// Which CAs may sign whom is not told apart.
+    FRONT_PROXY_OVERLAP = "front-proxy-overlap", r"--requestheader-client-ca-file and --client-ca-file contain overlapping certificates";
+    /// An APIService's condition.
+    API_SERVICE = "api-service-condition", r"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+)\s+\S+\s+False \((?P<reason>FailedDiscoveryCheck|MissingEndpoints|ServiceNotFound|EndpointsNotFound|ServicePortError|ServiceAccessError)\)";
+    /// The token file of the API server.
+    TOKEN_FILE = "token-file", r"token file '(?P<file>[^']*)' must have at least 3 columns";
+    /// A token of kubeadm that is unknown or has ended.
+    BOOTSTRAP = "bootstrap-token", r#"could not find a JWS signature in the cluster-info ConfigMap for token ID "(?P<id>[^"]+)"|Bootstrap secret \S+ matching bearer token (?P<error>[^\n]+)|unable to fetch the kubeadm-config ConfigMap: [^\n]*Unauthorized"#;
+}

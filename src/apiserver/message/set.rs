@@ -1,0 +1,294 @@
+//! All texts at once, over text of any wrapping and any size: a line that holds none of the literals without which no
+//! text can match costs one pass of an automaton, and nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{LazyLock, OnceLock};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex::Regex;
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::{Recognised, TEXTS, Text, heard};
+
+/// Literals shorter than this stand in ordinary lines too often.
+const SHORTEST: usize = 5;
+
+/// How often quoting is undone: a Status within klog within a container's JSON log is quoted three times.
+const DEPTH: usize = 4;
+
+/// Literals that are declared, where those of the pattern would be ordinary words.
+static DECLARED: &[(&str, &[&str])] = &[
+    // The kubelet's port; other servers have /metrics and /logs as well.
+    ("kubelet-unreachable", &[":10250/"]),
+    ("html-page", &["<title>4", "<title>5", "<h1>4", "<h1>5"]),
+];
+
+/// A text with its expression, which is built when its literal is first met.
+struct Entry {
+    text: &'static Text,
+    regex: OnceLock<Regex>,
+}
+
+/// The texts with the automaton of their literals.
+pub struct Set {
+    entries: Vec<Entry>,
+    literals: AhoCorasick,
+    /// For each literal the texts that need it.
+    owners: Vec<Vec<usize>>,
+}
+
+impl std::fmt::Debug for Set {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Set of {}", self.entries.len())
+    }
+}
+
+/// Every text: the API server's own, and those of clients.
+pub fn all() -> impl Iterator<Item = &'static Text> {
+    TEXTS.iter().chain(heard::TEXTS).copied()
+}
+
+/// The set of every text.
+pub fn set() -> &'static Set {
+    static SET: LazyLock<Set> = LazyLock::new(|| Set::new(all()));
+    &SET
+}
+
+impl Set {
+    fn new(texts: impl Iterator<Item = &'static Text>) -> Self {
+        let entries: Vec<Entry> = texts.map(|text| Entry { text, regex: OnceLock::new() }).collect();
+        let mut owners: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, entry) in entries.iter().enumerate() {
+            for literal in literals(entry.text) {
+                owners.entry(literal).or_default().push(index);
+            }
+        }
+        let literals = AhoCorasick::builder()
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(owners.keys())
+            .expect("a few hundred short literals");
+        Self { entries, literals, owners: owners.into_values().collect() }
+    }
+
+    /// The place of the next literal in a block of text; what lies before it matches nothing.
+    pub fn next(&self, block: &[u8], from: usize) -> Option<usize> {
+        self.literals.find(&block[from..]).map(|found| from + found.start())
+    }
+
+    /// Every text in one line, with its fields; quoting is undone as often as it takes.
+    pub fn recognise(&self, line: &str) -> Vec<Recognised> {
+        let mut wanted: BTreeSet<usize> = BTreeSet::new();
+        for found in self.literals.find_overlapping_iter(line) {
+            wanted.extend(self.owners[found.pattern().as_usize()].iter().copied());
+        }
+        if wanted.is_empty() {
+            return Vec::new();
+        }
+        let plain = unquoted(line);
+        wanted
+            .into_iter()
+            .filter_map(|index| {
+                let entry = &self.entries[index];
+                let regex = entry.regex.get_or_init(|| Regex::new(entry.text.pattern).expect("constant pattern"));
+                let found = plain.iter().find_map(|level| regex.captures(level))?;
+                let mut fields = BTreeMap::new();
+                for name in regex.capture_names().flatten() {
+                    if let Some(value) = found.name(name).filter(|value| !value.as_str().is_empty()) {
+                        fields.insert(name.to_owned(), value.as_str().trim_end().to_owned());
+                    }
+                }
+                Some(Recognised { text: entry.text, fields })
+            })
+            .collect()
+    }
+}
+
+/// The text as it stands, and with one layer of quoting after the other taken off.
+pub fn unquoted(line: &str) -> Vec<String> {
+    let mut levels = vec![line.to_owned()];
+    for _ in 0..DEPTH {
+        let last = levels.last().expect("there is always one");
+        let entities = last.contains("&quot;") || last.contains("&#34;");
+        if !last.contains('\\') && !entities {
+            break;
+        }
+        let mut next = unescape(last);
+        if entities {
+            next = next.replace("&quot;", "\"").replace("&#34;", "\"").replace("&#39;", "'");
+        }
+        if next == *last {
+            break;
+        }
+        levels.push(next);
+    }
+    levels
+}
+
+/// Undoes one layer of JSON's, Go's and klog's escapes.
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(kind) = rest.chars().next() else {
+            plain.push('\\');
+            break;
+        };
+        rest = &rest[kind.len_utf8()..];
+        match kind {
+            'n' | 'r' => plain.push('\n'),
+            't' => plain.push('\t'),
+            'u' if rest.len() >= 4 && rest.is_char_boundary(4) => {
+                match u32::from_str_radix(&rest[..4], 16).ok().and_then(char::from_u32) {
+                    Some(c) => {
+                        plain.push(c);
+                        rest = &rest[4..];
+                    }
+                    None => plain.push_str("\\u"),
+                }
+            }
+            '"' | '\\' | '/' | '\'' => plain.push(kind),
+            // A path of Windows, or an expression.
+            other => plain.extend(['\\', other]),
+        }
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// The literals of which one must stand in every text that the pattern matches.
+pub fn literals(text: &Text) -> Vec<String> {
+    if let Some((_, declared)) = DECLARED.iter().find(|(name, _)| *name == text.name) {
+        return declared.iter().map(|literal| (*literal).to_owned()).collect();
+    }
+    regex_syntax::parse(text.pattern).ok().and_then(|hir| needed(&hir)).unwrap_or_default()
+}
+
+/// The best set of literals: the one whose shortest is longest.
+fn needed(hir: &Hir) -> Option<Vec<String>> {
+    match hir.kind() {
+        HirKind::Literal(literal) => {
+            let text = std::str::from_utf8(&literal.0).ok()?;
+            // Quoting changes these characters, so no literal may hold them.
+            let piece = text.split(['"', '\\', '<', '>', '&', '\n', '\'']).max_by_key(|piece| piece.len())?;
+            (piece.len() >= SHORTEST).then(|| vec![piece.to_owned()])
+        }
+        HirKind::Capture(capture) => needed(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => needed(&repetition.sub),
+        HirKind::Concat(parts) => parts.iter().filter_map(needed).max_by_key(|set| shortest(set)),
+        HirKind::Alternation(branches) => {
+            let mut union = Vec::new();
+            for branch in branches {
+                union.extend(needed(branch)?);
+            }
+            union.sort();
+            union.dedup();
+            Some(union)
+        }
+        _ => None,
+    }
+}
+
+fn shortest(set: &[String]) -> usize {
+    set.iter().map(String::len).min().unwrap_or_default()
+}
+
+/// What the text looks like to somebody who meets it, one shape for each way to say it: `<FIELD>` where a field stands.
+pub fn shapes(text: &Text) -> Vec<String> {
+    let Ok(hir) = regex_syntax::parse(text.pattern) else { return Vec::new() };
+    let branches: Vec<&Hir> = match hir.kind() {
+        HirKind::Alternation(branches) => branches.iter().collect(),
+        _ => vec![&hir],
+    };
+    let mut shapes = Vec::new();
+    for branch in branches {
+        let mut shape = String::new();
+        write_shape(branch, &mut shape);
+        let shape = shape.replace("……", "…").trim_matches(|c: char| c == '…' || c.is_whitespace()).to_owned();
+        if !shape.is_empty() && !shapes.contains(&shape) {
+            shapes.push(shape);
+        }
+    }
+    shapes
+}
+
+fn write_shape(hir: &Hir, out: &mut String) {
+    match hir.kind() {
+        HirKind::Literal(literal) => out.push_str(&String::from_utf8_lossy(&literal.0)),
+        HirKind::Capture(capture) => match &capture.name {
+            Some(name) => out.push_str(&format!("<{}>", name.to_uppercase())),
+            None => write_shape(&capture.sub, out),
+        },
+        HirKind::Class(class) => match first_of(class) {
+            Some(c) => out.push(c),
+            None => out.push('…'),
+        },
+        HirKind::Repetition(repetition) => {
+            let blank = matches!(repetition.sub.kind(), HirKind::Class(class) if holds_blank(class));
+            if repetition.min == 1 && blank {
+                out.push(' ');
+            } else if repetition.min == 1 && repetition.max == Some(1) {
+                write_shape(&repetition.sub, out);
+            } else if repetition.max != Some(1) && !blank {
+                out.push('…');
+            }
+        }
+        HirKind::Concat(parts) => parts.iter().for_each(|part| write_shape(part, out)),
+        HirKind::Alternation(branches) => {
+            if let Some(first) = branches.first() {
+                write_shape(first, out);
+            }
+        }
+        HirKind::Empty | HirKind::Look(_) => {}
+    }
+}
+
+/// The letter that a class of two cases stands for.
+fn first_of(class: &Class) -> Option<char> {
+    let Class::Unicode(class) = class else { return None };
+    let letters: Vec<char> =
+        class.ranges().iter().filter(|range| range.start() == range.end()).map(|range| range.start()).collect();
+    (letters.len() == class.ranges().len() && letters.len() <= 2).then(|| letters.last().copied()).flatten()
+}
+
+/// The class is `\s`.
+fn holds_blank(class: &Class) -> bool {
+    let Class::Unicode(class) = class else { return false };
+    class.ranges().iter().any(|range| range.start() <= ' ' && range.end() >= ' ')
+        && !class.ranges().iter().any(|range| range.start() <= 'x' && range.end() >= 'x')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_a_literal_and_a_name_of_its_own() {
+        let mut names = BTreeSet::new();
+        for text in all() {
+            assert!(names.insert(text.name), "{} is there twice", text.name);
+            let literals = literals(text);
+            assert!(!literals.is_empty(), "{}: no literal must stand in it", text.name);
+            assert!(literals.iter().all(|literal| literal.len() >= SHORTEST), "{}: {literals:?}", text.name);
+            assert!(Regex::new(text.pattern).is_ok(), "{}", text.name);
+            assert!(!shapes(text).is_empty(), "{}: no shape", text.name);
+        }
+    }
+
+    #[test]
+    fn literals_are_those_that_every_match_holds() {
+        assert_eq!(literals(&super::super::OIDC_NOT_INITIALIZED), ["oidc: authenticator not initialized"]);
+        assert_eq!(literals(&super::super::AUDIENCE), ["oidc: expected audience "]);
+    }
+
+    #[test]
+    fn quoting_is_undone_layer_by_layer() {
+        let status = r#"{"log":"E1 err=\"[invalid bearer token, oidc: expected audience \\\"kubernetes\\\" got [\\\"account\\\"]]\"\n"}"#;
+        let found = set().recognise(status);
+        let audience = found.iter().find(|found| found.text == &super::super::AUDIENCE).expect("the audience");
+        assert_eq!(audience.fields["expected"], "\"kubernetes\"");
+        assert_eq!(audience.fields["got"], "[\"account\"]");
+        assert!(set().recognise("nothing to see here").is_empty());
+    }
+}

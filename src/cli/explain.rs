@@ -1,0 +1,199 @@
+//! `kaccess explain`: any error text, log or code, to its meaning and the next step.
+
+mod stream;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+
+use serde_json::{Value, json};
+
+use self::stream::{Event, Scanner};
+use super::flags::{Format, OutputArgs};
+use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
+use crate::host::Host;
+use crate::render::explain as show;
+use crate::render::json::{headed, write_json, write_yaml};
+use crate::report::explain::{Explanation, Match};
+use crate::rules::explain::{Collector, asked, list, near, page};
+use crate::secret::Scrubber;
+
+/// Flags of `explain`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kaccess explain 'error: You must be logged in to the server (Unauthorized)'\n  \
+    kubectl get pods 2>&1 | kaccess explain -      what does that mean?\n  \
+    kaccess explain @kube-apiserver.log            what does this log say about access, and how often?\n  \
+    kaccess explain @kube-apiserver.log --follow   the same while it grows\n  \
+    kaccess explain token-audience-mismatch        the page of a code\n  kaccess explain --list\n\n\
+    Exit codes: 0 recognised, 1 nothing recognised, 2 unreadable."
+)]
+pub struct ExplainArgs {
+    /// A code; or any text: an error, a log line, a whole file (@FILE), stdin (-)
+    #[arg(value_name = "CODE|TEXT|@FILE|-")]
+    text: Vec<String>,
+    /// Every code with its problem in one line
+    #[arg(long, conflicts_with_all = ["text", "follow"])]
+    list: bool,
+    /// Go on reading as the file grows; each new cause is told at once
+    #[arg(long)]
+    follow: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing was given, or it cannot be read.
+pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<u8, Error> {
+    if arguments.list {
+        return codes(output);
+    }
+    let text = arguments.text.join(" ");
+    if text.trim().is_empty() {
+        return Err(Error::new("nothing to explain", "give a code, a text, @FILE, or - for stdin; --list shows the codes"));
+    }
+    if let Some(rule) = asked(&text) {
+        let page = page(rule);
+        let mut out = Vec::new();
+        match output.format() {
+            Format::Json => write_json(&view("FindingPage", &page)?, &mut out)?,
+            Format::Yaml => write_yaml(&view("FindingPage", &page)?, &mut out)?,
+            Format::Markdown => show::page_markdown(&page, &mut out)?,
+            Format::Table | Format::Mermaid | Format::Dot => show::page(&page, host.width, &mut out)?,
+        }
+        return say(output, &out).map(|()| GOOD);
+    }
+    let source = if text == "-" {
+        Some(("stdin".to_owned(), Box::new(io::stdin()) as Box<dyn Read + Send>))
+    } else if let Some(path) = text.strip_prefix('@') {
+        let file = File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        if file.metadata().is_ok_and(|data| data.is_dir()) {
+            return Err(Error::plain(format!("{path}: is a directory")));
+        }
+        Some((path.to_owned(), Box::new(file) as Box<dyn Read + Send>))
+    } else {
+        None
+    };
+    if arguments.follow && source.is_none() {
+        return Err(Error::new("only a file or stdin can be followed", "name it as @FILE, or -"));
+    }
+    let scrubber = Scrubber::default();
+    let scrub = |foreign: &str, limit: usize| scrubber.text_limited(foreign, limit);
+    let mut scanner = Scanner::new(Collector::new(&scrub));
+    let interrupted = match source {
+        Some((name, reader)) => stream(host, output, arguments.follow, &name, reader, &mut scanner)?,
+        None => {
+            scanner.feed(text.as_bytes());
+            false
+        }
+    };
+    let read = scanner.read();
+    let mut report = scanner.finish();
+    if read == 0 && !interrupted {
+        return Err(Error::new("the input is empty", "give an error text or a log"));
+    }
+    report.interrupted = interrupted;
+    if report.matches.is_empty() {
+        report.suggestions = near(&text);
+    }
+    let out = rendered(host, output, arguments.follow, &report)?;
+    say(output, &out)?;
+    Ok(match () {
+        () if interrupted => INTERRUPTED,
+        () if report.matches.is_empty() => BAD,
+        () => GOOD,
+    })
+}
+
+/// Reads to the end, or until Ctrl-C; says whether it was broken off.
+fn stream(
+    host: &Host,
+    output: &OutputArgs,
+    follow: bool,
+    name: &str,
+    reader: Box<dyn Read + Send>,
+    scanner: &mut Scanner<'_>,
+) -> Result<bool, Error> {
+    let events = stream::start(reader, follow && name != "stdin");
+    let progress = host.stderr_is_terminal && !output.quiet;
+    let mut shown = host.elapsed_ms();
+    let mut any = false;
+    let interrupted = loop {
+        match events.receive() {
+            Event::Block(block) => {
+                let new = scanner.feed(&block);
+                events.give_back(block);
+                if follow && !new.is_empty() && !output.quiet {
+                    let mut out = Vec::new();
+                    for found in new {
+                        told(output, &scanner.matches()[found], &mut out)?;
+                    }
+                    answer(&out)?;
+                }
+                if progress && !follow && host.elapsed_ms() > shown + 1000 {
+                    shown = host.elapsed_ms();
+                    any = true;
+                    let mib = scanner.read() / (1024 * 1024);
+                    let _ = write!(io::stderr(), "\r{mib} MiB read, {} causes found ", scanner.matches().len());
+                }
+            }
+            Event::End => break false,
+            Event::Interrupt => break true,
+            Event::Failed(error) if scanner.read() == 0 => return Err(Error::plain(format!("{name}: {error}"))),
+            Event::Failed(error) => {
+                note(&format!("{name}: {error}; what was read until then:"));
+                break true;
+            }
+        }
+    };
+    if any {
+        let _ = write!(io::stderr(), "\r{:60}\r", "");
+    }
+    Ok(interrupted)
+}
+
+/// A match at the moment it is met.
+fn told(output: &OutputArgs, found: &Match, out: &mut dyn Write) -> Result<(), Error> {
+    match output.format() {
+        Format::Json | Format::Yaml => {
+            let body = Explanation { matches: vec![found.clone()], ..Explanation::default() };
+            writeln!(out, "{}", view("Explanation", &body)?)?;
+        }
+        _ => show::one_line(found, out)?,
+    }
+    Ok(())
+}
+
+fn rendered(host: &Host, output: &OutputArgs, follow: bool, report: &Explanation) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    match output.format() {
+        Format::Json if follow => writeln!(out, "{}", view("Explanation", report)?)?,
+        Format::Json => write_json(&view("Explanation", report)?, &mut out)?,
+        Format::Yaml => write_yaml(&view("Explanation", report)?, &mut out)?,
+        Format::Markdown => show::markdown(report, &mut out)?,
+        _ if output.short => show::short(report, &mut out)?,
+        Format::Table | Format::Mermaid | Format::Dot => show::table(report, host.width, &mut out)?,
+    }
+    Ok(out)
+}
+
+fn view(kind: &str, body: &impl serde::Serialize) -> Result<Value, Error> {
+    let body = serde_json::to_value(body).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))?;
+    Ok(headed(kind, body))
+}
+
+fn codes(output: &OutputArgs) -> Result<u8, Error> {
+    let entries = list();
+    let mut out = Vec::new();
+    let all = || view("FindingList", &json!({ "items": entries }));
+    match output.format() {
+        Format::Json => write_json(&all()?, &mut out)?,
+        Format::Yaml => write_yaml(&all()?, &mut out)?,
+        Format::Markdown => show::list_markdown(&entries, &mut out)?,
+        Format::Table | Format::Mermaid | Format::Dot => show::list(&entries, &mut out)?,
+    }
+    say(output, &out).map(|()| GOOD)
+}
+
+fn say(output: &OutputArgs, out: &[u8]) -> Result<(), Error> {
+    if output.quiet { Ok(()) } else { answer(out) }
+}

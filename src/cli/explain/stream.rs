@@ -1,0 +1,318 @@
+//! Reads text of any size and encoding in blocks, and gives the lines that may say something to the collector.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::Duration;
+
+use crate::apiserver::message::set::{Set, set};
+use crate::report::explain::{Explanation, Match};
+use crate::rules::explain::Collector;
+use crate::secret::strip_control;
+
+/// The size of a block, in bytes.
+const BLOCK: usize = 256 * 1024;
+
+/// A line longer than this is read in parts, in bytes.
+const LINE_LIMIT: usize = 1024 * 1024;
+
+/// How much of a long line is looked at around a literal, in bytes.
+const BEFORE: usize = 8 * 1024;
+const AFTER: usize = 24 * 1024;
+
+/// How long a followed file is left alone at its end.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What the reader has to say.
+pub(super) enum Event {
+    /// The next block.
+    Block(Vec<u8>),
+    /// There is no more.
+    End,
+    /// Reading failed.
+    Failed(io::Error),
+    /// Ctrl-C.
+    Interrupt,
+}
+
+/// The blocks as they come; at most two are in memory.
+pub(super) struct Events {
+    events: Receiver<Event>,
+    used: Sender<Vec<u8>>,
+}
+
+impl Events {
+    /// Waits for the next.
+    pub(super) fn receive(&self) -> Event {
+        self.events.recv().unwrap_or(Event::End)
+    }
+
+    /// A block that can be filled again.
+    pub(super) fn give_back(&self, block: Vec<u8>) {
+        // The reader may have ended.
+        let _ = self.used.send(block);
+    }
+}
+
+/// Starts to read, on a thread of its own: a reader that waits (a pipe, a followed file) must not keep Ctrl-C from
+/// being answered.
+pub(super) fn start(reader: Box<dyn Read + Send>, follow: bool) -> Events {
+    let (sender, events) = sync_channel(1);
+    let (used, free) = channel();
+    let interrupt = sender.clone();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok()) {
+            let _ = interrupt.send(Event::Interrupt);
+        }
+    });
+    std::thread::spawn(move || pump(reader, follow, &sender, &free));
+    Events { events, used }
+}
+
+fn pump(mut reader: Box<dyn Read + Send>, follow: bool, sender: &SyncSender<Event>, free: &Receiver<Vec<u8>>) {
+    loop {
+        let mut block = free.try_recv().unwrap_or_default();
+        block.resize(BLOCK, 0);
+        let event = match reader.read(&mut block) {
+            Ok(0) if follow => {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
+            Ok(0) => Event::End,
+            Ok(count) => {
+                block.truncate(count);
+                Event::Block(block)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Event::Failed(error),
+        };
+        let last = !matches!(event, Event::Block(_));
+        if sender.send(event).is_err() || last {
+            return;
+        }
+    }
+}
+
+/// How the text is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    /// Nothing was read yet.
+    Unknown,
+    /// UTF-8, or anything that is nearly ASCII.
+    Bytes,
+    /// UTF-16, low byte first.
+    Little,
+    /// UTF-16, high byte first.
+    Big,
+}
+
+/// Takes blocks apart into lines.
+pub(super) struct Scanner<'s> {
+    collector: Collector<'s>,
+    set: &'static Set,
+    encoding: Encoding,
+    /// The first half of a code unit of UTF-16.
+    odd: Option<u8>,
+    /// A line whose end was not read yet.
+    pending: Vec<u8>,
+    lines: u64,
+    read: u64,
+}
+
+impl<'s> Scanner<'s> {
+    /// At the beginning of a text.
+    pub(super) fn new(collector: Collector<'s>) -> Self {
+        Self {
+            collector,
+            set: set(),
+            encoding: Encoding::Unknown,
+            odd: None,
+            pending: Vec::new(),
+            lines: 0,
+            read: 0,
+        }
+    }
+
+    /// How many bytes were read.
+    pub(super) fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// What was found so far.
+    pub(super) fn matches(&self) -> &[Match] {
+        self.collector.matches()
+    }
+
+    /// Takes the next block; returns the matches that are new with it.
+    pub(super) fn feed(&mut self, block: &[u8]) -> Vec<usize> {
+        self.read += block.len() as u64;
+        if self.encoding == Encoding::Unknown {
+            self.encoding = encoding(block);
+        }
+        if self.encoding == Encoding::Bytes {
+            return self.bytes(block);
+        }
+        let text = self.decode(block);
+        self.bytes(text.as_bytes())
+    }
+
+    fn decode(&mut self, block: &[u8]) -> String {
+        let big = self.encoding == Encoding::Big;
+        let mut units = Vec::with_capacity(block.len() / 2 + 1);
+        for byte in block {
+            match self.odd.take() {
+                None => self.odd = Some(*byte),
+                Some(first) if big => units.push(u16::from_be_bytes([first, *byte])),
+                Some(first) => units.push(u16::from_le_bytes([first, *byte])),
+            }
+        }
+        String::from_utf16_lossy(&units)
+    }
+
+    fn bytes(&mut self, block: &[u8]) -> Vec<usize> {
+        let mut new = Vec::new();
+        let mut block = block;
+        if !self.pending.is_empty() {
+            let end = memchr::memchr(b'\n', block).map_or(block.len(), |at| at + 1);
+            let mut line = std::mem::take(&mut self.pending);
+            line.extend_from_slice(&block[..end]);
+            block = &block[end..];
+            if line.last() == Some(&b'\n') {
+                self.whole_lines(&line, &mut new);
+                line.clear();
+            } else if line.len() > LINE_LIMIT {
+                // A line without end is looked at in parts; the last bytes stay, so that no word is cut.
+                let keep = line.len() - AFTER;
+                self.whole_lines(&line[..keep], &mut new);
+                line.drain(..keep);
+            }
+            // The room is kept for the next line.
+            self.pending = line;
+        }
+        let end = memchr::memrchr(b'\n', block).map_or(0, |at| at + 1);
+        self.whole_lines(&block[..end], &mut new);
+        self.pending.extend_from_slice(&block[end..]);
+        new
+    }
+
+    fn whole_lines(&mut self, text: &[u8], new: &mut Vec<usize>) {
+        let mut at = 0;
+        let mut counted = 0;
+        while let Some(hit) = self.set.next(text, at) {
+            let start = memchr::memrchr(b'\n', &text[..hit]).map_or(0, |before| before + 1);
+            let end = memchr::memchr(b'\n', &text[hit..]).map_or(text.len(), |behind| hit + behind);
+            self.lines += newlines(&text[counted..start]);
+            counted = start;
+            let (from, to) = if end - start > BEFORE + AFTER {
+                (start.max(at).max(hit.saturating_sub(BEFORE)), end.min(hit + AFTER))
+            } else {
+                (start, end)
+            };
+            let line = strip_control(&String::from_utf8_lossy(&text[from..to]));
+            new.extend(self.collector.line(self.lines + 1, &line));
+            at = to.max(hit + 1);
+        }
+        self.lines += newlines(&text[counted..]);
+    }
+
+    /// The answer.
+    pub(super) fn finish(mut self) -> Explanation {
+        if !self.pending.is_empty() {
+            let line = std::mem::take(&mut self.pending);
+            self.whole_lines(&line, &mut Vec::new());
+            self.lines += 1;
+        }
+        self.collector.finish(self.lines)
+    }
+}
+
+fn newlines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// By its mark, or by the zeros between ASCII.
+fn encoding(block: &[u8]) -> Encoding {
+    match block {
+        [0xff, 0xfe, ..] => return Encoding::Little,
+        [0xfe, 0xff, ..] => return Encoding::Big,
+        _ => {}
+    }
+    let head = &block[..block.len().min(256)];
+    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+    let half = head.len() / 2;
+    if half >= 8 && zeros(1) * 10 >= half * 9 && zeros(0) == 0 {
+        Encoding::Little
+    } else if half >= 8 && zeros(0) * 10 >= half * 9 && zeros(1) == 0 {
+        Encoding::Big
+    } else {
+        Encoding::Bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>";
+
+    fn explained(blocks: &[&[u8]]) -> Explanation {
+        let scrub = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
+        let mut scanner = Scanner::new(Collector::new(&scrub));
+        for block in blocks {
+            scanner.feed(block);
+        }
+        scanner.finish()
+    }
+
+    fn utf16(text: &str, big: bool) -> Vec<u8> {
+        let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        text.encode_utf16().flat_map(bytes).collect()
+    }
+
+    #[test]
+    fn lines_are_whole_wherever_blocks_end() {
+        let text = format!("one\ntwo\n{LINE}\r\nfour\n{LINE}\nlast {LINE}");
+        for size in [1, 7, 64, 4096] {
+            let blocks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let report = explained(&blocks);
+            assert_eq!(report.matches.len(), 1, "{size}");
+            let found = &report.matches[0];
+            assert_eq!((found.code, found.count, found.line, found.last_line), ("issuer-blocks-control-plane", 3, 3, 6));
+            assert_eq!(report.unrecognised, 3, "{size}");
+            assert_eq!(found.first_seen.as_deref(), Some("11-23 06:21:53.522520"));
+        }
+    }
+
+    #[test]
+    fn every_encoding_is_read() {
+        let marked: Vec<u8> = [vec![0xff, 0xfe], utf16(&format!("{LINE}\n"), false)].concat();
+        let big: Vec<u8> = [vec![0xfe, 0xff], utf16(&format!("{LINE}\n"), true)].concat();
+        let bare = utf16(&format!("{LINE}\n"), false);
+        let spoiled = [b"\xff\x00\x1b[31m", LINE.as_bytes(), b"\x1b[0m\x00\xc3\n"].concat();
+        for text in [marked, big, bare, spoiled] {
+            for size in [3, 4096] {
+                let blocks: Vec<&[u8]> = if encoding(&text) == Encoding::Bytes { vec![&text] } else { text.chunks(size.max(64) + 1).collect() };
+                let report = explained(&blocks);
+                assert_eq!(report.matches.len(), 1);
+                assert!(!report.matches[0].text.contains('\u{1b}') && !report.matches[0].text.contains('\0'));
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_without_end_is_read_in_parts() {
+        let block = vec![b'x'; BLOCK];
+        let mut blocks: Vec<&[u8]> = vec![&block; 12];
+        let line = format!(" {LINE} ");
+        blocks.insert(6, line.as_bytes());
+        let report = explained(&blocks);
+        assert_eq!(report.matches.len(), 1);
+        assert_eq!(report.matches[0].line, 1);
+        let scrub = |text: &str, _: usize| text.to_owned();
+        let mut scanner = Scanner::new(Collector::new(&scrub));
+        for block in blocks {
+            scanner.feed(block);
+            assert!(scanner.pending.capacity() <= 3 * LINE_LIMIT);
+        }
+    }
+}

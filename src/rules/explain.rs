@@ -1,0 +1,480 @@
+//! What texts mean, grouped by cause; the page of a code; the code that somebody meant.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::complaint::quoted;
+use super::reading::{self, Reading, rank};
+use super::{AREAS, RULES, Rule, rule};
+use crate::apiserver::message::set;
+use crate::report::explain::{Entry, Explanation, FindingPage, Match};
+use crate::report::view::{CandidateView, StepView};
+use crate::report::Step;
+
+/// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
+const MANY: usize = 400;
+
+/// The fields that tell one cause from another of the same code; times and texts do not.
+const TELLING: &[&str] = &[
+    "status", "url", "host", "server", "expected", "got", "claim", "serial", "name", "user", "verb", "group", "resource",
+    "subresource", "namespace", "path", "arn", "profile", "issuer", "context", "file", "command", "step", "webhook",
+];
+
+/// How long a line is kept, in bytes.
+const LINE: usize = 1024;
+
+/// How long a field is kept, in bytes.
+const FIELD: usize = 512;
+
+/// Gathers what the lines of a text mean.
+pub struct Collector<'s> {
+    /// Takes secrets and control characters out, and cuts to a length.
+    scrub: &'s dyn Fn(&str, usize) -> String,
+    matches: Vec<Match>,
+    groups: HashMap<(&'static str, &'static str, String), usize>,
+    recognised: u64,
+    /// Some line said what a page of HTML may only be a part of.
+    page: bool,
+    /// The last time that was read, with the line's number.
+    recent: Option<(u64, String)>,
+}
+
+impl std::fmt::Debug for Collector<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Collector of {}", self.matches.len())
+    }
+}
+
+impl<'s> Collector<'s> {
+    /// An empty one.
+    pub fn new(scrub: &'s dyn Fn(&str, usize) -> String) -> Self {
+        Self { scrub, matches: Vec::new(), groups: HashMap::new(), recognised: 0, page: false, recent: None }
+    }
+
+    /// Reads one line; returns the matches that are new with it.
+    pub fn line(&mut self, number: u64, line: &str) -> Vec<usize> {
+        let mut new = Vec::new();
+        let readings = reading::read(line);
+        let mut any = false;
+        let mut time = None;
+        for found in readings {
+            // A page of HTML is a part of the words before it, or a page that somebody pasted; in the middle of a log
+            // it is anybody's.
+            if found.text == "html-page" && (self.page || number > 3) {
+                continue;
+            }
+            self.page |= found.text != "html-page";
+            any = true;
+            let time = time.get_or_insert_with(|| self.time(number, line)).clone();
+            let index = self.group(found, number, line, time.as_ref());
+            let group = &mut self.matches[index];
+            if group.count == 0 {
+                new.push(index);
+            }
+            group.count += 1;
+            group.last_line = number;
+            if time.is_some() {
+                group.last_seen = time;
+            }
+        }
+        self.recognised += u64::from(any);
+        new
+    }
+
+    /// The time of a line; a line of klog's `err=<` block has that of the block's head.
+    fn time(&mut self, number: u64, line: &str) -> Option<String> {
+        match stamp(line) {
+            Some(time) => {
+                self.recent = Some((number, time.clone()));
+                Some(time)
+            }
+            None => self.recent.as_ref().filter(|(at, _)| number - at <= 3).map(|(_, time)| time.clone()),
+        }
+    }
+
+    fn group(&mut self, found: Reading, number: u64, line: &str, time: Option<&String>) -> usize {
+        let telling = TELLING.iter().filter(|_| self.matches.len() < MANY).filter_map(|name| found.fields.get(*name));
+        let key = (found.code, found.text, telling.map(String::as_str).collect::<Vec<_>>().join("\u{0}"));
+        if let Some(index) = self.groups.get(&key) {
+            return *index;
+        }
+        let scrub = self.scrub;
+        let fields: BTreeMap<String, String> =
+            found.fields.iter().map(|(name, value)| (name.clone(), scrub(value, FIELD))).collect();
+        let rule = rule(found.code).expect("a reading's code is in the registry");
+        let match_ = Match {
+            code: found.code,
+            severity: rule.severity,
+            confidence: found.confidence,
+            title: rule.title,
+            means: means(&found, &fields, rule),
+            text: scrub(line.trim(), LINE),
+            line: number,
+            count: 0,
+            first_seen: time.cloned(),
+            last_seen: None,
+            last_line: number,
+            next: next(rule, &fields).iter().map(StepView::from).collect(),
+            candidates: found.rivals.iter().filter_map(|code| candidate(code, &fields)).collect(),
+            fields,
+            explained_by: None,
+            docs: format!("docs/findings/{}.md", found.code),
+        };
+        self.matches.push(match_);
+        self.groups.insert(key, self.matches.len() - 1);
+        self.matches.len() - 1
+    }
+
+    /// The matches so far, in the order in which they were met.
+    pub fn matches(&self) -> &[Match] {
+        &self.matches
+    }
+
+    /// The answer, of a text of so many lines.
+    pub fn finish(self, lines: u64) -> Explanation {
+        let mut matches = self.matches;
+        let codes: Vec<&'static str> = matches.iter().map(|found| found.code).collect();
+        for found in &mut matches {
+            found.explained_by = cause(found.code, &codes);
+        }
+        matches.sort_by_key(|found| {
+            (found.explained_by.is_some(), found.confidence, found.severity, rank(found.code), found.line)
+        });
+        // What stands in the same text decides between the candidates of a consequence.
+        for found in &mut matches {
+            if found.explained_by.is_some() {
+                found.candidates.clear();
+            }
+        }
+        Explanation {
+            matches,
+            unrecognised: lines.saturating_sub(self.recognised),
+            suggestions: Vec::new(),
+            interrupted: false,
+        }
+    }
+}
+
+/// The root of the chain of causes of a code among those found.
+fn cause(code: &'static str, found: &[&'static str]) -> Option<&'static str> {
+    let mut at = code;
+    for _ in 0..found.len() {
+        let explains = |other: &&&'static str| **other != at && rule(other).is_some_and(|rule| rule.explains.contains(&at));
+        match found.iter().filter(explains).min_by_key(|code| rank(code)) {
+            Some(next) if *next == code => return None,
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    (at != code).then_some(at)
+}
+
+fn field<'f>(fields: &'f BTreeMap<String, String>, name: &str) -> &'f str {
+    fields.get(name).map_or("", String::as_str)
+}
+
+/// What the words say, with the names that stand in them; where nothing stands in them, the problem in one line.
+fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> String {
+    let f = |name: &str| field(fields, name);
+    let bare = |name: &str| f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).replace("\" \"", ", ").replace("\",\"", ", ");
+    let text = match found.text {
+        "audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
+        "service-account-audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), bare("got")),
+        "oidc-issuer-differs" => format!("the API server is configured for the issuer {}, the document of the provider says {}", f("expected"), f("got")),
+        "id-token-other-issuer" => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
+        "oidc-init-http" => format!("the control plane asked for the issuer's discovery document and was answered {} {}{}", f("status"), f("reason"), server_of(f("body"))),
+        "oidc-init-proxy" => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
+        "oidc-init-dns" => format!("the control plane does not resolve {}", f("host")),
+        "oidc-init-timeout" => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
+        "oidc-init-refused" => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),
+        "oidc-init-closed" => format!("the control plane does not get through to {}: {}", f("url"), f("error")),
+        "oidc-init-x509" => format!("the control plane does not accept the certificate of {}: {}", f("url"), f("error")),
+        "oidc-discovery-not-json" => format!("the discovery URL answered with {} instead of JSON", or(f("type"), "another type")),
+        "oidc-not-initialized" => "the API server has never been able to read the issuer's discovery document, so it refuses every token of this issuer; why, another line of its log says".to_owned(),
+        "oidc-issuer-unhealthy" => format!("the authenticator for {} is not up{}", f("issuer"), with(": ", f("error"))),
+        "jwks-http" => format!("the key set's URL answered the API server {} {}", f("status"), f("reason")),
+        "jwks-unreachable" => format!("the API server does not get the key set at {}: {}", f("url"), f("error")),
+        "jwks-unparsable" => format!("the key set holds something that the API server cannot read: {}", f("error")),
+        "expired" => format!("the token expired at {}", f("expiry")),
+        "not-yet-valid" => format!("the token is not valid before {}", f("time")),
+        "algorithm" => format!("the server takes tokens signed with {}, this one is signed with {}", bare("expected"), f("got")),
+        "username-claim-missing" => format!("the claim {}, which names the user, is not in the token", f("claim")),
+        "username-claim-type" | "groups-claim-type" | "required-claim-type" => format!("the claim {} is of type {}, and must be a text{}", f("claim"), f("got"), if found.text == "groups-claim-type" { " or a list of texts" } else { "" }),
+        "required-claim-missing" => format!("the claim {}, which the server requires, is not in the token", f("claim")),
+        "required-claim-differs" => format!("the server requires {} = {}, the token says {}", f("claim"), f("expected"), f("got")),
+        "claim-rule" | "user-rule" => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
+        "client-certificate" | "certificate-of-neither-ca" | "certificate-of-no-client" => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
+        "client-certificate-bare" => format!("a client certificate is refused: {}", f("error")),
+        "front-proxy-name" => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
+        "authentication-webhook" => format!("the token webhook could not be asked: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
+        "authentication-webhook-transport" => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
+        "service-account-uid" => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
+        "service-account-missing" => format!("the service account {} of the token is gone", f("name")),
+        "forbidden" | "forbidden-old" => refusal(fields),
+        "node-authorizer" => format!("the node {} may not do this: {}", f("node"), f("reason")),
+        "rbac-escalation" | "escalation" => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
+        "namespace-not-found" => format!("the namespace {} does not exist", f("namespace")),
+        "resource-not-served" if !f("type").is_empty() => format!("the server does not serve {:?}, or discovery was refused", f("type")),
+        "resource-not-served" if !f("kind").is_empty() => format!("the server does not serve {} in {}", f("kind"), f("version")),
+        "kubectl-localhost" => "kubectl found no cluster in its configuration and fell back to localhost:8080".to_owned(),
+        "context-missing" => format!("there is no context {}", [f("context"), f("name"), f("asked"), f("object")].concat()),
+        "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", f("file"), f("error")),
+        "kubeconfig-entry-file" => format!("the {} of {} is in {}, which cannot be opened", f("field"), f("entry"), f("file")),
+        "plugin-absent" => format!("the credential plugin {} cannot be started{}", [f("command"), f("program"), f("path")].concat(), with(": ", f("error"))),
+        "plugin-failed" => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), or(f("status"), f("exit"))),
+        "plugin-versions" => format!("the user entry says {}, the plugin answered in {}", f("expected"), f("got")),
+        "aws-assume-role" if !f("role").is_empty() => format!("{} may not assume {}", f("arn"), f("role")),
+        "aws-credentials" if !f("profile").is_empty() => format!("there is no AWS profile {}", f("profile")),
+        "login-issuer-unreachable" => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
+        "server-name" => format!("the name {} does not resolve on this machine: {}", f("host"), f("error")),
+        "server-refused" => format!("nobody listens at {}", or(f("server"), f("address"))),
+        "server-silent" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
+        "kubelet-forbidden" => format!("the kubelet does not let {} {} {}/{}: your own credential is fine", f("user"), f("verb"), f("resource"), f("subresource")),
+        "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
+        "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
+        "nobody-claimed" => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
+        "audit-authentication-failed" => format!("the API server refused a credential of this kind: {}", f("attempted")),
+        _ => String::new(),
+    };
+    if text.trim().is_empty() { rule.title.to_owned() } else { text }
+}
+
+fn or<'t>(text: &'t str, other: &'t str) -> &'t str {
+    if text.trim().is_empty() { other } else { text }
+}
+
+fn with(lead: &str, text: &str) -> String {
+    if text.trim().is_empty() { String::new() } else { format!("{lead}{text}") }
+}
+
+/// Who wrote a page, where it says so.
+fn server_of(body: &str) -> &'static str {
+    let known = [("nginx", " by nginx"), ("awselb", " by an AWS load balancer"), ("cloudflare", " by Cloudflare"), ("CloudFront", " by CloudFront"), ("Envoy", " by Envoy")];
+    known.iter().find(|(mark, _)| body.contains(mark)).map_or("", |(_, words)| words)
+}
+
+/// The authorizer's refusal in words.
+fn refusal(fields: &BTreeMap<String, String>) -> String {
+    let f = |name: &str| field(fields, name);
+    let what = if f("path").is_empty() {
+        let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
+        let sub = with("/", f("subresource"));
+        let name = if f("name").is_empty() { String::new() } else { format!(" {}", f("name")) };
+        let place = if f("namespace").is_empty() { " in the whole cluster".to_owned() } else { format!(" in the namespace {}", f("namespace")) };
+        format!("{}{dotted}{sub}{name}{place}", f("resource"))
+    } else {
+        f("path").to_owned()
+    };
+    format!("the API server knows the user as {:?}, who may not {} {what}{}", f("user"), f("verb"), with(": ", f("reason")))
+}
+
+/// The part of the registry that a code is in.
+fn area(code: &str) -> &'static str {
+    AREAS.iter().find(|(_, rules)| rules.iter().any(|rule| rule.code == code)).map_or("", |(area, _)| *area)
+}
+
+/// The command that looks whether it is this.
+fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
+    let f = |name: &str| field(fields, name);
+    match area(code) {
+        "rbac" if !f("verb").is_empty() && !f("verb").contains(':') && (!f("resource").is_empty() || !f("path").is_empty()) => {
+            format!("kaccess can-i {} --why", question(fields))
+        }
+        "rbac" => "kaccess can-i --list".to_owned(),
+        "token" if code != "name-prefix-mismatch" => "kaccess decode --verify".to_owned(),
+        "token" => "kaccess whoami".to_owned(),
+        "issuer" | "serviceaccount" | "certificate" if code != "anonymous-request" => {
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT".to_owned()
+        }
+        _ => "kaccess doctor".to_owned(),
+    }
+}
+
+/// The question of a refusal, as `can-i` and `who-can` take it.
+fn question(fields: &BTreeMap<String, String>) -> String {
+    let f = |name: &str| field(fields, name);
+    if !f("path").is_empty() {
+        return format!("{} {}", f("verb"), quoted(f("path")));
+    }
+    let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
+    let mut text = format!("{} {}", f("verb"), quoted(&format!("{}{dotted}{}", f("resource"), with("/", f("subresource")))));
+    if !f("name").is_empty() {
+        text.push_str(&format!(" {}", quoted(f("name"))));
+    }
+    if !f("namespace").is_empty() {
+        text.push_str(&format!(" -n {}", quoted(f("namespace"))));
+    }
+    text
+}
+
+/// What to do: the repair with the names that are known, then the command that looks.
+fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
+    let f = |name: &str| field(fields, name);
+    let bare = |name: &str| f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).to_owned();
+    let mut steps = Vec::new();
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match rule.code {
+        "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
+            "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",
+            bare("expected"),
+            or(&bare("got"), "CLIENT")
+        ))),
+        "issuer-document-mismatch" if !f("got").is_empty() => steps.push(Step::text(format!(
+            "Configure the API server with --oidc-issuer-url={}, or correct the provider's idea of its own address to {}; they must be the same to the last slash.",
+            f("got"),
+            f("expected")
+        ))),
+        "service-account-audience-mismatch" if !f("expected").is_empty() => {
+            steps.push(Step::command(format!("Take a token for the API server, whose audience is {}", bare("expected")), "kubectl create token NAME -n NAMESPACE"));
+        }
+        "context-not-found" => steps.push(Step::command("See which contexts there are, and use one of them", "kubectl config get-contexts")),
+        "rbac-no-grant" | "rbac-role-missing" if !f("verb").is_empty() && (!f("resource").is_empty() || !f("path").is_empty()) => {
+            steps.push(Step::command("See who can, and through which binding; have yourself added to that group or binding", format!("kaccess who-can {}", question(fields))));
+        }
+        "aws-assume-role-denied" if !f("role").is_empty() => steps.push(Step::text(format!(
+            "Have the trust policy of {} name {} as its principal, and have that identity allowed sts:AssumeRole on the role; or leave the role out of the user entry.",
+            f("role"),
+            f("arn")
+        ))),
+        "aws-credentials-unavailable" => steps.push(Step::command("Log in at AWS again, or name the right profile", "aws sso login")),
+        "exec-plugin-not-found" => steps.push(Step::command(squeeze(rule.page.fix), format!("command -v {}", quoted(or(f("command"), "PLUGIN"))))),
+        _ => steps.push(Step::text(squeeze(rule.page.fix))),
+    }
+    // What is none of kaccess' business has nothing to look at.
+    if rule.code != "admission-denied" {
+        let words = match area(rule.code) {
+            "issuer" | "serviceaccount" | "certificate" => "See it with its evidence: somebody with rights reads out what the API server itself says",
+            "rbac" => "See what is granted and what is missing, with the smallest grant",
+            "token" => "See what the token says, and whether the issuer's keys verify it",
+            _ => "See it with its evidence",
+        };
+        steps.push(Step::command(words, look(rule.code, fields)));
+    }
+    steps
+}
+
+/// Another cause that fits, with what would decide it.
+fn candidate(code: &str, fields: &BTreeMap<String, String>) -> Option<CandidateView> {
+    let rule = rule(code)?;
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(CandidateView {
+        code: rule.code,
+        why: rule.title.to_owned(),
+        decided_by: StepView::from(&Step::command(squeeze(rule.page.evidence), look(code, fields))),
+    })
+}
+
+/// The time that a line begins with, as it is written there: klog's, RFC 3339, or logfmt's and JSON's field.
+pub fn stamp(line: &str) -> Option<String> {
+    static TIME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\b[IWEF](?P<month>\d\d)(?P<day>\d\d) (?P<time>\d\d:\d\d:\d\d(?:\.\d+)?)|(?P<rfc>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
+            .expect("constant pattern")
+    });
+    // Times stand at the head of a line or in its first fields; later ones are part of what is said.
+    let mut end = line.len().min(512);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    let head = &line[..end];
+    let found = TIME.captures(head)?;
+    if let Some(rfc) = found.name("rfc") {
+        // The expiry of a token is not the time of the line.
+        let before = &head[..rfc.start()];
+        let own = before.trim().is_empty() || before.len() < 120 && !before.contains("Expiry") && !before.contains("current time");
+        return own.then(|| rfc.as_str().to_owned());
+    }
+    Some(format!("{}-{} {}", &found["month"], &found["day"], &found["time"]))
+}
+
+/// The page of a code.
+pub fn page(rule: &'static Rule) -> FindingPage {
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    FindingPage {
+        code: rule.code,
+        severity: rule.severity,
+        title: rule.title,
+        means: squeeze(rule.page.means),
+        evidence: squeeze(rule.page.evidence),
+        fix: squeeze(rule.page.fix),
+        references: rule.page.references.split_whitespace().collect(),
+        explains: rule.explains,
+        symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).collect(),
+    }
+}
+
+/// Every code, in the registry's order.
+pub fn list() -> Vec<Entry> {
+    AREAS
+        .iter()
+        .flat_map(|(area, rules)| {
+            rules.iter().map(|rule| Entry { code: rule.code, severity: rule.severity, title: rule.title, area })
+        })
+        .collect()
+}
+
+/// The code that was asked for, however it was cased or joined.
+pub fn asked(text: &str) -> Option<&'static Rule> {
+    let code = text.trim().to_lowercase().replace(['_', ' '], "-");
+    rule(&code)
+}
+
+/// Codes that are spelled nearly as a word, nearest first.
+pub fn near(text: &str) -> Vec<&'static str> {
+    let word = text.trim().to_lowercase().replace(['_', ' '], "-");
+    let like_a_code = !word.is_empty() && word.len() <= 60 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !like_a_code {
+        return Vec::new();
+    }
+    let parts: Vec<&str> = word.split('-').filter(|part| part.len() > 2).collect();
+    let mut scored: Vec<(usize, &'static str)> = RULES
+        .iter()
+        .filter_map(|rule| {
+            let distance = distance(&word, rule.code);
+            let shared = parts.iter().filter(|part| rule.code.split('-').any(|own| own == **part)).count();
+            let close = distance <= 2.max(word.len() / 4);
+            let related = !parts.is_empty() && shared * 2 >= parts.len().max(2) || parts.len() == 1 && shared == 1;
+            (close || related).then_some((distance.saturating_sub(shared * 4), rule.code))
+        })
+        .collect();
+    scored.sort();
+    scored.into_iter().take(5).map(|(_, code)| code).collect()
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<u8> = b.bytes().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Whether what was recognised is about access at all; admission's refusals are named so that nobody looks for rights.
+pub fn is_access(found: &Match) -> bool {
+    found.code != "admission-denied"
+}
+
+/// The rows of the table from symptom to code: how it looks, the codes that fit, and whether the words decide.
+pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
+    let mut rows: Vec<(String, Vec<&'static str>)> = Vec::new();
+    for text in set::all() {
+        let codes: Vec<&'static str> = RULES
+            .iter()
+            .filter(|rule| rule.recognises.iter().any(|own| own.name == text.name))
+            .map(|rule| rule.code)
+            .collect();
+        if !codes.is_empty() {
+            rows.extend(set::shapes(text).into_iter().map(|shape| (shape, codes.clone())));
+        }
+    }
+    rows
+}

@@ -1,0 +1,407 @@
+//! What one line of any text says: the codes that fit, the most telling first, and what stands in it.
+
+use std::collections::BTreeMap;
+
+use super::{RULES, rule};
+use crate::apiserver::message::{self, Recognised, set};
+use crate::report::Confidence;
+
+/// What a line says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The code it speaks of.
+    pub code: &'static str,
+    /// Other codes that the same words fit, the likelier first.
+    pub rivals: Vec<&'static str>,
+    /// Whether the words decide it.
+    pub confidence: Confidence,
+    /// The name of the text that was recognised.
+    pub text: &'static str,
+    /// What stands in it.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Everything that a line says; what is only the consequence of another thing in the same line is left out.
+pub fn read(line: &str) -> Vec<Reading> {
+    let found = set::set().recognise(line);
+    if found.is_empty() {
+        return Vec::new();
+    }
+    let context = Context::new(line);
+    let mut readings: Vec<Reading> = found.iter().filter_map(|text| reading(text, &found, &context)).collect();
+    // The most telling first: sure before likely, then by the registry.
+    readings.sort_by_key(|reading| (reading.confidence, rank(reading.code)));
+    let codes: Vec<&'static str> = readings.iter().map(|reading| reading.code).collect();
+    let mut kept: Vec<Reading> = Vec::new();
+    for reading in readings {
+        let explained = codes
+            .iter()
+            .any(|other| *other != reading.code && rule(other).is_some_and(|rule| rule.explains.contains(&reading.code)));
+        if explained {
+            continue;
+        }
+        // One line tells one story of a text; rivals of the first are not told again.
+        match kept.iter_mut().find(|other| other.code == reading.code || other.rivals.contains(&reading.code)) {
+            Some(other) => {
+                for rival in std::iter::once(reading.code).chain(reading.rivals) {
+                    if other.code != rival && !other.rivals.contains(&rival) {
+                        other.rivals.push(rival);
+                    }
+                }
+                for (name, value) in reading.fields {
+                    other.fields.entry(name).or_insert(value);
+                }
+            }
+            None => kept.push(reading),
+        }
+    }
+    // Whatever the API server puts after its own words is more than those words alone.
+    if kept.len() > 1 {
+        kept.retain(|reading| reading.code != "credential-rejected");
+    }
+    kept
+}
+
+/// The place of a code in the registry.
+pub fn rank(code: &str) -> usize {
+    RULES.iter().position(|rule| rule.code == code).unwrap_or(usize::MAX)
+}
+
+/// What stands around a text.
+struct Context {
+    /// The line without its quoting.
+    plain: String,
+    /// It speaks of the API server's judgement of a credential.
+    authentication: bool,
+    /// kubectl tells the answer to a request.
+    answer: bool,
+}
+
+impl Context {
+    fn new(line: &str) -> Self {
+        let plain = set::unquoted(line).pop().unwrap_or_default();
+        let holds = |words: &[&str]| words.iter().any(|word| plain.contains(word));
+        Self {
+            authentication: holds(&["bearer token", "nable to authenticate", "TokenReview", "authentication.go", "\"authenticated\""]),
+            answer: holds(&["Error from server", "Error when", "error when"]),
+            plain,
+        }
+    }
+
+    /// A text of ordinary words counts where it stands alone or where the API server says it.
+    fn server_says(&self, words: &str) -> bool {
+        self.authentication || self.plain.trim_start_matches(['[', '"', ' ']).starts_with(words)
+    }
+}
+
+/// The codes of one text: chosen by what stands in it, where rules share the text.
+fn reading(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Reading> {
+    let (codes, confidence) = codes(found, all, context)?;
+    let mut codes = codes.into_iter().filter(|code| rule(code).is_some());
+    let code = codes.next()?;
+    let mut fields = found.fields.clone();
+    if matches!(found.text.name, "forbidden" | "node-authorizer") {
+        fields.extend(forbidden_fields(&context.plain));
+        fields.remove("who");
+    }
+    let mut rivals: Vec<&'static str> = Vec::new();
+    for rival in codes {
+        if rival != code && !rivals.contains(&rival) {
+            rivals.push(rival);
+        }
+    }
+    Some(Reading { code, rivals, confidence, text: found.text.name, fields })
+}
+
+/// The parts of the authorizer's refusal, as the contract names them.
+fn forbidden_fields(plain: &str) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let Some(refusal) = message::forbidden(plain) else { return fields };
+    let question = refusal.question;
+    let path = question.path.unwrap_or_default();
+    for (name, value) in [
+        ("user", refusal.user),
+        ("verb", question.verb),
+        ("group", question.group),
+        ("resource", question.resource),
+        ("subresource", question.subresource),
+        ("name", question.name),
+        ("namespace", question.namespace),
+        ("path", path),
+        ("reason", refusal.reason),
+    ] {
+        if !value.is_empty() {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    fields
+}
+
+type Codes = (Vec<&'static str>, Confidence);
+
+/// The codes, the likeliest first; `None` where the words mean something else here.
+fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Codes> {
+    use Confidence::{Certain, Likely, Possible};
+    let field = |name: &str| found.fields.get(name).map_or("", String::as_str);
+    let has = |name: &str| all.iter().any(|other| other.text.name == name);
+    let error = field("error");
+    let choice = match found.text.name {
+        // Words of the API server about the issuer.
+        "oidc-init-http" => match field("status") {
+            "404" => (vec!["issuer-not-found"], Certain),
+            "429" => (vec!["issuer-rate-limited"], Certain),
+            _ if field("body").contains("publicly accessible") => {
+                (vec!["issuer-unreachable-from-control-plane", "issuer-private-dns", "issuer-unavailable"], Likely)
+            }
+            status if status.starts_with('5') => (vec!["issuer-unavailable"], Certain),
+            _ => (
+                vec!["issuer-blocks-control-plane", "allowlist-uses-endpoint-addresses", "allowlist-misses-control-plane", "listener-rule-blocks-discovery", "waf-may-block-discovery"],
+                Certain,
+            ),
+        },
+        "oidc-init-x509" if error.contains("unknown authority") => {
+            (vec!["issuer-certificate-untrusted", "issuer-chain-incomplete"], Likely)
+        }
+        "oidc-init-x509" if error.contains("is before") => {
+            (vec!["api-server-clock-wrong", "issuer-certificate-expired"], Likely)
+        }
+        "oidc-init-x509" if error.contains("expired") => {
+            (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
+        }
+        "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch"], Certain),
+        "oidc-init-dns" => (vec!["issuer-private-dns", "issuer-unreachable-from-control-plane"], Likely),
+        "oidc-init-timeout" => (
+            vec!["issuer-unreachable-from-control-plane", "security-group-blocks-issuer", "issuer-internal-load-balancer", "route-to-issuer-missing"],
+            Certain,
+        ),
+        "oidc-init-closed" | "oidc-init-refused" => (vec!["issuer-unreachable-from-control-plane", "issuer-unavailable"], Likely),
+        "oidc-discovery-not-json" => (vec!["issuer-returns-html", "listener-login-on-discovery"], Certain),
+        "oidc-discovery-shape" => (vec!["issuer-returns-html"], Possible),
+        "oidc-issuer-unhealthy" if error.is_empty() => (vec!["oidc-not-initialized"], Certain),
+        // The cause follows, and has a text of its own where it is known.
+        "oidc-issuer-unhealthy" => (vec!["oidc-not-initialized"], Likely),
+        "oidc-not-initialized" => (
+            vec!["oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "issuer-certificate-untrusted", "issuer-document-mismatch"],
+            Certain,
+        ),
+        "jwks-http" if field("status") == "429" => (vec!["issuer-rate-limited"], Certain),
+        "jwks-http" if field("status").starts_with('5') => (vec!["jwks-unreachable", "issuer-unavailable", "jwks-blocked"], Likely),
+        "jwks-http" if field("status") == "404" => (vec!["jwks-blocked", "jwks-unreachable"], Likely),
+        "jwks-http" => (vec!["jwks-blocked"], Certain),
+        "jwks-unreachable" if error.contains("unsupported protocol scheme \"\"") => (vec!["jwks-uri-missing"], Likely),
+        "signature-failed" => (
+            // From 1.36 on an expired token with an unknown key says this as well.
+            vec!["token-key-rotated", "token-key-foreign", "jwks-cache-delays-rotation", "token-signature-invalid", "token-expired", "token-is-refresh-token"],
+            Possible,
+        ),
+        "audience" => (vec!["token-audience-mismatch", "token-not-id-token"], Certain),
+        "expired" => (vec!["token-expired", "api-server-clock-wrong", "exec-token-expired"], Certain),
+        "not-yet-valid" | "service-account-not-yet-valid" => (vec!["token-not-yet-valid", "api-server-clock-wrong"], Likely),
+        "algorithm" if field("got").starts_with("HS") => (vec!["token-is-refresh-token", "token-algorithm-not-allowed"], Likely),
+        "algorithm" => (vec!["token-algorithm-not-allowed"], Certain),
+        "username-claim-missing" => (vec!["username-claim-missing", "token-not-id-token"], Certain),
+        "claim-type" => (vec!["token-not-jwt", "username-claim-wrong-type"], Possible),
+        "malformed-jwt" => (vec!["token-not-jwt"], Certain),
+        "service-account-key-unknown" | "service-account-signature" => {
+            (vec!["service-account-foreign-cluster"], if context.server_says("invalid signature") || context.authentication { Certain } else { Possible })
+        }
+        "service-account-missing" if !context.authentication || context.answer => return None,
+        "legacy-token-invalidated" if !context.server_says("Token has been invalidated") => return None,
+        "service-account-expired" => (vec!["service-account-token-expired", "api-server-clock-wrong"], Certain),
+        "authentication-config-reloaded" => return None,
+        "nobody-claimed" => {
+            let mut codes = vec!["credential-rejected", "token-issuer-mismatch", "oidc-not-configured", "token-not-jwt", "service-account-issuer-unknown"];
+            if context.plain.contains(", unknown]") {
+                codes.extend(["iam-identity-not-mapped", "aws-auth-role-path", "iam-token-wrong-cluster", "authentication-webhook-refused"]);
+            } else {
+                codes.extend(["bootstrap-token-invalid", "static-token-unknown"]);
+            }
+            (codes, Possible)
+        }
+        // Certificates and proxies.
+        "client-certificate" | "certificate-of-neither-ca" | "certificate-of-no-client" | "client-certificate-bare" => {
+            if has("front-proxy-name") {
+                return None;
+            }
+            if error.contains("is before") || context.plain.contains("not yet valid") && context.plain.contains("is before") {
+                (vec!["api-server-clock-wrong", "client-certificate-expired"], Likely)
+            } else if error.contains("expired") {
+                (vec!["client-certificate-expired"], Certain)
+            } else if error.contains("key usage") {
+                (vec!["client-certificate-wrong-usage"], Certain)
+            } else {
+                let neither = has("certificate-of-neither-ca");
+                let rivals: &[&str] = if neither { &["front-proxy-ca-mismatch"] } else { &["front-proxy-header-missing", "front-proxy-not-configured"] };
+                (std::iter::once("client-certificate-untrusted").chain(rivals.iter().copied()).collect(), Likely)
+            }
+        }
+        "front-proxy-name" => (vec!["front-proxy-name-not-allowed"], Certain),
+        "front-proxy-config" | "front-proxy-overlap" => (vec!["front-proxy-not-configured"], Likely),
+        "authentication-webhook" if error.trim_end_matches('"').trim() == "unknown" => (
+            vec!["iam-identity-not-mapped", "authentication-webhook-refused", "iam-token-wrong-cluster", "iam-token-expired", "aws-auth-role-path", "aws-auth-wrong-arn-kind"],
+            Possible,
+        ),
+        "authentication-webhook" if ["401", "403", "nauthorized", "orbidden"].iter().any(|word| error.contains(word)) => {
+            (vec!["authentication-webhook-refused", "authentication-webhook-down"], Likely)
+        }
+        "authentication-webhook" | "authentication-webhook-transport" => (vec!["authentication-webhook-down"], Certain),
+        "kubelet-unreachable" | "kubelet-dial" => {
+            // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
+            if !context.answer && !context.plain.contains("dialing backend") && !context.plain.contains("kubelet") {
+                return None;
+            }
+            let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway"];
+            if refused.iter().any(|word| error.trim_end_matches('"').ends_with(word)) {
+                (vec!["control-plane-proxy-in-the-way", "kubelet-unreachable"], Likely)
+            } else {
+                (vec!["kubelet-unreachable", "control-plane-proxy-in-the-way"], Likely)
+            }
+        }
+        // Rights.
+        "forbidden" => return forbidden_codes(context, has("node-authorizer")),
+        "node-authorizer" => (vec!["node-authorizer-denied"], Certain),
+        "forbidden-old" => (vec!["rbac-no-grant"], Likely),
+        "discovery-forbidden" => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
+        "whoami-refused" => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
+        "upgrade-refused" => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        "resource-not-served" => (vec!["resource-not-served", "credential-rejected"], Possible),
+        "namespace-not-found" => (vec!["namespace-not-found"], if context.answer { Certain } else { Likely }),
+        "impersonate-nobody" => (vec!["default-impersonation"], Likely),
+        // What clients say.
+        "kubectl-localhost" => (
+            vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"],
+            Possible,
+        ),
+        "kubeconfig-missing" => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
+        "context-unset" => (vec!["current-context-unset"], Certain),
+        "auth-provider-absent" if matches!(field("provider"), "gcp" | "azure") => {
+            (vec!["auth-provider-removed", "auth-provider-not-built-in"], Likely)
+        }
+        "auth-provider-absent" => (vec!["auth-provider-not-built-in"], Certain),
+        "server-wrong-scheme" => (vec!["server-url-wrong-scheme"], Likely),
+        "plugin-failed" => (
+            vec!["exec-failed", "aws-credentials-unavailable", "exec-login-expired", "aws-assume-role-denied", "exec-issuer-unreachable"],
+            Certain,
+        ),
+        "plugin-newer" => (vec!["exec-api-version-unknown-to-client"], Certain),
+        "login-browser" => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
+        "login-token-invalid" => (vec!["exec-stale-token-cache"], Possible),
+        "login-ended" => (vec!["exec-login-expired"], Likely),
+        // Programs in Pods say the same when their own role is missing.
+        "aws-credentials" | "aws-sso" | "aws-keys" => (
+            vec!["aws-credentials-unavailable", "aws-session-expired", "irsa-not-injected", "pod-identity-no-association"],
+            if context.plain.contains("get-token") || context.plain.contains("could not get token") || found.text.name == "aws-sso" { Certain } else { Likely },
+        ),
+        "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") => return None,
+        "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
+        "server-name" if field("error") != "no such host" => {
+            (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
+        }
+        "server-name" => {
+            let mut codes = vec!["endpoint-name-not-found"];
+            if field("host").ends_with(".eks.amazonaws.com") {
+                codes.extend(["endpoint-stale", "private-zone-not-visible"]);
+            }
+            codes.push("dns-rebinding-filter");
+            (codes, Likely)
+        }
+        "server-refused" if has("kubectl-localhost") => return None,
+        "server-refused" => (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely),
+        "server-silent" => (
+            vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network", "api-unavailable"],
+            Likely,
+        ),
+        "server-tls-silent" => (vec!["tls-handshake-timeout"], Likely),
+        "server-route" => (vec!["api-host-unreachable", "api-connection-timeout", "ip-family-unreachable"], Likely),
+        "server-closed" => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
+        "server-page" => (vec!["not-a-kubernetes-api"], Likely),
+        "html-page" => (vec!["not-a-kubernetes-api", "issuer-blocks-control-plane", "issuer-unavailable"], Possible),
+        "server-error" if context.plain.contains("metrics.k8s.io") => (vec!["aggregated-api-unavailable", "api-unavailable"], Likely),
+        "server-error" if context.plain.contains("failed calling webhook") => return None,
+        "server-error" => (vec!["api-unavailable"], Likely),
+        "server-throttled" if context.plain.contains("disruption budget") || context.plain.contains("evict") => return None,
+        // A bare 401 is a bare 401.
+        "unauthorized" | "audit-authentication-failed" | "refused-line" => {
+            if has("kubelet-unauthorized") {
+                return None;
+            }
+            (
+                vec!["credential-rejected", "token-expired", "token-issuer-mismatch", "token-audience-mismatch", "oidc-not-initialized", "iam-identity-not-mapped", "client-certificate-expired", "service-account-token-revoked"],
+                Likely,
+            )
+        }
+        // The rest is one rule's own, or shared by equals.
+        name => {
+            let codes: Vec<&'static str> =
+                RULES.iter().filter(|rule| rule.recognises.iter().any(|text| text.name == name)).map(|rule| rule.code).collect();
+            let confidence = if codes.len() == 1 { Certain } else { Possible };
+            (codes, confidence)
+        }
+    };
+    Some(choice)
+}
+
+/// What the authorizer's refusal points at: its words prove that the right is not there, and mostly not why.
+fn forbidden_codes(context: &Context, node: bool) -> Option<Codes> {
+    use Confidence::{Certain, Likely, Possible};
+    if node {
+        return None;
+    }
+    let Some(refusal) = message::forbidden(&context.plain) else { return Some((vec!["rbac-no-grant"], Possible)) };
+    let question = &refusal.question;
+    let role = refusal.reason.contains("RBAC:") && refusal.reason.contains("not found");
+    if refusal.user == "system:anonymous" {
+        let codes = vec!["anonymous-request", "authorization-header-stripped", "tls-terminated-before-api-server", "client-certificate-no-common-name", "authorization-header-malformed", "front-proxy-not-configured"];
+        return Some((codes, Certain));
+    }
+    if matches!(refusal.user.as_str(), "front-proxy-client" | "system:aggregator" | "kube-aggregator") {
+        return Some((vec!["front-proxy-not-configured", "rbac-no-grant"], Likely));
+    }
+    if question.verb.starts_with("impersonate") {
+        return Some((if role { vec!["impersonation-denied", "rbac-role-missing"] } else { vec!["impersonation-denied"] }, Certain));
+    }
+    if role {
+        return Some((vec!["rbac-role-missing", "rbac-no-grant"], Likely));
+    }
+    if refusal.user.starts_with("system:node:") {
+        return Some((vec!["node-not-in-nodes-group", "node-authorizer-denied", "rbac-no-grant"], Likely));
+    }
+    if let Some(path) = &question.path {
+        let open = ["/api", "/apis", "/version", "/openapi", "/healthz", "/livez", "/readyz"];
+        if open.iter().any(|known| path == known || path.starts_with(&format!("{known}/"))) {
+            return Some((vec!["rbac-default-bindings-removed", "rbac-no-grant"], Likely));
+        }
+        return Some((vec!["rbac-no-grant", "rolebinding-to-cluster-scope"], Likely));
+    }
+    let mut codes = vec!["rbac-no-grant"];
+    if refusal.user.starts_with("arn:") {
+        codes.splice(0..0, ["iam-identity-without-permissions"]);
+        codes.push("access-policy-out-of-scope");
+    }
+    if refusal.user.starts_with("https://") && refusal.user.contains('#') {
+        codes.push("name-prefix-mismatch");
+    }
+    if refusal.user.starts_with("system:serviceaccount:") {
+        codes.push("rbac-service-account-namespace");
+    }
+    if !question.subresource.is_empty() {
+        codes.push("rbac-subresource-not-granted");
+    }
+    if question.verb == "watch" || question.verb == "patch" || question.verb == "deletecollection" {
+        codes.push("rbac-verb-missing");
+    }
+    if question.namespace.is_empty() {
+        codes.push("rolebinding-to-cluster-scope");
+    }
+    codes.push("rbac-wrong-scope");
+    if !question.group.is_empty() {
+        codes.push("rbac-wrong-api-group");
+    }
+    if !refusal.user.starts_with("system:") {
+        codes.push("rbac-group-name-mismatch");
+    }
+    if matches!(question.verb.as_str(), "list" | "create" | "watch") {
+        codes.push("rbac-resource-names");
+    }
+    Some((codes, Likely))
+}
