@@ -104,6 +104,15 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     })
 }
 
+/// What a text means, whatever its encoding, without its secrets.
+pub fn explained(text: &[u8]) -> Explanation {
+    let scrubber = Scrubber::default();
+    let scrub = |foreign: &str, limit: usize| scrubber.text_limited(foreign, limit);
+    let mut scanner = Scanner::new(Collector::new(&scrub));
+    scanner.feed(text);
+    scanner.finish()
+}
+
 /// Reads to the end, or until Ctrl-C; says whether it was broken off.
 fn stream(
     host: &Host,

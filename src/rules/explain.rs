@@ -185,7 +185,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "oidc-issuer-differs" => format!("the API server is configured for the issuer {}, the document of the provider says {}", f("expected"), f("got")),
         "id-token-other-issuer" => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
         "oidc-init-http" => format!("the control plane asked for the issuer's discovery document and was answered {} {}{}", f("status"), f("reason"), server_of(f("body"))),
-        "oidc-init-proxy" => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
+        "oidc-init-proxy" | "oidc-init-proxy-quoted" => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
         "oidc-init-dns" => format!("the control plane does not resolve {}", f("host")),
         "oidc-init-timeout" => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
         "oidc-init-refused" => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),
@@ -228,13 +228,13 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "aws-assume-role" if !f("role").is_empty() => format!("{} may not assume {}", f("arn"), f("role")),
         "aws-credentials" if !f("profile").is_empty() => format!("there is no AWS profile {}", f("profile")),
         "login-issuer-unreachable" => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
-        "server-name" => format!("the name {} does not resolve on this machine: {}", f("host"), f("error")),
-        "server-refused" => format!("nobody listens at {}", or(f("server"), f("address"))),
+        "server-name" => format!("the name {} does not resolve on this machine: {}", or(f("host"), f("name")), or(f("error"), f("why"))),
+        "server-refused" => format!("nobody listens at {}", or(f("server"), or(f("address"), f("at")))),
         "server-silent" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
         "kubelet-forbidden" => format!("the kubelet does not let {} {} {}/{}: your own credential is fine", f("user"), f("verb"), f("resource"), f("subresource")),
         "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
         "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
-        "nobody-claimed" => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
+        "nobody-claimed" | "nobody-claimed-quoted" => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
         "audit-authentication-failed" => format!("the API server refused a credential of this kind: {}", f("attempted")),
         _ => String::new(),
     };
@@ -472,8 +472,14 @@ pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
             .filter(|rule| rule.recognises.iter().any(|own| own.name == text.name))
             .map(|rule| rule.code)
             .collect();
-        if !codes.is_empty() {
-            rows.extend(set::shapes(text).into_iter().map(|shape| (shape, codes.clone())));
+        if codes.is_empty() {
+            continue;
+        }
+        for shape in set::shapes(text) {
+            match rows.iter_mut().find(|(known, _)| *known == shape) {
+                Some((_, known)) => known.extend(codes.iter().filter(|code| !known.contains(code)).copied().collect::<Vec<_>>()),
+                None => rows.push((shape, codes.clone())),
+            }
         }
     }
     rows

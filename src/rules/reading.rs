@@ -188,13 +188,17 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "jwks-http" if field("status").starts_with('5') => (vec!["jwks-unreachable", "issuer-unavailable", "jwks-blocked"], Likely),
         "jwks-http" if field("status") == "404" => (vec!["jwks-blocked", "jwks-unreachable"], Likely),
         "jwks-http" => (vec!["jwks-blocked"], Certain),
-        "jwks-unreachable" if error.contains("unsupported protocol scheme \"\"") => (vec!["jwks-uri-missing"], Likely),
+        "jwks-unreachable" if has("jwks-no-url") => return None,
         "signature-failed" => (
             // From 1.36 on an expired token with an unknown key says this as well.
             vec!["token-key-rotated", "token-key-foreign", "jwks-cache-delays-rotation", "token-signature-invalid", "token-expired", "token-is-refresh-token"],
             Possible,
         ),
-        "audience" => (vec!["token-audience-mismatch", "token-not-id-token"], Certain),
+        // Access tokens of Keycloak have no audience, or its account application.
+        "audience" if field("got").contains("\"account\"") || field("got") == "[]" => {
+            (vec!["token-audience-mismatch", "token-not-id-token"], Likely)
+        }
+        "audience" => (vec!["token-audience-mismatch"], Certain),
         "expired" => (vec!["token-expired", "api-server-clock-wrong", "exec-token-expired"], Certain),
         "not-yet-valid" | "service-account-not-yet-valid" => (vec!["token-not-yet-valid", "api-server-clock-wrong"], Likely),
         "algorithm" if field("got").starts_with("HS") => (vec!["token-is-refresh-token", "token-algorithm-not-allowed"], Likely),
@@ -209,7 +213,7 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "legacy-token-invalidated" if !context.server_says("Token has been invalidated") => return None,
         "service-account-expired" => (vec!["service-account-token-expired", "api-server-clock-wrong"], Certain),
         "authentication-config-reloaded" => return None,
-        "nobody-claimed" => {
+        "nobody-claimed" | "nobody-claimed-quoted" => {
             let mut codes = vec!["credential-rejected", "token-issuer-mismatch", "oidc-not-configured", "token-not-jwt", "service-account-issuer-unknown"];
             if context.plain.contains(", unknown]") {
                 codes.extend(["iam-identity-not-mapped", "aws-auth-role-path", "iam-token-wrong-cluster", "authentication-webhook-refused"]);
@@ -265,7 +269,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "whoami-refused" => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         "upgrade-refused" => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
         "resource-not-served" => (vec!["resource-not-served", "credential-rejected"], Possible),
-        "namespace-not-found" => (vec!["namespace-not-found"], if context.answer { Certain } else { Likely }),
+        // Controllers say it of themselves while a cluster starts.
+        "namespace-not-found" if !context.answer && !context.plain.contains("failed to create") && !context.plain.starts_with("namespaces ") => return None,
+        "namespace-not-found" => (vec!["namespace-not-found"], Certain),
         "impersonate-nobody" => (vec!["default-impersonation"], Likely),
         // What clients say.
         "kubectl-localhost" => (
@@ -294,7 +300,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         ),
         "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") => return None,
         "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
-        "server-name" if field("error") != "no such host" => {
+        // A login plugin's own connections are not those to the API server.
+        name if name.starts_with("server-") && all.iter().any(|other| other.text.name.starts_with("login-")) => return None,
+        "server-name" if field("error") != "no such host" && field("why") != "no such host" => {
             (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
         }
         "server-name" => {

@@ -7,6 +7,7 @@ mod bench;
 mod certificates;
 mod decode;
 mod docs;
+mod explain;
 mod fidelity;
 mod fuzz;
 mod incidents;

@@ -14,7 +14,7 @@ texts! {
     /// Nothing says which server: kubectl falls back to its built-in address.
     LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp"#;
     /// The file that --kubeconfig or KUBECONFIG names is not there, or there is none at all.
-    KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|conf)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found";
+    KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|admin\.conf|k3s\.yaml)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found";
     /// The context is not in the kubeconfig.
     CONTEXT_MISSING = "context-missing", r#"context was not found for specified context: (?P<context>[^\s"]+)|no context exists with the name: "(?P<name>[^"]+)"|error: context "(?P<asked>[^"]+)" does not exist|Invalid kube-config file\. Expected object with name (?P<object>\S+) in \S*contexts list"#;
     /// The context names a user entry that is not there.
@@ -86,17 +86,17 @@ texts! {
 
     // The way to the API server.
     /// The server's name does not resolve.
-    SERVER_NAME = "server-name", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |openapi: |Error: |error: |failed to connect: )(?:Get "?(?P<url>https?://[^"\s]+)"?: )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<resolver>[^\s:]+(?::\d+)?))?: (?P<error>no such host|server misbehaving|[^\n]*i/o timeout|[^\n]*connection refused|Temporary failure in name resolution)"#;
+    SERVER_NAME = "server-name", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<resolver>[^\s:]+(?::\d+)?))?: (?P<error>no such host|server misbehaving|[^\n]*i/o timeout|[^\n]*connection refused|Temporary failure in name resolution)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp: lookup (?P<name>[^\s:]+)(?: on \S+)?: (?P<why>no such host|server misbehaving|[^\n]*i/o timeout)"#;
     /// Nobody listens.
-    SERVER_REFUSED = "server-refused", r#"The connection to the server (?P<server>[^\s]+) was refused - did you specify the right host or port|(?:Kubernetes cluster unreachable: |Error: |error: )(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: dial tcp (?P<address>\S+): connect: connection refused|dial tcp \S+: connectex: No connection could be made because the target machine actively refused it"#;
+    SERVER_REFUSED = "server-refused", r#"The connection to the server (?P<server>[^\s]+) was refused - did you specify the right host or port|(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: dial tcp (?P<address>\S+): connect: connection refused|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: connection refused|dial tcp \S+: connectex: No connection could be made because the target machine actively refused it"#;
     /// No answer to the first packet, or to the request.
-    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |Error: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)"#;
+    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:dial tcp (?P<at>\S+): i/o timeout|context deadline exceeded|net/http: request canceled[^\n]*)"#;
     /// A timeout of one request, as client-go's own log tells it.
     TLS_SILENT = "server-tls-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?net/http: TLS handshake timeout"#;
     /// The connection ends before an answer.
-    SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
+    SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
     /// There is no way to the address.
-    SERVER_ROUTE = "server-route", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: |error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)"#;
+    SERVER_ROUTE = "server-route", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
     /// What answers is a page, no API.
     PAGE = "server-page", r#"(?:^|\n)error: invalid character '<' looking for beginning of value|an error on the server \("\\?"?<(?:html|!DOCTYPE|!doctype|head)|Error from server \(\w+\): <(?:html|!DOCTYPE|!doctype)"#;
     /// A page that was pasted as it is.
@@ -127,6 +127,12 @@ texts! {
     // The issuer, as the control plane sees it.
     /// The issuer hangs up on the control plane, or there is no way to it.
     INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|http: server gave HTTP response to HTTPS client)"#;
+    /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.
+    INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\s*["\n]"#;
+    /// The document has no key set, before 1.35.
+    NO_KEYS_URL = "jwks-no-url", r#"fetching keys oidc: get keys failed:? Get "": unsupported protocol scheme"#;
+    /// Nobody recognised the token, in other wrappings than klog's.
+    NOBODY = "nobody-claimed-quoted", r#"(?:"err":\s*"|err=|: |\t)\[?invalid bearer token(?:, unknown)?\]?(?:\s*$|"|\n)"#;
     /// The document is no JSON of the shape that is needed.
     DISCOVERY_SHAPE = "oidc-discovery-shape", r"failed to decode provider discovery object: got Content-Type = application/json, but could not unmarshal as JSON";
     /// The authenticator of one issuer is not up (from a reload of the configuration).

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
-    recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED],
+    recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! A forward proxy refuses the control plane the way to the issuer.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow the issuer's host in the proxy, or name it in NO_PROXY of the API server.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_PROXY],
+    recognises: &[&message::OIDC_INIT_PROXY, &heard::INIT_PROXY],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The discovery document names no key set.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Serve the whole document of the provider; a hand-made one needs issuer, jwks_uri, response_types_supported, subject_types_supported and id_token_signing_alg_values_supported.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
-    recognises: &[&message::JWKS_URI_MISSING],
+    recognises: &[&message::JWKS_URI_MISSING, &heard::NO_KEYS_URL],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };

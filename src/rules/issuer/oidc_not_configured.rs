@@ -1,6 +1,6 @@
 //! The API server is configured for no OIDC issuer at all.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Configure the issuer: --oidc-issuer-url and --oidc-client-id, or --authentication-config; on EKS aws eks associate-identity-provider-config.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::NOBODY_CLAIMED],
+    recognises: &[&message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected"],
     check,
 };

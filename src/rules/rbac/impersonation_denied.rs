@@ -1,6 +1,6 @@
 //! Acting as somebody else is not allowed.
 
-use crate::apiserver::message::{self, heard, Forbidden};
+use crate::apiserver::message::{self, heard, heard, Forbidden};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::nearness::grant;
 use crate::rules::{Case, Page, Rule, clip, seen, slug};

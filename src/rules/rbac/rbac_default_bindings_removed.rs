@@ -1,6 +1,6 @@
 //! The bindings that everybody needs are gone.
 
-use crate::apiserver::message::{self, heard, Forbidden};
+use crate::apiserver::message::{self, heard, heard, Forbidden};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
 

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have a new token made (kubeadm token create), or enable bootstrap tokens.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/",
     },
-    recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED],
+    recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected"],
     check,
 };

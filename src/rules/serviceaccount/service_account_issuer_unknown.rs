@@ -1,6 +1,6 @@
 //! A service account's token names an issuer that is not this cluster's.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Take a token of this cluster. When changing the issuer, give the new value first and keep the old one as a second --service-account-issuer.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
-    recognises: &[&message::NOBODY_CLAIMED],
+    recognises: &[&message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected", "service-account-token-expired", "service-account-audience-mismatch"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Send the ID token (a JWT, it begins with eyJ); or put the token into the token file and restart the API server.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file",
     },
-    recognises: &[&heard::TOKEN_FILE, &message::NOBODY_CLAIMED],
+    recognises: &[&heard::TOKEN_FILE, &message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Make both the same: correct --oidc-issuer-url, or the identity provider's own idea of its address (Keycloak: hostname).",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
     },
-    recognises: &[&heard::OTHER_ISSUER, &message::NOBODY_CLAIMED],
+    recognises: &[&heard::OTHER_ISSUER, &message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected", "token-audience-mismatch"],
     check,
 };

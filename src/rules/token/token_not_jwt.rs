@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Copy the token again whole, or take the ID token instead of the access token.",
         references: "https://www.rfc-editor.org/rfc/rfc7519",
     },
-    recognises: &[&heard::MALFORMED, &message::NOBODY_CLAIMED],
+    recognises: &[&heard::MALFORMED, &message::NOBODY_CLAIMED, &heard::NOBODY],
     explains: &["credential-rejected"],
     check,
 };
