@@ -169,6 +169,26 @@ texts! {
     AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
     /// The same, as the one who asked is told.
     AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>Post "https?://[^\n]+)"#;
+    /// kubectl: a certificate on the way to the API server is past its end, or not valid yet, by the client's clock.
+    KUBECTL_X509_DATE = "kubectl-x509-date", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid: current time (?P<now>\S+) is (?P<way>after|before) (?P<limit>[^\s"]+)"#;
+    /// kubectl: the certificate is for other names than the server's.
+    KUBECTL_X509_NAME = "kubectl-x509-name", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: (?:certificate is valid for (?P<names>[^\n]*?), not (?P<name>[^\s"]+)|cannot validate certificate for (?P<address>\S+) because it doesn't contain any IP SANs|certificate is not valid for any names, but wanted to match (?P<wanted>[^\s"]+))"#;
+    /// kubectl: the certificate names the server only as its common name.
+    KUBECTL_X509_LEGACY = "kubectl-x509-legacy-name", r#"x509: certificate relies on legacy Common Name field, use SANs"#;
+    /// kubectl: an authority of the name that the kubeconfig trusts, with another key.
+    KUBECTL_X509_ROTATED = "kubectl-x509-other-key", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority \(possibly because of "(?P<reason>[^\n]*?(?:verification error|verification failure))" while trying to verify candidate authority certificate "(?P<authority>[^"\n]*)"\)"#;
+    /// kubectl: nobody that the kubeconfig trusts signed the certificate.
+    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|"|\n)"#;
+    /// kubectl: the certificate is an ingress controller's own, which names no site.
+    KUBECTL_X509_DEFAULT = "kubectl-x509-default-certificate", r#"certificate is valid for (?P<names>ingress\.local|[0-9a-f]{32}\.[0-9a-f]{32}\.traefik\.default), not (?P<name>[^\s"]+)"#;
+    /// kubectl: no TLS version or cipher suite in common.
+    KUBECTL_TLS_VERSION = "kubectl-tls-version", r#"remote error: tls: (?P<alert>protocol version not supported|handshake failure|insufficient security level)|tls: (?P<error>server selected unsupported protocol version \S+|no supported versions satisfy MinVersion and MaxVersion)"#;
+    /// kubectl: the server wants a client certificate.
+    KUBECTL_CERTIFICATE_REQUIRED = "kubectl-certificate-required", r#"remote error: tls: (?P<alert>certificate required|bad certificate)"#;
+    /// kubectl: the headers of the request are too large for what answers there.
+    KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request Header Fields Too Large|431 Request Header)"#;
+    /// The audit log's word for a request that brought nothing to be recognised by.
+    NO_CREDENTIALS_PROVIDED = "no-credentials-provided", r"Authentication failed, no credentials provided";
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }

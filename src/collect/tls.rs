@@ -245,7 +245,9 @@ pub fn tls_failure(error: &Error) -> Failure {
         Error::AlertReceived(alert) => {
             let kind = match alert {
                 Alert::CertificateRequired => FailureKind::ClientCertificateDemanded,
-                Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::InsufficientSecurity => FailureKind::TlsVersion,
+                Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::InsufficientSecurity => {
+                    FailureKind::TlsVersion
+                }
                 _ => FailureKind::Tls,
             };
             let detail = match alert {
@@ -755,13 +757,7 @@ impl Judgement<'_> {
 
     /// Why no trusted path exists, from Go's words and what was presented; nothing where only the moved moment is the
     /// trouble.
-    fn chain_fault(
-        &self,
-        words: &str,
-        leaf: &Certificate,
-        rest: &[Arc<Certificate>],
-        moved: bool,
-    ) -> Option<TlsFault> {
+    fn chain_fault(&self, words: &str, leaf: &Certificate, rest: &[Arc<Certificate>], moved: bool) -> Option<TlsFault> {
         let presented = || std::iter::once(leaf).chain(rest.iter().map(Arc::as_ref));
         // Roots that a presented certificate names as its issuer.
         let named = || {
@@ -770,13 +766,15 @@ impl Judgement<'_> {
             })
         };
         if words.starts_with(OUT_OF_DATE) {
-            let roots = named().filter(|(root, child)| child.is_signed_with_key_of(&root.certificate)).map(|(root, _)| {
-                let whose = format!("the authority {} among the {} roots", subject(&root.der), self.anchors.label);
-                (whose, root.certificate.validity())
-            });
-            let sent = self.intermediates.iter().zip(rest).map(|(der, authority)| {
-                (format!("the intermediate authority {}", subject(der)), authority.validity())
-            });
+            let roots =
+                named().filter(|(root, child)| child.is_signed_with_key_of(&root.certificate)).map(|(root, _)| {
+                    let whose = format!("the authority {} among the {} roots", subject(&root.der), self.anchors.label);
+                    (whose, root.certificate.validity())
+                });
+            let sent =
+                self.intermediates.iter().zip(rest).map(|(der, authority)| {
+                    (format!("the intermediate authority {}", subject(der)), authority.validity())
+                });
             return roots.chain(sent).find_map(|(whose, (from, to))| out_of_date(&whose, from, to, self.now)).or_else(
                 || {
                     (!moved).then(|| {

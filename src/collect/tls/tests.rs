@@ -312,3 +312,25 @@ fn ssl_cert_file_stands_for_the_bundle_and_ssl_cert_dir_for_the_folders() {
     let found: Vec<String> = subjects(&empty.path().join("none"), empty.path());
     assert!(found.is_empty());
 }
+
+#[test]
+fn a_handshake_that_ends_after_a_request_for_a_certificate_demands_one() {
+    use rustls::AlertDescription as Alert;
+    let recorder = |asked: bool| {
+        let recorder = Recorder::new(&Anchors::new("system", Vec::new()), false);
+        if asked {
+            recorder.asked(&[]);
+        }
+        recorder
+    };
+    let kind = |alert: Alert, asked: bool| {
+        let error = Error::AlertReceived(alert);
+        handshake_failure(tls_failure(&error), Some(&error), &recorder(asked)).kind
+    };
+    assert_eq!(kind(Alert::HandshakeFailure, true), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::BadCertificate, true), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::HandshakeFailure, false), FailureKind::TlsVersion);
+    assert_eq!(kind(Alert::ProtocolVersion, true), FailureKind::TlsVersion);
+    assert_eq!(kind(Alert::CertificateRequired, false), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::InternalError, true), FailureKind::Tls);
+}
