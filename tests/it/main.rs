@@ -14,6 +14,7 @@ mod issuers;
 mod kubeconfigs;
 mod lab;
 mod loopback;
+mod plugins;
 mod readings;
 mod registry;
 mod replay;
