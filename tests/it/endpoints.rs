@@ -318,6 +318,30 @@ fn clocks_that_differ() {
     silent(&run, "client-clock-wrong");
 }
 
+/// What this saved case finds when the issuer's clock agrees with the API server's, or else with this machine's.
+fn with_third_clock(case: &str, agrees_with_server: bool) -> Vec<(&'static str, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases").join(case).join("evidence.json");
+    let mut evidence: Value = serde_json::from_str(&fs::read_to_string(path).expect("a case")).expect("evidence");
+    let answer = &evidence["endpoint"]["anonymous"]["seen"];
+    let (here, there) = (answer["receivedAt"].clone(), answer["date"].clone());
+    let there = if agrees_with_server { there } else { here.clone() };
+    evidence["issuer"]["discovery"] = json!({ "startedMs": 0, "tookMs": 1, "seen": { "answer": { "status": 200, "date": there, "receivedAt": here } } });
+    let evidence: kaccess::evidence::Evidence = serde_json::from_value(evidence).expect("evidence");
+    let case = kaccess::rules::Case::new(&evidence);
+    let found = kaccess::report::diagnose(kaccess::rules::check_all(&case));
+    found.iter().map(|finding| (finding.code, format!("{:?}", finding.confidence))).collect()
+}
+
+#[test]
+fn a_third_clock_decides_whose_is_wrong() {
+    let found = with_third_clock("client-clock-wrong", true);
+    assert_eq!(found[0], ("client-clock-wrong", "Certain".to_owned()), "{found:?}");
+    let found = with_third_clock("client-clock-wrong", false);
+    assert!(found.iter().all(|(code, _)| *code != "client-clock-wrong"), "{found:?}");
+    assert!(found.contains(&("api-certificate-expired", "Certain".to_owned())), "{found:?}");
+    assert!(found.iter().any(|(code, _)| *code == "api-server-clock-wrong"), "{found:?}");
+}
+
 /// A proxy that answers every CONNECT with a tunnel to this port.
 fn connect_proxy(port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -367,7 +391,7 @@ fn certificates_made_on_the_way() {
     let env = [("SSL_CERT_FILE", roots.as_path()), ("SSL_CERT_DIR", folder.as_path())];
     let run = doctor_with(&way.config(&front), &[], &env);
     expect_fault("tls-intercepted-trusted", &run, &["tls-intercepted", "kubeconfig-ca-mismatch"]);
-    confidence(&run, "tls-intercepted", "likely");
+    confidence(&run, "tls-intercepted", "possible");
     // This machine does not know it either: another cluster, as far as anybody can tell.
     let run = doctor(&way.config(&front), &[]);
     assert_eq!(run.codes(), ["kubeconfig-ca-mismatch"], "{}", run.stdout);
@@ -377,10 +401,11 @@ fn certificates_made_on_the_way() {
     let path = kubeconfig("https://api.prod.example:6443", Some(&ours), &[("proxy-url", &proxy)], &way.user());
     let run = doctor_with(&path, &[], &env);
     expect_fault("tls-intercepted-proxy", &run, &["tls-intercepted", "kubeconfig-ca-mismatch"]);
-    confidence(&run, "tls-intercepted", "certain");
-    let run = doctor(&path, &[]);
-    assert_eq!(run.codes()[0], "tls-intercepted", "{}", run.stdout);
     confidence(&run, "tls-intercepted", "likely");
+    // Nothing but the proxy speaks for it.
+    let run = doctor(&path, &[]);
+    assert_eq!(run.codes(), ["kubeconfig-ca-mismatch", "tls-intercepted"], "{}", run.stdout);
+    confidence(&run, "tls-intercepted", "possible");
     // A proxy that leaves TLS alone.
     let honest = way.front(&way.signed("kube-apiserver", &["api.prod.example"], |_| {}));
     let proxy = format!("http://127.0.0.1:{}", connect_proxy(honest.port));

@@ -91,7 +91,7 @@ fn readings() -> Vec<Reading> {
         one("tab at the end of a line", whole().replace("kind: Config", "kind: Config\t")),
         one("blanks at the ends of lines", whole().replace('\n', "  \n")),
         one("indented lists", whole().replace("\n- ", "\n  - ").replace("\n  cluster: {s", "\n    cluster: {s").replace("\n  context", "\n    context").replace("\n  user:", "\n    user:")),
-        one("all in one flow", format!("{{apiVersion: v1, kind: Config, current-context: a, clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}], contexts: [{{name: a, context: {{cluster: c, user: u}}}}], users: [{{name: u, user: {{token: t}}}}]}}")),
+        one("all in one flow", "{apiVersion: v1, kind: Config, current-context: a, clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], contexts: [{name: a, context: {cluster: c, user: u}}], users: [{name: u, user: {token: t}}]}"),
         one("anchors and aliases", "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: &c c\n  cluster: &where {server: 'https://127.0.0.1:1'}\n- name: d\n  cluster: *where\ncontexts:\n- name: a\n  context: {cluster: d, user: &u u}\nusers:\n- name: *u\n  user: {token: t}\n"),
         one("merge keys", "apiVersion: v1\nkind: Config\ncurrent-context: a\nclusters:\n- name: c\n  cluster: &base {server: 'https://127.0.0.1:1', tls-server-name: x.example}\n- name: d\n  cluster:\n    <<: *base\n    server: https://127.0.0.1:2\ncontexts:\n- name: a\n  context: {cluster: d, user: u}\nusers:\n- name: u\n  user: {token: t}\n"),
         one("alias without an anchor", whole().replace("user: u", "user: *nobody")),
@@ -284,7 +284,7 @@ fn field(value: &Value, name: &str) -> Value {
 fn placed(path: Value, folder: &Path) -> Value {
     match path.as_str().filter(|path| path.contains('/') || path.contains('.')) {
         Some(path) => fs::canonicalize(folder.join(path))
-            .map_or_else(|_| folder.join(path.trim_start_matches("./")), |path| path)
+            .unwrap_or_else(|_| folder.join(path.trim_start_matches("./")))
             .to_string_lossy()
             .into(),
         None => path,

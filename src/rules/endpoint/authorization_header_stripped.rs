@@ -29,6 +29,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if token.problems.iter().any(|problem| problem.detail.contains("white space") || problem.detail.contains("space")) {
         return Vec::new();
     }
+    // Over plain HTTP no token is sent at all; and somebody may ask to be taken for nobody.
+    let sent = case.evidence.endpoint.route.seen().is_some_and(|route| route.scheme == "https");
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    if !sent || user.is_some_and(|user| user.impersonate.is_some()) {
+        return Vec::new();
+    }
     let Some(cite) = case.anonymous() else { return Vec::new() };
     let server = case.evidence.endpoint.authenticated.seen().and_then(|answer| answer.server.clone());
     let by = server.as_ref().map_or_else(String::new, |server| format!(" What answers here calls itself {server:?}."));

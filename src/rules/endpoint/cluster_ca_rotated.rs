@@ -11,7 +11,7 @@ use crate::rules::{Case, Page, Rule, seen};
 pub static RULE: Rule = Rule {
     code: "cluster-ca-rotated",
     severity: Severity::Error,
-    title: "The cluster's CA has the trusted name and another key: it was made anew",
+    title: "The API server's CA has the trusted name and another key: made anew, or another cluster's",
     page: Page {
         means: "kubectl refuses with \"certificate signed by unknown authority (possibly because of ... while trying to verify candidate authority certificate NAME)\". \
             The CA that signs for the API server has the same name as the one in the kubeconfig, and another key: the cluster was built again under the same address, or its CA was rotated, and this kubeconfig is of before. \

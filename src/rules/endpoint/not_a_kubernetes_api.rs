@@ -56,9 +56,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "If it is your network's portal, log in there in a browser first; if it stands before the cluster, have the API server's name exempted from it.",
         ),
         Answerer::NoRoute => (
-            "An ingress controller answers at the server URL, and has no route for this name",
-            format!("GET /version was answered{by} {} with the words that an ingress controller has for names and paths it does not know: {:?}.", answer.status, clip(&answer.body, 60)),
-            "If the API server is meant to stand behind it, route this name through to it (TLS passed through); else point the server URL at the API server itself.",
+            "What answers at the server URL has no route for this name or path",
+            format!("GET /version was answered{by} {} with the words that ingress controllers and web servers have for names and paths they do not know: {:?}.", answer.status, clip(&answer.body, 60)),
+            "If it is an ingress controller and the API server is meant to stand behind it, route this name through to it (TLS passed through); else point the server URL at the API server itself.",
         ),
         _ => (
             RULE.title,
