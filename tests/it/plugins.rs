@@ -139,11 +139,13 @@ fn without_a_terminal_nobody_is_asked() {
 }
 
 /// Whether a process is there and no zombie.
+#[cfg(target_os = "linux")]
 fn lives(id: &str) -> bool {
     let status = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
     status.rsplit(')').next().is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
 }
 
+#[cfg(target_os = "linux")]
 fn gone(file: &Path) {
     let id = fs::read_to_string(file).expect("a process id").trim().to_owned();
     let started = Instant::now();
