@@ -78,6 +78,11 @@ impl Api {
         Ok(api)
     }
 
+    /// Bytes of the header fields that carry the credential and the impersonation.
+    pub fn header_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+    }
+
     /// One GET.
     ///
     /// # Errors
@@ -122,9 +127,25 @@ impl Api {
     pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
         let body = serde_json::to_vec(review)
             .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
+        let asked: Option<String> = serde_json::to_value(review)
+            .ok()
+            .and_then(|review| review.get("kind").and_then(Value::as_str).map(str::to_owned));
         // The answer repeats the question, and that may be large: the server takes 3 MiB.
         let limits = Limits { body_bytes: 8 * 1024 * 1024, ..Limits::default() };
         let answer = self.send("POST", path, Some(body), "application/json", limits).await?;
+        // What is no API server may answer JSON too, and must not be taken for one.
+        #[derive(serde::Deserialize)]
+        struct Kind {
+            kind: Option<String>,
+        }
+        let kind = |bytes: &[u8]| serde_json::from_slice::<Kind>(bytes).ok().and_then(|object| object.kind);
+        if answer.status.is_success()
+            && let Some(asked) = asked
+            && kind(&answer.body).as_ref() != Some(&asked)
+        {
+            return Err(Failure::new(FailureKind::Protocol, format!("the answer is no {asked}"))
+                .sides(asked, self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120)));
+        }
         self.decode(&answer)
     }
 
@@ -190,6 +211,7 @@ pub fn http_answer(
         location: header("location").map(|location| location.split('?').next().unwrap_or_default().to_owned()),
         body: scrubber.text_limited(&String::from_utf8_lossy(&body[..body.len().min(4 * BODY_KEPT)]), BODY_KEPT),
         body_length: body.len(),
+        sent_header_bytes: None,
     }
 }
 

@@ -362,9 +362,20 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             }
             Ok(way)
         };
+        let credential = credential.clone();
         graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
             let wire = way.wire(&host, None)?;
-            let report = wire.handshake().await?;
+            let report = match wire.handshake().await {
+                Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
+                    // The user's own certificate may be what the server waits for.
+                    let identity = credential.await.give.clone().and_then(|obtained| obtained.client_identity.clone());
+                    match identity {
+                        Some(identity) => way.wire(&host, Some(identity))?.handshake_with_identity().await?,
+                        None => return Err(failure),
+                    }
+                }
+                shaken => shaken?,
+            };
             // An untrusted server still answers an anonymous GET; a credential is never sent to it.
             Ok((report, Some(wire)))
         })
@@ -457,10 +468,16 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 .await?;
             }
             let done = anonymous.await;
-            let Some(wire) = done.give.clone() else { return Err(skip_of(&done.observation, done.id)) };
-            let wire = match &obtained.client_identity {
-                Some(identity) => way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?,
-                None => wire,
+            // Whoever comes without a certificate is not answered; that says nothing about one who brings it.
+            let closed = done.observation.failed().is_some_and(|failure| {
+                matches!(failure.kind, FailureKind::ClientCertificateDemanded | FailureKind::Closed)
+            });
+            let wire = match (&obtained.client_identity, done.give.clone()) {
+                (Some(identity), given) if given.is_some() || closed => {
+                    way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?
+                }
+                (None, Some(wire)) => wire,
+                _ => return Err(skip_of(&done.observation, done.id)),
             };
             Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), &scrubber)
                 .map_err(Outcome::<()>::Failed)
@@ -480,7 +497,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         };
         graph.probe("endpoint-authenticated", SHORT, needs, move |api: Api| async move {
             let answer = api.get("/version", Limits::default()).await?;
-            Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+            let mut evidence = api.evidence("GET", "/version", &answer, host.now());
+            evidence.sent_header_bytes = Some(api.header_bytes());
+            Ok((evidence, Some(())))
         })
     };
     // Behind one address there may be several API servers, and each initialises an issuer for itself.

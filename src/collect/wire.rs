@@ -28,7 +28,7 @@ use tokio::time::timeout;
 
 use super::dns::lookup_error;
 use super::proxy::{ProxyScheme, ProxyUrl, authority};
-use super::tls::{Recorder, TlsClient, TlsSettings, distrust, tls_failure};
+use super::tls::{Recorder, TlsClient, TlsSettings, distrust, handshake_failure, tls_failure};
 use crate::evidence::tls::TlsReport;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -291,7 +291,19 @@ impl Wire {
     /// # Errors
     /// What stood in the way; `Tls` on a plain `http` destination.
     pub async fn handshake(&self) -> Result<TlsReport, Failure> {
-        let (_, report) = self.inner.stream(false).await?;
+        self.shake(false).await
+    }
+
+    /// The same with the client certificate, for a server that lets nobody else in.
+    ///
+    /// # Errors
+    /// As [`Wire::handshake`].
+    pub async fn handshake_with_identity(&self) -> Result<TlsReport, Failure> {
+        self.shake(true).await
+    }
+
+    async fn shake(&self, identity: bool) -> Result<TlsReport, Failure> {
+        let (_, report) = self.inner.stream(identity).await?;
         report
             .map(|(report, _)| report)
             .ok_or_else(|| Failure::new(FailureKind::Tls, "the server URL is http, so there is no TLS to look at"))
@@ -649,7 +661,14 @@ impl Inner {
             }
             // The client key signed nothing for a server that is not trusted, which ends the handshake.
             Ok(Err(_)) if identity && tls.has_identity() && recorder.distrusted() => Err(distrust(&recorder.report())),
-            Ok(Err(error)) => Err(stream_failure(&error, place, true)),
+            Ok(Err(error)) => {
+                let failure = stream_failure(&error, place, true);
+                if identity && tls.has_identity() {
+                    return Err(failure);
+                }
+                let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                Err(handshake_failure(failure, cause, &recorder))
+            }
         }
     }
 

@@ -39,6 +39,9 @@ pub struct HttpAnswer {
     pub body: String,
     /// Length of the whole body in bytes, as far as it was read.
     pub body_length: usize,
+    /// Bytes of the request's header fields that carry the credential and the impersonation, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_header_bytes: Option<usize>,
 }
 
 /// The same request with the same credential over several fresh connections: behind one address there may be several

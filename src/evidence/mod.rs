@@ -251,6 +251,10 @@ pub enum FailureKind {
     Closed,
     /// TLS could not be established.
     Tls,
+    /// The two sides have no TLS version, cipher suite or key exchange in common.
+    TlsVersion,
+    /// The server wants a client certificate and got none.
+    ClientCertificateDemanded,
     /// A proxy refused or failed.
     Proxy,
     /// HTTP 401.

@@ -239,6 +239,13 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("log", "the log handed over is readable", &control.log, good),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
     ];
+    // Where nobody without a client certificate is answered, the request with it is the one that counts.
+    if endpoint.anonymous.failed().is_some()
+        && endpoint.authenticated.seen().is_some()
+        && let Some(check) = list.iter_mut().find(|check| check.id == "endpoint-anonymous")
+    {
+        check.status = Status::NotApplicable;
+    }
     if !endpoint.plain.nothing_to_look_at() {
         let plain = check("endpoint-plain", "the port answers plain HTTP", &endpoint.plain, good);
         let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);

@@ -3,6 +3,7 @@
 pub mod complaint;
 pub mod nearness;
 pub mod plugin;
+pub mod served;
 
 use std::collections::BTreeMap;
 
@@ -643,7 +644,10 @@ registry! {
     /// The way to the API server.
     endpoint {
         endpoint_name_not_found, api_connection_refused, api_connection_timeout, api_connection_closed,
-        tls_handshake_timeout, not_a_kubernetes_api, api_unavailable,
+        tls_handshake_timeout, tls_intercepted, authorization_header_stripped, request_header_too_large,
+        api_certificate_expired, client_clock_wrong, api_certificate_name_mismatch, api_certificate_legacy_name,
+        api_certificate_unusable, cluster_ca_rotated, api_behind_default_certificate, tls_version_mismatch,
+        load_balancer_requires_client_certificate, not_a_kubernetes_api, api_unavailable,
     }
     /// What the token itself says.
     token {

@@ -1,6 +1,7 @@
 //! The API server, or the balancer before it, answers 5xx.
 
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::balancer;
 use crate::rules::{Case, Page, Rule, clip, probed};
 
 /// The rule.
@@ -24,10 +25,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    vec![RULE.finding(
-        Confidence::Certain,
-        format!("GET /version was answered {} {}: {}", answer.status, answer.reason, clip(&answer.body, 120)),
-        probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason)),
-        Step::command("Ask its parts which one is not ready", "kubectl get --raw '/readyz?verbose'"),
-    )]
+    let first = probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason));
+    let Some((who, meaning)) = balancer(answer) else {
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("GET /version was answered {} {}: {}", answer.status, answer.reason, clip(&answer.body, 120)),
+            first,
+            Step::command("Ask its parts which one is not ready", "kubectl get --raw '/readyz?verbose'"),
+        )];
+    };
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The answer to GET /version is {} {}, and not the API server's: {who} stands before it, and this status means that {meaning}.", answer.status, answer.reason),
+            first,
+            Step::text("Look at the health of its targets: whether the API servers run, listen on the target port, pass the health check (path /readyz, protocol HTTPS), and may be reached from it."),
+        )
+        .titled("What stands before the API server has no answer from it");
+    if who.starts_with("an AWS") {
+        finding = finding.step(Step::command("On AWS", "aws elbv2 describe-target-health --target-group-arn TARGET_GROUP_ARN"));
+    }
+    if !answer.body.is_empty() {
+        finding = finding.cite(probed("/endpoint/anonymous/seen/body", clip(&answer.body.split_whitespace().collect::<Vec<_>>().join(" "), 120)));
+    }
+    vec![finding]
 }

@@ -2,5 +2,6 @@
 
 pub mod aws;
 pub mod dice;
+pub mod front;
 pub mod lab;
 pub mod run;

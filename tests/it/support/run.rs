@@ -75,8 +75,14 @@ pub fn kaccess(arguments: &[&str]) -> Output {
 
 /// Runs `doctor` with a kubeconfig, saves the evidence, and checks that the saved form gives the same bytes again.
 pub fn doctor(kubeconfig: &Path, arguments: &[&str]) -> Run {
+    doctor_with(kubeconfig, arguments, &[])
+}
+
+/// The same with these environment variables.
+pub fn doctor_with(kubeconfig: &Path, arguments: &[&str], env: &[(&str, &Path)]) -> Run {
     let evidence = scratch("evidence").join("evidence.json");
     let output = command()
+        .envs(env.iter().copied())
         .args(["doctor", "-o", "json", "--kubeconfig"])
         .arg(kubeconfig)
         .arg("--save")
