@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
-use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
+use crate::evidence::apiserver::{Flags, FlowControl, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
@@ -187,6 +187,14 @@ pub fn http_answer(
         server: header("server"),
         date: header("date").as_deref().and_then(http_date),
         received_at: Some(now),
+        // Every answer of an API server has these headers; they say something where it refuses.
+        flow_control: header("x-kubernetes-pf-flowschema-uid").filter(|_| status.as_u16() == 429).map(
+            |flow_schema_uid| FlowControl {
+                flow_schema_uid,
+                priority_level_uid: header("x-kubernetes-pf-prioritylevel-uid").unwrap_or_default(),
+                retry_after: header("retry-after"),
+            },
+        ),
         location: header("location").map(|location| location.split('?').next().unwrap_or_default().to_owned()),
         body: scrubber.text_limited(&String::from_utf8_lossy(&body[..body.len().min(4 * BODY_KEPT)]), BODY_KEPT),
         body_length: body.len(),

@@ -13,6 +13,8 @@ pub struct Decision {
     pub proxy: Option<ProxyUrl>,
     /// Where the proxy was named, or why none is used; fit for people.
     pub reason: String,
+    /// The list of NO_PROXY that did not cover the URL, where a proxy of the environment is used.
+    pub no_proxy: Option<String>,
 }
 
 /// How a proxy is spoken to.
@@ -77,7 +79,11 @@ pub(crate) fn authority(host: &str, port: u16) -> String {
 /// `Malformed` for a proxy URL that kubectl refuses too; `Declined` for HTTP_PROXY in a CGI environment.
 pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Result<Decision, Failure> {
     if let Some(text) = kubeconfig_proxy.filter(|text| !text.is_empty()) {
-        return Ok(Decision { proxy: Some(from_kubeconfig(text)?), reason: "proxy-url in the kubeconfig".to_owned() });
+        return Ok(Decision {
+            proxy: Some(from_kubeconfig(text)?),
+            reason: "proxy-url in the kubeconfig".to_owned(),
+            no_proxy: None,
+        });
     }
     let names: [&str; 2] = match url.scheme() {
         "https" => ["HTTPS_PROXY", "https_proxy"],
@@ -107,11 +113,15 @@ pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Re
         "socks5" | "socks5h" => ProxyScheme::Socks5,
         other => return Err(bad_scheme(name, other)),
     };
-    Ok(Decision { proxy: Some(build(name, &parsed, scheme)?), reason: format!("{name} in the environment") })
+    Ok(Decision {
+        proxy: Some(build(name, &parsed, scheme)?),
+        reason: format!("{name} in the environment"),
+        no_proxy: no_proxy.map(|(_, list)| list.to_owned()),
+    })
 }
 
 fn direct(reason: impl Into<String>) -> Decision {
-    Decision { proxy: None, reason: reason.into() }
+    Decision { proxy: None, reason: reason.into(), no_proxy: None }
 }
 
 fn bad_scheme(place: &str, scheme: &str) -> Failure {

@@ -15,6 +15,7 @@ mod lab;
 mod loopback;
 mod registry;
 mod replay;
+mod route;
 mod secrets;
 mod support;
 mod tokens;

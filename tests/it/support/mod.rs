@@ -2,4 +2,5 @@
 
 pub mod dice;
 pub mod lab;
+pub mod network;
 pub mod run;
