@@ -184,7 +184,7 @@ texts! {
     /// The proxy cannot be connected to.
     CLIENT_PROXY = "client-proxy", r"(?:proxyconnect tcp|socks connect tcp (?P<proxy>[^\s>]+)->\S+): (?P<error>(?:dial|read|write) tcp[^\n]*|EOF|tls: [^\n]*|x509: [^\n]*)";
     /// The proxy does not open a tunnel to the API server: the reason phrase alone, without digits.
-    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed)\s*"?\s*$"#;
+    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*"?\s*$"#;
     /// The proxy wants a name and password.
     CLIENT_PROXY_AUTH = "client-proxy-auth", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?Proxy Authentication Required|the server responded with the status code 407 but did not return more information|socks connect [^\n]*?: (?:no acceptable authentication methods|username/password authentication failed)"#;
     /// The server answered 429; priority and fairness does it, and so does a balancer. An eviction's 429 has other words.

@@ -11,10 +11,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
+use kaccess::apiserver::message::recognise;
 use serde_json::{Value, json};
 
 use crate::support::lab::apiserver::certificate_user;
-use crate::support::lab::issuer::Issuer;
+use crate::support::lab::issuer::{Issuer, Page};
 use crate::support::lab::{self, ApiServer, Lab, Options};
 use crate::support::network::{self, Connect, NameServer, Says, Socks, at};
 use crate::support::run::{Run, command, doctor, doctor_in, expect_fault, expect_healthy, expect_warning, scratch};
@@ -51,6 +52,21 @@ fn silent(run: &Run, code: &str) {
 
 fn all_steps(run: &Run) -> String {
     run.findings()[0]["fix"].to_string()
+}
+
+/// What the lab's kubectl says is recognised as this.
+fn kubectl_says(lab: &Lab, config: &Path, environment: &[(&str, &str)], name: &str) {
+    let output = std::process::Command::new(lab.kubectl())
+        .args(["get", "pods", "--kubeconfig"])
+        .arg(config)
+        .env_clear()
+        .env("HOME", scratch("home"))
+        .envs(environment.iter().copied())
+        .output()
+        .expect("kubectl runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let found: Vec<&str> = recognise(text.trim()).iter().map(|found| found.text.name).collect();
+    assert!(found.contains(&name), "{name} is not in {found:?}: {text}");
 }
 
 /// A real API server, with somebody whom it lets in.
@@ -107,6 +123,23 @@ fn proxies_of_the_kubeconfig() {
     assert!(targets.lock().expect("targets").iter().all(|target| *target == format!("127.0.0.1:{port}")));
     assert!(!healthy.stdout.contains("endpoint-direct"), "{}", healthy.stdout);
     expect_healthy("proxy-socks", &doctor(&through("socks5", &network::socks_proxy(Socks::Open(port))), &[]));
+
+    // kubectl's own words for these.
+    let says = |scheme: &str, proxy: &dyn std::fmt::Display, name: &str| {
+        kubectl_says(lab, &through(scheme, proxy), &[], name);
+    };
+    says("http", &"127.0.0.1:1", "client-proxy");
+    says("http", &"127.0.0.1:1", "client-refused");
+    says("socks5", &"127.0.0.1:1", "client-proxy");
+    for (answer, name) in [
+        ("HTTP/1.1 403 Forbidden\r\n\r\n", "client-proxy-refused"),
+        ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "client-proxy-refused"),
+        ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "client-proxy-auth"),
+    ] {
+        says("http", &network::connect_proxy(Connect::Answer(answer)).0, name);
+    }
+    says("socks5", &network::socks_proxy(Socks::Reply(2)), "client-proxy-refused");
+    says("socks5", &network::socks_proxy(Socks::Password), "client-proxy-auth");
 
     // Dead in four ways. kubectl names the API server in all of them.
     let dead = run("proxy-unreachable", "http", &"127.0.0.1:1", "proxy-unreachable");
@@ -283,9 +316,7 @@ fn names_that_lead_nowhere() {
     // Another server that the search domain's wildcard leads to, with another CA's certificate for its own name.
     let other = lab.pki.unrelated.sign_server("wildcard", &["wiki.corp.test"]);
     let wiki = Issuer::start(&other);
-    let wiki_port: u16 =
-        wiki.url("x").split(':').nth(2).and_then(|rest| rest.split('/').next()?.parse().ok()).expect("a port");
-    network::relay("10.7.7.7:6443", wiki_port);
+    network::relay("10.7.7.7:6443", port_of(&wiki));
     let own = NameServer::start(
         "10.0.0.53",
         &[
@@ -311,6 +342,7 @@ fn names_that_lead_nowhere() {
     let run = doctor(&named("api.gone.test"), &asked);
     expect_fault("endpoint-name-not-found-public", &run, &["endpoint-name-not-found"]);
     silent(&run, "endpoint-stale");
+    kubectl_says(lab, &named("api.gone.test"), &[], "client-name-not-found");
     let eks = named(EKS);
     let run = doctor(&eks, &[]);
     expect_fault("endpoint-stale-likely", &run, &["endpoint-stale", "endpoint-name-not-found"]);
@@ -333,11 +365,13 @@ fn names_that_lead_nowhere() {
     // The resolver fails: whether the name exists is not known.
     let run = doctor(&named("ill.example.com"), &[]);
     expect_fault("dns-resolver-unreachable-failing", &run, &["dns-resolver-unreachable"]);
+    kubectl_says(lab, &named("ill.example.com"), &[], "client-no-resolver");
     cautious(&run, "dns-resolver-unreachable");
     silent(&run, "endpoint-name-not-found");
     network::resolv_conf("nameserver 10.0.0.99\noptions timeout:1 attempts:1\n");
     let run = doctor(&named("api.here.test"), &[]);
     expect_fault("dns-resolver-unreachable", &run, &["dns-resolver-unreachable"]);
+    kubectl_says(lab, &named("api.here.test"), &[], "client-no-resolver");
     certain(&run, "dns-resolver-unreachable");
     silent(&run, "endpoint-name-not-found");
     // Silence, at the system's own pace: 5 s and twice.
@@ -426,6 +460,8 @@ fn addresses_that_lead_nowhere() {
 
     let run = doctor(&named("unrouted.example.com"), &[]);
     expect_fault("api-host-unreachable", &run, &["api-host-unreachable"]);
+    kubectl_says(lab, &named("unrouted.example.com"), &[], "client-unreachable");
+    kubectl_says(lab, &named("six.example.com"), &[], "client-no-network");
     certain(&run, "api-host-unreachable");
     let run = doctor(&named("six.example.com"), &[]);
     expect_fault("ip-family-unreachable", &run, &["ip-family-unreachable", "api-host-unreachable"]);
@@ -434,4 +470,176 @@ fn addresses_that_lead_nowhere() {
     // A family without a route fails at once and hurts nobody; a dead address beside a live one neither.
     expect_healthy("ip-family-both", &doctor(&named("dual.example.com"), &[]));
     expect_healthy("api-connection-half", &doctor(&named("half.example.com"), &[]));
+}
+
+#[test]
+fn fifty_contexts_take_as_long_as_one() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let cluster = Cluster::start(lab);
+    let (_, mute) = network::serve("127.0.0.1:0", |stream| {
+        std::thread::sleep(Duration::from_secs(120));
+        drop(stream);
+    });
+    let path = scratch("kubeconfig").join("config");
+    let server = |number: usize| match number {
+        0..25 => cluster.server.url(),
+        25..34 => "https://127.0.0.1:1".to_owned(),
+        34..42 => format!("https://no-such-host-{number}.invalid:6443"),
+        _ => format!("https://{mute}"),
+    };
+    // The dead ones stand between the others.
+    let order: Vec<usize> = (0..50).map(|at| (at * 7) % 50).collect();
+    let mut text = String::from("apiVersion: v1\nkind: Config\ncurrent-context: gone\nusers:\n");
+    text.push_str(&format!("- name: u\n  user: {}\nclusters:\n", cluster.user));
+    for number in &order {
+        text.push_str(&format!(
+            "- name: c{number}\n  cluster: {{server: '{}', certificate-authority-data: {}}}\n",
+            server(*number),
+            cluster.ca
+        ));
+    }
+    text.push_str("contexts:\n");
+    for number in &order {
+        text.push_str(&format!("- name: ctx{number}\n  context: {{cluster: c{number}, user: u}}\n"));
+    }
+    fs::write(&path, text).expect("a kubeconfig");
+    let run = |arguments: &[&str]| {
+        let started = Instant::now();
+        let output =
+            command().args(["doctor", "--kubeconfig"]).arg(&path).args(arguments).output().expect("kaccess runs");
+        (output, started.elapsed())
+    };
+    let (_, slowest) = run(&["--context", "ctx49"]);
+    let (output, all) = run(&["--all-contexts", "-o", "json"]);
+    lab::tell(&format!("50 contexts, 25 of them dead: {all:?}; the slowest alone: {slowest:?}"));
+    // 25 handshakes and reviews share this machine with the servers, which a debug build feels.
+    assert!(all < slowest + Duration::from_secs(4), "{all:?} for all, {slowest:?} for the slowest");
+    assert_eq!(output.status.code(), Some(1));
+    let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        (list["kind"].as_str(), list["apiVersion"].as_str()),
+        (Some("DoctorReportList"), Some("kaccess.dev/v1"))
+    );
+    let items = list["items"].as_array().expect("items");
+    assert_eq!(items.len(), 50);
+    let verdicts: Vec<&str> = items.iter().filter_map(|item| item["verdict"].as_str()).collect();
+    assert_eq!(verdicts, [["problems"; 25], ["healthy"; 25]].concat(), "the worst first");
+    for item in items {
+        let number: usize =
+            item["context"].as_str().and_then(|name| name.strip_prefix("ctx")?.parse().ok()).expect("a name");
+        let code = item["findings"][0]["code"].as_str();
+        let expected = match number {
+            0..25 => None,
+            25..34 => Some("api-connection-refused"),
+            34..42 => Some("endpoint-name-not-found"),
+            _ => Some("tls-handshake-timeout"),
+        };
+        assert_eq!(code, expected, "ctx{number}: {item}");
+        assert_eq!(item["kind"], "DoctorReport");
+    }
+    let (output, _) = run(&["--all-contexts"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.iter().filter(|line| line.starts_with("PROBLEMS  ctx")).count(), 25, "{text}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("HEALTHY   ctx")).count(), 25, "{text}");
+    assert!(lines[0].starts_with("PROBLEMS") && lines[49].contains("you are jane"), "{text}");
+    assert!(text.contains("50 contexts: 25 with problems, 0 unknown, 25 healthy"), "{text}");
+    // What is given by hand for one cluster is not shown to fifty.
+    let (output, _) = run(&["--all-contexts", "--token", "opaque-token-of-a-test"]);
+    assert_eq!(output.status.code(), Some(2));
+    let (output, _) = run(&["--all-contexts", "--context", "ctx1"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// The network of the test has every address of 10.0.0.0/8 on it and nothing beside it, and its kernel counts each
+/// connection that anybody begins and each datagram sent, to whatever address. The servers count what came to them:
+/// where both sums agree, nothing went to an address that is not theirs. It says nothing of addresses outside of those
+/// routes (the kernel refuses them uncounted), nor of commands other than doctor.
+#[test]
+fn connections_go_only_where_they_belong() {
+    if !network::own("route::connections_go_only_where_they_belong") {
+        return;
+    }
+    let Some(lab) = lab::require_apiserver() else { return };
+    // Every other address is local too, so that a connection to it is begun and counted.
+    network::ip("route add local default dev lo src 192.168.77.2");
+    let names = NameServer::start(
+        "10.0.0.53",
+        &[
+            ("api.log.test", at(&["10.1.2.3"])),
+            ("issuer.log.test", at(&["10.1.2.4"])),
+            ("proxy.log.test", at(&["10.1.2.5"])),
+        ],
+    );
+    network::resolv_conf("nameserver 10.0.0.53\n");
+    let api = Issuer::start(&lab.pki.server);
+    api.serve("/version", Page::json(&json!({ "major": "1", "gitVersion": "v1.36.0" })));
+    let issuer = Issuer::start(&lab.pki.ca.sign_server("issuer-of-the-log", &["issuer.log.test"]));
+    let discovery = json!({ "issuer": "https://issuer.log.test", "jwks_uri": "https://issuer.log.test/keys" });
+    issuer.serve("/.well-known/openid-configuration", Page::json(&discovery));
+    issuer.serve("/keys", Page::json(&json!({ "keys": [] })));
+    let (to_api, _) = network::relay("10.1.2.3:443", port_of(&api));
+    let (to_issuer, _) = network::relay("10.1.2.4:443", port_of(&issuer));
+    let (behind, targets, _) = network::connect_proxy(Connect::Tunnel(port_of(&api)));
+    let (to_proxy, _) = network::relay("10.1.2.5:3128", behind.port());
+
+    let encode = |value: &Value| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims =
+        json!({ "iss": "https://issuer.log.test", "sub": "jane", "aud": "kubernetes", "exp": 4_000_000_000_u64 });
+    let token = format!("{}.{}.c2lnbmF0dXJl", encode(&json!({ "alg": "RS256", "kid": "k" })), encode(&claims));
+    let ca = base64::engine::general_purpose::STANDARD.encode(fs::read(&lab.pki.ca.cert).expect("a CA"));
+    let cluster =
+        format!("server: 'https://api.log.test', certificate-authority-data: {ca}, tls-server-name: localhost");
+    let user = json!({ "token": token });
+    let issuer_ca = lab.pki.ca.cert.to_string_lossy().into_owned();
+    let arguments = ["--oidc-ca-file", issuer_ca.as_str()];
+
+    // The counter sees what nobody answers.
+    let before = network::counters();
+    assert!(std::net::TcpStream::connect("198.51.100.7:80").is_err());
+    assert_eq!(network::counters(), (before.0 + 1, before.1));
+
+    let sums = || {
+        let count = |counter: &std::sync::Arc<std::sync::atomic::AtomicUsize>| counter.load(Ordering::SeqCst) as u64;
+        let tunnels = targets.lock().expect("targets").len() as u64;
+        // A relay begins a connection of its own for each that comes, and a proxy for each tunnel.
+        (
+            2 * (count(&to_api) + count(&to_issuer) + count(&to_proxy)) + tunnels,
+            // A question and its answer.
+            2 * names.queries() as u64,
+        )
+    };
+    for (name, config, environment) in [
+        ("straight", config(&cluster, &user), None),
+        ("through a proxy", config(&cluster, &user), Some(("HTTPS_PROXY", "http://proxy.log.test:3128"))),
+    ] {
+        let (counted, served) = (network::counters(), sums());
+        let environment: Vec<(&str, &str)> = environment.into_iter().chain([("NO_PROXY", "issuer.log.test")]).collect();
+        let run = doctor_in(&config, &arguments, &environment);
+        // The last connections may still wait to be taken.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        let (begun, theirs) = loop {
+            let (now, seen) = (network::counters(), sums());
+            let begun = (now.0 - counted.0, now.1 - counted.1);
+            let theirs = (seen.0 - served.0, seen.1 - served.1);
+            if begun == theirs || Instant::now() > deadline {
+                break (begun, theirs);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        assert_eq!(begun, theirs, "{name}: connections and datagrams begun, and those that the servers saw");
+        assert!(begun.0 >= 4 && begun.1 >= 4, "{name}: {begun:?} {}", run.stdout);
+        assert!(run.stdout.contains("issuer-discovery"), "{}", run.stdout);
+    }
+    assert!(!targets.lock().expect("targets").is_empty());
+    assert!(targets.lock().expect("targets").iter().all(|target| target == "api.log.test:443"));
+    // Offline is offline.
+    let before = network::counters();
+    doctor(&config(&cluster, &user), &["--offline"]);
+    assert_eq!(network::counters(), before);
+}
+
+fn port_of(server: &Issuer) -> u16 {
+    let url = url::Url::parse(&server.url("x")).expect("a URL");
+    url.port().expect("a port")
 }
