@@ -26,20 +26,14 @@ const BODY_KEPT: usize = 2048;
 #[derive(Clone)]
 pub struct Api {
     wire: Wire,
-    base: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     scrubber: Scrubber,
 }
 
 impl Api {
     /// An API without any credential.
-    pub fn anonymous(wire: Wire, server: &url::Url, scrubber: &Scrubber) -> Self {
-        Self {
-            wire,
-            base: server.path().trim_end_matches('/').to_owned(),
-            headers: Vec::new(),
-            scrubber: scrubber.clone(),
-        }
+    pub fn anonymous(wire: Wire, scrubber: &Scrubber) -> Self {
+        Self { wire, headers: Vec::new(), scrubber: scrubber.clone() }
     }
 
     /// An API with a credential and, where asked for, impersonation. A client certificate belongs into the wire.
@@ -48,12 +42,11 @@ impl Api {
     /// When the token cannot stand in a header.
     pub fn with_credential(
         wire: Wire,
-        server: &url::Url,
         obtained: &Obtained,
         impersonation: Option<&Impersonation>,
         scrubber: &Scrubber,
     ) -> Result<Self, Failure> {
-        let mut api = Self::anonymous(wire, server, scrubber);
+        let mut api = Self::anonymous(wire, scrubber);
         let authorization = match (&obtained.token, &obtained.basic) {
             (Some(token), _) => Some(Secret::new(format!("Bearer {}", token.expose()))),
             (None, Some((user, password))) => Some(Secret::new(format!(
@@ -100,7 +93,8 @@ impl Api {
     ) -> Result<Answer, Failure> {
         let mut request = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
+            // The wire puts the server URL's own path (Rancher's, for one) before it.
+            .uri(path)
             .header(http::header::ACCEPT, accept);
         if body.is_some() {
             request = request.header(http::header::CONTENT_TYPE, "application/json");

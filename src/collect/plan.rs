@@ -370,35 +370,23 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let anonymous = {
-        let (route, tls, tcp, config, host, scrubber) = (
-            route.clone(),
-            endpoint_tls.clone(),
-            endpoint_tcp.clone(),
-            kubeconfig.clone(),
-            host.clone(),
-            scrubber.clone(),
-        );
+        let (route, tls, tcp, host, scrubber) =
+            (route.clone(), endpoint_tls.clone(), endpoint_tcp.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
             need::<_, Arc<Vec<SocketAddr>>, _>(&tcp).await?;
-            let resolved: Arc<Resolved> = need(&config).await?;
             let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
-            Ok((way, wire, resolved))
+            Ok((way, wire))
         };
-        graph.probe(
-            "endpoint-anonymous",
-            SHORT,
-            needs,
-            move |(way, wire, resolved): (Way, Option<Wire>, Arc<Resolved>)| async move {
-                let wire = match wire {
-                    Some(wire) => wire,
-                    None => way.wire(&host, None)?,
-                };
-                let api = Api::anonymous(wire.clone(), &resolved.server, &scrubber);
-                let answer = api.get("/version", Limits::default()).await?;
-                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
-            },
-        )
+        graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire): (Way, Option<Wire>)| async move {
+            let wire = match wire {
+                Some(wire) => wire,
+                None => way.wire(&host, None)?,
+            };
+            let api = Api::anonymous(wire.clone(), &scrubber);
+            let answer = api.get("/version", Limits::default()).await?;
+            Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
+        })
     };
     // A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
     let plain = {
@@ -418,7 +406,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
                 return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
             }
-            let api = Api::anonymous(way.wire(&host, None)?, &way.url, &scrubber);
+            let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
             let answer = api.get("/version", Limits::default()).await?;
             Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
         })
@@ -526,7 +514,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 Some(identity) => way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?,
                 None => wire,
             };
-            Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), &scrubber)
+            Api::with_credential(wire, &obtained, Some(&resolved.impersonation), &scrubber)
                 .map_err(Outcome::<()>::Failed)
         }
         .boxed()
@@ -549,45 +537,33 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     // Behind one address there may be several API servers, and each initialises an issuer for itself.
     let repeated = {
-        let (route, config, credential, first, host, scrubber) = (
-            route.clone(),
-            kubeconfig.clone(),
-            credential.clone(),
-            authenticated.clone(),
-            host.clone(),
-            scrubber.clone(),
-        );
+        let (route, credential, first, host, scrubber) =
+            (route.clone(), credential.clone(), authenticated.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
             let obtained: Arc<Obtained> = need(&credential).await?;
-            let resolved: Arc<Resolved> = need(&config).await?;
             let done = credential.await;
             let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
             if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
                 return Err(not_applicable("the credential is no token of an identity provider"));
             }
             need::<_, (), _>(&first).await?;
-            Ok((way, obtained, resolved))
+            Ok((way, obtained))
         };
-        graph.probe(
-            "endpoint-repeated",
-            SHORT,
-            needs,
-            move |(way, obtained, resolved): (Way, Arc<Obtained>, Arc<Resolved>)| async move {
-                let ask = || async {
-                    let wire = way.wire(&host, obtained.client_identity.clone())?;
-                    let api = Api::with_credential(wire, &resolved.server, &obtained, None, &scrubber)?;
-                    api.get("/version", Limits::default()).await
-                };
-                let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
-                let statuses: Vec<u16> =
-                    answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
-                if statuses.is_empty() {
-                    return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
-                }
-                Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
-            },
-        )
+        graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
+            let ask = || async {
+                let wire = way.wire(&host, obtained.client_identity.clone())?;
+                let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
+                api.get("/version", Limits::default()).await
+            };
+            let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+            let statuses: Vec<u16> =
+                answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
+            if statuses.is_empty() {
+                return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
+            }
+            Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+        })
     };
     let who = {
         let api = api.clone();
@@ -1230,7 +1206,7 @@ async fn reviewer_api(
     };
     let (_, way) = way(&resolved.server, decision, tls);
     let wire = way.wire(host, obtained.client_identity.clone())?;
-    let api = Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), scrubber)?;
+    let api = Api::with_credential(wire, &obtained, Some(&resolved.impersonation), scrubber)?;
     let same_address = resolved.server.host_str() == own.server.host_str()
         && resolved.server.port_or_known_default() == own.server.port_or_known_default();
     let proof = if same_address && !own.insecure && same_roots(&resolved.roots, &own.roots) {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::lab::apiserver::certificate_user;
 use crate::support::lab::issuer::{Issuer, Page};
-use crate::support::lab::{self, ApiServer, Lab, Options};
+use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
 use crate::support::network::{self, Connect, NameServer, Says, Socks, at};
 use crate::support::run::{Run, command, doctor, doctor_in, expect_fault, expect_healthy, expect_warning, scratch};
 
@@ -185,6 +185,34 @@ fn proxies_of_the_kubeconfig() {
     expect_fault("proxy-auth-required-plain", &plain, &["proxy-auth-required"]);
 }
 
+/// Ways that look odd and are right.
+#[test]
+fn detours_that_are_healthy() {
+    let Some(lab) = lab::require() else { return };
+    let cluster = Cluster::start(lab);
+    // ssh -L and the like: another address and port, the certificate's own name beside it.
+    let (_, tunnel) = network::relay("127.0.0.1:0", cluster.server.port());
+    expect_healthy("ssh-tunnel", &doctor(&cluster.config(&format!("https://{tunnel}"), ""), &[]));
+    // Rancher: one port, one path a cluster, TLS of its own, only tokens pass.
+    let mut rancher = Nginx::start_before(lab, 1, Rule::AllowAll);
+    rancher.set_locations(&format!(
+        "location /k8s/clusters/c-m-abc123/ {{\nproxy_pass {}/;\nproxy_http_version 1.1;\n}}\n\
+         location / {{ return 200 '<html>the user interface</html>'; }}\n",
+        cluster.server.url()
+    ));
+    cluster.server.grant_reader("User", "reporter-reads", "system:serviceaccount:shop:reporter");
+    let token = json!({ "token": cluster.server.create_service_account_token("shop", "reporter") });
+    let entry = |path: &str| format!("server: '{}{path}', certificate-authority-data: {}", rancher.url(), cluster.ca);
+    for (name, path) in
+        [("path-prefix", "/k8s/clusters/c-m-abc123"), ("path-prefix-slash", "/k8s/clusters/c-m-abc123/")]
+    {
+        expect_healthy(name, &doctor(&config(&entry(path), &token), &[]));
+    }
+    // Without the path it is the user interface that answers.
+    let run = doctor(&config(&entry(""), &token), &[]);
+    expect_fault("path-prefix-missing", &run, &["not-a-kubernetes-api"]);
+}
+
 #[test]
 fn priority_and_fairness_refuses() {
     let Some(lab) = lab::require_apiserver() else { return };
@@ -291,6 +319,11 @@ fn proxies_of_the_environment() {
     // The fix, applied; and the name's parent, which Go takes for all below it.
     expect_healthy("no-proxy-right", &with(&private, "api.internal.test"));
     expect_healthy("no-proxy-parent", &with(&public, "localhost,public.test"));
+
+    // An address that is none, which Go takes for a proxy all the same.
+    let run = doctor_in(&public, &[], &[("HTTPS_PROXY", "proxy:port")]);
+    expect_fault("proxy-unreachable-address", &run, &["proxy-unreachable"]);
+    kubectl_says(lab, &public, &[("HTTPS_PROXY", "proxy:port")], "client-proxy");
 
     // Dead, with and without a direct way.
     let dead = [("HTTPS_PROXY", "http://127.0.0.1:1")];
@@ -430,6 +463,7 @@ fn addresses_that_lead_nowhere() {
             (&eks(1), at(&["10.1.2.3"])),
             (&eks(2), at(&["203.0.113.9"])),
             (&eks(3), at(&["203.0.113.7"])),
+            (&eks(4), at(&["203.0.113.9"])),
             ("silent.example.com", at(&["203.0.113.9"])),
             ("six.example.com", at(&["2001:db8:2::1"])),
             ("slow.example.com", at(&["2001:db8:1::1", "203.0.113.7"])),
@@ -458,6 +492,15 @@ fn addresses_that_lead_nowhere() {
     silent(&run, "public-access-cidr-blocked");
     silent(&run, "endpoint-private-off-network");
 
+    // The resolver that is believed gives the public addresses, the other one knows the private zone.
+    let _vpc = NameServer::start("10.0.0.2", &[(&eks(4), at(&["10.1.2.9"]))]);
+    network::resolv_conf("nameserver 10.0.0.53\nnameserver 10.0.0.2\n");
+    let run = doctor(&named(&eks(4)), &[]);
+    let codes = ["private-zone-not-visible", "public-access-cidr-blocked", "api-connection-timeout"];
+    expect_fault("private-zone-public-answer", &run, &codes);
+    cautious(&run, "private-zone-not-visible");
+    network::resolv_conf("nameserver 10.0.0.53\n");
+
     let run = doctor(&named("unrouted.example.com"), &[]);
     expect_fault("api-host-unreachable", &run, &["api-host-unreachable"]);
     kubectl_says(lab, &named("unrouted.example.com"), &[], "client-unreachable");
@@ -469,6 +512,11 @@ fn addresses_that_lead_nowhere() {
     expect_warning("ip-family-slow", &run, &["ip-family-unreachable"]);
     // A family without a route fails at once and hurts nobody; a dead address beside a live one neither.
     expect_healthy("ip-family-both", &doctor(&named("dual.example.com"), &[]));
+    // Somebody whose client does not fall back has met it, though.
+    let met = "Unable to connect to the server: dial tcp [2001:db8:2::1]:443: connect: network is unreachable";
+    let run = doctor(&named("dual.example.com"), &["--error", met]);
+    expect_warning("ip-family-told", &run, &["ip-family-unreachable"]);
+    assert!(run.stdout.contains("/asked/error"), "{}", run.stdout);
     expect_healthy("api-connection-half", &doctor(&named("half.example.com"), &[]));
 }
 

@@ -23,8 +23,20 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(proxy) = proxy(case) else { return Vec::new() };
     let endpoint = &case.evidence.endpoint;
+    if let Some(failure) = endpoint.route.failed() {
+        let text = "Write it as http://host:port, https://host:port or socks5://host:port, or take it out.";
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("{}. No connection was tried.", failure.detail),
+                seen("/endpoint/route/failed/detail", failure.detail.clone()),
+                Step::text(text),
+            )
+            .titled("The proxy on the way to the API server is none"),
+        ];
+    }
+    let Some(proxy) = proxy(case) else { return Vec::new() };
     let mut confidence = Confidence::Certain;
     let (what, cite) = if let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) {
         ("its name does not resolve".to_owned(), probed("/endpoint/dns/failed/detail", failure.detail.clone()))
