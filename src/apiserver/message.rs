@@ -189,6 +189,26 @@ texts! {
     KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request Header Fields Too Large|431 Request Header)"#;
     /// The audit log's word for a request that brought nothing to be recognised by.
     NO_CREDENTIALS_PROVIDED = "no-credentials-provided", r"Authentication failed, no credentials provided";
+    /// kubectl's client does not find the API server's name.
+    CLIENT_NAME_NOT_FOUND = "client-name-not-found", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: no such host"#;
+    /// The resolver that kubectl's client asks gives no answer.
+    CLIENT_NO_RESOLVER = "client-no-resolver", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: (?:read udp [^\s:]+:\d+->[^\s]+: |dial udp [^\n]*?: )?(?P<error>(?:read: )?i/o timeout|(?:read: )?connection refused|server misbehaving|connect: network is unreachable)"#;
+    /// The API server does not answer kubectl's client.
+    CLIENT_TIMEOUT = "client-timeout", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): (?:i/o timeout|connect: connection timed out)"#;
+    /// The API server, or a proxy on the way (kubectl names the API server all the same), refuses connections.
+    CLIENT_REFUSED = "client-refused", r"The connection to the server (?P<server>\S+) was refused - did you specify the right host or port\?";
+    /// No way leads to the API server's address.
+    CLIENT_UNREACHABLE = "client-unreachable", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: no route to host"#;
+    /// No way leads to addresses of that family at all.
+    CLIENT_NO_NETWORK = "client-no-network", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: network is unreachable"#;
+    /// The proxy cannot be connected to.
+    CLIENT_PROXY = "client-proxy", r"(?:proxyconnect tcp|socks connect tcp (?P<proxy>[^\s>]+)->\S+): (?P<error>(?:dial|read|write) tcp[^\n]*|EOF|tls: [^\n]*|x509: [^\n]*)";
+    /// The proxy does not open a tunnel to the API server: the reason phrase alone, without digits.
+    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*"?\s*$"#;
+    /// The proxy wants a name and password.
+    CLIENT_PROXY_AUTH = "client-proxy-auth", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?Proxy Authentication Required|the server responded with the status code 407 but did not return more information|socks connect [^\n]*?: (?:no acceptable authentication methods|username/password authentication failed)"#;
+    /// The server answered 429; priority and fairness does it, and so does a balancer. An eviction's 429 has other words.
+    CLIENT_THROTTLED = "client-throttled", r"(?:the server has received too many requests and has asked us to try again later|\(TooManyRequests\): Too many requests, please try again later)";
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }

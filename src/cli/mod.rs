@@ -1,5 +1,6 @@
 //! One file per command: flags, collect, think, render. The only code that writes stdout, stderr and files.
 
+mod all_contexts;
 pub mod can_i;
 mod connect;
 pub mod decode;

@@ -251,6 +251,30 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
         list.insert(after, plain);
     }
+    let unnamed = |names: &crate::evidence::dns::Names| {
+        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == "answer");
+        let one = |answer: &crate::evidence::dns::ServerAnswer| {
+            format!("{} says {}", answer.servers.join(", "), answer.outcome)
+        };
+        (!known).then(|| names.servers.iter().chain(&names.public).map(one).collect::<Vec<_>>().join(", "))
+    };
+    let names = &endpoint.names;
+    let more = [
+        (names.nothing_to_look_at(), check("endpoint-names", "the name servers know the name", names, unnamed)),
+        (
+            endpoint.direct_tcp.nothing_to_look_at(),
+            check(
+                "endpoint-direct",
+                "the API server accepts connections without the proxy",
+                &endpoint.direct_tcp,
+                unconnected,
+            ),
+        ),
+    ];
+    for check in more.into_iter().filter_map(|(nothing, check)| (!nothing).then_some(check)) {
+        let after = list.iter().position(|check| check.id == "endpoint-tcp").map_or(list.len(), |at| at + 1);
+        list.insert(after, check);
+    }
     // Only tokens of an identity provider are tried again over fresh connections.
     if !matches!(endpoint.repeated.outcome, Outcome::NotApplicable(_)) {
         let repeated = check(

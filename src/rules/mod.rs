@@ -4,6 +4,7 @@ pub mod complaint;
 pub mod nearness;
 pub mod plugin;
 pub mod served;
+pub mod way;
 
 use std::collections::BTreeMap;
 
@@ -578,9 +579,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
 
 /// The answer is a kube-apiserver's own: its version, or a Status.
 pub fn of_kubernetes(answer: &evidence::apiserver::HttpAnswer) -> bool {
-    let json = answer.content_type.as_deref().unwrap_or_default().starts_with("application/json");
-    let marks = ["gitVersion", "\"kind\":\"Status\"", "\"kind\": \"Status\""];
-    json && marks.iter().any(|mark| answer.body.contains(mark))
+    answer.is_of_kubernetes()
 }
 
 /// Whether a probe failed in one of these ways.
@@ -643,11 +642,14 @@ registry! {
     }
     /// The way to the API server.
     endpoint {
-        endpoint_name_not_found, api_connection_refused, api_connection_timeout, api_connection_closed,
-        tls_handshake_timeout, tls_intercepted, authorization_header_stripped, request_header_too_large,
+        endpoint_stale, endpoint_name_not_found, dns_resolver_unreachable, endpoint_private_off_network,
+        private_zone_not_visible, dns_rebinding_filter, dns_search_capture, api_connection_refused,
+        api_connection_timeout, public_access_cidr_blocked, api_connection_closed, tls_handshake_timeout,
+        ip_family_unreachable, api_host_unreachable, proxy_unreachable, proxy_connect_refused, proxy_auth_required,
+        tls_intercepted, no_proxy_missing, authorization_header_stripped, request_header_too_large,
         api_certificate_expired, client_clock_wrong, api_certificate_name_mismatch, api_certificate_legacy_name,
         api_certificate_unusable, cluster_ca_rotated, api_behind_default_certificate, tls_version_mismatch,
-        load_balancer_requires_client_certificate, not_a_kubernetes_api, api_unavailable,
+        load_balancer_requires_client_certificate, not_a_kubernetes_api, api_unavailable, api_priority_throttled,
     }
     /// What the token itself says.
     token {

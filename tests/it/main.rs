@@ -19,6 +19,7 @@ mod plugins;
 mod readings;
 mod registry;
 mod replay;
+mod route;
 mod secrets;
 mod support;
 mod tokens;
