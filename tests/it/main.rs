@@ -6,6 +6,7 @@ mod bench;
 mod certificates;
 mod decode;
 mod docs;
+mod eks;
 mod fidelity;
 mod fuzz;
 mod incidents;
