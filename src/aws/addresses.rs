@@ -15,7 +15,10 @@ pub fn private(address: IpAddr) -> bool {
     match address {
         // 100.64.0.0/10 is carriers' space, which VPCs use for Pods.
         IpAddr::V4(v4) => {
-            v4.is_private() || v4.is_link_local() || v4.is_loopback() || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64)
+            v4.is_private()
+                || v4.is_link_local()
+                || v4.is_loopback()
+                || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64)
         }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
     }

@@ -108,7 +108,8 @@ pub fn listed(aws: &Aws, port: u16) -> Vec<Listed> {
         for rule in &acl.rules {
             let lets_in = (rule.statement == "ip-set" && rule.action == "allow")
                 || (rule.statement == "not-ip-set" && rule.action == "block");
-            let Some(index) = acl.ip_sets.iter().position(|set| lets_in && rule.reference.as_ref() == Some(&set.arn)) else {
+            let Some(index) = acl.ip_sets.iter().position(|set| lets_in && rule.reference.as_ref() == Some(&set.arn))
+            else {
                 continue;
             };
             for value in acl.ip_sets[index].addresses.seen().into_iter().flatten() {
@@ -127,8 +128,7 @@ pub fn listed(aws: &Aws, port: u16) -> Vec<Listed> {
 
 /// The endpoint's addresses as they resolve here, and those of the cluster's interfaces.
 pub fn endpoint_addresses(evidence: &Evidence) -> Vec<IpAddr> {
-    let mut all =
-        evidence.endpoint.dns.seen().map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
+    let mut all = evidence.endpoint.dns.seen().map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
     if let Some(aws) = evidence.aws.as_deref() {
         all.extend(egress::interface_addresses(aws));
     }
@@ -200,8 +200,13 @@ pub struct Answer {
     pub uncompared: Vec<String>,
     /// The issuer's host, port and paths.
     pub issuer: Option<(String, u16, Vec<String>)>,
-    /// Ranges that the load balancer lets in today: what a restriction of the other paths must keep.
+    /// Ranges that the load balancer lets in today, without those that help nobody: what a restriction of the other
+    /// paths must keep.
     pub present: Vec<String>,
+    /// Everybody is let in today, and no list stands anywhere.
+    pub open: bool,
+    /// The load balancer there is cannot be reached: another, public one has to serve the two paths.
+    pub public_copy: bool,
     /// The load balancer's security groups and the listener on the issuer's port.
     pub load_balancer: Option<(Vec<String>, Option<String>)>,
     /// Target groups that the issuer's listener forwards to.
@@ -233,6 +238,8 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
         uncompared: Vec::new(),
         issuer: None,
         present: Vec::new(),
+        open: false,
+        public_copy: false,
         load_balancer: None,
         target_groups: Vec::new(),
     };
@@ -253,16 +260,44 @@ fn host_range(address: IpAddr) -> String {
 fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Answer) {
     answer.issuer = Some((reach.host.clone(), reach.port, reach.paths.clone()));
     let present = listed(aws, reach.port);
-    answer.present = present.iter().filter_map(|listed| listed.range).map(|range| range.to_string()).collect();
+    let endpoint = endpoint_addresses(evidence);
+    let groups = egress::security_groups(aws);
+    let (useful, by_group) = match &reach.peer {
+        Peer::Known { addresses, groups } => (addresses.clone(), !groups.is_empty()),
+        _ => (Vec::new(), false),
+    };
+    let useless = |listed: &Listed| {
+        let of_use = match listed.range {
+            None => by_group,
+            Some(range) => useful.iter().any(|address| range.contains(address)),
+        };
+        listed.names_endpoint(&endpoint, &groups) && !of_use
+    };
+    let kept = present.iter().filter(|listed| !useless(listed));
+    answer.present = kept.filter_map(|listed| listed.range).map(|range| range.to_string()).collect();
     answer.present.sort();
     answer.present.dedup();
+    answer.open =
+        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Judged::Passes);
+    answer.public_copy = reach.private && matches!(answer.mode, Mode::AwsManaged { .. });
+    if present.iter().any(|listed| listed.range.is_none() && !useless(listed)) {
+        answer.warnings.push("Security groups are among what is let in today; a listener rule takes ranges only: add theirs to the list before you move it.".to_owned());
+    }
     let balancer = &aws.issuer_balancer;
-    answer.load_balancer = balancer.load_balancer.seen().map(|found| {
-        let listener = balancer.listeners.seen().and_then(|all| all.iter().find(|one| one.port == i32::from(reach.port)));
+    // What is printed is for the load balancer that can be reached.
+    answer.load_balancer = balancer.load_balancer.seen().filter(|_| !answer.public_copy).map(|found| {
+        let listener =
+            balancer.listeners.seen().and_then(|all| all.iter().find(|one| one.port == i32::from(reach.port)));
         (found.security_groups.clone(), listener.map(|listener| listener.arn.clone()))
     });
-    let forwards = balancer.rules.seen().into_iter().flatten().flat_map(|rule| &rule.actions).flat_map(|action| &action.target_groups);
-    answer.target_groups = forwards.cloned().collect();
+    let forwards = balancer
+        .rules
+        .seen()
+        .into_iter()
+        .flatten()
+        .flat_map(|rule| &rule.actions)
+        .flat_map(|action| &action.target_groups);
+    answer.target_groups = if answer.public_copy { Vec::new() } else { forwards.cloned().collect() };
     answer.target_groups.dedup();
 
     match &answer.mode {
@@ -304,19 +339,8 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
             _ => {}
         }
     }
-    let endpoint = endpoint_addresses(evidence);
-    let groups = egress::security_groups(aws);
-    let useful = match &reach.peer {
-        Peer::Known { addresses, .. } => addresses.clone(),
-        _ => Vec::new(),
-    };
-    let by_group = matches!(&reach.peer, Peer::Known { groups, .. } if !groups.is_empty());
-    for listed in present {
-        let of_use = match listed.range {
-            None => by_group,
-            Some(range) => useful.iter().any(|address| range.contains(address)),
-        };
-        if listed.names_endpoint(&endpoint, &groups) && !of_use {
+    for listed in &present {
+        if useless(listed) {
             answer.drift.push(Drift {
                 kind: "useless",
                 value: listed.value.clone(),
@@ -330,13 +354,18 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
 /// The discovery document was read.
 fn discovered(evidence: &Evidence) -> bool {
     let issuer = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer);
-    [&issuer.discovery, &issuer.discovery_as_control_plane].iter().any(|discovery| discovery.seen().is_some_and(|discovery| discovery.jwks_uri.is_some()))
+    [&issuer.discovery, &issuer.discovery_as_control_plane]
+        .iter()
+        .any(|discovery| discovery.seen().is_some_and(|discovery| discovery.jwks_uri.is_some()))
 }
 
 /// What a customer-routed control plane comes from.
 fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
     if reach.ways.is_empty() {
-        answer.warnings.push("The cluster's subnets, or the issuer's addresses, are not known, so the way out could not be followed.".to_owned());
+        answer.warnings.push(
+            "The cluster's subnets, or the issuer's addresses, are not known, so the way out could not be followed."
+                .to_owned(),
+        );
     }
     let local = !reach.ways.is_empty() && reach.ways.iter().all(|way| way.exit == Exit::Local);
     if local {
@@ -348,7 +377,12 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
             } else {
                 "a further security group on the cluster's interfaces; one of them is enough"
             };
-            answer.entries.push(Entry { kind: Kind::SecurityGroup, value: group, why: why.to_owned(), known: Known::Seen });
+            answer.entries.push(Entry {
+                kind: Kind::SecurityGroup,
+                value: group,
+                why: why.to_owned(),
+                known: Known::Seen,
+            });
         }
         let mut subnets: Vec<&String> = reach.ways.iter().map(|way| &way.subnet).collect();
         if let Some(cluster) = aws.cluster.seen() {
@@ -422,7 +456,8 @@ fn good_for(evidence: &Evidence, aws: &Aws, answer: &mut Answer) {
 /// Whether an address may connect to the public endpoint; `None` where the cluster has none.
 pub fn public_endpoint_lets_in(cluster: &Cluster, address: IpAddr) -> Option<bool> {
     cluster.vpc.endpoint_public_access.then(|| {
-        let ranges: Vec<IpNet> = cluster.vpc.public_access_cidrs.iter().filter_map(|cidr| addresses::range(cidr)).collect();
+        let ranges: Vec<IpNet> =
+            cluster.vpc.public_access_cidrs.iter().filter_map(|cidr| addresses::range(cidr)).collect();
         // Without any the API means everybody.
         cluster.vpc.public_access_cidrs.is_empty() || addresses::holds(&ranges, address)
     })
@@ -440,13 +475,17 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
                 known: Known::Probed,
             });
         } else {
-            answer.warnings.push("The public address that this machine comes from is not known here; it must be in publicAccessCidrs.".to_owned());
+            answer.warnings.push(
+                "The public address that this machine comes from is not known here; it must be in publicAccessCidrs."
+                    .to_owned(),
+            );
         }
         if !vpc.endpoint_private_access {
             let subnets = &vpc.subnet_ids;
             for gateway in aws.network.nat_gateways.seen().into_iter().flatten() {
                 let used = subnets.iter().any(|subnet| {
-                    egress::table_of(aws, subnet).is_some_and(|(_, table)| table.routes.iter().any(|route| route.target == gateway.id))
+                    egress::table_of(aws, subnet)
+                        .is_some_and(|(_, table)| table.routes.iter().any(|route| route.target == gateway.id))
                 });
                 for address in addresses::parse(&gateway.public_addresses).into_iter().filter(|_| used) {
                     answer.entries.push(Entry {
@@ -459,7 +498,8 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
             }
         }
         for entry in &answer.entries {
-            let inside = entry.value.parse::<IpNet>().ok().and_then(|range| public_endpoint_lets_in(cluster, range.addr()));
+            let inside =
+                entry.value.parse::<IpNet>().ok().and_then(|range| public_endpoint_lets_in(cluster, range.addr()));
             if inside == Some(false) {
                 answer.drift.push(Drift {
                     kind: "missing",

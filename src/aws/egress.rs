@@ -150,8 +150,10 @@ pub fn ways(aws: &Aws, destination: IpAddr) -> Vec<Way> {
         found
             .iter()
             .map(|interface| {
-                let own: Vec<IpAddr> =
-                    addresses::parse(&interface.private_addresses).into_iter().chain(addresses::parse(&interface.ipv6_addresses)).collect();
+                let own: Vec<IpAddr> = addresses::parse(&interface.private_addresses)
+                    .into_iter()
+                    .chain(addresses::parse(&interface.ipv6_addresses))
+                    .collect();
                 let own = own.into_iter().filter(|address| address.is_ipv4() == destination.is_ipv4()).collect();
                 (Some(interface.id.clone()), interface.subnet_id.clone(), own)
             })
@@ -241,5 +243,7 @@ fn length(aws: &Aws, route: &Route, destination: IpAddr) -> Result<Option<u8>, (
             .map(|range| range.prefix_len())
             .max());
     }
-    Ok(addresses::range(&route.destination).filter(|range: &IpNet| range.contains(&destination)).map(|range| range.prefix_len()))
+    Ok(addresses::range(&route.destination)
+        .filter(|range: &IpNet| range.contains(&destination))
+        .map(|range| range.prefix_len()))
 }

@@ -43,7 +43,11 @@ impl<'a> Arn<'a> {
     /// The name at the end: of a role or user without its path, of an assumed role the role's.
     pub fn name(&self) -> &'a str {
         let mut parts = self.resource.split('/');
-        if self.kind() == "assumed-role" { parts.nth(1).unwrap_or_default() } else { parts.next_back().unwrap_or_default() }
+        if self.kind() == "assumed-role" {
+            parts.nth(1).unwrap_or_default()
+        } else {
+            parts.next_back().unwrap_or_default()
+        }
     }
 
     /// The path of a role or user, with slashes at both ends; `None` where it has none.
@@ -272,7 +276,9 @@ fn list(section: &str, data: &BTreeMap<String, String>, problems: &mut Vec<Probl
         None
     };
     match yaml::parse(text) {
-        Err(error) if error.certain => problem(error.line, ProblemKind::NotYaml, "it is no YAML, so all of it is dropped"),
+        Err(error) if error.certain => {
+            problem(error.line, ProblemKind::NotYaml, "it is no YAML, so all of it is dropped")
+        }
         Err(error) => problem(error.line, ProblemKind::Doubtful, "it is doubtful YAML"),
         Ok(yaml::Node { value: Value::List(items), .. }) => Some(items),
         Ok(yaml::Node { value: Value::Null, .. }) => None,
@@ -404,7 +410,8 @@ fn entry_mapping(index: usize, entry: &AccessEntry, caller: &Caller) -> Verdict 
 /// The entry of aws-auth that counts: of equal ARNs the last one, roles before users before accounts.
 pub fn aws_auth(all: &Mappings, arn: &str, caller: &Caller) -> Option<Mapped> {
     for section in ["mapRoles", "mapUsers"] {
-        let found = all.entries.iter().rev().find(|entry| entry.section == section && entry.arn.eq_ignore_ascii_case(arn));
+        let found =
+            all.entries.iter().rev().find(|entry| entry.section == section && entry.arn.eq_ignore_ascii_case(arn));
         if let Some(entry) = found {
             return Some(Mapped {
                 source: Source::AwsAuth { section, line: entry.line },

@@ -180,13 +180,17 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
         _ => Vec::new(),
     };
     let peer = peer(aws, &mode, &ways);
-    let mut reach =
-        Reach { mode, host, port, paths: paths(issuer, &url), private, peer, ways, steps: Vec::new() };
+    let mut reach = Reach { mode, host, port, paths: paths(issuer, &url), private, peer, ways, steps: Vec::new() };
     name(aws, issuer, at, &mut reach);
     route(aws, at, &mut reach);
     acl(aws, &destinations, &mut reach);
     own_groups(aws, &destinations, &mut reach);
-    their_group(aws, &aws.issuer_balancer, destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty(), &mut reach);
+    their_group(
+        aws,
+        &aws.issuer_balancer,
+        destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty(),
+        &mut reach,
+    );
     tls(issuer, at, &mut reach);
     waf(&aws.issuer_balancer, &mut reach);
     listener(&aws.issuer_balancer, &mut reach);
@@ -244,8 +248,16 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
         .is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == "nxdomain"));
     if reach.mode == Mode::CustomerRouted {
         if let Some(attributes) = aws.network.vpc_dns.seen().filter(|attributes| !attributes.support) {
-            let text = format!("enableDnsSupport is off in {}, so the control plane has no resolver there", attributes.vpc_id);
-            return push(reach, Layer::Name, Judged::Blocks, Known::Seen, text, Some("/aws/network/vpcDns/seen".to_owned()));
+            let text =
+                format!("enableDnsSupport is off in {}, so the control plane has no resolver there", attributes.vpc_id);
+            return push(
+                reach,
+                Layer::Name,
+                Judged::Blocks,
+                Known::Seen,
+                text,
+                Some("/aws/network/vpcDns/seen".to_owned()),
+            );
         }
         if let Some(options) = aws.network.dhcp_options.seen().filter(|options| {
             !options.domain_name_servers.is_empty()
@@ -270,9 +282,23 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
     };
     let path = Some(format!("{at}/dns/seen"));
     if hidden {
-        push(reach, Layer::Name, Judged::Unknown, Known::Probed, "the name servers do not know the name; this machine has it from somewhere else", path);
+        push(
+            reach,
+            Layer::Name,
+            Judged::Unknown,
+            Known::Probed,
+            "the name servers do not know the name; this machine has it from somewhere else",
+            path,
+        );
     } else {
-        push(reach, Layer::Name, Judged::Passes, Known::Probed, format!("{} resolves to {}", dns.host, dns.addresses.join(", ")), path);
+        push(
+            reach,
+            Layer::Name,
+            Judged::Passes,
+            Known::Probed,
+            format!("{} resolves to {}", dns.host, dns.addresses.join(", ")),
+            path,
+        );
     }
 }
 
@@ -280,24 +306,45 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
     let balancer = aws.issuer_balancer.load_balancer.seen();
     match &reach.mode {
         Mode::AwsManaged { .. } => {
-            let path = if balancer.is_some() { "/aws/issuerBalancer/loadBalancer/seen/scheme".to_owned() } else { format!("{at}/dns/seen/addresses") };
+            let path = if balancer.is_some() {
+                "/aws/issuerBalancer/loadBalancer/seen/scheme".to_owned()
+            } else {
+                format!("{at}/dns/seen/addresses")
+            };
             if reach.private {
                 let text = "the issuer has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours";
                 push(reach, Layer::Route, Judged::Blocks, Known::Inferred, text, Some(path));
             } else {
-                push(reach, Layer::Route, Judged::Passes, Known::Inferred, "the issuer has public addresses, and the control plane leaves through AWS's own network", Some(path));
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Passes,
+                    Known::Inferred,
+                    "the issuer has public addresses, and the control plane leaves through AWS's own network",
+                    Some(path),
+                );
             }
         }
         Mode::Unknown(word) => {
             let text = format!("what the egress mode {word} means is not documented");
-            push(reach, Layer::Route, Judged::Unknown, Known::Seen, text, Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()));
+            push(
+                reach,
+                Layer::Route,
+                Judged::Unknown,
+                Known::Seen,
+                text,
+                Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()),
+            );
         }
         Mode::CustomerRouted => {
             let mut bad = Vec::new();
             let mut unknown = None;
             let mut first = None;
             for way in &reach.ways {
-                let place = way.interface.as_deref().map_or_else(|| way.subnet.clone(), |interface| format!("{interface} in {}", way.subnet));
+                let place = way
+                    .interface
+                    .as_deref()
+                    .map_or_else(|| way.subnet.clone(), |interface| format!("{interface} in {}", way.subnet));
                 match &way.exit {
                     Exit::Local | Exit::Nat { .. } | Exit::EgressOnly(_) => first = first.or(Some(way.path.clone())),
                     Exit::InternetGateway(id) => bad.push((format!("{place}: the route leads to the internet gateway {id}, which drops what has no public address, and the cluster's interfaces have none"), way.path.clone())),
@@ -308,14 +355,32 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
                 }
             }
             if let Some((text, path)) = bad.first() {
-                let some = if bad.len() < reach.ways.len() { " (the other interfaces have a way: only some API servers are concerned)" } else { "" };
+                let some = if bad.len() < reach.ways.len() {
+                    " (the other interfaces have a way: only some API servers are concerned)"
+                } else {
+                    ""
+                };
                 push(reach, Layer::Route, Judged::Blocks, Known::Inferred, format!("{text}{some}"), Some(path.clone()));
             } else if let Some((text, path)) = unknown {
                 push(reach, Layer::Route, Judged::Unknown, Known::Seen, text, Some(path));
             } else if reach.ways.is_empty() {
-                push(reach, Layer::Route, Judged::Unknown, Known::Inferred, "the issuer's addresses, or the cluster's subnets, are not known", None);
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Unknown,
+                    Known::Inferred,
+                    "the issuer's addresses, or the cluster's subnets, are not known",
+                    None,
+                );
             } else {
-                push(reach, Layer::Route, Judged::Passes, Known::Inferred, "every interface of the cluster has a route to the issuer", first);
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Passes,
+                    Known::Inferred,
+                    "every interface of the cluster has a route to the issuer",
+                    first,
+                );
             }
         }
     }
@@ -327,7 +392,8 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         return;
     }
     let (Some(all), Some(destination)) = (aws.network.network_acls.seen(), destinations.first()) else {
-        let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_)).then(|| "/aws/network/networkAcls".to_owned());
+        let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_))
+            .then(|| "/aws/network/networkAcls".to_owned());
         return push(reach, Layer::Acl, Judged::Unknown, Known::Inferred, "the network ACLs could not be read", path);
     };
     let port = reach.port;
@@ -349,11 +415,21 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
             [32_768, 60_999].iter().map(|port| acl_verdict(&all[index], false, *destination, *port)).collect();
         if let Some((_, entry)) = back.iter().find(|(allowed, _)| !allowed) {
             let judged = if back.iter().all(|(allowed, _)| !allowed) { Judged::Blocks } else { Judged::Unknown };
-            let text = format!("{} of {} lets no answers in from {destination} (ports 32768-60999)", all[index].id, way.subnet);
+            let text = format!(
+                "{} of {} lets no answers in from {destination} (ports 32768-60999)",
+                all[index].id, way.subnet
+            );
             return push(reach, Layer::Acl, judged, Known::Inferred, text, path(*entry));
         }
     }
-    push(reach, Layer::Acl, Judged::Passes, Known::Inferred, "the network ACLs of the cluster's subnets let it through", None);
+    push(
+        reach,
+        Layer::Acl,
+        Judged::Passes,
+        Known::Inferred,
+        "the network ACLs of the cluster's subnets let it through",
+        None,
+    );
 }
 
 /// The lowest number that fits decides; nothing fits is a denial.
@@ -379,7 +455,8 @@ pub fn about(rule: &SecurityGroupRule, port: u16) -> bool {
     match rule.protocol.as_str() {
         "-1" => true,
         "tcp" | "6" => {
-            rule.from_port.is_none_or(|from| from == -1 || from <= port) && rule.to_port.is_none_or(|to| to == -1 || port <= to)
+            rule.from_port.is_none_or(|from| from == -1 || from <= port)
+                && rule.to_port.is_none_or(|to| to == -1 || port <= to)
         }
         _ => false,
     }
@@ -402,39 +479,74 @@ fn own_groups(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         return;
     }
     let groups = egress::security_groups(aws);
-    let (Some(rules), Some(destination)) = (aws.network.security_group_rules.seen(), destinations.first()) else { return };
-    let theirs = aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
+    let (Some(rules), Some(destination)) = (aws.network.security_group_rules.seen(), destinations.first()) else {
+        return;
+    };
+    let theirs =
+        aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
     let mut unread = false;
-    let open = rules.iter().filter(|rule| rule.egress && groups.contains(&rule.group_id) && about(rule, reach.port)).any(|rule| {
-        if let Some(group) = &rule.referenced_group {
-            return reach.private && theirs.contains(group);
-        }
-        match ranges(aws, rule) {
-            Some(ranges) => addresses::holds(&ranges, *destination),
-            None => {
-                unread = true;
-                false
+    let open = rules
+        .iter()
+        .filter(|rule| rule.egress && groups.contains(&rule.group_id) && about(rule, reach.port))
+        .any(|rule| {
+            if let Some(group) = &rule.referenced_group {
+                return reach.private && theirs.contains(group);
             }
-        }
-    });
+            match ranges(aws, rule) {
+                Some(ranges) => addresses::holds(&ranges, *destination),
+                None => {
+                    unread = true;
+                    false
+                }
+            }
+        });
     if !open && !groups.is_empty() {
         let judged = if unread { Judged::Unknown } else { Judged::Blocks };
         let text = format!("no rule of {} lets TCP {} out to {destination}", groups.join(", "), reach.port);
-        push(reach, Layer::SecurityGroup, judged, Known::Inferred, text, Some("/aws/network/securityGroupRules/seen".to_owned()));
+        push(
+            reach,
+            Layer::SecurityGroup,
+            judged,
+            Known::Inferred,
+            text,
+            Some("/aws/network/securityGroupRules/seen".to_owned()),
+        );
     }
 }
 
 /// The load balancer's groups let the control plane in.
 fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
     let Some(load_balancer) = balancer.load_balancer.seen() else {
-        let path = (!matches!(balancer.load_balancer.outcome, Outcome::NotApplicable(_))).then(|| "/aws/issuerBalancer/loadBalancer".to_owned());
-        return push(reach, Layer::SecurityGroup, Judged::Unknown, Known::Inferred, "what stands in front of the issuer is not a load balancer that could be read", path);
+        let path = (!matches!(balancer.load_balancer.outcome, Outcome::NotApplicable(_)))
+            .then(|| "/aws/issuerBalancer/loadBalancer".to_owned());
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Unknown,
+            Known::Inferred,
+            "what stands in front of the issuer is not a load balancer that could be read",
+            path,
+        );
     };
     if load_balancer.security_groups.is_empty() {
-        return push(reach, Layer::SecurityGroup, Judged::Passes, Known::Seen, "the load balancer has no security group", Some("/aws/issuerBalancer/loadBalancer/seen".to_owned()));
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Passes,
+            Known::Seen,
+            "the load balancer has no security group",
+            Some("/aws/issuerBalancer/loadBalancer/seen".to_owned()),
+        );
     }
     let Some(rules) = aws.network.security_group_rules.seen() else {
-        return push(reach, Layer::SecurityGroup, Judged::Unknown, Known::Inferred, "the security groups' rules could not be read", Some("/aws/network/securityGroupRules".to_owned()));
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Unknown,
+            Known::Inferred,
+            "the security groups' rules could not be read",
+            Some("/aws/network/securityGroupRules".to_owned()),
+        );
     };
     let port = reach.port;
     let fitting: Vec<(usize, &SecurityGroupRule)> = rules
@@ -460,30 +572,54 @@ fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
         }
     }
     let at = |index: usize| Some(format!("/aws/network/securityGroupRules/seen/{index}"));
-    let first = fitting.first().and_then(|(index, _)| at(*index)).or(Some("/aws/issuerBalancer/loadBalancer/seen/securityGroups".to_owned()));
+    let first = fitting
+        .first()
+        .and_then(|(index, _)| at(*index))
+        .or(Some("/aws/issuerBalancer/loadBalancer/seen/securityGroups".to_owned()));
     let groups = load_balancer.security_groups.join(", ");
     let (judged, text, path) = if addresses::everything(&all, v6) {
         (Judged::Passes, format!("{groups} is open to everybody on port {port}"), first)
     } else {
         match &reach.peer {
-            Peer::Unpublished if unread => (Judged::Unknown, format!("a prefix list of {groups} could not be read"), first),
+            Peer::Unpublished if unread => {
+                (Judged::Unknown, format!("a prefix list of {groups} could not be read"), first)
+            }
             Peer::Unpublished => (
                 Judged::Blocks,
-                format!("{groups} lets only listed addresses in on port {port}, and the control plane comes from addresses of AWS that nobody publishes"),
+                format!(
+                    "{groups} lets only listed addresses in on port {port}, and the control plane comes from addresses of AWS that nobody publishes"
+                ),
                 first,
             ),
-            Peer::Hidden(through) => (Judged::Unknown, format!("{groups} lets only listed addresses in, and the control plane comes through {through}"), first),
-            Peer::Known { .. } if by_group.is_some() => {
-                (Judged::Passes, format!("{groups} lets in the security group of the cluster's interfaces"), by_group.and_then(at))
-            }
+            Peer::Hidden(through) => (
+                Judged::Unknown,
+                format!("{groups} lets only listed addresses in, and the control plane comes through {through}"),
+                first,
+            ),
+            Peer::Known { .. } if by_group.is_some() => (
+                Judged::Passes,
+                format!("{groups} lets in the security group of the cluster's interfaces"),
+                by_group.and_then(at),
+            ),
             Peer::Known { addresses: seen, .. } => {
-                let missing: Vec<String> = seen.iter().filter(|address| !addresses::holds(&all, **address)).map(ToString::to_string).collect();
+                let missing: Vec<String> =
+                    seen.iter().filter(|address| !addresses::holds(&all, **address)).map(ToString::to_string).collect();
                 if missing.is_empty() && !seen.is_empty() {
                     (Judged::Passes, format!("{groups} lets in every address that the control plane comes from"), first)
                 } else if unread || seen.is_empty() {
-                    (Judged::Unknown, format!("whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"), first)
+                    (
+                        Judged::Unknown,
+                        format!(
+                            "whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"
+                        ),
+                        first,
+                    )
                 } else {
-                    (Judged::Blocks, format!("no rule of {groups} lets {} in on port {port}", missing.join(", ")), first)
+                    (
+                        Judged::Blocks,
+                        format!("no rule of {groups} lets {} in on port {port}", missing.join(", ")),
+                        first,
+                    )
                 }
             }
         }
@@ -496,11 +632,25 @@ fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
         return push(reach, Layer::Tls, Judged::Unknown, Known::Probed, "no TLS handshake was made from here", None);
     };
     match tls.faults.first() {
-        None => push(reach, Layer::Tls, Judged::Passes, Known::Probed, "the certificate is trusted from here", Some(format!("{at}/tls/seen"))),
+        None => push(
+            reach,
+            Layer::Tls,
+            Judged::Passes,
+            Known::Probed,
+            "the certificate is trusted from here",
+            Some(format!("{at}/tls/seen")),
+        ),
         Some(fault) => {
             let private = matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers);
             let judged = if private && tls.roots != "system" { Judged::Unknown } else { Judged::Blocks };
-            push(reach, Layer::Tls, judged, Known::Probed, fault.detail.clone(), Some(format!("{at}/tls/seen/faults/0")));
+            push(
+                reach,
+                Layer::Tls,
+                judged,
+                Known::Probed,
+                fault.detail.clone(),
+                Some(format!("{at}/tls/seen/faults/0")),
+            );
         }
     }
 }
@@ -541,10 +691,20 @@ fn waf(balancer: &Balancer, reach: &mut Reach) {
         let applies = match rule.statement.as_str() {
             "ip-set" | "not-ip-set" if !rule.forwarded => {
                 let set = rule.reference.as_ref().and_then(|arn| acl.ip_sets.iter().find(|set| set.arn == *arn));
-                let ranges = set.and_then(|set| set.addresses.seen()).map(|all| all.iter().filter_map(|cidr| addresses::range(cidr)).collect::<Vec<_>>());
+                let ranges = set
+                    .and_then(|set| set.addresses.seen())
+                    .map(|all| all.iter().filter_map(|cidr| addresses::range(cidr)).collect::<Vec<_>>());
                 let inside = ranges.and_then(|ranges| listed(&reach.peer, &ranges));
                 // That an unpublished address is on a list of refused ones cannot be known.
-                let inside = if rule.action == "block" && rule.statement == "ip-set" && inside == Some(false) && reach.peer == Peer::Unpublished { None } else { inside };
+                let inside = if rule.action == "block"
+                    && rule.statement == "ip-set"
+                    && inside == Some(false)
+                    && reach.peer == Peer::Unpublished
+                {
+                    None
+                } else {
+                    inside
+                };
                 if rule.statement == "not-ip-set" { inside.map(|inside| !inside) } else { inside }
             }
             _ => None,
@@ -552,10 +712,18 @@ fn waf(balancer: &Balancer, reach: &mut Reach) {
         match (applies, rule.action.as_str()) {
             (Some(false), _) => {}
             (Some(true), "allow") => {
-                return push(reach, Layer::Waf, Judged::Passes, Known::Inferred, format!("rule {} lets it through", rule.name), path);
+                return push(
+                    reach,
+                    Layer::Waf,
+                    Judged::Passes,
+                    Known::Inferred,
+                    format!("rule {} lets it through", rule.name),
+                    path,
+                );
             }
             (Some(true), _) => {
-                let text = format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
+                let text =
+                    format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
                 return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, path);
             }
             (None, "allow") => doubt = doubt.or(Some((rule, path))),
@@ -563,15 +731,33 @@ fn waf(balancer: &Balancer, reach: &mut Reach) {
         }
     }
     if let Some((rule, path)) = doubt {
-        let what = rule.reference.as_deref().map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default())).unwrap_or_default();
+        let what = rule
+            .reference
+            .as_deref()
+            .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()))
+            .unwrap_or_default();
         let text = format!("rule {}{what} of web ACL {} may refuse the control plane's requests", rule.name, acl.name);
         return push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
     }
     if acl.default_action == "block" {
         let text = format!("web ACL {} refuses by default, and no rule lets the control plane through", acl.name);
-        return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, Some(format!("{at}/seen/defaultAction")));
+        return push(
+            reach,
+            Layer::Waf,
+            Judged::Blocks,
+            Known::Inferred,
+            text,
+            Some(format!("{at}/seen/defaultAction")),
+        );
     }
-    push(reach, Layer::Waf, Judged::Passes, Known::Inferred, format!("web ACL {} lets it through", acl.name), Some(format!("{at}/seen")));
+    push(
+        reach,
+        Layer::Waf,
+        Judged::Passes,
+        Known::Inferred,
+        format!("web ACL {} lets it through", acl.name),
+        Some(format!("{at}/seen")),
+    );
 }
 
 /// A condition holds for a request of the control plane.
@@ -582,7 +768,12 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
             "path-pattern" => path,
             _ => return None,
         };
-        return condition.values.iter().map(|value| regex::Regex::new(value).ok().map(|regex| regex.is_match(text))).collect::<Option<Vec<bool>>>().map(|all| all.contains(&true));
+        return condition
+            .values
+            .iter()
+            .map(|value| regex::Regex::new(value).ok().map(|regex| regex.is_match(text)))
+            .collect::<Option<Vec<bool>>>()
+            .map(|all| all.contains(&true));
     }
     match condition.field.as_str() {
         // Host names are compared without regard to capitals, paths with.
@@ -593,7 +784,9 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
             listed(peer, &ranges)
         }
         "http-request-method" => Some(condition.values.iter().any(|value| value == "GET" || value == "*")),
-        "http-header" if condition.header.as_deref().is_some_and(|header| header.eq_ignore_ascii_case("user-agent")) => {
+        "http-header"
+            if condition.header.as_deref().is_some_and(|header| header.eq_ignore_ascii_case("user-agent")) =>
+        {
             let agents = ["Go-http-client/1.1", "Go-http-client/2.0"];
             let fits = |agent: &&str| condition.values.iter().any(|value| wild(value, agent));
             match agents.iter().filter(|agent| fits(agent)).count() {
@@ -623,11 +816,17 @@ fn wild_exact(pattern: &str, text: &str) -> bool {
 }
 
 /// The rule that takes a request: `Err` where one before it cannot be judged.
-pub fn taken<'r>(rules: &'r [ListenerRule], host: &str, path: &str, peer: &Peer) -> Result<Option<(usize, &'r ListenerRule)>, usize> {
+pub fn taken<'r>(
+    rules: &'r [ListenerRule],
+    host: &str,
+    path: &str,
+    peer: &Peer,
+) -> Result<Option<(usize, &'r ListenerRule)>, usize> {
     let mut order: Vec<(usize, &ListenerRule)> = rules.iter().enumerate().collect();
     order.sort_by_key(|(_, rule)| rule.priority.unwrap_or(u32::MAX));
     for (index, rule) in order {
-        let verdicts: Vec<Option<bool>> = rule.conditions.iter().map(|condition| holds(condition, host, path, peer)).collect();
+        let verdicts: Vec<Option<bool>> =
+            rule.conditions.iter().map(|condition| holds(condition, host, path, peer)).collect();
         if verdicts.contains(&Some(false)) {
             continue;
         }
@@ -652,7 +851,14 @@ fn listener(balancer: &Balancer, reach: &mut Reach) {
         return push(reach, Layer::Rule, Judged::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
     }
     let Some(rules) = balancer.rules.seen() else {
-        return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, "the listener's rules could not be read", Some(format!("{at}/rules")));
+        return push(
+            reach,
+            Layer::Rule,
+            Judged::Unknown,
+            Known::Inferred,
+            "the listener's rules could not be read",
+            Some(format!("{at}/rules")),
+        );
     };
     let mut groups = Vec::new();
     let mut passing = None;
@@ -661,8 +867,18 @@ fn listener(balancer: &Balancer, reach: &mut Reach) {
             Ok(Some(found)) => found,
             Ok(None) => continue,
             Err(index) => {
-                let text = format!("whether rule {} takes {path} cannot be told", rules[index].priority.map_or_else(|| "default".to_owned(), |priority| priority.to_string()));
-                return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, text, Some(format!("{at}/rules/seen/{index}")));
+                let text = format!(
+                    "whether rule {} takes {path} cannot be told",
+                    rules[index].priority.map_or_else(|| "default".to_owned(), |priority| priority.to_string())
+                );
+                return push(
+                    reach,
+                    Layer::Rule,
+                    Judged::Unknown,
+                    Known::Inferred,
+                    text,
+                    Some(format!("{at}/rules/seen/{index}")),
+                );
             }
         };
         let pointer = format!("{at}/rules/seen/{index}");
@@ -672,13 +888,22 @@ fn listener(balancer: &Balancer, reach: &mut Reach) {
         for (number, action) in actions {
             let place = Some(format!("{pointer}/actions/{number}"));
             match action.kind.as_str() {
-                "authenticate-oidc" | "authenticate-cognito" if action.on_unauthenticated.as_deref() != Some("allow") => {
-                    let what = if action.on_unauthenticated.as_deref() == Some("deny") { "answers 401" } else { "redirects to a login page" };
-                    let text = format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
+                "authenticate-oidc" | "authenticate-cognito"
+                    if action.on_unauthenticated.as_deref() != Some("allow") =>
+                {
+                    let what = if action.on_unauthenticated.as_deref() == Some("deny") {
+                        "answers 401"
+                    } else {
+                        "redirects to a login page"
+                    };
+                    let text =
+                        format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
                     return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
                 }
                 "jwt-validation" => {
-                    let text = format!("{named} takes {path} and wants a token (jwt-validation), which the API server does not send");
+                    let text = format!(
+                        "{named} takes {path} and wants a token (jwt-validation), which the API server does not send"
+                    );
                     return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
                 }
                 "fixed-response" => {
@@ -690,7 +915,9 @@ fn listener(balancer: &Balancer, reach: &mut Reach) {
                     // A balancer can answer with the document itself: an honest way to publish it.
                 }
                 "redirect" => {
-                    let text = format!("{named} takes {path} and redirects; the API server follows, where to is not judged here");
+                    let text = format!(
+                        "{named} takes {path} and redirects; the API server follows, where to is not judged here"
+                    );
                     return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, text, place);
                 }
                 "forward" => groups.extend(action.target_groups.iter().cloned()),

@@ -112,7 +112,10 @@ fn resolve(text: &str) -> Value {
     if text.is_empty() || text == "~" || text.eq_ignore_ascii_case("null") {
         Value::Null
     } else if known.contains(&text.to_ascii_lowercase().as_str())
-        || text.replace('_', "").parse::<f64>().is_ok_and(|_| text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)))
+        || text
+            .replace('_', "")
+            .parse::<f64>()
+            .is_ok_and(|_| text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)))
     {
         Value::Other(text.to_owned())
     } else {

@@ -73,11 +73,15 @@ pub fn run(_host: &Host, output: &OutputArgs, arguments: &AllowlistArgs) -> Resu
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
         Err(NoAnswer::NoCluster) => {
-            note("the evidence says nothing of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster");
+            note(
+                "the evidence says nothing of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
+            );
             return Ok(NONE);
         }
         Err(NoAnswer::NoIssuer) => {
-            note("no issuer is known: the credential names none; give one with kaccess doctor --issuer URL --save FILE");
+            note(
+                "no issuer is known: the credential names none; give one with kaccess doctor --issuer URL --save FILE",
+            );
             return Ok(NONE);
         }
     };
@@ -195,6 +199,8 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             listener,
             target_group: found.target_groups.first().cloned(),
             present: found.present,
+            open: found.open,
+            public_copy: found.public_copy,
             ingress,
             scheme: balancer.and_then(|balancer| Some(balancer.load_balancer.seen()?.scheme.clone())),
             public_access_cidrs: cluster.map(|cluster| cluster.vpc.public_access_cidrs.clone()).unwrap_or_default(),

@@ -44,7 +44,11 @@ fn heading(answer: &Allowlist) -> String {
 
 /// What the endpoint's addresses are good for.
 fn endpoint_note(answer: &Allowlist) -> &'static str {
-    if answer.direction == "clients" { "where clients connect to" } else { "where clients enter; not for the issuer's list" }
+    if answer.direction == "clients" {
+        "where clients connect to"
+    } else {
+        "where clients enter; not for the issuer's list"
+    }
 }
 
 /// The table form.

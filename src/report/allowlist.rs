@@ -113,6 +113,10 @@ pub struct Place {
     pub target_group: Option<String>,
     /// Ranges that it lets in today.
     pub present: Vec<String>,
+    /// Everybody is let in today, and no list stands anywhere.
+    pub open: bool,
+    /// Another, public load balancer has to serve the two paths, and nothing else.
+    pub public_copy: bool,
     /// Namespace, name, Service and its port of the Ingress that made it.
     pub ingress: Option<(String, String, String, String)>,
     /// `internal` or `internet-facing`.

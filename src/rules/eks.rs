@@ -48,7 +48,8 @@ pub fn configuration(aws: &Aws) -> Option<Configuration> {
             known = false;
             continue;
         }
-        let claim = provider.username_claim.clone().filter(|claim| !claim.is_empty()).unwrap_or_else(|| "sub".to_owned());
+        let claim =
+            provider.username_claim.clone().filter(|claim| !claim.is_empty()).unwrap_or_else(|| "sub".to_owned());
         let prefix = match provider.username_prefix.as_deref() {
             None | Some("") if claim != "email" => format!("{}#", provider.issuer_url),
             None | Some("" | "-") => String::new(),
@@ -78,7 +79,12 @@ pub fn configuration(aws: &Aws) -> Option<Configuration> {
         jwt,
         // The default of the legacy flags; EKS has no field for another.
         signing_algorithms: vec!["RS256".to_owned()],
-        service_account_issuers: aws.cluster.seen().and_then(|cluster| cluster.own_issuer.clone()).into_iter().collect(),
+        service_account_issuers: aws
+            .cluster
+            .seen()
+            .and_then(|cluster| cluster.own_issuer.clone())
+            .into_iter()
+            .collect(),
         service_account_lookup: true,
         anonymous: true,
         // The webhook judges IAM tokens only; every other token it refuses.
@@ -120,7 +126,8 @@ pub fn unmapped(case: &Case<'_>) -> bool {
 /// A citation of the caller's ARN.
 pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
     let (caller, arn) = caller(case)?;
-    let text = if arn == caller.arn { arn } else { format!("{}, which the authenticator compares as {arn}", caller.arn) };
+    let text =
+        if arn == caller.arn { arn } else { format!("{}, which the authenticator compares as {arn}", caller.arn) };
     Some(seen("/aws/caller/seen/arn", format!("you are {text}")))
 }
 
@@ -171,10 +178,13 @@ pub fn cite_step(step: &ReachStep) -> Citation {
 /// The citation of the egress mode.
 pub fn cite_mode(reach: &Reach) -> Citation {
     match &reach.mode {
-        Mode::AwsManaged { assumed: true } => {
-            inferred("/aws/cluster/seen/vpc", "the API names no egress mode, which means AWS_MANAGED: the control plane leaves through AWS's own network")
+        Mode::AwsManaged { assumed: true } => inferred(
+            "/aws/cluster/seen/vpc",
+            "the API names no egress mode, which means AWS_MANAGED: the control plane leaves through AWS's own network",
+        ),
+        mode => {
+            seen("/aws/cluster/seen/vpc/controlPlaneEgressMode", format!("controlPlaneEgressMode is {}", mode.word()))
         }
-        mode => seen("/aws/cluster/seen/vpc/controlPlaneEgressMode", format!("controlPlaneEgressMode is {}", mode.word())),
     }
 }
 
@@ -212,7 +222,10 @@ pub fn questioned<'c>(case: &'c Case<'_>) -> Option<&'c Reach> {
     let target = case.issuer().0.target.seen()?;
     if let Some(all) = aws(case)?.identity_providers.seen() {
         let known = all.configs.iter().all(|config| config.details.seen().is_some());
-        let there = all.configs.iter().any(|config| config.details.seen().is_some_and(|provider| provider.issuer_url == target.url));
+        let there = all
+            .configs
+            .iter()
+            .any(|config| config.details.seen().is_some_and(|provider| provider.issuer_url == target.url));
         if known && !there {
             return None;
         }
@@ -258,7 +271,8 @@ pub fn list_obstacle<'c>(case: &'c Case<'_>) -> Option<Obstacle<'c>> {
 
 /// It is the interfaces' own group that lets nothing out.
 pub fn own_egress(obstacle: &Obstacle<'_>) -> bool {
-    obstacle.step.layer == Layer::SecurityGroup && obstacle.step.path.as_deref() == Some("/aws/network/securityGroupRules/seen")
+    obstacle.step.layer == Layer::SecurityGroup
+        && obstacle.step.path.as_deref() == Some("/aws/network/securityGroupRules/seen")
 }
 
 /// The listener lets the two paths through to those on its lists.
@@ -291,7 +305,10 @@ pub fn open_two_paths(reach: &Reach) -> Step {
 pub fn route_through_vpc(case: &Case<'_>) -> Step {
     Step::command(
         "Or let the control plane leave through your VPC (it cannot be undone; the issuer's certificate must be publicly trusted, and the subnets need a way to it)",
-        format!("aws eks update-cluster-config --name {} --resources-vpc-config controlPlaneEgressMode=CUSTOMER_ROUTED", cluster(case)),
+        format!(
+            "aws eks update-cluster-config --name {} --resources-vpc-config controlPlaneEgressMode=CUSTOMER_ROUTED",
+            cluster(case)
+        ),
     )
 }
 
@@ -301,7 +318,7 @@ pub fn again() -> Step {
 }
 
 /// A step of the model that could not be judged, for rules that tell of it.
-pub fn unknown_at<'r>(reach: &'r Reach, layer: Layer) -> Option<&'r ReachStep> {
+pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
     reach.step(layer).filter(|step| step.judged == Judged::Unknown)
 }
 
@@ -316,14 +333,26 @@ pub fn map_caller(case: &Case<'_>) -> Step {
     let mode = aws(case).and_then(identity::Mode::of).map(|(mode, _)| mode);
     if mode == Some(identity::Mode::ConfigMap) {
         let mapped = identity::without_path(&arn);
-        let (section, field) = if mapped.contains(":user/") { ("mapUsers", "userarn") } else { ("mapRoles", "rolearn") };
+        let (section, field) =
+            if mapped.contains(":user/") { ("mapUsers", "userarn") } else { ("mapRoles", "rolearn") };
         return Step::manifest(
-            format!("Have an administrator add this to {section} of ConfigMap kube-system/aws-auth (kubectl -n kube-system edit configmap aws-auth), with a group that your RBAC binds"),
-            format!("- {field}: {mapped}\n  username: {}\n  groups:\n  - GROUP\n", if field == "userarn" { mapped.rsplit('/').next().unwrap_or("user").to_owned() } else { format!("{}:{{{{SessionName}}}}", mapped.rsplit('/').next().unwrap_or("role")) }),
+            format!(
+                "Have an administrator add this to {section} of ConfigMap kube-system/aws-auth (kubectl -n kube-system edit configmap aws-auth), with a group that your RBAC binds"
+            ),
+            format!(
+                "- {field}: {mapped}\n  username: {}\n  groups:\n  - GROUP\n",
+                if field == "userarn" {
+                    mapped.rsplit('/').next().unwrap_or("user").to_owned()
+                } else {
+                    format!("{}:{{{{SessionName}}}}", mapped.rsplit('/').next().unwrap_or("role"))
+                }
+            ),
         );
     }
     Step::command(
         "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
-        format!("aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn} && aws eks associate-access-policy --cluster-name {cluster} --principal-arn {arn} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"),
+        format!(
+            "aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn} && aws eks associate-access-policy --cluster-name {cluster} --principal-arn {arn} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+        ),
     )
 }

@@ -33,28 +33,77 @@ fn asked() -> Vec<Asked> {
     let one = |name, world, direction, check| Asked { name, world, direction, check };
     vec![
         one("managed-open", World::oidc(), "control-plane", 0),
-        one("managed-endpoint-listed", World::oidc_refused().lets_in(&["198.51.100.10/32", "10.0.1.15/32", "192.0.2.0/24"]), "control-plane", 1),
-        one("managed-assumed", World::oidc_refused().lets_in(&["192.0.2.0/24"]).set("/aws/cluster/seen/vpc/controlPlaneEgressMode", Value::Null), "control-plane", 1),
+        one("managed-no-list", World::oidc().rules(forward_all()), "control-plane", 0),
+        one(
+            "managed-endpoint-listed",
+            World::oidc_refused().lets_in(&["198.51.100.10/32", "10.0.1.15/32", "192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "managed-assumed",
+            World::oidc_refused()
+                .lets_in(&["192.0.2.0/24"])
+                .set("/aws/cluster/seen/vpc/controlPlaneEgressMode", Value::Null),
+            "control-plane",
+            1,
+        ),
         one("managed-internal", World::oidc_refused().internal().rules(forward_all()), "control-plane", 1),
-        one("routed-internal", World::oidc().routed().internal().rules(forward_all()).lets_in(&["sg-0c1u"]), "control-plane", 0),
-        one("routed-internal-missing", World::oidc_refused().routed().internal().rules(forward_all()).lets_in(&["192.0.2.0/24"]), "control-plane", 1),
-        one("routed-public", World::oidc().routed().rules(forward_all()).lets_in(&["203.0.113.99/32"]), "control-plane", 0),
-        one("routed-public-interfaces", World::oidc_refused().routed().rules(forward_all()).lets_in(&["10.0.1.15/32"]), "control-plane", 1),
+        one(
+            "routed-internal",
+            World::oidc().routed().internal().rules(forward_all()).lets_in(&["sg-0c1u"]),
+            "control-plane",
+            0,
+        ),
+        one(
+            "routed-internal-missing",
+            World::oidc_refused().routed().internal().rules(forward_all()).lets_in(&["192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "routed-public",
+            World::oidc().routed().rules(forward_all()).lets_in(&["203.0.113.99/32"]),
+            "control-plane",
+            0,
+        ),
+        one(
+            "routed-public-interfaces",
+            World::oidc_refused().routed().rules(forward_all()).lets_in(&["10.0.1.15/32"]),
+            "control-plane",
+            1,
+        ),
         one(
             "routed-transit-gateway",
-            World::oidc_refused()
-                .routed()
-                .rules(forward_all())
-                .lets_in(&["192.0.2.0/24"])
-                .set("/aws/network/routeTables/seen/0/routes/1", json!({"destination": "0.0.0.0/0", "target": "tgw-1", "state": "active"})),
+            World::oidc_refused().routed().rules(forward_all()).lets_in(&["192.0.2.0/24"]).set(
+                "/aws/network/routeTables/seen/0/routes/1",
+                json!({"destination": "0.0.0.0/0", "target": "tgw-1", "state": "active"}),
+            ),
             "control-plane",
             2,
         ),
-        one("mode-unknown", World::oidc().lets_in(&["192.0.2.0/24"]).set("/aws/cluster/seen/vpc/controlPlaneEgressMode", json!("CUSTOMER_ISOLATED")), "control-plane", 2),
-        one("unreadable-rules", World::oidc_refused().denied("/aws/network/securityGroupRules", "ec2:DescribeSecurityGroupRules"), "control-plane", 2),
+        one(
+            "mode-unknown",
+            World::oidc()
+                .lets_in(&["192.0.2.0/24"])
+                .set("/aws/cluster/seen/vpc/controlPlaneEgressMode", json!("CUSTOMER_ISOLATED")),
+            "control-plane",
+            2,
+        ),
+        one(
+            "unreadable-rules",
+            World::oidc_refused().denied("/aws/network/securityGroupRules", "ec2:DescribeSecurityGroupRules"),
+            "control-plane",
+            2,
+        ),
         one("clients", World::oidc(), "clients", 0),
         one("clients-shut-out", World::oidc().set("/aws/ownEgress/seen/address", json!("198.18.0.9")), "clients", 1),
-        one("clients-public-only", World::oidc().set("/aws/cluster/seen/vpc/endpointPrivateAccess", json!(false)), "clients", 1),
+        one(
+            "clients-public-only",
+            World::oidc().set("/aws/cluster/seen/vpc/endpointPrivateAccess", json!(false)),
+            "clients",
+            1,
+        ),
     ]
 }
 
@@ -125,7 +174,10 @@ fn read_back(form: &str, text: &str, name: &str) {
         "terraform" => {
             let body = hcl::parse(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
             assert!(body.blocks().count() > 0, "{name}: no resource in\n{text}");
-            for rule in body.blocks().filter(|block| block.labels().first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule")) {
+            for rule in body
+                .blocks()
+                .filter(|block| block.labels().first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule"))
+            {
                 // A rule takes five values in all its conditions.
                 let values: usize = rule
                     .body()
@@ -143,7 +195,9 @@ fn read_back(form: &str, text: &str, name: &str) {
         }
         "ingress" => {
             let documents: Vec<serde_norway::Value> = serde_norway::Deserializer::from_str(text)
-                .map(|document| serde_norway::Value::deserialize(document).unwrap_or_else(|error| panic!("{name}: {error}\n{text}")))
+                .map(|document| {
+                    serde_norway::Value::deserialize(document).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"))
+                })
                 .collect();
             for document in documents.iter().filter(|document| !document.is_null()) {
                 assert_eq!(document["kind"], "Ingress", "{name}");
@@ -192,6 +246,12 @@ fn endpoint_and_interface_addresses_are_never_a_remedy() {
                 assert!(!value.starts_with(address), "{}: {value} is offered as a remedy", case.name);
             }
         }
+        for form in ["terraform", "aws-cli", "ingress", "nginx", "cidr"] {
+            let (_, text, _) = run(&evidence, &["--direction", case.direction, "-o", form]);
+            for address in ["198.51.100.10", "198.51.100.11", "10.0.1.15", "10.0.2.27"] {
+                assert!(!text.contains(address), "{} {form} lists {address}", case.name);
+            }
+        }
         // They are shown all the same, with what they are good for.
         assert_eq!(view["endpoint"]["addresses"][0], "198.51.100.10", "{}", case.name);
         assert!(view["warnings"].as_array().is_some_and(|all| !all.is_empty()), "{}", case.name);
@@ -200,7 +260,8 @@ fn endpoint_and_interface_addresses_are_never_a_remedy() {
 
 #[test]
 fn other_commands_refuse_these_forms() {
-    let output = Command::new(env!("CARGO_BIN_EXE_kaccess")).args(["version", "-o", "terraform"]).output().expect("kaccess");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_kaccess")).args(["version", "-o", "terraform"]).output().expect("kaccess");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("only allowlist"));
 }

@@ -8,7 +8,9 @@ use super::{Told, healthy, told};
 
 /// A line of the authenticator, as EKS' log has it.
 fn denied(error: &str) -> String {
-    format!("time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\" client=\"127.0.0.1:50134\" error=\"{error}\" method=POST path=/authenticate\n")
+    format!(
+        "time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\" client=\"127.0.0.1:50134\" error=\"{error}\" method=POST path=/authenticate\n"
+    )
 }
 
 fn sts(code: &str, message: &str) -> String {
@@ -39,7 +41,8 @@ pub fn cases() -> Vec<Told> {
     let unmapped = || World::iam_refused().no_entry();
     let by_config_map = |text: &str| World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(text));
     let dev = "arn:aws:iam::111122223333:role/platform-dev";
-    let admins = "- rolearn: arn:aws:iam::111122223333:role/platform-admin\n  username: admin\n  groups:\n  - system:masters\n";
+    let admins =
+        "- rolearn: arn:aws:iam::111122223333:role/platform-admin\n  username: admin\n  groups:\n  - system:masters\n";
     vec![
         healthy("eks-iam", World::iam()),
         healthy(

@@ -14,7 +14,10 @@ const UNTRUSTED: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authent
 
 /// A route table with this way to everywhere else.
 fn way_out(world: World, target: &str, state: &str) -> World {
-    world.set("/aws/network/routeTables/seen/0/routes/1", json!({"destination": "0.0.0.0/0", "target": target, "state": state}))
+    world.set(
+        "/aws/network/routeTables/seen/0/routes/1",
+        json!({"destination": "0.0.0.0/0", "target": target, "state": state}),
+    )
 }
 
 /// The listener forwards only what comes from these ranges.
@@ -218,11 +221,36 @@ pub fn cases() -> Vec<Told> {
     // Without a permission a verdict that rests on it is not given.
     for (name, pointer, action, first) in [
         ("eks-denied-cluster", "/aws/cluster", "eks:DescribeCluster", "credential-rejected"),
-        ("eks-denied-identity-providers", "/aws/identityProviders", "eks:ListIdentityProviderConfigs", "allowlist-misses-control-plane"),
-        ("eks-denied-identity-provider", "/aws/identityProviders/seen/configs/0/details", "eks:DescribeIdentityProviderConfig", "allowlist-misses-control-plane"),
-        ("eks-denied-security-group-rules", "/aws/network/securityGroupRules", "ec2:DescribeSecurityGroupRules", "credential-rejected"),
-        ("eks-denied-load-balancers", "/aws/issuerBalancer/loadBalancer", "elasticloadbalancing:DescribeLoadBalancers", "credential-rejected"),
-        ("eks-denied-interfaces", "/aws/network/interfaces", "ec2:DescribeNetworkInterfaces", "allowlist-misses-control-plane"),
+        (
+            "eks-denied-identity-providers",
+            "/aws/identityProviders",
+            "eks:ListIdentityProviderConfigs",
+            "allowlist-misses-control-plane",
+        ),
+        (
+            "eks-denied-identity-provider",
+            "/aws/identityProviders/seen/configs/0/details",
+            "eks:DescribeIdentityProviderConfig",
+            "allowlist-misses-control-plane",
+        ),
+        (
+            "eks-denied-security-group-rules",
+            "/aws/network/securityGroupRules",
+            "ec2:DescribeSecurityGroupRules",
+            "credential-rejected",
+        ),
+        (
+            "eks-denied-load-balancers",
+            "/aws/issuerBalancer/loadBalancer",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "credential-rejected",
+        ),
+        (
+            "eks-denied-interfaces",
+            "/aws/network/interfaces",
+            "ec2:DescribeNetworkInterfaces",
+            "allowlist-misses-control-plane",
+        ),
     ] {
         let codes: &'static [&'static str] = match first {
             "credential-rejected" => &["credential-rejected", "iam-permission-missing"],
@@ -237,7 +265,12 @@ pub fn cases() -> Vec<Told> {
         ("eks-denied-network-acls", "/aws/network/networkAcls", "ec2:DescribeNetworkAcls"),
         ("eks-denied-log", "/aws/apiLog", "logs:FilterLogEvents"),
     ] {
-        list.push(told(name, &["iam-permission-missing"], Certain, World::oidc().routed().rules(forward_all()).denied(pointer, action)));
+        list.push(told(
+            name,
+            &["iam-permission-missing"],
+            Certain,
+            World::oidc().routed().rules(forward_all()).denied(pointer, action),
+        ));
     }
     list
 }

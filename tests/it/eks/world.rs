@@ -7,7 +7,8 @@ use kaccess::secret::Scrubber;
 use serde_json::{Value, json};
 
 /// Why the evidence is synthetic.
-pub const PROVENANCE: &str = "synthetic: there is no AWS account to record from; built by tests/it/eks from the shapes of the AWS APIs";
+pub const PROVENANCE: &str =
+    "synthetic: there is no AWS account to record from; built by tests/it/eks from the shapes of the AWS APIs";
 
 /// The issuer of these worlds.
 pub const ISSUER: &str = "https://sso.example.com/realms/platform";
@@ -34,7 +35,8 @@ fn answer(status: u16, reason: &str, body: &str) -> Value {
         "date": "2026-11-25T10:00:00Z", "receivedAt": "2026-11-25T10:00:00Z", "body": body, "bodyLength": body.len()})
 }
 
-const VERSION: &str = "{\"major\": \"1\", \"minor\": \"33\", \"gitVersion\": \"v1.33.5-eks-113cf36\", \"platform\": \"linux/amd64\"}";
+const VERSION: &str =
+    "{\"major\": \"1\", \"minor\": \"33\", \"gitVersion\": \"v1.33.5-eks-113cf36\", \"platform\": \"linux/amd64\"}";
 
 impl World {
     /// Somebody signed in by OIDC, through an internet-facing load balancer that opens the two paths to everybody.
@@ -139,7 +141,8 @@ impl World {
 
     /// What the load balancer's security group lets in on the issuer's port: ranges, `pl-...`, `sg-...`.
     pub fn lets_in(mut self, values: &[&str]) -> Self {
-        let rules = self.0.pointer_mut("/aws/network/securityGroupRules/seen").and_then(Value::as_array_mut).expect("rules");
+        let rules =
+            self.0.pointer_mut("/aws/network/securityGroupRules/seen").and_then(Value::as_array_mut).expect("rules");
         rules.retain(|rule| rule["groupId"] != "sg-0a1b" || rule["egress"] == true);
         for (index, value) in values.iter().enumerate() {
             let key = match value {
@@ -192,12 +195,25 @@ impl World {
     /// AWS refuses a call.
     pub fn denied(self, pointer: &str, action: &str) -> Self {
         let detail = format!("AccessDenied: you are not authorized to perform {action}");
-        self.set(pointer, json!({"startedMs": 30, "tookMs": 40, "failed": {"kind": "forbidden", "detail": detail, "needs": action}}))
+        self.set(
+            pointer,
+            json!({"startedMs": 30, "tookMs": 40, "failed": {"kind": "forbidden", "detail": detail, "needs": action}}),
+        )
     }
 
     /// Without any OIDC provider, and no issuer to look at.
     pub fn without_issuer(mut self) -> Self {
-        for probe in ["target", "dns", "tcp", "tls", "discovery", "discoveryAsControlPlane", "jwks", "jwksAsControlPlane", "signature"] {
+        for probe in [
+            "target",
+            "dns",
+            "tcp",
+            "tls",
+            "discovery",
+            "discoveryAsControlPlane",
+            "jwks",
+            "jwksAsControlPlane",
+            "signature",
+        ] {
             self = self.set(&format!("/issuer/{probe}"), nothing("the credential is no token of an issuer"));
         }
         self
