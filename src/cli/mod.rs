@@ -89,7 +89,7 @@ enum Command {
     WhoCan(Box<who_can::WhoCanArgs>),
     /// Who am I to the API server, and how does it know?
     Whoami(Box<whoami::WhoamiArgs>),
-    /// What to allow so that the control plane reaches the issuer, or clients the API endpoint (EKS)
+    /// On EKS: what to allow so that the control plane reaches the issuer
     Allowlist(Box<allowlist::AllowlistArgs>),
     /// The version of kaccess
     Version,
