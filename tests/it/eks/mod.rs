@@ -85,3 +85,16 @@ fn every_world_is_diagnosed_right() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert!(names.len() >= 60, "{} worlds", names.len());
 }
+
+#[test]
+fn thousands_of_rules_are_judged_in_no_time() {
+    let ranges: Vec<String> = (0..5_000).map(|index| format!("192.{}.{}.0/24", 1 + index / 250, index % 250)).collect();
+    let ranges: Vec<&str> = ranges.iter().map(String::as_str).collect();
+    let (evidence, text) = World::oidc_refused().lets_in(&ranges).evidence();
+    assert!(text.len() < 5 * 1024 * 1024, "{} bytes of evidence", text.len());
+    let start = std::time::Instant::now();
+    let case = Case::new(&evidence);
+    let findings = diagnose(check_all(&case));
+    assert_eq!(findings[0].code, "allowlist-misses-control-plane");
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+}
