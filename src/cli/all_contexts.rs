@@ -106,7 +106,8 @@ pub fn run(
             }
         }
         Format::Markdown => markdown(&items, &mut text)?,
-        Format::Table | Format::Mermaid | Format::Dot => table(&items, host.elapsed_ms(), &mut text)?,
+        // The forms of single commands were refused before.
+        _ => table(&items, host.elapsed_ms(), &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;

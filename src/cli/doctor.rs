@@ -174,7 +174,6 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         terminal::short(&report, &mut text)?;
     } else {
         match output.format() {
-            Format::Table | Format::Mermaid | Format::Dot => terminal::doctor(&report, &evidence, look, &mut text)?,
             Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
             Format::Json => {
                 json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
@@ -182,6 +181,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Format::Yaml => {
                 json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
             }
+            // The forms of other commands never come here.
+            _ => terminal::doctor(&report, &evidence, look, &mut text)?,
         }
     }
     if !output.quiet {
@@ -337,7 +338,7 @@ fn text_or_file(value: &str) -> Result<String, Error> {
     Ok(text)
 }
 
-fn load_evidence(path: &Path) -> Result<Evidence, Error> {
+pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|error| {
         Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save")

@@ -7,6 +7,7 @@ mod bench;
 mod certificates;
 mod decode;
 mod docs;
+mod eks;
 mod endpoints;
 mod fidelity;
 mod fuzz;
