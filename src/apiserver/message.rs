@@ -172,6 +172,76 @@ texts! {
     AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
     /// The same, as the one who asked is told.
     AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>Post "https?://[^\n]+)"#;
+    /// kubectl: a certificate on the way to the API server is past its end, or not valid yet, by the client's clock.
+    KUBECTL_X509_DATE = "kubectl-x509-date", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid: current time (?P<now>\S+) is (?P<way>after|before) (?P<limit>[^\s"]+)"#;
+    /// kubectl: the certificate is for other names than the server's.
+    KUBECTL_X509_NAME = "kubectl-x509-name", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: (?:certificate is valid for (?P<names>[^\n]*?), not (?P<name>[^\s"]+)|cannot validate certificate for (?P<address>\S+) because it doesn't contain any IP SANs|certificate is not valid for any names, but wanted to match (?P<wanted>[^\s"]+))"#;
+    /// kubectl: the certificate names the server only as its common name.
+    KUBECTL_X509_LEGACY = "kubectl-x509-legacy-name", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate relies on legacy Common Name field, use SANs"#;
+    /// kubectl: an authority of the name that the kubeconfig trusts, with another key.
+    KUBECTL_X509_ROTATED = "kubectl-x509-other-key", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority \(possibly because of "(?P<reason>[^\n]*?(?:verification error|verification failure))" while trying to verify candidate authority certificate "(?P<authority>[^"\n]*)"\)"#;
+    /// kubectl: nobody that the kubeconfig trusts signed the certificate.
+    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|"|\n)"#;
+    /// kubectl: the certificate is an ingress controller's own, which names no site.
+    KUBECTL_X509_DEFAULT = "kubectl-x509-default-certificate", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate is valid for (?P<names>ingress\.local|[0-9a-f]{32}\.[0-9a-f]{32}\.traefik\.default), not (?P<name>[^\s"]+)"#;
+    /// kubectl: no TLS version or cipher suite in common.
+    KUBECTL_TLS_VERSION = "kubectl-tls-version", r#"remote error: tls: (?P<alert>protocol version not supported|handshake failure|insufficient security level)|tls: (?P<error>server selected unsupported protocol version \S+|no supported versions satisfy MinVersion and MaxVersion)"#;
+    /// kubectl: the server wants a client certificate.
+    KUBECTL_CERTIFICATE_REQUIRED = "kubectl-certificate-required", r#"remote error: tls: (?P<alert>certificate required|bad certificate)"#;
+    /// kubectl: the headers of the request are too large for what answers there.
+    KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request Header Fields Too Large|431 Request Header)"#;
+    /// The audit log's word for a request that brought nothing to be recognised by.
+    NO_CREDENTIALS_PROVIDED = "no-credentials-provided", r"Authentication failed, no credentials provided";
+    /// kubectl's client does not find the API server's name.
+    CLIENT_NAME_NOT_FOUND = "client-name-not-found", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: no such host"#;
+    /// The resolver that kubectl's client asks gives no answer.
+    CLIENT_NO_RESOLVER = "client-no-resolver", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: (?:read udp [^\s:]+:\d+->[^\s]+: |dial udp [^\n]*?: )?(?P<error>(?:read: )?i/o timeout|(?:read: )?connection refused|server misbehaving|connect: network is unreachable)"#;
+    /// The API server does not answer kubectl's client.
+    CLIENT_TIMEOUT = "client-timeout", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): (?:i/o timeout|connect: connection timed out)"#;
+    /// The API server, or a proxy on the way (kubectl names the API server all the same), refuses connections.
+    CLIENT_REFUSED = "client-refused", r"The connection to the server (?P<server>\S+) was refused - did you specify the right host or port\?";
+    /// No way leads to the API server's address.
+    CLIENT_UNREACHABLE = "client-unreachable", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: no route to host"#;
+    /// No way leads to addresses of that family at all.
+    CLIENT_NO_NETWORK = "client-no-network", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: network is unreachable"#;
+    /// The proxy cannot be connected to.
+    CLIENT_PROXY = "client-proxy", r"(?:proxyconnect tcp|socks connect tcp (?P<proxy>[^\s>]+)->\S+): (?P<error>(?:dial|read|write) tcp[^\n]*|EOF|tls: [^\n]*|x509: [^\n]*)";
+    /// The proxy does not open a tunnel to the API server: the reason phrase alone, without digits.
+    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*"?\s*$"#;
+    /// The proxy wants a name and password.
+    CLIENT_PROXY_AUTH = "client-proxy-auth", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?Proxy Authentication Required|the server responded with the status code 407 but did not return more information|socks connect [^\n]*?: (?:no acceptable authentication methods|username/password authentication failed)"#;
+    /// The server answered 429; priority and fairness does it, and so does a balancer. An eviction's 429 has other words.
+    CLIENT_THROTTLED = "client-throttled", r"(?:the server has received too many requests and has asked us to try again later|\(TooManyRequests\): Too many requests, please try again later)";
+    /// aws-iam-authenticator knows the identity and has no mapping for it (this and the next ones by its source, not seen).
+    IAM_NOT_MAPPED = "iam-not-mapped", r#"(?:\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*)?\berror="?(?:mapper \S+ Map error: )?(?:[Ii]dentity|ARN) is not mapped"#;
+    /// An access entry belongs to another principal of the same ARN.
+    IAM_OTHER_PRINCIPAL = "iam-other-principal", r#"(?:\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*)?ARN does not match User ID"#;
+    /// STS says that the signature is for something else: another cluster's name, or another secret.
+    IAM_SIGNATURE = "iam-signature", r#"SignatureDoesNotMatch"[^\n]*request signature we calculated does not match"#;
+    /// STS says that the client's clock is wrong.
+    IAM_CLOCK = "iam-clock", r#"SignatureDoesNotMatch"[^\n]*Signature (?P<how>expired|not yet current): (?P<signed>\S+) is (?:now earlier|still later) than (?P<now>\S+)"#;
+    /// STS says that the session behind the signature has ended.
+    IAM_SESSION_EXPIRED = "iam-session-expired", r#"Code"\s*:\s*"ExpiredToken(?:Exception)?""#;
+    /// STS does not know the access key, or is not switched on in that region.
+    IAM_KEY_UNKNOWN = "iam-key-unknown", r#"Code"\s*:\s*"(?P<code>InvalidClientTokenId|RegionDisabledException)""#;
+    /// The presigned URL is for a host that is no STS of this partition.
+    IAM_HOST = "iam-host", r#"unexpected hostname "(?P<host>[^"]*)" in pre-signed URL|(?:global endpoint unsupported in partition|partition \S+ does not support hostname) (?P<rest>[^\s"]+)|Credential should be scoped to a valid region"#;
+    /// The token is older than a quarter of an hour.
+    IAM_EXPIRED = "iam-expired", r#"X-Amz-Date parameter is expired \(15 minute expiration\) ?(?P<time>[0-9][^\n"]*)?"#;
+    /// An SDK put a parameter into the presigned URL that the authenticator does not take.
+    IAM_PARAMETER = "iam-parameter", r#"non-whitelisted query parameter "(?P<parameter>[^"]*)""#;
+    /// The token is longer than the authenticator takes.
+    IAM_TOO_LARGE = "iam-too-large", r"token is too large";
+    /// STS asks the authenticator to slow down.
+    IAM_THROTTLED = "iam-throttled", r"sts getCallerIdentity was throttled";
+    /// The authenticator got no answer from STS.
+    IAM_STS_UNREACHABLE = "iam-sts-unreachable", r"sts getCallerIdentity failed: error during GET: (?P<error>[^\n]+)";
+    /// The name of a node could not be looked up.
+    IAM_NODE_NAME = "iam-node-name", r#"error rendering username template "(?P<template>[^"]*)": (?P<error>[^\n]+)"#;
+    /// aws-auth, or a part of it, is dropped.
+    AWS_AUTH_PARSING = "aws-auth-parsing", r"(?:Errors parsing configmap: |error parsing config map: )(?P<errors>[^\n]+)";
+    /// Somebody was let in as the cluster's creator.
+    IAM_CREATOR = "iam-creator", r#"access granted"[^\n]*\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*\busername="?kubernetes-admin\b"#;
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }
@@ -326,6 +396,72 @@ mod tests {
             ),
             ["oidc-init-proxy"]
         );
+    }
+
+    #[test]
+    fn kubectls_words_about_tls_are_told_apart_and_are_not_the_servers() {
+        let first = |line: &str| recognise(line).into_iter().next().map(|found| (found.text.name, found.fields));
+        for (words, name, field, value) in [
+            (
+                "x509: certificate has expired or is not yet valid: current time 2026-11-25T10:00:00Z is after 2026-01-01T00:00:00Z",
+                "kubectl-x509-date",
+                "way",
+                "after",
+            ),
+            (
+                "x509: certificate is valid for kubernetes, 10.0.0.1, not api.example",
+                "kubectl-x509-name",
+                "name",
+                "api.example",
+            ),
+            (
+                "x509: cannot validate certificate for 127.0.0.1 because it doesn't contain any IP SANs",
+                "kubectl-x509-name",
+                "address",
+                "127.0.0.1",
+            ),
+            (
+                r#"x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "kubernetes")"#,
+                "kubectl-x509-other-key",
+                "authority",
+                "kubernetes",
+            ),
+        ] {
+            let quoted = words.replace('"', "\\\"");
+            for line in [
+                format!("Unable to connect to the server: {words}"),
+                format!("Unable to connect to the server: tls: failed to verify certificate: {words}"),
+                format!(
+                    r#"E1125 10:00:00.000000 1 memcache.go:265] "Unhandled Error" err="couldn't get current server API group list: Get \"https://h:6443/api?timeout=32s\": tls: failed to verify certificate: {quoted}""#
+                ),
+            ] {
+                let (found, fields) = first(&line).unwrap_or_else(|| panic!("nothing in {line}"));
+                assert_eq!(found, name, "{line}");
+                assert_eq!(fields[field], value, "{line}");
+            }
+            // The API server's own words about somebody else's certificate.
+            let log = format!(r#"initializing plugin: Get "https://i/x": tls: failed to verify certificate: {words}"#);
+            assert!(names(&log).iter().all(|name| !name.starts_with("kubectl-")), "{log}");
+            let log = format!("verifying certificate SN=1, SKID=, AKID= failed: {words}");
+            assert!(names(&log).iter().all(|name| !name.starts_with("kubectl-")), "{log}");
+        }
+        let unknown = "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown authority";
+        assert_eq!(names(unknown), ["kubectl-x509-unknown-authority"]);
+        assert_eq!(
+            names("Unable to connect to the server: remote error: tls: certificate required"),
+            ["kubectl-certificate-required"]
+        );
+        assert_eq!(
+            names("Unable to connect to the server: remote error: tls: protocol version not supported"),
+            ["kubectl-tls-version"]
+        );
+        let fake = "Unable to connect to the server: tls: failed to verify certificate: x509: certificate is valid for ingress.local, not api.example";
+        assert_eq!(names(fake), ["kubectl-x509-name", "kubectl-x509-default-certificate"]);
+        let legacy =
+            "Unable to connect to the server: x509: certificate relies on legacy Common Name field, use SANs instead";
+        assert_eq!(names(legacy), ["kubectl-x509-legacy-name"]);
+        assert_eq!(names("<center>Request Header Or Cookie Too Large</center>"), ["kubectl-header-too-large"]);
+        assert_eq!(names(r#""message":"Authentication failed, no credentials provided""#), ["no-credentials-provided"]);
     }
 
     #[test]

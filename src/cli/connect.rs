@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Error;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::{self, ExecOptions, Obtained};
+use crate::collect::discovery::Copy;
 use crate::collect::kubeconfig::{Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;
@@ -19,6 +20,8 @@ pub struct Session<'a> {
     pub resolved: &'a Resolved,
     /// What a credential of ours is.
     pub obtained: Obtained,
+    /// The server's types as kept on disk.
+    pub copy: Copy,
     wire: Wire,
     scrubber: &'a Scrubber,
 }
@@ -77,7 +80,7 @@ impl<'a> Session<'a> {
             },
             host,
         )?;
-        Ok(Self { resolved, obtained, wire, scrubber })
+        Ok(Self { resolved, obtained, copy: Copy::of(host, &resolved.server), wire, scrubber })
     }
 
     /// The server as ourselves, without any impersonation.
@@ -93,7 +96,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When a name cannot stand in a header.
     pub fn acting(&self, impersonation: Option<&Impersonation>) -> Result<Api, Failure> {
-        Api::with_credential(self.wire.clone(), &self.resolved.server, &self.obtained, impersonation, self.scrubber)
+        Api::with_credential(self.wire.clone(), &self.obtained, impersonation, self.scrubber)
     }
 }
 

@@ -58,7 +58,7 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
             Format::Json => write_json(&view("FindingPage", &page)?, &mut out)?,
             Format::Yaml => write_yaml(&view("FindingPage", &page)?, &mut out)?,
             Format::Markdown => show::page_markdown(&page, &mut out)?,
-            Format::Table | Format::Mermaid | Format::Dot => show::page(&page, host.width, &mut out)?,
+            _ => show::page(&page, host.width, &mut out)?,
         }
         return say(output, &out).map(|()| GOOD);
     }
@@ -180,7 +180,7 @@ fn rendered(host: &Host, output: &OutputArgs, follow: bool, report: &Explanation
         Format::Yaml => write_yaml(&view("Explanation", report)?, &mut out)?,
         Format::Markdown => show::markdown(report, &mut out)?,
         _ if output.short => show::short(report, &mut out)?,
-        Format::Table | Format::Mermaid | Format::Dot => show::table(report, host.width, &mut out)?,
+        _ => show::table(report, host.width, &mut out)?,
     }
     Ok(out)
 }
@@ -198,7 +198,7 @@ fn codes(output: &OutputArgs) -> Result<u8, Error> {
         Format::Json => write_json(&all()?, &mut out)?,
         Format::Yaml => write_yaml(&all()?, &mut out)?,
         Format::Markdown => show::list_markdown(&entries, &mut out)?,
-        Format::Table | Format::Mermaid | Format::Dot => show::list(&entries, &mut out)?,
+        _ => show::list(&entries, &mut out)?,
     }
     say(output, &out).map(|()| GOOD)
 }

@@ -85,7 +85,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let found = runtime.block_on(async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
-        let types = Types::new(&api);
+        let types = Types::new(&api, session.copy.clone());
         let words = Words {
             verb: arguments.verb.clone(),
             resource: arguments.resource.clone(),

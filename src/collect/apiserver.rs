@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
-use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
+use crate::evidence::apiserver::{Flags, FlowControl, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
@@ -26,20 +26,14 @@ const BODY_KEPT: usize = 2048;
 #[derive(Clone)]
 pub struct Api {
     wire: Wire,
-    base: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     scrubber: Scrubber,
 }
 
 impl Api {
     /// An API without any credential.
-    pub fn anonymous(wire: Wire, server: &url::Url, scrubber: &Scrubber) -> Self {
-        Self {
-            wire,
-            base: server.path().trim_end_matches('/').to_owned(),
-            headers: Vec::new(),
-            scrubber: scrubber.clone(),
-        }
+    pub fn anonymous(wire: Wire, scrubber: &Scrubber) -> Self {
+        Self { wire, headers: Vec::new(), scrubber: scrubber.clone() }
     }
 
     /// An API with a credential and, where asked for, impersonation. A client certificate belongs into the wire.
@@ -48,12 +42,11 @@ impl Api {
     /// When the token cannot stand in a header.
     pub fn with_credential(
         wire: Wire,
-        server: &url::Url,
         obtained: &Obtained,
         impersonation: Option<&Impersonation>,
         scrubber: &Scrubber,
     ) -> Result<Self, Failure> {
-        let mut api = Self::anonymous(wire, server, scrubber);
+        let mut api = Self::anonymous(wire, scrubber);
         let authorization = match (&obtained.token, &obtained.basic) {
             (Some(token), _) => Some(Secret::new(format!("Bearer {}", token.expose()))),
             (None, Some((user, password))) => Some(Secret::new(format!(
@@ -78,6 +71,11 @@ impl Api {
         Ok(api)
     }
 
+    /// Bytes of the header fields that carry the credential and the impersonation.
+    pub fn header_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
+    }
+
     /// One GET.
     ///
     /// # Errors
@@ -100,7 +98,8 @@ impl Api {
     ) -> Result<Answer, Failure> {
         let mut request = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
+            // The wire puts the server URL's own path (Rancher's, for one) before it.
+            .uri(path)
             .header(http::header::ACCEPT, accept);
         if body.is_some() {
             request = request.header(http::header::CONTENT_TYPE, "application/json");
@@ -122,9 +121,25 @@ impl Api {
     pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
         let body = serde_json::to_vec(review)
             .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
+        let asked: Option<String> = serde_json::to_value(review)
+            .ok()
+            .and_then(|review| review.get("kind").and_then(Value::as_str).map(str::to_owned));
         // The answer repeats the question, and that may be large: the server takes 3 MiB.
         let limits = Limits { body_bytes: 8 * 1024 * 1024, ..Limits::default() };
         let answer = self.send("POST", path, Some(body), "application/json", limits).await?;
+        // What is no API server may answer JSON too, and must not be taken for one.
+        #[derive(serde::Deserialize)]
+        struct Kind {
+            kind: Option<String>,
+        }
+        let kind = |bytes: &[u8]| serde_json::from_slice::<Kind>(bytes).ok().and_then(|object| object.kind);
+        if answer.status.is_success()
+            && let Some(asked) = asked
+            && kind(&answer.body).as_ref() != Some(&asked)
+        {
+            return Err(Failure::new(FailureKind::Protocol, format!("the answer is no {asked}"))
+                .sides(asked, self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120)));
+        }
         self.decode(&answer)
     }
 
@@ -187,9 +202,18 @@ pub fn http_answer(
         server: header("server"),
         date: header("date").as_deref().and_then(http_date),
         received_at: Some(now),
+        // Every answer of an API server has these headers; they say something where it refuses.
+        flow_control: header("x-kubernetes-pf-flowschema-uid").filter(|_| status.as_u16() == 429).map(
+            |flow_schema_uid| FlowControl {
+                flow_schema_uid,
+                priority_level_uid: header("x-kubernetes-pf-prioritylevel-uid").unwrap_or_default(),
+                retry_after: header("retry-after"),
+            },
+        ),
         location: header("location").map(|location| location.split('?').next().unwrap_or_default().to_owned()),
         body: scrubber.text_limited(&String::from_utf8_lossy(&body[..body.len().min(4 * BODY_KEPT)]), BODY_KEPT),
         body_length: body.len(),
+        sent_header_bytes: None,
     }
 }
 

@@ -165,6 +165,11 @@ pub async fn run_plugin(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
+    // A group of its own can be ended whole. One that talks to the user must stay in the terminal's group to read there.
+    #[cfg(unix)]
+    if !interactive {
+        process.process_group(0);
+    }
     let mut child = match process.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -180,6 +185,7 @@ pub async fn run_plugin(
         }
     };
 
+    let group = Group::of(&child, !interactive);
     let deadline = Instant::now() + options.timeout;
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -192,10 +198,17 @@ pub async fn run_plugin(
 
     let status = tokio::time::timeout_at(deadline, child.wait()).await;
     if status.is_err() {
+        group.end();
         let _ = child.start_kill();
         let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
     }
     let stdout = out.await.unwrap_or(Stdout::Lost);
+    // What a plugin leaves behind on purpose (an agent, a browser) lives on, as it does under kubectl; what still holds
+    // the pipe at the limit does not.
+    if matches!(stdout, Stdout::Open) {
+        group.end();
+    }
+    group.let_go();
     let _ = ended.send(true);
     let stderr = err.await.unwrap_or_default();
 
@@ -237,6 +250,52 @@ pub async fn run_plugin(
     }
     let usable = run.output_error.is_none();
     (Ok(run), output.ok().filter(|_| usable))
+}
+
+/// A plugin's process group; it ends when this is dropped before it is let go, as on an interrupt.
+struct Group {
+    #[cfg(unix)]
+    leader: Option<rustix::process::Pid>,
+}
+
+impl Group {
+    /// The group that `child` leads, where it has one of its `own`.
+    fn of(child: &tokio::process::Child, own: bool) -> Self {
+        #[cfg(unix)]
+        {
+            let id = child.id().filter(|_| own).and_then(|id| i32::try_from(id).ok());
+            Self { leader: id.and_then(rustix::process::Pid::from_raw) }
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = (child, own);
+            Self {}
+        }
+    }
+
+    /// Kills every process of it.
+    fn end(&self) {
+        #[cfg(unix)]
+        if let Some(leader) = self.leader {
+            // It may have ended by itself.
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        }
+    }
+
+    /// Leaves it alone from here on.
+    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to forget"))]
+    fn let_go(mut self) {
+        #[cfg(unix)]
+        {
+            self.leader = None;
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// exec.LookPath: a name without a separator is looked up on the PATH of this process (not of the entry's `env`),

@@ -809,6 +809,9 @@ impl Loader<'_> {
             format!("{}://{server}", if default_tls { "https" } else { "http" })
         };
         // Go refuses what WHATWG parsing would repair.
+        if server.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+            return Err(format!("net/url: invalid control character in URL {:?}", self.without_userinfo(server)));
+        }
         if server.chars().any(|c| c.is_whitespace() || c.is_control()) || full.contains(":///") {
             return Err(refused());
         }
@@ -2038,6 +2041,7 @@ mod tests {
         for (cluster, code, expected) in [
             ("{server: 'https://[::'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://[::\"".to_owned()),
             ("{server: 'https://x y'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://x y\"".to_owned()),
+            ("{server: \"https://x\\n\"}", "kubeconfig-unparsable", "net/url: invalid control character in URL".to_owned()),
             ("{server: 'htps://x'}", "kubeconfig-unparsable", "unsupported protocol scheme \"htps\"".to_owned()),
             ("{tls-server-name: x}", "kubeconfig-unparsable", "no server found for cluster \"c\"".to_owned()),
             ("{server: 'https://x', proxy-url: 'ftp://x'}", "kubeconfig-unparsable", "invalid 'proxy-url' \"ftp://x\" for cluster \"c\": unsupported scheme \"ftp\", must be http, https, or socks5".to_owned()),

@@ -4,6 +4,7 @@ pub mod access;
 pub mod apiserver;
 pub mod aws;
 pub mod credential;
+pub mod discovery;
 pub mod dns;
 pub mod identity;
 pub mod issuer;

@@ -1,13 +1,13 @@
 //! The one TLS client: a verifier that records the chain and every fault, so that an untrusted server is seen whole.
 //!
+//! Chains are judged as kubectl judges them, by [`crate::credential::chain`]; signatures of the handshake are rustls'.
 //! A failed verification does not end the handshake. Whoever sends a credential must ask [`Recorder::trusted`] first;
 //! [`crate::collect::wire::Wire`] does. The client key signs nothing for a server that is not trusted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,20 +15,15 @@ use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureAlgorithm,
-    SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, SignatureAlgorithm, SignatureScheme,
 };
-use x509_parser::certificate::X509Certificate;
-use x509_parser::error::X509Error;
-use x509_parser::extensions::ParsedExtension;
-use x509_parser::prelude::FromDer as _;
 
 use super::{ClientIdentity, Roots};
-use crate::credential::certificate::{facts_from_der, name_from_der, name_text, sha256_hex};
-use crate::evidence::tls::{CertificateFacts, TlsFault, TlsFaultKind, TlsReport};
+use crate::credential::certificate::{facts_from_der, name_from_der, sha256_hex};
+use crate::credential::chain::{Certificate, Options, ParseError, Pool, Usage, verify};
+use crate::evidence::tls::{CertificateFacts, ChainVerdict, TlsFault, TlsFaultKind, TlsReport};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 
@@ -80,6 +75,7 @@ pub fn client_config(
 pub struct TlsClient {
     base: ClientConfig,
     anchors: Arc<Anchors>,
+    system: SystemRoots,
     identity: Option<Arc<CertifiedKey>>,
     server_name: Option<ServerName<'static>>,
     insecure: bool,
@@ -97,19 +93,21 @@ impl TlsClient {
     /// # Errors
     /// As [`client_config`].
     pub fn new(settings: &TlsSettings, alpn: &[&[u8]], host: &Host) -> Result<Self, Failure> {
+        let system = SystemRoots::of(host);
         let anchors = if settings.insecure {
-            Arc::new(Anchors { label: "none", roots: Vec::new(), store: Arc::new(RootCertStore::empty()) })
+            Arc::new(Anchors::new("none", Vec::new()))
         } else {
             match &settings.roots {
-                Roots::System => system_anchors(host),
-                Roots::Pem { pem, label } => pem_anchors(pem, label, host.now())?,
+                Roots::System => system.anchors(),
+                Roots::Pem { pem, label } => pem_anchors(pem, label)?,
             }
         };
         let identity = settings.client_identity.as_ref().map(certified_key).transpose()?.map(Arc::new);
         let server_name =
             settings.server_name.as_deref().filter(|name| !name.is_empty()).map(parse_name).transpose()?;
         let nobody = Recorder::new(&anchors, settings.insecure);
-        let verifier = Arc::new(Verifier { anchors: anchors.clone(), name: None, recorder: nobody });
+        let verifier =
+            Arc::new(Verifier { anchors: anchors.clone(), system: system.clone(), name: None, recorder: nobody });
         let mut base = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::new(FailureKind::Bug, format!("TLS cannot be set up: {error}")))?
@@ -119,7 +117,7 @@ impl TlsClient {
         base.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
         // A resumed session is not verified again, so it would carry no report.
         base.resumption = Resumption::disabled();
-        Ok(Self { base, anchors, identity, server_name, insecure: settings.insecure })
+        Ok(Self { base, anchors, system, identity, server_name, insecure: settings.insecure })
     }
 
     /// A configuration for one connection. Without `identity` no client certificate is offered.
@@ -128,13 +126,14 @@ impl TlsClient {
         let mut config = self.base.clone();
         config.dangerous().set_certificate_verifier(Arc::new(Verifier {
             anchors: self.anchors.clone(),
+            system: self.system.clone(),
             name: self.server_name.clone(),
             recorder: recorder.clone(),
         }));
         if let Some(certified) = self.identity.as_ref().filter(|_| identity) {
             let key = GuardedKey { inner: certified.key.clone(), recorder: recorder.clone() };
             let guarded = CertifiedKey::new(certified.cert.clone(), Arc::new(key));
-            config.client_auth_cert_resolver = Arc::new(Identity(Arc::new(guarded)));
+            config.client_auth_cert_resolver = Arc::new(Identity(Arc::new(guarded), recorder.clone()));
         } else {
             config.client_auth_cert_resolver = Arc::new(NoIdentity(recorder.clone()));
         }
@@ -182,6 +181,16 @@ impl Recorder {
 
     fn change(&self, change: impl FnOnce(&mut TlsReport)) {
         change(&mut self.report.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Notes that the server asks for a client certificate, and of whom.
+    fn asked(&self, hints: &[&[u8]]) {
+        // A server may name hundreds; what matters are a cluster's own.
+        let names = hints.iter().take(50).filter_map(|der| name_from_der(der)).collect();
+        self.change(|report| {
+            report.asks_client_certificate = Some(true);
+            report.client_authorities = names;
+        });
     }
 
     /// What was seen up to now; the last handshake's, where several share a configuration.
@@ -234,6 +243,13 @@ pub fn tls_failure(error: &Error) -> Failure {
                 .sides("a TLS handshake", "bytes that are not TLS (an HTTP server without TLS answers so)")
         }
         Error::AlertReceived(alert) => {
+            let kind = match alert {
+                Alert::CertificateRequired => FailureKind::ClientCertificateDemanded,
+                Alert::ProtocolVersion | Alert::HandshakeFailure | Alert::InsufficientSecurity => {
+                    FailureKind::TlsVersion
+                }
+                _ => FailureKind::Tls,
+            };
             let detail = match alert {
                 Alert::CertificateRequired => "the server demands a client certificate and none was sent",
                 Alert::BadCertificate
@@ -252,14 +268,15 @@ pub fn tls_failure(error: &Error) -> Failure {
                 Alert::InternalError => "the server met an internal error in the TLS handshake",
                 _ => "the server ended TLS with an alert",
             };
-            tls(detail).sides("a completed handshake", format!("TLS alert {alert:?}"))
+            Failure::new(kind, detail).sides("a completed handshake", format!("TLS alert {alert:?}"))
         }
         Error::InvalidCertificate(problem) => {
             tls("the server's certificate cannot be used").sides("a usable certificate", format!("{problem:?}"))
         }
         Error::NoCertificatesPresented => tls("the server showed no certificate"),
         Error::PeerIncompatible(what) => {
-            tls("the server cannot do what kaccess needs in TLS").sides("TLS 1.2 or 1.3", format!("{what:?}"))
+            Failure::new(FailureKind::TlsVersion, "the server cannot do what kaccess needs in TLS")
+                .sides("TLS 1.2 or 1.3", format!("{what:?}"))
         }
         Error::PeerMisbehaved(what) => {
             tls("the server breaks the rules of TLS").sides("a handshake by the standard", format!("{what:?}"))
@@ -271,98 +288,96 @@ pub fn tls_failure(error: &Error) -> Failure {
     }
 }
 
+/// A handshake's failure, where the server had asked for a client certificate and got none: TLS 1.2 has no alert of its
+/// own for that, and every server sends another one.
+pub fn handshake_failure(failure: Failure, error: Option<&Error>, recorder: &Recorder) -> Failure {
+    use rustls::AlertDescription as Alert;
+    let refused = matches!(
+        error,
+        Some(Error::AlertReceived(
+            Alert::HandshakeFailure
+                | Alert::BadCertificate
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::NoCertificate
+        ))
+    );
+    if !refused || recorder.report().asks_client_certificate != Some(true) {
+        return failure;
+    }
+    let seen = failure.seen.unwrap_or_default();
+    Failure::new(
+        FailureKind::ClientCertificateDemanded,
+        "the server asked for a client certificate and ended the handshake when none was sent",
+    )
+    .sides("a completed handshake", format!("{seen} after a request for a client certificate"))
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Roots
 
-/// Roots with what Go would think of each.
+/// Roots as Go's `CertPool` has them.
 #[derive(Debug)]
 struct Anchors {
     label: &'static str,
+    pool: Pool,
     roots: Vec<Root>,
-    /// Only the roots that Go would use: webpki itself looks at no date or usage of an anchor.
-    store: Arc<RootCertStore>,
 }
 
+/// A root with its bytes, for the words about it.
 #[derive(Debug)]
 struct Root {
     der: CertificateDer<'static>,
-    subject: Vec<u8>,
-    unusable: Option<Unusable>,
-}
-
-/// Why Go would not accept a root as an issuer.
-#[derive(Debug, Clone, Copy)]
-enum Unusable {
-    Expired(Timestamp),
-    NotYetValid(Timestamp),
-    NotAnAuthority(&'static str),
+    certificate: Arc<Certificate>,
 }
 
 impl Anchors {
-    fn new(label: &'static str, ders: Vec<CertificateDer<'static>>, now: Timestamp) -> Self {
-        let (mut roots, mut store, mut seen) = (Vec::new(), RootCertStore::empty(), HashSet::new());
+    fn new(label: &'static str, ders: Vec<CertificateDer<'static>>) -> Self {
+        let (mut pool, mut roots) = (Pool::default(), Vec::new());
         for der in ders {
-            if !seen.insert(der.to_vec()) {
-                continue;
-            }
             // Go passes over what it cannot parse.
-            let Some((subject, unusable)) =
-                parse(&der).map(|root| (root.subject().as_raw().to_vec(), unusable(&root, now)))
-            else {
-                continue;
-            };
-            if unusable.is_none() && store.add(der.clone()).is_err() {
-                continue;
+            let Ok(certificate) = Certificate::parse(&der).map(Arc::new) else { continue };
+            if !pool.contains(&certificate) {
+                pool.add(certificate.clone());
+                roots.push(Root { der, certificate });
             }
-            roots.push(Root { der, subject, unusable });
         }
-        Self { label, roots, store: Arc::new(store) }
+        Self { label, pool, roots }
     }
 }
 
-fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
-    X509Certificate::from_der(der.as_ref()).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, certificate)| certificate)
+/// Which files stand for the system's roots.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SystemRoots {
+    file: Option<OsString>,
+    folders: Option<OsString>,
 }
 
-fn unusable(root: &X509Certificate<'_>, now: Timestamp) -> Option<Unusable> {
-    let (from, to) = validity(root);
-    if now > to {
-        return Some(Unusable::Expired(to));
+impl SystemRoots {
+    fn of(host: &Host) -> Self {
+        let variable = |name: &str| host.env.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty()).cloned();
+        Self { file: variable("SSL_CERT_FILE"), folders: variable("SSL_CERT_DIR") }
     }
-    if now < from {
-        return Some(Unusable::NotYetValid(from));
+
+    /// Read once per process and environment (it takes milliseconds).
+    fn anchors(&self) -> Arc<Anchors> {
+        static CACHE: LazyLock<Mutex<HashMap<SystemRoots, Arc<Anchors>>>> = LazyLock::new(Mutex::default);
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(anchors) = cache.get(self) {
+            return anchors.clone();
+        }
+        let ders = system_certificates(self.file.as_deref().map(Path::new), self.folders.as_deref());
+        let anchors = Arc::new(Anchors::new("system", ders));
+        cache.insert(self.clone(), anchors.clone());
+        anchors
     }
-    // A version 1 certificate has no extensions and may be a root (Go too).
-    if root.version().0 < 2 {
-        return None;
-    }
-    let is_ca = root.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
-    if !is_ca {
-        return Some(Unusable::NotAnAuthority("its basic constraints do not say CA"));
-    }
-    if root.key_usage().ok().flatten().is_some_and(|usage| !usage.value.key_cert_sign()) {
-        return Some(Unusable::NotAnAuthority("its key usage does not allow signing certificates"));
-    }
-    (!serves(root)).then_some(Unusable::NotAnAuthority("its extended key usage does not allow servers"))
 }
 
-/// No extended key usage, or one that covers servers.
-fn serves(certificate: &X509Certificate<'_>) -> bool {
-    certificate.extended_key_usage().ok().flatten().is_none_or(|usage| usage.value.any || usage.value.server_auth)
-}
-
-fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
-    let validity = certificate.validity();
-    (
-        Timestamp::from_second(validity.not_before.timestamp()).unwrap_or(Timestamp::MIN),
-        Timestamp::from_second(validity.not_after.timestamp()).unwrap_or(Timestamp::MAX),
-    )
-}
-
-fn pem_anchors(pem: &str, label: &'static str, now: Timestamp) -> Result<Arc<Anchors>, Failure> {
+fn pem_anchors(pem: &str, label: &'static str) -> Result<Arc<Anchors>, Failure> {
     // A broken block is passed over, as in Go; only a text without any certificate is an error there too.
     let ders = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
-    let anchors = Anchors::new(label, ders, now);
+    let anchors = Anchors::new(label, ders);
     if anchors.roots.is_empty() {
         return Err(Failure::new(FailureKind::Malformed, "the CA data holds no certificate that can be read").sides(
             "one or more PEM blocks of type CERTIFICATE",
@@ -370,22 +385,6 @@ fn pem_anchors(pem: &str, label: &'static str, now: Timestamp) -> Result<Arc<Anc
         ));
     }
     Ok(Arc::new(anchors))
-}
-
-/// The system's roots, read once per process and environment (it takes milliseconds).
-fn system_anchors(host: &Host) -> Arc<Anchors> {
-    type Cache = Mutex<HashMap<(Option<OsString>, Option<OsString>), Arc<Anchors>>>;
-    static CACHE: LazyLock<Cache> = LazyLock::new(Cache::default);
-    let variable = |name: &str| host.env.get(std::ffi::OsStr::new(name)).filter(|value| !value.is_empty()).cloned();
-    let key = (variable("SSL_CERT_FILE"), variable("SSL_CERT_DIR"));
-    let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(anchors) = cache.get(&key) {
-        return anchors.clone();
-    }
-    let ders = system_certificates(key.0.as_deref().map(Path::new), key.1.as_deref());
-    let anchors = Arc::new(Anchors::new("system", ders, host.now()));
-    cache.insert(key, anchors.clone());
-    anchors
 }
 
 /// Where Go looks on Linux: the first bundle that is there, and all of the folders. SSL_CERT_FILE stands for the
@@ -427,9 +426,9 @@ fn certified_key(identity: &ClientIdentity) -> Result<CertifiedKey, Failure> {
     let Some(leaf) = chain.first() else {
         return Err(malformed("the client certificate holds no PEM block of type CERTIFICATE"));
     };
-    let subject = parse(leaf)
-        .map(|leaf| name_text(leaf.subject()))
-        .ok_or_else(|| malformed("the client certificate is not an X.509 certificate"))?;
+    let subject = facts_from_der(leaf)
+        .map(|leaf| leaf.subject)
+        .map_err(|_| malformed("the client certificate is not an X.509 certificate"))?;
     let pem = identity.key_pem.expose();
     let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| {
         malformed(if pem.contains("ENCRYPTED") {
@@ -451,10 +450,11 @@ fn certified_key(identity: &ClientIdentity) -> Result<CertifiedKey, Failure> {
 
 /// Sends the certificate whatever authorities the server names, as Go does.
 #[derive(Debug)]
-struct Identity(Arc<CertifiedKey>);
+struct Identity(Arc<CertifiedKey>, Recorder);
 
 impl ResolvesClientCert for Identity {
-    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.1.asked(hints);
         Some(self.0.clone())
     }
 
@@ -469,12 +469,7 @@ struct NoIdentity(Recorder);
 
 impl ResolvesClientCert for NoIdentity {
     fn resolve(&self, hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        // A server may name hundreds; what matters are a cluster's own.
-        let names = hints.iter().take(50).filter_map(|der| name_from_der(der)).collect();
-        self.0.change(|report| {
-            report.asks_client_certificate = Some(true);
-            report.client_authorities = names;
-        });
+        self.0.asked(hints);
         None
     }
 
@@ -526,6 +521,8 @@ impl Signer for GuardedSigner {
 #[derive(Debug)]
 struct Verifier {
     anchors: Arc<Anchors>,
+    /// Asked only where the roots that count know no authority for the chain.
+    system: SystemRoots,
     name: Option<ServerName<'static>>,
     recorder: Recorder,
 }
@@ -535,13 +532,15 @@ impl Verifier {
     fn signature(&self, verdict: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
         match verdict {
             Err(error) if !self.recorder.insecure => {
+                let proved_wrong = matches!(error, Error::InvalidCertificate(CertificateError::BadSignature));
+                let detail = if proved_wrong {
+                    "the server could not prove that it holds the certificate's key"
+                } else {
+                    "kaccess cannot check the server's proof that it holds the certificate's key, so it does not trust it"
+                };
+                let kind = if proved_wrong { TlsFaultKind::Other } else { TlsFaultKind::Undecided };
                 self.recorder.change(|report| {
-                    report.faults.push(fault(
-                        TlsFaultKind::Other,
-                        "the server could not prove that it holds the certificate's key",
-                        "a signature by the certificate's key",
-                        error.to_string(),
-                    ));
+                    report.faults.push(fault(kind, detail, "a signature by the certificate's key", error.to_string()));
                 });
                 Ok(HandshakeSignatureValid::assertion())
             }
@@ -559,18 +558,22 @@ impl ServerCertVerifier for Verifier {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let name = self.name.clone().unwrap_or_else(|| server_name.to_owned());
+        let name = self.name.clone().unwrap_or_else(|| server_name.to_owned()).to_str().into_owned();
         let intermediates = &intermediates[..intermediates.len().min(CHAIN_LIMIT)];
-        let faults = if self.recorder.insecure {
-            Vec::new()
-        } else {
-            Judgement { anchors: &self.anchors, leaf, intermediates, name: &name, now }.faults()
-        };
+        let now = Timestamp::from_second(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+        let judgement = Judgement { anchors: &self.anchors, leaf, intermediates, name: &name, now };
+        let faults = if self.recorder.insecure { Vec::new() } else { judgement.faults() };
+        let foreign = faults
+            .iter()
+            .any(|fault| matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers));
+        let by_system = (foreign && self.anchors.label != "system")
+            .then(|| Judgement { anchors: &self.system.anchors(), ..judgement }.trusts_chain());
         let chain = std::iter::once(leaf).chain(intermediates).map(|der| facts_or_shell(der)).collect();
         self.recorder.change(|report| {
-            report.server_name = name.to_str().into_owned();
+            report.server_name = name.clone();
             report.chain = chain;
             report.faults = faults;
+            report.trusted_by_system = by_system;
         });
         self.recorder.judged.store(true, std::sync::atomic::Ordering::Release);
         Ok(ServerCertVerified::assertion())
@@ -616,320 +619,251 @@ fn fault(
     expected: impl Into<String>,
     seen: impl Into<String>,
 ) -> TlsFault {
-    TlsFault { kind, detail: detail.into(), expected: Some(expected.into()), seen: Some(seen.into()) }
+    TlsFault { kind, detail: detail.into(), expected: Some(expected.into()), seen: Some(seen.into()), go: None }
 }
 
-/// One judgement of one chain, in Go's order: dates, name, chain.
+impl TlsFault {
+    fn in_go(self, words: impl Into<String>) -> Self {
+        Self { go: Some(words.into()), ..self }
+    }
+}
+
+/// One judgement of one chain: Go's, with every fault told apart where Go stops at the first.
 struct Judgement<'a> {
     anchors: &'a Anchors,
     leaf: &'a CertificateDer<'a>,
     intermediates: &'a [CertificateDer<'a>],
-    name: &'a ServerName<'a>,
-    now: UnixTime,
+    name: &'a str,
+    now: Timestamp,
 }
 
-/// What an attempt to verify one signature says.
-#[derive(PartialEq, Eq)]
-enum Signature {
-    Good,
-    Bad,
-    Unknown,
-}
-
-fn signature(certificate: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> Signature {
-    // SHA-1 signatures are refused by Go and webpki; the parser would check them.
-    const SHA1: [&str; 2] = ["1.2.840.113549.1.1.5", "1.2.840.10045.4.1"];
-    if SHA1.contains(&certificate.signature_algorithm.algorithm.to_id_string().as_str()) {
-        return Signature::Unknown;
-    }
-    match certificate.verify_signature(Some(issuer.public_key())) {
-        Ok(()) => Signature::Good,
-        Err(X509Error::SignatureVerificationError) => Signature::Bad,
-        Err(_) => Signature::Unknown,
-    }
-}
+/// Go's words for a date that is past or to come.
+const OUT_OF_DATE: &str = "x509: certificate has expired or is not yet valid";
+const UNKNOWN_AUTHORITY: &str = "x509: certificate signed by unknown authority";
 
 impl Judgement<'_> {
+    /// Empty is trust: exactly where Go trusts.
     fn faults(&self) -> Vec<TlsFault> {
-        let mut faults = Vec::new();
-        let leaf = parse(self.leaf);
-        let now =
-            Timestamp::from_second(i64::try_from(self.now.as_secs()).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
-        // Judge the chain at a moment when the leaf was valid, so that an expired one hides no other fault.
-        let mut at = self.now;
-        if let Some(leaf) = &leaf {
-            let (from, to) = validity(leaf);
-            let moment = |time: Timestamp| {
-                UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time.as_second()).unwrap_or_default()))
-            };
-            if let Some(problem) = out_of_date("the server's certificate", from, to, now) {
-                at = moment(if problem.kind == TlsFaultKind::Expired { to } else { from });
-                faults.push(problem);
-            }
-        }
-        let parsed = match ParsedCertificate::try_from(self.leaf) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                faults.push(fault(
+        self.parsed().map_or_else(|fault| vec![fault], |(leaf, rest)| self.faults_of(&leaf, &rest))
+    }
+
+    /// A root of these signed the chain, whatever name it is for.
+    fn trusts_chain(&self) -> bool {
+        self.parsed().is_ok_and(|(leaf, rest)| {
+            let (moment, _) = self.moment(&leaf);
+            matches!(self.verdict(&leaf, &rest, None, moment), ChainVerdict::Accepted { .. })
+        })
+    }
+
+    /// Go ends a handshake with one certificate that it cannot parse, wherever in the chain.
+    fn parsed(&self) -> Result<(Certificate, Vec<Arc<Certificate>>), TlsFault> {
+        let parse = |der: &CertificateDer<'_>| {
+            Certificate::parse(der).map_err(|error| match error {
+                ParseError::Go(text) => fault(
                     TlsFaultKind::Other,
-                    "the server's certificate is of a form that TLS cannot use",
-                    "an X.509 version 3 certificate",
-                    error.to_string(),
-                ));
-                return faults;
-            }
+                    "a certificate of the server's chain cannot be parsed",
+                    "X.509 certificates",
+                    text.clone(),
+                )
+                .in_go(format!("tls: failed to parse certificate from server: {text}")),
+                ParseError::Undecided(because) => undecided(&because),
+            })
         };
-        if let Err(error) = rustls::client::verify_server_name(&parsed, self.name) {
-            faults.push(self.name_fault(&error, leaf.as_ref()));
+        let rest = self.intermediates.iter().map(|der| parse(der).map(Arc::new)).collect::<Result<_, _>>()?;
+        Ok((parse(self.leaf)?, rest))
+    }
+
+    fn verdict(
+        &self,
+        leaf: &Certificate,
+        rest: &[Arc<Certificate>],
+        host: Option<&str>,
+        now: Timestamp,
+    ) -> ChainVerdict {
+        let mut intermediates = Pool::default();
+        for certificate in rest {
+            intermediates.add(certificate.clone());
         }
-        let algorithms = provider().signature_verification_algorithms;
-        if let Err(error) = rustls::client::verify_server_cert_signed_by_trust_anchor(
-            &parsed,
-            &self.anchors.store,
-            self.intermediates,
-            at,
-            algorithms.all,
-        ) {
-            let problem = match &leaf {
-                Some(leaf) if self.go_accepts(leaf, now) => None,
-                Some(leaf) => self.chain_fault(&error, leaf, now, at != self.now),
-                None => Some(fault(
-                    TlsFaultKind::Other,
-                    "the server's certificate cannot be read",
-                    "an X.509 certificate",
-                    error.to_string(),
-                )),
+        let options = Options { usages: vec![Usage::ServerAuth], host: host.map(str::to_owned), now };
+        verify(leaf, &intermediates, &self.anchors.pool, &options)
+    }
+
+    /// A moment at which the leaf is valid, so that an expired one hides no other fault; and what is wrong with now.
+    fn moment(&self, leaf: &Certificate) -> (Timestamp, Option<TlsFault>) {
+        let (from, to) = leaf.validity();
+        let problem = out_of_date("the server's certificate", from, to, self.now);
+        let moment = match &problem {
+            Some(problem) if problem.kind == TlsFaultKind::Expired => to,
+            Some(_) => from,
+            None => self.now,
+        };
+        (moment, problem)
+    }
+
+    fn faults_of(&self, leaf: &Certificate, rest: &[Arc<Certificate>]) -> Vec<TlsFault> {
+        let whole = self.verdict(leaf, rest, Some(self.name), self.now);
+        if matches!(whole, ChainVerdict::Accepted { .. }) {
+            return Vec::new();
+        }
+        let (moment, date) = self.moment(leaf);
+        let mut faults = Vec::new();
+        if let Some(date) = date {
+            let words = match self.verdict(leaf, rest, None, self.now) {
+                ChainVerdict::Refused { error } => Some(error),
+                _ => None,
             };
-            faults.extend(problem);
+            faults.push(TlsFault { go: words.filter(|words| words.starts_with(OUT_OF_DATE)), ..date });
+        }
+        if let Err(words) = leaf.verify_hostname(self.name) {
+            faults.push(self.name_fault().in_go(words));
+        }
+        match self.verdict(leaf, rest, None, moment) {
+            ChainVerdict::Accepted { .. } => {}
+            ChainVerdict::Undecided { because } => faults.push(undecided(&because)),
+            ChainVerdict::Refused { error } => {
+                faults.extend(self.chain_fault(&error, leaf, rest, moment != self.now).map(|fault| fault.in_go(error)));
+            }
+        }
+        // Whatever could not be told apart is still not trusted.
+        match whole {
+            ChainVerdict::Refused { error } if faults.is_empty() => faults.push(self.other_fault(&error).in_go(error)),
+            ChainVerdict::Undecided { because } if faults.is_empty() => faults.push(undecided(&because)),
+            _ => {}
         }
         faults
     }
 
-    fn name_fault(&self, error: &Error, leaf: Option<&X509Certificate<'_>>) -> TlsFault {
-        let expected = self.name.to_str().into_owned();
-        let facts = facts_from_der(self.leaf).unwrap_or_default();
-        if !matches!(
-            error,
-            Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
-            )
-        ) {
-            return fault(
-                TlsFaultKind::NameMismatch,
-                format!("the names of the server's certificate cannot be read, so it is not valid for {expected}"),
-                expected.clone(),
-                error.to_string(),
-            );
-        }
+    fn name_fault(&self) -> TlsFault {
+        let expected = self.name.to_owned();
+        let facts = facts_or_shell(self.leaf);
         if facts.names.is_empty() {
-            let subject = leaf.map(|leaf| name_text(leaf.subject())).unwrap_or_default();
             return fault(
                 TlsFaultKind::NameMismatch,
                 format!(
                     "the server's certificate has no subject alternative name, so it is not valid for {expected} \
                      (the common name does not count)"
                 ),
-                expected.clone(),
-                format!("no names; subject {subject}"),
+                expected,
+                format!("no names; subject {}", facts.subject),
             );
         }
         fault(
             TlsFaultKind::NameMismatch,
             format!("the server's certificate is not valid for {expected}"),
-            expected.clone(),
+            expected,
             facts.names.join(", "),
         )
     }
 
-    /// Chains that Go takes and webpki refuses and that are met in practice: a leaf that is itself among the roots, a
-    /// leaf with CA:TRUE, a leaf whose only extended usage is `any`. Stricter than Go where a name constraint or an
-    /// unknown critical extension occurs.
-    fn go_accepts(&self, leaf: &X509Certificate<'_>, now: Timestamp) -> bool {
-        if !serves(leaf) {
-            return false;
-        }
-        // Dates are judged apart, so an expired certificate of its own root gets exactly one fault.
-        if self.anchors.roots.iter().any(|root| root.der.as_ref() == self.leaf.as_ref()) {
-            return true;
-        }
-        let is_ca = leaf.basic_constraints().ok().flatten().is_some_and(|constraints| constraints.value.ca);
-        let only_any =
-            leaf.extended_key_usage().ok().flatten().is_some_and(|usage| usage.value.any && !usage.value.server_auth);
-        let intermediates: Vec<X509Certificate<'_>> = self.intermediates.iter().filter_map(parse).collect();
-        let mut budget = 40;
-        (is_ca || only_any) && plain_extensions(leaf) && self.path(leaf, &intermediates, now, 0, &mut budget)
-    }
-
-    /// A path of good signatures from a certificate to a usable root, by presented authorities.
-    fn path(
-        &self,
-        child: &X509Certificate<'_>,
-        intermediates: &[X509Certificate<'_>],
-        now: Timestamp,
-        below: u32,
-        budget: &mut u32,
-    ) -> bool {
-        let mut good = |issuer: &X509Certificate<'_>| {
-            // Hostile chains may offer many candidates; each costs one verification.
-            *budget = budget.saturating_sub(1);
-            *budget > 0 && signature(child, issuer) == Signature::Good
-        };
-        let issuer = child.issuer().as_raw();
-        for root in self.anchors.roots.iter().filter(|root| root.unusable.is_none() && root.subject == issuer) {
-            if parse(&root.der).is_some_and(|root| room_below(&root, below) && plain_extensions(&root) && good(&root)) {
-                return true;
-            }
-        }
-        let candidates: Vec<&X509Certificate<'_>> = intermediates
-            .iter()
-            .filter(|authority| {
-                authority.subject().as_raw() == issuer
-                    && authority.version().0 == 2
-                    && unusable(authority, now).is_none()
-                    && room_below(authority, below)
-                    && plain_extensions(authority)
-                    && good(authority)
+    /// Why no trusted path exists, from Go's words and what was presented; nothing where only the moved moment is the
+    /// trouble.
+    fn chain_fault(&self, words: &str, leaf: &Certificate, rest: &[Arc<Certificate>], moved: bool) -> Option<TlsFault> {
+        let presented = || std::iter::once(leaf).chain(rest.iter().map(Arc::as_ref));
+        // Roots that a presented certificate names as its issuer.
+        let named = || {
+            self.anchors.roots.iter().filter_map(|root| {
+                presented().find(|child| child.is_named_issuer(&root.certificate)).map(|child| (root, child))
             })
-            .collect();
-        below < 4 && candidates.into_iter().any(|authority| self.path(authority, intermediates, now, below + 1, budget))
-    }
-
-    /// Why no trusted path exists.
-    fn chain_fault(&self, error: &Error, leaf: &X509Certificate<'_>, now: Timestamp, moved: bool) -> Option<TlsFault> {
-        let Error::InvalidCertificate(problem) = error else {
+        };
+        if words.starts_with(OUT_OF_DATE) {
+            let roots =
+                named().filter(|(root, child)| child.is_signed_with_key_of(&root.certificate)).map(|(root, _)| {
+                    let whose = format!("the authority {} among the {} roots", subject(&root.der), self.anchors.label);
+                    (whose, root.certificate.validity())
+                });
+            let sent =
+                self.intermediates.iter().zip(rest).map(|(der, authority)| {
+                    (format!("the intermediate authority {}", subject(der)), authority.validity())
+                });
+            return roots.chain(sent).find_map(|(whose, (from, to))| out_of_date(&whose, from, to, self.now)).or_else(
+                || {
+                    (!moved).then(|| {
+                        fault(
+                            TlsFaultKind::Expired,
+                            "an authority of the server's chain is out of date",
+                            format!("valid at {}", self.now),
+                            words,
+                        )
+                    })
+                },
+            );
+        }
+        if words.starts_with("x509: certificate specifies an incompatible key usage") {
+            return Some(fault(
+                TlsFaultKind::WrongUsage,
+                "the server's certificate, or an authority above it, is not meant for servers",
+                "extended key usage serverAuth",
+                facts_or_shell(self.leaf).extended_key_usages.join(", "),
+            ));
+        }
+        if !words.starts_with(UNKNOWN_AUTHORITY) {
+            return Some(self.other_fault(words));
+        }
+        if words.contains("insecure algorithm") {
             return Some(fault(
                 TlsFaultKind::Other,
-                "the chain cannot be verified",
-                "a valid chain",
-                error.to_string(),
+                "a certificate of the chain is signed with an algorithm that is not accepted any more",
+                "a signature with SHA-256 or better",
+                words,
             ));
-        };
-        let authorities: Vec<X509Certificate<'_>> = self.intermediates.iter().filter_map(parse).collect();
-        let presented = || std::iter::once(leaf).chain(&authorities);
-        match problem {
-            CertificateError::Expired
-            | CertificateError::ExpiredContext { .. }
-            | CertificateError::NotValidYet
-            | CertificateError::NotValidYetContext { .. } => {
-                // At a moved moment an authority may be out of date only for that moment.
-                return authorities
-                    .iter()
-                    .find_map(|authority| {
-                        let (from, to) = validity(authority);
-                        let whose = format!("the intermediate authority {}", name_text(authority.subject()));
-                        out_of_date(&whose, from, to, now)
-                    })
-                    .or_else(|| {
-                        let text = error.to_string();
-                        (!moved)
-                            .then(|| fault(TlsFaultKind::Expired, "the chain is out of date", now.to_string(), text))
-                    });
-            }
-            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-                let facts = facts_from_der(self.leaf).unwrap_or_default();
-                return Some(fault(
-                    TlsFaultKind::WrongUsage,
-                    "the server's certificate, or an authority above it, is not meant for servers",
-                    "extended key usage serverAuth",
-                    facts.extended_key_usages.join(", "),
-                ));
-            }
-            _ => {}
         }
-        // A root that is there and would fit, but is not usable.
-        for certificate in presented() {
-            for root in self.anchors.roots.iter().filter(|root| root.subject == certificate.issuer().as_raw()) {
-                let (Some(why), Some(parsed)) = (root.unusable, parse(&root.der)) else { continue };
-                if signature(certificate, &parsed) != Signature::Good {
-                    continue;
-                }
-                let subject = name_text(parsed.subject());
-                return Some(match why {
-                    Unusable::Expired(to) => fault(
-                        TlsFaultKind::Expired,
-                        format!("the authority {subject} among the {} roots has expired", self.anchors.label),
-                        format!("valid at {now}"),
-                        format!("valid until {to}"),
-                    ),
-                    Unusable::NotYetValid(from) => fault(
-                        TlsFaultKind::NotYetValid,
-                        format!("the authority {subject} among the {} roots is not valid yet", self.anchors.label),
-                        format!("valid at {now}"),
-                        format!("valid from {from}"),
-                    ),
-                    Unusable::NotAnAuthority(reason) => fault(
-                        TlsFaultKind::UnknownAuthority,
-                        format!("{subject} is among the {} roots but may not sign: {reason}", self.anchors.label),
-                        "a certificate authority",
-                        reason,
-                    ),
-                });
-            }
+        // A root that is there, made the signature, and may not sign.
+        if let Some((root, _)) = named().find(|(root, child)| child.is_signed_with_key_of(&root.certificate)) {
+            let name = subject(&root.der);
+            return Some(fault(
+                TlsFaultKind::UnknownAuthority,
+                format!("{name} is among the {} roots but may not sign certificates", self.anchors.label),
+                "a certificate authority (basic constraints CA, key usage for signing certificates)",
+                name,
+            ));
         }
         // A root of the same name that did not sign it.
-        for certificate in presented() {
-            for root in self.anchors.roots.iter().filter(|root| root.subject == certificate.issuer().as_raw()) {
-                let Some(parsed) = parse(&root.der) else { continue };
-                let differs = match signature(certificate, &parsed) {
-                    Signature::Good => false,
-                    Signature::Bad => true,
-                    Signature::Unknown => key_ids_differ(self.facts_of(certificate), facts_or_shell(&root.der)),
-                };
-                if differs {
-                    let (ours, theirs) = (facts_or_shell(&root.der), self.facts_of(certificate));
-                    return Some(fault(
-                        TlsFaultKind::AuthorityKeyDiffers,
-                        format!(
-                            "the server's chain is signed by an authority named {}, but with another key than the one of \
-                             that name among the {} roots: another cluster, or one whose authority was made anew",
-                            theirs.issuer, self.anchors.label
-                        ),
-                        key_words(
-                            &ours.subject_key_id,
-                            &format!("certificate SHA-256 {}", ours.sha256),
-                            ours.not_before,
-                        ),
-                        key_words(&theirs.authority_key_id, "a key without id", theirs.not_before),
-                    ));
-                }
-            }
+        if let Some((root, child)) = named().next() {
+            let theirs = presented()
+                .zip(std::iter::once(self.leaf).chain(self.intermediates))
+                .find(|(certificate, _)| std::ptr::eq(*certificate, child))
+                .map(|(_, der)| facts_or_shell(der))
+                .unwrap_or_default();
+            let ours = facts_or_shell(&root.der);
+            return Some(fault(
+                TlsFaultKind::AuthorityKeyDiffers,
+                format!(
+                    "the server's chain is signed by an authority named {}, but with another key than the one of \
+                     that name among the {} roots: another cluster, or one whose authority was made anew",
+                    theirs.issuer, self.anchors.label
+                ),
+                key_words(&ours.subject_key_id, &format!("certificate SHA-256 {}", ours.sha256), ours.not_before),
+                key_words(&theirs.authority_key_id, "a key without id", theirs.not_before),
+            ));
         }
-        if !matches!(problem, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
-            return Some(self.other_fault(problem));
-        }
-        Some(self.unknown_authority(leaf, &authorities))
+        Some(self.unknown_authority(leaf, rest))
     }
 
-    fn other_fault(&self, problem: &CertificateError) -> TlsFault {
-        let text = match problem {
-            CertificateError::Other(other) => other.to_string(),
-            other => format!("{other:?}"),
-        };
+    fn other_fault(&self, words: &str) -> TlsFault {
         fault(
             TlsFaultKind::Other,
-            format!("the chain cannot be verified: {text}"),
+            format!("the chain cannot be verified: {}", words.trim_start_matches("x509: ")),
             format!("a chain up to one of the {} roots", self.anchors.label),
-            text,
+            words,
         )
     }
 
-    fn unknown_authority(&self, leaf: &X509Certificate<'_>, authorities: &[X509Certificate<'_>]) -> TlsFault {
+    fn unknown_authority(&self, leaf: &Certificate, rest: &[Arc<Certificate>]) -> TlsFault {
         // Up the presented chain by names, to the first issuer that was not sent.
-        let mut top = leaf;
+        let (mut top, mut der) = (leaf, self.leaf);
         for _ in 0..CHAIN_LIMIT {
-            if top.issuer().as_raw() == top.subject().as_raw() {
+            if top.is_self_issued() {
                 break;
             }
-            match authorities.iter().find(|authority| authority.subject().as_raw() == top.issuer().as_raw()) {
-                Some(authority) => top = authority,
+            match rest.iter().zip(self.intermediates).find(|(authority, _)| top.is_named_issuer(authority)) {
+                Some((authority, sent)) => (top, der) = (authority, sent),
                 None => break,
             }
         }
-        let issuer = name_text(top.issuer());
-        let self_signed = leaf.issuer().as_raw() == leaf.subject().as_raw();
-        let detail = if self_signed {
+        let issuer = facts_or_shell(der).issuer;
+        let detail = if leaf.is_self_issued() {
             format!("the server's certificate is self-signed and not among the {} roots", self.anchors.label)
-        } else if authorities.is_empty() {
+        } else if rest.is_empty() {
             format!(
                 "the server's certificate is signed by {issuer}, which is not among the {} roots and was not sent by the server",
                 self.anchors.label
@@ -938,8 +872,7 @@ impl Judgement<'_> {
             format!("the server's chain ends at {issuer}, which is not among the {} roots", self.anchors.label)
         };
         let roots = &self.anchors.roots;
-        let mut names: Vec<String> =
-            roots.iter().take(3).filter_map(|root| parse(&root.der).map(|root| name_text(root.subject()))).collect();
+        let mut names: Vec<String> = roots.iter().take(3).map(|root| subject(&root.der)).collect();
         let expected = if roots.len() <= 3 {
             names.dedup();
             names.join("; ")
@@ -948,13 +881,20 @@ impl Judgement<'_> {
         };
         fault(TlsFaultKind::UnknownAuthority, detail, expected, issuer)
     }
+}
 
-    fn facts_of(&self, certificate: &X509Certificate<'_>) -> CertificateFacts {
-        let same = |der: &&CertificateDer<'_>| {
-            parse(der).is_some_and(|other| other.signature_value.data == certificate.signature_value.data)
-        };
-        std::iter::once(self.leaf).chain(self.intermediates).find(same).map(facts_or_shell).unwrap_or_default()
-    }
+fn subject(der: &CertificateDer<'_>) -> String {
+    facts_or_shell(der).subject
+}
+
+/// Trust that nobody here can judge is no trust.
+fn undecided(because: &str) -> TlsFault {
+    fault(
+        TlsFaultKind::Undecided,
+        format!("kaccess cannot judge the server's chain, so it does not trust it: {because}"),
+        "a chain that can be checked",
+        because,
+    )
 }
 
 fn key_words(id: &str, otherwise: &str, since: Option<Timestamp>) -> String {
@@ -963,12 +903,6 @@ fn key_words(id: &str, otherwise: &str, since: Option<Timestamp>) -> String {
         Some(since) => format!("{key} (certificate from {since})"),
         None => key,
     }
-}
-
-fn key_ids_differ(certificate: CertificateFacts, root: CertificateFacts) -> bool {
-    !certificate.authority_key_id.is_empty()
-        && !root.subject_key_id.is_empty()
-        && certificate.authority_key_id != root.subject_key_id
 }
 
 fn out_of_date(whose: &str, from: Timestamp, to: Timestamp, now: Timestamp) -> Option<TlsFault> {
@@ -989,32 +923,6 @@ fn out_of_date(whose: &str, from: Timestamp, to: Timestamp, now: Timestamp) -> O
     } else {
         None
     }
-}
-
-/// The path length allows `below` authorities under this one.
-fn room_below(authority: &X509Certificate<'_>, below: u32) -> bool {
-    authority
-        .basic_constraints()
-        .ok()
-        .flatten()
-        .and_then(|constraints| constraints.value.path_len_constraint)
-        .is_none_or(|allowed| below <= allowed)
-}
-
-/// Nothing in it that our own path building does not weigh: no name constraints, no unknown critical extension, none
-/// twice.
-fn plain_extensions(certificate: &X509Certificate<'_>) -> bool {
-    certificate.extensions_map().is_ok()
-        && certificate.extensions().iter().all(|extension| match extension.parsed_extension() {
-            ParsedExtension::BasicConstraints(_)
-            | ParsedExtension::KeyUsage(_)
-            | ParsedExtension::ExtendedKeyUsage(_)
-            | ParsedExtension::SubjectAlternativeName(_)
-            | ParsedExtension::SubjectKeyIdentifier(_)
-            | ParsedExtension::AuthorityKeyIdentifier(_) => true,
-            ParsedExtension::NameConstraints(_) => false,
-            _ => !extension.critical,
-        })
 }
 
 #[cfg(test)]

@@ -26,9 +26,9 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::dns::lookup_error;
+use super::dns::{gave_no_answer, lookup_error};
 use super::proxy::{ProxyScheme, ProxyUrl, authority};
-use super::tls::{Recorder, TlsClient, TlsSettings, distrust, tls_failure};
+use super::tls::{Recorder, TlsClient, TlsSettings, distrust, handshake_failure, tls_failure};
 use crate::evidence::tls::TlsReport;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -291,7 +291,19 @@ impl Wire {
     /// # Errors
     /// What stood in the way; `Tls` on a plain `http` destination.
     pub async fn handshake(&self) -> Result<TlsReport, Failure> {
-        let (_, report) = self.inner.stream(false).await?;
+        self.shake(false).await
+    }
+
+    /// The same with the client certificate, for a server that lets nobody else in.
+    ///
+    /// # Errors
+    /// As [`Wire::handshake`].
+    pub async fn handshake_with_identity(&self) -> Result<TlsReport, Failure> {
+        self.shake(true).await
+    }
+
+    async fn shake(&self, identity: bool) -> Result<TlsReport, Failure> {
+        let (_, report) = self.inner.stream(identity).await?;
         report
             .map(|(report, _)| report)
             .ok_or_else(|| Failure::new(FailureKind::Tls, "the server URL is http, so there is no TLS to look at"))
@@ -649,7 +661,14 @@ impl Inner {
             }
             // The client key signed nothing for a server that is not trusted, which ends the handshake.
             Ok(Err(_)) if identity && tls.has_identity() && recorder.distrusted() => Err(distrust(&recorder.report())),
-            Ok(Err(error)) => Err(stream_failure(&error, place, true)),
+            Ok(Err(error)) => {
+                let failure = stream_failure(&error, place, true);
+                if identity && tls.has_identity() {
+                    return Err(failure);
+                }
+                let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+                Err(handshake_failure(failure, cause, &recorder))
+            }
         }
     }
 
@@ -969,9 +988,7 @@ fn seconds(time: Duration) -> String {
 
 fn name_failure(host: &str, error: &std::io::Error) -> Failure {
     let text = lookup_error(error);
-    // The kinds of getaddrinfo reach us only as text; these are glibc's and musl's words for EAI_AGAIN and EAI_FAIL.
-    let resolver = ["Temporary failure", "Try again", "Non-recoverable", "Unrecoverable"];
-    let (kind, detail) = if resolver.iter().any(|word| text.contains(word)) {
+    let (kind, detail) = if gave_no_answer(&text) {
         (FailureKind::ResolverFailed, format!("the system's resolver gave no answer for {host}"))
     } else {
         (FailureKind::NameNotFound, format!("{host} does not resolve"))

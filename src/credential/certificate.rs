@@ -66,6 +66,7 @@ pub fn facts_from_der(der: &[u8]) -> Result<CertificateFacts, String> {
                 facts.authority_key_id =
                     authority.key_identifier.as_ref().map(|id| colon_hex(id.0)).unwrap_or_default();
             }
+            ParsedExtension::SCT(proofs) => facts.published = !proofs.is_empty(),
             ParsedExtension::AuthorityInfoAccess(access) => {
                 facts.ca_issuers = access
                     .accessdescs

@@ -35,6 +35,9 @@ pub struct CertificateFacts {
     pub subject_key_id: String,
     /// Authority key id, likewise.
     pub authority_key_id: String,
+    /// It carries proofs of publication in a certificate transparency log, as only public authorities' ones do.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub published: bool,
     /// URLs of the signer's own certificate (authority information access, CA issuers).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ca_issuers: Vec<String>,
@@ -106,6 +109,9 @@ pub struct TlsReport {
     /// Subjects of the CAs whose client certificates it asked for, as RFC 4514 text; empty when it named none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub client_authorities: Vec<String>,
+    /// Whether this machine's own roots trust the chain, where other roots judged and found no authority for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_by_system: Option<bool>,
 }
 
 /// Why a chain is not trusted.
@@ -122,6 +128,10 @@ pub struct TlsFault {
     /// What was there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
+    /// Go's words for it, as kubectl prints them behind `tls: failed to verify certificate: `; absent where Go has none
+    /// and in files of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub go: Option<String>,
 }
 
 /// Kinds of distrust.
@@ -140,6 +150,8 @@ pub enum TlsFaultKind {
     NameMismatch,
     /// Not meant for servers.
     WrongUsage,
+    /// kaccess cannot tell whether Go would trust it.
+    Undecided,
     /// Anything else.
     Other,
 }

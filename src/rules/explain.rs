@@ -228,9 +228,15 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "aws-assume-role" if !f("role").is_empty() => format!("{} may not assume {}", f("arn"), f("role")),
         "aws-credentials" if !f("profile").is_empty() => format!("there is no AWS profile {}", f("profile")),
         "login-issuer-unreachable" => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
-        "server-name" => format!("the name {} does not resolve on this machine: {}", or(f("host"), f("name")), or(f("error"), f("why"))),
-        "server-refused" => format!("nobody listens at {}", or(f("server"), or(f("address"), f("at")))),
-        "server-silent" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
+        "server-name" | "client-name-not-found" | "client-no-resolver" => format!("the name {} does not resolve on this machine: {}", or(f("host"), f("name")), or(f("error"), or(f("why"), "no such host"))),
+        "server-refused" | "client-refused" => format!("nobody listens at {}", or(f("server"), or(f("address"), f("at")))),
+        "iam-not-mapped" => format!("aws-iam-authenticator knows the identity{} and finds no access entry or aws-auth line for it", with(" ", f("arn"))),
+        "iam-clock" => format!("the token was signed at {} by the client's clock, and STS says it is {}", f("signed"), f("now")),
+        "iam-parameter" => format!("the presigned URL in the token has the parameter {}, which the authenticator does not take", f("parameter")),
+        "kubectl-x509-date" => format!("by this machine's clock ({}) the certificate {} {}", f("now"), if f("way") == "after" { "ended at" } else { "is not valid before" }, f("limit")),
+        "kubectl-x509-name" | "kubectl-x509-default-certificate" if !f("names").is_empty() => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
+        "client-proxy-refused" => format!("a proxy between here and the API server answered {}", f("reason")),
+        "server-silent" | "client-timeout" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
         "kubelet-forbidden" => format!("the kubelet does not let {} {} {}/{}: your own credential is fine", f("user"), f("verb"), f("resource"), f("subresource")),
         "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
         "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
@@ -283,6 +289,7 @@ fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
             format!("kaccess can-i {} --why", question(fields))
         }
         "rbac" => "kaccess can-i --list".to_owned(),
+        "network" => "kaccess allowlist --check".to_owned(),
         "token" if code != "name-prefix-mismatch" => "kaccess decode --verify".to_owned(),
         "token" => "kaccess whoami".to_owned(),
         "issuer" | "serviceaccount" | "certificate" if code != "anonymous-request" => {

@@ -75,6 +75,10 @@ struct Context {
     authentication: bool,
     /// kubectl tells the answer to a request.
     answer: bool,
+    /// A client of the API server speaks of the way to it.
+    client: bool,
+    /// aws-iam-authenticator speaks.
+    authenticator: bool,
 }
 
 impl Context {
@@ -84,6 +88,8 @@ impl Context {
         Self {
             authentication: holds(&["bearer token", "nable to authenticate", "TokenReview", "authentication.go", "\"authenticated\""]),
             answer: holds(&["Error from server", "Error when", "error when"]),
+            client: holds(&["Unable to connect to the server", "group list", "cluster unreachable", "/api?", "/api/v1", "/apis", "/version"]),
+            authenticator: holds(&["getCallerIdentity", "access denied", "properly formatted", "pre-signed URL"]),
             plain,
         }
     }
@@ -301,11 +307,12 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") => return None,
         "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
         // A login plugin's own connections are not those to the API server.
-        name if name.starts_with("server-") && all.iter().any(|other| other.text.name.starts_with("login-")) => return None,
+        name if ["server-", "client-"].iter().any(|lead| name.starts_with(lead)) && !name.starts_with("client-cert") && all.iter().any(|other| other.text.name.starts_with("login-")) => return None,
         "server-name" if field("error") != "no such host" && field("why") != "no such host" => {
             (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
         }
-        "server-name" => {
+        "client-no-resolver" => (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely),
+        "server-name" | "client-name-not-found" => {
             let mut codes = vec!["endpoint-name-not-found"];
             if field("host").ends_with(".eks.amazonaws.com") {
                 codes.extend(["endpoint-stale", "private-zone-not-visible"]);
@@ -313,21 +320,57 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             codes.push("dns-rebinding-filter");
             (codes, Likely)
         }
-        "server-refused" if has("kubectl-localhost") => return None,
-        "server-refused" => (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely),
-        "server-silent" => (
+        "server-refused" | "client-refused" if has("kubectl-localhost") => return None,
+        "server-refused" | "client-refused" => (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely),
+        "server-silent" | "client-timeout" => (
             vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network", "api-unavailable"],
             Likely,
         ),
         "server-tls-silent" => (vec!["tls-handshake-timeout"], Likely),
-        "server-route" => (vec!["api-host-unreachable", "api-connection-timeout", "ip-family-unreachable"], Likely),
+        "client-no-network" => (vec!["ip-family-unreachable", "api-host-unreachable"], Likely),
+        "server-route" if context.plain.contains("network is unreachable") => {
+            (vec!["ip-family-unreachable", "api-host-unreachable"], Likely)
+        }
+        "server-route" | "client-unreachable" => (vec!["api-host-unreachable"], Likely),
+        "client-proxy" | "kubectl-tls-version" | "kubectl-certificate-required" if !context.client => return None,
+        "client-proxy" => (vec!["proxy-unreachable", "no-proxy-missing"], Certain),
+        "client-proxy-refused" => (vec!["proxy-connect-refused", "no-proxy-missing"], Likely),
+        "client-proxy-auth" => (vec!["proxy-auth-required", "no-proxy-missing"], Certain),
+        "client-throttled" if context.plain.contains("disruption budget") || context.plain.contains("evict") => return None,
+        "client-throttled" => (vec!["api-priority-throttled"], Likely),
+        "kubectl-x509-date" if field("way") == "before" => (vec!["client-clock-wrong", "api-certificate-expired"], Likely),
+        "kubectl-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong", "tls-intercepted"], Likely),
+        "kubectl-x509-name" if has("kubectl-x509-default-certificate") => return None,
+        "kubectl-x509-name" => {
+            (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch", "dns-search-capture", "tls-intercepted"], Likely)
+        }
+        "kubectl-x509-other-key" => (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely),
+        "kubectl-x509-unknown-authority" => {
+            (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-behind-default-certificate"], Possible)
+        }
+        "kubectl-tls-version" => (vec!["tls-version-mismatch", "load-balancer-requires-client-certificate"], Likely),
+        "kubectl-certificate-required" => (vec!["load-balancer-requires-client-certificate"], Likely),
+        "kubectl-header-too-large" => (vec!["request-header-too-large"], Possible),
+        "no-credentials-provided" => {
+            (vec!["authorization-header-stripped", "no-credential", "tls-terminated-before-api-server", "anonymous-request"], Likely)
+        }
+        // What aws-iam-authenticator says of a token.
+        "iam-session-expired" | "iam-key-unknown" | "iam-too-large" if !context.authenticator => return None,
+        // A success; that it is the creator's says only who has rights for sure.
+        "iam-creator" => return None,
+        "iam-not-mapped" => (
+            vec!["iam-identity-not-mapped", "aws-auth-role-path", "aws-auth-wrong-arn-kind", "authentication-mode-ignores-mapping", "iam-principal-recreated"],
+            Certain,
+        ),
+        "iam-signature" => (vec!["iam-token-wrong-cluster", "aws-credentials-unavailable"], Likely),
+        "iam-clock" => (vec!["client-clock-wrong"], Likely),
+        "iam-key-unknown" => (vec!["sts-endpoint-invalid", "aws-credentials-unavailable"], Likely),
         "server-closed" => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
         "server-page" => (vec!["not-a-kubernetes-api"], Likely),
         "html-page" => (vec!["not-a-kubernetes-api", "issuer-blocks-control-plane", "issuer-unavailable"], Possible),
         "server-error" if context.plain.contains("metrics.k8s.io") => (vec!["aggregated-api-unavailable", "api-unavailable"], Likely),
         "server-error" if context.plain.contains("failed calling webhook") => return None,
         "server-error" => (vec!["api-unavailable"], Likely),
-        "server-throttled" if context.plain.contains("disruption budget") || context.plain.contains("evict") => return None,
         // A bare 401 is a bare 401.
         "unauthorized" | "audit-authentication-failed" | "refused-line" => {
             if has("kubelet-unauthorized") {

@@ -26,14 +26,6 @@ fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
-fn wait_logged(server: &ApiServer, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !server.log().contains(text) {
-        assert!(Instant::now() < deadline, "never logged {text:?}:\n{}", server.log());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 #[test]
 fn client_certificates() {
     let Some(lab) = lab::require_apiserver() else { return };
@@ -51,7 +43,7 @@ fn client_certificates() {
     let run = doctor(&server_usage, &[]);
     expect_fault("client-certificate-wrong-usage", &run, &["client-certificate-wrong-usage", "credential-rejected"]);
     certain(&run, "client-certificate-wrong-usage");
-    wait_logged(&server, "incompatible key usage");
+    server.wait_logged("incompatible key usage");
     let run = doctor(&server_usage, &logged);
     expect_fault("client-certificate-wrong-usage-log", &run, &["client-certificate-wrong-usage"]);
     assert!(run.findings()[0]["evidence"].to_string().contains("/controlPlane/log"), "{}", run.stdout);

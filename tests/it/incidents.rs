@@ -22,24 +22,6 @@ fn kubeconfig(server: &ApiServer, token: &str) -> PathBuf {
     server.kubeconfig("alice", &[("alice", json!({ "token": token })), ("admin", server.admin_user())])
 }
 
-/// Waits until the server accepts this token (discovery is tried again every 10 s).
-fn wait_accepted(server: &ApiServer, token: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.token_review(token)["authenticated"] != true {
-        assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-/// Waits until the server was refused at discovery at least once, so that its log says so.
-fn wait_logged(server: &ApiServer, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !server.log().contains(text) {
-        assert!(Instant::now() < deadline, "never logged {text:?}:\n{}", server.log());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 fn certain(run: &Run, code: &str) {
     assert_eq!(run.finding(code)["confidence"], "certain", "{}", run.stdout);
 }
@@ -51,7 +33,7 @@ fn first_incident_end_to_end() {
     let server = incident_server(lab, Options::default().oidc(lab, &nginx.issuer("platform")));
     let token = lab.keycloak().alice(&nginx).id_token;
     let config = kubeconfig(&server, &token);
-    wait_logged(&server, "initializing plugin: 403");
+    server.wait_logged("initializing plugin: 403");
 
     // Nobody to ask: the refusal, its candidates, and nothing certain.
     let bare = doctor(&config, &[]);
@@ -118,7 +100,7 @@ fn first_incident_end_to_end() {
 
     // The fix, applied: the two paths, nothing else.
     nginx.set_rule(Rule::TwoPathsOpen);
-    wait_accepted(&server, &token);
+    server.wait_accepted(&token);
     expect_healthy("first-incident-fixed", &doctor(&config, &[]));
     expect_healthy(
         "first-incident-fixed-reviewed",
@@ -206,7 +188,7 @@ fn faults_of_the_issuer() {
     expect_fault("jwks-blocked-bare", &bare, &["credential-rejected"]);
     assert_eq!(bare.findings()[0]["candidates"][0]["code"], "jwks-blocked");
     nginx.set_rule(Rule::TwoPathsOpen);
-    wait_accepted(&server, &token);
+    server.wait_accepted(&token);
     expect_healthy("jwks-open", &doctor(&config, &reviewer));
     nginx.set_rule(Rule::AllowAll);
 
@@ -221,19 +203,19 @@ fn faults_of_the_issuer() {
         nginx.set_rule(rule);
         let server = incident_server(lab, Options::default().oidc(lab, &issuer));
         let config = kubeconfig(&server, &token);
-        wait_logged(&server, "initializing plugin");
+        server.wait_logged("initializing plugin");
         let run = doctor(&config, &reviewer);
         expect_fault(name, &run, &[code, "oidc-not-initialized", "credential-rejected"]);
         certain(&run, code);
         nginx.set_rule(Rule::AllowAll);
-        wait_accepted(&server, &token);
+        server.wait_accepted(&token);
         expect_healthy(&format!("{name}-fixed"), &doctor(&config, &reviewer));
     }
 
     // A realm that is not there.
     let server = incident_server(lab, Options::default().oidc(lab, &nginx.issuer("no-such-realm")));
     let config = kubeconfig(&server, &token);
-    wait_logged(&server, "initializing plugin: 404");
+    server.wait_logged("initializing plugin: 404");
     let run = doctor(&config, &reviewer);
     expect_fault("issuer-not-found", &run, &["issuer-not-found", "token-issuer-mismatch", "credential-rejected"]);
     let run = doctor(&config, &["--log", &server.log_path().to_string_lossy()]);
@@ -243,7 +225,7 @@ fn faults_of_the_issuer() {
     // A slash at the end of the configured issuer.
     let server = incident_server(lab, Options::default().oidc(lab, &format!("{issuer}/")));
     let config = kubeconfig(&server, &token);
-    wait_logged(&server, "issuer did not match");
+    server.wait_logged("issuer did not match");
     let run = doctor(&config, &reviewer);
     expect_fault(
         "issuer-trailing-slash",
@@ -264,7 +246,7 @@ fn faults_of_the_issuer() {
     options.flags.retain(|flag| !flag.starts_with("--oidc-ca-file"));
     let server = incident_server(lab, options);
     let config = kubeconfig(&server, &token);
-    wait_logged(&server, "x509");
+    server.wait_logged("x509");
     let run = doctor(&config, &reviewer);
     expect_fault(
         "issuer-certificate-untrusted",
@@ -289,7 +271,7 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
         lab.keycloak().token(nginx, realm, client, user, &format!("{user}-password"), "openid").id_token
     };
     let good = take("platform", "kubernetes", "alice");
-    wait_accepted(server, &good);
+    server.wait_accepted(&good);
 
     // decode judges offline, with the server's flags and the issuer's keys, and says word for word what the server says.
     let flags = scratch("judge").join("flags");

@@ -21,22 +21,6 @@ fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
-fn wait_logged(server: &ApiServer, text: &str) {
-    let deadline = Instant::now() + Duration::from_secs(45);
-    while !server.log().contains(text) {
-        assert!(Instant::now() < deadline, "never logged {text:?}:\n{}", server.log());
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-fn wait_accepted(server: &ApiServer, token: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.token_review(token)["authenticated"] != true {
-        assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 /// A key of the issuer: the pair in PEM, its public half as a key set.
 struct Key {
     pem: String,
@@ -137,7 +121,7 @@ fn documents_of_the_issuer() {
     nginx.set_locations("location / { return 429; }\n");
     let one = server(lab, &issuer);
     let config = kubeconfig(&one, &token);
-    wait_logged(&one, "initializing plugin: 429");
+    one.wait_logged("initializing plugin: 429");
     let run = doctor(&config, &reviewed);
     expect_fault("issuer-rate-limited", &run, &["issuer-rate-limited", "oidc-not-initialized", "credential-rejected"]);
     certain(&run, "issuer-rate-limited");
@@ -147,7 +131,7 @@ fn documents_of_the_issuer() {
 
     // No key set is named.
     nginx.set_locations(&pages(&document(&issuer, None), &keys(&key.set)));
-    wait_logged(&one, "provider did not return JWKS URL");
+    one.wait_logged("provider did not return JWKS URL");
     let run = doctor(&config, &reviewed);
     expect_fault("jwks-uri-missing", &run, &["jwks-uri-missing", "oidc-not-initialized", "credential-rejected"]);
     certain(&run, "jwks-uri-missing");
@@ -166,7 +150,7 @@ fn documents_of_the_issuer() {
     certain(&run, "jwks-unparsable");
 
     nginx.set_locations(&good(&issuer, &key));
-    wait_accepted(&one, &token);
+    one.wait_accepted(&token);
     expect_healthy("issuer-documents-right", &doctor(&config, &reviewed));
 
     // A server that is led to nowhere for the keys.
@@ -189,7 +173,7 @@ fn documents_of_the_issuer() {
     let discovery = document(&issuer, Some(&format!("{issuer}/keys")));
     nginx.set_locations(&pages(&discovery, &kept(&key.set)));
     let three = server(lab, &issuer);
-    wait_accepted(&three, &token);
+    three.wait_accepted(&token);
     nginx.set_locations(&pages(&discovery, &kept(&fresh.set)));
     let run = doctor(&kubeconfig(&three, &fresh.token(&issuer)), &reviewed);
     expect_fault(
@@ -201,7 +185,7 @@ fn documents_of_the_issuer() {
     nginx.set_locations(&pages(&discovery, &keys(&fresh.set)));
     let mut three = three;
     three.restart();
-    wait_accepted(&three, &fresh.token(&issuer));
+    three.wait_accepted(&fresh.token(&issuer));
     expect_healthy("jwks-cache-over", &doctor(&kubeconfig(&three, &fresh.token(&issuer)), &reviewed));
 }
 
@@ -232,7 +216,7 @@ fn certificates_of_the_issuer() {
         let (issuer, token) = case(identity);
         let server = server(lab, &issuer);
         let config = kubeconfig(&server, &token);
-        wait_logged(&server, logged);
+        server.wait_logged(logged);
         let run = doctor(&config, &reviewed);
         expect_fault(name, &run, &[name, "oidc-not-initialized", "credential-rejected"]);
         let log = log_of(&server);
@@ -248,7 +232,7 @@ fn certificates_of_the_issuer() {
             let port =
                 issuer.trim_start_matches("https://localhost:").trim_end_matches("/staff").parse().expect("a port");
             nginx.set_certificate_on(port, &full, &good(&issuer, &key));
-            wait_accepted(&server, &token);
+            server.wait_accepted(&token);
             expect_healthy("issuer-chain-complete", &doctor(&config, &reviewed));
             break;
         }
@@ -260,7 +244,7 @@ fn certificates_of_the_issuer() {
     nginx.set_certificate_on(port, &soon, &good(&issuer, &key));
     let server = server(lab, &issuer);
     let token = key.token(&issuer);
-    wait_accepted(&server, &token);
+    server.wait_accepted(&token);
     let run = doctor(&kubeconfig(&server, &token), &reviewed);
     expect_warning("issuer-certificate-expires-soon", &run, &["issuer-certificate-expires-soon"]);
 }
@@ -298,7 +282,7 @@ fn ways_to_the_issuer() {
         (&slow, &slow_issuer, "issuer-unreachable-from-control-plane", "issuer-unreachable-from-control-plane"),
         (&closed, &closed_issuer, "issuer-refuses-connections", "issuer-unreachable-from-control-plane"),
     ] {
-        wait_logged(server, "initializing plugin: Get");
+        server.wait_logged("initializing plugin: Get");
         let config = kubeconfig(server, &key.token(issuer));
         let log = log_of(server);
         let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin"]);
@@ -341,10 +325,10 @@ fn several_servers_behind_one_address() {
     let token = key.token(&issuer);
     nginx.set_locations(&good(&issuer, &key));
     let first = server(lab, &issuer);
-    wait_accepted(&first, &token);
+    first.wait_accepted(&token);
     nginx.set_locations("location / { deny all; }\n");
     let second = server(lab, &issuer);
-    wait_logged(&second, "initializing plugin: 403");
+    second.wait_logged("initializing plugin: 403");
     let port = balance(vec![first.port(), second.port()]);
     let text = first.kubeconfig_text(&[("alice", json!({ "token": token })), ("admin", first.admin_user())]);
     let config = scratch("balanced").join("kubeconfig");
@@ -352,7 +336,7 @@ fn several_servers_behind_one_address() {
     let run = doctor(&config, &[]);
     expect_fault("oidc-partly-initialized", &run, &["oidc-partly-initialized"]);
     nginx.set_locations(&good(&issuer, &key));
-    wait_accepted(&second, &token);
+    second.wait_accepted(&token);
     expect_healthy("oidc-initialized-everywhere", &doctor(&config, &[]));
 }
 
@@ -380,7 +364,7 @@ fn authentication_configurations() {
     let another = configuration(&others, &ca, "");
     let server = prepared(ApiServer::start(lab, Options::default().authentication_config(another)));
     let config = kubeconfig(&server, &token);
-    wait_accepted(&server, &key.token(&others));
+    server.wait_accepted(&key.token(&others));
     let file = server.dir().join("authentication.yaml");
     let put = |text: &str| {
         let new = server.dir().join("authentication.new");
@@ -388,7 +372,7 @@ fn authentication_configurations() {
         fs::rename(&new, &file).expect("a rename");
     };
     put(&configuration(&issuer, &ca, "  claimMapping: {}\n"));
-    wait_logged(&server, "failed to load authentication config");
+    server.wait_logged("failed to load authentication config");
     let log = log_of(&server);
     let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
     expect_fault(
@@ -400,8 +384,8 @@ fn authentication_configurations() {
     let run = doctor(&config, &["--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
     expect_fault("authentication-config-not-reloaded-metrics", &run, &["authentication-config-not-reloaded"]);
     put(&text);
-    wait_logged(&server, "reloaded authentication config");
-    wait_accepted(&server, &token);
+    server.wait_logged("reloaded authentication config");
+    server.wait_accepted(&token);
     let run = doctor(&config, &["--log", &log, "--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
     expect_healthy("authentication-config-reloaded", &run);
 

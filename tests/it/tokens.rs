@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -52,14 +52,6 @@ fn certain(name: &str, run: &Run, code: &str) {
     }
 }
 
-fn wait_accepted(server: &ApiServer, token: &str) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.token_review(token)["authenticated"] != true {
-        assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 /// An issuer of the test's own, with one RSA key.
 struct Idp {
     issuer: Issuer,
@@ -99,7 +91,7 @@ fn claims_that_the_server_refuses() {
     server.grant_reader("Group", "backend-reads", "oidc:backend");
     server.grant_reader("User", "carol-reads", "oidc:carol@example.com");
     let good = idp.token(json!({}));
-    wait_accepted(&server, &good);
+    server.wait_accepted(&good);
     expect_healthy("issuer-token", &reviewed(&server, &good));
 
     for (name, code, changes) in [
@@ -178,13 +170,13 @@ fn signatures(idp: &Idp, curve: &Key, server: &mut ApiServer) {
     let elliptic = curve.token("ES256", r#"{"alg":"ES256","kid":"curve"}"#, &claims);
     certain("token-algorithm-not-allowed", &reviewed(server, &elliptic), "token-algorithm-not-allowed");
     server.restart_with("--oidc-signing-algs=RS256,ES256");
-    wait_accepted(server, &elliptic);
+    server.wait_accepted(&elliptic);
     expect_healthy("token-algorithm-allowed", &reviewed(server, &elliptic));
 }
 
 fn accepted_but_odd(idp: &Idp, server: &mut ApiServer) {
     let soon = idp.token(json!({ "iat": now() - 3600, "exp": now() + 120 }));
-    wait_accepted(server, &soon);
+    server.wait_accepted(&soon);
     expect_warning("token-expires-soon", &reviewed(server, &soon), &["token-expires-soon"]);
     // A plugin renews it.
     let script = scratch("plugin").join("renewing-plugin");
@@ -206,10 +198,10 @@ fn accepted_but_odd(idp: &Idp, server: &mut ApiServer) {
     // No prefix: whoever names groups in the identity provider may be cluster admin.
     server.restart_with("--oidc-groups-prefix=");
     let master = idp.token(json!({ "groups": ["system:masters"] }));
-    wait_accepted(server, &master);
+    server.wait_accepted(&master);
     expect_warning("privileged-group-from-issuer", &reviewed(server, &master), &["privileged-group-from-issuer"]);
     server.restart_with("--oidc-groups-prefix=oidc:");
-    wait_accepted(server, &master);
+    server.wait_accepted(&master);
     let run = reviewed(server, &master);
     assert_eq!(run.codes(), ["rbac-no-grant"], "{}", run.stdout);
 
@@ -221,19 +213,19 @@ fn accepted_but_odd(idp: &Idp, server: &mut ApiServer) {
     };
     idp.issuer.serve("/staff/keys", lasting(json!([idp.key.jwk("first")])));
     server.restart();
-    wait_accepted(server, &idp.token(json!({})));
+    server.wait_accepted(&idp.token(json!({})));
     idp.issuer.serve("/staff/keys", lasting(json!([idp.key.jwk("first"), second.jwk("second")])));
     let new = second.token("RS256", r#"{"alg":"RS256","kid":"second"}"#, &idp.claims(json!({})).to_string());
     certain("token-key-rotated", &reviewed(server, &new), "token-key-rotated");
     server.restart();
-    wait_accepted(server, &new);
+    server.wait_accepted(&new);
     expect_healthy("token-key-fetched", &reviewed(server, &new));
 }
 
 fn required_claims(idp: &Idp, server: &mut ApiServer) {
     server.restart_with("--oidc-required-claim=tenant=acme");
     let good = idp.token(json!({ "tenant": "acme" }));
-    wait_accepted(server, &good);
+    server.wait_accepted(&good);
     expect_healthy("required-claim", &reviewed(server, &good));
     for (name, changes) in [
         ("required-claim-missing", json!({})),
@@ -264,7 +256,7 @@ fn rules_of_an_authentication_configuration() {
     // Groups as objects, taken apart by the expression that groups-claim-wrong-type gives as its fix.
     let groups = json!([{ "id": 1, "name": "backend" }]);
     let good = idp.token(json!({ "hd": "example.com", "groups": groups }));
-    wait_accepted(&server, &good);
+    server.wait_accepted(&good);
     expect_healthy("claim-validation", &reviewed(&server, &good));
     for (name, changes) in [
         ("claim-validation-failed", json!({ "hd": "umbrella.example", "groups": groups })),
@@ -281,7 +273,7 @@ fn tokens_of_one_login_that_are_no_id_token() {
     let nginx = Nginx::start(lab, Rule::AllowAll);
     let server = ApiServer::start(lab, Options::default().oidc(lab, &nginx.issuer("platform")));
     let tokens = lab.keycloak().alice(&nginx);
-    wait_accepted(&server, &tokens.id_token);
+    server.wait_accepted(&tokens.id_token);
     certain("token-is-refresh-token", &reviewed(&server, &tokens.refresh_token), "token-is-refresh-token");
     let run = doctor(&kubeconfig(&server, &tokens.refresh_token), &[]);
     certain("token-is-refresh-token-bare", &run, "token-is-refresh-token");
@@ -359,7 +351,7 @@ fn tokens_of_service_accounts() {
     let secret = server.create("/api/v1/namespaces/shop/secrets", &lease);
     let reference = json!({ "kind": "Secret", "apiVersion": "v1", "name": "lease", "uid": secret["metadata"]["uid"] });
     let bound = requested(&server, "shop", "reporter", json!({ "boundObjectRef": reference }));
-    wait_accepted(&server, &bound);
+    server.wait_accepted(&bound);
     delete(&server, "/api/v1/namespaces/shop/secrets/lease");
     // The success of a token is remembered for 10 s.
     std::thread::sleep(Duration::from_secs(11));
@@ -474,7 +466,7 @@ fn credentials_that_nobody_at_the_server_knows() {
     delete(&server, "/api/v1/namespaces/kube-system/secrets/bootstrap-token-abcdef");
     server.create("/api/v1/namespaces/kube-system/secrets", &secret("2049-01-01T00:00:00Z"));
     server.grant_reader("Group", "bootstrappers-read", "system:bootstrappers");
-    wait_accepted(&server, bootstrap);
+    server.wait_accepted(bootstrap);
     expect_healthy("bootstrap-token", &reviewed(&server, bootstrap));
     drop(server);
 

@@ -103,8 +103,6 @@ texts! {
     HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>|<h1>(?P<code>401|403|407|429|502|503|504) (?P<words>[^<]*)</h1>";
     /// The API server, or what stands before it, cannot answer now.
     SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)"#;
-    /// The server asks to slow down.
-    THROTTLED = "server-throttled", r"(?:Error from server \(TooManyRequests\): |: )(?P<error>(?:the server has received too many requests and has asked us to try again later|too many requests, please try again later|Too many requests, please try again later))";
 
     // What is said of a credential.
     /// 401, as kubectl and others tell it; why, it never says.

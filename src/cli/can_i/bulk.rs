@@ -186,7 +186,7 @@ pub async fn answer_lines(
     lines: Vec<Line>,
 ) -> Result<Vec<AccessAnswer>, Failure> {
     let own = session.own()?;
-    let types = Types::new(&own);
+    let types = Types::new(&own, session.copy.clone());
     let about_other = flags.impersonate.is_some() || !flags.impersonate_groups.is_empty();
     let mut questions: Vec<(Question, Whom, Option<String>)> = Vec::new();
     for line in lines {

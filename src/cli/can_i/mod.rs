@@ -281,7 +281,7 @@ async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Ques
         all_namespaces: arguments.all_namespaces,
         namespace: None,
     };
-    Types::new(&api).question(&words, &session.resolved.namespace).await
+    Types::new(&api, session.copy.clone()).question(&words, &session.resolved.namespace).await
 }
 
 async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArgs) -> Result<Told, Failure> {
@@ -363,7 +363,7 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
 /// verb.
 async fn ask_the_rest(session: &Session<'_>, asker: &Asker, namespace: &str, known: &[ResourceRule]) -> Vec<Value> {
     let Ok(api) = session.own() else { return Vec::new() };
-    let types = Types::new(&api);
+    let types = Types::new(&api, session.copy.clone());
     let mut questions = Vec::new();
     let names: Vec<String> = crate::apiserver::authz::resources::RESOURCES
         .iter()
@@ -417,7 +417,7 @@ async fn fill_matrix(session: &Session<'_>, flags: &ConnectionFlags, arguments: 
         if arguments.verbs.is_empty() { matrix::VERBS.map(str::to_owned).to_vec() } else { arguments.verbs.clone() };
     let mut filled = AccessMatrix { namespaces, verbs, ..AccessMatrix::default() };
     let own = session.own()?;
-    let types = Types::new(&own);
+    let types = Types::new(&own, session.copy.clone());
     filled.rows = matrix::rows(&types, &arguments.resources, &filled.namespaces, &mut filled.requests).await;
     let asker = if about_other(flags) {
         filled.requests += 1;

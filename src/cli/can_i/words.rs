@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use crate::apiserver::authz::{request, resources};
 use crate::cli::note;
 use crate::collect::apiserver::Api;
-use crate::collect::wire::Limits;
+use crate::collect::discovery::{self, Copy};
 use crate::evidence::access::Question;
 use crate::evidence::{Failure, FailureKind};
 
@@ -60,48 +60,55 @@ impl From<&resources::Resource> for Type {
     }
 }
 
-/// The types: the compiled table, and the server's own list where that is not enough, asked once.
+/// The types: the compiled table, and the server's own list where that is not enough, asked once and kept on disk.
 pub struct Types<'a> {
     api: &'a Api,
-    discovered: OnceCell<Vec<Type>>,
+    copy: Copy,
+    kept: OnceCell<Option<Vec<Type>>>,
+    asked: OnceCell<Vec<Type>>,
     warned: OnceLock<std::sync::Mutex<Vec<String>>>,
 }
 
 impl<'a> Types<'a> {
     /// Nothing is asked yet.
-    pub fn new(api: &'a Api) -> Self {
-        Self { api, discovered: OnceCell::new(), warned: OnceLock::new() }
+    pub fn new(api: &'a Api, copy: Copy) -> Self {
+        Self { api, copy, kept: OnceCell::new(), asked: OnceCell::new(), warned: OnceLock::new() }
     }
 
-    /// What the server lists; empty where it does not answer in the form of 1.27 and later.
+    /// What the server lists, or listed a short while ago; empty where it does not answer in the form of 1.27 and later.
     pub async fn discovered(&self) -> &[Type] {
-        self.discovered.get_or_init(|| discover(self.api)).await
+        match self.kept().await {
+            Some(types) => types,
+            None => self.asked().await,
+        }
     }
 
-    /// The type of a word.
+    async fn kept(&self) -> Option<&[Type]> {
+        let kept = self.kept.get_or_init(|| async { self.copy.read().map(|list| types_of(&list)) }).await;
+        kept.as_deref().filter(|types| !types.is_empty())
+    }
+
+    async fn asked(&self) -> &[Type] {
+        let ask = || async {
+            let Ok(list) = discovery::fetch(self.api).await else { return Vec::new() };
+            let types = types_of(&list);
+            if !types.is_empty() {
+                self.copy.write(&list);
+            }
+            types
+        };
+        self.asked.get_or_init(ask).await
+    }
+
+    /// The type of a word. One that the copy on disk does not know may be new to the server.
     pub async fn find(&self, word: &str) -> Option<Type> {
         if let Some(known) = resources::find(word) {
             return Some(known.into());
         }
-        let lower = word.to_lowercase();
-        let (name, group) = match lower.split_once('.') {
-            Some((name, group)) => (name, Some(group)),
-            None => (lower.as_str(), None),
-        };
-        let types = self.discovered().await;
-        let named =
-            |kind: &&Type| kind.name == name || kind.singular == name || kind.short.iter().any(|short| short == name);
-        let versioned = |group: &str, own: &str| {
-            own == group || group.split_once('.').is_some_and(|(_, rest)| !rest.is_empty() && own == rest)
-        };
-        let found = match group {
-            None => types.iter().find(named),
-            Some(group) => types
-                .iter()
-                .find(|kind| named(kind) && versioned(group, &kind.group))
-                .or_else(|| types.iter().find(|kind| named(kind) && kind.group.starts_with(group))),
-        };
-        found.cloned()
+        if let Some(found) = self.kept().await.and_then(|types| named(types, word)) {
+            return Some(found);
+        }
+        named(self.asked().await, word)
     }
 
     /// The words as a question, by kubectl's grammar.
@@ -205,15 +212,33 @@ fn everything() -> Type {
     }
 }
 
-/// All types but the core ones, by one request (aggregated discovery, 1.27 and later).
-async fn discover(api: &Api) -> Vec<Type> {
-    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
-    let limits = Limits { body_bytes: 16 * 1024 * 1024, time: std::time::Duration::from_secs(8) };
-    let Ok(answer) = api.send("GET", "/apis", None, accept, limits).await else { return Vec::new() };
-    let Ok(list) = api.decode::<Value>(&answer) else { return Vec::new() };
+/// The type that kubectl's word means.
+fn named(types: &[Type], word: &str) -> Option<Type> {
+    let lower = word.to_lowercase();
+    let (name, group) = match lower.split_once('.') {
+        Some((name, group)) => (name, Some(group)),
+        None => (lower.as_str(), None),
+    };
+    let named =
+        |kind: &&Type| kind.name == name || kind.singular == name || kind.short.iter().any(|short| short == name);
+    let versioned = |group: &str, own: &str| {
+        own == group || group.split_once('.').is_some_and(|(_, rest)| !rest.is_empty() && own == rest)
+    };
+    let found = match group {
+        None => types.iter().find(named),
+        Some(group) => types
+            .iter()
+            .find(|kind| named(kind) && versioned(group, &kind.group))
+            .or_else(|| types.iter().find(|kind| named(kind) && kind.group.starts_with(group))),
+    };
+    found.cloned()
+}
+
+/// All types of a discovery answer, which holds every group but the core one.
+fn types_of(list: &Value) -> Vec<Type> {
     let array = |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
     let mut types: Vec<Type> = Vec::new();
-    for group in array(&list, "items") {
+    for group in array(list, "items") {
         let group_name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
         for resource in array(&group, "versions").iter().flat_map(|version| array(version, "resources")) {
             let text =

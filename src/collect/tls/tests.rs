@@ -51,10 +51,13 @@ fn judge(
     name: &str,
 ) -> Vec<TlsFault> {
     let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
-    let anchors = pem_anchors(&roots.concat(), "kubeconfig", now).unwrap();
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.as_second()).unwrap()));
-    Judgement { anchors: &anchors, leaf, intermediates: more, name: &name, now }.faults()
+    let anchors = pem_anchors(&roots.concat(), "kubeconfig").unwrap();
+    Judgement { anchors: &anchors, leaf, intermediates: more, name, now }.faults()
+}
+
+/// The same without kaccess' own words: what a Go client says first, if anything.
+fn go(roots: &[&str], leaf: &CertificateDer<'static>, more: &[CertificateDer<'static>], name: &str) -> Option<String> {
+    judge(roots, leaf, more, name).into_iter().next().and_then(|fault| fault.go)
 }
 
 fn kinds(faults: &[TlsFault]) -> Vec<TlsFaultKind> {
@@ -139,9 +142,6 @@ fn roots_that_go_refuses_are_refused() {
         (TlsFaultKind::NotYetValid, |params| params.not_before = date_time_ymd(2026, 7, 1)),
         (TlsFaultKind::UnknownAuthority, |params| params.is_ca = IsCa::NoCa),
         (TlsFaultKind::UnknownAuthority, |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature]),
-        (TlsFaultKind::UnknownAuthority, |params| {
-            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        }),
     ] {
         let root = authority("kubernetes", change);
         let leaf = leaf(&root, &["api.example"], |_| {});
@@ -183,6 +183,48 @@ fn what_go_trusts_and_webpki_does_not() {
         kinds(&judge(&[&root.pem()], &as_ca(&foreign), &[], "api.example")),
         [TlsFaultKind::AuthorityKeyDiffers]
     );
+}
+
+#[test]
+fn faults_come_with_gos_words() {
+    let (root, other) = (authority("kubernetes", |_| {}), authority("kubernetes", |_| {}));
+    let trusted = root.pem();
+    let starts = |leaf: &CertificateDer<'static>, name: &str, expected: &str| {
+        let words = go(&[&trusted], leaf, &[], name).unwrap_or_default();
+        assert!(words.starts_with(expected), "{words}\n{expected}");
+    };
+    let old = leaf(&root, &["api.example"], |params| params.not_after = date_time_ymd(2026, 5, 1));
+    let text = "x509: certificate has expired or is not yet valid: current time 2026-06-01T00:00:00Z is after 2026-05-01T00:00:00Z";
+    starts(&old, "api.example", text);
+    let named = leaf(&root, &["api.example"], |_| {});
+    starts(&named, "b.example", "x509: certificate is valid for api.example, not b.example");
+    starts(&named, "10.0.0.1", "x509: cannot validate certificate for 10.0.0.1 because it doesn't contain any IP SANs");
+    let legacy = leaf(&root, &[], |_| {});
+    starts(&legacy, "kube-apiserver", "x509: certificate relies on legacy Common Name field, use SANs instead");
+    let rotated = leaf(&other, &["api.example"], |_| {});
+    let text = r#"x509: certificate signed by unknown authority (possibly because of "x509: ECDSA verification failure" while trying to verify candidate authority certificate "kubernetes")"#;
+    starts(&rotated, "api.example", text);
+    // An authority for clients only, and a chain that is not Go's at all.
+    let clients = authority("clients", |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]);
+    let faults = judge(&[&clients.pem()], &leaf(&clients, &["api.example"], |_| {}), &[], "api.example");
+    assert_eq!(kinds(&faults), [TlsFaultKind::WrongUsage]);
+    assert_eq!(faults[0].go.as_deref(), Some("x509: certificate specifies an incompatible key usage"));
+    let broken = CertificateDer::from(root.der()[..100].to_vec());
+    let words = go(&[&trusted], &named, &[broken], "api.example").unwrap();
+    assert!(words.starts_with("tls: failed to parse certificate from server: "), "{words}");
+}
+
+#[test]
+fn the_systems_roots_are_asked_only_about_the_chain() {
+    let (root, other) = (authority("kubernetes", |_| {}), authority("other", |_| {}));
+    let old = leaf(&root, &["api.example"], |params| params.not_after = date_time_ymd(2026, 5, 1));
+    let now: Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+    let trusts = |pem: &str| {
+        let anchors = pem_anchors(pem, "system").unwrap();
+        Judgement { anchors: &anchors, leaf: &old, intermediates: &[], name: "b.example", now }.trusts_chain()
+    };
+    assert!(trusts(&root.pem()));
+    assert!(!trusts(&other.pem()));
 }
 
 #[test]
@@ -257,9 +299,9 @@ fn ssl_cert_file_stands_for_the_bundle_and_ssl_cert_dir_for_the_folders() {
     let mut subjects = |file: &Path, dir: &Path| {
         host.env.insert("SSL_CERT_FILE".into(), file.into());
         host.env.insert("SSL_CERT_DIR".into(), dir.into());
-        let anchors = system_anchors(&host);
+        let anchors = SystemRoots::of(&host).anchors();
         assert_eq!(anchors.label, "system");
-        anchors.roots.iter().filter_map(|root| parse(&root.der).map(|root| name_text(root.subject()))).collect()
+        anchors.roots.iter().map(|root| subject(&root.der)).collect()
     };
     let found: Vec<String> = subjects(&file, empty.path());
     assert_eq!(found, ["CN=corporate"]);
@@ -269,4 +311,26 @@ fn ssl_cert_file_stands_for_the_bundle_and_ssl_cert_dir_for_the_folders() {
     assert_eq!(found, ["CN=corporate"]);
     let found: Vec<String> = subjects(&empty.path().join("none"), empty.path());
     assert!(found.is_empty());
+}
+
+#[test]
+fn a_handshake_that_ends_after_a_request_for_a_certificate_demands_one() {
+    use rustls::AlertDescription as Alert;
+    let recorder = |asked: bool| {
+        let recorder = Recorder::new(&Anchors::new("system", Vec::new()), false);
+        if asked {
+            recorder.asked(&[]);
+        }
+        recorder
+    };
+    let kind = |alert: Alert, asked: bool| {
+        let error = Error::AlertReceived(alert);
+        handshake_failure(tls_failure(&error), Some(&error), &recorder(asked)).kind
+    };
+    assert_eq!(kind(Alert::HandshakeFailure, true), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::BadCertificate, true), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::HandshakeFailure, false), FailureKind::TlsVersion);
+    assert_eq!(kind(Alert::ProtocolVersion, true), FailureKind::TlsVersion);
+    assert_eq!(kind(Alert::CertificateRequired, false), FailureKind::ClientCertificateDemanded);
+    assert_eq!(kind(Alert::InternalError, true), FailureKind::Tls);
 }

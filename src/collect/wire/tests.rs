@@ -183,7 +183,9 @@ async fn an_untrusted_server_is_seen_whole_and_gets_no_credential() {
         let failure = wire.send(with_bearer("/"), Limits::default()).await.unwrap_err();
         assert_eq!(failure.kind, FailureKind::Tls);
         assert!(failure.detail.contains("no credential is sent"), "{failure:?}");
-        assert_eq!((&failure.expected, &failure.seen), (&report.faults[0].expected, &report.faults[0].seen));
+        // What was expected may name the moment.
+        assert!(failure.expected.is_some());
+        assert_eq!(failure.seen, report.faults[0].seen);
         // Without a credential it goes on, on the very same connection.
         let answer = wire.send(get("/"), Limits::default()).await.unwrap();
         assert_eq!(answer.tls.unwrap().faults[0].kind, expected);
@@ -256,7 +258,7 @@ async fn a_client_certificate_is_presented_to_a_trusted_server_only() {
     let (answer, handshake) = ask(port, None).await;
     assert!(handshake.is_ok());
     let failure = answer.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Tls);
+    assert_eq!(failure.kind, FailureKind::ClientCertificateDemanded);
     assert_eq!(failure.seen.as_deref(), Some("TLS alert CertificateRequired"));
     let (port, _) = tls_echo(acceptor(&signed(&stranger, "localhost", |_| {}), &["h2", "http/1.1"], Some(&ca))).await;
     let failure = ask(port, Some(identity.clone())).await.0.unwrap_err();

@@ -155,6 +155,36 @@ impl Certificate {
         }
     }
 
+    /// Start and end of its validity.
+    pub fn validity(&self) -> (jiff::Timestamp, jiff::Timestamp) {
+        let moment = |time: der::Time, or| jiff::Timestamp::from_second(time.seconds).unwrap_or(or);
+        (moment(self.not_before, jiff::Timestamp::MIN), moment(self.not_after, jiff::Timestamp::MAX))
+    }
+
+    /// `VerifyHostname`: it is for this name or address.
+    ///
+    /// # Errors
+    /// Go's text.
+    pub fn verify_hostname(&self, host: &str) -> Result<(), String> {
+        hostname::verify(self, host)
+    }
+
+    /// Issuer and subject are the same name.
+    pub fn is_self_issued(&self) -> bool {
+        self.raw_issuer == self.raw_subject
+    }
+
+    /// The other certificate's subject is this one's issuer; whose key signed it is another question.
+    pub fn is_named_issuer(&self, issuer: &Certificate) -> bool {
+        self.raw_issuer == issuer.raw_subject
+    }
+
+    /// The other one's key made this one's signature, whatever else forbids it; what cannot be verified is `false`.
+    pub fn is_signed_with_key_of(&self, issuer: &Certificate) -> bool {
+        let check = issuer.key.as_ref().map(|key| self.algorithm.check(&self.signed, &self.signature, key));
+        check == Some(keys::Check::Good)
+    }
+
     /// The serial number, decimal.
     fn serial_text(&self) -> String {
         BigUint::from_bytes_be(&self.serial).to_string()

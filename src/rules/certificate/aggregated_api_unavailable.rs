@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Some API groups (metrics.k8s.io, custom.metrics.k8s.io, ...) are served by an extension server behind the API server. When that one is away, its group is answered 503; everything else works, but kubectl may complain in every command.",
         evidence: "The message \"the server is currently unable to handle the request\" with the group in it, or the API server's log, while the API server itself answers.",
-        fix: "Look at the APIService's condition: it names the reason (no Service, no endpoints, no connection); repair the extension server, or delete the APIService of one that is gone.",
+        fix: "Look at the APIService's condition: it names the reason (no Service, no endpoints, no connection); repair the extension server, or delete the APIService of one that is gone. `kubectl get apiservice` shows which one, `kubectl describe apiservice NAME` why.",
         references: "https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/",
     },
     recognises: &[&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY, &message::AGGREGATED_LOGGED, &heard::API_SERVICE],

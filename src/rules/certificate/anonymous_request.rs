@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The request reached the API server without anything it takes for a credential. Granting rights to system:anonymous is never the cure.",
         evidence: "The server names the user system:anonymous, in a SelfSubjectReview or in a 403.",
-        fix: "Give the user entry a credential; if it has one, something on the way strips it (a TLS-terminating balancer strips client certificates, some proxies strip Authorization).",
+        fix: "Give the user entry a credential; if it has one, something on the way strips it (a TLS-terminating balancer strips client certificates, some proxies strip Authorization). `kubectl config view --minify` shows what the entry has; `kubectl config set-credentials USER --token=TOKEN` gives it one.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests",
     },
     recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server asks a webhook about tokens that it does not know itself. The webhook is down, not reachable, or not trusted, so those tokens are refused; each such request also takes seconds.",
         evidence: "The API server's log \"Failed to make webhook authenticator request\" with what it met, or the same in a TokenReview.",
-        fix: "Bring the webhook up, and check URL and CA in the file of --authentication-token-webhook-config-file; the API server asks anew with the next token.",
+        fix: "Bring the webhook up, and check URL and CA in the file of --authentication-token-webhook-config-file; the API server asks anew with the next token. `kubectl get --raw /metrics` counts its failures (apiserver_delegated_authn_request_total); `curl -v URL` from a control-plane node tries the way.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
     },
     recognises: &[&message::WEBHOOK_FAILED, &message::WEBHOOK_TRANSPORT],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The webhook is there and answers the API server with an HTTP error instead of a verdict: 401 or 403 (it does not take the API server's own credential), or 404 (the path is wrong). The tokens it should judge are refused.",
         evidence: "The API server's log \"Failed to make webhook authenticator request\" with an HTTP refusal.",
-        fix: "Correct the credential, or the path, in the file of --authentication-token-webhook-config-file.",
+        fix: "Correct the credential, or the path, in the file of --authentication-token-webhook-config-file. `curl -v --cert CERT --key KEY URL` from a control-plane node shows the refusal.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
     },
     recognises: &[&message::WEBHOOK_FAILED],

@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Basic authentication was removed in Kubernetes 1.19. An API server ignores the password without a word: the request counts as one without credential.",
         evidence: "The user entry holds a user name and password, the endpoint is the API server's own, and the request went as system:anonymous (or was 401).",
-        fix: "Give the user another credential: a token of the identity provider, a client certificate, or a service account token for machines.",
+        fix: "Give the user another credential: a token of the identity provider, a client certificate, or a service account token for machines. `kubectl config unset users.USER.password` and then `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
     recognises: &[],

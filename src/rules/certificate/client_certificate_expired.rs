@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server refuses the certificate and answers 401; it never falls back to anonymous. kubeadm's admin.conf lives one year.",
         evidence: "The certificate's end of validity, read from the kubeconfig, against the clock; the server's log then says \"x509: certificate has expired or is not yet valid\".",
-        fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest.",
+        fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest. `kubeadm certs renew admin.conf` on a control-plane node does it for the administrator.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
     recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],

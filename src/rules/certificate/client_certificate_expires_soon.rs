@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The credential is a certificate in a file or in the kubeconfig. Nothing renews it, and from the second of its end on every request is 401.",
         evidence: "The end of its validity, as it stands in the certificate, less than 30 days (and less than a quarter of its whole life) ahead.",
-        fix: "Have a new one issued before that day: kubeadm certs renew, or a new CertificateSigningRequest.",
+        fix: "Have a new one issued before that day: kubeadm certs renew, or a new CertificateSigningRequest. `kubeadm certs check-expiration` lists them all.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/",
     },
     recognises: &[],

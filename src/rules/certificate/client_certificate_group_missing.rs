@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Groups of a certificate user are the organisations (O) of its subject, each one an attribute of its own; nothing else. An organisational unit (OU) is no group, and \"O=a,b\" is one group called \"a,b\". A certificate cannot be changed: another group means another certificate.",
         evidence: "The subject of the certificate and the groups that the API server lists, beside a right that is not granted.",
-        fix: "Have a certificate issued with one O for each group (openssl -subj /O=one/O=two/CN=user), or bind the role to the user.",
+        fix: "Have a certificate issued with one O for each group (openssl -subj /O=one/O=two/CN=user), or bind the role to the user. `openssl req -new -key KEY -subj /O=GROUP/CN=USER` makes the request.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
     recognises: &[],

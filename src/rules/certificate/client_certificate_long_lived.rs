@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server never asks whether a certificate was revoked: a copied key is good until the certificate ends. More than a year is long for a credential that lies in a file.",
         evidence: "Begin and end of validity in the certificate.",
-        fix: "Have short ones issued (expirationSeconds of a CertificateSigningRequest), or use an identity provider, whose tokens live minutes.",
+        fix: "Have short ones issued (expirationSeconds of a CertificateSigningRequest), or use an identity provider, whose tokens live minutes. `kubectl explain certificatesigningrequest.spec.expirationSeconds` tells the field.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/",
     },
     recognises: &[],

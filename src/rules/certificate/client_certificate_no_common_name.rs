@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The common name of the subject is the user name. Without one the API server has no opinion of the certificate: the request is answered 401 where a front proxy has a CA of its own (kubeadm), else it goes on as system:anonymous.",
         evidence: "The subject in the certificate. The log then holds a bare \"x509: certificate signed by unknown authority\" of the front proxy's check, which says nothing of the real cause.",
-        fix: "Have one issued with CN=USER in the subject, and O=GROUP for each group. Alternative names do not count.",
+        fix: "Have one issued with CN=USER in the subject, and O=GROUP for each group. Alternative names do not count. `openssl req -new -key KEY -subj /O=GROUP/CN=USER` makes the request.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
     recognises: &[],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The certificate belongs to another cluster, or the cluster was made anew and its CA with it. The API server answers 401; it never falls back to anonymous.",
         evidence: "The server's log line with this certificate's serial number and \"signed by unknown authority\"; or the names of the CAs that the API server asks client certificates of, in the TLS handshake.",
-        fix: "Take the kubeconfig of this cluster, or have a certificate issued by its CA (CertificateSigningRequest with the signer kubernetes.io/kube-apiserver-client).",
+        fix: "Take the kubeconfig of this cluster, or have a certificate issued by its CA (CertificateSigningRequest with the signer kubernetes.io/kube-apiserver-client). `openssl x509 -in CERT -noout -issuer` shows who signed it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
     recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The certificate's extended key usages do not include client authentication: it is a server's certificate. The API server refuses it with 401.",
         evidence: "The extended key usages in the certificate; the log says \"x509: certificate specifies an incompatible key usage\".",
-        fix: "Have one issued with the usage \"client auth\".",
+        fix: "Have one issued with the usage \"client auth\". `openssl x509 -in CERT -noout -ext extendedKeyUsage` shows what it has.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/certificate-signing-requests/",
     },
     recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],

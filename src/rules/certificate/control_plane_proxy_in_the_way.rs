@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server's process has HTTPS_PROXY in its environment, and the node's address is not in NO_PROXY. So it asks the proxy to connect to port 10250 of the node, and the proxy says no.",
         evidence: "The message names the node's URL and then only a reason phrase (\"Forbidden\"): no user and no verb, so it is not the kubelet that refused.",
-        fix: "Add the nodes', Pods' and services' ranges to NO_PROXY of the API server (its static Pod manifest), or take the proxy out.",
+        fix: "Add the nodes', Pods' and services' ranges to NO_PROXY of the API server (its static Pod manifest), or take the proxy out. `kubectl get pod -n kube-system -l component=kube-apiserver -o yaml` shows the variables it has.",
         references: "https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/",
     },
     recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL],

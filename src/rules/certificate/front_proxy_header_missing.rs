@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The proxy's certificate is good, but no header of --requestheader-username-headers came with a value. The API server then takes the certificate for a client's, which it is not, and answers 401.",
         evidence: "The API server's log: \"verifying certificate SN=... failed\" alone, with the serial number of a certificate that is not yours.",
-        fix: "Have the proxy send the user name in a header that the API server reads (X-Remote-User), with the very name of the flag.",
+        fix: "Have the proxy send the user name in a header that the API server reads (X-Remote-User), with the very name of the flag. `kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml` lists the names that are read.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[&message::CLIENT_CA_ALONE],

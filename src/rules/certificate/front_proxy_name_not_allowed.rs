@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The proxy in front of the API server shows a certificate of the right CA, but its common name is not among --requestheader-allowed-names. The API server then refuses every request of the proxy, whoever is behind it.",
         evidence: "The API server's log: \"x509: subject with cn=NAME is not in the allowed list\".",
-        fix: "Issue the proxy a certificate with an allowed common name, or add the name to --requestheader-allowed-names. Upper and lower case count, alternative names do not.",
+        fix: "Issue the proxy a certificate with an allowed common name, or add the name to --requestheader-allowed-names. Upper and lower case count, alternative names do not. `openssl x509 -in PROXY_CERT -noout -subject` shows the name, `kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml` those that are allowed.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[&message::FRONT_PROXY_NAME],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "For logs, exec, attach and port-forward the API server connects to the kubelet, with a client certificate of its own. When the kubelet does not take that one (401), or allows it nothing (403), kubectl prints words that look as if your login had failed.",
         evidence: "The message: a verb that is blank and a subresource in parentheses, \"( pods/log NAME)\"; or \"Forbidden (user=..., verb=..., resource=nodes, subresource=...)\".",
-        fix: "Renew the API server's kubelet client certificate with the CA that the kubelets trust; or restore the binding of its user to system:kubelet-api-admin.",
+        fix: "Renew the API server's kubelet client certificate with the CA that the kubelets trust; or restore the binding of its user to system:kubelet-api-admin. `kubeadm certs renew apiserver-kubelet-client`, or `kubectl create clusterrolebinding kubelet-api-admin --clusterrole=system:kubelet-api-admin --user=kube-apiserver-kubelet-client`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/",
     },
     recognises: &[&message::KUBELET_UNAUTHORIZED, &message::KUBELET_FORBIDDEN],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "For logs, exec, attach and port-forward the API server connects to port 10250 of the node. It did not get through, or did not trust what it met. Your own access is not the problem.",
         evidence: "The message names the node's address and port, and what went wrong on that way.",
-        fix: "Open port 10250 from the control plane to the nodes; start the kubelet; for a certificate that is not trusted or not there, approve the pending CertificateSigningRequests of the kubelet.",
+        fix: "Open port 10250 from the control plane to the nodes; start the kubelet; for a certificate that is not trusted or not there, approve the pending CertificateSigningRequests of the kubelet. `kubectl get csr` shows what waits, `kubectl certificate approve NAME` approves it.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
     recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL],

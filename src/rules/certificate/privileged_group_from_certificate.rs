@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Members of system:masters pass every authorization check, and no binding can be taken away from them. A certificate cannot be revoked either: whoever copies this file rules the cluster until it ends, or until the CA is replaced.",
         evidence: "The organisation system:masters in the certificate, and the groups by SelfSubjectReview.",
-        fix: "Work with a certificate of an own group bound to cluster-admin (kubeadm since 1.29: kubeadm:cluster-admins), which a deleted binding disarms; keep this one locked away for emergencies.",
+        fix: "Work with a certificate of an own group bound to cluster-admin (kubeadm since 1.29: kubeadm:cluster-admins), which a deleted binding disarms; keep this one locked away for emergencies. `kubectl create clusterrolebinding admins --clusterrole=cluster-admin --group=GROUP` binds the own group.",
         references: "https://kubernetes.io/docs/concepts/security/rbac-good-practices/",
     },
     recognises: &[],

@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server believes every user and group that the proxy writes into X-Remote-User and X-Remote-Group. A proxy that adds one powerful group for everybody takes the whole of RBAC out of the game: whoever passes its login may do everything.",
         evidence: "The identity does not come from the credential sent (a password, or none), so a proxy vouched for it; and the groups by SelfSubjectReview hold a system: group, or rights to everything.",
-        fix: "Let the proxy pass the group of each person (from its directory), none by default, and never a name that begins with system:. Strip X-Remote-* headers that come from outside.",
+        fix: "Let the proxy pass the group of each person (from its directory), none by default, and never a name that begins with system:. Strip X-Remote-* headers that come from outside. `kaccess whoami` shows which groups arrive.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[],

@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Names that begin with system: are reserved for Kubernetes: a later release may give such a group rights, and some tools refuse or hide it.",
         evidence: "The groups by SelfSubjectReview, beside the ones that Kubernetes itself knows.",
-        fix: "Rename the group where it comes from (the O of the certificate, the claim of the identity provider, the header of the proxy), and bind the new name.",
+        fix: "Rename the group where it comes from (the O of the certificate, the claim of the identity provider, the header of the proxy), and bind the new name. `kubectl create clusterrolebinding NAME --clusterrole=ROLE --group=NEW_GROUP` binds the new name.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[],

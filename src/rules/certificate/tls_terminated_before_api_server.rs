@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A balancer or proxy takes the TLS connection and makes another one to the API server. A client certificate cannot be passed on: the API server sees a request without credential.",
         evidence: "The handshake at this endpoint asks for no client certificate, which a kube-apiserver with --client-ca-file always does; and the API server names the user system:anonymous although a certificate with a name was at hand.",
-        fix: "Pass TLS through (nginx: stream, not http; AWS: a network balancer with a TCP listener), go to the API server's own address, or have the proxy log people in and vouch for them (X-Remote-User).",
+        fix: "Pass TLS through (nginx: stream, not http; AWS: a network balancer with a TCP listener), go to the API server's own address, or have the proxy log people in and vouch for them (X-Remote-User). `kubectl config set-cluster CLUSTER --server=https://API_SERVER:6443` goes past it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
     recognises: &[],

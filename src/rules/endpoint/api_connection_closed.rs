@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Something accepts the TCP connection and hangs up during the TLS handshake: a load balancer without healthy API servers behind it, or a firewall that resets by name.",
         evidence: "The TCP connection succeeded; the TLS handshake ended with a close or reset.",
-        fix: "Look at the load balancer's target health; on a firewall, at rules by server name.",
+        fix: "Look at the load balancer's target health; on a firewall, at rules by server name. `aws elbv2 describe-target-health --target-group-arn ARN` shows it in AWS.",
         references: "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/high-availability/#create-load-balancer-for-kube-apiserver",
     },
     recognises: &[&heard::SERVER_CLOSED],

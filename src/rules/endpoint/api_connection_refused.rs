@@ -1,7 +1,8 @@
 //! The API server refuses connections.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{cite_met, unconnected};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -12,21 +13,17 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Something at that address answered that nobody listens on this port: the API server is stopped, or the port or host in the kubeconfig is wrong. Neither credential nor rights were looked at.",
         evidence: "One TCP connection to every address of the API server's host, from this machine.",
-        fix: "Start the API server, or correct the server URL in the cluster entry.",
+        fix: "Start the API server, or correct the server URL in the cluster entry. `kubectl config set-cluster CLUSTER --server=https://HOST:6443` corrects it.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&heard::SERVER_REFUSED],
+    recognises: &[&message::CLIENT_REFUSED, &heard::SERVER_REFUSED],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(connections) = case.evidence.endpoint.tcp.seen() else { return Vec::new() };
-    if connections.attempts.is_empty() || !connections.attempts.iter().all(|attempt| attempt.outcome != "connected")
-    {
-        return Vec::new();
-    }
-    let Some((index, attempt)) = connections.attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
+    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
         return Vec::new();
     };
     let route = case.evidence.endpoint.route.seen();
@@ -41,5 +38,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::command(
             format!("If the URL is right, start the API server on {host} (kubeadm: its static Pod)"),
             "crictl ps -a --name kube-apiserver; journalctl -u kubelet --since -15min",
-        ))]
+        ))
+        .cite_if(cite_met(case, RULE.recognises))]
 }

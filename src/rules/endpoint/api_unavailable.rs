@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::balancer;
 use crate::rules::{Case, Page, Rule, clip, probed};
 
 /// The rule.
@@ -12,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The way is open, but the answer is a server error: no healthy API server behind the balancer, or one that is still starting or has lost etcd.",
         evidence: "The status and body of GET /version.",
-        fix: "Wait for a start to end; else look at the API server's own log and at etcd.",
+        fix: "Wait for a start to end; else look at the API server's own log and at etcd. `kubectl get --raw /readyz?verbose` names what is not ready.",
         references: "https://kubernetes.io/docs/reference/using-api/health-checks/",
     },
     recognises: &[&heard::SERVER_ERROR],
@@ -25,10 +26,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    vec![RULE.finding(
-        Confidence::Certain,
-        format!("GET /version was answered {} {}: {}", answer.status, answer.reason, clip(&answer.body, 120)),
-        probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason)),
-        Step::command("Ask its parts which one is not ready", "kubectl get --raw '/readyz?verbose'"),
-    )]
+    let first = probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason));
+    let Some((who, meaning)) = balancer(answer) else {
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("GET /version was answered {} {}: {}", answer.status, answer.reason, clip(&answer.body, 120)),
+            first,
+            Step::command("Ask its parts which one is not ready", "kubectl get --raw '/readyz?verbose'"),
+        )];
+    };
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The answer to GET /version is {} {}, and not the API server's: {who} stands before it, and this status means that {meaning}.", answer.status, answer.reason),
+            first,
+            Step::text("Look at the health of its targets: whether the API servers run, listen on the target port, pass the health check (path /readyz, protocol HTTPS), and may be reached from it."),
+        )
+        .titled("What stands before the API server has no answer from it");
+    if who.starts_with("an AWS") {
+        finding = finding.step(Step::command("On AWS", "aws elbv2 describe-target-health --target-group-arn TARGET_GROUP_ARN"));
+    }
+    if !answer.body.is_empty() {
+        finding = finding.cite(probed("/endpoint/anonymous/seen/body", clip(&answer.body.split_whitespace().collect::<Vec<_>>().join(" "), 120)));
+    }
+    vec![finding]
 }

@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::{Answerer, answerer, host};
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
 
 /// The rule.
@@ -13,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The server URL leads to something else: a login page, a captive portal, an ingress default backend, or a plain HTTP port.",
         evidence: "The answer to GET /version: its status, content type and first line.",
-        fix: "Correct the server URL; log in to the portal; or leave the proxy out with NO_PROXY.",
+        fix: "Correct the server URL; log in to the portal; or leave the proxy out with NO_PROXY. `curl -sk SERVER_URL/version` shows what answers.",
         references: "https://kubernetes.io/docs/concepts/overview/kubernetes-api/",
     },
     recognises: &[&heard::PAGE, &heard::HTML],
@@ -31,29 +32,45 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     let Some(answer) = case.evidence.endpoint.anonymous.seen() else { return Vec::new() };
-    let kind = answer.content_type.as_deref().unwrap_or_default();
-    let json = kind.starts_with("application/json");
-    let looks_kubernetes = answer.body.contains("gitVersion") || answer.body.contains("\"kind\":\"Status\"") || answer.body.contains("\"kind\": \"Status\"");
     // A proxy that logs people in shows its own page to everybody else.
-    if case.proxy_logs_in() {
+    if case.proxy_logs_in() || case.accepted() {
         return Vec::new();
     }
     // A 5xx or 429 of a balancer is the API being away, which is another finding.
-    if answer.status >= 500 || answer.status == 429 || (json && looks_kubernetes) || case.accepted() {
+    if answer.status >= 500 || answer.status == 429 {
         return Vec::new();
     }
-    vec![
-        RULE.finding(
-            Confidence::Certain,
-            format!(
-                "GET /version was answered {} with {}, beginning {:?}; an API server answers JSON that names its version, or a Status.",
-                answer.status,
-                if kind.is_empty() { "no content type" } else { kind },
-                clip(&answer.body, 60)
-            ),
-            probed("/endpoint/anonymous/seen", format!("{} {} with {kind}", answer.status, answer.reason)),
-            Step::command("Compare the server URL with the cluster's endpoint", "kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'"),
-        )
-        .step(Step::text("If the page is a login or portal of your network, pass it first, or put the API server's name into NO_PROXY.")),
-    ]
+    let kind = answer.content_type.as_deref().unwrap_or("no content type");
+    let by = answer.server.as_ref().map_or_else(String::new, |server| format!(" by {server:?}"));
+    let compare = Step::command("Compare the server URL with the cluster's endpoint", "kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'");
+    let name = host(case);
+    let (title, what, second) = match answerer(answer) {
+        Answerer::Kubernetes => return Vec::new(),
+        Answerer::Redirect(location) => (
+            "What answers at the server URL sends elsewhere, as no Kubernetes API does",
+            format!("GET /version was answered{by} with {} to {location}: something before the API (a login, or a balancer that turns http into https) takes the request. kaccess follows no redirect, because the credential would go along.", answer.status),
+            "If that is a login for people, have the API server's name exempted from it; kubectl cannot log in there.",
+        ),
+        Answerer::Login => (
+            "A login page answers at the server URL, not a Kubernetes API",
+            format!("GET /version was answered{by} {} with a page that asks to log in. kubectl says of it: invalid character '<' looking for beginning of value.", answer.status),
+            "If it is your network's portal, log in there in a browser first; if it stands before the cluster, have the API server's name exempted from it.",
+        ),
+        Answerer::NoRoute => (
+            "What answers at the server URL has no route for this name or path",
+            format!("GET /version was answered{by} {} with the words that ingress controllers and web servers have for names and paths they do not know: {:?}.", answer.status, clip(&answer.body, 60)),
+            "If it is an ingress controller and the API server is meant to stand behind it, route this name through to it (TLS passed through); else point the server URL at the API server itself.",
+        ),
+        _ => (
+            RULE.title,
+            format!("GET /version was answered{by} {} with {kind}, beginning {:?}; an API server answers JSON that names its version, or a Status.", answer.status, clip(&answer.body, 60)),
+            "If the page is a login or portal of your network, pass it first, or put the API server's name into NO_PROXY.",
+        ),
+    };
+    let words = if answer.location.is_some() {
+        probed("/endpoint/anonymous/seen/location", format!("{} to {}", answer.status, answer.location.as_deref().unwrap_or_default()))
+    } else {
+        probed("/endpoint/anonymous/seen", format!("{} {} with {kind} from {name}", answer.status, answer.reason))
+    };
+    vec![RULE.finding(Confidence::Certain, what, words, compare).titled(title).step(Step::text(second))]
 }

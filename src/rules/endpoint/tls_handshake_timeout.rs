@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::proxy;
 use crate::rules::{Case, Page, Rule, failed_as, probed};
 
 /// The rule.
@@ -13,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The TCP connection is up, but the server says nothing: packets of full size are lost on the way (MTU of a VPN), or a balancer accepts for a server that hangs.",
         evidence: "The TCP connection succeeded; no TLS answer came within the limit.",
-        fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets.",
+        fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets. `ip link set dev DEVICE mtu 1300` tries a smaller one.",
         references: "https://kubernetes.io/docs/tasks/debug/debug-cluster/",
     },
     recognises: &[&heard::TLS_SILENT],
@@ -23,6 +24,10 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Timeout]) else { return Vec::new() };
+    // Behind a proxy only a tunnel that was opened says that it is the server that is silent.
+    if proxy(case).is_some() && failure.expected.is_none() {
+        return Vec::new();
+    }
     vec![RULE.finding(
         Confidence::Certain,
         "The port accepts connections and then stays silent: large packets are lost (MTU) or the process behind it hangs.",

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The plugin is told to take on a role (--role-arn) before it signs, and STS refuses it to the identity that is signed in. Nothing was sent to the API server.",
         evidence: "STS's words on the plugin's stderr.",
-        fix: "Allow it on both sides: the role's trust policy names the identity, and that identity may sts:AssumeRole; or leave the role out.",
+        fix: "Allow it on both sides: the role's trust policy names the identity, and that identity may sts:AssumeRole; or leave the role out. `aws iam get-role --role-name ROLE --query Role.AssumeRolePolicyDocument` shows the one side.",
         references: "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html",
     },
     recognises: &[&heard::AWS_ASSUME],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "aws eks get-token (or aws-iam-authenticator) signs a request with AWS credentials, and there are none, the profile does not exist, or the SSO session or temporary credentials have expired. Nothing was sent to the API server.",
         evidence: "The plugin's stderr.",
-        fix: "Log in at AWS again (aws sso login), or name the right profile.",
+        fix: "Log in at AWS again (aws sso login), or name the right profile. `aws sts get-caller-identity` shows whom the tools take you for.",
         references: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
     },
     recognises: &[&heard::AWS_CREDENTIALS, &heard::AWS_SSO, &heard::AWS_KEYS],

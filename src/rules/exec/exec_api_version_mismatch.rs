@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl takes the output only in the version that the user entry names: \"exec plugin is configured to use API version A, plugin returned version B\".",
         evidence: "client-go's complaint names both.",
-        fix: "Write the version that the plugin speaks into the user entry.",
+        fix: "Write the version that the plugin speaks into the user entry. `kubectl config set-credentials USER --exec-api-version=client.authentication.k8s.io/v1beta1`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_VERSIONS],

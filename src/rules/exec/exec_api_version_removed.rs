@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl 1.24 and later do not know v1alpha1 any more. Either the kubeconfig asks for it (\"invalid apiVersion\"), or an old plugin (aws before 1.24 and 2.7) prints it (\"no kind ExecCredential is registered for version ...v1alpha1\").",
         evidence: "client-go's complaint, which names the version, and the apiVersion in the user entry.",
-        fix: "Upgrade the plugin, and write v1beta1 or v1 into the user entry.",
+        fix: "Upgrade the plugin, and write v1beta1 or v1 into the user entry. `aws eks update-kubeconfig --name CLUSTER` with a current aws CLI writes the entry anew.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_V1ALPHA1],

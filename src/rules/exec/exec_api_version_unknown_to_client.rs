@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The user entry is newer than the program that reads it: client.authentication.k8s.io/v1 came with client-go 1.22, and an older client says \"invalid apiVersion\". The opposite of a removed version: here the client is what to upgrade.",
         evidence: "The version in the complaint is one that current clients know; or one that no client knows (a slip of the pen).",
-        fix: "Upgrade the client, or ask for v1beta1.",
+        fix: "Upgrade the client, or ask for v1beta1. `kubectl config set-credentials USER --exec-api-version=client.authentication.k8s.io/v1beta1`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_NEWER],

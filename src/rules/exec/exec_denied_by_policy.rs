@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl 1.35 and later run only the plugins that the preferences file allows (credentialPluginPolicy in ~/.kube/kuberc). The plugin was not started; the cluster has nothing to do with it.",
         evidence: "The message of kubectl, which names the policy.",
-        fix: "Allow the plugin in kuberc, if you trust it.",
+        fix: "Allow the plugin in kuberc, if you trust it. `kubectl kuberc view` shows the policy.",
         references: "https://kubernetes.io/docs/reference/kubectl/kuberc/",
     },
     recognises: &[&heard::PLUGIN_POLICY],

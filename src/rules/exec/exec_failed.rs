@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The program that should give the credential ended with an error. Nothing was sent to the API server, so neither the cluster nor your rights are to blame.",
         evidence: "The plugin's exit code and what it wrote to stderr (secrets removed).",
-        fix: "What stderr says: log in again, name another profile, or install what is missing; then run the same command by hand until it works.",
+        fix: "What stderr says: log in again, name another profile, or install what is missing; then run the same command by hand until it works. `aws sts get-caller-identity` tries it for AWS, `kubectl oidc-login get-token` with the arguments of the entry for OIDC.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_FAILED],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubelogin reads the discovery document of the issuer from this machine before anything else, and did not get it: \"oidc discovery error\". The API server was not asked yet.",
         evidence: "The plugin's stderr.",
-        fix: "Mend name, network, proxy or CA between this machine and the issuer; or correct --oidc-issuer-url.",
+        fix: "Mend name, network, proxy or CA between this machine and the issuer; or correct --oidc-issuer-url. `curl -v ISSUER/.well-known/openid-configuration` tries the way.",
         references: "https://github.com/int128/kubelogin",
     },
     recognises: &[&heard::LOGIN_UNREACHABLE],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The plugin renews its token with a login that was made earlier, and the identity provider does not take that one any more; or it wanted a browser for a new one and nobody finished it there.",
         evidence: "The plugin's stderr.",
-        fix: "Log in again, in a terminal with a browser.",
+        fix: "Log in again, in a terminal with a browser. `kubectl oidc-login clean` throws the old login away; `gcloud auth login`, `az login` or `aws sso login` for those.",
         references: "https://github.com/int128/kubelogin",
     },
     recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "interactiveMode is Always: client-go does not even start the plugin where standard input is no terminal (CI, cron, an IDE, a pipe).",
         evidence: "client-go's complaint and the interactiveMode of the user entry.",
-        fix: "IfAvailable, where the plugin can do without a terminal (a browser, a cached login); else log in once in a terminal, or use a credential for machines.",
+        fix: "IfAvailable, where the plugin can do without a terminal (a browser, a cached login); else log in once in a terminal, or use a credential for machines. `kubectl config set-credentials USER --exec-interactive-mode=IfAvailable`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_TERMINAL, &heard::LOGIN_BROWSER],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
         means: "The plugin ended well, but what it printed on stdout cannot be read as an ExecCredential: noise of a profile script, an old API version, \
             or no token in it.",
         evidence: "client-go's own complaint about the output; the output itself is never shown, it may hold the token.",
-        fix: "Run the plugin by hand and look at the first line it prints; silence what is no JSON, or upgrade the plugin.",
+        fix: "Run the plugin by hand and look at the first line it prints; silence what is no JSON, or upgrade the plugin. `kubectl config view --minify -o jsonpath={.users[0].user.exec}` shows the command.",
         references: "https://kubernetes.io/docs/reference/config-api/client-authentication.v1/",
     },
     recognises: &[&heard::PLUGIN_OUTPUT],

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         means: "The user entry gets its credential from a program, and that program was not found. kubectl says \"exec: executable X not found\". \
             It is often found in a terminal and not in an IDE, a cron job or CI, which have another PATH.",
         evidence: "The command of the user entry, looked up on the PATH of this process.",
-        fix: "Install the plugin, or write its absolute path into the user entry.",
+        fix: "Install the plugin, or write its absolute path into the user entry. `command -v PLUGIN` shows where it is; `kubectl config set-credentials USER --exec-command=/PATH/TO/PLUGIN` writes the path.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_ABSENT],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl runs the plugin once in every command, before its first request: each of them is slower by that time.",
         evidence: "How long the plugin ran here.",
-        fix: "Let the plugin cache its token, or find out what it waits for (a proxy, a metadata address that does not answer, a slow start).",
+        fix: "Let the plugin cache its token, or find out what it waits for (a proxy, a metadata address that does not answer, a slow start). `kaccess doctor -v` shows how long it took.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The arguments name one issuer and client, and the token that came out is of another: it was cached before they were changed. Every request ends in 401 until it is thrown away.",
         evidence: "The arguments in the user entry against iss and aud of the token, and the API server's refusal.",
-        fix: "Throw the cache away and log in again.",
+        fix: "Throw the cache away and log in again. `kubectl oidc-login clean`.",
         references: "https://github.com/int128/kubelogin",
     },
     recognises: &[&heard::LOGIN_NONCE],

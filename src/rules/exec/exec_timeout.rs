@@ -3,7 +3,7 @@
 use crate::evidence::FailureKind;
 use crate::evidence::credential::PluginRun;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::rules::{clip, Case, Page, Rule, failed_as, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The program that should give the credential was still running at the limit (--exec-timeout, 60 s). It usually waits for a browser, a device code or a network that does not answer.",
         evidence: "The plugin was ended by kaccess at the limit.",
-        fix: "Run it by hand in a terminal and finish its login, or raise --exec-timeout.",
+        fix: "Run it by hand in a terminal and finish its login, or raise --exec-timeout. `kaccess doctor --exec-timeout 5m`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[],
@@ -29,12 +29,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
     let command = exec.map_or_else(|| "the plugin".to_owned(), |exec| format!("{} {}", exec.command, exec.args.join(" ")));
-    vec![RULE.finding(
-        Confidence::Certain,
-        "The plugin was still running when its time was up; kubectl would wait for it without end.",
-        seen(path, detail),
-        Step::command("Run it by hand in a terminal and finish what it asks for", command.trim().to_owned()),
-    )]
+    let said = case.evidence.plugin.seen().map(|run| run.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
+    let said = said.filter(|said| !said.is_empty());
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            "The plugin was still running when its time was up; kubectl would wait for it without end.",
+            seen(path, detail),
+            Step::command("Run it by hand in a terminal and finish what it asks for", command.trim().to_owned()),
+        )
+        .cite_if(said.map(|said| seen("/plugin/seen/stderr", format!("the plugin said: {}", clip(&said, 300))))),
+    ]
 }
 
 /// The run was ended at the limit.

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The plugin ends without an error, and what it gives is past its end; kubectl sends it all the same, runs the plugin anew for each request, and the API server answers 401.",
         evidence: "The token's exp (or the plugin's expirationTimestamp) against the API server's clock, and its refusal.",
-        fix: "Throw the plugin's cache away; set this machine's clock right.",
+        fix: "Throw the plugin's cache away; set this machine's clock right. `kubectl oidc-login clean` for kubelogin.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[],

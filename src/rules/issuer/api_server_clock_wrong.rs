@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server compares the times in tokens and certificates with its own clock. When that is off, good tokens are \"expired\" or \"not valid yet\", for everybody at once.",
         evidence: "The Date header of the API server, beside the clocks of this machine and of the issuer, which agree with each other.",
-        fix: "Set the clock of the control-plane nodes by NTP; no restart is needed.",
+        fix: "Set the clock of the control-plane nodes by NTP; no restart is needed. `timedatectl set-ntp true` on each of them.",
         references: "https://www.rfc-editor.org/rfc/rfc9110#name-date",
     },
     recognises: &[],

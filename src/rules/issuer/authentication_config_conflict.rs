@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The flags --oidc-* and a file of --authentication-config exclude each other. An API server with both ends at once, and the address refuses connections.",
         evidence: "The line \"authentication-config file and oidc-* flags are mutually exclusive\" in its log, or both in the configuration that was handed over.",
-        fix: "Remove the --oidc-* flags after their values stand in the file.",
+        fix: "Remove the --oidc-* flags after their values stand in the file. In the manifest /etc/kubernetes/manifests/kube-apiserver.yaml only `--authentication-config=FILE` stays.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::CONFIG_CONFLICT],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The file of --authentication-config is read strictly: an unknown field, a missing value or an expression that does not compile ends the API server at its start.",
         evidence: "The line in its log that names file and field, or the check of the configuration that was handed over.",
-        fix: "Correct the field that the line names.",
+        fix: "Correct the field that the line names. `kaccess decode --against FILE` names everything that the server would refuse in it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::CONFIG_INVALID, &heard::FLAGS_INVALID],

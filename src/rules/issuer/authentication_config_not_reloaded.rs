@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server watches the file of --authentication-config. A file with an error, or with an issuer that it cannot reach within a minute, is not taken over: the old configuration stays in force, without any sign to users.",
         evidence: "The metric of failed reloads, or the log lines \"failed to load / validate / update authentication config\" with no later success.",
-        fix: "Correct what the log names. Write the file by rename, not in place: a half-written file counts as a broken one.",
+        fix: "Correct what the log names. Write the file by rename, not in place: a half-written file counts as a broken one. `kaccess decode --against FILE` names everything that the server would refuse in it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::CONFIG_NOT_RELOADED],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Every request with this credential is answered 401 Unauthorized. The API server never says the reason to the one who asks: it stands in its log, and in a TokenReview by somebody with rights.",
         evidence: "The 401, beside the same path without the credential: an answer without it and 401 with it proves that it is the credential that is refused, not the network.",
-        fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest.",
+        fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest. Or give it the log: `kaccess doctor --log kube-apiserver.log`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
     recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
         means: "People log in without trouble, and every kubectl call is Unauthorized: the API server itself must read the issuer's discovery document and key set, it comes from its own addresses, and an allow-list (nginx, a balancer, a WAF) answers it 403. \
             The addresses of the API server's endpoint, of its network interfaces or of your nodes are not the ones it comes from: on a managed control plane they are not published and change.",
         evidence: "The API server's log line \"oidc authenticator: initializing plugin: 403 Forbidden\" decides it; so does a TokenReview that says \"authenticator not initialized\" together with a refusal at that URL that kaccess meets itself.",
-        fix: "Open exactly two paths to everybody: the discovery document and the key set. Both hold public data only. Login and admin paths stay behind the allow-list. The API server recovers within 10 s, without a restart.",
+        fix: "Open exactly two paths to everybody: the discovery document and the key set. Both hold public data only. Login and admin paths stay behind the allow-list. The API server recovers within 10 s, without a restart. On EKS `kaccess allowlist` prints the rule for load balancer, ingress or nginx.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_HTTP],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server does not accept the issuer's certificate any more, so it cannot read the discovery document (or, later, the keys).",
         evidence: "The API server's log (certificate has expired or is not yet valid), or the end of validity in the certificate that the issuer presents here.",
-        fix: "Renew the certificate of the issuer, or of the balancer in front of it; the API server recovers within 10 s.",
+        fix: "Renew the certificate of the issuer, or of the balancer in front of it; the API server recovers within 10 s. `openssl s_client -connect ISSUER:443 -servername ISSUER` shows the one that is served.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_X509],

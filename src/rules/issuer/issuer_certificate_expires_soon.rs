@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "When it has ended, no API server that starts anew can read the discovery document, and none can fetch new keys: logins fail for everybody.",
         evidence: "The end of validity in the certificate that the issuer presents, less than 14 days (and less than a quarter of its life) ahead.",
-        fix: "Renew it, and find out why the automatic renewal did not.",
+        fix: "Renew it, and find out why the automatic renewal did not. `kubectl get certificate -A` shows it where cert-manager renews.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The host in the issuer's URL is not among the alternative names of the certificate that it presents (a common name does not count). The API server breaks off.",
         evidence: "The API server's log (certificate is valid for A, not B), or the names in the certificate that the issuer presents here.",
-        fix: "Give the issuer a certificate for its name, or use the name of the certificate in the issuer's URL (on both sides).",
+        fix: "Give the issuer a certificate for its name, or use the name of the certificate in the issuer's URL (on both sides). `openssl s_client -connect ISSUER:443 -servername ISSUER` shows the names.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_X509],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer's certificate is signed by a private CA. Your machine or browser may know that CA; the API server trusts only its host's roots, or the file of --oidc-ca-file. On EKS there is no such field: the certificate must be publicly trusted.",
         evidence: "The API server's log (x509: certificate signed by unknown authority); or the chain as seen from here, where the server is not initialised and has no --oidc-ca-file.",
-        fix: "Give the API server the CA (--oidc-ca-file, or certificateAuthority in an AuthenticationConfiguration), or give the issuer a publicly trusted certificate.",
+        fix: "Give the API server the CA (--oidc-ca-file, or certificateAuthority in an AuthenticationConfiguration), or give the issuer a publicly trusted certificate. In the API server's manifest: `--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_INIT_X509, &heard::OIDC_CA],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer's certificate is signed by an intermediate CA, and the server sends the certificate alone. Browsers fetch or remember the missing one; the API server does not, and finds no way to a root: \"signed by unknown authority\".",
         evidence: "The chain as presented here holds one certificate, which names where its signer's certificate is to be had; and the API server does not trust it.",
-        fix: "Have the issuer (or the balancer in front of it) send the full chain: its certificate, then the intermediates.",
+        fix: "Have the issuer (or the balancer in front of it) send the full chain: its certificate, then the intermediates. `openssl s_client -connect ISSUER:443 -servername ISSUER -showcerts` shows what is sent.",
         references: "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2",
     },
     recognises: &[&message::OIDC_INIT_X509],

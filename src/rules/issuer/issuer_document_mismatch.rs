@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer inside the discovery document must equal the configured one byte by byte. A slash at the end, http for https, or an internal host name is enough, and the API server never initialises.",
         evidence: "The server's log (issuer did not match ... expected ... got ...), or the configured issuer beside the document that kaccess read.",
-        fix: "Configure the API server with exactly the issuer of the document; or correct the provider's idea of its own address (Keycloak: hostname).",
+        fix: "Configure the API server with exactly the issuer of the document; or correct the provider's idea of its own address (Keycloak: hostname). `curl -s ISSUER/.well-known/openid-configuration` shows its issuer; `--oidc-issuer-url=ISSUER` is the flag.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfigurationValidation",
     },
     recognises: &[&message::OIDC_ISSUER_DIFFERS],

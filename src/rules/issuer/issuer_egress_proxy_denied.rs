@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server goes to the issuer through the proxy of its own environment (HTTPS_PROXY), and the proxy refuses to connect. It never speaks with the issuer, whose own log shows nothing.",
         evidence: "The API server's log: \"initializing plugin: Get ...: Forbidden\", a reason phrase alone, without digits and body. A refusal by the issuer's side would carry both.",
-        fix: "Allow the issuer's host in the proxy, or name it in NO_PROXY of the API server.",
+        fix: "Allow the issuer's host in the proxy, or name it in NO_PROXY of the API server. `kubectl get pod -n kube-system -l component=kube-apiserver -o yaml` shows the proxy that is set.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_INIT_PROXY, &heard::INIT_PROXY],

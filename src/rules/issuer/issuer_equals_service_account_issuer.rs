@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Tokens of one issuer can have one authenticator only. A jwt issuer that equals --service-account-issuer is refused at the start.",
         evidence: "The line \"URL must not overlap with disallowed issuers\" in its log, or both values in the configuration that was handed over.",
-        fix: "Take the cluster's own issuer out of the OIDC configuration (its tokens work without), or give the identity provider its own URL.",
+        fix: "Take the cluster's own issuer out of the OIDC configuration (its tokens work without), or give the identity provider its own URL. `kubectl get --raw /.well-known/openid-configuration` shows the cluster's own.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::ISSUER_IS_OWN, &heard::ISSUER_OVERLAP],

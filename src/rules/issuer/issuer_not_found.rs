@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The discovery URL answers 404: the realm or tenant in the issuer URL does not exist there, or the path is wrong (Keycloak before 17 has /auth before /realms).",
         evidence: "The status at the discovery URL, from the log of the API server or from this machine.",
-        fix: "Correct the issuer URL: the one the identity provider shows in its own discovery document.",
+        fix: "Correct the issuer URL: the one the identity provider shows in its own discovery document. `curl -s ISSUER/.well-known/openid-configuration` must answer 200.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_HTTP],

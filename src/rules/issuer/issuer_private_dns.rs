@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer's name is known in your network (a private zone, a VPN's resolver) and not to the resolver that the control plane uses. On a managed control plane that is the public DNS.",
         evidence: "The API server's log: \"lookup HOST: no such host\". From here the name may well resolve.",
-        fix: "Publish the name where the control plane asks (a public record, or the zone attached to its network).",
+        fix: "Publish the name where the control plane asks (a public record, or the zone attached to its network). `dig ISSUER_HOST @9.9.9.9` shows what the public sees.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_INIT_DNS],

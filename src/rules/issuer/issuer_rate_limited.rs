@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Every API server asks for the discovery document every 10 s until it succeeds, and for the keys with each token whose key is unknown. A rate limit in front of the issuer answers 429 Too Many Requests, which counts as failure.",
         evidence: "The status 429 at the discovery or key URL, from the log of the API server, a TokenReview, or met here.",
-        fix: "Exempt the two public paths from the rate limit, or raise it; the API server recovers within 10 s.",
+        fix: "Exempt the two public paths from the rate limit, or raise it; the API server recovers within 10 s. `curl -si ISSUER/.well-known/openid-configuration` shows whether it still refuses.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_HTTP, &message::JWKS_HTTP],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A login page, a WAF's challenge or a default page answers 200 where the discovery document should be. The API server cannot read it and never initialises.",
         evidence: "The server's log (failed to decode provider discovery object), or the content type and first line that kaccess got.",
-        fix: "Exempt the discovery document and the key set from the login or challenge; both must be readable without a session.",
+        fix: "Exempt the discovery document and the key set from the login or challenge; both must be readable without a session. `curl -si ISSUER/.well-known/openid-configuration` must answer application/json.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_DISCOVERY_NOT_JSON, &heard::DISCOVERY_SHAPE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The discovery URL answers with a server error: the identity provider is down, starting, or the balancer has no healthy target for it.",
         evidence: "The status at the discovery URL, from the log of the API server or from this machine.",
-        fix: "Bring the identity provider up again; the API server recovers within 10 s.",
+        fix: "Bring the identity provider up again; the API server recovers within 10 s. `curl -si ISSUER/.well-known/openid-configuration` shows when it is back.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
     recognises: &[&message::OIDC_INIT_HTTP],

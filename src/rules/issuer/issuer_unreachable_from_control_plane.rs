@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Between the control plane and the issuer something drops or closes the connection: a firewall, a security group, a route, a private address. There is no answer that would name the place.",
         evidence: "The API server's log: a time-out or a refused connection at the discovery URL. Where only private addresses are published, it is likely without the log.",
-        fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach.",
+        fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach. `curl -v ISSUER/.well-known/openid-configuration` on a control-plane node tries it; on EKS `kaccess allowlist` says what to open.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &heard::INIT_CLOSED],

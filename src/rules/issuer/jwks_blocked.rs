@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Discovery works, but the URL of the key set (jwks_uri) answers 403. The API server fetches the keys with the first token, and again when a key is unknown: then no signature can be checked.",
         evidence: "The server's words \"fetching keys oidc: get keys failed: 403 Forbidden\"; the metrics' last failed key fetch; the refusal met by kaccess itself.",
-        fix: "Open the path of jwks_uri to everybody; it holds public keys only. The next token is judged at once.",
+        fix: "Open the path of jwks_uri to everybody; it holds public keys only. The next token is judged at once. `curl -si JWKS_URI` must answer 200; on EKS `kaccess allowlist` says what to open.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
     recognises: &[&message::JWKS_HTTP],

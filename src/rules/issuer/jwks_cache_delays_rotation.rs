@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer changed its signing key and lets its key set be kept for a while (Cache-Control: max-age). Until that time is over, the API server does not fetch the new set, and refuses every token of the new key. Then it heals by itself.",
         evidence: "The server says that no key verifies the signature, while the key set read here does verify it; max-age in the answer, or a hash in the metrics that is not this set's.",
-        fix: "Wait until max-age is over, or restart the API servers; then have the issuer publish a new key earlier than it signs with it, by more than max-age.",
+        fix: "Wait until max-age is over, or restart the API servers; then have the issuer publish a new key earlier than it signs with it, by more than max-age. `curl -si JWKS_URI` shows max-age.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
     },
     recognises: &[&message::SIGNATURE_FAILED],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "One key of an unknown kind is enough: Go's JOSE library refuses the whole set, and no token of the issuer can be checked. (A page in place of the set has the same effect.)",
         evidence: "The server's words \"failed to decode keys\", or the same refusal by kaccess' own reading of the set.",
-        fix: "Remove the key from the published set (or what stands in its place); RSA, P-256, P-384, P-521 and Ed25519 are fine.",
+        fix: "Remove the key from the published set (or what stands in its place); RSA, P-256, P-384, P-521 and Ed25519 are fine. `curl -s JWKS_URI` shows the keys.",
         references: "https://www.rfc-editor.org/rfc/rfc7517#section-5",
     },
     recognises: &[&message::JWKS_UNPARSABLE],

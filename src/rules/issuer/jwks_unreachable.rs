@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Discovery works, but the address in jwks_uri does not: another host, an internal name, a closed port. The API server fetches the keys with the first token, so nothing shows before.",
         evidence: "The server's words \"fetching keys oidc: get keys failed\" with a connection's error; jwks_uri in the discovery document.",
-        fix: "Have the provider publish an address of its keys that the control plane can reach (Keycloak: hostname and hostname-backchannel-dynamic), or open the way to it.",
+        fix: "Have the provider publish an address of its keys that the control plane can reach (Keycloak: hostname and hostname-backchannel-dynamic), or open the way to it. `curl -s ISSUER/.well-known/openid-configuration` shows its jwks_uri.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
     recognises: &[&message::JWKS_UNREACHABLE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Without jwks_uri the API server does not know where the keys are: since 1.35 it never initialises the issuer; before, it refuses every token.",
         evidence: "The API server's log (provider did not return JWKS URL), or the discovery document read here without jwks_uri.",
-        fix: "Serve the whole document of the provider; a hand-made one needs issuer, jwks_uri, response_types_supported, subject_types_supported and id_token_signing_alg_values_supported.",
+        fix: "Serve the whole document of the provider; a hand-made one needs issuer, jwks_uri, response_types_supported, subject_types_supported and id_token_signing_alg_values_supported. `curl -s ISSUER/.well-known/openid-configuration` shows it.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
     recognises: &[&message::JWKS_URI_MISSING, &heard::NO_KEYS_URL],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "At its start, and every 10 s after, the API server asks the issuer for its discovery document. Until that works once, every token of this issuer is refused, whatever else is right or wrong with it. The API server is healthy all the while.",
         evidence: "A TokenReview or log line \"oidc: authenticator not initialized\"; or metrics that count failures for this issuer and not a single key fetch.",
-        fix: "Find out what the control plane meets at the discovery URL: the line \"oidc authenticator: initializing plugin: ...\" in the API server's log says it. It heals within 10 s once the URL answers; no restart is needed.",
+        fix: "Find out what the control plane meets at the discovery URL: the line \"oidc authenticator: initializing plugin: ...\" in the API server's log says it. It heals within 10 s once the URL answers; no restart is needed. `kaccess explain @kube-apiserver.log` finds it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#openid-connect-tokens",
     },
     recognises: &[&message::OIDC_NOT_INITIALIZED, &heard::ISSUER_UNHEALTHY],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Each API server initialises an issuer for itself. When the issuer was away (or refused) while one of them started, that one answers 401 and the others work: the same token fails now and then.",
         evidence: "The same request with the same token over several fresh connections: some are answered, some are 401.",
-        fix: "Find out what keeps the one API server from the issuer: its own log says it (\"initializing plugin\"). It recovers within 10 s when the discovery URL answers.",
+        fix: "Find out what keeps the one API server from the issuer: its own log says it (\"initializing plugin\"). It recovers within 10 s when the discovery URL answers. `kaccess explain @kube-apiserver.log` finds it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_NOT_INITIALIZED],

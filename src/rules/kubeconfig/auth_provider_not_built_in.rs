@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The program that printed \"no Auth Provider found for name ...\" does not know the auth-provider. kubectl knows only oidc; other tools that read kubeconfigs (helm plugins, dashboards, operators) are often built without any. That is not the same as one that was removed.",
         evidence: "The message, or a name that kubectl itself does not know.",
-        fix: "Use a credential plugin, which every tool can run: kubelogin for oidc.",
+        fix: "Use a credential plugin, which every tool can run: kubelogin for oidc. `kubectl krew install oidc-login`.",
         references: "https://github.com/int128/kubelogin",
     },
     recognises: &[&heard::PROVIDER_ABSENT],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl 1.26 and later have no gcp and azure auth-provider any more and stop with \"The gcp auth plugin has been removed.\"",
         evidence: "The name of the auth-provider in the user entry.",
-        fix: "Have the entry written anew for the credential plugin: gke-gcloud-auth-plugin, or kubelogin for Azure.",
+        fix: "Have the entry written anew for the credential plugin: gke-gcloud-auth-plugin, or kubelogin for Azure. `gcloud container clusters get-credentials CLUSTER`, or `az aks get-credentials -g GROUP -n CLUSTER` and `kubelogin convert-kubeconfig`.",
         references: "https://cloud.google.com/blog/products/containers-kubernetes/kubectl-auth-changes-in-gke",
     },
     recognises: &[&heard::PROVIDER_REMOVED, &heard::PROVIDER_ABSENT],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl stops with \"tls: private key does not match public key\" (or finds no PEM in one of them). Usually only one of the two was renewed or copied.",
         evidence: "The public key of the certificate against that of the key, compared here.",
-        fix: "Put certificate and key of the same issue into the entry, together.",
+        fix: "Put certificate and key of the same issue into the entry, together. `kubectl config set-credentials USER --client-certificate=CERT --client-key=KEY --embed-certs`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::KEY_PAIR],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl stops with \"client-key-data or client-key must be specified\": a certificate alone proves nothing.",
         evidence: "The fields of the user entry.",
-        fix: "Put the key into the entry as well.",
+        fix: "Put the key into the entry as well. `kubectl config set-credentials USER --client-certificate=CERT --client-key=KEY --embed-certs`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::KEY_ABSENT],

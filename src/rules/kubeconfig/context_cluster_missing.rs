@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The context points at a cluster entry that is not there. kubectl then falls back to localhost:8080 without saying so.",
         evidence: "The context's cluster is not among the clusters of the merged files.",
-        fix: "Repair the name in the context, or add the cluster entry.",
+        fix: "Repair the name in the context, or add the cluster entry. `kubectl config set-context CONTEXT --cluster=CLUSTER`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
     recognises: &[&heard::CONTEXT_CLUSTER, &heard::LOCALHOST],

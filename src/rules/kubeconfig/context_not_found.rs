@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The context asked for (by --context or current-context) is in none of the files.",
         evidence: "The list of contexts of the merged files.",
-        fix: "Use one of the names listed, or add the file that holds it to KUBECONFIG.",
+        fix: "Use one of the names listed, or add the file that holds it to KUBECONFIG. `kubectl config get-contexts` lists them.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
     recognises: &[&heard::CONTEXT_MISSING],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The context points at a user entry that is not there. kubectl then asks for a user name and password, which no API server takes any more.",
         evidence: "The context's user is not among the users of the merged files.",
-        fix: "Repair the name in the context, or add the user entry.",
+        fix: "Repair the name in the context, or add the user entry. `kubectl config set-context CONTEXT --user=USER`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
     recognises: &[&heard::CONTEXT_USER],

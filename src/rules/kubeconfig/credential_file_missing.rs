@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The user entry names a file for its token, client certificate or key (or the cluster entry one for its CA), and that file is not there or may not be read. Relative names count from the kubeconfig's folder.",
         evidence: "The path as resolved, and the system's answer to opening it.",
-        fix: "Put the file back, correct the path, or allow yourself to read it.",
+        fix: "Put the file back, correct the path, or allow yourself to read it. `kubectl config view --minify` shows the path.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::ENTRY_FILE],

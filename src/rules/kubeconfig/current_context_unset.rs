@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The file has no current-context, so kubectl uses no cluster entry at all and falls back to localhost:8080.",
         evidence: "current-context is empty in every file of the list, while contexts exist.",
-        fix: "kubectl config use-context NAME.",
+        fix: "`kubectl config get-contexts` lists the names: `kubectl config use-context NAME`.",
         references: "https://kubernetes.io/docs/reference/kubectl/generated/kubectl_config/kubectl_config_use-context/",
     },
     recognises: &[&heard::CONTEXT_UNSET, &heard::LOCALHOST],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The user entry has as (or as-groups): each request asks to be somebody else. Without the right to impersonate everything ends in 403 \"cannot impersonate\"; with it, kubectl shows what that other user may do. Groups without a user are refused by kubectl itself.",
         evidence: "The fields as, as-uid, as-groups and as-user-extra of the user entry.",
-        fix: "Take them out, and use --as where it is wanted.",
+        fix: "Take them out, and use --as where it is wanted. `kubectl config unset users.USER.as`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
     recognises: &[&heard::IMPERSONATE_NOBODY],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl stops with \"specifying a root certificates file with the insecure flag is not allowed\". Somebody switched verification off and left the CA in.",
         evidence: "Both fields stand in the cluster entry.",
-        fix: "Drop insecure-skip-tls-verify; the CA is there.",
+        fix: "Drop insecure-skip-tls-verify; the CA is there. `kubectl config unset clusters.CLUSTER.insecure-skip-tls-verify`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::CA_AND_INSECURE],

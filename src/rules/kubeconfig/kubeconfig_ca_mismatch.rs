@@ -1,8 +1,11 @@
 //! The kubeconfig's CA did not sign the API server's certificate.
 
+use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::complaint::cluster as named;
+use crate::rules::served::{fault, met};
+use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -11,56 +14,74 @@ pub static RULE: Rule = Rule {
     title: "The kubeconfig's CA did not sign the API server's certificate",
     page: Page {
         means: "kubectl refuses the connection with \"x509: certificate signed by unknown authority\", before any credential is sent. \
-            The certificate-authority in the cluster entry belongs to another cluster, or the cluster was made anew (same CA name, other key), \
-            or something between you and the API server presents a certificate of its own.",
-        evidence: "The chain that the server presented, and the certificates that the kubeconfig trusts. A CA of the same name with another key \
-            means that the cluster's CA was re-created.",
+            The certificate-authority in the cluster entry belongs to another cluster, is missing, or the API server got a certificate of another authority. \
+            (A CA of the same name with another key is cluster-ca-rotated; something between that presents a certificate of its own is tls-intercepted.)",
+        evidence: "The chain that the server presented, and the certificates that the kubeconfig trusts.",
         fix: "Take the CA from the cluster again: on EKS aws eks update-kubeconfig, on kubeadm the file /etc/kubernetes/pki/ca.crt, elsewhere your admin. \
-            If the issuer named is your company's proxy, exempt the API server with NO_PROXY. Do not switch verification off: the next request carries your credential.",
+            If the issuer named is your company's proxy, exempt the API server with NO_PROXY. Do not switch verification off: the next request carries your credential. Elsewhere: `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/certificates/",
     },
-    recognises: &[],
+    recognises: &[&message::KUBECTL_X509_UNKNOWN],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(report) = case.evidence.endpoint.tls.seen().filter(|report| report.roots == "kubeconfig") else {
-        return Vec::new();
+    let kinds = [TlsFaultKind::UnknownAuthority, TlsFaultKind::AuthorityKeyDiffers];
+    let Some(shown) = fault(case, &kinds) else {
+        let step = || Step::text("Compare the cluster entry's CA with the cluster's own, from a place you trust.");
+        let found = met(case, &message::KUBECTL_X509_UNKNOWN).map(|word| {
+            RULE.finding(Confidence::Likely, "kubectl found no authority for the server's certificate among those that the kubeconfig trusts.", word.cite(), step())
+        });
+        return found.into_iter().collect();
     };
-    let Some((index, fault)) = report.faults.iter().enumerate().find(|(_, fault)| {
-        matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers)
-    }) else {
-        return Vec::new();
-    };
+    let report = shown.report;
     let cluster = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
     let trusted = cluster
         .map(|cluster| cluster.authorities.iter().map(|ca| ca.subject.clone()).collect::<Vec<_>>().join(", "))
         .unwrap_or_default();
     let presented = report.chain.last().map(|certificate| certificate.issuer.clone()).unwrap_or_default();
-    let why = if fault.kind == TlsFaultKind::AuthorityKeyDiffers {
-        format!(
-            "The API server's chain is signed by a CA named {presented:?}, which the kubeconfig trusts by name, but with another key: \
-             the cluster's CA was re-created, or this kubeconfig belongs to another cluster of the same kind."
-        )
+    let name = named(case);
+    let put = Step::command(
+        "With the CA in a file, put it into the cluster entry",
+        format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
+    );
+    let take = Step::command(
+        "Take the cluster's CA again from a place you trust (EKS: the next command; kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node)",
+        "aws eks update-kubeconfig --name CLUSTER --region REGION",
+    );
+    if report.roots == "system" {
+        let why = format!("The cluster entry names no CA, so this machine's own roots judge, and they do not know {presented:?}, which signed the API server's certificate.");
+        return vec![
+            RULE.finding(Confidence::Certain, why, shown.cite(), take)
+                .titled("The kubeconfig names no CA, and this machine's roots do not trust the API server")
+                .step(put),
+        ];
+    }
+    // The same name with another key is a finding of its own.
+    if report.roots != "kubeconfig" || shown.fault.kind == TlsFaultKind::AuthorityKeyDiffers {
+        return Vec::new();
+    }
+    // A public authority's certificate: the server has one for everybody, and the entry's CA stands in its way.
+    let public = report.trusted_by_system == Some(true) && report.chain.first().is_some_and(|leaf| leaf.published);
+    let why = if public {
+        format!("The API server's chain ends at {presented:?}, a public authority that this machine trusts; the kubeconfig allows only {trusted:?}.")
     } else {
         format!("The API server's chain ends at {presented:?}; the kubeconfig trusts only {trusted:?}.")
     };
-    let name = cluster.map_or("NAME", |cluster| cluster.name.as_str());
-    let mut finding = RULE
-        .finding(
+    let mut finding = if public {
+        RULE.finding(
             Confidence::Certain,
             why,
-            probed(format!("/endpoint/tls/seen/faults/{index}"), fault.detail.clone()),
+            shown.cite(),
             Step::command(
-                "Take the cluster's CA again from a place you trust (EKS: the next command; kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node)",
-                "aws eks update-kubeconfig --name CLUSTER --region REGION",
+                "If this is the server you mean (a proxy with a public certificate before the API), let this machine's roots judge",
+                format!("kubectl config unset clusters.{name}.certificate-authority-data"),
             ),
         )
-        .step(Step::command(
-            "With the CA in a file, put it into the cluster entry",
-            format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
-        ));
+    } else {
+        RULE.finding(Confidence::Certain, why, shown.cite(), take).step(put)
+    };
     if cluster.is_some() {
         finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("the kubeconfig trusts {trusted}")));
     }

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl stops with \"unable to load root certificates: unable to parse bytes as PEM block\" before it opens a connection. The data was cut, is not PEM, or stands there twice (certificate-authority and certificate-authority-data).",
         evidence: "The bytes of the field or file, with the line they stand in.",
-        fix: "Put the cluster's CA into the entry again.",
+        fix: "Put the cluster's CA into the entry again. `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::CA_BROKEN],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "KUBECONFIG lists several files, and the entry that is used stands in more than one of them. kubectl takes the whole entry of the first file and never looks at the other: the wrong cluster or identity, without a word.",
         evidence: "The entry used, and the files with the lines they stand in.",
-        fix: "Rename or delete the one that is not meant.",
+        fix: "Rename or delete the one that is not meant. `kubectl config rename-context OLD NEW` renames a context.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#merging-kubeconfig-files",
     },
     recognises: &[],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "There is no kubeconfig at any of the places kubectl looks. kubectl then falls back to http://localhost:8080 without saying so, and prints \"The connection to the server localhost:8080 was refused\".",
         evidence: "The paths that were looked at: --kubeconfig, each entry of KUBECONFIG, ~/.kube/config, and the service account of a Pod.",
-        fix: "Point KUBECONFIG at the file you have, or create one: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials, or the file your cluster admin gives you.",
+        fix: "Point KUBECONFIG at the file you have, or create one: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials, or the file your cluster admin gives you. `export KUBECONFIG=FILE`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
     recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST],

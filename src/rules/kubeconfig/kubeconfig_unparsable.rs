@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The file is there, but cannot be read as a kubeconfig: not YAML, another kind of document, a directory, a wrong type in a field, or data that is not base64 or PEM.",
         evidence: "The complaint with file and line, in the words kubectl uses.",
-        fix: "Repair the line named, or write the file anew with your provider's command.",
+        fix: "Repair the line named, or write the file anew with your provider's command. `kubectl config view` says when it can be read.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::KUBECONFIG_BROKEN],

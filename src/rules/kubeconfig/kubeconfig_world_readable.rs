@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The file holds a token, key or password, its mode lets everybody read it, and so do the folders above. helm warns of that, kubectl does not.",
         evidence: "The file's mode and those of all folders above it.",
-        fix: "chmod 600.",
+        fix: "`chmod 600 ~/.kube/config`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::KUBECONFIG_MODE],

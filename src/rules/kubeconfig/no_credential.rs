@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "There is nothing to send: the request counts as system:anonymous, and the API server answers 403 (or 401, where anonymous requests are switched off).",
         evidence: "The user entry has no method (or an oidc auth-provider without any token), and the API server saw nobody.",
-        fix: "Give the user entry a credential: log in by your provider, or name a token.",
+        fix: "Give the user entry a credential: log in by your provider, or name a token. `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
     recognises: &[],

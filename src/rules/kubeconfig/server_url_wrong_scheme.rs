@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Over http kubectl sends no credential at all, and a TLS port answers plain HTTP with 400 \"Client sent an HTTP request to an HTTPS server\". A server URL without any scheme counts as http where the cluster entry names no CA.",
         evidence: "The answer of the port to a plain request, whichever scheme is written; or the server naming system:anonymous after the credential was withheld.",
-        fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.)",
+        fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.) `kubectl config set-cluster CLUSTER --server=https://HOST:6443`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::WRONG_SCHEME],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "kubectl stops with \"more than one authentication method found\": a token beside a password, a plugin beside an auth-provider, or the same certificate or key both as data and as file.",
         evidence: "The fields of the user entry.",
-        fix: "Take one of them out.",
+        fix: "Take one of them out. `kubectl config unset users.USER.password`, or the same of token.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::TWO_METHODS],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Where a user entry holds a token, certificate or password beside a credential plugin, kubectl never runs the plugin and sends the fixed credential, for ever: an old token gives 401 although the plugin would log in.",
         evidence: "Both stand in the user entry, and the API server does not accept the fixed one.",
-        fix: "Take the fixed credential out of the user entry.",
+        fix: "Take the fixed credential out of the user entry. `kubectl config unset users.USER.token`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[],

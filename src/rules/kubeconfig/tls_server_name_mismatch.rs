@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The cluster entry says under which name the server is to be checked (as it should behind a tunnel or an address), and the certificate is not for that name: \"certificate is valid for A, B, not C\".",
         evidence: "The names in the certificate that was presented, and tls-server-name.",
-        fix: "Set tls-server-name to a name that the certificate has, or take it out where the server is reached by its own name.",
+        fix: "Set tls-server-name to a name that the certificate has, or take it out where the server is reached by its own name. `kubectl config set-cluster CLUSTER --tls-server-name=NAME`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[],
@@ -35,6 +35,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let names = report.chain.first().map(|leaf| leaf.names.as_slice()).unwrap_or_default();
+    // A certificate without any such name fits none that could be set.
+    if names.is_empty() {
+        return Vec::new();
+    }
     let host = case.evidence.endpoint.route.seen().map(|route| route.host.as_str()).unwrap_or_default();
     let step = if names.iter().any(|other| other == host) {
         Step::command(

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "insecure-skip-tls-verify is on: whoever answers at the address of the server gets the credential with the next request, and may answer whatever he likes.",
         evidence: "The cluster entry (or the flag).",
-        fix: "Put the cluster's CA into the entry; that switches verification on again.",
+        fix: "Put the cluster's CA into the entry; that switches verification on again. `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
         means: "A line feed in the token: field makes kubectl fail with `net/http: invalid header field value for \"Authorization\"`. \
             A leading space makes the API server see no token at all.",
         evidence: "The bytes of the token, counted without showing them.",
-        fix: "Write the token anew without the line feed (printf instead of echo, tr -d '\\n').",
+        fix: "Write the token anew without the line feed (printf instead of echo, tr -d '\\n'). `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
     },
     recognises: &[&heard::HEADER_VALUE],

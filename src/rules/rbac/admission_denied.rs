@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The message says forbidden, but credential and rights are good: a policy looked at the object itself and refused it. No role and no binding changes that.",
         evidence: "The text after \"is forbidden:\" does not begin with User: it names the policy, quota or webhook.",
-        fix: "Change the object so that the policy accepts it, or have the policy changed by whoever owns it.",
+        fix: "Change the object so that the policy accepts it, or have the policy changed by whoever owns it. `kubectl get validatingwebhookconfigurations,validatingadmissionpolicies` lists the policies, `kubectl describe resourcequota -n NAMESPACE` the quota.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/",
     },
     recognises: &[&message::ADMISSION],

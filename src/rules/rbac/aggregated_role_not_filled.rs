@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A ClusterRole with an aggregationRule takes its rules from other ClusterRoles by label, filled in by kube-controller-manager. If no role has the label, or the controller does not run, it grants nothing.",
         evidence: "The bound ClusterRole has an aggregationRule and no rules.",
-        fix: "Label the ClusterRoles it is meant to collect, and see that kube-controller-manager runs.",
+        fix: "Label the ClusterRoles it is meant to collect, and see that kube-controller-manager runs. `kubectl label clusterrole ROLE rbac.authorization.k8s.io/aggregate-to-NAME=true`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles",
     },
     recognises: &[&heard::FORBIDDEN],

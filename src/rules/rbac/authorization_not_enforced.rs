@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server authorizes every request, because its mode is AlwaysAllow or because a binding gives all rights to a group that everybody is in. Whoever has any credential (in the worst case none) is administrator; roles and bindings decide nothing.",
         evidence: "The server's flag --authorization-mode, a binding of a role with all rights to system:authenticated or the like, or rules that allow everything without a binding that gives them.",
-        fix: "Set --authorization-mode=Node,RBAC, or delete the binding, after those who need rights have bindings of their own.",
+        fix: "Set --authorization-mode=Node,RBAC, or delete the binding, after those who need rights have bindings of their own. `kubectl get clusterrolebindings -o wide` shows who is bound.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authorization/#authorization-modules",
     },
     recognises: &[],

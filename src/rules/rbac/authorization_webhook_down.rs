@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server asks a webhook whether a request is allowed, and cannot reach it. What another authorizer allows before still works; everything else ends as an internal error (500) or, by the webhook's failurePolicy, as a refusal.",
         evidence: "The API server's log \"Failed to make webhook authorizer request\", the 500 with the webhook's URL that the caller gets, or the same as evaluationError of an access review.",
-        fix: "Bring the webhook up; check URL and CA in the file of --authorization-webhook-config-file or --authorization-config.",
+        fix: "Bring the webhook up; check URL and CA in the file of --authorization-webhook-config-file or --authorization-config. `curl -v URL` from a control-plane node tries the way.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/webhook/",
     },
     recognises: &[&message::AUTHORIZATION_WEBHOOK, &message::AUTHORIZATION_ERROR],

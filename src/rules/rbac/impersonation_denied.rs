@@ -1,6 +1,6 @@
 //! Acting as somebody else is not allowed.
 
-use crate::apiserver::message::{self, heard, heard, Forbidden};
+use crate::apiserver::message::{self, Forbidden, heard};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::nearness::grant;
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The request asks to be judged as another user (--as, --as-group, or as: in the kubeconfig), and the user who really sent it may not impersonate that one. Nothing is known yet about what the other user may do. Servers from 1.36 name a verb such as impersonate-on:user-info:list first, which the older verb impersonate also satisfies.",
         evidence: "The refusal, whose verb begins with impersonate; it names the real user.",
-        fix: "Leave --as and as: out, or have impersonate granted on exactly the users and groups that are needed.",
+        fix: "Leave --as and as: out, or have impersonate granted on exactly the users and groups that are needed. `kubectl create clusterrole impersonator --verb=impersonate --resource=users --resource-name=USER` is such a role.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
     recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE],

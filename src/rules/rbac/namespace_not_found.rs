@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The right was there, the namespace is not: only writing tells so. Reading in a namespace that does not exist gives empty lists to those who may, and a plain refusal to the others.",
         evidence: "The message namespaces \"NAME\" not found.",
-        fix: "Correct the namespace (-n, the context's default, metadata.namespace), or create it.",
+        fix: "Correct the namespace (-n, the context's default, metadata.namespace), or create it. `kubectl get namespaces` lists them, `kubectl create namespace NAME` makes one.",
         references: "https://kubernetes.io/docs/concepts/overview/working-with-objects/namespaces/",
     },
     recognises: &[&message::NAMESPACE_NOT_FOUND],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A node may read a Secret, ConfigMap, claim or volume only while a Pod that runs on it refers to that object, and its own Node and lease. The credential and its groups are right.",
         evidence: "The reason at the end of the refusal, such as \"no relationship found between node ... and this object\".",
-        fix: "Ask only for what a Pod on this node refers to. If one does, the API server may not have seen the Pod yet (seconds), or the Pod refers to another name. A person or program should not use a node's credential.",
+        fix: "Ask only for what a Pod on this node refers to. If one does, the API server may not have seen the Pod yet (seconds), or the Pod refers to another name. A person or program should not use a node's credential. `kubectl get pods -A --field-selector spec.nodeName=NODE` shows what runs there.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
     recognises: &[&message::NODE_AUTHORIZER],

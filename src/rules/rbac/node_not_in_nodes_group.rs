@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The node authorizer gives kubelets their rights only if the user is system:node:NAME and the group system:nodes is there too. The name alone is an ordinary user without rights.",
         evidence: "The identity by SelfSubjectReview: the name begins with system:node:, and system:nodes is not among the groups.",
-        fix: "Issue the certificate anew with O = system:nodes, or let whatever maps the node's identity (aws-auth, access entry of a node type) give the group.",
+        fix: "Issue the certificate anew with O = system:nodes, or let whatever maps the node's identity (aws-auth, access entry of a node type) give the group. `openssl x509 -in /var/lib/kubelet/pki/kubelet-client-current.pem -noout -subject` shows what it has.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
     recognises: &[&heard::FORBIDDEN],

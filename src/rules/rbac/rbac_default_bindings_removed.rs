@@ -1,6 +1,6 @@
 //! The bindings that everybody needs are gone.
 
-use crate::apiserver::message::{self, heard, heard, Forbidden};
+use crate::apiserver::message::{self, Forbidden, heard};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Every cluster begins with bindings of system:basic-user (may ask who it is and what it may do) and system:discovery (may read which APIs there are) to the group system:authenticated. One of them was removed, so even kubectl auth can-i, or every kubectl command, fails for users who are otherwise right.",
         evidence: "An authenticated user is refused a SelfSubjectReview or SelfSubjectAccessReview, or the paths of discovery.",
-        fix: "Create the binding again; the API server itself does so when it starts, unless the binding is there with autoupdate switched off.",
+        fix: "Create the binding again; the API server itself does so when it starts, unless the binding is there with autoupdate switched off. `kubectl get clusterrolebinding system:discovery system:basic-user system:public-info-viewer -o yaml` shows what is there.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles",
     },
     recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN, &heard::WHOAMI_REFUSED],

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Writing roles and bindings was allowed, but the API server lets nobody give away more than they have: every rule of the role must be held by the one who writes it or binds it, through RBAC (EKS access policies do not count).",
         evidence: "The refusal names the user and each rule that is missing.",
-        fix: "Have somebody with these rights apply the object, or hold the missing rules first. The verbs bind (on that role) and escalate lift the check, and so let their holder become cluster administrator.",
+        fix: "Have somebody with these rights apply the object, or hold the missing rules first. The verbs bind (on that role) and escalate lift the check, and so let their holder become cluster administrator. `kubectl auth reconcile -f FILE` applies it with their rights.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#privilege-escalation-prevention-and-bootstrapping",
     },
     recognises: &[&message::RBAC_ESCALATION, &heard::ESCALATION],

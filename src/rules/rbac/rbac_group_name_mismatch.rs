@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Subjects are compared byte by byte: a leading slash (Keycloak writes group paths as /admins), upper and lower case, or a User where a Group is meant make another subject.",
         evidence: "The groups in SelfSubjectReview beside the subjects of the binding.",
-        fix: "Change the subject to the name exactly as the API server lists it.",
+        fix: "Change the subject to the name exactly as the API server lists it. `kaccess whoami` lists it; `kubectl edit rolebinding NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[&heard::FORBIDDEN],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for.",
         evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question.",
-        fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included).",
+        fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included). `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
     recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A rule with resourceNames covers requests for these objects only. Requests that name none (create, list, watch, deletecollection) are never covered, except a list or watch with the field selector metadata.name.",
         evidence: "The rule's resourceNames beside the name in the question.",
-        fix: "Add the name, or give list, watch and create in a rule without resourceNames.",
+        fix: "Add the name, or give list, watch and create in a rule without resourceNames. `kubectl edit role NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
     },
     recognises: &[&heard::FORBIDDEN],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A binding names you, and the role it names is not there: it was deleted, never created, or is spelled otherwise. The API server then grants nothing and says RBAC: ... not found in the refusal.",
         evidence: "The binding and the list of roles; the reason in the server's own answer.",
-        fix: "Create the role under that name. A roleRef cannot be changed: to point elsewhere, delete the binding and create it anew.",
+        fix: "Create the role under that name. A roleRef cannot be changed: to point elsewhere, delete the binding and create it anew. `kubectl create clusterrole NAME --verb=get,list,watch --resource=pods`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#rolebinding-and-clusterrolebinding",
     },
     recognises: &[&heard::FORBIDDEN],

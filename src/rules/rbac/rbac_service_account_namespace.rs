@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Service accounts of the same name in two namespaces are two identities. In a RoleBinding a subject without namespace means the binding's own namespace.",
         evidence: "The namespace in your user name beside that of the subject.",
-        fix: "Correct the namespace of the subject.",
+        fix: "Correct the namespace of the subject. `kubectl edit rolebinding NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[&heard::FORBIDDEN],

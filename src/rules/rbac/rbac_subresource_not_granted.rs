@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "RBAC matches subresources by name: pods does not cover pods/log or pods/exec, and pods/* matches nothing at all.",
         evidence: "The rule that names the resource alone, and the question that names a subresource of it.",
-        fix: "Name the subresource in the rule, as \"pods/log\".",
+        fix: "Name the subresource in the rule, as \"pods/log\". `kubectl create role NAME --verb=get --resource=pods/log -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
     },
     recognises: &[&heard::FORBIDDEN],

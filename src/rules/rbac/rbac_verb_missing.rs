@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Each verb is granted by itself: get is not list, and what watches (controllers, informers, kubectl get -w) needs list and watch as well.",
         evidence: "The rule on the same resource with its verbs.",
-        fix: "Add the verb to the rule.",
+        fix: "Add the verb to the rule. `kubectl edit role NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb",
     },
     recognises: &[&heard::FORBIDDEN, &heard::UPGRADE_REFUSED],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A rule covers a resource only in the API groups it lists. Deployments are in apps (not in extensions, not in the core group), Pods in the core group, written as an empty text.",
         evidence: "The rule's apiGroups beside the group of the question.",
-        fix: "Name the right group in the rule's apiGroups.",
+        fix: "Name the right group in the rule's apiGroups. `kubectl api-resources` shows which group a resource is in.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources",
     },
     recognises: &[&heard::FORBIDDEN],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The role that allows it is bound to you by a RoleBinding of another namespace, and a RoleBinding grants only inside its own.",
         evidence: "The question's namespace beside that of the binding.",
-        fix: "Ask in the binding's namespace (-n), or bind the role in this one too.",
+        fix: "Ask in the binding's namespace (-n), or bind the role in this one too. `kubectl create rolebinding NAME --clusterrole=ROLE --user=USER -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#rolebinding-and-clusterrolebinding",
     },
     recognises: &[&heard::FORBIDDEN],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The kind or its version is unknown to this API server: a CustomResourceDefinition is not installed, the version was removed by an upgrade, the name is misspelled, or the context is another cluster's. No right is missing.",
         evidence: "kubectl's message that the server has no such resource type or no matches for a kind, or the server's that it could not find the requested resource.",
-        fix: "Look at what the server serves; install the definition, or take the version that is served.",
+        fix: "Look at what the server serves; install the definition, or take the version that is served. `kubectl api-resources` lists it.",
         references: "https://kubernetes.io/docs/reference/using-api/deprecation-guide/",
     },
     recognises: &[&message::RESOURCE_NOT_SERVED],

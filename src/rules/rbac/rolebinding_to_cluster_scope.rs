@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A RoleBinding grants only inside its namespace, whatever its role says. Nodes, paths such as /metrics, and lists over all namespaces are asked at the cluster scope, where only ClusterRoleBindings count.",
         evidence: "The question has no namespace; the role that would allow it is bound by a RoleBinding.",
-        fix: "Bind the ClusterRole with a ClusterRoleBinding, or ask inside the namespace.",
+        fix: "Bind the ClusterRole with a ClusterRoleBinding, or ask inside the namespace. `kubectl create clusterrolebinding NAME --clusterrole=ROLE --user=USER`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#rolebinding-and-clusterrolebinding",
     },
     recognises: &[&heard::FORBIDDEN],

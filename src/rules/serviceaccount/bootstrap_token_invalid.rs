@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A bootstrap token is good while its Secret bootstrap-token-ID in kube-system holds it, is not past its expiration (kubeadm: 24 h) and says usage-bootstrap-authentication: \"true\". Every fault in it is silent: the API server says only \"invalid bearer token\".",
         evidence: "The form of the token, and a TokenReview that gives no reason; the server's flag --enable-bootstrap-token-auth.",
-        fix: "Have a new token made (kubeadm token create), or enable bootstrap tokens.",
+        fix: "Have a new token made (kubeadm token create), or enable bootstrap tokens. `kubeadm token create --print-join-command`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/",
     },
     recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED, &heard::NOBODY],

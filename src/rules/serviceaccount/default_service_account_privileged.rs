@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Every Pod that names no service account runs as default. Rights that default has are rights of every such Pod, and of whoever can start one or break into one.",
         evidence: "The identity by SelfSubjectReview, a binding that names default (or all service accounts), and the rules of its role.",
-        fix: "Give the workload that needs the rights a service account of its own, bind that one, and take default out of the binding.",
+        fix: "Give the workload that needs the rights a service account of its own, bind that one, and take default out of the binding. `kubectl create serviceaccount NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/concepts/security/rbac-good-practices/",
     },
     recognises: &[],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A token that was requested for another audience (sts.amazonaws.com for IRSA, vault, a sidecar) is only for that one. The API server takes its own audience: the service account issuer, unless --api-audiences says otherwise.",
         evidence: "The aud claim beside the server's words (token audiences [...] is invalid for the target audiences [...]) or its --api-audiences.",
-        fix: "Use the token from /var/run/secrets/kubernetes.io/serviceaccount/token, or request one without an audience.",
+        fix: "Use the token from /var/run/secrets/kubernetes.io/serviceaccount/token, or request one without an audience. `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#serviceaccount-token-volume-projection",
     },
     recognises: &[&message::SERVICE_ACCOUNT_AUDIENCE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer is right (many clusters share https://kubernetes.default.svc.cluster.local), but none of this cluster's keys verifies the token: it is from another cluster, or the signing key was replaced and the old one is not in --service-account-key-file any more.",
         evidence: "The server's words: invalid signature, no keys found (1.31 and later), or error in cryptographic primitive.",
-        fix: "Take a token of this cluster. After a change of keys, keep the old public key in --service-account-key-file until the old tokens are gone.",
+        fix: "Take a token of this cluster. After a change of keys, keep the old public key in --service-account-key-file until the old tokens are gone. `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
     },
     recognises: &[&message::SERVICE_ACCOUNT_KEY_UNKNOWN, &message::SERVICE_ACCOUNT_SIGNATURE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server looks at a service account's token only if its iss is one of its --service-account-issuer values, byte by byte. Else it says just \"invalid bearer token\". The token is another cluster's, or the issuer was changed without keeping the old value.",
         evidence: "The iss claim beside the server's --service-account-issuer; a TokenReview that gives no reason.",
-        fix: "Take a token of this cluster. When changing the issuer, give the new value first and keep the old one as a second --service-account-issuer.",
+        fix: "Take a token of this cluster. When changing the issuer, give the new value first and keep the old one as a second --service-account-issuer. `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
     recognises: &[&message::NOBODY_CLAIMED, &heard::NOBODY],

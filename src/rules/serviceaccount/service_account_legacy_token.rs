@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The token is from a Secret of the type kubernetes.io/service-account-token: no expiry, no audience, good for whoever copies it until the Secret is deleted. Kubernetes makes none by itself since 1.24, and marks unused ones invalid since 1.29.",
         evidence: "iss: kubernetes/serviceaccount in a token that the API server accepts.",
-        fix: "Use tokens of the TokenRequest API (projected volumes in Pods, kubectl create token elsewhere), then delete the Secret.",
+        fix: "Use tokens of the TokenRequest API (projected volumes in Pods, kubectl create token elsewhere), then delete the Secret. `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/concepts/security/service-accounts/#get-a-token",
     },
     recognises: &[],

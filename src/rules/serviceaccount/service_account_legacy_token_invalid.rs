@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A legacy token never expires, but the API server looks it up in its Secret each time: a Secret that is gone, holds another token, or was marked invalid (unused for a year, 1.29 and later) ends it.",
         evidence: "The server's words: Token has been invalidated, Token does not match server's copy, or has been marked invalid.",
-        fix: "Use a token of the TokenRequest API (kubectl create token, projected volumes).",
+        fix: "Use a token of the TokenRequest API (kubectl create token, projected volumes). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#legacy-serviceaccount-token-cleaner",
     },
     recognises: &[

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A token holds the UID of its service account. An account of the same name that was deleted and created again (helm uninstall and install, a restored namespace) has another UID, and tokens from before are dead.",
         evidence: "The server's words: service account UID (A) does not match claim (B).",
-        fix: "Have a new token issued; restart Pods that started before.",
+        fix: "Have a new token issued; restart Pods that started before. `kubectl create token NAME -n NAMESPACE`; `kubectl rollout restart deployment NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
     recognises: &[&message::SERVICE_ACCOUNT_UID],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Service account tokens live for an hour by default, and the kubelet writes a new one into the Pod's file in time. A client that reads the file only once, or a token copied out of the Pod, is refused a minute after exp.",
         evidence: "The exp claim against the API server's Date header; the server's words (service account token has expired).",
-        fix: "Have a new token issued; in a Pod, let the client read the token file again (current client libraries do).",
+        fix: "Have a new token issued; in a Pod, let the client read the token file again (current client libraries do). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
     recognises: &[&message::SERVICE_ACCOUNT_EXPIRED],

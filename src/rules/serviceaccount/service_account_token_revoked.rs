@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A service account's token dies with its service account, and with the Pod, Secret or Node it was made for, whatever its exp says.",
         evidence: "The server's words: service account token has been invalidated, serviceaccounts \"x\" not found, or a UID that does not match.",
-        fix: "Have a new token issued; outside of Pods take one that is bound to the service account alone (kubectl create token).",
+        fix: "Have a new token issued; outside of Pods take one that is bound to the service account alone (kubectl create token). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
     recognises: &[

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The token is no JWT, so only a token file (--token-auth-file, read once at the start) or a webhook could know it, and none does. An opaque access token of an identity provider that is sent where an ID token belongs looks exactly like this.",
         evidence: "The form of the token, and a TokenReview that gives no reason; the server's flags.",
-        fix: "Send the ID token (a JWT, it begins with eyJ); or put the token into the token file and restart the API server.",
+        fix: "Send the ID token (a JWT, it begins with eyJ); or put the token into the token file and restart the API server. `kaccess decode` says what the token is.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#static-token-file",
     },
     recognises: &[&heard::TOKEN_FILE, &message::NOBODY_CLAIMED, &heard::NOBODY],

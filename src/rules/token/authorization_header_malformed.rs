@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
         means: "The API server wants the word Bearer, one blank and the token. Clients write the word themselves: a token that is stored with it is sent as \"Bearer Bearer ...\", and the server takes the second word for the token. \
             With two blanks, or another word, there is no credential at all, and the request goes on as system:anonymous.",
         evidence: "How the stored token begins, or the server's warning about extra space before the bearer token.",
-        fix: "Store the token alone, without \"Authorization:\" and \"Bearer\"; write the header with exactly one blank.",
+        fix: "Store the token alone, without \"Authorization:\" and \"Bearer\"; write the header with exactly one blank. `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
     },
     recognises: &[&message::EXTRA_SPACE],

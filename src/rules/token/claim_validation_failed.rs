@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The AuthenticationConfiguration holds CEL rules that every token (claimValidationRules) or every user (userValidationRules) must satisfy, and one of them is false for this one, or cannot be computed because a claim is missing.",
         evidence: "The rule and its message in the server's words (TokenReview or log).",
-        fix: "Take a token that satisfies the rule, or correct the rule; guard claims that may be absent with has(claims.x).",
+        fix: "Take a token that satisfies the rule, or correct the rule; guard claims that may be absent with has(claims.x). `kaccess decode --against FILE` judges a token by the rules of a configuration file.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::CLAIM_RULE, &message::USER_RULE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Where the username claim is email, the API server looks at email_verified too: false or null refuses the token, absent does not. Keycloak creates users with false.",
         evidence: "email_verified in the token, beside the server's words (oidc: email not verified).",
-        fix: "Mark the address as verified in the identity provider, or take another claim for the name.",
+        fix: "Mark the address as verified in the identity provider, or take another claim for the name. Keycloak: `kcadm.sh update users/ID -r REALM -s emailVerified=true`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::EMAIL_NOT_VERIFIED],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Some identity providers write \"true\" (a text) where OpenID Connect wants true. With email as the username claim the API server cannot read it and refuses every such token.",
         evidence: "The claim's type in the token, beside the server's words (parse 'email_verified' claim).",
-        fix: "Map the claim as a boolean, leave it out of the token (absent is accepted), or take another claim for the name.",
+        fix: "Map the claim as a boolean, leave it out of the token (absent is accepted), or take another claim for the name. `kaccess decode` shows the claim.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#StandardClaims",
     },
     recognises: &[&message::EMAIL_VERIFIED_TYPE],

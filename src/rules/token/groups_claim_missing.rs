@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server is configured to read groups from a claim, and this token does not have it. That is no error: the user is signed in without groups, and no binding to a group reaches them.",
         evidence: "The configured groups claim beside the token's claims.",
-        fix: "Let the identity provider put the groups into the ID token (a mapper, a scope), and log in again.",
+        fix: "Let the identity provider put the groups into the ID token (a mapper, a scope), and log in again. `kaccess decode` shows whether it is there.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[],

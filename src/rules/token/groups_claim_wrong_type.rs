@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server takes groups as a list of texts or as one text. Objects (a group with id and name, roles nested by client), numbers and mixed lists are refused, and with them the whole token.",
         evidence: "The claim's type in the token, beside the server's words (parse groups claim ... cannot unmarshal object).",
-        fix: "Let the identity provider write the groups as a flat list of names. The claim's name is one literal key: realm_access.roles never reaches into an object.",
+        fix: "Let the identity provider write the groups as a flat list of names. The claim's name is one literal key: realm_access.roles never reaches into an object. `kaccess decode` shows the claim.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::GROUPS_CLAIM_TYPE],

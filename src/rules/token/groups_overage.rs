@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Beyond a limit (Microsoft Entra ID: 200 in a JWT) the identity provider leaves the groups out and writes _claim_names instead, which only says where they could be fetched. The API server can fetch signed claims only; from Entra it gets none, and the user has no groups or cannot sign in.",
         evidence: "_claim_names in the token names the groups claim; the server says \"could not expand distributed claims\" where it refuses the token.",
-        fix: "Let the token hold only groups assigned to the application, or use app roles.",
+        fix: "Let the token hold only groups assigned to the application, or use app roles. Entra ID: `az ad app update --id APP --set groupMembershipClaims=ApplicationGroup`.",
         references: "https://learn.microsoft.com/en-us/security/zero-trust/develop/configure-tokens-group-claims-app-roles",
     },
     recognises: &[&message::DISTRIBUTED_CLAIMS],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server puts a prefix before names and groups of an issuer (--oidc-username-prefix, --oidc-groups-prefix; without one, the issuer and # before the name). Bindings must name the prefixed form; they are compared byte by byte.",
         evidence: "The names in SelfSubjectReview beside the subjects of the role bindings.",
-        fix: "Change the subject of the binding to the name exactly as the API server says it.",
+        fix: "Change the subject of the binding to the name exactly as the API server says it. `kaccess whoami` shows it; `kubectl edit rolebinding NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[&heard::FORBIDDEN],

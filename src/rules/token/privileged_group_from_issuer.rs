@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Groups named system:* have a built-in meaning (system:masters passes every check and cannot be denied). Without a groups prefix whoever may name groups in the identity provider may make themselves cluster admin.",
         evidence: "The groups that the API server gives this user, beside the token's claims.",
-        fix: "Set a groups prefix, so that no group of the identity provider can be one of Kubernetes' own, and bind the prefixed names.",
+        fix: "Set a groups prefix, so that no group of the identity provider can be one of Kubernetes' own, and bind the prefixed names. `--oidc-groups-prefix=oidc:` is the flag, claimMappings.groups.prefix the field.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server is configured to take only tokens in which a claim has exactly one text value (--oidc-required-claim, requiredValue). A boolean or number can never equal it: --oidc-required-claim=email_verified=true refuses everybody.",
         evidence: "The server's words (required claim X not present, or Got = ..., want = ...), beside the token's claim.",
-        fix: "Take a token that has the claim (another tenant, scope or mapper), or correct the requirement.",
+        fix: "Take a token that has the claim (another tenant, scope or mapper), or correct the requirement. `kaccess decode` shows the claim.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::REQUIRED_CLAIM_MISSING, &message::REQUIRED_CLAIM_DIFFERS, &message::REQUIRED_CLAIM_TYPE],

@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "With the --oidc-* flags the API server takes RS256 only, unless --oidc-signing-algs says more; with an AuthenticationConfiguration it takes RS, PS and ES of 256, 384 and 512 bits. It never takes HS256 (a shared secret), EdDSA or none.",
         evidence: "The alg in the token's header, beside the server's words (signed with unsupported algorithm, expected [...] got ...).",
-        fix: "Let the identity provider sign ID tokens with RS256, or add the algorithm to --oidc-signing-algs (EKS takes RS256 only).",
+        fix: "Let the identity provider sign ID tokens with RS256, or add the algorithm to --oidc-signing-algs (EKS takes RS256 only). `--oidc-signing-algs=RS256,ES256` is the flag.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::ALGORITHM],

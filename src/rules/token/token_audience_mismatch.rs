@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The aud claim does not hold the client id that the API server expects. Keycloak's access tokens say aud: account; its ID tokens say the client that logged in.",
         evidence: "The server's words (expected audience ... got ...), or the aud claim beside --oidc-client-id.",
-        fix: "Log in with the configured client and send the ID token; or add an audience mapper for that client id in the identity provider; or configure the client id the tokens have.",
+        fix: "Log in with the configured client and send the ID token; or add an audience mapper for that client id in the identity provider; or configure the client id the tokens have. `kaccess decode` shows the token's; `--oidc-client-id=CLIENT` is the flag.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
     },
     recognises: &[&message::AUDIENCE],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server compares the exp claim with its own clock without any leeway and answers 401. Its success cache may let a token live 10 s longer.",
         evidence: "The exp claim against the API server's Date header (or this machine's clock); the server's own words where a TokenReview or log could be read.",
-        fix: "Log in again, or let a credential plugin renew the token instead of storing it.",
+        fix: "Log in again, or let a credential plugin renew the token instead of storing it. `kubectl oidc-login clean` and the next kubectl command log in anew.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#openid-connect-tokens",
     },
     recognises: &[&message::EXPIRED],

@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The token is stored as it is, without a plugin or refresh token, and is in the last tenth of its life. When it ends, every request is answered 401.",
         evidence: "exp and iat of the token by the API server's clock, and where the kubeconfig takes the token from.",
-        fix: "Take a new token in time; better, let a credential plugin (kubelogin) renew it.",
+        fix: "Take a new token in time; better, let a credential plugin (kubelogin) renew it. `kubectl krew install oidc-login`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[],

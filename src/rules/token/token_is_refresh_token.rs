@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A refresh token is for the identity provider alone, which trades it for new ID tokens. Keycloak signs it with a secret that only Keycloak has, so no API server can check it.",
         evidence: "typ: Refresh or Offline in the token's claims.",
-        fix: "Send the id_token of the same login; keep the refresh token in the plugin that renews it, and take it out of wherever it was pasted.",
+        fix: "Send the id_token of the same login; keep the refresh token in the plugin that renews it, and take it out of wherever it was pasted. `kaccess decode` shows the type.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#RefreshTokens",
     },
     recognises: &[],

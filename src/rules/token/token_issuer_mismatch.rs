@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
         means: "The API server compares iss with its configured issuer byte by byte; a slash at the end, http for https, /auth or another host name make another issuer. \
             It then says nothing about it: its log has only \"invalid bearer token\".",
         evidence: "The iss claim beside the issuer in the server's flags (/flagz, or the file you gave).",
-        fix: "Make both the same: correct --oidc-issuer-url, or the identity provider's own idea of its address (Keycloak: hostname).",
+        fix: "Make both the same: correct --oidc-issuer-url, or the identity provider's own idea of its address (Keycloak: hostname). `curl -s ISSUER/.well-known/openid-configuration` shows what the provider calls itself.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#IDTokenValidation",
     },
     recognises: &[&heard::OTHER_ISSUER, &message::NOBODY_CLAIMED, &heard::NOBODY],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer's key set holds no key that verifies this token: it comes from another realm or another instance with the same address, or the issuer has thrown its keys away (an in-memory key store that was restarted).",
         evidence: "The token's kid and signature against the live key set; the server says \"failed to verify id token signature\".",
-        fix: "Log in again at the right issuer. If every new token is affected, the issuer signs with keys it does not publish: make its key store durable.",
+        fix: "Log in again at the right issuer. If every new token is affected, the issuer signs with keys it does not publish: make its key store durable. `kaccess decode --verify` shows whether the key is there.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
     },
     recognises: &[&message::SIGNATURE_FAILED],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server keeps the key set it fetched, and fetches anew only when no key verifies a token and the set's Cache-Control max-age is over (within its last 30 s). After a rotation new tokens fail until then; old ones keep working.",
         evidence: "The live key set verifies the token and the server says \"failed to verify id token signature\"; /metrics (1.35 and later) has the hash of another key set than the live one.",
-        fix: "Wait for the max-age to pass, or restart the API server. Publish new keys longer than max-age before signing with them, and keep max-age at minutes.",
+        fix: "Wait for the max-age to pass, or restart the API server. Publish new keys longer than max-age before signing with them, and keep max-age at minutes. `kaccess decode --verify` shows whether the key is there now.",
         references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
     },
     recognises: &[&message::SIGNATURE_FAILED],

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "One login gives two tokens. The access token is for APIs that trust its audience; the API server wants the ID token, whose aud is the client that logged in and which has the claims about the user.",
         evidence: "typ: Bearer in the claims (Keycloak) or typ: at+jwt in the header (RFC 9068), and the server refuses it for its audience or a missing claim.",
-        fix: "Send the field id_token of the token endpoint's answer (scope openid), not access_token.",
+        fix: "Send the field id_token of the token endpoint's answer (scope openid), not access_token. `kaccess decode` shows the type.",
         references: "https://www.rfc-editor.org/rfc/rfc9068",
     },
     recognises: &[],

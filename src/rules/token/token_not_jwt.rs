@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The token cannot be read as a JWT: cut off while copying, padded, wrapped in quotes, or an opaque access token that only its issuer understands. The API server then says only \"invalid bearer token\".",
         evidence: "What is wrong with its form, with the place, without showing it.",
-        fix: "Copy the token again whole, or take the ID token instead of the access token.",
+        fix: "Copy the token again whole, or take the ID token instead of the access token. `kaccess decode` says where it breaks.",
         references: "https://www.rfc-editor.org/rfc/rfc7519",
     },
     recognises: &[&heard::MALFORMED, &message::NOBODY_CLAIMED, &heard::NOBODY],

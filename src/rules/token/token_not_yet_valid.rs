@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The nbf claim lies more than 60 s ahead of the API server's clock. The clock of whoever issued the token runs ahead, or the API server's runs behind; a token made for later is rare.",
         evidence: "The nbf claim against the API server's Date header; the server's own words (before the nbf (not before) time) where a TokenReview or log could be read.",
-        fix: "Set both clocks by NTP. Until then the token becomes good by itself when its nbf has come.",
+        fix: "Set both clocks by NTP. Until then the token becomes good by itself when its nbf has come. `timedatectl set-ntp true` on both machines.",
         references: "https://www.rfc-editor.org/rfc/rfc7519#section-4.1.5",
     },
     recognises: &[&message::NOT_YET_VALID, &message::SERVICE_ACCOUNT_NOT_YET_VALID],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The issuer publishes the key that the token names, and that key does not verify the token: it was changed after it was signed (edited, damaged while copying), or somebody else made it and borrowed the key's name.",
         evidence: "The token's signature against the live key set; the server says \"failed to verify id token signature\".",
-        fix: "Log in again. Where every token of this issuer fails, two keys share one kid: give each key its own.",
+        fix: "Log in again. Where every token of this issuer fails, two keys share one kid: give each key its own. `kaccess decode --verify` checks it.",
         references: "https://www.rfc-editor.org/rfc/rfc7515#section-5.2",
     },
     recognises: &[&message::SIGNATURE_FAILED, &heard::NOT_SIGNED],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server takes the user's name from one claim (--oidc-username-claim), and this token does not have it: the scope was not asked for, or the mapper is missing, or the user has no such attribute.",
         evidence: "The server's words (parse username claims \"X\": claim not present), or the configured claim beside the token's claims.",
-        fix: "Ask for the scope that brings the claim, fill the user's attribute in the identity provider, or configure a claim that every token has (sub).",
+        fix: "Ask for the scope that brings the claim, fill the user's attribute in the identity provider, or configure a claim that every token has (sub). `kaccess decode` shows what is in the token; `--oidc-username-claim=sub` is the flag.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::USERNAME_CLAIM_MISSING],

@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The API server wants the user's name as one JSON text; a number, a list or an object is refused. sub must be a text in any case, even where another claim names the user.",
         evidence: "The claim's type in the token, beside the server's words (parse username claims ... cannot unmarshal number).",
-        fix: "Map the claim as a text in the identity provider, or configure another claim.",
+        fix: "Map the claim as a text in the identity provider, or configure another claim. `kaccess decode` shows the claim; `--oidc-username-claim=sub` is the flag.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::USERNAME_CLAIM_TYPE, &message::SUBJECT_TYPE, &heard::CLAIM_TYPE],

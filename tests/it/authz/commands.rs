@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::{Stage, stdout};
 use crate::support::lab;
-use crate::support::run::scratch;
+use crate::support::run::{command, scratch};
 
 #[test]
 fn the_commands_answer_with_what_each_may_see() {
     let Some(lab) = lab::require_apiserver() else { return };
     let stage = Stage::start(lab);
     plain_question_is_one_request(&stage);
+    types_are_kept_on_disk(&stage);
     why(&stage);
     groups_alone(&stage);
     many(&stage);
@@ -28,6 +29,49 @@ fn plain_question_is_one_request(stage: &Stage) {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let events: Vec<_> = stage.server.audit_events().into_iter().filter(|event| agent(event)).collect();
     assert_eq!(events.len(), before + 1, "one request for one question");
+}
+
+fn types_are_kept_on_disk(stage: &Stage) {
+    let home = scratch("types");
+    let lists = || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        stage
+            .server
+            .audit_events()
+            .iter()
+            .filter(|event| event["requestURI"] == "/apis" && event["verb"] == "get")
+            .count()
+    };
+    let ask = |kind: &str| {
+        let output = command()
+            .env("HOME", &home)
+            .args(["can-i", "list", kind, "-n", "dev", "--context", "dev", "--kubeconfig"])
+            .arg(&stage.config)
+            .output();
+        let output = output.expect("kaccess runs");
+        (stdout(&output), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let before = lists();
+    assert_eq!(ask("wd").0, "yes\n");
+    assert_eq!(lists(), before + 1, "a type that is not built in is looked up");
+    assert_eq!(ask("widgets").0, "yes\n");
+    assert_eq!(lists(), before + 1, "the second time in the copy");
+    // What the copy does not know may be new.
+    assert!(ask("gadgets").1.contains("doesn't have a resource type 'gadgets'"));
+    assert_eq!(lists(), before + 2);
+    let folder = home.join(".kube/cache/kaccess/apis");
+    let files: Vec<_> =
+        std::fs::read_dir(&folder).expect("the folder").map(|file| file.expect("a file").path()).collect();
+    assert_eq!(files.len(), 1, "no draft is left: {files:?}");
+    // A broken copy is no copy, and a disk that takes none is no failure.
+    std::fs::write(&files[0], "{").expect("a file");
+    assert_eq!(ask("wd").0, "yes\n");
+    let blocked = command()
+        .env("KUBECACHEDIR", "/dev/null/nowhere")
+        .args(["can-i", "list", "wd", "-n", "dev", "--context", "dev", "--kubeconfig"])
+        .arg(&stage.config)
+        .output();
+    assert_eq!(stdout(&blocked.expect("kaccess runs")), "yes\n");
 }
 
 fn why(stage: &Stage) {

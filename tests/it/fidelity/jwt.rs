@@ -1,7 +1,6 @@
 //! Tokens of identity providers: one server with an AuthenticationConfiguration of many issuers, one with flags.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -178,15 +177,6 @@ fn drafts(url: &str, thorough: bool, doubles: usize, now: i64, dice: &mut Dice) 
     list
 }
 
-/// Waits until a server accepts this token: it reads discovery a second after its start, then every ten.
-pub fn wait_accepted(server: &ApiServer, token: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while server.token_review(token)["authenticated"] != true {
-        assert!(Instant::now() < deadline, "never accepted: {}", server.token_review(token));
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
 /// Asks the servers about every token.
 pub fn ask(servers: &[(Release, ApiServer)], tokens: Vec<(String, String)>) -> Vec<Pair> {
     let workers = 4;
@@ -257,7 +247,7 @@ fn a_configuration_of_many_issuers() {
         let healthy = issuers[&url].get("set").is_some();
         if healthy && realm.name != "level" {
             let good = Draft::good(&url, now).token(&keys);
-            servers.iter().for_each(|(_, server)| wait_accepted(server, &good));
+            servers.iter().for_each(|(_, server)| server.wait_accepted(&good));
         }
         for (name, draft) in drafts(&url, realm.thorough, if realm.thorough { 150 } else { 20 }, now, &mut dice) {
             tokens.push((format!("{}: {name}", realm.name), draft.token(&keys)));
@@ -305,7 +295,7 @@ fn the_oidc_flags() {
         .collect();
     let now = Timestamp::now().as_second();
     let good = Draft::good(&url, now).token(&keys);
-    servers.iter().for_each(|(_, server)| wait_accepted(server, &good));
+    servers.iter().for_each(|(_, server)| server.wait_accepted(&good));
     let tokens = drafts(&url, true, 150, now, &mut Dice(35))
         .into_iter()
         .map(|(name, draft)| (format!("flags: {name}"), draft.token(&keys)))

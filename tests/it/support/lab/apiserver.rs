@@ -4,7 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Lab;
 use super::http::{Answer, Auth, Client};
@@ -229,6 +229,27 @@ impl ApiServer {
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         read_log(&self.log_path())
+    }
+
+    /// Waits until it accepts this token; an issuer is tried every 10 seconds, and a loaded machine is slow.
+    pub fn wait_accepted(&self, token: &str) {
+        self.wait(
+            || self.token_review(token)["authenticated"] == true,
+            || format!("never accepted: {}", self.token_review(token)),
+        );
+    }
+
+    /// Waits until this text stands in its log.
+    pub fn wait_logged(&self, text: &str) {
+        self.wait(|| self.log().contains(text), || format!("never logged {text:?}:\n{}", self.log()));
+    }
+
+    fn wait(&self, done: impl Fn() -> bool, failed: impl Fn() -> String) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done() {
+            assert!(Instant::now() < deadline, "{}", failed());
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// The audit log so far, one event per request (stage ResponseComplete, or Panic).

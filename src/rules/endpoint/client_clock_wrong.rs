@@ -1,0 +1,100 @@
+//! This machine's clock is wrong.
+
+use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
+use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step};
+use crate::rules::served::{Skew, dated_by_clock, fault, skew, span};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "client-clock-wrong",
+    severity: Severity::Error,
+    title: "This machine's clock is wrong",
+    page: Page {
+        means: "Certificates and tokens are judged by this machine's clock where this machine judges them: kubectl then calls a good certificate expired or not yet valid, \
+            a credential plugin fetches a new token for every request or keeps a dead one, and a request signed for AWS is refused as too old.",
+        evidence: "The Date header of the API server against this machine's clock. The certificate is valid by the server's time. Where the issuer's Date header agrees with the API server's, two clocks against one decide; \
+            the time of a single server is likely right and may be wrong.",
+        fix: "Set the clock by NTP (timedatectl set-ntp true; on a laptop or virtual machine after sleep, restart the time service). `timedatectl status` shows whether it is.",
+        references: "https://www.rfc-editor.org/rfc/rfc9110#name-date",
+    },
+    recognises: &[&message::KUBECTL_X509_DATE, &message::IAM_CLOCK],
+    explains: &[
+        "api-certificate-expired", "issuer-certificate-expired", "token-expired", "token-not-yet-valid", "exec-token-expired",
+        "credential-rejected", "client-certificate-expired",
+    ],
+    check,
+};
+
+/// AWS takes a signature for this long, in seconds.
+const AWS: i64 = 300;
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    use crate::evidence::tls::TlsFaultKind::{Expired, NotYetValid};
+    if let (Some(skew), Some(shown)) = (dated_by_clock(case), fault(case, &[Expired, NotYetValid])) {
+        let why = format!(
+            "By this machine's clock {}. By the API server's it is {}, and the certificate is valid: the clocks are {} apart.",
+            shown.fault.detail.trim_end_matches(" (or this machine's clock is slow)"),
+            skew.date,
+            span(skew.ahead)
+        );
+        return vec![finding(skew, why).cite(shown.cite())];
+    }
+    let Some(skew) = skew(case).filter(|skew| !skew.is_servers()) else { return Vec::new() };
+    let Some((why, cite)) = token(case, &skew) else { return Vec::new() };
+    let mut finding = finding(skew, why).cite(cite);
+    if case.accepted() {
+        finding.severity = Severity::Warning;
+    } else {
+        finding.cites.extend(case.rejected());
+    }
+    vec![finding]
+}
+
+/// What the wrong clock makes of the token.
+fn token(case: &Case<'_>, skew: &Skew) -> Option<(String, Citation)> {
+    let kind = case.token()?.kind;
+    if kind == TokenKind::EksIam {
+        // A presigned request carries the time of the machine that signed it.
+        return (skew.ahead.abs() > AWS && case.rejected().is_some()).then(|| {
+            (
+                format!("The token is a request signed for AWS with this machine's time, which is {} off; AWS takes at most 5 minutes.", span(skew.ahead)),
+                seen("/credential/seen/token/kind", "the token is a presigned AWS request"),
+            )
+        });
+    }
+    let now = case.evidence.observed_at;
+    let differs = |limit: jiff::Timestamp| (limit <= now) != (limit <= skew.date);
+    if let Some(end) = case.claim_time("exp").filter(|end| differs(*end)) {
+        let looks = if end <= now { "expired" } else { "valid" };
+        let is = if end <= now { "still valid" } else { "expired" };
+        return Some((
+            format!("To this machine the token looks {looks} (exp is {end}); by the API server's clock it is {is}. A plugin or program here that renews by its own clock is misled."),
+            seen("/credential/seen/token/claims/exp", format!("exp: {end}")),
+        ));
+    }
+    None
+}
+
+fn finding(skew: Skew, why: String) -> Finding {
+    let certain = skew.is_local();
+    let way = if skew.ahead > 0 { "ahead" } else { "behind" };
+    let mut finding = RULE
+        .finding(
+            if certain { Confidence::Certain } else { Confidence::Likely },
+            why,
+            skew.cite.clone(),
+            Step::command("Look at this machine's clock, and have it set by NTP", "timedatectl status; sudo timedatectl set-ntp true"),
+        )
+        .titled(format!("This machine's clock is {} {way}", span(skew.ahead)))
+        .cite_if(skew.witness.map(|(_, cite)| cite));
+    if !certain {
+        finding.candidates = vec![Candidate {
+            code: "api-server-clock-wrong",
+            why: "Two clocks differ, and there was no third one to ask.".to_owned(),
+            decided_by: Step::command("Compare this machine's clock with the true time", "date -u; curl -sI https://kubernetes.io | grep -i ^date"),
+        }];
+    }
+    finding
+}

@@ -1,0 +1,65 @@
+//! The credential is too large for what stands before the API server.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::host;
+use crate::rules::{Case, Page, Rule, of_kubernetes, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "request-header-too-large",
+    severity: Severity::Error,
+    title: "The credential is too large for the proxy before the API server",
+    page: Page {
+        means: "The token is so long (hundreds of groups, most often) that a balancer or proxy refuses the request before the API server sees it: nginx \"400 Request Header Or Cookie Too Large\", others 431 or a bare 400. \
+            kube-apiserver itself takes a megabyte. kubectl says \"the server rejected our request for an unknown reason\".",
+        evidence: "The same path is answered without the credential and refused with it, in words that are not Kubernetes'; and the size of the header that was sent.",
+        fix: "Put fewer groups into the token (a filter in the identity provider's client), or raise the proxy's limit: nginx large_client_header_buffers, Envoy max_request_headers_kb. `kaccess decode` shows what makes the token large.",
+        references: "https://nginx.org/en/docs/http/ngx_http_core_module.html#large_client_header_buffers",
+    },
+    recognises: &[&message::KUBECTL_HEADER_TOO_LARGE],
+    explains: &["credential-rejected"],
+    check,
+};
+
+/// A header from here on is more than some proxies take, in bytes.
+const LARGE: usize = 7_500;
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let endpoint = &case.evidence.endpoint;
+    let Some(answer) = endpoint.authenticated.seen().filter(|answer| matches!(answer.status, 400 | 413 | 431 | 494)) else {
+        return Vec::new();
+    };
+    if of_kubernetes(answer) || case.accepted() {
+        return Vec::new();
+    }
+    let size = answer.sent_header_bytes.unwrap_or_default();
+    let words = ["Header Or Cookie Too Large", "Header Fields Too Large", "header too large", "Header Too Long"];
+    let said = words.into_iter().find(|words| answer.body.contains(words));
+    let passes = endpoint.anonymous.seen().is_some_and(|answer| of_kubernetes(answer) || answer.status != 400);
+    let confidence = match (said, answer.status) {
+        (Some(_), _) | (None, 431 | 494) => Confidence::Certain,
+        (None, _) if size >= LARGE && passes => Confidence::Likely,
+        _ => return Vec::new(),
+    };
+    let groups = case.token().and_then(|token| {
+        let claims = token.claims.as_ref()?.as_object()?;
+        let (name, list) = claims.iter().filter_map(|(name, value)| Some((name, value.as_array()?.len()))).max_by_key(|(_, length)| *length)?;
+        (list > 10).then(|| (name.clone(), list))
+    });
+    let what = groups.as_ref().map_or_else(String::new, |(name, length)| format!(" The claim {name:?} of its token has {length} entries."));
+    let by = answer.server.as_ref().map_or_else(String::new, |server| format!(" ({server})"));
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("What answers at {}{by} refuses the request with {} {}, and not for what it asks: its credential takes {size} bytes of header.{what}", host(case), answer.status, answer.reason),
+            probed("/endpoint/authenticated/seen/body", said.map_or_else(|| format!("{} with a credential of {size} bytes", answer.status), |words| format!("{} {words}", answer.status))),
+            Step::text("Have the identity provider put fewer groups into tokens of this client (only those that RBAC uses: a group filter, or roles of the client in place of all groups)."),
+        )
+        .step(Step::manifest("Or raise the limit of what stands before the API server; in nginx, inside server { }", "large_client_header_buffers 8 64k;\n"))
+        .cite(seen("/endpoint/authenticated/seen/sentHeaderBytes", format!("{size} bytes of header carried the credential")));
+    if let Some((name, length)) = groups {
+        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", name.replace('~', "~0").replace('/', "~1")), format!("{length} entries")));
+    }
+    vec![finding]
+}
