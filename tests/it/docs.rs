@@ -129,3 +129,70 @@ fn transcripts_in_runbooks_are_recorded_reports() {
     }
     assert!(checked >= 4, "only {checked} transcripts were found");
 }
+
+/// The anchor that a heading gets, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim().to_lowercase().chars().filter(|c| kept(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn pages(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of docs").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The text without its blocks and spans of code, in which brackets are no links.
+fn prose(page: &str) -> String {
+    let mut text = String::new();
+    let mut fenced = false;
+    for line in page.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            text.push_str(&line.split('`').step_by(2).collect::<String>());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Every link of the documents leads to a file that is there, and to a heading of it; links into the web are whole.
+#[test]
+fn links_lead_somewhere() {
+    let mut found = vec![root().join("README.md")];
+    pages(&root().join("docs"), &mut found);
+    let (mut checked, mut faults) = (0, Vec::new());
+    for page in found {
+        let text = prose(&fs::read_to_string(&page).expect("a page"));
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+        let bare = text.split('<').skip(1).filter_map(|rest| rest.split_once('>').map(|(link, _)| link)).filter(|link| link.starts_with("http"));
+        for link in links.chain(bare) {
+            checked += 1;
+            if link.starts_with("http") {
+                let whole = url::Url::parse(link).is_ok_and(|url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.contains('.')));
+                if !whole {
+                    faults.push(format!("{}: {link}", page.display()));
+                }
+                continue;
+            }
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if path.is_empty() { page.clone() } else { page.parent().expect("a folder").join(path) };
+            let there = target.exists()
+                && (heading.is_empty()
+                    || fs::read_to_string(&target).is_ok_and(|text| {
+                        text.lines().any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading)
+                    }));
+            if !there {
+                faults.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(checked > 300, "only {checked} links");
+    assert!(faults.is_empty(), "links that lead nowhere:\n{}", faults.join("\n"));
+}

@@ -1,10 +1,9 @@
 //! `kaccess explain`: the corpus of real-shaped texts, streams of every size and encoding, pages, and exit codes.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::process::{Output, Stdio};
 
 use kaccess::cli::explain::explained;
 use kaccess::report::Confidence;
@@ -86,4 +85,207 @@ fn texts_about_other_things_are_no_access_trouble() {
     }
     assert!(silent >= 200, "only {silent} texts");
     assert!(faults.is_empty(), "recognised as trouble of access:\n{}", faults.join("\n"));
+}
+
+/// kaccess explain -o json, with something on stdin.
+fn piped(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = command()
+        .args(["explain", "-o", "json"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kaccess runs");
+    child.stdin.take().expect("stdin").write_all(input).expect("it reads");
+    child.wait_with_output().expect("kaccess runs")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+const INCIDENT: &str = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\n\
+<head><title>403 Forbidden</title></head>\n<body>\n<center><h1>403 Forbidden</h1></center>\n<hr><center>nginx</center>\n</body>\n</html>\n\
+I1123 06:21:54.000000   12710 httplog.go:132] \"HTTP\" verb=\"GET\" URI=\"/healthz\" resp=200\n\
+E1123 06:21:58.123608   12710 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: authenticator not initialized]\"\n\
+E1123 06:22:03.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\n\
+E1123 06:22:09.123608   12710 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: authenticator not initialized]\"\n";
+
+#[test]
+fn a_log_is_grouped_and_the_consequence_points_to_its_cause() {
+    let output = piped(&["-"], INCIDENT.as_bytes());
+    assert_eq!(output.status.code(), Some(0));
+    let report = json(&output);
+    assert_eq!((report["kind"].as_str(), report["apiVersion"].as_str()), (Some("Explanation"), Some("kaccess.dev/v1")));
+    let matches = report["matches"].as_array().expect("matches");
+    assert_eq!(matches.len(), 2, "{report:#}");
+    let (cause, consequence) = (&matches[0], &matches[1]);
+    assert_eq!(cause["code"], "issuer-blocks-control-plane");
+    assert_eq!((cause["count"].as_u64(), cause["line"].as_u64(), cause["lastLine"].as_u64()), (Some(2), Some(1), Some(10)));
+    assert_eq!(cause["firstSeen"], "11-23 06:21:53.522520");
+    assert_eq!(cause["lastSeen"], "11-23 06:22:03.522520");
+    assert_eq!(cause["fields"]["status"], "403");
+    assert_eq!(cause["explainedBy"], Value::Null);
+    assert_eq!(consequence["code"], "oidc-not-initialized");
+    assert_eq!(consequence["explainedBy"], "issuer-blocks-control-plane");
+    // The page's own lines and the calm one.
+    assert_eq!(report["unrecognised"].as_u64(), Some(7));
+    let table = command().args(["explain", INCIDENT]).output().expect("kaccess runs");
+    let table = String::from_utf8(table.stdout).expect("UTF-8");
+    assert!(table.starts_with("issuer-blocks-control-plane  (certain)"), "{table}");
+    assert!(table.contains("Only consequences of the above") && table.contains("because of issuer-blocks-control-plane"), "{table}");
+}
+
+#[test]
+fn what_stands_in_a_text_stands_in_the_answer() {
+    for (text, code, fields, words) in [
+        (
+            r#"err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"portal\"]]""#,
+            "token-audience-mismatch",
+            &[("expected", "\"kubernetes\""), ("got", "[\"portal\"]")][..],
+            "the server expects the audience kubernetes, the token says portal",
+        ),
+        (
+            "oidc: verify token: oidc: token is expired (Token Expiry: 2026-03-08 21:39:18 +0000 UTC)",
+            "token-expired",
+            &[("expiry", "2026-03-08 21:39:18 +0000 UTC")],
+            "2026-03-08 21:39:18",
+        ),
+        (
+            "verifying certificate SN=4711, SKID=, AKID=04:6C failed: x509: certificate has expired or is not yet valid: current time 2026-11-25T10:00:00Z is after 2026-01-01T00:00:00Z",
+            "client-certificate-expired",
+            &[("serial", "4711"), ("akid", "04:6C")],
+            "4711",
+        ),
+        (
+            r#"pods "web" is forbidden: User "oidc:alice" cannot get resource "pods/log" in API group "" in the namespace "dev""#,
+            "rbac-no-grant",
+            &[("user", "oidc:alice"), ("verb", "get"), ("resource", "pods"), ("subresource", "log"), ("name", "web"), ("namespace", "dev")],
+            "pods/log",
+        ),
+        (
+            r#"time="2026-11-25T10:00:00Z" level=warning msg="access denied" arn="arn:aws:iam::111122223333:role/dev" error="identity is not mapped""#,
+            "iam-identity-not-mapped",
+            &[("arn", "arn:aws:iam::111122223333:role/dev")],
+            "arn:aws:iam::111122223333:role/dev",
+        ),
+    ] {
+        let report = json(&kaccess(&["explain", "-o", "json", text]));
+        let found = &report["matches"][0];
+        assert_eq!(found["code"], code, "{report:#}");
+        for (name, value) in fields {
+            assert_eq!(found["fields"][name], *value, "{report:#}");
+        }
+        assert!(found["means"].as_str().is_some_and(|means| means.contains(words)), "{report:#}");
+        assert!(found["next"].as_array().is_some_and(|next| next.iter().any(|step| step["command"].is_string())));
+    }
+    // The command that looks asks exactly what was refused, and it is one that can-i takes.
+    let report = json(&kaccess(&["explain", "-o", "json", r#"deployments.apps "web" is forbidden: User "a" cannot patch resource "deployments" in API group "apps" in the namespace "dev""#]));
+    let commands: Vec<&str> = report["matches"][0]["next"].as_array().expect("steps").iter().filter_map(|step| step["command"].as_str()).collect();
+    assert_eq!(commands, ["kaccess who-can patch deployments.apps web -n dev", "kaccess can-i patch deployments.apps web -n dev --why"]);
+}
+
+#[test]
+fn a_bare_401_is_never_more_than_its_candidates() {
+    for text in ["Unauthorized", "error: You must be logged in to the server (Unauthorized)", "invalid bearer token", "[invalid bearer token, unknown]"] {
+        let report = explained(text.as_bytes());
+        assert_eq!(report.matches.len(), 1, "{text}");
+        let found = &report.matches[0];
+        assert_eq!(found.code, "credential-rejected", "{text}");
+        assert_ne!(found.confidence, Confidence::Certain, "{text}");
+        assert!(found.candidates.len() >= 3, "{text}");
+        assert!(found.candidates.iter().all(|candidate| !candidate.decided_by.text.is_empty() && candidate.decided_by.command.as_deref().is_some_and(|command| command.starts_with("kaccess "))));
+    }
+}
+
+#[test]
+fn secrets_and_control_characters_of_the_input_are_in_no_output() {
+    let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2EifQ.CANARYsignature0815";
+    let line = format!("\u{1b}[31mE1 err=\"[invalid bearer token, oidc: malformed jwt: {token}\u{7}]\"\u{1b}[0m Authorization: Bearer CANARYbearer0815 password=CANARYpassword\r\n\u{202e}x\n");
+    for format in ["json", "yaml", "table", "markdown"] {
+        let mut child = command().args(["explain", "-", "-o", format]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("kaccess runs");
+        child.stdin.take().expect("stdin").write_all(line.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("kaccess runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(text.contains("token-not-jwt"), "{text}");
+        assert!(!text.contains("CANARY"), "{format}: {text}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{format}: {text:?}");
+    }
+}
+
+#[test]
+fn codes_have_pages_and_misses_have_suggestions() {
+    for rule in RULES {
+        let page = json(&kaccess(&["explain", "-o", "json", rule.code]));
+        assert_eq!((page["kind"].as_str(), page["code"].as_str()), (Some("FindingPage"), Some(rule.code)));
+        for part in ["severity", "title", "means", "evidence", "fix"] {
+            assert!(page[part].as_str().is_some_and(|text| !text.is_empty()), "{}: {part}", rule.code);
+        }
+        assert!(page["references"].as_array().is_some_and(|list| !list.is_empty()), "{}", rule.code);
+    }
+    let miss = kaccess(&["explain", "-o", "json", "token-audience-missmatch"]);
+    assert_eq!(miss.status.code(), Some(1));
+    assert_eq!(json(&miss)["suggestions"][0], "token-audience-mismatch");
+    let list = json(&kaccess(&["explain", "--list", "-o", "json"]));
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(RULES.len()));
+}
+
+#[test]
+fn exit_codes_are_the_contracts() {
+    assert_eq!(kaccess(&["explain", "Lorem ipsum"]).status.code(), Some(1));
+    assert_eq!(kaccess(&["explain", "error:", "You must be logged in to the server (Unauthorized)"]).status.code(), Some(0));
+    assert_eq!(kaccess(&["explain", "@/nonexistent/log"]).status.code(), Some(2));
+    assert_eq!(kaccess(&["explain"]).status.code(), Some(2));
+    assert_eq!(kaccess(&["explain", "--follow", "text"]).status.code(), Some(2));
+    assert_eq!(piped(&["-"], b"").status.code(), Some(2));
+    let quiet = kaccess(&["explain", "-q", "Unauthorized"]);
+    assert_eq!((quiet.status.code(), quiet.stdout.len()), (Some(0), 0));
+}
+
+#[test]
+fn a_growing_file_is_followed() {
+    let file = scratch("follow").join("log");
+    fs::write(&file, "calm\n").expect("a log");
+    let mut child = command()
+        .args(["explain", "--follow", &format!("@{}", file.display())])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("kaccess runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    let mut log = fs::OpenOptions::new().append(true).open(&file).expect("the log");
+    for (line, code) in [("oidc: email not verified\n", "email-not-verified"), ("oidc: authenticator not initialized\n", "oidc-not-initialized")] {
+        log.write_all(line.as_bytes()).expect("a line");
+        let told = lines.next().expect("a line").expect("UTF-8");
+        assert!(told.contains(code), "{told}");
+    }
+    // Ctrl-C: what is known, and 130.
+    let _ = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    let rest: Vec<String> = lines.map(|line| line.expect("UTF-8")).collect();
+    assert!(rest.iter().any(|line| line.starts_with("oidc-not-initialized")), "{rest:?}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+/// The table from symptom to code is the rules' own.
+#[test]
+fn the_table_of_symptoms_is_the_rules_own() {
+    let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ").replace('`', "'");
+    let mut page = String::from(
+        "# From symptom to code\n\nGenerated from the rules (KACCESS_UPDATE=1 cargo test --test it -- explain::). \
+         `kaccess explain TEXT` reads the fields that stand\nhere in angle brackets, chooses among the codes by them, and says what tells the rest apart.\n\n\
+         | what you see | what it may be |\n|---|---|\n",
+    );
+    let mut rows = kaccess::rules::explain::symptoms();
+    rows.sort();
+    assert!(rows.len() > 200, "only {} rows", rows.len());
+    for (shape, codes) in rows {
+        let codes: Vec<String> = codes.iter().map(|code| format!("[{code}](findings/{code}.md)")).collect();
+        page.push_str(&format!("| `{}` | {} |\n", cell(&shape), codes.join(", ")));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/symptoms.md");
+    if std::env::var_os("KACCESS_UPDATE").is_some() {
+        fs::write(&path, &page).expect("docs/symptoms.md");
+    }
+    assert_eq!(fs::read_to_string(path).unwrap_or_default(), page, "stale: KACCESS_UPDATE=1 cargo test --test it -- explain::");
 }

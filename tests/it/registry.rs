@@ -19,6 +19,39 @@ fn codes_are_unique_and_spelled_in_kebab_case() {
     }
 }
 
+/// Whoever reads a page at night can copy something from its fix: a command, a flag of the API server, a line of
+/// configuration.
+#[test]
+fn every_fix_names_a_command_or_a_setting() {
+    const TOOLS: &[&str] = &[
+        "kubectl", "kaccess", "aws", "kubeadm", "openssl", "chmod", "export", "curl", "dig", "ip", "timedatectl",
+        "resolvectl", "az", "gcloud", "kubelogin", "command", "kcadm.sh",
+    ];
+    let bare: Vec<&str> = RULES
+        .iter()
+        .filter(|rule| {
+            !rule.page.fix.split('`').skip(1).step_by(2).any(|span| {
+                let word = span.split_whitespace().next().unwrap_or_default();
+                TOOLS.contains(&word) || word.starts_with("--") && word.contains('=') || span.contains(": ")
+            })
+        })
+        .map(|rule| rule.code)
+        .collect();
+    assert!(bare.is_empty(), "pages whose fix names no command or setting in backticks: {bare:?}");
+}
+
+/// Every text that is recognised leads to a rule, so that explain can say something of it.
+#[test]
+fn every_text_belongs_to_a_rule() {
+    // A success, which only resets what was said before.
+    let none = ["authentication-config-reloaded"];
+    let lost: Vec<&str> = kaccess::apiserver::message::set::all()
+        .map(|text| text.name)
+        .filter(|name| !none.contains(name) && !RULES.iter().any(|rule| rule.recognises.iter().any(|text| text.name == *name)))
+        .collect();
+    assert!(lost.is_empty(), "texts that no rule recognises: {lost:?}");
+}
+
 #[test]
 fn every_file_of_a_rule_is_listed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");

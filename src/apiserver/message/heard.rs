@@ -157,8 +157,6 @@ texts! {
     ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule"#;
     /// Constrained impersonation has rules of its own.
     IMPERSONATION_RULE = "impersonation-rule", r"impersonating (?:the system:masters group|the empty string group|an invalid key in extra) is not allowed";
-    /// No authorizer allows anything.
-    ALWAYS_DENY = "authorization-denies-all", r"forbidden: [^\n]*: Everything is forbidden\.";
 
     // What stands behind the API server.
     /// The extension server does not find the front proxy's CA.
