@@ -19,14 +19,12 @@ use crate::secret::Scrubber;
 
 /// Flags of `explain`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  kaccess explain 'error: You must be logged in to the server (Unauthorized)'\n  \
+#[command(after_help = "Examples:\n  kaccess explain 'error: You must be logged in to the server (Unauthorized)'\n  \
     kubectl get pods 2>&1 | kaccess explain -      what does that mean?\n  \
     kaccess explain @kube-apiserver.log            what does this log say about access, and how often?\n  \
     kaccess explain @kube-apiserver.log --follow   the same while it grows\n  \
     kaccess explain token-audience-mismatch        the page of a code\n  kaccess explain --list\n\n\
-    Exit codes: 0 recognised, 1 nothing recognised, 2 unreadable."
-)]
+    Exit codes: 0 recognised, 1 nothing recognised, 2 unreadable.")]
 pub struct ExplainArgs {
     /// A code; or any text: an error, a log line, a whole file (@FILE), stdin (-)
     #[arg(value_name = "CODE|TEXT|@FILE|-")]
@@ -49,7 +47,10 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     }
     let text = arguments.text.join(" ");
     if text.trim().is_empty() {
-        return Err(Error::new("nothing to explain", "give a code, a text, @FILE, or - for stdin; --list shows the codes"));
+        return Err(Error::new(
+            "nothing to explain",
+            "give a code, a text, @FILE, or - for stdin; --list shows the codes",
+        ));
     }
     if let Some(rule) = asked(&text) {
         let page = page(rule);
@@ -186,7 +187,8 @@ fn rendered(host: &Host, output: &OutputArgs, follow: bool, report: &Explanation
 }
 
 fn view(kind: &str, body: &impl serde::Serialize) -> Result<Value, Error> {
-    let body = serde_json::to_value(body).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))?;
+    let body =
+        serde_json::to_value(body).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))?;
     Ok(headed(kind, body))
 }
 

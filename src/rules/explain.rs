@@ -9,17 +9,39 @@ use super::complaint::quoted;
 use super::reading::{self, Reading, rank};
 use super::{AREAS, RULES, Rule, rule};
 use crate::apiserver::message::set;
+use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
-use crate::report::Step;
 
 /// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
 const MANY: usize = 400;
 
 /// The fields that tell one cause from another of the same code; times and texts do not.
 const TELLING: &[&str] = &[
-    "status", "url", "host", "server", "expected", "got", "claim", "serial", "name", "user", "verb", "group", "resource",
-    "subresource", "namespace", "path", "arn", "profile", "issuer", "context", "file", "command", "step", "webhook",
+    "status",
+    "url",
+    "host",
+    "server",
+    "expected",
+    "got",
+    "claim",
+    "serial",
+    "name",
+    "user",
+    "verb",
+    "group",
+    "resource",
+    "subresource",
+    "namespace",
+    "path",
+    "arn",
+    "profile",
+    "issuer",
+    "context",
+    "file",
+    "command",
+    "step",
+    "webhook",
 ];
 
 /// How long a line is kept, in bytes.
@@ -161,7 +183,8 @@ impl<'s> Collector<'s> {
 fn cause(code: &'static str, found: &[&'static str]) -> Option<&'static str> {
     let mut at = code;
     for _ in 0..found.len() {
-        let explains = |other: &&&'static str| **other != at && rule(other).is_some_and(|rule| rule.explains.contains(&at));
+        let explains =
+            |other: &&&'static str| **other != at && rule(other).is_some_and(|rule| rule.explains.contains(&at));
         match found.iter().filter(explains).min_by_key(|code| rank(code)) {
             Some(next) if *next == code => return None,
             Some(next) => at = next,
@@ -178,7 +201,9 @@ fn field<'f>(fields: &'f BTreeMap<String, String>, name: &str) -> &'f str {
 /// What the words say, with the names that stand in them; where nothing stands in them, the problem in one line.
 fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> String {
     let f = |name: &str| field(fields, name);
-    let bare = |name: &str| f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).replace("\" \"", ", ").replace("\",\"", ", ");
+    let bare = |name: &str| {
+        f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).replace("\" \"", ", ").replace("\",\"", ", ")
+    };
     let text = match found.text {
         "audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
         "service-account-audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), bare("got")),
@@ -257,7 +282,13 @@ fn with(lead: &str, text: &str) -> String {
 
 /// Who wrote a page, where it says so.
 fn server_of(body: &str) -> &'static str {
-    let known = [("nginx", " by nginx"), ("awselb", " by an AWS load balancer"), ("cloudflare", " by Cloudflare"), ("CloudFront", " by CloudFront"), ("Envoy", " by Envoy")];
+    let known = [
+        ("nginx", " by nginx"),
+        ("awselb", " by an AWS load balancer"),
+        ("cloudflare", " by Cloudflare"),
+        ("CloudFront", " by CloudFront"),
+        ("Envoy", " by Envoy"),
+    ];
     known.iter().find(|(mark, _)| body.contains(mark)).map_or("", |(_, words)| words)
 }
 
@@ -268,12 +299,21 @@ fn refusal(fields: &BTreeMap<String, String>) -> String {
         let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
         let sub = with("/", f("subresource"));
         let name = if f("name").is_empty() { String::new() } else { format!(" {}", f("name")) };
-        let place = if f("namespace").is_empty() { " in the whole cluster".to_owned() } else { format!(" in the namespace {}", f("namespace")) };
+        let place = if f("namespace").is_empty() {
+            " in the whole cluster".to_owned()
+        } else {
+            format!(" in the namespace {}", f("namespace"))
+        };
         format!("{}{dotted}{sub}{name}{place}", f("resource"))
     } else {
         f("path").to_owned()
     };
-    format!("the API server knows the user as {:?}, who may not {} {what}{}", f("user"), f("verb"), with(": ", f("reason")))
+    format!(
+        "the API server knows the user as {:?}, who may not {} {what}{}",
+        f("user"),
+        f("verb"),
+        with(": ", f("reason"))
+    )
 }
 
 /// The part of the registry that a code is in.
@@ -285,7 +325,11 @@ fn area(code: &str) -> &'static str {
 fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
     let f = |name: &str| field(fields, name);
     match area(code) {
-        "rbac" if !f("verb").is_empty() && !f("verb").contains(':') && (!f("resource").is_empty() || !f("path").is_empty()) => {
+        "rbac"
+            if !f("verb").is_empty()
+                && !f("verb").contains(':')
+                && (!f("resource").is_empty() || !f("path").is_empty()) =>
+        {
             format!("kaccess can-i {} --why", question(fields))
         }
         "rbac" => "kaccess can-i --list".to_owned(),
@@ -306,7 +350,8 @@ fn question(fields: &BTreeMap<String, String>) -> String {
         return format!("{} {}", f("verb"), quoted(f("path")));
     }
     let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
-    let mut text = format!("{} {}", f("verb"), quoted(&format!("{}{dotted}{}", f("resource"), with("/", f("subresource")))));
+    let mut text =
+        format!("{} {}", f("verb"), quoted(&format!("{}{dotted}{}", f("resource"), with("/", f("subresource")))));
     if !f("name").is_empty() {
         text.push_str(&format!(" {}", quoted(f("name"))));
     }
@@ -352,7 +397,9 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
     // What is none of kaccess' business has nothing to look at.
     if rule.code != "admission-denied" {
         let words = match area(rule.code) {
-            "issuer" | "serviceaccount" | "certificate" => "See it with its evidence: somebody with rights reads out what the API server itself says",
+            "issuer" | "serviceaccount" | "certificate" => {
+                "See it with its evidence: somebody with rights reads out what the API server itself says"
+            }
             "rbac" => "See what is granted and what is missing, with the smallest grant",
             "token" => "See what the token says, and whether the issuer's keys verify it",
             _ => "See it with its evidence",
@@ -389,7 +436,8 @@ pub fn stamp(line: &str) -> Option<String> {
     if let Some(rfc) = found.name("rfc") {
         // The expiry of a token is not the time of the line.
         let before = &head[..rfc.start()];
-        let own = before.trim().is_empty() || before.len() < 120 && !before.contains("Expiry") && !before.contains("current time");
+        let own = before.trim().is_empty()
+            || before.len() < 120 && !before.contains("Expiry") && !before.contains("current time");
         return own.then(|| rfc.as_str().to_owned());
     }
     Some(format!("{}-{} {}", &found["month"], &found["day"], &found["time"]))
@@ -430,7 +478,8 @@ pub fn asked(text: &str) -> Option<&'static Rule> {
 /// Codes that are spelled nearly as a word, nearest first.
 pub fn near(text: &str) -> Vec<&'static str> {
     let word = text.trim().to_lowercase().replace(['_', ' '], "-");
-    let like_a_code = !word.is_empty() && word.len() <= 60 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let like_a_code =
+        !word.is_empty() && word.len() <= 60 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !like_a_code {
         return Vec::new();
     }
@@ -484,7 +533,9 @@ pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
         }
         for shape in set::shapes(text) {
             match rows.iter_mut().find(|(known, _)| *known == shape) {
-                Some((_, known)) => known.extend(codes.iter().filter(|code| !known.contains(code)).copied().collect::<Vec<_>>()),
+                Some((_, known)) => {
+                    known.extend(codes.iter().filter(|code| !known.contains(code)).copied().collect::<Vec<_>>())
+                }
                 None => rows.push((shape, codes.clone())),
             }
         }

@@ -34,9 +34,9 @@ pub fn read(line: &str) -> Vec<Reading> {
     let codes: Vec<&'static str> = readings.iter().map(|reading| reading.code).collect();
     let mut kept: Vec<Reading> = Vec::new();
     for reading in readings {
-        let explained = codes
-            .iter()
-            .any(|other| *other != reading.code && rule(other).is_some_and(|rule| rule.explains.contains(&reading.code)));
+        let explained = codes.iter().any(|other| {
+            *other != reading.code && rule(other).is_some_and(|rule| rule.explains.contains(&reading.code))
+        });
         if explained {
             continue;
         }
@@ -86,9 +86,23 @@ impl Context {
         let plain = set::unquoted(line).pop().unwrap_or_default();
         let holds = |words: &[&str]| words.iter().any(|word| plain.contains(word));
         Self {
-            authentication: holds(&["bearer token", "nable to authenticate", "TokenReview", "authentication.go", "\"authenticated\""]),
+            authentication: holds(&[
+                "bearer token",
+                "nable to authenticate",
+                "TokenReview",
+                "authentication.go",
+                "\"authenticated\"",
+            ]),
             answer: holds(&["Error from server", "Error when", "error when"]),
-            client: holds(&["Unable to connect to the server", "group list", "cluster unreachable", "/api?", "/api/v1", "/apis", "/version"]),
+            client: holds(&[
+                "Unable to connect to the server",
+                "group list",
+                "cluster unreachable",
+                "/api?",
+                "/api/v1",
+                "/apis",
+                "/version",
+            ]),
             authenticator: holds(&["getCallerIdentity", "access denied", "properly formatted", "pre-signed URL"]),
             plain,
         }
@@ -161,7 +175,13 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             }
             status if status.starts_with('5') => (vec!["issuer-unavailable"], Certain),
             _ => (
-                vec!["issuer-blocks-control-plane", "allowlist-uses-endpoint-addresses", "allowlist-misses-control-plane", "listener-rule-blocks-discovery", "waf-may-block-discovery"],
+                vec![
+                    "issuer-blocks-control-plane",
+                    "allowlist-uses-endpoint-addresses",
+                    "allowlist-misses-control-plane",
+                    "listener-rule-blocks-discovery",
+                    "waf-may-block-discovery",
+                ],
                 Certain,
             ),
         },
@@ -175,29 +195,68 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
         }
         "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch"], Certain),
+        "oidc-init-old" => {
+            let ends = |words: &[&str]| words.iter().any(|word| error.trim_end_matches('"').trim_end().ends_with(word));
+            if ends(&["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"]) {
+                (vec!["issuer-egress-proxy-denied"], Certain)
+            } else if error.contains("no such host") {
+                (vec!["issuer-private-dns", "issuer-unreachable-from-control-plane"], Likely)
+            } else if error.contains("unknown authority") {
+                (vec!["issuer-certificate-untrusted", "issuer-chain-incomplete"], Likely)
+            } else if error.contains("has expired") {
+                (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
+            } else if error.contains("x509") {
+                (vec!["issuer-certificate-name-mismatch"], Likely)
+            } else {
+                (vec!["issuer-unreachable-from-control-plane"], Likely)
+            }
+        }
         "oidc-init-dns" => (vec!["issuer-private-dns", "issuer-unreachable-from-control-plane"], Likely),
         "oidc-init-timeout" => (
-            vec!["issuer-unreachable-from-control-plane", "security-group-blocks-issuer", "issuer-internal-load-balancer", "route-to-issuer-missing"],
+            vec![
+                "issuer-unreachable-from-control-plane",
+                "security-group-blocks-issuer",
+                "issuer-internal-load-balancer",
+                "route-to-issuer-missing",
+            ],
             Certain,
         ),
-        "oidc-init-closed" | "oidc-init-refused" => (vec!["issuer-unreachable-from-control-plane", "issuer-unavailable"], Likely),
+        "oidc-init-closed" | "oidc-init-refused" => {
+            (vec!["issuer-unreachable-from-control-plane", "issuer-unavailable"], Likely)
+        }
         "oidc-discovery-not-json" => (vec!["issuer-returns-html", "listener-login-on-discovery"], Certain),
         "oidc-discovery-shape" => (vec!["issuer-returns-html"], Possible),
         "oidc-issuer-unhealthy" if error.is_empty() => (vec!["oidc-not-initialized"], Certain),
         // The cause follows, and has a text of its own where it is known.
         "oidc-issuer-unhealthy" => (vec!["oidc-not-initialized"], Likely),
         "oidc-not-initialized" => (
-            vec!["oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "issuer-certificate-untrusted", "issuer-document-mismatch"],
+            vec![
+                "oidc-not-initialized",
+                "oidc-partly-initialized",
+                "issuer-blocks-control-plane",
+                "issuer-unreachable-from-control-plane",
+                "issuer-certificate-untrusted",
+                "issuer-document-mismatch",
+            ],
             Certain,
         ),
         "jwks-http" if field("status") == "429" => (vec!["issuer-rate-limited"], Certain),
-        "jwks-http" if field("status").starts_with('5') => (vec!["jwks-unreachable", "issuer-unavailable", "jwks-blocked"], Likely),
+        "jwks-http" if field("status").starts_with('5') => {
+            (vec!["jwks-unreachable", "issuer-unavailable", "jwks-blocked"], Likely)
+        }
         "jwks-http" if field("status") == "404" => (vec!["jwks-blocked", "jwks-unreachable"], Likely),
         "jwks-http" => (vec!["jwks-blocked"], Certain),
         "jwks-unreachable" if has("jwks-no-url") => return None,
         "signature-failed" => (
             // From 1.36 on an expired token with an unknown key says this as well.
-            vec!["token-key-rotated", "token-key-foreign", "jwks-cache-delays-rotation", "token-signature-invalid", "token-expired", "token-is-refresh-token"],
+            vec![
+                "token-key-rotated",
+                "token-key-foreign",
+                "jwks-cache-delays-rotation",
+                "token-signature-invalid",
+                "token-expired",
+                "token-is-refresh-token",
+            ],
             Possible,
         ),
         // Access tokens of Keycloak have no audience, or its account application.
@@ -206,23 +265,39 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         }
         "audience" => (vec!["token-audience-mismatch"], Certain),
         "expired" => (vec!["token-expired", "api-server-clock-wrong", "exec-token-expired"], Certain),
-        "not-yet-valid" | "service-account-not-yet-valid" => (vec!["token-not-yet-valid", "api-server-clock-wrong"], Likely),
-        "algorithm" if field("got").starts_with("HS") => (vec!["token-is-refresh-token", "token-algorithm-not-allowed"], Likely),
+        "not-yet-valid" | "service-account-not-yet-valid" => {
+            (vec!["token-not-yet-valid", "api-server-clock-wrong"], Likely)
+        }
+        "algorithm" if field("got").starts_with("HS") => {
+            (vec!["token-is-refresh-token", "token-algorithm-not-allowed"], Likely)
+        }
         "algorithm" => (vec!["token-algorithm-not-allowed"], Certain),
         "username-claim-missing" => (vec!["username-claim-missing", "token-not-id-token"], Certain),
         "claim-type" => (vec!["token-not-jwt", "username-claim-wrong-type"], Possible),
         "malformed-jwt" => (vec!["token-not-jwt"], Certain),
-        "service-account-key-unknown" | "service-account-signature" => {
-            (vec!["service-account-foreign-cluster"], if context.server_says("invalid signature") || context.authentication { Certain } else { Possible })
-        }
+        "service-account-key-unknown" | "service-account-signature" => (
+            vec!["service-account-foreign-cluster"],
+            if context.server_says("invalid signature") || context.authentication { Certain } else { Possible },
+        ),
         "service-account-missing" if !context.authentication || context.answer => return None,
         "legacy-token-invalidated" if !context.server_says("Token has been invalidated") => return None,
         "service-account-expired" => (vec!["service-account-token-expired", "api-server-clock-wrong"], Certain),
         "authentication-config-reloaded" => return None,
         "nobody-claimed" | "nobody-claimed-quoted" => {
-            let mut codes = vec!["credential-rejected", "token-issuer-mismatch", "oidc-not-configured", "token-not-jwt", "service-account-issuer-unknown"];
+            let mut codes = vec![
+                "credential-rejected",
+                "token-issuer-mismatch",
+                "oidc-not-configured",
+                "token-not-jwt",
+                "service-account-issuer-unknown",
+            ];
             if context.plain.contains(", unknown]") {
-                codes.extend(["iam-identity-not-mapped", "aws-auth-role-path", "iam-token-wrong-cluster", "authentication-webhook-refused"]);
+                codes.extend([
+                    "iam-identity-not-mapped",
+                    "aws-auth-role-path",
+                    "iam-token-wrong-cluster",
+                    "authentication-webhook-refused",
+                ]);
             } else {
                 codes.extend(["bootstrap-token-invalid", "static-token-unknown"]);
             }
@@ -233,7 +308,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             if has("front-proxy-name") {
                 return None;
             }
-            if error.contains("is before") || context.plain.contains("not yet valid") && context.plain.contains("is before") {
+            if error.contains("is before")
+                || context.plain.contains("not yet valid") && context.plain.contains("is before")
+            {
                 (vec!["api-server-clock-wrong", "client-certificate-expired"], Likely)
             } else if error.contains("expired") {
                 (vec!["client-certificate-expired"], Certain)
@@ -241,23 +318,36 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 (vec!["client-certificate-wrong-usage"], Certain)
             } else {
                 let neither = has("certificate-of-neither-ca");
-                let rivals: &[&str] = if neither { &["front-proxy-ca-mismatch"] } else { &["front-proxy-header-missing", "front-proxy-not-configured"] };
+                let rivals: &[&str] = if neither {
+                    &["front-proxy-ca-mismatch"]
+                } else {
+                    &["front-proxy-header-missing", "front-proxy-not-configured"]
+                };
                 (std::iter::once("client-certificate-untrusted").chain(rivals.iter().copied()).collect(), Likely)
             }
         }
         "front-proxy-name" => (vec!["front-proxy-name-not-allowed"], Certain),
         "front-proxy-config" | "front-proxy-overlap" => (vec!["front-proxy-not-configured"], Likely),
         "authentication-webhook" if error.trim_end_matches('"').trim() == "unknown" => (
-            vec!["iam-identity-not-mapped", "authentication-webhook-refused", "iam-token-wrong-cluster", "iam-token-expired", "aws-auth-role-path", "aws-auth-wrong-arn-kind"],
+            vec![
+                "iam-identity-not-mapped",
+                "authentication-webhook-refused",
+                "iam-token-wrong-cluster",
+                "iam-token-expired",
+                "aws-auth-role-path",
+                "aws-auth-wrong-arn-kind",
+            ],
             Possible,
         ),
-        "authentication-webhook" if ["401", "403", "nauthorized", "orbidden"].iter().any(|word| error.contains(word)) => {
+        "authentication-webhook"
+            if ["401", "403", "nauthorized", "orbidden"].iter().any(|word| error.contains(word)) =>
+        {
             (vec!["authentication-webhook-refused", "authentication-webhook-down"], Likely)
         }
         "authentication-webhook" | "authentication-webhook-transport" => (vec!["authentication-webhook-down"], Certain),
         "kubelet-unreachable" | "kubelet-dial" => {
             // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
-            if !context.answer && !context.plain.contains("dialing backend") && !context.plain.contains("kubelet") {
+            if !context.answer && !context.plain.contains("dialing backend") {
                 return None;
             }
             let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway"];
@@ -270,20 +360,28 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         // Rights.
         "forbidden" => return forbidden_codes(context, has("node-authorizer")),
         "node-authorizer" => (vec!["node-authorizer-denied"], Certain),
+        // The newer wording holds the words of the older one after its own.
+        "forbidden-old" if has("forbidden") => return None,
+        "forbidden-old" if field("user") == "system:anonymous" => (vec!["anonymous-request"], Certain),
         "forbidden-old" => (vec!["rbac-no-grant"], Likely),
         "discovery-forbidden" => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
         "whoami-refused" => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         "upgrade-refused" => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
         "resource-not-served" => (vec!["resource-not-served", "credential-rejected"], Possible),
         // Controllers say it of themselves while a cluster starts.
-        "namespace-not-found" if !context.answer && !context.plain.contains("failed to create") && !context.plain.starts_with("namespaces ") => return None,
+        "namespace-not-found"
+            if !context.answer
+                && !context.plain.contains("failed to create")
+                && !context.plain.starts_with("namespaces ") =>
+        {
+            return None;
+        }
         "namespace-not-found" => (vec!["namespace-not-found"], Certain),
         "impersonate-nobody" => (vec!["default-impersonation"], Likely),
         // What clients say.
-        "kubectl-localhost" => (
-            vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"],
-            Possible,
-        ),
+        "kubectl-localhost" => {
+            (vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"], Possible)
+        }
         "kubeconfig-missing" => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
         "context-unset" => (vec!["current-context-unset"], Certain),
         "auth-provider-absent" if matches!(field("provider"), "gcp" | "azure") => {
@@ -292,7 +390,13 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "auth-provider-absent" => (vec!["auth-provider-not-built-in"], Certain),
         "server-wrong-scheme" => (vec!["server-url-wrong-scheme"], Likely),
         "plugin-failed" => (
-            vec!["exec-failed", "aws-credentials-unavailable", "exec-login-expired", "aws-assume-role-denied", "exec-issuer-unreachable"],
+            vec![
+                "exec-failed",
+                "aws-credentials-unavailable",
+                "exec-login-expired",
+                "aws-assume-role-denied",
+                "exec-issuer-unreachable",
+            ],
             Certain,
         ),
         "plugin-newer" => (vec!["exec-api-version-unknown-to-client"], Certain),
@@ -301,13 +405,30 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "login-ended" => (vec!["exec-login-expired"], Likely),
         // Programs in Pods say the same when their own role is missing.
         "aws-credentials" | "aws-sso" | "aws-keys" => (
-            vec!["aws-credentials-unavailable", "aws-session-expired", "irsa-not-injected", "pod-identity-no-association"],
-            if context.plain.contains("get-token") || context.plain.contains("could not get token") || found.text.name == "aws-sso" { Certain } else { Likely },
+            vec![
+                "aws-credentials-unavailable",
+                "aws-session-expired",
+                "irsa-not-injected",
+                "pod-identity-no-association",
+            ],
+            if context.plain.contains("get-token")
+                || context.plain.contains("could not get token")
+                || found.text.name == "aws-sso"
+            {
+                Certain
+            } else {
+                Likely
+            },
         ),
         "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") => return None,
         "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
         // A login plugin's own connections are not those to the API server.
-        name if ["server-", "client-"].iter().any(|lead| name.starts_with(lead)) && !name.starts_with("client-cert") && all.iter().any(|other| other.text.name.starts_with("login-")) => return None,
+        name if ["server-", "client-"].iter().any(|lead| name.starts_with(lead))
+            && !name.starts_with("client-cert")
+            && all.iter().any(|other| other.text.name.starts_with("login-")) =>
+        {
+            return None;
+        }
         "server-name" if field("error") != "no such host" && field("why") != "no such host" => {
             (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
         }
@@ -321,9 +442,16 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (codes, Likely)
         }
         "server-refused" | "client-refused" if has("kubectl-localhost") => return None,
-        "server-refused" | "client-refused" => (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely),
+        "server-refused" | "client-refused" => {
+            (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely)
+        }
         "server-silent" | "client-timeout" => (
-            vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network", "api-unavailable"],
+            vec![
+                "api-connection-timeout",
+                "public-access-cidr-blocked",
+                "endpoint-private-off-network",
+                "api-unavailable",
+            ],
             Likely,
         ),
         "server-tls-silent" => (vec!["tls-handshake-timeout"], Likely),
@@ -336,30 +464,49 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "client-proxy" => (vec!["proxy-unreachable", "no-proxy-missing"], Certain),
         "client-proxy-refused" => (vec!["proxy-connect-refused", "no-proxy-missing"], Likely),
         "client-proxy-auth" => (vec!["proxy-auth-required", "no-proxy-missing"], Certain),
-        "client-throttled" if context.plain.contains("disruption budget") || context.plain.contains("evict") => return None,
+        "client-throttled" if context.plain.contains("disruption budget") || context.plain.contains("evict") => {
+            return None;
+        }
         "client-throttled" => (vec!["api-priority-throttled"], Likely),
-        "kubectl-x509-date" if field("way") == "before" => (vec!["client-clock-wrong", "api-certificate-expired"], Likely),
+        "kubectl-x509-date" if field("way") == "before" => {
+            (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
+        }
+        "server-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong"], Possible),
         "kubectl-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong", "tls-intercepted"], Likely),
         "kubectl-x509-name" if has("kubectl-x509-default-certificate") => return None,
-        "kubectl-x509-name" => {
-            (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch", "dns-search-capture", "tls-intercepted"], Likely)
-        }
+        "kubectl-x509-name" => (
+            vec!["api-certificate-name-mismatch", "tls-server-name-mismatch", "dns-search-capture", "tls-intercepted"],
+            Likely,
+        ),
         "kubectl-x509-other-key" => (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely),
-        "kubectl-x509-unknown-authority" => {
-            (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-behind-default-certificate"], Possible)
-        }
+        "kubectl-x509-unknown-authority" => (
+            vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-behind-default-certificate"],
+            Possible,
+        ),
         "kubectl-tls-version" => (vec!["tls-version-mismatch", "load-balancer-requires-client-certificate"], Likely),
         "kubectl-certificate-required" => (vec!["load-balancer-requires-client-certificate"], Likely),
         "kubectl-header-too-large" => (vec!["request-header-too-large"], Possible),
-        "no-credentials-provided" => {
-            (vec!["authorization-header-stripped", "no-credential", "tls-terminated-before-api-server", "anonymous-request"], Likely)
-        }
+        "no-credentials-provided" => (
+            vec![
+                "authorization-header-stripped",
+                "no-credential",
+                "tls-terminated-before-api-server",
+                "anonymous-request",
+            ],
+            Likely,
+        ),
         // What aws-iam-authenticator says of a token.
         "iam-session-expired" | "iam-key-unknown" | "iam-too-large" if !context.authenticator => return None,
         // A success; that it is the creator's says only who has rights for sure.
         "iam-creator" => return None,
         "iam-not-mapped" => (
-            vec!["iam-identity-not-mapped", "aws-auth-role-path", "aws-auth-wrong-arn-kind", "authentication-mode-ignores-mapping", "iam-principal-recreated"],
+            vec![
+                "iam-identity-not-mapped",
+                "aws-auth-role-path",
+                "aws-auth-wrong-arn-kind",
+                "authentication-mode-ignores-mapping",
+                "iam-principal-recreated",
+            ],
             Certain,
         ),
         "iam-signature" => (vec!["iam-token-wrong-cluster", "aws-credentials-unavailable"], Likely),
@@ -368,7 +515,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "server-closed" => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
         "server-page" => (vec!["not-a-kubernetes-api"], Likely),
         "html-page" => (vec!["not-a-kubernetes-api", "issuer-blocks-control-plane", "issuer-unavailable"], Possible),
-        "server-error" if context.plain.contains("metrics.k8s.io") => (vec!["aggregated-api-unavailable", "api-unavailable"], Likely),
+        "server-error" if context.plain.contains("metrics.k8s.io") => {
+            (vec!["aggregated-api-unavailable", "api-unavailable"], Likely)
+        }
         "server-error" if context.plain.contains("failed calling webhook") => return None,
         "server-error" => (vec!["api-unavailable"], Likely),
         // A bare 401 is a bare 401.
@@ -377,14 +526,26 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 return None;
             }
             (
-                vec!["credential-rejected", "token-expired", "token-issuer-mismatch", "token-audience-mismatch", "oidc-not-initialized", "iam-identity-not-mapped", "client-certificate-expired", "service-account-token-revoked"],
+                vec![
+                    "credential-rejected",
+                    "token-expired",
+                    "token-issuer-mismatch",
+                    "token-audience-mismatch",
+                    "oidc-not-initialized",
+                    "iam-identity-not-mapped",
+                    "client-certificate-expired",
+                    "service-account-token-revoked",
+                ],
                 Likely,
             )
         }
         // The rest is one rule's own, or shared by equals.
         name => {
-            let codes: Vec<&'static str> =
-                RULES.iter().filter(|rule| rule.recognises.iter().any(|text| text.name == name)).map(|rule| rule.code).collect();
+            let codes: Vec<&'static str> = RULES
+                .iter()
+                .filter(|rule| rule.recognises.iter().any(|text| text.name == name))
+                .map(|rule| rule.code)
+                .collect();
             let confidence = if codes.len() == 1 { Certain } else { Possible };
             (codes, confidence)
         }
@@ -402,14 +563,24 @@ fn forbidden_codes(context: &Context, node: bool) -> Option<Codes> {
     let question = &refusal.question;
     let role = refusal.reason.contains("RBAC:") && refusal.reason.contains("not found");
     if refusal.user == "system:anonymous" {
-        let codes = vec!["anonymous-request", "authorization-header-stripped", "tls-terminated-before-api-server", "client-certificate-no-common-name", "authorization-header-malformed", "front-proxy-not-configured"];
+        let codes = vec![
+            "anonymous-request",
+            "authorization-header-stripped",
+            "tls-terminated-before-api-server",
+            "client-certificate-no-common-name",
+            "authorization-header-malformed",
+            "front-proxy-not-configured",
+        ];
         return Some((codes, Certain));
     }
     if matches!(refusal.user.as_str(), "front-proxy-client" | "system:aggregator" | "kube-aggregator") {
         return Some((vec!["front-proxy-not-configured", "rbac-no-grant"], Likely));
     }
     if question.verb.starts_with("impersonate") {
-        return Some((if role { vec!["impersonation-denied", "rbac-role-missing"] } else { vec!["impersonation-denied"] }, Certain));
+        return Some((
+            if role { vec!["impersonation-denied", "rbac-role-missing"] } else { vec!["impersonation-denied"] },
+            Certain,
+        ));
     }
     if role {
         return Some((vec!["rbac-role-missing", "rbac-no-grant"], Likely));

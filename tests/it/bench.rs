@@ -217,3 +217,75 @@ fn doctor_against_its_critical_path() {
         assert!(wall <= allowed);
     }
 }
+
+/// The most memory that a process had, in KiB, as Linux tells it while it runs.
+fn peak(child: &mut std::process::Child) -> u64 {
+    let mut most = 0;
+    while child.try_wait().expect("it runs").is_none() {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        most = most.max(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    most
+}
+
+#[test]
+#[ignore = "a benchmark; tests/bench/explain runs it on a release build"]
+fn explain_against_grep() {
+    const SIZE: usize = 1_000_000_000;
+    let folder = scratch("bench");
+    let (log, line) = (folder.join("log"), folder.join("line"));
+    let mut block = String::new();
+    for index in 0..20_000 {
+        block.push_str(&format!(
+            "I1125 10:{:02}:{:02}.{index:06}       1 httplog.go:132] \"HTTP\" verb=\"GET\" URI=\"/api/v1/namespaces/team-{}/pods?limit=500\" latency=\"{}ms\" userAgent=\"kube-controller-manager/v1.36.0\" audit-ID=\"{index:032x}\" srcIP=\"10.0.{}.7:1\" resp=200\n",
+            index % 60, index % 59, index % 200, index % 90, index % 250
+        ));
+    }
+    block.push_str("E1125 10:00:00.000000       1 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: authenticator not initialized]\"\n");
+    for (path, text) in [(&log, block.clone()), (&line, block.replace('\n', " "))] {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(path).expect("a file"));
+        for _ in 0..SIZE / text.len() {
+            file.write_all(text.as_bytes()).expect("room for it");
+        }
+    }
+    let literals: Vec<String> = kaccess::apiserver::message::set::all()
+        .flat_map(kaccess::apiserver::message::set::literals)
+        .map(|literal| {
+            literal
+                .chars()
+                .map(|c| {
+                    if c.is_alphanumeric() || c == ' ' { c.to_string() } else { format!("[{c}]").replace("[^]", "\\^") }
+                })
+                .collect()
+        })
+        .collect();
+    let patterns = folder.join("patterns");
+    std::fs::write(&patterns, literals.join("\n")).expect("patterns");
+    for (name, path) in [("lines", &log), ("one line", &line)] {
+        // Once to have it in memory.
+        let _ = std::fs::read(path).expect("a file").len();
+        let started = Instant::now();
+        let mut child = Command::new(binary())
+            .args(["explain", "-o", "json", &format!("@{}", path.display())])
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let memory = peak(&mut child);
+        let took = started.elapsed();
+        let size = std::fs::metadata(path).expect("a file").len();
+        lab::tell(&format!(
+            "explain, {name}: {:.0} MB/s, {memory} KiB at most",
+            f64::from(u32::try_from(size / 1_000_000).expect("a size")) / took.as_secs_f64()
+        ));
+        assert!(memory < 50 * 1024, "{memory} KiB");
+    }
+    let started = Instant::now();
+    let _ = Command::new("grep").args(["-cEf"]).arg(&patterns).arg(&log).stdout(Stdio::null()).status().expect("grep");
+    lab::tell(&format!(
+        "grep -cE over the same {} literals: {:.0} MB/s",
+        literals.len(),
+        1000.0 / started.elapsed().as_secs_f64()
+    ));
+}

@@ -171,11 +171,16 @@ fn links_lead_somewhere() {
     for page in found {
         let text = prose(&fs::read_to_string(&page).expect("a page"));
         let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
-        let bare = text.split('<').skip(1).filter_map(|rest| rest.split_once('>').map(|(link, _)| link)).filter(|link| link.starts_with("http"));
+        let bare = text
+            .split('<')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('>').map(|(link, _)| link))
+            .filter(|link| link.starts_with("http"));
         for link in links.chain(bare) {
             checked += 1;
             if link.starts_with("http") {
-                let whole = url::Url::parse(link).is_ok_and(|url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.contains('.')));
+                let whole = url::Url::parse(link)
+                    .is_ok_and(|url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.contains('.')));
                 if !whole {
                     faults.push(format!("{}: {link}", page.display()));
                 }
@@ -186,7 +191,8 @@ fn links_lead_somewhere() {
             let there = target.exists()
                 && (heading.is_empty()
                     || fs::read_to_string(&target).is_ok_and(|text| {
-                        text.lines().any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading)
+                        text.lines()
+                            .any(|line| line.starts_with('#') && anchor(line.trim_start_matches('#')) == heading)
                     }));
             if !there {
                 faults.push(format!("{}: {link}", page.display()));

@@ -23,7 +23,8 @@ struct Sample {
 
 fn corpus() -> Vec<Sample> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/logs");
-    let mut files: Vec<_> = fs::read_dir(folder).expect("testdata/logs").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(folder).expect("testdata/logs").map(|entry| entry.expect("an entry").path()).collect();
     files.sort();
     let mut samples = Vec::new();
     for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")) {
@@ -56,7 +57,12 @@ fn texts_in_every_wrapping_are_recognised_and_none_is_wrong_and_certain() {
             right += 1;
             continue;
         }
-        let line = format!("{code}, {}: found {:?} in {}", sample.wrapping, report.matches.iter().map(|found| found.code).collect::<Vec<_>>(), sample.text);
+        let line = format!(
+            "{code}, {}: found {:?} in {}",
+            sample.wrapping,
+            report.matches.iter().map(|found| found.code).collect::<Vec<_>>(),
+            sample.text
+        );
         if first.is_some_and(|found| found.confidence == Confidence::Certain) {
             wrong.push(line.clone());
         }
@@ -71,16 +77,25 @@ fn texts_in_every_wrapping_are_recognised_and_none_is_wrong_and_certain() {
 fn texts_about_other_things_are_no_access_trouble() {
     let mut silent = 0;
     let mut faults = Vec::new();
-    for sample in corpus().iter().filter(|sample| sample.code.as_deref().is_none_or(|code| code == "admission-denied")) {
+    for sample in corpus().iter().filter(|sample| sample.code.as_deref().is_none_or(|code| code == "admission-denied"))
+    {
         let report = explained(sample.text.as_bytes());
         // Admission's refusals are named, and named as what they are: no matter of rights.
         let fine = match &sample.code {
             None => report.matches.is_empty(),
-            Some(code) => report.matches.len() == 1 && report.matches[0].code == code && report.matches[0].next.iter().all(|step| step.command.is_none()),
+            Some(code) => {
+                report.matches.len() == 1
+                    && report.matches[0].code == code
+                    && report.matches[0].next.iter().all(|step| step.command.is_none())
+            }
         };
         silent += 1;
         if !fine {
-            faults.push(format!("{:?}: {}", report.matches.iter().map(|found| found.code).collect::<Vec<_>>(), sample.text));
+            faults.push(format!(
+                "{:?}: {}",
+                report.matches.iter().map(|found| found.code).collect::<Vec<_>>(),
+                sample.text
+            ));
         }
     }
     assert!(silent >= 200, "only {silent} texts");
@@ -102,8 +117,9 @@ fn piped(arguments: &[&str], input: &[u8]) -> Output {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
 }
 
 const INCIDENT: &str = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\n\
@@ -123,7 +139,10 @@ fn a_log_is_grouped_and_the_consequence_points_to_its_cause() {
     assert_eq!(matches.len(), 2, "{report:#}");
     let (cause, consequence) = (&matches[0], &matches[1]);
     assert_eq!(cause["code"], "issuer-blocks-control-plane");
-    assert_eq!((cause["count"].as_u64(), cause["line"].as_u64(), cause["lastLine"].as_u64()), (Some(2), Some(1), Some(10)));
+    assert_eq!(
+        (cause["count"].as_u64(), cause["line"].as_u64(), cause["lastLine"].as_u64()),
+        (Some(2), Some(1), Some(10))
+    );
     assert_eq!(cause["firstSeen"], "11-23 06:21:53.522520");
     assert_eq!(cause["lastSeen"], "11-23 06:22:03.522520");
     assert_eq!(cause["fields"]["status"], "403");
@@ -135,7 +154,10 @@ fn a_log_is_grouped_and_the_consequence_points_to_its_cause() {
     let table = command().args(["explain", INCIDENT]).output().expect("kaccess runs");
     let table = String::from_utf8(table.stdout).expect("UTF-8");
     assert!(table.starts_with("issuer-blocks-control-plane  (certain)"), "{table}");
-    assert!(table.contains("Only consequences of the above") && table.contains("because of issuer-blocks-control-plane"), "{table}");
+    assert!(
+        table.contains("Only consequences of the above") && table.contains("because of issuer-blocks-control-plane"),
+        "{table}"
+    );
 }
 
 #[test]
@@ -162,7 +184,14 @@ fn what_stands_in_a_text_stands_in_the_answer() {
         (
             r#"pods "web" is forbidden: User "oidc:alice" cannot get resource "pods/log" in API group "" in the namespace "dev""#,
             "rbac-no-grant",
-            &[("user", "oidc:alice"), ("verb", "get"), ("resource", "pods"), ("subresource", "log"), ("name", "web"), ("namespace", "dev")],
+            &[
+                ("user", "oidc:alice"),
+                ("verb", "get"),
+                ("resource", "pods"),
+                ("subresource", "log"),
+                ("name", "web"),
+                ("namespace", "dev"),
+            ],
             "pods/log",
         ),
         (
@@ -182,30 +211,56 @@ fn what_stands_in_a_text_stands_in_the_answer() {
         assert!(found["next"].as_array().is_some_and(|next| next.iter().any(|step| step["command"].is_string())));
     }
     // The command that looks asks exactly what was refused, and it is one that can-i takes.
-    let report = json(&kaccess(&["explain", "-o", "json", r#"deployments.apps "web" is forbidden: User "a" cannot patch resource "deployments" in API group "apps" in the namespace "dev""#]));
-    let commands: Vec<&str> = report["matches"][0]["next"].as_array().expect("steps").iter().filter_map(|step| step["command"].as_str()).collect();
-    assert_eq!(commands, ["kaccess who-can patch deployments.apps web -n dev", "kaccess can-i patch deployments.apps web -n dev --why"]);
+    let report = json(&kaccess(&[
+        "explain",
+        "-o",
+        "json",
+        r#"deployments.apps "web" is forbidden: User "a" cannot patch resource "deployments" in API group "apps" in the namespace "dev""#,
+    ]));
+    let commands: Vec<&str> = report["matches"][0]["next"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .filter_map(|step| step["command"].as_str())
+        .collect();
+    assert_eq!(
+        commands,
+        ["kaccess who-can patch deployments.apps web -n dev", "kaccess can-i patch deployments.apps web -n dev --why"]
+    );
 }
 
 #[test]
 fn a_bare_401_is_never_more_than_its_candidates() {
-    for text in ["Unauthorized", "error: You must be logged in to the server (Unauthorized)", "invalid bearer token", "[invalid bearer token, unknown]"] {
+    for text in [
+        "Unauthorized",
+        "error: You must be logged in to the server (Unauthorized)",
+        "invalid bearer token",
+        "[invalid bearer token, unknown]",
+    ] {
         let report = explained(text.as_bytes());
         assert_eq!(report.matches.len(), 1, "{text}");
         let found = &report.matches[0];
         assert_eq!(found.code, "credential-rejected", "{text}");
         assert_ne!(found.confidence, Confidence::Certain, "{text}");
         assert!(found.candidates.len() >= 3, "{text}");
-        assert!(found.candidates.iter().all(|candidate| !candidate.decided_by.text.is_empty() && candidate.decided_by.command.as_deref().is_some_and(|command| command.starts_with("kaccess "))));
+        assert!(found.candidates.iter().all(|candidate| !candidate.decided_by.text.is_empty()
+            && candidate.decided_by.command.as_deref().is_some_and(|command| command.starts_with("kaccess "))));
     }
 }
 
 #[test]
 fn secrets_and_control_characters_of_the_input_are_in_no_output() {
     let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwczovL2EifQ.CANARYsignature0815";
-    let line = format!("\u{1b}[31mE1 err=\"[invalid bearer token, oidc: malformed jwt: {token}\u{7}]\"\u{1b}[0m Authorization: Bearer CANARYbearer0815 password=CANARYpassword\r\n\u{202e}x\n");
+    let line = format!(
+        "\u{1b}[31mE1 err=\"[invalid bearer token, oidc: malformed jwt: {token}\u{7}]\"\u{1b}[0m Authorization: Bearer CANARYbearer0815 password=CANARYpassword\r\n\u{202e}x\n"
+    );
     for format in ["json", "yaml", "table", "markdown"] {
-        let mut child = command().args(["explain", "-", "-o", format]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("kaccess runs");
+        let mut child = command()
+            .args(["explain", "-", "-o", format])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("kaccess runs");
         child.stdin.take().expect("stdin").write_all(line.as_bytes()).expect("it reads");
         let output = child.wait_with_output().expect("kaccess runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -235,7 +290,10 @@ fn codes_have_pages_and_misses_have_suggestions() {
 #[test]
 fn exit_codes_are_the_contracts() {
     assert_eq!(kaccess(&["explain", "Lorem ipsum"]).status.code(), Some(1));
-    assert_eq!(kaccess(&["explain", "error:", "You must be logged in to the server (Unauthorized)"]).status.code(), Some(0));
+    assert_eq!(
+        kaccess(&["explain", "error:", "You must be logged in to the server (Unauthorized)"]).status.code(),
+        Some(0)
+    );
     assert_eq!(kaccess(&["explain", "@/nonexistent/log"]).status.code(), Some(2));
     assert_eq!(kaccess(&["explain"]).status.code(), Some(2));
     assert_eq!(kaccess(&["explain", "--follow", "text"]).status.code(), Some(2));
@@ -255,7 +313,10 @@ fn a_growing_file_is_followed() {
         .expect("kaccess runs");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut log = fs::OpenOptions::new().append(true).open(&file).expect("the log");
-    for (line, code) in [("oidc: email not verified\n", "email-not-verified"), ("oidc: authenticator not initialized\n", "oidc-not-initialized")] {
+    for (line, code) in [
+        ("oidc: email not verified\n", "email-not-verified"),
+        ("oidc: authenticator not initialized\n", "oidc-not-initialized"),
+    ] {
         log.write_all(line.as_bytes()).expect("a line");
         let told = lines.next().expect("a line").expect("UTF-8");
         assert!(told.contains(code), "{told}");
@@ -287,5 +348,9 @@ fn the_table_of_symptoms_is_the_rules_own() {
     if std::env::var_os("KACCESS_UPDATE").is_some() {
         fs::write(&path, &page).expect("docs/symptoms.md");
     }
-    assert_eq!(fs::read_to_string(path).unwrap_or_default(), page, "stale: KACCESS_UPDATE=1 cargo test --test it -- explain::");
+    assert_eq!(
+        fs::read_to_string(path).unwrap_or_default(),
+        page,
+        "stale: KACCESS_UPDATE=1 cargo test --test it -- explain::"
+    );
 }

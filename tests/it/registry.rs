@@ -24,8 +24,23 @@ fn codes_are_unique_and_spelled_in_kebab_case() {
 #[test]
 fn every_fix_names_a_command_or_a_setting() {
     const TOOLS: &[&str] = &[
-        "kubectl", "kaccess", "aws", "kubeadm", "openssl", "chmod", "export", "curl", "dig", "ip", "timedatectl",
-        "resolvectl", "az", "gcloud", "kubelogin", "command", "kcadm.sh",
+        "kubectl",
+        "kaccess",
+        "aws",
+        "kubeadm",
+        "openssl",
+        "chmod",
+        "export",
+        "curl",
+        "dig",
+        "ip",
+        "timedatectl",
+        "resolvectl",
+        "az",
+        "gcloud",
+        "kubelogin",
+        "command",
+        "kcadm.sh",
     ];
     let bare: Vec<&str> = RULES
         .iter()
@@ -47,7 +62,9 @@ fn every_text_belongs_to_a_rule() {
     let none = ["authentication-config-reloaded"];
     let lost: Vec<&str> = kaccess::apiserver::message::set::all()
         .map(|text| text.name)
-        .filter(|name| !none.contains(name) && !RULES.iter().any(|rule| rule.recognises.iter().any(|text| text.name == *name)))
+        .filter(|name| {
+            !none.contains(name) && !RULES.iter().any(|rule| rule.recognises.iter().any(|text| text.name == *name))
+        })
         .collect();
     assert!(lost.is_empty(), "texts that no rule recognises: {lost:?}");
 }

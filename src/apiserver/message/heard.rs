@@ -30,7 +30,7 @@ texts! {
     /// A CA and the flag that switches verification off.
     CA_AND_INSECURE = "kubeconfig-ca-and-insecure", r"specifying a root certificates file with the insecure flag is not allowed";
     /// Token and password in one entry.
-    TWO_METHODS = "kubeconfig-two-methods", r"more than one authentication method found for (?P<user>[^\n;]+); found \[(?P<found>[^\]]*)\], only one is allowed";
+    TWO_METHODS = "kubeconfig-two-methods", r"more than one authentication method found for (?P<user>[^\n;]+); found \[(?P<found>[^\]]*)\], only one is allowed|username/password or bearer token may be set, but not both";
     /// A line feed in the token.
     HEADER_VALUE = "token-line-feed", r#"invalid header field value for "Authorization""#;
     /// Certificate and key do not belong together.
@@ -54,7 +54,7 @@ texts! {
     /// The plugin's program is not there, or cannot be started.
     PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: "?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error)"#;
     /// The plugin ended with an error.
-    PLUGIN_FAILED = "plugin-failed", r"exec: executable (?P<command>\S+) failed with exit code (?P<status>\d+)|getting credentials: exec: exit status (?P<exit>\d+)";
+    PLUGIN_FAILED = "plugin-failed", r"exec: executable (?P<command>\S+) failed with exit code (?P<status>\d+)|getting credentials: exec: exit status (?P<exit>\d+)|schema information from the API server: command terminated with exit code (?P<code>\d+)";
     /// What the plugin printed is no credential.
     PLUGIN_OUTPUT = "plugin-output", r"getting credentials: decoding stdout: couldn't get version/kind; json parse error|exec plugin didn't return (?P<missing>a status field|a token or cert/key pair)|returned only certificate or key, not both";
     /// The plugin, or the entry, speaks the removed version.
@@ -78,7 +78,7 @@ texts! {
     /// kubelogin does not reach the issuer.
     LOGIN_UNREACHABLE = "login-issuer-unreachable", r#"(?:oidc discovery error|could not initialize the OIDC provider|oidc provider: oidc provider initialization error|oidc provider initialization error)[^\n]*?: Get "?(?P<url>https?://[^"\s]+)"?: (?P<error>[^\n]+)|oidc discovery error: (?P<status>\d{3}) [^\n]*"#;
     /// The stored login has ended.
-    LOGIN_ENDED = "login-ended", r#"could not refresh the token|token refresh error|failed to refresh token: (?P<error>[^\n]+)|No valid id-token, and cannot refresh without refresh-token|AADSTS(?P<aadsts>700082|70008|70043|50173|50078|50076|700084)|There was a problem refreshing your current auth tokens|Reauthentication failed\. cannot prompt during non-interactive execution|(?:get-token|oidc)[^\n]*"invalid_grant""#;
+    LOGIN_ENDED = "login-ended", r#"could not refresh the token|response did not contain an id_token|token refresh error|failed to refresh token: (?P<error>[^\n]+)|No valid id-token, and cannot refresh without refresh-token|(?P<aadsts>AADSTS700082|AADSTS70008|AADSTS70043|AADSTS50173|AADSTS50078|AADSTS50076|AADSTS700084)|There was a problem refreshing your current auth tokens|Reauthentication failed\. cannot prompt during non-interactive execution|(?:get-token|oidc)[^\n]*"invalid_grant""#;
     /// The login needs a browser or a terminal, and got none.
     LOGIN_BROWSER = "login-browser", r"authcode-browser error: (?P<error>[^\n]+)|could not open the browser|authcode-keyboard error: (?P<keyboard>[^\n]+)";
     /// kubelogin got a token that it does not believe.
@@ -86,27 +86,29 @@ texts! {
 
     // The way to the API server.
     /// The server's name does not resolve.
-    SERVER_NAME = "server-name", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<resolver>[^\s:]+(?::\d+)?))?: (?P<error>no such host|server misbehaving|[^\n]*i/o timeout|[^\n]*connection refused|Temporary failure in name resolution)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp: lookup (?P<name>[^\s:]+)(?: on \S+)?: (?P<why>no such host|server misbehaving|[^\n]*i/o timeout)"#;
+    SERVER_NAME = "server-name", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<resolver>[^\s:]+(?::\d+)?))?: (?P<error>no such host|server misbehaving|[^\n]*i/o timeout|[^\n]*connection refused|Temporary failure in name resolution)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp: lookup (?P<name>[^\s:]+)(?: on \S+)?: (?P<why>no such host|server misbehaving|[^\n]*i/o timeout)"#;
     /// Nobody listens.
     SERVER_REFUSED = "server-refused", r#"The connection to the server (?P<server>[^\s]+) was refused - did you specify the right host or port|(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: dial tcp (?P<address>\S+): connect: connection refused|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: connection refused|dial tcp \S+: connectex: No connection could be made because the target machine actively refused it"#;
     /// No answer to the first packet, or to the request.
-    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:dial tcp (?P<at>\S+): i/o timeout|context deadline exceeded|net/http: request canceled[^\n]*)"#;
+    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:dial tcp (?P<at>\S+): i/o timeout|context deadline exceeded|net/http: request canceled[^\n]*)"#;
     /// A timeout of one request, as client-go's own log tells it.
-    TLS_SILENT = "server-tls-silent", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?net/http: TLS handshake timeout"#;
+    TLS_SILENT = "server-tls-silent", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?net/http: TLS handshake timeout"#;
     /// The connection ends before an answer.
-    SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
+    SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
+    /// A certificate past its end, as Go before 1.15 wrote it: without the times.
+    X509_DATE = "server-x509-date", r#"(?:Unable to connect to the server: |group list: Get "?[^"\s]+"?: )x509: certificate has expired or is not yet valid\s*(?:$|"|\n)"#;
     /// There is no way to the address.
-    SERVER_ROUTE = "server-route", r#"(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
+    SERVER_ROUTE = "server-route", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
     /// What answers is a page, no API.
     PAGE = "server-page", r#"(?:^|\n)error: invalid character '<' looking for beginning of value|an error on the server \("\\?"?<(?:html|!DOCTYPE|!doctype|head)|Error from server \(\w+\): <(?:html|!DOCTYPE|!doctype)"#;
     /// A page that was pasted as it is.
-    HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>|<h1>(?P<code>401|403|407|429|502|503|504) (?P<words>[^<]*)</h1>";
+    HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>";
     /// The API server, or what stands before it, cannot answer now.
     SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)"#;
 
     // What is said of a credential.
     /// 401, as kubectl and others tell it; why, it never says.
-    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
+    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^[\s│|]*(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|(?:re-listing nodes|discovery information|CSINode publishing): Unauthorized|err=\x22Unauthorized\x22|GET https?://\S+ 401 Unauthorized in |"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
     /// The same in the audit log.
     AUDIT_FAILED = "audit-authentication-failed", r#"Authentication failed, attempted: (?P<attempted>[a-z0-9, ]+)"#;
     /// The API server's own line for each refused request, whatever follows.
@@ -125,6 +127,8 @@ texts! {
     // The issuer, as the control plane sees it.
     /// The issuer hangs up on the control plane, or there is no way to it.
     INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|http: server gave HTTP response to HTTPS client)"#;
+    /// The same faults as Go before 1.14 wrote them: without quotes around the URL.
+    INIT_OLD = "oidc-init-old", r"initializing plugin: Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
     /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.
     INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\s*["\n]"#;
     /// The document has no key set, before 1.35.

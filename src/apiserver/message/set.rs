@@ -11,16 +11,18 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use super::{Recognised, TEXTS, Text, heard};
 
 /// Literals shorter than this stand in ordinary lines too often.
-const SHORTEST: usize = 5;
+const SHORTEST: usize = 9;
 
 /// How often quoting is undone: a Status within klog within a container's JSON log is quoted three times.
 const DEPTH: usize = 4;
 
 /// Literals that are declared, where those of the pattern would be ordinary words.
 static DECLARED: &[(&str, &[&str])] = &[
-    // The kubelet's port; other servers have /metrics and /logs as well.
-    ("kubelet-unreachable", &[":10250/"]),
-    ("html-page", &["<title>4", "<title>5", "<h1>4", "<h1>5"]),
+    // As kubectl tells it; others scrape kubelets as well.
+    ("kubelet-unreachable", &["Error from server"]),
+    ("html-page", &["<title>40", "<title>42", "<title>50"]),
+    ("kubectl-localhost", &["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]),
+    ("oidc-init-refused", &["initializing plugin: Get "]),
 ];
 
 /// A text with its expression, which is built when its literal is first met.
@@ -29,9 +31,10 @@ struct Entry {
     regex: OnceLock<Regex>,
 }
 
-/// The texts with the automaton of their literals.
+/// The texts with what finds their literals: a gate for whole blocks, an automaton for the lines behind it.
 pub struct Set {
     entries: Vec<Entry>,
+    gate: Gate,
     literals: AhoCorasick,
     /// For each literal the texts that need it.
     owners: Vec<Vec<usize>>,
@@ -63,16 +66,17 @@ impl Set {
                 owners.entry(literal).or_default().push(index);
             }
         }
+        let gate = Gate::new(owners.keys().map(String::as_str));
         let literals = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(owners.keys())
             .expect("a few hundred short literals");
-        Self { entries, literals, owners: owners.into_values().collect() }
+        Self { entries, gate, literals, owners: owners.into_values().collect() }
     }
 
-    /// The place of the next literal in a block of text; what lies before it matches nothing.
+    /// The place of a literal in the block; none stands wholly before it.
     pub fn next(&self, block: &[u8], from: usize) -> Option<usize> {
-        self.literals.find(&block[from..]).map(|found| from + found.start())
+        self.gate.next(block, from)
     }
 
     /// Every text in one line, with its fields; quoting is undone as often as it takes.
@@ -100,6 +104,112 @@ impl Set {
                 Some(Recognised { text: entry.text, fields })
             })
             .collect()
+    }
+}
+
+/// How many bytes of each literal the gate looks for; no literal is shorter.
+const WINDOW: usize = SHORTEST;
+
+/// Entries of the gate's table, a power of two.
+const TABLE: usize = 1 << 16;
+
+/// Looks for a few bytes of every literal at once, in steps as long as what is read allows (Wu and Manber's way): most
+/// bytes of a log are never looked at.
+struct Gate {
+    /// For three bytes that end a window: how far the next window may lie; 0 where one may end here.
+    steps: Vec<u8>,
+    /// For each such place, by the same key, where in `groups` the literals are whose window may end there.
+    ends: Vec<u16>,
+    /// Literals, each with its window's place in it.
+    groups: Vec<Vec<(usize, Vec<u8>)>>,
+}
+
+impl Gate {
+    fn new<'l>(literals: impl Iterator<Item = &'l str>) -> Self {
+        let mut windows: BTreeMap<[u8; WINDOW], Vec<(usize, Vec<u8>)>> = BTreeMap::new();
+        let mut sorted: Vec<&str> = literals.collect();
+        // The short ones leave no choice; longer ones can often do with a window that is there already.
+        sorted.sort_by_key(|literal| literal.len());
+        for literal in sorted {
+            let own = || {
+                let windows = literal.as_bytes().windows(WINDOW).enumerate();
+                windows.filter_map(|(at, window)| Some((at, <[u8; WINDOW]>::try_from(window).ok()?)))
+            };
+            let shared = own().find(|(_, window)| windows.contains_key(window));
+            let rarest = || own().max_by_key(|(_, window)| window.iter().map(|byte| rarity(*byte)).sum::<u32>());
+            if let Some((at, window)) = shared.or_else(rarest) {
+                windows.entry(window).or_default().push((at, literal.as_bytes().to_vec()));
+            }
+        }
+        let furthest = WINDOW - 2;
+        let mut steps = vec![u8::try_from(furthest).unwrap_or(1); TABLE];
+        let mut ends = vec![0; TABLE];
+        let mut groups: Vec<Vec<(usize, Vec<u8>)>> = vec![Vec::new()];
+        for (window, literals) in windows {
+            for (at, three) in window.windows(3).enumerate() {
+                let key = key(three[0], three[1], three[2]);
+                let step = u8::try_from(furthest - 1 - at).unwrap_or(1);
+                steps[key] = steps[key].min(step);
+                if step == 0 {
+                    if ends[key] == 0 {
+                        ends[key] = u16::try_from(groups.len()).unwrap_or_default();
+                        groups.push(Vec::new());
+                    }
+                    groups[usize::from(ends[key])].extend(literals.iter().cloned());
+                }
+            }
+        }
+        Self { steps, ends, groups }
+    }
+
+    fn next(&self, block: &[u8], from: usize) -> Option<usize> {
+        let mut end = from + WINDOW;
+        while end <= block.len() {
+            let [a, b, c] = block[end - 3..end] else { return None };
+            let key = key(a, b, c);
+            let step = self.steps[key];
+            if step > 0 {
+                end += usize::from(step);
+                continue;
+            }
+            let here = |(at, literal): &(usize, Vec<u8>)| {
+                let start = (end - WINDOW).checked_sub(*at)?;
+                (start >= from && block[start..].starts_with(literal)).then_some(start)
+            };
+            if let Some(start) = self.groups[usize::from(self.ends[key])].iter().find_map(here) {
+                return Some(start);
+            }
+            end += 1;
+        }
+        None
+    }
+}
+
+fn key(a: u8, b: u8, c: u8) -> usize {
+    (usize::from(a) ^ usize::from(b) << 4 ^ usize::from(c) << 8) & (TABLE - 1)
+}
+
+/// How seldom a byte stands in a log, roughly.
+fn rarity(byte: u8) -> u32 {
+    match byte {
+        b'a'
+        | b'e'
+        | b'i'
+        | b'n'
+        | b'o'
+        | b'r'
+        | b's'
+        | b't'
+        | b' '
+        | b':'
+        | b'/'
+        | b'.'
+        | b'-'
+        | b'='
+        | b'0'..=b'9' => 0,
+        b'c' | b'd' | b'l' | b'm' | b'p' | b'u' | b',' | b'_' => 1,
+        b'a'..=b'z' => 2,
+        _ => 3,
     }
 }
 
@@ -274,6 +384,24 @@ mod tests {
             assert!(Regex::new(text.pattern).is_ok(), "{}", text.name);
             assert!(!shapes(text).is_empty(), "{}: no shape", text.name);
         }
+    }
+
+    #[test]
+    fn the_gate_passes_over_no_literal() {
+        let set = set();
+        let filler =
+            "I1125 10:00:00.123456 1 httplog.go:132] GET /api/v1/namespaces/shop/pods resp=200 oidc x509 forbidde ";
+        for text in all() {
+            for literal in literals(text) {
+                for lead in 0..23 {
+                    let line = format!("{}{literal} tail", &filler[..lead]);
+                    let found = set.next(line.as_bytes(), 0);
+                    assert!(found.is_some_and(|at| at < lead + literal.len()), "{literal:?} after {lead} bytes");
+                }
+            }
+        }
+        assert_eq!(set.next(b"I1125 10:00:00.123456 1 httplog.go:132] GET /healthz resp=200", 0), None);
+        assert_eq!(set.next(b"", 0), None);
     }
 
     #[test]

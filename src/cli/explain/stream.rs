@@ -122,15 +122,7 @@ pub(super) struct Scanner<'s> {
 impl<'s> Scanner<'s> {
     /// At the beginning of a text.
     pub(super) fn new(collector: Collector<'s>) -> Self {
-        Self {
-            collector,
-            set: set(),
-            encoding: Encoding::Unknown,
-            odd: None,
-            pending: Vec::new(),
-            lines: 0,
-            read: 0,
-        }
+        Self { collector, set: set(), encoding: Encoding::Unknown, odd: None, pending: Vec::new(), lines: 0, read: 0 }
     }
 
     /// How many bytes were read.
@@ -253,7 +245,8 @@ fn encoding(block: &[u8]) -> Encoding {
 mod tests {
     use super::*;
 
-    const LINE: &str = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>";
+    const LINE: &str =
+        "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>";
 
     fn explained(blocks: &[&[u8]]) -> Explanation {
         let scrub = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
@@ -277,7 +270,10 @@ mod tests {
             let report = explained(&blocks);
             assert_eq!(report.matches.len(), 1, "{size}");
             let found = &report.matches[0];
-            assert_eq!((found.code, found.count, found.line, found.last_line), ("issuer-blocks-control-plane", 3, 3, 6));
+            assert_eq!(
+                (found.code, found.count, found.line, found.last_line),
+                ("issuer-blocks-control-plane", 3, 3, 6)
+            );
             assert_eq!(report.unrecognised, 3, "{size}");
             assert_eq!(found.first_seen.as_deref(), Some("11-23 06:21:53.522520"));
         }
@@ -291,7 +287,11 @@ mod tests {
         let spoiled = [b"\xff\x00\x1b[31m", LINE.as_bytes(), b"\x1b[0m\x00\xc3\n"].concat();
         for text in [marked, big, bare, spoiled] {
             for size in [3, 4096] {
-                let blocks: Vec<&[u8]> = if encoding(&text) == Encoding::Bytes { vec![&text] } else { text.chunks(size.max(64) + 1).collect() };
+                let blocks: Vec<&[u8]> = if encoding(&text) == Encoding::Bytes {
+                    vec![&text]
+                } else {
+                    text.chunks(size.max(64) + 1).collect()
+                };
                 let report = explained(&blocks);
                 assert_eq!(report.matches.len(), 1);
                 assert!(!report.matches[0].text.contains('\u{1b}') && !report.matches[0].text.contains('\0'));

@@ -1,6 +1,6 @@
 //! The issuer's certificate is past its end.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Renew the certificate of the issuer, or of the balancer in front of it; the API server recovers within 10 s. `openssl s_client -connect ISSUER:443 -servername ISSUER` shows the one that is served.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
-    recognises: &[&message::OIDC_INIT_X509],
+    recognises: &[&message::OIDC_INIT_X509, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-certificate-untrusted"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The issuer's certificate is for other names.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the issuer a certificate for its name, or use the name of the certificate in the issuer's URL (on both sides). `openssl s_client -connect ISSUER:443 -servername ISSUER` shows the names.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig",
     },
-    recognises: &[&message::OIDC_INIT_X509],
+    recognises: &[&message::OIDC_INIT_X509, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-certificate-untrusted"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the API server the CA (--oidc-ca-file, or certificateAuthority in an AuthenticationConfiguration), or give the issuer a publicly trusted certificate. In the API server's manifest: `--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_X509, &heard::OIDC_CA],
+    recognises: &[&message::OIDC_INIT_X509, &heard::OIDC_CA, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized"],
     check,
 };

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow the issuer's host in the proxy, or name it in NO_PROXY of the API server. `kubectl get pod -n kube-system -l component=kube-apiserver -o yaml` shows the proxy that is set.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_PROXY, &heard::INIT_PROXY],
+    recognises: &[&message::OIDC_INIT_PROXY, &heard::INIT_PROXY, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };

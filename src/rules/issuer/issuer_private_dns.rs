@@ -1,6 +1,6 @@
 //! The control plane cannot resolve the issuer's name.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Publish the name where the control plane asks (a public record, or the zone attached to its network). `dig ISSUER_HOST @9.9.9.9` shows what the public sees.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_DNS],
+    recognises: &[&message::OIDC_INIT_DNS, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };

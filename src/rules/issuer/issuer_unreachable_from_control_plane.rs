@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach. `curl -v ISSUER/.well-known/openid-configuration` on a control-plane node tries it; on EKS `kaccess allowlist` says what to open.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &heard::INIT_CLOSED],
+    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &heard::INIT_CLOSED, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };
