@@ -156,13 +156,15 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
         Some(issuer) => (issuer, "/configuredIssuer"),
         None => (&evidence.issuer, "/issuer"),
     };
-    let target = issuer.target.seen().filter(|target| !target.laboratory)?;
+    let scheme = aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str());
+    // A laboratory's address tells nothing; a load balancer that AWS shows before it does.
+    let target = issuer.target.seen().filter(|target| !target.laboratory || scheme.is_some())?;
     let url = url::Url::parse(&target.url).ok()?;
     let host = url.host_str()?.to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let mode = Mode::of(cluster);
-    let dns = issuer.dns.seen().map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
-    let scheme = aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str());
+    let dns = issuer.dns.seen().filter(|_| !target.laboratory);
+    let dns = dns.map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
     let private = match scheme {
         Some("internal") => true,
         Some("internet-facing") => false,

@@ -45,11 +45,7 @@ pub fn run(
     let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
     let contexts: Vec<Option<String>> =
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+    let runtime = super::doctor::runtime()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let looks = {
         let interrupted = interrupted.clone();

@@ -1,20 +1,24 @@
 //! `kaccess allowlist`: what to allow so that the control plane reaches the issuer, or clients the API endpoint.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::flags::{Format, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::aws::allowlist::{self, Answer, Direction, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::aws::reach::Known;
+use crate::collect::credential::ExecOptions;
+use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::allowlist as render;
 use crate::render::json;
 use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Drift, Endpoint, Entry, Interface, Kind, Place};
+use crate::secret::Scrubber;
 
 /// Which way the connections go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,9 +31,12 @@ pub enum Way {
 
 /// Flags of `allowlist`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json\n  \
-    kaccess allowlist --from evidence.json --check\n  kaccess allowlist --from evidence.json -o terraform\n  \
-    kaccess allowlist --from evidence.json --direction clients")]
+#[command(
+    after_help = "Examples:\n  kaccess allowlist                          what must the issuer's load balancer let in?\n  \
+    kaccess allowlist --check                  is it so now?\n  kaccess allowlist -o terraform\n  \
+    kaccess allowlist --direction clients      what must clients be able to reach?\n  \
+    kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json"
+)]
 pub struct AllowlistArgs {
     /// The issuer that is meant
     #[arg(long, value_name = "URL")]
@@ -43,29 +50,30 @@ pub struct AllowlistArgs {
     /// Answer from saved evidence; opens no connection
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+    /// Limit of the whole run, the plugin not counted
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When kaccess itself could not run.
-pub fn run(_host: &Host, output: &OutputArgs, arguments: &AllowlistArgs) -> Result<u8, Error> {
-    let Some(path) = &arguments.from else {
-        return Err(Error::new(
-            "allowlist answers from saved evidence",
-            "kaccess doctor --save evidence.json, then kaccess allowlist --from evidence.json",
-        ));
+pub fn run(
+    host: &Host,
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    arguments: &AllowlistArgs,
+) -> Result<u8, Error> {
+    let evidence = match &arguments.from {
+        Some(path) => saved(path, arguments.issuer.as_deref())?,
+        None => looked(host, connection, arguments)?,
     };
-    let evidence = super::doctor::load_evidence(path)?;
-    if let Some(issuer) = &arguments.issuer
-        && let Some(target) = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()
-        && target.url != *issuer
-    {
-        return Err(Error::new(
-            format!("the evidence is about {}, not about {issuer}", target.url),
-            format!("kaccess doctor --issuer {issuer} --save evidence.json"),
-        ));
-    }
     let direction = match arguments.direction {
         Way::ControlPlane => Direction::ControlPlane,
         Way::Clients => Direction::Clients,
@@ -79,9 +87,7 @@ pub fn run(_host: &Host, output: &OutputArgs, arguments: &AllowlistArgs) -> Resu
             return Ok(NONE);
         }
         Err(NoAnswer::NoIssuer) => {
-            note(
-                "no issuer is known: the credential names none; give one with kaccess doctor --issuer URL --save FILE",
-            );
+            note("no issuer is known: the credential names none; give one with --issuer URL");
             return Ok(NONE);
         }
     };
@@ -123,6 +129,64 @@ pub fn run(_host: &Host, output: &OutputArgs, arguments: &AllowlistArgs) -> Resu
         });
     }
     Ok(GOOD)
+}
+
+/// Saved evidence, if it is about this issuer.
+fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
+    let evidence = super::doctor::load_evidence(path)?;
+    if let Some(issuer) = issuer
+        && let Some(target) = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()
+        && target.url != *issuer
+    {
+        return Err(Error::new(
+            format!("the evidence is about {}, not about {issuer}", target.url),
+            format!("kaccess doctor --issuer {issuer} --save evidence.json"),
+        ));
+    }
+    Ok(evidence)
+}
+
+/// Looks now; a second time where only the first look told which issuer the cluster trusts.
+fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -> Result<Evidence, Error> {
+    let scrubber = Scrubber::default();
+    let mut plan = Plan {
+        issuer: arguments.issuer.clone(),
+        timeout: arguments.timeout,
+        aws: arguments.aws.options(),
+        ..Plan::of(
+            connection.to_flags(&scrubber).map_err(Error::plain)?,
+            ExecOptions {
+                allowed: !arguments.no_exec,
+                timeout: Duration::from_secs(60),
+                show_stderr: super::doctor::stderr_sink(host),
+                interactive: host.stdin_is_terminal,
+            },
+        )
+    };
+    let runtime = super::doctor::runtime()?;
+    let mut evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));
+    let providers = evidence.aws.as_ref().and_then(|aws| aws.identity_providers.seen());
+    let configured: Vec<&str> = providers
+        .into_iter()
+        .flat_map(|all| &all.configs)
+        .filter_map(|config| Some(config.details.seen()?.issuer_url.as_str()))
+        .collect();
+    if evidence.issuer.target.seen().is_none()
+        && let Some(first) = configured.first()
+    {
+        if configured.len() > 1 {
+            note(&format!(
+                "the cluster trusts {} issuers; this is about {first}, others with --issuer: {}",
+                configured.len(),
+                configured[1..].join(", ")
+            ));
+        }
+        plan.issuer = Some((*first).to_owned());
+        plan.timeout += host.started.elapsed();
+        evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));
+    }
+    runtime.shutdown_background();
+    Ok(evidence)
 }
 
 fn to_value(told: &Allowlist) -> Result<serde_json::Value, Error> {

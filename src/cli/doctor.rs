@@ -115,7 +115,7 @@ fn window(text: &str) -> Result<Window, String> {
     if text == "off" { Ok(Window(None)) } else { duration(text).map(|window| Window(Some(window))) }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
@@ -151,11 +151,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             let (hide, fail_on) = (arguments.hide_claims, arguments.fail_on);
             return super::all_contexts::run(host, output, &plan, &scrubber, hide, fail_on);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+        let runtime = runtime()?;
         let evidence = runtime.block_on(look(host, &plan, &scrubber));
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
@@ -192,6 +188,15 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         return Ok(INTERRUPTED);
     }
     Ok(exit_code(&report, arguments.fail_on))
+}
+
+/// Where probes run: one that computes must not hold up the others.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::plain(format!("no runtime: {error}")))
 }
 
 /// Looks at everything, and once more where the first look names another issuer.
@@ -309,7 +314,8 @@ fn plan_of(
         },
         timeout: arguments.timeout,
         public_resolver,
-        aws: arguments.aws.options(arguments.logs.0),
+        aws: arguments.aws.options(),
+        logs: arguments.logs.0,
     })
 }
 

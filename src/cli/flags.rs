@@ -327,14 +327,13 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
-    /// The wishes, with how far back logs are read.
-    pub fn options(&self, logs: Option<Duration>) -> AwsOptions {
+    /// The wishes.
+    pub fn options(&self) -> AwsOptions {
         AwsOptions {
             off: self.no_aws,
             cluster: self.eks_cluster.clone(),
             region: self.region.clone(),
             profile: self.profile.clone(),
-            logs,
         }
     }
 }

@@ -135,7 +135,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::WhoCan(arguments) => who_can::run(host, &cli.connection, &cli.output, arguments),
         Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
         Command::Explain(arguments) => explain::run(host, &cli.output, arguments),
-        Command::Allowlist(arguments) => allowlist::run(host, &cli.output, arguments),
+        Command::Allowlist(arguments) => allowlist::run(host, &cli.connection, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
     if host.stderr_is_terminal && cli.connection.token_in_history() {

@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
-use crate::evidence::apiserver::{Flags, FlowControl, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
+use crate::evidence::apiserver::{
+    Flags, FlowControl, HttpAnswer, IssuerMetrics, Log, Metrics, ServerPods, TokenReview,
+};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
@@ -422,6 +424,16 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
     if pairs.is_empty() {
         return Err(Failure::new(FailureKind::Protocol, "the answer of /flagz holds no flags"));
     }
+    Ok(Flags {
+        source: "/flagz".to_owned(),
+        flags: kept_flags(pairs, scrubber),
+        authentication_configuration: None,
+        complete: true,
+    })
+}
+
+/// The flags that decide about access.
+fn kept_flags(pairs: impl IntoIterator<Item = (String, String)>, scrubber: &Scrubber) -> BTreeMap<String, Vec<String>> {
     let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in pairs {
         if KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) {
@@ -430,7 +442,115 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
         }
     }
     flags.retain(|_, values| !values.is_empty());
-    Ok(Flags { source: "/flagz".to_owned(), flags, authentication_configuration: None, complete: true })
+    flags
+}
+
+/// The command lines of kube-apiserver's own Pods (label `component=kube-apiserver`); `None` where there is no such Pod.
+///
+/// # Errors
+/// As [`Api::get`].
+pub async fn server_pods(api: &Api, scrubber: &Scrubber) -> Result<Option<ServerPods>, Failure> {
+    let path = "/api/v1/namespaces/kube-system/pods?labelSelector=component%3Dkube-apiserver&limit=50";
+    let limits = Limits { body_bytes: 4 * 1024 * 1024, ..Limits::default() };
+    let answer = api.get(path, limits).await?;
+    let list: Value = api.decode(&answer).map_err(|failure| match failure.kind {
+        FailureKind::Forbidden => failure.needs("list on Pods in the namespace kube-system"),
+        _ => failure,
+    })?;
+    let mut found: Vec<(String, BTreeMap<String, Vec<String>>)> = Vec::new();
+    for pod in list.get("items").and_then(Value::as_array).into_iter().flatten() {
+        let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
+        let Some(words) =
+            containers.into_iter().flatten().map(command_line).find(|words| {
+                words.first().is_some_and(|program| program.rsplit('/').next() == Some("kube-apiserver"))
+            })
+        else {
+            continue;
+        };
+        found.push((name, kept_flags(flag_words(&words[1..]), scrubber)));
+    }
+    let Some((first, flags)) = found.first().cloned() else { return Ok(None) };
+    let names = found.iter().flat_map(|(_, flags)| flags.keys()).collect::<std::collections::BTreeSet<_>>();
+    let differs = |name: &&&String| found.iter().any(|(_, other)| other.get(**name) != flags.get(**name));
+    let differing = names.iter().filter(differs).map(|name| (*name).clone()).collect();
+    let source = format!("Pod kube-system/{first}");
+    let flags = Flags { source, flags, authentication_configuration: None, complete: true };
+    Ok(Some(ServerPods { pods: found.into_iter().map(|(name, _)| name).collect(), flags, differing }))
+}
+
+/// `command` and `args` of a container.
+fn command_line(container: &Value) -> Vec<String> {
+    let words = |field: &str| container.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let all = words("command").into_iter().chain(words("args"));
+    all.filter_map(|word| word.as_str().map(str::to_owned)).collect()
+}
+
+/// `--name=value`, `--name value` and a bare `--name`, which is true.
+fn flag_words(words: &[String]) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let mut rest = words.iter().peekable();
+    while let Some(word) = rest.next() {
+        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
+        match flag.split_once('=') {
+            Some((name, value)) => pairs.push((name.to_owned(), value.to_owned())),
+            None => match rest.next_if(|next| !next.starts_with('-')) {
+                Some(value) => pairs.push((flag.to_owned(), value.clone())),
+                None => pairs.push((flag.to_owned(), "true".to_owned())),
+            },
+        }
+    }
+    pairs
+}
+
+/// ConfigMap kube-system/extension-apiserver-authentication as the flags it is made from. Of a CA only that there is one.
+///
+/// # Errors
+/// As [`Api::get`].
+pub async fn published(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
+    let name = "ConfigMap kube-system/extension-apiserver-authentication";
+    let path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+    let answer = api.get(path, Limits::default()).await?;
+    let map: Value = api.decode(&answer).map_err(|failure| match failure.kind {
+        FailureKind::Forbidden => {
+            failure.needs(format!("get on {name} (Role extension-apiserver-authentication-reader)"))
+        }
+        _ => failure,
+    })?;
+    let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (key, value) in map.get("data").and_then(Value::as_object).into_iter().flatten() {
+        let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { continue };
+        let values = match serde_json::from_str::<Vec<String>>(text) {
+            Ok(list) => list.iter().map(|item| scrubber.text_limited(item, 256)).collect(),
+            Err(_) if text.contains("BEGIN CERTIFICATE") => vec![format!("{key} of {name}")],
+            Err(_) => continue,
+        };
+        flags.insert(key.clone(), values);
+    }
+    flags.retain(|_, values| !values.is_empty());
+    Ok(Flags { source: name.to_owned(), flags, authentication_configuration: None, complete: false })
+}
+
+/// The log of a kube-apiserver Pod over the last `window`.
+///
+/// # Errors
+/// As [`Api::get`]; the kubelet's refusals come as the API server words them.
+pub async fn pod_log(api: &Api, pod: &str, window: std::time::Duration, scrubber: &Scrubber) -> Result<Log, Failure> {
+    let name: String = url::form_urlencoded::byte_serialize(pod.as_bytes()).collect();
+    let path = format!(
+        "/api/v1/namespaces/kube-system/pods/{name}/log?sinceSeconds={}&limitBytes=16000000",
+        window.as_secs().max(1)
+    );
+    let limits = Limits { body_bytes: 17_000_000, time: std::time::Duration::from_secs(12) };
+    let answer = api.send("GET", &path, None, "text/plain, application/json", limits).await?;
+    if !answer.status.is_success() {
+        let failure = api.refusal(&answer);
+        return Err(match failure.kind {
+            FailureKind::Forbidden => failure.needs("get on pods/log in the namespace kube-system"),
+            _ => failure,
+        });
+    }
+    super::log::read(&format!("Pod kube-system/{pod}"), answer.body.as_ref(), scrubber)
 }
 
 /// One line of the text form: a name, then `=`, `:`, `: ` or a blank, then the value.

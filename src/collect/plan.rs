@@ -74,6 +74,32 @@ pub struct Plan {
     pub public_resolver: Option<std::net::IpAddr>,
     /// What AWS is asked.
     pub aws: AwsOptions,
+    /// How far back the control plane's own log is read; absent where it is not to be read.
+    pub logs: Option<Duration>,
+}
+
+impl Plan {
+    /// Looks at the connection alone: no question, no issuer, nobody with more rights, AWS where the cluster is its.
+    pub fn of(flags: ConnectionFlags, exec: ExecOptions) -> Self {
+        Self {
+            flags,
+            issuer: None,
+            client_id: None,
+            oidc_ca: None,
+            reviewer_context: None,
+            review: false,
+            configuration: None,
+            log: None,
+            error: None,
+            question: None,
+            offline: false,
+            exec,
+            timeout: Duration::from_secs(20),
+            public_resolver: None,
+            aws: AwsOptions::default(),
+            logs: None,
+        }
+    }
 }
 
 /// A probe's result: evidence, and what the next probes need of it (connections, secrets).
@@ -779,6 +805,35 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((apiserver::flagz(&api, &scrubber).await?, Some(())))
         })
     };
+    let server_pods = {
+        let (reader, scrubber) = (reader.clone(), scrubber.clone());
+        let needs = async move { reader.await.map_err(recast).map_err(own_pods) };
+        graph.probe("server-pods", SHORT, needs, move |api: Api| async move {
+            let pods = apiserver::server_pods(&api, &scrubber).await?;
+            let first = pods.as_ref().and_then(|pods| pods.pods.first().cloned());
+            Ok((pods, Some((api, first))))
+        })
+    };
+    let pod_log = {
+        let (pods, window, scrubber) = (server_pods.clone(), plan.logs, scrubber.clone());
+        let needs = async move {
+            let Some(window) = window else { return Err(not_applicable("--logs off was given")) };
+            match need::<_, (Api, Option<String>), _>(&pods).await? {
+                (api, Some(first)) => Ok((api, first, window)),
+                _ => Err(not_applicable(NO_PODS)),
+            }
+        };
+        graph.probe("pod-log", LONG, needs, move |(api, first, window): (Api, String, Duration)| async move {
+            Ok((apiserver::pod_log(&api, &first, window, &scrubber).await?, Some(())))
+        })
+    };
+    let published = {
+        let (reader, scrubber) = (reader.clone(), scrubber.clone());
+        let needs = async move { reader.await.map_err(recast).map_err(own_pods) };
+        graph.probe("published", SHORT, needs, move |api: Api| async move {
+            Ok((apiserver::published(&api, &scrubber).await?, Some(())))
+        })
+    };
     let configuration = {
         let given = plan.configuration.clone();
         let needs = async move { given.ok_or_else(|| not_applicable("no --apiserver-config was given")) };
@@ -892,7 +947,10 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             metrics: taken(metrics).await,
             flagz: taken(flagz).await,
             configuration: taken(configuration).await,
+            pods: present(taken(server_pods).await, NO_PODS),
+            published: taken(published).await,
             log: taken(log).await,
+            pod_log: taken(pod_log).await,
         },
         rbac: taken(rbac).await,
         aws: aws_probes.collect().await,
@@ -937,6 +995,33 @@ fn recast<T>(outcome: Outcome<()>) -> Outcome<T> {
         Outcome::Skipped(skip) => Outcome::Skipped(skip),
         Outcome::NotApplicable(reason) => Outcome::NotApplicable(reason),
     }
+}
+
+const NO_PODS: &str = "no kube-apiserver runs as a Pod in kube-system: the control plane is managed";
+
+/// Why nobody can read kube-system, with the right that would allow it.
+fn own_pods<T>(outcome: Outcome<T>) -> Outcome<T> {
+    match outcome {
+        Outcome::Skipped(skip) if skip.because == "identity" => Outcome::Skipped(Skip {
+            needs: Some(
+                "--reviewer-context with list on Pods, get on pods/log and ConfigMaps in kube-system".to_owned(),
+            ),
+            ..skip
+        }),
+        other => other,
+    }
+}
+
+/// What was looked for and is not there is not applicable.
+fn present<T>(observation: Observation<Option<T>>, absent: &str) -> Observation<T> {
+    let outcome = match observation.outcome {
+        Outcome::Seen(Some(value)) => Outcome::Seen(value),
+        Outcome::Seen(None) => Outcome::NotApplicable(absent.to_owned()),
+        Outcome::Failed(failure) => Outcome::Failed(failure),
+        Outcome::Skipped(skip) => Outcome::Skipped(skip),
+        Outcome::NotApplicable(reason) => Outcome::NotApplicable(reason),
+    };
+    Observation { started_ms: observation.started_ms, took_ms: observation.took_ms, outcome }
 }
 
 /// Runs blocking work off the reactor.

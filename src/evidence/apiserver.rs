@@ -159,6 +159,19 @@ pub struct Flags {
     pub complete: bool,
 }
 
+/// kube-apiserver's own Pods in kube-system, as kubeadm and its like run them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServerPods {
+    /// The Pods' names.
+    pub pods: Vec<String>,
+    /// The flags of the first one's command line.
+    pub flags: Flags,
+    /// Flags that another one has with other values, or has not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<String>,
+}
+
 /// What a log held.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -161,8 +161,18 @@ pub struct ControlPlane {
     pub flagz: Observation<apiserver::Flags>,
     /// The flags or AuthenticationConfiguration the user handed over (`--apiserver-config`).
     pub configuration: Observation<apiserver::Flags>,
+    /// The command lines of kube-apiserver's own Pods; not applicable where the control plane is managed.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub pods: Observation<apiserver::ServerPods>,
+    /// Client and front proxy CA, names and headers as the API server publishes them for extension servers (ConfigMap
+    /// kube-system/extension-apiserver-authentication), as the flags they come from.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub published: Observation<apiserver::Flags>,
     /// Lines of the kube-apiserver's log (`--log`) that say something about authentication or authorization.
     pub log: Observation<apiserver::Log>,
+    /// The same of the first kube-apiserver Pod's log, over the last `--logs`.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub pod_log: Observation<apiserver::Log>,
 }
 
 /// One probe's result with its times.

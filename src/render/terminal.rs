@@ -64,6 +64,7 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut 
     }
     credential(evidence, look, out)?;
     addresses(evidence, out)?;
+    eks(evidence, look, out)?;
     access(evidence, look, out)?;
     summary(report, evidence, look, out)
 }
@@ -311,6 +312,44 @@ fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// The EKS cluster: how its control plane leaves, and the interfaces and security groups that people look for first.
+fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let Some(aws) = &evidence.aws else { return Ok(()) };
+    let Some(cluster) = aws.cluster.seen() else { return Ok(()) };
+    writeln!(out, "\n{} {}", "EKS cluster".bold(), cluster.name)?;
+    let egress =
+        cluster.vpc.control_plane_egress_mode.as_deref().unwrap_or("AWS_MANAGED (assumed: the API does not say)");
+    let access = match (cluster.vpc.endpoint_public_access, cluster.vpc.endpoint_private_access) {
+        (true, true) => "public and private",
+        (true, false) => "public",
+        (false, true) => "private",
+        (false, false) => "neither public nor private",
+    };
+    let mut table = plain_table(look.width);
+    table.add_row(vec!["  version".to_owned(), cluster.version.clone()]);
+    table.add_row(vec!["  endpoint".to_owned(), access.to_owned()]);
+    table.add_row(vec!["  control plane leaves by".to_owned(), egress.to_owned()]);
+    for interface in aws.network.interfaces.seen().into_iter().flatten() {
+        let addresses: Vec<&str> =
+            interface.private_addresses.iter().chain(&interface.ipv6_addresses).map(String::as_str).collect();
+        let place = format!(
+            "{} in {} with {}",
+            addresses.join(", "),
+            interface.subnet_id,
+            interface.security_groups.join(", ")
+        );
+        table.add_row(vec![format!("  {}", interface.id), place]);
+    }
+    let named = |id: &str| {
+        let group = aws.network.security_groups.seen().into_iter().flatten().find(|group| group.id == id);
+        group.map(|group| format!(" ({})", group.name)).unwrap_or_default()
+    };
+    if let Some(id) = &cluster.vpc.cluster_security_group_id {
+        table.add_row(vec!["  cluster security group".to_owned(), format!("{id}{}", named(id))]);
+    }
+    print_table(&table, out)
 }
 
 fn access(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {

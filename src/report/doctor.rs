@@ -240,6 +240,18 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("log", "the log handed over is readable", &control.log, good),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
     ];
+    // Only a control plane that runs as Pods has these, and only recent evidence looked.
+    let from_pods = [
+        (!control.pods.nothing_to_look_at())
+            .then(|| check("server-pods", "kube-apiserver's own Pods are readable", &control.pods, good)),
+        (!control.pod_log.nothing_to_look_at())
+            .then(|| check("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, good)),
+        (!control.published.nothing_to_look_at()).then(|| {
+            check("published", "what the API server publishes about client CAs is readable", &control.published, good)
+        }),
+    ];
+    let after = list.iter().position(|check| check.id == "log").map_or(list.len(), |at| at + 1);
+    list.splice(after..after, from_pods.into_iter().flatten());
     // Where nobody without a client certificate is answered, the request with it is the one that counts.
     if endpoint.anonymous.failed().is_some()
         && endpoint.authenticated.seen().is_some()

@@ -216,6 +216,7 @@ impl<'a> Case<'a> {
         let aws = evidence.aws.as_deref();
         let logs = [
             (evidence.control_plane.log.seen(), "/controlPlane/log"),
+            (evidence.control_plane.pod_log.seen(), "/controlPlane/podLog"),
             (aws.and_then(|aws| aws.api_log.seen()), "/aws/apiLog"),
             (aws.and_then(|aws| aws.authenticator_log.seen()), "/aws/authenticatorLog"),
         ];
@@ -236,13 +237,15 @@ impl<'a> Case<'a> {
         let configuration = [
             (control.flagz.seen(), "/controlPlane/flagz/seen"),
             (control.configuration.seen(), "/controlPlane/configuration/seen"),
+            (control.pods.seen().map(|pods| &pods.flags), "/controlPlane/pods/seen/flags"),
         ]
         .into_iter()
         .find_map(|(flags, path)| {
             let configuration = from_flags(flags?).ok()?;
             Some((configuration, path))
         })
-        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")));
+        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
+        .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
         let reach = reach::to_issuer(evidence);
         let mapping = aws.map(identity::map);
         let mut case = Self { evidence, words, configuration, expected: None, reach, mapping };
@@ -475,8 +478,13 @@ impl<'a> Case<'a> {
         if self.evidence.aws.as_ref().is_some_and(|aws| aws.cluster.seen().is_some()) {
             return Some(false);
         }
-        let flags =
-            self.evidence.control_plane.flagz.seen().or_else(|| self.evidence.control_plane.configuration.seen())?;
+        let flags = self
+            .evidence
+            .control_plane
+            .flagz
+            .seen()
+            .or_else(|| self.evidence.control_plane.configuration.seen())
+            .or_else(|| Some(&self.evidence.control_plane.pods.seen()?.flags))?;
         if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
             return Some(true);
         }

@@ -471,6 +471,23 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "kubectl-x509-date" if field("way") == "before" => {
             (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
         }
+        "server-x509-other" => {
+            if error.contains("is before") {
+                (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
+            } else if error.contains("has expired") {
+                (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
+            } else if error.contains("possibly because") {
+                (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely)
+            } else if error.contains("unknown authority") {
+                (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated"], Possible)
+            } else if error.contains("legacy Common Name") {
+                (vec!["api-certificate-legacy-name"], Likely)
+            } else if error.contains("valid for") || error.contains("IP SANs") {
+                (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
+            } else {
+                (vec!["api-certificate-unusable"], Possible)
+            }
+        }
         "server-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong"], Possible),
         "kubectl-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong", "tls-intercepted"], Likely),
         "kubectl-x509-name" if has("kubectl-x509-default-certificate") => return None,

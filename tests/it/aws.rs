@@ -300,23 +300,34 @@ fn the_cluster_is_found_by_its_endpoint_where_nothing_names_it() {
 #[test]
 fn independent_calls_are_made_at_once() {
     let aws = world();
-    aws.slow(Duration::from_millis(100));
-    let seen = look(&aws, &[]);
+    aws.slow(Duration::from_millis(300));
+    look(&aws, &[]);
     let calls = aws.calls().len();
     assert!(calls > 30, "{calls} calls");
-    // The longest chain: cluster, interfaces, rules, prefix lists, their entries.
+    // Those that wait for nothing but the cluster, its interfaces and the load balancer are more than these.
+    assert!(aws.most_at_once() >= 8, "of {calls} calls at most {} at once", aws.most_at_once());
+}
+
+/// The longest chain: the cluster, its interfaces, their rules, prefix lists, the lists' ranges.
+#[test]
+#[ignore = "a benchmark; tests/bench/doctor runs it on a release build"]
+fn aws_takes_as_long_as_its_longest_chain() {
+    let aws = world();
+    aws.slow(Duration::from_millis(100));
+    let seen = look(&aws, &[]);
     let end = |pointer: &str| {
         let observation = seen.at(pointer);
         observation["startedMs"].as_u64().unwrap_or_default() + observation["tookMs"].as_u64().unwrap_or_default()
     };
-    let last =
-        ["/network/prefixLists", "/issuerBalancer/targetHealth", "/accessEntries", "/network/dhcpOptions", "/apiLog"]
-            .map(end)
-            .into_iter()
-            .max();
-    let began = seen.at("/caller/startedMs").as_u64().unwrap_or_default();
-    let took = last.unwrap_or_default() - began;
-    assert!(took < 1_500, "{calls} calls of 100 ms took {took} ms");
+    let parts =
+        ["/network/prefixLists", "/issuerBalancer/targetHealth", "/accessEntries", "/network/dhcpOptions", "/apiLog"];
+    let took = parts.map(end).into_iter().max().unwrap_or_default()
+        - seen.at("/caller/startedMs").as_u64().unwrap_or_default();
+    crate::support::lab::tell(&format!(
+        "{} calls of 100 ms took {took} ms; the longest chain has 6 of them",
+        aws.calls().len()
+    ));
+    assert!(took <= 710, "{took} ms");
 }
 
 #[test]

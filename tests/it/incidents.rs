@@ -1,13 +1,15 @@
 //! Every fault that doctor knows, made for real in the lab, each with its healthy twin.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
+use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Release, Rule};
 use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch};
 
 /// A server with the incident's configuration, a role for the backend group, and a kubeconfig with `token` and admin.
@@ -456,4 +458,68 @@ fn the_demo_needs_nothing() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("issuer-blocks-control-plane") && text.starts_with("PROBLEMS"), "{text}");
+}
+
+/// A control plane that runs as Pods, as kubeadm makes it: the Pod's command line and log are what decides, where /flagz
+/// is not there yet.
+#[test]
+fn the_servers_own_pods_are_read() {
+    let Some(lab) = lab::require() else { return };
+    let nginx = Nginx::start(lab, Rule::DenyAll);
+    let issuer = nginx.issuer("platform");
+    let server = incident_server(lab, Options::default().release(Release::Old).oidc(lab, &issuer));
+    let token = lab.keycloak().alice(&nginx).id_token;
+    let config = kubeconfig(&server, &token);
+    server.wait_logged("initializing plugin: 403");
+
+    // The kubelet's part: it hands over the log that the server really wrote.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let log = server.log();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{log}",
+                log.len()
+            );
+        }
+    });
+    let kubelet = Nginx::start_before(lab, port, Rule::AllowAll);
+    server.create(
+        "/api/v1/nodes",
+        &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "control-plane" } }),
+    );
+    let status = json!({ "status": { "addresses": [{ "type": "InternalIP", "address": "127.0.0.1" }],
+        "daemonEndpoints": { "kubeletEndpoint": { "Port": kubelet.port() } } } });
+    let (code, answer) = server.api("PATCH", "/api/v1/nodes/control-plane/status", Some(&status));
+    assert_eq!(code, 200, "{answer}");
+    let pod = |name: &str, client: &str| {
+        json!({ "apiVersion": "v1", "kind": "Pod",
+        "metadata": { "name": name, "namespace": "kube-system", "labels": { "component": "kube-apiserver", "tier": "control-plane" } },
+        "spec": { "nodeName": "control-plane", "hostNetwork": true, "containers": [{ "name": "kube-apiserver", "image": "none",
+            "command": ["kube-apiserver", "--advertise-address=127.0.0.1", format!("--oidc-issuer-url={issuer}"),
+                format!("--oidc-client-id={client}"), "--oidc-username-claim", "preferred_username", "--anonymous-auth"] }] } })
+    };
+    server.create("/api/v1/namespaces/kube-system/pods", &pod("kube-apiserver-a", "kubernetes"));
+    server.create("/api/v1/namespaces/kube-system/pods", &pod("kube-apiserver-b", "other"));
+
+    let run = doctor(&config, &["--reviewer-context", "admin"]);
+    let evidence: Value = serde_json::from_str(&fs::read_to_string(&run.evidence).expect("evidence")).expect("JSON");
+    let control = &evidence["controlPlane"];
+    let flags = &control["pods"]["seen"]["flags"]["flags"];
+    assert_eq!(flags["oidc-issuer-url"], json!([issuer]), "{control}");
+    assert_eq!(flags["oidc-username-claim"], json!(["preferred_username"]));
+    assert_eq!(flags["anonymous-auth"], json!(["true"]));
+    assert_eq!(control["pods"]["seen"]["differing"], json!(["oidc-client-id"]));
+    assert_eq!(
+        control["published"]["seen"]["flags"]["client-ca-file"],
+        json!(["client-ca-file of ConfigMap kube-system/extension-apiserver-authentication"]),
+        "{control}"
+    );
+    assert_eq!(run.codes().first().map(String::as_str), Some("issuer-blocks-control-plane"), "{}", run.stdout);
+    let cites = run.finding("issuer-blocks-control-plane")["evidence"].to_string();
+    assert!(cites.contains("/controlPlane/podLog/"), "{cites}");
+    certain(&run, "issuer-blocks-control-plane");
 }

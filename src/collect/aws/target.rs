@@ -1,7 +1,5 @@
 //! Which EKS cluster a kubeconfig means, and as whom AWS is asked.
 
-use std::time::Duration;
-
 use crate::collect::kubeconfig::{ExecConfig, Resolved};
 use crate::evidence::eks::Target;
 use crate::evidence::{Failure, FailureKind};
@@ -19,8 +17,6 @@ pub struct AwsOptions {
     pub region: Option<String>,
     /// `--profile`.
     pub profile: Option<String>,
-    /// How far back the control plane's log is read; absent where it is not to be read.
-    pub logs: Option<Duration>,
 }
 
 impl AwsOptions {

@@ -8,7 +8,7 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
 use super::{
-    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, need, not_applicable, recast, skip_of, taken,
+    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, need, not_applicable, present, recast, skip_of, taken,
 };
 use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
@@ -292,7 +292,7 @@ impl AwsProbes {
 
         let mut control_plane_log = |id: &'static str, component: logs::Component| {
             let (session, cluster, caller, window, host, scrubber) =
-                (session.clone(), cluster.clone(), caller.clone(), plan.aws.logs, host.clone(), scrubber.clone());
+                (session.clone(), cluster.clone(), caller.clone(), plan.logs, host.clone(), scrubber.clone());
             let needs = async move {
                 let Some(window) = window else { return Err(not_applicable("--logs off was given")) };
                 let (clients, name) = session.await.map_err(recast)?;
@@ -760,15 +760,3 @@ impl BalancerProbes {
 }
 
 const NO_BALANCER: &str = "no load balancer of this account and region serves the issuer's name";
-
-/// What was looked for and is not there is not applicable.
-fn present<T>(observation: Observation<Option<T>>, absent: &str) -> Observation<T> {
-    let outcome = match observation.outcome {
-        Outcome::Seen(Some(value)) => Outcome::Seen(value),
-        Outcome::Seen(None) => Outcome::NotApplicable(absent.to_owned()),
-        Outcome::Failed(failure) => Outcome::Failed(failure),
-        Outcome::Skipped(skip) => Outcome::Skipped(skip),
-        Outcome::NotApplicable(reason) => Outcome::NotApplicable(reason),
-    };
-    Observation { started_ms: observation.started_ms, took_ms: observation.took_ms, outcome }
-}

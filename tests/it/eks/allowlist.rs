@@ -172,23 +172,19 @@ fn read_back(form: &str, text: &str, name: &str) {
             assert_eq!(view["kind"], "Allowlist", "{name}");
         }
         "terraform" => {
-            let body = hcl::parse(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+            let body = hcl_edit::parser::parse_body(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
             assert!(body.blocks().count() > 0, "{name}: no resource in\n{text}");
             for rule in body
                 .blocks()
-                .filter(|block| block.labels().first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule"))
+                .filter(|block| block.labels.first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule"))
             {
                 // A rule takes five values in all its conditions.
                 let values: usize = rule
-                    .body()
-                    .blocks()
-                    .filter(|block| block.identifier() == "condition")
-                    .flat_map(|condition| condition.body().blocks())
-                    .flat_map(|condition| condition.body().attributes())
-                    .map(|attribute| match attribute.expr() {
-                        hcl::Expression::Array(values) => values.len(),
-                        _ => 0,
-                    })
+                    .body
+                    .get_blocks("condition")
+                    .flat_map(|condition| condition.body.blocks())
+                    .flat_map(|condition| condition.body.attributes())
+                    .map(|attribute| attribute.value.as_array().map_or(0, hcl_edit::expr::Array::len))
                     .sum();
                 assert!((1..=5).contains(&values), "{name}: {values} values in one rule");
             }

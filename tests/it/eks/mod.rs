@@ -2,6 +2,7 @@
 
 mod allowlist;
 mod iam;
+mod live;
 mod network;
 mod world;
 

@@ -36,6 +36,8 @@ struct State {
     answers: BTreeMap<String, Answer>,
     calls: Vec<Call>,
     delay: Duration,
+    at_once: usize,
+    most_at_once: usize,
 }
 
 /// The server.
@@ -112,6 +114,11 @@ impl Aws {
     /// The calls so far, in their order.
     pub fn calls(&self) -> Vec<Call> {
         self.state.lock().expect("lock").calls.clone()
+    }
+
+    /// How many calls were under way at the same time, at most.
+    pub fn most_at_once(&self) -> usize {
+        self.state.lock().expect("lock").most_at_once
     }
 
     /// The variables that send the SDK here, with credentials that are markers.
@@ -224,6 +231,8 @@ fn answer(stream: &mut TcpStream, request: &Request, state: &Mutex<State>) -> st
     let (answer, delay) = {
         let mut state = state.lock().expect("lock");
         state.calls.push(Call { action: action.clone() });
+        state.at_once += 1;
+        state.most_at_once = state.most_at_once.max(state.at_once);
         // A thing that is named in the request may have an answer of its own.
         let special = state.answers.keys().find(|key| {
             let Some((of, name)) = key.split_once(' ') else { return false };
@@ -248,6 +257,7 @@ fn answer(stream: &mut TcpStream, request: &Request, state: &Mutex<State>) -> st
         (answer, state.delay)
     };
     std::thread::sleep(delay);
+    state.lock().expect("lock").at_once -= 1;
     let (prefix, name) = (SERVICES[service].0, action.split_once(':').map_or("", |(_, name)| name));
     let (status, headers, body, cut) = match answer {
         Answer::Bad(status, code, message) => {

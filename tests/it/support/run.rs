@@ -58,7 +58,9 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// A command with a quiet environment: no kubeconfig, no proxy, no colour, its own home.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kaccess"));
+    // Benchmarks measure a release build.
+    let program = std::env::var_os("KACCESS_BENCH_BINARY");
+    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_kaccess").into()));
     let home = scratch("home");
     command
         .env_clear()
