@@ -43,10 +43,10 @@ fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Writ
 
 /// How often and when.
 fn times(found: &Match) -> String {
-    let mut text = if found.count == 1 {
-        format!("line {}", found.line)
-    } else {
-        format!("{} lines, {} to {}", found.count, found.line, found.last_line)
+    let mut text = match (found.count, found.line == found.last_line) {
+        (1, _) => format!("line {}", found.line),
+        (count, true) => format!("{count} times in line {}", found.line),
+        (count, false) => format!("{count} times, in lines {} to {}", found.line, found.last_line),
     };
     match (&found.first_seen, &found.last_seen) {
         (Some(first), Some(last)) if first != last => text.push_str(&format!(", from {first} to {last}")),
