@@ -6,13 +6,15 @@
 //! | host | secret |
 //! | credential | secret, evidence, gotext |
 //! | apiserver | evidence, gotext |
+//! | aws | evidence |
 //! | report | evidence |
 //! | collect | host, secret, evidence, credential, apiserver::message |
-//! | rules | evidence, apiserver, report |
+//! | rules | evidence, apiserver, aws, report |
 //! | render | report, evidence |
 //! | cli | all |
 
 pub mod apiserver;
+pub mod aws;
 pub mod cli;
 pub mod collect;
 pub mod credential;
