@@ -73,6 +73,12 @@ impl Host {
         self.env.get(std::ffi::OsStr::new(name)).and_then(|value| value.to_str()).filter(|value| !value.is_empty())
     }
 
+    /// The same machine for one more run that begins now.
+    #[must_use]
+    pub fn restarted(&self) -> Self {
+        Self { started_at: self.now(), started: std::time::Instant::now(), ..self.clone() }
+    }
+
     /// Milliseconds since start.
     pub fn elapsed_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)

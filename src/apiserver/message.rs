@@ -189,6 +189,56 @@ texts! {
     KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request Header Fields Too Large|431 Request Header)"#;
     /// The audit log's word for a request that brought nothing to be recognised by.
     NO_CREDENTIALS_PROVIDED = "no-credentials-provided", r"Authentication failed, no credentials provided";
+    /// kubectl's client does not find the API server's name.
+    CLIENT_NAME_NOT_FOUND = "client-name-not-found", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: no such host"#;
+    /// The resolver that kubectl's client asks gives no answer.
+    CLIENT_NO_RESOLVER = "client-no-resolver", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp: lookup (?P<host>[^\s:]+)(?: on (?P<server>\S+))?: (?:read udp [^\s:]+:\d+->[^\s]+: |dial udp [^\n]*?: )?(?P<error>(?:read: )?i/o timeout|(?:read: )?connection refused|server misbehaving|connect: network is unreachable)"#;
+    /// The API server does not answer kubectl's client.
+    CLIENT_TIMEOUT = "client-timeout", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): (?:i/o timeout|connect: connection timed out)"#;
+    /// The API server, or a proxy on the way (kubectl names the API server all the same), refuses connections.
+    CLIENT_REFUSED = "client-refused", r"The connection to the server (?P<server>\S+) was refused - did you specify the right host or port\?";
+    /// No way leads to the API server's address.
+    CLIENT_UNREACHABLE = "client-unreachable", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: no route to host"#;
+    /// No way leads to addresses of that family at all.
+    CLIENT_NO_NETWORK = "client-no-network", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: network is unreachable"#;
+    /// The proxy cannot be connected to.
+    CLIENT_PROXY = "client-proxy", r"(?:proxyconnect tcp|socks connect tcp (?P<proxy>[^\s>]+)->\S+): (?P<error>(?:dial|read|write) tcp[^\n]*|EOF|tls: [^\n]*|x509: [^\n]*)";
+    /// The proxy does not open a tunnel to the API server: the reason phrase alone, without digits.
+    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*"?\s*$"#;
+    /// The proxy wants a name and password.
+    CLIENT_PROXY_AUTH = "client-proxy-auth", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?Proxy Authentication Required|the server responded with the status code 407 but did not return more information|socks connect [^\n]*?: (?:no acceptable authentication methods|username/password authentication failed)"#;
+    /// The server answered 429; priority and fairness does it, and so does a balancer. An eviction's 429 has other words.
+    CLIENT_THROTTLED = "client-throttled", r"(?:the server has received too many requests and has asked us to try again later|\(TooManyRequests\): Too many requests, please try again later)";
+    /// aws-iam-authenticator knows the identity and has no mapping for it (this and the next ones by its source, not seen).
+    IAM_NOT_MAPPED = "iam-not-mapped", r#"(?:\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*)?\berror="?(?:mapper \S+ Map error: )?(?:[Ii]dentity|ARN) is not mapped"#;
+    /// An access entry belongs to another principal of the same ARN.
+    IAM_OTHER_PRINCIPAL = "iam-other-principal", r#"(?:\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*)?ARN does not match User ID"#;
+    /// STS says that the signature is for something else: another cluster's name, or another secret.
+    IAM_SIGNATURE = "iam-signature", r#"SignatureDoesNotMatch"[^\n]*request signature we calculated does not match"#;
+    /// STS says that the client's clock is wrong.
+    IAM_CLOCK = "iam-clock", r#"SignatureDoesNotMatch"[^\n]*Signature (?P<how>expired|not yet current): (?P<signed>\S+) is (?:now earlier|still later) than (?P<now>\S+)"#;
+    /// STS says that the session behind the signature has ended.
+    IAM_SESSION_EXPIRED = "iam-session-expired", r#"Code"\s*:\s*"ExpiredToken(?:Exception)?""#;
+    /// STS does not know the access key, or is not switched on in that region.
+    IAM_KEY_UNKNOWN = "iam-key-unknown", r#"Code"\s*:\s*"(?P<code>InvalidClientTokenId|RegionDisabledException)""#;
+    /// The presigned URL is for a host that is no STS of this partition.
+    IAM_HOST = "iam-host", r#"unexpected hostname "(?P<host>[^"]*)" in pre-signed URL|(?:global endpoint unsupported in partition|partition \S+ does not support hostname) (?P<rest>[^\s"]+)|Credential should be scoped to a valid region"#;
+    /// The token is older than a quarter of an hour.
+    IAM_EXPIRED = "iam-expired", r#"X-Amz-Date parameter is expired \(15 minute expiration\) ?(?P<time>[0-9][^\n"]*)?"#;
+    /// An SDK put a parameter into the presigned URL that the authenticator does not take.
+    IAM_PARAMETER = "iam-parameter", r#"non-whitelisted query parameter "(?P<parameter>[^"]*)""#;
+    /// The token is longer than the authenticator takes.
+    IAM_TOO_LARGE = "iam-too-large", r"token is too large";
+    /// STS asks the authenticator to slow down.
+    IAM_THROTTLED = "iam-throttled", r"sts getCallerIdentity was throttled";
+    /// The authenticator got no answer from STS.
+    IAM_STS_UNREACHABLE = "iam-sts-unreachable", r"sts getCallerIdentity failed: error during GET: (?P<error>[^\n]+)";
+    /// The name of a node could not be looked up.
+    IAM_NODE_NAME = "iam-node-name", r#"error rendering username template "(?P<template>[^"]*)": (?P<error>[^\n]+)"#;
+    /// aws-auth, or a part of it, is dropped.
+    AWS_AUTH_PARSING = "aws-auth-parsing", r"(?:Errors parsing configmap: |error parsing config map: )(?P<errors>[^\n]+)";
+    /// Somebody was let in as the cluster's creator.
+    IAM_CREATOR = "iam-creator", r#"access granted"[^\n]*\barn="?(?P<arn>arn:[^"\s]+)"?[^\n]*\busername="?kubernetes-admin\b"#;
     /// Nobody recognised the token, and nobody said more.
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }

@@ -96,7 +96,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When a name cannot stand in a header.
     pub fn acting(&self, impersonation: Option<&Impersonation>) -> Result<Api, Failure> {
-        Api::with_credential(self.wire.clone(), &self.resolved.server, &self.obtained, impersonation, self.scrubber)
+        Api::with_credential(self.wire.clone(), &self.obtained, impersonation, self.scrubber)
     }
 }
 

@@ -43,6 +43,9 @@ pub enum FailOn {
     kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" ...'\n  \
     kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --demo")]
 pub struct DoctorArgs {
+    /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
+    #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]
+    all_contexts: bool,
     /// Examine this issuer instead of the token's
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
@@ -123,43 +126,47 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
     let mut interrupted = false;
-    let evidence = if arguments.demo {
-        read_evidence(DEMO.as_bytes(), "the built-in demo")?
+    let (evidence, report) = if arguments.demo {
+        diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
     } else if let Some(path) = &arguments.from {
-        load_evidence(path)?
+        diagnosed(load_evidence(path)?)
     } else {
         let plan = plan_of(host, connection, arguments, &scrubber)?;
+        if arguments.all_contexts {
+            // A token or certificate given by hand is for one cluster, and is not shown to the others.
+            let one = connection.context.is_some()
+                || connection.cluster.is_some()
+                || connection.user.is_some()
+                || connection.server.is_some()
+                || connection.token.is_some()
+                || connection.client_certificate.is_some()
+                || arguments.log.as_deref() == Some("-");
+            if one {
+                return Err(Error::new(
+                    "--all-contexts takes every context as it stands: it goes with none of --context, --cluster, --user, \
+                     --server, --token, --client-certificate and --log -",
+                    "leave these out, or name one context",
+                ));
+            }
+            let (hide, fail_on) = (arguments.hide_claims, arguments.fail_on);
+            return super::all_contexts::run(host, output, &plan, &scrubber, hide, fail_on);
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
-        let mut evidence = runtime.block_on(async {
-            let mut evidence = plan::gather(host, &plan, &scrubber).await;
-            // The second round: the issuer that the API server is configured for, where it is not the token's.
-            if let Some(url) = other_issuer(&evidence).filter(|_| !plan.offline) {
-                evidence.configured_issuer = Some(plan::gather_issuer(host, &plan, &url, &scrubber).await);
-                evidence.took_ms = host.elapsed_ms();
-            }
-            evidence
-        });
+        let evidence = runtime.block_on(look(host, &plan, &scrubber));
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
         interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
             || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
-        let text = serde_json::to_string_pretty(&evidence)
-            .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
+        let (read, report, text) = reported(&evidence)?;
         if let Some(path) = &arguments.save {
             save(path, &text)?;
             note(&format!("evidence written to {}", path.display()));
         }
-        // A live run diagnoses the form it would save.
-        evidence = read_evidence(text.as_bytes(), "this run's evidence")?;
-        evidence
-    };
-    let report = {
-        let case = Case::new(&evidence);
-        DoctorReport::new(&evidence, diagnose(check_all(&case)))
+        (read, report)
     };
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
     let mut text = Vec::new();
@@ -167,7 +174,6 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         terminal::short(&report, &mut text)?;
     } else {
         match output.format() {
-            Format::Table | Format::Mermaid | Format::Dot => terminal::doctor(&report, &evidence, look, &mut text)?,
             Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
             Format::Json => {
                 json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
@@ -175,6 +181,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Format::Yaml => {
                 json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
             }
+            // The forms of other commands never come here.
+            _ => terminal::doctor(&report, &evidence, look, &mut text)?,
         }
     }
     if !output.quiet {
@@ -183,14 +191,43 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     if interrupted {
         return Ok(INTERRUPTED);
     }
+    Ok(exit_code(&report, arguments.fail_on))
+}
+
+/// Looks at everything, and once more where the first look names another issuer.
+pub(super) async fn look(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
+    let mut evidence = plan::gather(host, plan, scrubber).await;
+    // The second round: the issuer that the API server is configured for, where it is not the token's.
+    if let Some(url) = other_issuer(&evidence).filter(|_| !plan.offline) {
+        evidence.configured_issuer = Some(plan::gather_issuer(host, plan, &url, scrubber).await);
+        evidence.took_ms = host.elapsed_ms();
+    }
+    evidence
+}
+
+/// A live run's evidence in the form it would be saved in, which is what is diagnosed; with that form itself.
+pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, String), Error> {
+    let text = serde_json::to_string_pretty(evidence)
+        .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
+    let (evidence, report) = diagnosed(read_evidence(text.as_bytes(), "this run's evidence")?);
+    Ok((evidence, report, text))
+}
+
+fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
+    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
+    (evidence, report)
+}
+
+/// The exit code of a report.
+pub(super) fn exit_code(report: &DoctorReport, fail_on: FailOn) -> u8 {
     let worst = report.findings.iter().map(|finding| finding.severity).min();
-    Ok(match (arguments.fail_on, worst) {
+    match (fail_on, worst) {
         (FailOn::Never, _) => GOOD,
         // Nothing found, and nobody established: that is no answer.
         (_, None | Some(Severity::Info)) if report.verdict == Verdict::Unknown => NONE,
         (FailOn::Error, Some(Severity::Error)) | (FailOn::Warning, Some(Severity::Error | Severity::Warning)) => BAD,
         _ => GOOD,
-    })
+    }
 }
 
 /// The configured issuer that was not probed yet, where it is known that the token's is another one.
@@ -301,7 +338,7 @@ fn text_or_file(value: &str) -> Result<String, Error> {
     Ok(text)
 }
 
-fn load_evidence(path: &Path) -> Result<Evidence, Error> {
+pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|error| {
         Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save")

@@ -225,12 +225,27 @@ pub enum Format {
     Mermaid,
     /// A graph for Graphviz (can-i --why, who-can).
     Dot,
+    /// Terraform (allowlist).
+    Terraform,
+    /// AWS CLI commands (allowlist).
+    AwsCli,
+    /// Ingresses of the AWS Load Balancer Controller (allowlist).
+    Ingress,
+    /// Locations for nginx (allowlist).
+    Nginx,
+    /// Bare ranges (allowlist).
+    Cidr,
 }
 
 impl Format {
     /// It is a graph, which only some answers have.
     pub fn is_graph(self) -> bool {
         matches!(self, Self::Mermaid | Self::Dot)
+    }
+
+    /// Only the answer of allowlist has it.
+    pub fn is_allowlist(self) -> bool {
+        matches!(self, Self::Terraform | Self::AwsCli | Self::Ingress | Self::Nginx | Self::Cidr)
     }
 }
 

@@ -1,5 +1,7 @@
 //! One file per command: flags, collect, think, render. The only code that writes stdout, stderr and files.
 
+mod all_contexts;
+pub mod allowlist;
 pub mod can_i;
 mod connect;
 pub mod decode;
@@ -88,6 +90,8 @@ enum Command {
     WhoCan(Box<who_can::WhoCanArgs>),
     /// Who am I to the API server, and how does it know?
     Whoami(Box<whoami::WhoamiArgs>),
+    /// On EKS: what to allow so that the control plane reaches the issuer
+    Allowlist(Box<allowlist::AllowlistArgs>),
     /// The version of kaccess
     Version,
 }
@@ -118,11 +122,15 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         _ if cli.output.format().is_graph() && !drawn => {
             Err(Error::new("only can-i --why and who-can can be drawn", "leave out -o mermaid and -o dot"))
         }
+        _ if cli.output.format().is_allowlist() && !matches!(cli.command, Command::Allowlist(_)) => {
+            Err(Error::new("only allowlist has the forms terraform, aws-cli, ingress, nginx and cidr", "leave out -o"))
+        }
         Command::Doctor(arguments) => doctor::run(host, &cli.connection, &cli.output, arguments),
         Command::Decode(arguments) => decode::run(host, &cli.connection, &cli.output, arguments),
         Command::CanI(arguments) => can_i::run(host, &cli.connection, &cli.output, arguments),
         Command::WhoCan(arguments) => who_can::run(host, &cli.connection, &cli.output, arguments),
         Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
+        Command::Allowlist(arguments) => allowlist::run(host, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
     if host.stderr_is_terminal && cli.connection.token_in_history() {

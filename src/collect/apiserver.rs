@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
-use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
+use crate::evidence::apiserver::{Flags, FlowControl, HttpAnswer, IssuerMetrics, Metrics, TokenReview};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
@@ -26,20 +26,14 @@ const BODY_KEPT: usize = 2048;
 #[derive(Clone)]
 pub struct Api {
     wire: Wire,
-    base: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     scrubber: Scrubber,
 }
 
 impl Api {
     /// An API without any credential.
-    pub fn anonymous(wire: Wire, server: &url::Url, scrubber: &Scrubber) -> Self {
-        Self {
-            wire,
-            base: server.path().trim_end_matches('/').to_owned(),
-            headers: Vec::new(),
-            scrubber: scrubber.clone(),
-        }
+    pub fn anonymous(wire: Wire, scrubber: &Scrubber) -> Self {
+        Self { wire, headers: Vec::new(), scrubber: scrubber.clone() }
     }
 
     /// An API with a credential and, where asked for, impersonation. A client certificate belongs into the wire.
@@ -48,12 +42,11 @@ impl Api {
     /// When the token cannot stand in a header.
     pub fn with_credential(
         wire: Wire,
-        server: &url::Url,
         obtained: &Obtained,
         impersonation: Option<&Impersonation>,
         scrubber: &Scrubber,
     ) -> Result<Self, Failure> {
-        let mut api = Self::anonymous(wire, server, scrubber);
+        let mut api = Self::anonymous(wire, scrubber);
         let authorization = match (&obtained.token, &obtained.basic) {
             (Some(token), _) => Some(Secret::new(format!("Bearer {}", token.expose()))),
             (None, Some((user, password))) => Some(Secret::new(format!(
@@ -105,7 +98,8 @@ impl Api {
     ) -> Result<Answer, Failure> {
         let mut request = http::Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.base))
+            // The wire puts the server URL's own path (Rancher's, for one) before it.
+            .uri(path)
             .header(http::header::ACCEPT, accept);
         if body.is_some() {
             request = request.header(http::header::CONTENT_TYPE, "application/json");
@@ -208,6 +202,14 @@ pub fn http_answer(
         server: header("server"),
         date: header("date").as_deref().and_then(http_date),
         received_at: Some(now),
+        // Every answer of an API server has these headers; they say something where it refuses.
+        flow_control: header("x-kubernetes-pf-flowschema-uid").filter(|_| status.as_u16() == 429).map(
+            |flow_schema_uid| FlowControl {
+                flow_schema_uid,
+                priority_level_uid: header("x-kubernetes-pf-prioritylevel-uid").unwrap_or_default(),
+                retry_after: header("retry-after"),
+            },
+        ),
         location: header("location").map(|location| location.split('?').next().unwrap_or_default().to_owned()),
         body: scrubber.text_limited(&String::from_utf8_lossy(&body[..body.len().min(4 * BODY_KEPT)]), BODY_KEPT),
         body_length: body.len(),

@@ -10,13 +10,19 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 
-use crate::evidence::dns::{Attempt, Connections, Resolution, ServerAnswer};
+use crate::evidence::dns::{Absolute, Attempt, Connections, Names, Resolution, ServerAnswer};
+use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 
-/// Longest wait for getaddrinfo; its own limit depends on resolv.conf and can be minutes.
-pub const SYSTEM_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait for getaddrinfo; its own limit depends on resolv.conf and can be minutes. glibc gives up after 10 s
+/// where one name server is silent, and its word is worth waiting for.
+pub const SYSTEM_LIMIT: Duration = Duration::from_secs(11);
 /// Longest wait for the name servers, whose answer is only the comparison.
 pub const SERVERS_LIMIT: Duration = Duration::from_secs(3);
+/// Most search domains that are tried.
+const SEARCH_LIMIT: usize = 6;
+/// Most name servers that are asked by themselves; glibc reads three.
+const NAME_SERVERS_LIMIT: usize = 4;
 /// Most addresses kept of one name.
 const ADDRESSES_LIMIT: usize = 64;
 
@@ -84,10 +90,98 @@ async fn system_addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, Stri
     }
 }
 
+/// The failure of a name without an address: whether the name does not exist or nobody answered.
+///
+/// getaddrinfo decides, because every client believes it: EAI_AGAIN and EAI_FAIL are a resolver without an answer.
+pub fn unresolved(resolution: &Resolution) -> Failure {
+    let servers = resolution.name_servers.as_ref();
+    let outcome = servers.map_or("not asked", |servers| servers.outcome.as_str());
+    let error = resolution.error.clone().unwrap_or_else(|| "no address".to_owned());
+    let kind = if gave_no_answer(&error) { FailureKind::ResolverFailed } else { FailureKind::NameNotFound };
+    Failure::new(kind, format!("{} does not resolve: {error} (the name servers say: {outcome})", resolution.host))
+}
+
+/// The kinds of getaddrinfo reach us only as text; these are glibc's, musl's and macOS' words for EAI_AGAIN and
+/// EAI_FAIL, and our own for silence.
+pub(crate) fn gave_no_answer(error: &str) -> bool {
+    ["Temporary failure", "Try again", "Non-recoverable", "Unrecoverable", "no answer within"]
+        .iter()
+        .any(|words| error.contains(words))
+}
+
+/// Asks every name server of resolv.conf by itself, and the public resolver, for the absolute name; and, where the
+/// system resolves the name as it stands, whether a search domain stands behind its answer.
+pub async fn names(host_name: &str, resolved: &[SocketAddr], public_resolver: Option<IpAddr>) -> Names {
+    let bare = host_name.trim_end_matches('.');
+    let absolute_name = format!("{bare}.");
+    let (config, options) = match system_configuration() {
+        Ok((config, options)) => (Some(config), Some(options)),
+        Err(_) => (None, None),
+    };
+    let alone = |server: NameServerConfig| ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+    let mut distinct: Vec<NameServerConfig> = Vec::new();
+    for server in config.iter().flat_map(ResolverConfig::name_servers) {
+        if distinct.len() < NAME_SERVERS_LIMIT && distinct.iter().all(|other| other.ip != server.ip) {
+            distinct.push(server.clone());
+        }
+    }
+    let servers = join_all(distinct.into_iter().map(|server| ask(&absolute_name, alone(server), options.clone())));
+    let public = async {
+        let ip = public_resolver?;
+        Some(ask(&absolute_name, alone(NameServerConfig::udp_and_tcp(ip)), None).await)
+    };
+    let domains = |config: &ResolverConfig| -> Vec<hickory_resolver::proto::rr::Name> {
+        let search = if config.search().is_empty() {
+            config.domain().cloned().into_iter().collect()
+        } else {
+            config.search().to_vec()
+        };
+        search.into_iter().take(SEARCH_LIMIT).collect()
+    };
+    let search = config.as_ref().map(domains).unwrap_or_default();
+    let absolute = async {
+        // A name that ends in a dot is absolute already, and nothing was put behind it.
+        if resolved.is_empty() || host_name.ends_with('.') {
+            return None;
+        }
+        let port = resolved.first().map_or(0, SocketAddr::port);
+        let mut absolute = Absolute::default();
+        match system_addresses(&absolute_name, port).await {
+            Ok(addresses) => absolute.addresses = addresses.iter().map(|address| address.ip().to_string()).collect(),
+            Err(error) => absolute.error = Some(error),
+        }
+        let same = |addresses: &[String]| resolved.iter().any(|address| addresses.contains(&address.ip().to_string()));
+        if !same(&absolute.addresses)
+            && let (Some(config), options) = (&config, &options)
+        {
+            let asked = search.iter().map(|domain| async move {
+                let longer = format!("{bare}.{}", domain.to_string().trim_end_matches('.'));
+                let answer = ask(&format!("{longer}."), config.clone(), options.clone()).await;
+                same(&answer.addresses).then_some(longer)
+            });
+            absolute.captured_by = join_all(asked).await.into_iter().flatten().next();
+        }
+        Some(absolute)
+    };
+    let (servers, public, absolute) = tokio::join!(servers, public, absolute);
+    Names {
+        host: bare.to_owned(),
+        servers,
+        public,
+        search: search.iter().map(|domain| domain.to_string().trim_end_matches('.').to_owned()).collect(),
+        absolute,
+    }
+}
+
 /// getaddrinfo's own words, without std's introduction.
 pub(crate) fn lookup_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+}
+
+/// The host is a name that the system asks name servers about.
+pub fn needs_name_servers(host: &str) -> bool {
+    host.parse::<IpAddr>().is_err() && !is_localhost(host)
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -145,6 +239,7 @@ fn outcome(error: &NetError) -> &'static str {
         NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => "servfail",
         NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => "refused",
         NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => "nxdomain",
+        NetError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "closed",
         _ => "error",
     }
 }
@@ -160,6 +255,7 @@ pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connectio
             Ok(Err(error)) => (connect_outcome(&error), Some(error.to_string())),
         };
         Attempt {
+            source: (outcome != "connected").then(|| source(*address)).flatten(),
             address: address.to_string(),
             outcome: outcome.to_owned(),
             detail,
@@ -167,6 +263,14 @@ pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connectio
         }
     });
     Connections { attempts: join_all(attempts).await }
+}
+
+/// The address this machine would send from. A connected UDP socket asks the system's routes and sends nothing.
+fn source(to: SocketAddr) -> Option<String> {
+    let any: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(to).ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string())
 }
 
 fn connect_outcome(error: &std::io::Error) -> &'static str {

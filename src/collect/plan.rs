@@ -216,6 +216,8 @@ fn not_applicable<T>(reason: &str) -> Outcome<T> {
 }
 
 const SHORT: Duration = Duration::from_secs(8);
+/// Limit of one step of a connection: shorter than its probe's, so that the step that was silent is named.
+const STEP: Duration = Duration::from_secs(7);
 const LONG: Duration = Duration::from_secs(15);
 /// How many fresh connections are tried: of two servers behind one address, one is missed once in 64 runs.
 const REPEATS: usize = 6;
@@ -229,6 +231,17 @@ struct Way {
 }
 
 impl Way {
+    /// Name and port of what is connected to first: the proxy, or the server.
+    fn first_hop(&self) -> (String, u16) {
+        match &self.decision.proxy {
+            Some(proxy) => (proxy.host.clone(), proxy.port),
+            None => (
+                self.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
+                self.url.port_or_known_default().unwrap_or(443),
+            ),
+        }
+    }
+
     fn wire(&self, host: &Host, identity: Option<super::ClientIdentity>) -> Result<Wire, Failure> {
         let mut tls = self.tls.clone();
         tls.client_identity = identity;
@@ -238,7 +251,7 @@ impl Way {
                 tls: (self.url.scheme() == "https").then_some(tls),
                 proxy: self.decision.proxy.clone(),
                 user_agent: OWN_AGENT.to_owned(),
-                connect_timeout: SHORT,
+                connect_timeout: STEP,
             },
             host,
         )
@@ -334,7 +347,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     // API endpoint: route -> dns -> tcp -> tls -> HTTP
     let route = {
-        let (config, host) = (kubeconfig.clone(), host.clone());
+        let (config, host, route_scrubber) = (kubeconfig.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             if offline {
                 return Err(not_applicable("--offline: no connection is opened"));
@@ -349,12 +362,12 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 server_name: resolved.tls_server_name.clone(),
                 insecure: resolved.insecure,
             };
-            let (evidence, way) = way(&resolved.server, decision, tls);
+            let (mut evidence, way) = way(&resolved.server, decision, tls);
+            evidence.no_proxy = evidence.no_proxy.map(|list| route_scrubber.text_limited(&list, 2048));
             Ok((evidence, Some(way)))
         })
     };
-    let (endpoint_dns, endpoint_tcp) =
-        reach(&mut graph, "endpoint-dns", "endpoint-tcp", &route, host, plan.public_resolver);
+    let (endpoint_dns, endpoint_tcp) = reach(&mut graph, "endpoint-dns", "endpoint-tcp", &route, host, None);
     let endpoint_tls = {
         let (route, tcp, host) = (route.clone(), endpoint_tcp.clone(), host.clone());
         let needs = async move {
@@ -384,35 +397,23 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let anonymous = {
-        let (route, tls, tcp, config, host, scrubber) = (
-            route.clone(),
-            endpoint_tls.clone(),
-            endpoint_tcp.clone(),
-            kubeconfig.clone(),
-            host.clone(),
-            scrubber.clone(),
-        );
+        let (route, tls, tcp, host, scrubber) =
+            (route.clone(), endpoint_tls.clone(), endpoint_tcp.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
             need::<_, Arc<Vec<SocketAddr>>, _>(&tcp).await?;
-            let resolved: Arc<Resolved> = need(&config).await?;
             let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
-            Ok((way, wire, resolved))
+            Ok((way, wire))
         };
-        graph.probe(
-            "endpoint-anonymous",
-            SHORT,
-            needs,
-            move |(way, wire, resolved): (Way, Option<Wire>, Arc<Resolved>)| async move {
-                let wire = match wire {
-                    Some(wire) => wire,
-                    None => way.wire(&host, None)?,
-                };
-                let api = Api::anonymous(wire.clone(), &resolved.server, &scrubber);
-                let answer = api.get("/version", Limits::default()).await?;
-                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
-            },
-        )
+        graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire): (Way, Option<Wire>)| async move {
+            let wire = match wire {
+                Some(wire) => wire,
+                None => way.wire(&host, None)?,
+            };
+            let api = Api::anonymous(wire.clone(), &scrubber);
+            let answer = api.get("/version", Limits::default()).await?;
+            Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
+        })
     };
     // A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
     let plain = {
@@ -432,9 +433,73 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
                 return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
             }
-            let api = Api::anonymous(way.wire(&host, None)?, &way.url, &scrubber);
+            let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
             let answer = api.get("/version", Limits::default()).await?;
             Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+        })
+    };
+    let names = {
+        let (route, dns, unreached) = (
+            route.clone(),
+            endpoint_dns.clone(),
+            unreached(&endpoint_tls, &anonymous, "its addresses lead to an API server"),
+        );
+        let needs = async move {
+            let way: Way =
+                need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+            unreached.await?;
+            let (name, _) = way.first_hop();
+            if !dns::needs_name_servers(&name) {
+                return Err(not_applicable("it needs no name server"));
+            }
+            let addresses: Option<Arc<Vec<SocketAddr>>> = dns.await.give.clone();
+            Ok((name, addresses))
+        };
+        let public_resolver = plan.public_resolver;
+        graph.probe(
+            "endpoint-names",
+            SHORT,
+            needs,
+            move |(name, addresses): (String, Option<Arc<Vec<SocketAddr>>>)| async move {
+                let addresses = addresses.as_deref().map(Vec::as_slice).unwrap_or_default();
+                Ok((dns::names(&name, addresses, public_resolver).await, Some(())))
+            },
+        )
+    };
+    // Where a proxy is in the way, whether the server could be had without it.
+    let direct_route = {
+        let (route, unreached) =
+            (route.clone(), unreached(&endpoint_tls, &anonymous, "the way through the proxy leads to an API server"));
+        let needs = async move {
+            let way: Way =
+                need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+            if way.decision.proxy.is_none() {
+                return Err(not_applicable("no proxy is used"));
+            }
+            unreached.await?;
+            Ok(way)
+        };
+        graph.probe("endpoint-direct-route", SHORT, needs, |proxied: Way| async move {
+            let reason = "to compare with the way through the proxy".to_owned();
+            let decision = Decision { proxy: None, reason, no_proxy: None };
+            let (evidence, way) = way(&proxied.url, decision, proxied.tls);
+            Ok((evidence, Some(way)))
+        })
+    };
+    let (direct_dns, direct_tcp) =
+        reach(&mut graph, "endpoint-direct-dns", "endpoint-direct-tcp", &direct_route, host, None);
+    let direct_tls = {
+        let (route, tcp, host) = (direct_route, direct_tcp.clone(), host.clone());
+        let needs = async move {
+            let way: Way = need(&route).await?;
+            connected(&tcp).await?;
+            if way.url.scheme() != "https" {
+                return Err(not_applicable("the server URL is plain http"));
+            }
+            Ok(way)
+        };
+        graph.probe("endpoint-direct-tls", SHORT, needs, move |way: Way| async move {
+            Ok((way.wire(&host, None)?.handshake().await?, Some(())))
         })
     };
     // The API with the credential: only over a connection that is trusted.
@@ -482,7 +547,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 (None, Some(wire)) => wire,
                 _ => return Err(skip_of(&done.observation, done.id)),
             };
-            Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), &scrubber)
+            Api::with_credential(wire, &obtained, Some(&resolved.impersonation), &scrubber)
                 .map_err(Outcome::<()>::Failed)
         }
         .boxed()
@@ -507,45 +572,33 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     // Behind one address there may be several API servers, and each initialises an issuer for itself.
     let repeated = {
-        let (route, config, credential, first, host, scrubber) = (
-            route.clone(),
-            kubeconfig.clone(),
-            credential.clone(),
-            authenticated.clone(),
-            host.clone(),
-            scrubber.clone(),
-        );
+        let (route, credential, first, host, scrubber) =
+            (route.clone(), credential.clone(), authenticated.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
             let obtained: Arc<Obtained> = need(&credential).await?;
-            let resolved: Arc<Resolved> = need(&config).await?;
             let done = credential.await;
             let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
             if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
                 return Err(not_applicable("the credential is no token of an identity provider"));
             }
             need::<_, (), _>(&first).await?;
-            Ok((way, obtained, resolved))
+            Ok((way, obtained))
         };
-        graph.probe(
-            "endpoint-repeated",
-            SHORT,
-            needs,
-            move |(way, obtained, resolved): (Way, Arc<Obtained>, Arc<Resolved>)| async move {
-                let ask = || async {
-                    let wire = way.wire(&host, obtained.client_identity.clone())?;
-                    let api = Api::with_credential(wire, &resolved.server, &obtained, None, &scrubber)?;
-                    api.get("/version", Limits::default()).await
-                };
-                let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
-                let statuses: Vec<u16> =
-                    answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
-                if statuses.is_empty() {
-                    return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
-                }
-                Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
-            },
-        )
+        graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
+            let ask = || async {
+                let wire = way.wire(&host, obtained.client_identity.clone())?;
+                let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
+                api.get("/version", Limits::default()).await
+            };
+            let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+            let statuses: Vec<u16> =
+                answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
+            if statuses.is_empty() {
+                return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
+            }
+            Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+        })
     };
     let who = {
         let api = api.clone();
@@ -827,6 +880,10 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             authenticated: taken(authenticated).await,
             repeated: taken(repeated).await,
             plain: taken(plain).await,
+            names: taken(names).await,
+            direct_dns: taken(direct_dns).await,
+            direct_tcp: taken(direct_tcp).await,
+            direct_tls: taken(direct_tls).await,
         },
         identity: taken(who).await,
         access: taken(access).await,
@@ -907,8 +964,31 @@ fn way(url: &url::Url, decision: Decision, tls: TlsSettings) -> (Route, Way) {
         port: url.port_or_known_default().unwrap_or(443),
         proxy: decision.proxy.as_ref().map(ToString::to_string),
         proxy_reason: decision.reason.clone(),
+        no_proxy: decision.no_proxy.clone(),
     };
     (evidence, Way { url: url.clone(), decision: Arc::new(decision), tls })
+}
+
+/// Waits for the way to the API server to have failed somewhere; where a trusted server answered as an API server does,
+/// there is nothing to find out and `reason` says so.
+fn unreached<T, X, Y>(
+    tls: &Handle<crate::evidence::tls::TlsReport, X>,
+    anonymous: &Handle<crate::evidence::apiserver::HttpAnswer, Y>,
+    reason: &'static str,
+) -> impl Future<Output = Result<(), Outcome<T>>> + Send + use<T, X, Y>
+where
+    T: Send,
+    X: Send + Sync + 'static,
+    Y: Send + Sync + 'static,
+{
+    let (tls, anonymous) = (tls.clone(), anonymous.clone());
+    async move {
+        let (tls, anonymous) = futures::join!(tls, anonymous);
+        let distrusted = tls.observation.seen().is_some_and(|report| !report.faults.is_empty());
+        let answered =
+            anonymous.observation.seen().is_some_and(crate::evidence::apiserver::HttpAnswer::is_of_kubernetes);
+        if answered && !distrusted { Err(not_applicable(reason)) } else { Ok(()) }
+    }
 }
 
 type Dns = Handle<crate::evidence::dns::Resolution, Arc<Vec<SocketAddr>>>;
@@ -925,24 +1005,12 @@ fn reach(
 ) -> (Dns, Tcp) {
     let dns = {
         let (route, host) = (route.clone(), host.clone());
-        graph.probe(dns_id, SHORT, async move { need::<_, Way, _>(&route).await }, move |way: Way| async move {
-            let (name, port) = match &way.decision.proxy {
-                Some(proxy) => (proxy.host.clone(), proxy.port),
-                None => (
-                    way.url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
-                    way.url.port_or_known_default().unwrap_or(443),
-                ),
-            };
+        let needs = async move { need::<_, Way, _>(&route).await };
+        graph.probe(dns_id, dns::SYSTEM_LIMIT + Duration::from_secs(1), needs, move |way: Way| async move {
+            let (name, port) = way.first_hop();
             let (resolution, addresses) = dns::resolve(&name, port, public_resolver, &host).await;
             if addresses.is_empty() {
-                let servers = resolution.name_servers.as_ref();
-                let outcome = servers.map_or("not asked", |servers| servers.outcome.as_str());
-                let kind = if outcome == "timeout" { FailureKind::ResolverFailed } else { FailureKind::NameNotFound };
-                let error = resolution.error.clone().unwrap_or_else(|| "no address".to_owned());
-                return Err(Failure::new(
-                    kind,
-                    format!("{name} does not resolve: {error} (the name servers say: {outcome})"),
-                ));
+                return Err(dns::unresolved(&resolution));
             }
             Ok((resolution, Some(Arc::new(addresses))))
         })
@@ -1184,7 +1252,7 @@ async fn reviewer_api(
     };
     let (_, way) = way(&resolved.server, decision, tls);
     let wire = way.wire(host, obtained.client_identity.clone())?;
-    let api = Api::with_credential(wire, &resolved.server, &obtained, Some(&resolved.impersonation), scrubber)?;
+    let api = Api::with_credential(wire, &obtained, Some(&resolved.impersonation), scrubber)?;
     let same_address = resolved.server.host_str() == own.server.host_str()
         && resolved.server.port_or_known_default() == own.server.port_or_known_default();
     let proof = if same_address && !own.insecure && same_roots(&resolved.roots, &own.roots) {

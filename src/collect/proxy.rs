@@ -13,6 +13,8 @@ pub struct Decision {
     pub proxy: Option<ProxyUrl>,
     /// Where the proxy was named, or why none is used; fit for people.
     pub reason: String,
+    /// The list of NO_PROXY that did not cover the URL, where a proxy of the environment is used.
+    pub no_proxy: Option<String>,
 }
 
 /// How a proxy is spoken to.
@@ -77,7 +79,11 @@ pub(crate) fn authority(host: &str, port: u16) -> String {
 /// `Malformed` for a proxy URL that kubectl refuses too; `Declined` for HTTP_PROXY in a CGI environment.
 pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Result<Decision, Failure> {
     if let Some(text) = kubeconfig_proxy.filter(|text| !text.is_empty()) {
-        return Ok(Decision { proxy: Some(from_kubeconfig(text)?), reason: "proxy-url in the kubeconfig".to_owned() });
+        return Ok(Decision {
+            proxy: Some(from_kubeconfig(text)?),
+            reason: "proxy-url in the kubeconfig".to_owned(),
+            no_proxy: None,
+        });
     }
     let names: [&str; 2] = match url.scheme() {
         "https" => ["HTTPS_PROXY", "https_proxy"],
@@ -88,8 +94,16 @@ pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Re
         return Ok(direct(format!("neither {} nor {} is set", names[0], names[1])));
     };
     // Go ignores a value it cannot parse without a word; here it is said.
-    let Some(parsed) = parse_lenient(value) else {
-        return Ok(direct(format!("{name} is set but is not a URL, so Go programs ignore it")));
+    let parsed = match parse_lenient(value) {
+        Lenient::Url(parsed) => parsed,
+        Lenient::Ignored => return Ok(direct(format!("{name} is set but is not a URL, so Go programs ignore it"))),
+        Lenient::Hostless => {
+            return Err(Failure::new(
+                FailureKind::Malformed,
+                format!("{name} is set and names no host; Go programs take it for a proxy all the same, and fail"),
+            )
+            .sides("http://host:port, https://host:port or socks5://host:port", "a value without a host"));
+        }
     };
     if url.scheme() == "http" && host.var("REQUEST_METHOD").is_some() {
         return Err(Failure::new(
@@ -107,11 +121,15 @@ pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Re
         "socks5" | "socks5h" => ProxyScheme::Socks5,
         other => return Err(bad_scheme(name, other)),
     };
-    Ok(Decision { proxy: Some(build(name, &parsed, scheme)?), reason: format!("{name} in the environment") })
+    Ok(Decision {
+        proxy: Some(build(name, &parsed, scheme)?),
+        reason: format!("{name} in the environment"),
+        no_proxy: no_proxy.map(|(_, list)| list.to_owned()),
+    })
 }
 
 fn direct(reason: impl Into<String>) -> Decision {
-    Decision { proxy: None, reason: reason.into() }
+    Decision { proxy: None, reason: reason.into(), no_proxy: None }
 }
 
 fn bad_scheme(place: &str, scheme: &str) -> Failure {
@@ -176,13 +194,37 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// A URL, or `host:port` with `http` understood.
-fn parse_lenient(value: &str) -> Option<url::Url> {
+/// What Go makes of a proxy variable.
+enum Lenient {
+    Url(url::Url),
+    /// No URL by any reading: as if it was not set.
+    Ignored,
+    /// A URL by Go's reading, of no host.
+    Hostless,
+}
+
+/// A URL, or `host:port` with `http` understood; `:port` is one of this machine, as Go dials it.
+fn parse_lenient(value: &str) -> Lenient {
     let has_host = |url: &url::Url| url.host_str().is_some_and(|host| !host.is_empty());
-    url::Url::parse(value)
-        .ok()
-        .filter(|url| value.contains("://") && has_host(url))
-        .or_else(|| url::Url::parse(&format!("http://{value}")).ok().filter(has_host))
+    if let Some(rest) = value.strip_prefix(':').filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+        && let Ok(url) = url::Url::parse(&format!("http://localhost:{rest}"))
+    {
+        return Lenient::Url(url);
+    }
+    // The URL standard forgives these; Go reads an empty host.
+    if value.starts_with("//") || value.starts_with(':') {
+        return Lenient::Hostless;
+    }
+    let whole = url::Url::parse(value);
+    if let Some(url) = whole.as_ref().ok().filter(|url| value.contains("://") && has_host(url)) {
+        return Lenient::Url(url.clone());
+    }
+    match url::Url::parse(&format!("http://{value}")) {
+        Ok(url) if has_host(&url) => Lenient::Url(url),
+        // `host:word` reads as a scheme and what stands behind it.
+        _ if whole.is_ok() => Lenient::Hostless,
+        _ => Lenient::Ignored,
+    }
 }
 
 /// Why this URL goes past an environment proxy, or nothing when it does not.
@@ -218,6 +260,15 @@ fn matching_entry(list: &str, host: &str, port: &str, ip: Option<IpAddr>) -> Opt
 
 fn covers(entry: &str, host: &str, port: &str, ip: Option<IpAddr>) -> bool {
     if let Ok(net) = entry.parse::<ipnet::IpNet>() {
+        let net = match net {
+            // Go reads an IPv4-mapped network as the IPv4 one.
+            ipnet::IpNet::V6(six) if six.prefix_len() >= 96 => six
+                .addr()
+                .to_ipv4_mapped()
+                .and_then(|four| ipnet::Ipv4Net::new(four, six.prefix_len() - 96).ok())
+                .map_or(net, ipnet::IpNet::V4),
+            _ => net,
+        };
         return ip.is_some_and(|ip| net.contains(&ip));
     }
     let (entry_host, entry_port) = split_host_port(entry).unwrap_or((entry, ""));
@@ -377,6 +428,64 @@ mod tests {
         assert!(!printed.contains("p@ss") && !printed.contains("p%40ss") && !printed.contains("hod"), "{printed}");
         let credentials = decision.proxy.unwrap().credentials.unwrap();
         assert_eq!((credentials.username.expose(), credentials.password.expose()), ("zap:hod", "p@ss"));
+    }
+
+    /// What Go's own rules said, made by tests/lab/proxy: 4,950 pairs of a list and a URL, and values of HTTPS_PROXY.
+    #[test]
+    fn go_says_the_same() {
+        let recorded: serde_json::Value =
+            serde_json::from_str(include_str!("../../testdata/proxy/cases.json")).unwrap();
+        let texts = |value: &serde_json::Value| -> Vec<String> {
+            value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        };
+        let (mut faults, mut compared) = (Vec::new(), 0);
+        for row in recorded["rows"].as_array().unwrap() {
+            let list = row["noProxy"].as_str().unwrap();
+            let direct = texts(&row["direct"]);
+            for url in texts(&recorded["urls"]) {
+                let env = [("HTTPS_PROXY", "http://p:3128"), ("HTTP_PROXY", "http://p:3128"), ("NO_PROXY", list)];
+                let ours = way(&env, &url, None) == "direct";
+                // The URL standard spells hosts in lower case, Go leaves them, and knows localhost only so.
+                if url == "https://LOCALHOST" {
+                    continue;
+                }
+                compared += 1;
+                if ours != direct.contains(&url) {
+                    faults.push(format!("NO_PROXY={list:?} {url}: direct {ours} here, {} in Go", !ours));
+                }
+            }
+        }
+        for value in recorded["proxies"].as_array().unwrap() {
+            let text = value["proxy"].as_str().unwrap();
+            let (scheme, host) = (value["scheme"].as_str(), value["host"].as_str().unwrap_or_default());
+            let known = scheme.filter(|scheme| ["http", "https", "socks5", "socks5h"].contains(scheme));
+            // The port that Go takes where the URL has none, and the one name for both SOCKS schemes.
+            let theirs = match (scheme, known) {
+                (None, _) => "direct".to_owned(),
+                // Go dials the port on this machine; without one, or without a host at all, it fails.
+                (Some(_), Some(_)) if host.len() > 1 && host.starts_with(':') => format!("http://localhost{host}"),
+                (Some(_), Some(_)) if host.trim_end_matches(':').is_empty() => "Malformed".to_owned(),
+                (Some(_), Some(scheme)) => {
+                    let scheme = if scheme == "socks5h" { "socks5" } else { scheme };
+                    let host = host.trim_end_matches(':');
+                    let bare = host.ends_with(']') || !host.contains(':');
+                    let port = match (scheme, bare) {
+                        (_, false) => "",
+                        ("http", _) => ":80",
+                        ("https", _) => ":443",
+                        _ => ":1080",
+                    };
+                    format!("{scheme}://{host}{port}")
+                }
+                _ => "Malformed".to_owned(),
+            };
+            let ours = way(&[("HTTPS_PROXY", text)], "https://example.com", None);
+            if ours != theirs {
+                faults.push(format!("HTTPS_PROXY={text:?}: {ours} here, {theirs} in Go"));
+            }
+        }
+        assert!(compared > 4900, "{compared}");
+        assert!(faults.is_empty(), "{} of {compared}:\n{}", faults.len(), faults.join("\n"));
     }
 
     #[test]

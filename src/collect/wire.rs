@@ -26,7 +26,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::dns::lookup_error;
+use super::dns::{gave_no_answer, lookup_error};
 use super::proxy::{ProxyScheme, ProxyUrl, authority};
 use super::tls::{Recorder, TlsClient, TlsSettings, distrust, handshake_failure, tls_failure};
 use crate::evidence::tls::TlsReport;
@@ -988,9 +988,7 @@ fn seconds(time: Duration) -> String {
 
 fn name_failure(host: &str, error: &std::io::Error) -> Failure {
     let text = lookup_error(error);
-    // The kinds of getaddrinfo reach us only as text; these are glibc's and musl's words for EAI_AGAIN and EAI_FAIL.
-    let resolver = ["Temporary failure", "Try again", "Non-recoverable", "Unrecoverable"];
-    let (kind, detail) = if resolver.iter().any(|word| text.contains(word)) {
+    let (kind, detail) = if gave_no_answer(&text) {
         (FailureKind::ResolverFailed, format!("the system's resolver gave no answer for {host}"))
     } else {
         (FailureKind::NameNotFound, format!("{host} does not resolve"))

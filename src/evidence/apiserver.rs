@@ -34,6 +34,9 @@ pub struct HttpAnswer {
     /// Location header of a redirect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
+    /// How API priority and fairness filed the request, where the answer is a refusal (429) that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_control: Option<FlowControl>,
     /// Scrubbed body, at most 2 KiB.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub body: String,
@@ -42,6 +45,28 @@ pub struct HttpAnswer {
     /// Bytes of the request's header fields that carry the credential and the impersonation, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent_header_bytes: Option<usize>,
+}
+
+impl HttpAnswer {
+    /// The answer is a kube-apiserver's own: JSON with its version, or a Status.
+    pub fn is_of_kubernetes(&self) -> bool {
+        let json = self.content_type.as_deref().unwrap_or_default().starts_with("application/json");
+        let marks = ["gitVersion", "\"kind\":\"Status\"", "\"kind\": \"Status\""];
+        json && marks.iter().any(|mark| self.body.contains(mark))
+    }
+}
+
+/// The X-Kubernetes-PF headers of an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FlowControl {
+    /// UID of the FlowSchema that matched.
+    pub flow_schema_uid: String,
+    /// UID of its PriorityLevelConfiguration.
+    pub priority_level_uid: String,
+    /// Retry-After header, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<String>,
 }
 
 /// The same request with the same credential over several fresh connections: behind one address there may be several

@@ -19,6 +19,9 @@ pub struct Route {
     pub proxy: Option<String>,
     /// Where the proxy was named, or why none is used.
     pub proxy_reason: String,
+    /// NO_PROXY, where a proxy of the environment is used and it is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_proxy: Option<String>,
 }
 
 /// What the system and the configured name servers say about a name.
@@ -45,10 +48,45 @@ pub struct Resolution {
 pub struct ServerAnswer {
     /// The servers asked.
     pub servers: Vec<String>,
-    /// `answer`, `nxdomain`, `nodata`, `servfail`, `refused`, `timeout`, `error`.
+    /// `answer`, `nxdomain`, `nodata`, `servfail`, `refused` (by its rules), `closed` (no name server listens there),
+    /// `timeout`, `error`.
     pub outcome: String,
     /// The addresses.
     pub addresses: Vec<String>,
+}
+
+/// What name servers say of a name, each asked by itself, where the system's own answer leads nowhere.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Names {
+    /// The name, without a dot at its end.
+    pub host: String,
+    /// The name servers of resolv.conf, each with its own answer for the absolute name.
+    pub servers: Vec<ServerAnswer>,
+    /// The resolver named by `--public-resolver`; absent without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<ServerAnswer>,
+    /// The search domains of resolv.conf.
+    pub search: Vec<String>,
+    /// The system's answer for the absolute name (a dot at its end, so no search domain is tried); absent where the
+    /// name as it stands does not resolve.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub absolute: Option<Absolute>,
+}
+
+/// The system's answer for a name that no search domain is put behind.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Absolute {
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// The error of getaddrinfo, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The name with a search domain behind it that has the addresses of the name as it stands: the one that was
+    /// taken instead. Absent where the answers are the same, or no search domain has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured_by: Option<String>,
 }
 
 /// TCP connections to every address of a name.
@@ -70,6 +108,9 @@ pub struct Attempt {
     /// The system's words for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// The address that this machine would send from, where the system knows a way and no connection came about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// Milliseconds.
     pub took_ms: u64,
 }

@@ -108,6 +108,18 @@ pub struct Endpoint {
     /// `GET /version` over plain HTTP, without any credential, where the port of an https URL does not speak TLS.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub plain: Observation<apiserver::HttpAnswer>,
+    /// What the name servers say of that name, where its addresses lead to no API.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub names: Observation<dns::Names>,
+    /// The server's name without the proxy, where the way through the proxy leads to no API.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub direct_dns: Observation<dns::Resolution>,
+    /// TCP to the server without the proxy, likewise.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub direct_tcp: Observation<dns::Connections>,
+    /// TLS with the server without the proxy, likewise.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub direct_tls: Observation<tls::TlsReport>,
 }
 
 /// For evidence of older versions.

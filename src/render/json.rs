@@ -91,6 +91,19 @@ struct NotCheckedView {
     needs: Option<String>,
 }
 
+/// The cluster's network interfaces, as every command shows them.
+fn interfaces(aws: &crate::evidence::eks::Aws) -> Vec<Value> {
+    let all = aws.network.interfaces.seen().into_iter().flatten();
+    all.map(|interface| {
+        let addresses: Vec<&String> = interface.private_addresses.iter().chain(&interface.ipv6_addresses).collect();
+        serde_json::json!({
+            "id": interface.id, "addresses": addresses, "subnet": interface.subnet_id,
+            "securityGroups": interface.security_groups, "zone": interface.zone,
+        })
+    })
+    .collect()
+}
+
 impl DoctorView {
     /// The view of a report.
     pub fn new(report: &DoctorReport, evidence: &Evidence, hide_claims: bool) -> Self {
@@ -136,6 +149,7 @@ impl DoctorView {
                     }),
                 }
             });
+        let aws = evidence.aws.as_deref();
         let network = evidence.endpoint.route.seen().map(|route| NetworkView {
             endpoint: EndpointView {
                 host: route.host.clone(),
@@ -146,9 +160,16 @@ impl DoctorView {
                     .map(|resolution| resolution.addresses.clone())
                     .unwrap_or_default(),
             },
-            egress_mode: None,
-            network_interfaces: Vec::new(),
-            security_groups: Vec::new(),
+            egress_mode: aws.and_then(|aws| aws.cluster.seen()).map(|cluster| {
+                cluster.vpc.control_plane_egress_mode.clone().unwrap_or_else(|| "AWS_MANAGED".to_owned())
+            }),
+            network_interfaces: aws.map(interfaces).unwrap_or_default(),
+            security_groups: aws
+                .and_then(|aws| aws.network.security_groups.seen())
+                .into_iter()
+                .flatten()
+                .map(|group| serde_json::json!({"id": group.id, "name": group.name, "vpc": group.vpc_id}))
+                .collect(),
         });
         Self {
             api_version: API_VERSION,

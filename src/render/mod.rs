@@ -1,6 +1,7 @@
 //! Tells: every renderer writes a value to a given writer.
 
 pub mod access;
+pub mod allowlist;
 pub mod decode;
 pub mod graph;
 pub mod human;

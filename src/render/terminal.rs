@@ -136,7 +136,9 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
             }
             Status::NotApplicable => continue,
             // The status is enough here; the findings say the rest.
-            Status::Fail => ("[X]", check.because.as_deref().unwrap_or("failed").split(':').next().unwrap_or_default()),
+            Status::Fail => {
+                ("[X]", check.because.as_deref().unwrap_or("failed").split(": ").next().unwrap_or_default())
+            }
             Status::Skipped => ("[?]", check.because.as_deref().unwrap_or("not checked")),
         };
         let whole = format!("{line} > {mark} {}: {because}", hop.name);

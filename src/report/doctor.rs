@@ -1,6 +1,7 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
 use super::{Finding, Severity};
+use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
 /// The verdict of a run.
@@ -251,6 +252,30 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
         list.insert(after, plain);
     }
+    let unnamed = |names: &crate::evidence::dns::Names| {
+        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == "answer");
+        let one = |answer: &crate::evidence::dns::ServerAnswer| {
+            format!("{} says {}", answer.servers.join(", "), answer.outcome)
+        };
+        (!known).then(|| names.servers.iter().chain(&names.public).map(one).collect::<Vec<_>>().join(", "))
+    };
+    let names = &endpoint.names;
+    let more = [
+        (names.nothing_to_look_at(), check("endpoint-names", "the name servers know the name", names, unnamed)),
+        (
+            endpoint.direct_tcp.nothing_to_look_at(),
+            check(
+                "endpoint-direct",
+                "the API server accepts connections without the proxy",
+                &endpoint.direct_tcp,
+                unconnected,
+            ),
+        ),
+    ];
+    for check in more.into_iter().filter_map(|(nothing, check)| (!nothing).then_some(check)) {
+        let after = list.iter().position(|check| check.id == "endpoint-tcp").map_or(list.len(), |at| at + 1);
+        list.insert(after, check);
+    }
     // Only tokens of an identity provider are tried again over fresh connections.
     if !matches!(endpoint.repeated.outcome, Outcome::NotApplicable(_)) {
         let repeated = check(
@@ -265,5 +290,22 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let after = list.iter().position(|check| check.id == "endpoint-authenticated").map_or(list.len(), |at| at + 1);
         list.insert(after, repeated);
     }
+    if let Some(aws) = &evidence.aws {
+        list.extend(aws.calls().into_iter().map(aws_check));
+    }
     list
+}
+
+/// A call of AWS as a check: without the right to ask, nothing was looked at.
+fn aws_check(call: Call<'_>) -> Check {
+    let (status, because, needs) = match call.result {
+        CallResult::Answered => (Status::Pass, None, None),
+        CallResult::Failed(failure) if failure.needs.is_some() => {
+            (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
+        }
+        CallResult::Failed(failure) => (Status::Fail, Some(failure.detail.clone()), None),
+        CallResult::Skipped(skip) => (Status::Skipped, Some(skip.text.clone()), skip.needs.clone()),
+        CallResult::NotApplicable(reason) => (Status::NotApplicable, Some(reason.to_owned()), None),
+    };
+    Check { id: call.id, title: call.title, status, because, needs, took_ms: call.took_ms }
 }

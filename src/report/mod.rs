@@ -1,6 +1,7 @@
 //! Findings and reports, and the order that puts the root cause first.
 
 pub mod access;
+pub mod allowlist;
 pub mod credential;
 pub mod doctor;
 pub mod view;

@@ -1,9 +1,11 @@
 //! One file per finding; this file is the one list.
 
 pub mod complaint;
+pub mod eks;
 pub mod nearness;
 pub mod plugin;
 pub mod served;
+pub mod way;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 use crate::apiserver::authn::{Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
+use crate::aws::{identity, reach};
 use crate::evidence::{self, Evidence, FailureKind, Observation};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
 
@@ -181,6 +184,10 @@ pub struct Case<'a> {
     pub configuration: Option<(Configuration, &'static str)>,
     /// As whom the model would accept the token by that configuration and the issuer's keys as they were read here.
     pub expected: Option<String>,
+    /// On EKS: whether and how the control plane reaches the issuer, by the model.
+    pub reach: Option<reach::Reach>,
+    /// On EKS: whom the caller's IAM identity becomes, by the model.
+    pub mapping: Option<identity::Verdict>,
 }
 
 impl<'a> Case<'a> {
@@ -204,13 +211,19 @@ impl<'a> Case<'a> {
         if let Some(error) = evidence.asked.error.as_deref() {
             add(error, "/asked/error", "error");
         }
-        if let Some(log) = evidence.control_plane.log.seen() {
-            for (index, found) in log.matches.iter().enumerate() {
+        let aws = evidence.aws.as_deref();
+        let logs = [
+            (evidence.control_plane.log.seen(), "/controlPlane/log"),
+            (aws.and_then(|aws| aws.api_log.seen()), "/aws/apiLog"),
+            (aws.and_then(|aws| aws.authenticator_log.seen()), "/aws/authenticatorLog"),
+        ];
+        for (log, at) in logs {
+            for (index, found) in log.map(|log| log.matches.iter()).into_iter().flatten().enumerate() {
                 if let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) {
                     words.push(Word {
                         text,
                         fields: found.fields.clone(),
-                        path: format!("/controlPlane/log/seen/matches/{index}"),
+                        path: format!("{at}/seen/matches/{index}"),
                         line: found.line.clone(),
                         place: "log",
                     });
@@ -226,8 +239,11 @@ impl<'a> Case<'a> {
         .find_map(|(flags, path)| {
             let configuration = from_flags(flags?).ok()?;
             Some((configuration, path))
-        });
-        let mut case = Self { evidence, words, configuration, expected: None };
+        })
+        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")));
+        let reach = reach::to_issuer(evidence);
+        let mapping = aws.map(identity::map);
+        let mut case = Self { evidence, words, configuration, expected: None, reach, mapping };
         case.predict();
         case
     }
@@ -238,6 +254,10 @@ impl<'a> Case<'a> {
             return;
         }
         let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
+        // Tokens of IAM are the webhook's.
+        if token.kind == evidence::credential::TokenKind::EksIam {
+            return;
+        }
         let keys = match self.evidence.issuer.signature.seen() {
             Some(signature) => Keys::from(signature),
             None => Keys::Unknown,
@@ -449,6 +469,10 @@ impl<'a> Case<'a> {
 
     /// Whether the API server may have its own CA for the issuer: `None` is unknown.
     pub fn has_oidc_ca(&self) -> Option<bool> {
+        // EKS has no field for one.
+        if self.evidence.aws.as_ref().is_some_and(|aws| aws.cluster.seen().is_some()) {
+            return Some(false);
+        }
         let flags =
             self.evidence.control_plane.flagz.seen().or_else(|| self.evidence.control_plane.configuration.seen())?;
         if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
@@ -578,9 +602,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
 
 /// The answer is a kube-apiserver's own: its version, or a Status.
 pub fn of_kubernetes(answer: &evidence::apiserver::HttpAnswer) -> bool {
-    let json = answer.content_type.as_deref().unwrap_or_default().starts_with("application/json");
-    let marks = ["gitVersion", "\"kind\":\"Status\"", "\"kind\": \"Status\""];
-    json && marks.iter().any(|mark| answer.body.contains(mark))
+    answer.is_of_kubernetes()
 }
 
 /// Whether a probe failed in one of these ways.
@@ -643,11 +665,14 @@ registry! {
     }
     /// The way to the API server.
     endpoint {
-        endpoint_name_not_found, api_connection_refused, api_connection_timeout, api_connection_closed,
-        tls_handshake_timeout, tls_intercepted, authorization_header_stripped, request_header_too_large,
+        endpoint_stale, endpoint_name_not_found, dns_resolver_unreachable, endpoint_private_off_network,
+        private_zone_not_visible, dns_rebinding_filter, dns_search_capture, api_connection_refused,
+        api_connection_timeout, public_access_cidr_blocked, api_connection_closed, tls_handshake_timeout,
+        ip_family_unreachable, api_host_unreachable, proxy_unreachable, proxy_connect_refused, proxy_auth_required,
+        tls_intercepted, no_proxy_missing, authorization_header_stripped, request_header_too_large,
         api_certificate_expired, client_clock_wrong, api_certificate_name_mismatch, api_certificate_legacy_name,
         api_certificate_unusable, cluster_ca_rotated, api_behind_default_certificate, tls_version_mismatch,
-        load_balancer_requires_client_certificate, not_a_kubernetes_api, api_unavailable,
+        load_balancer_requires_client_certificate, not_a_kubernetes_api, api_unavailable, api_priority_throttled,
     }
     /// What the token itself says.
     token {
@@ -662,12 +687,19 @@ registry! {
     issuer {
         credential_rejected, oidc_not_initialized, issuer_blocks_control_plane, jwks_blocked, issuer_not_found,
         issuer_unavailable, issuer_certificate_untrusted, issuer_document_mismatch, issuer_returns_html,
-        oidc_not_configured, issuer_rate_limited, issuer_egress_proxy_denied, issuer_private_dns,
+        oidc_not_configured, oidc_association_pending, oidc_association_failed, issuer_rate_limited, issuer_egress_proxy_denied, issuer_private_dns,
         issuer_unreachable_from_control_plane, issuer_chain_incomplete, issuer_certificate_expired,
         issuer_certificate_name_mismatch, jwks_unreachable, jwks_unparsable, jwks_uri_missing,
         oidc_partly_initialized, authentication_config_not_reloaded, authentication_config_conflict,
         authentication_config_invalid, issuer_equals_service_account_issuer, api_server_clock_wrong,
         issuer_certificate_expires_soon, jwks_cache_delays_rotation,
+    }
+    /// What stands between the control plane and the issuer, and what is allowed there.
+    network {
+        allowlist_uses_endpoint_addresses, allowlist_misses_control_plane, allowlist_pins_addresses,
+        issuer_internal_load_balancer, listener_rule_blocks_discovery, listener_login_on_discovery,
+        waf_may_block_discovery, security_group_blocks_issuer, route_to_issuer_missing, network_acl_blocks_issuer,
+        inbound_cidrs_ignored, endpoint_addresses_changed, egress_mode_unknown,
     }
     /// Service account tokens, and the other credentials that the cluster itself hands out.
     serviceaccount {
@@ -680,12 +712,21 @@ registry! {
     certificate {
         client_certificate_expired, client_certificate_wrong_usage, client_certificate_no_common_name,
         client_certificate_untrusted, tls_terminated_before_api_server, client_certificate_group_missing,
-        anonymous_request, basic_auth_removed, front_proxy_name_not_allowed, front_proxy_ca_mismatch,
+        client_certificates_unsupported_on_eks, anonymous_request, basic_auth_removed, front_proxy_name_not_allowed, front_proxy_ca_mismatch,
         front_proxy_header_missing, front_proxy_not_configured, aggregated_api_unavailable,
         kubelet_refuses_api_server, kubelet_unreachable, control_plane_proxy_in_the_way,
         authentication_webhook_down, authentication_webhook_refused, client_certificate_expires_soon,
         client_certificate_long_lived, privileged_group_from_certificate, privileged_group_from_front_proxy,
         reserved_group_prefix,
+    }
+    /// From an IAM identity to a Kubernetes user, on EKS.
+    iam {
+        iam_identity_not_mapped, aws_auth_role_path, aws_auth_wrong_arn_kind, aws_auth_invalid, aws_auth_duplicate,
+        iam_token_wrong_cluster, iam_token_expired, aws_session_expired, sts_endpoint_invalid, sts_throttled,
+        sts_unreachable, iam_principal_recreated, authentication_mode_ignores_mapping,
+        iam_identity_without_permissions, access_policy_out_of_scope, iam_token_extra_parameters,
+        node_identity_unresolved, cluster_creator_only_admin, iam_token_too_large, access_entry_shadows_aws_auth,
+        session_name_at_sign, cluster_not_active, iam_permission_missing,
     }
     /// Authorization.
     rbac {

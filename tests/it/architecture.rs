@@ -45,9 +45,10 @@ fn modules_import_only_what_the_table_allows() {
         ("host", &["secret"]),
         ("credential", &["secret", "evidence", "gotext"]),
         ("apiserver", &["evidence", "gotext"]),
+        ("aws", &["evidence"]),
         ("report", &["evidence"]),
-        ("collect", &["host", "secret", "evidence", "credential", "apiserver::message", "gotext"]),
-        ("rules", &["evidence", "apiserver", "report", "gotext"]),
+        ("collect", &["host", "secret", "evidence", "credential", "apiserver::message", "aws::identity", "gotext"]),
+        ("rules", &["evidence", "apiserver", "aws", "report", "gotext"]),
         ("render", &["report", "evidence"]),
     ]);
     let mut faults = Vec::new();

@@ -19,7 +19,7 @@ use crate::support::front::{
     signed, without,
 };
 use crate::support::lab::{self, ApiServer, Lab, Options};
-use crate::support::run::{Run, doctor, doctor_with, expect_fault, expect_healthy, scratch};
+use crate::support::run::{Run, doctor, doctor_in, expect_fault, expect_healthy, scratch};
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
@@ -389,7 +389,7 @@ fn certificates_made_on_the_way() {
     let roots = folder.join("roots.pem");
     fs::write(&roots, corporate.pem()).expect("roots");
     let env = [("SSL_CERT_FILE", roots.as_path()), ("SSL_CERT_DIR", folder.as_path())];
-    let run = doctor_with(&way.config(&front), &[], &env);
+    let run = doctor_in(&way.config(&front), &[], &env);
     expect_fault("tls-intercepted-trusted", &run, &["tls-intercepted", "kubeconfig-ca-mismatch"]);
     confidence(&run, "tls-intercepted", "possible");
     // This machine does not know it either: another cluster, as far as anybody can tell.
@@ -399,7 +399,7 @@ fn certificates_made_on_the_way() {
     // The same through a proxy.
     let proxy = format!("http://127.0.0.1:{}", connect_proxy(front.port));
     let path = kubeconfig("https://api.prod.example:6443", Some(&ours), &[("proxy-url", &proxy)], &way.user());
-    let run = doctor_with(&path, &[], &env);
+    let run = doctor_in(&path, &[], &env);
     expect_fault("tls-intercepted-proxy", &run, &["tls-intercepted", "kubeconfig-ca-mismatch"]);
     confidence(&run, "tls-intercepted", "likely");
     // Nothing but the proxy speaks for it.

@@ -109,10 +109,10 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
     }
     let form = match output.format() {
-        Format::Table | Format::Mermaid | Format::Dot => Form::Table,
         Format::Json => Form::Json,
         Format::Yaml => Form::Yaml,
         Format::Markdown => Form::Markdown,
+        _ => Form::Table,
     };
     let mut text = Vec::new();
     write(&report, form, now, host.width, &mut text)?;

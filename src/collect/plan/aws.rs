@@ -10,6 +10,7 @@ use futures::future::{BoxFuture, Shared};
 use super::{
     Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, need, not_applicable, recast, skip_of, taken,
 };
+use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::target::{self, AwsOptions};
@@ -302,10 +303,10 @@ impl AwsProbes {
                 {
                     return Err(not_applicable(&format!("the cluster's log type {kind} is off")));
                 }
-                let names = caller.await.give.as_ref().map(|caller| {
-                    let name = caller.arn.splitn(6, ':').nth(5).and_then(|resource| resource.split('/').nth(1));
-                    vec![name.unwrap_or_default().to_owned()]
-                });
+                let names =
+                    caller.await.give.as_ref().map(|caller| {
+                        vec![Arn::parse(&caller.arn).map(|arn| arn.name().to_owned()).unwrap_or_default()]
+                    });
                 Ok((clients, name, window, names.unwrap_or_default()))
             };
             graph.probe(

@@ -1,6 +1,8 @@
 //! The API server refuses connections.
 
+use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{cite_met, unconnected};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -14,18 +16,14 @@ pub static RULE: Rule = Rule {
         fix: "Start the API server, or correct the server URL in the cluster entry.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[],
+    recognises: &[&message::CLIENT_REFUSED],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(connections) = case.evidence.endpoint.tcp.seen() else { return Vec::new() };
-    if connections.attempts.is_empty() || !connections.attempts.iter().all(|attempt| attempt.outcome != "connected")
-    {
-        return Vec::new();
-    }
-    let Some((index, attempt)) = connections.attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
+    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
         return Vec::new();
     };
     let route = case.evidence.endpoint.route.seen();
@@ -40,5 +38,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::command(
             format!("If the URL is right, start the API server on {host} (kubeadm: its static Pod)"),
             "crictl ps -a --name kube-apiserver; journalctl -u kubelet --since -15min",
-        ))]
+        ))
+        .cite_if(cite_met(case, RULE.recognises))]
 }

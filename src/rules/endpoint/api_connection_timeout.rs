@@ -1,6 +1,8 @@
 //! The API server does not answer.
 
+use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{cite_met, unconnected};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -14,18 +16,14 @@ pub static RULE: Rule = Rule {
         fix: "Allow this machine in the firewall or security group, or connect the VPN.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[],
+    recognises: &[&message::CLIENT_TIMEOUT],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(connections) = case.evidence.endpoint.tcp.seen() else { return Vec::new() };
-    if connections.attempts.is_empty() || !connections.attempts.iter().all(|attempt| attempt.outcome != "connected")
-    {
-        return Vec::new();
-    }
-    let Some((index, attempt)) = connections.attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "timeout") else {
+    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "timeout") else {
         return Vec::new();
     };
     vec![RULE
@@ -35,5 +33,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{}: no answer within {} ms", attempt.address, attempt.took_ms)),
             Step::text("Connect the VPN if the endpoint is private; else have this machine's public address allowed by the firewall or security group in front of the API server (EKS: publicAccessCidrs)."),
         )
-        .step(Step::command("See from which address you come, and try the port alone", format!("nc -vz -w 5 {}", attempt.address.replace(":", " "))))]
+        .step(Step::command("See from which address you come, and try the port alone", format!("nc -vz -w 5 {}", attempt.address.replace(":", " "))))
+        .cite_if(cite_met(case, RULE.recognises))]
 }

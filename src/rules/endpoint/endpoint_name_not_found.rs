@@ -1,7 +1,9 @@
 //! The API server's host name does not exist.
 
+use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{answers, cite_met, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
 
 /// The rule.
@@ -15,22 +17,39 @@ pub static RULE: Rule = Rule {
         fix: "Compare the server URL with the cluster's endpoint; connect the VPN for a private name; write the entry anew.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[],
+    recognises: &[&message::CLIENT_NAME_NOT_FOUND],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.endpoint.dns, &[FailureKind::NameNotFound]) else { return Vec::new() };
+    // Where a proxy is used it is the proxy's name that was looked up; the server's is the proxy's business.
+    if proxy(case).is_some() {
+        return Vec::new();
+    }
+    let names = case.evidence.endpoint.names.seen();
     let server = case.evidence.kubeconfig.seen().and_then(|kubeconfig| Some(kubeconfig.cluster.as_ref()?.server.clone()));
-    vec![
-        RULE.finding(
+    let mut finding = RULE.finding(
             Confidence::Certain,
             format!("{}. Nothing was sent to any API server.", failure.detail),
             probed("/endpoint/dns/failed/detail", failure.detail.clone()),
             Step::command("Compare the server of the cluster entry with the cluster's real endpoint", "kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'"),
         )
         .step(Step::text("If the name is private, connect to its network or VPN first."))
-        .cite_if(server.map(|server| seen("/kubeconfig/seen/cluster/server", server))),
-    ]
+        .cite_if(names.filter(|names| !names.servers.is_empty()).map(|names| {
+            probed("/endpoint/names/seen/servers", format!("the name servers say: {}", answers(&names.servers)))
+        }))
+        .cite_if(names.and_then(|names| names.public.as_ref()).map(|public| {
+            probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public))))
+        }))
+        .cite_if(cite_met(case, RULE.recognises))
+        .cite_if(server.map(|server| seen("/kubeconfig/seen/cluster/server", server)));
+    if names.is_some_and(|names| names.public.is_none()) {
+        finding = finding.step(Step::command(
+            "Resolvers can hide a name: compare with one that does not",
+            "kaccess doctor --public-resolver 9.9.9.9",
+        ));
+    }
+    vec![finding]
 }

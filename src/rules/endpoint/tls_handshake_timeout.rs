@@ -2,6 +2,7 @@
 
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::proxy;
 use crate::rules::{Case, Page, Rule, failed_as, probed};
 
 /// The rule.
@@ -22,6 +23,10 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Timeout]) else { return Vec::new() };
+    // Behind a proxy only a tunnel that was opened says that it is the server that is silent.
+    if proxy(case).is_some() && failure.expected.is_none() {
+        return Vec::new();
+    }
     vec![RULE.finding(
         Confidence::Certain,
         "The port accepts connections and then stays silent: large packets are lost (MTU) or the process behind it hangs.",

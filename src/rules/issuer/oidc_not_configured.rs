@@ -1,7 +1,7 @@
 //! The API server is configured for no OIDC issuer at all.
 
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule, eks, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     title: "The API server is configured for no OIDC issuer",
     page: Page {
         means: "The token may be perfect: the API server has no authenticator that could take it, and says only \"invalid bearer token\".",
-        evidence: "The server's flags (/flagz, or the file you gave): neither --oidc-issuer-url nor --authentication-config.",
+        evidence: "The server's flags (/flagz, or the file you gave): neither --oidc-issuer-url nor --authentication-config; on EKS the list of identity provider configurations.",
         fix: "Configure the issuer: --oidc-issuer-url and --oidc-client-id, or --authentication-config; on EKS aws eks associate-identity-provider-config.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
@@ -32,6 +32,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(serde_json::Value::Array(list)) => list.first().and_then(|audience| audience.as_str()).unwrap_or("CLIENT_ID").to_owned(),
         _ => "CLIENT_ID".to_owned(),
     };
+    if let Some(aws) = eks::aws(case).filter(|_| path.starts_with("/aws/")) {
+        let cluster = eks::cluster(case);
+        let mode = aws.cluster.seen().map_or("its mode is not known", |cluster| cluster.authentication_mode.as_deref().unwrap_or("CONFIG_MAP"));
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The token is from {issuer}, and EKS has no identity provider configured for {cluster} (users come in by IAM only, {mode}), so nobody looks at it."),
+                seen((*path).to_owned(), "the cluster has no identity provider configuration"),
+                Step::command(
+                    "Associate the issuer, with prefixes that keep its names apart (it takes some minutes; the issuer must be reachable for the control plane)",
+                    format!("aws eks associate-identity-provider-config --cluster-name {cluster} --oidc identityProviderConfigName=oidc,issuerUrl={issuer},clientId={audience},usernameClaim=email,usernamePrefix=oidc:,groupsClaim=groups,groupsPrefix=oidc:"),
+                ),
+            )
+            .step(Step::command("Or come in by IAM, if the token is meant for another cluster", format!("aws eks update-kubeconfig --name {cluster}")))
+            .cite_if(case.rejected()),
+        ];
+    }
     vec![
         RULE.finding(
             Confidence::Certain,

@@ -4,4 +4,5 @@ pub mod aws;
 pub mod dice;
 pub mod front;
 pub mod lab;
+pub mod network;
 pub mod run;

@@ -1,5 +1,6 @@
 //! Runs the kaccess binary as a user would, and keeps what it saw as a case.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -75,19 +76,19 @@ pub fn kaccess(arguments: &[&str]) -> Output {
 
 /// Runs `doctor` with a kubeconfig, saves the evidence, and checks that the saved form gives the same bytes again.
 pub fn doctor(kubeconfig: &Path, arguments: &[&str]) -> Run {
-    doctor_with(kubeconfig, arguments, &[])
+    doctor_in::<&str>(kubeconfig, arguments, &[])
 }
 
 /// The same with these environment variables.
-pub fn doctor_with(kubeconfig: &Path, arguments: &[&str], env: &[(&str, &Path)]) -> Run {
+pub fn doctor_in<V: AsRef<OsStr>>(kubeconfig: &Path, arguments: &[&str], environment: &[(&str, V)]) -> Run {
     let evidence = scratch("evidence").join("evidence.json");
     let output = command()
-        .envs(env.iter().copied())
         .args(["doctor", "-o", "json", "--kubeconfig"])
         .arg(kubeconfig)
         .arg("--save")
         .arg(&evidence)
         .args(arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()
         .expect("kaccess runs");
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
@@ -150,8 +151,12 @@ fn record(name: &str, run: &Run, codes: &[&str]) {
         rest = tail.trim_start_matches(|c: char| c.is_ascii_alphanumeric());
     }
     plain.push_str(rest);
-    // Nor does the address of this machine's resolver.
-    let resolvers = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+    // Nor does the address of this machine's resolver; one of a network of the test's own is the test's.
+    let resolvers = if super::network::is_own() {
+        String::new()
+    } else {
+        fs::read_to_string("/etc/resolv.conf").unwrap_or_default()
+    };
     for address in resolvers.lines().filter_map(|line| line.trim().strip_prefix("nameserver ")) {
         plain = plain.replace(address.trim(), "192.0.2.53");
     }

@@ -1,0 +1,55 @@
+//! Addresses and ranges.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// A range, or one address as a range.
+pub fn range(text: &str) -> Option<IpNet> {
+    let text = text.trim();
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// An address that no other network routes to.
+pub fn private(address: IpAddr) -> bool {
+    match address {
+        // 100.64.0.0/10 is carriers' space, which VPCs use for Pods.
+        IpAddr::V4(v4) => {
+            v4.is_private()
+                || v4.is_link_local()
+                || v4.is_loopback()
+                || (v4.octets()[0] == 100 && v4.octets()[1] & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
+
+/// The ranges together are the whole Internet of that family.
+pub fn everything(ranges: &[IpNet], v6: bool) -> bool {
+    let family: Vec<IpNet> = ranges.iter().copied().filter(|range| matches!(range, IpNet::V6(_)) == v6).collect();
+    IpNet::aggregate(&family).iter().any(|range| range.prefix_len() == 0)
+}
+
+/// One of the ranges holds the address.
+pub fn holds(ranges: &[IpNet], address: IpAddr) -> bool {
+    ranges.iter().any(|range| range.contains(&address))
+}
+
+/// Addresses that can be read.
+pub fn parse(texts: &[String]) -> Vec<IpAddr> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_halves_are_everything() {
+        let of = |texts: &[&str]| texts.iter().filter_map(|text| range(text)).collect::<Vec<_>>();
+        assert!(everything(&of(&["0.0.0.0/1", "128.0.0.0/1"]), false));
+        assert!(!everything(&of(&["0.0.0.0/1", "::/0"]), false));
+        assert!(everything(&of(&["::/0"]), true));
+        assert_eq!(range("203.0.113.7").map(|range| range.to_string()).as_deref(), Some("203.0.113.7/32"));
+    }
+}

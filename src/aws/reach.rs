@@ -1,0 +1,940 @@
+//! Step by step from the control plane to the issuer's two documents: name, route, network ACL, security group, TLS, WAF,
+//! listener rule, login, target.
+//!
+//! What stands in configuration is *seen*, what was tried is *probed* from this machine; what follows for the control
+//! plane is *inferred*, and nothing here is more than that.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::addresses;
+use super::egress::{self, Exit, Mode, Way};
+use super::identity::wild;
+use crate::evidence::balancer::{Balancer, Condition, ListenerRule, WebAclRule};
+use crate::evidence::eks::Aws;
+use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
+use crate::evidence::tls::TlsFaultKind;
+use crate::evidence::{Evidence, Issuer, Outcome};
+
+/// What can stop a request, in the order in which it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// The name resolves.
+    Name,
+    /// Packets find a way.
+    Route,
+    /// Network ACLs let them through.
+    Acl,
+    /// Security groups do.
+    SecurityGroup,
+    /// The certificate is trusted.
+    Tls,
+    /// The web ACL lets the request through.
+    Waf,
+    /// A listener rule takes it.
+    Rule,
+    /// Nobody asks for a login.
+    Login,
+    /// A target answers.
+    Target,
+}
+
+impl Layer {
+    /// In words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Route => "route",
+            Self::Acl => "network ACL",
+            Self::SecurityGroup => "security group",
+            Self::Tls => "TLS",
+            Self::Waf => "WAF",
+            Self::Rule => "listener rule",
+            Self::Login => "login",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// How a step is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// An API said so.
+    Seen,
+    /// Tried from where kaccess runs.
+    Probed,
+    /// Follows for the control plane.
+    Inferred,
+}
+
+/// What becomes of a request at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judged {
+    /// It goes on.
+    Passes,
+    /// It ends here.
+    Blocks,
+    /// Not known.
+    Unknown,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Where.
+    pub layer: Layer,
+    /// What becomes of it.
+    pub judged: Judged,
+    /// How that is known.
+    pub known: Known,
+    /// In words.
+    pub text: String,
+    /// JSON pointer to what decides it, where something does.
+    pub path: Option<String>,
+}
+
+/// Whom the load balancer sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody of AWS's own network, whose addresses nobody publishes.
+    Unpublished,
+    /// These addresses; the groups count only for private ones.
+    Known {
+        /// Addresses.
+        addresses: Vec<IpAddr>,
+        /// Security groups of the senders, where they arrive with their private addresses.
+        groups: Vec<String>,
+    },
+    /// It goes through a network that is not visible here.
+    Hidden(String),
+}
+
+/// The whole way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// The egress mode.
+    pub mode: Mode,
+    /// The issuer's host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Path of the discovery document, and of the key set where it is known and on the same host.
+    pub paths: Vec<String>,
+    /// The issuer has only private addresses.
+    pub private: bool,
+    /// Whom the load balancer sees.
+    pub peer: Peer,
+    /// The ways of the interfaces, in the mode that uses them.
+    pub ways: Vec<Way>,
+    /// Every step, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Reach {
+    /// The first step that stops the request.
+    pub fn obstacle(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| step.judged == Judged::Blocks)
+    }
+
+    /// The step of a layer that stops the request, if it does.
+    pub fn blocked_at(&self, layer: Layer) -> Option<&Step> {
+        self.steps.iter().find(|step| step.layer == layer && step.judged == Judged::Blocks)
+    }
+
+    /// A step of a layer.
+    pub fn step(&self, layer: Layer) -> Option<&Step> {
+        self.steps.iter().find(|step| step.layer == layer)
+    }
+}
+
+/// Whether and how the control plane reaches the issuer; nothing where no cluster or no issuer is known.
+pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
+    let aws = evidence.aws.as_deref()?;
+    let cluster = aws.cluster.seen()?;
+    let (issuer, at) = match &evidence.configured_issuer {
+        Some(issuer) => (issuer, "/configuredIssuer"),
+        None => (&evidence.issuer, "/issuer"),
+    };
+    let target = issuer.target.seen().filter(|target| !target.laboratory)?;
+    let url = url::Url::parse(&target.url).ok()?;
+    let host = url.host_str()?.to_owned();
+    let port = url.port_or_known_default().unwrap_or(443);
+    let mode = Mode::of(cluster);
+    let dns = issuer.dns.seen().map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
+    let scheme = aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str());
+    let private = match scheme {
+        Some("internal") => true,
+        Some("internet-facing") => false,
+        _ => !dns.is_empty() && dns.iter().all(|address| addresses::private(*address)),
+    };
+    // What the control plane's resolver sees may differ from here: only addresses of the right kind count.
+    let mut destinations: Vec<IpAddr> =
+        dns.iter().copied().filter(|address| addresses::private(*address) == private).collect();
+    // An API server without IPv6 takes the IPv4 address; one with it can take either.
+    if destinations.iter().any(IpAddr::is_ipv4) {
+        destinations.retain(IpAddr::is_ipv4);
+    }
+    let ways: Vec<Way> = match (&mode, destinations.first()) {
+        (Mode::CustomerRouted, Some(destination)) => egress::ways(aws, *destination),
+        _ => Vec::new(),
+    };
+    let peer = peer(aws, &mode, &ways);
+    let mut reach = Reach { mode, host, port, paths: paths(issuer, &url), private, peer, ways, steps: Vec::new() };
+    name(aws, issuer, at, &mut reach);
+    route(aws, at, &mut reach);
+    acl(aws, &destinations, &mut reach);
+    own_groups(aws, &destinations, &mut reach);
+    their_group(
+        aws,
+        &aws.issuer_balancer,
+        destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty(),
+        &mut reach,
+    );
+    tls(issuer, at, &mut reach);
+    waf(&aws.issuer_balancer, &mut reach);
+    listener(&aws.issuer_balancer, &mut reach);
+    Some(reach)
+}
+
+/// The two paths.
+fn paths(issuer: &Issuer, url: &url::Url) -> Vec<String> {
+    let base = url.path().trim_end_matches('/');
+    let mut paths = vec![format!("{base}/.well-known/openid-configuration")];
+    let keys = [&issuer.discovery, &issuer.discovery_as_control_plane]
+        .into_iter()
+        .find_map(|discovery| discovery.seen()?.jwks_uri.clone());
+    match keys.and_then(|keys| url::Url::parse(&keys).ok()) {
+        Some(keys) if keys.host_str() == url.host_str() => paths.push(keys.path().to_owned()),
+        Some(_) => {}
+        // Keycloak's layout is fixed; of others only the document tells.
+        None if base.contains("/realms/") => paths.push(format!("{base}/protocol/openid-connect/certs")),
+        None => {}
+    }
+    paths
+}
+
+fn peer(aws: &Aws, mode: &Mode, ways: &[Way]) -> Peer {
+    match mode {
+        Mode::AwsManaged { .. } => return Peer::Unpublished,
+        Mode::Unknown(word) => return Peer::Hidden(format!("the egress mode {word}")),
+        Mode::CustomerRouted => {}
+    }
+    let mut all = Vec::new();
+    let mut local = !ways.is_empty();
+    for way in ways {
+        if let Exit::Elsewhere(target) = &way.exit {
+            return Peer::Hidden(target.clone());
+        }
+        local &= matches!(way.exit, Exit::Local);
+        all.extend(way.seen_as().unwrap_or_default());
+    }
+    all.sort();
+    all.dedup();
+    if all.is_empty() && !local {
+        return Peer::Hidden("routes that could not be followed".to_owned());
+    }
+    Peer::Known { addresses: all, groups: if local { egress::security_groups(aws) } else { Vec::new() } }
+}
+
+fn push(reach: &mut Reach, layer: Layer, judged: Judged, known: Known, text: impl Into<String>, path: Option<String>) {
+    reach.steps.push(Step { layer, judged, known, text: text.into(), path });
+}
+
+fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
+    let dns = issuer.dns.seen();
+    let hidden = dns
+        .filter(|dns| !dns.literal)
+        .is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == "nxdomain"));
+    if reach.mode == Mode::CustomerRouted {
+        if let Some(attributes) = aws.network.vpc_dns.seen().filter(|attributes| !attributes.support) {
+            let text =
+                format!("enableDnsSupport is off in {}, so the control plane has no resolver there", attributes.vpc_id);
+            return push(
+                reach,
+                Layer::Name,
+                Judged::Blocks,
+                Known::Seen,
+                text,
+                Some("/aws/network/vpcDns/seen".to_owned()),
+            );
+        }
+        if let Some(options) = aws.network.dhcp_options.seen().filter(|options| {
+            !options.domain_name_servers.is_empty()
+                && !options.domain_name_servers.iter().any(|server| server == "AmazonProvidedDNS")
+        }) {
+            let text = format!(
+                "the VPC's DHCP options name other resolvers ({}), and not AmazonProvidedDNS",
+                options.domain_name_servers.join(", ")
+            );
+            return push(
+                reach,
+                Layer::Name,
+                Judged::Unknown,
+                Known::Seen,
+                text,
+                Some("/aws/network/dhcpOptions/seen".to_owned()),
+            );
+        }
+    }
+    let Some(dns) = dns else {
+        return push(reach, Layer::Name, Judged::Unknown, Known::Probed, "the name was not resolved from here", None);
+    };
+    let path = Some(format!("{at}/dns/seen"));
+    if hidden {
+        push(
+            reach,
+            Layer::Name,
+            Judged::Unknown,
+            Known::Probed,
+            "the name servers do not know the name; this machine has it from somewhere else",
+            path,
+        );
+    } else {
+        push(
+            reach,
+            Layer::Name,
+            Judged::Passes,
+            Known::Probed,
+            format!("{} resolves to {}", dns.host, dns.addresses.join(", ")),
+            path,
+        );
+    }
+}
+
+fn route(aws: &Aws, at: &str, reach: &mut Reach) {
+    let balancer = aws.issuer_balancer.load_balancer.seen();
+    match &reach.mode {
+        Mode::AwsManaged { .. } => {
+            let path = if balancer.is_some() {
+                "/aws/issuerBalancer/loadBalancer/seen/scheme".to_owned()
+            } else {
+                format!("{at}/dns/seen/addresses")
+            };
+            if reach.private {
+                let text = "the issuer has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours";
+                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, text, Some(path));
+            } else {
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Passes,
+                    Known::Inferred,
+                    "the issuer has public addresses, and the control plane leaves through AWS's own network",
+                    Some(path),
+                );
+            }
+        }
+        Mode::Unknown(word) => {
+            let text = format!("what the egress mode {word} means is not documented");
+            push(
+                reach,
+                Layer::Route,
+                Judged::Unknown,
+                Known::Seen,
+                text,
+                Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()),
+            );
+        }
+        Mode::CustomerRouted => {
+            let mut bad = Vec::new();
+            let mut unknown = None;
+            let mut first = None;
+            for way in &reach.ways {
+                let place = way
+                    .interface
+                    .as_deref()
+                    .map_or_else(|| way.subnet.clone(), |interface| format!("{interface} in {}", way.subnet));
+                match &way.exit {
+                    Exit::Local | Exit::Nat { .. } | Exit::EgressOnly(_) => first = first.or(Some(way.path.clone())),
+                    Exit::InternetGateway(id) => bad.push((format!("{place}: the route leads to the internet gateway {id}, which drops what has no public address, and the cluster's interfaces have none"), way.path.clone())),
+                    Exit::Dead(why) => bad.push((format!("{place}: {why}"), way.path.clone())),
+                    Exit::None => bad.push((format!("{place}: its route table has no route to the issuer"), way.path.clone())),
+                    Exit::Elsewhere(target) => unknown = Some((format!("{place}: the route leads to {target}, and what happens behind it is not visible here"), way.path.clone())),
+                    Exit::Unread => unknown = Some((format!("{place}: its route table could not be read"), way.path.clone())),
+                }
+            }
+            if let Some((text, path)) = bad.first() {
+                let some = if bad.len() < reach.ways.len() {
+                    " (the other interfaces have a way: only some API servers are concerned)"
+                } else {
+                    ""
+                };
+                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, format!("{text}{some}"), Some(path.clone()));
+            } else if let Some((text, path)) = unknown {
+                push(reach, Layer::Route, Judged::Unknown, Known::Seen, text, Some(path));
+            } else if reach.ways.is_empty() {
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Unknown,
+                    Known::Inferred,
+                    "the issuer's addresses, or the cluster's subnets, are not known",
+                    None,
+                );
+            } else {
+                push(
+                    reach,
+                    Layer::Route,
+                    Judged::Passes,
+                    Known::Inferred,
+                    "every interface of the cluster has a route to the issuer",
+                    first,
+                );
+            }
+        }
+    }
+}
+
+/// Network ACLs of the cluster's subnets, both ways.
+fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
+    if reach.mode != Mode::CustomerRouted {
+        return;
+    }
+    let (Some(all), Some(destination)) = (aws.network.network_acls.seen(), destinations.first()) else {
+        let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_))
+            .then(|| "/aws/network/networkAcls".to_owned());
+        return push(reach, Layer::Acl, Judged::Unknown, Known::Inferred, "the network ACLs could not be read", path);
+    };
+    let port = reach.port;
+    let mut ways = reach.ways.clone();
+    ways.dedup_by(|one, other| one.subnet == other.subnet);
+    for way in &ways {
+        let Some(index) = all.iter().position(|acl| acl.subnet_ids.contains(&way.subnet)) else { continue };
+        let path = |entry: Option<usize>| {
+            let base = format!("/aws/network/networkAcls/seen/{index}");
+            Some(entry.map_or_else(|| base.clone(), |entry| format!("{base}/entries/{entry}")))
+        };
+        let (allowed, entry) = acl_verdict(&all[index], true, *destination, port);
+        if !allowed {
+            let text = format!("{} of {} lets nothing out to {destination} port {port}", all[index].id, way.subnet);
+            return push(reach, Layer::Acl, Judged::Blocks, Known::Inferred, text, path(entry));
+        }
+        // Answers come back to a port of Linux' range.
+        let back: Vec<(bool, Option<usize>)> =
+            [32_768, 60_999].iter().map(|port| acl_verdict(&all[index], false, *destination, *port)).collect();
+        if let Some((_, entry)) = back.iter().find(|(allowed, _)| !allowed) {
+            let judged = if back.iter().all(|(allowed, _)| !allowed) { Judged::Blocks } else { Judged::Unknown };
+            let text = format!(
+                "{} of {} lets no answers in from {destination} (ports 32768-60999)",
+                all[index].id, way.subnet
+            );
+            return push(reach, Layer::Acl, judged, Known::Inferred, text, path(*entry));
+        }
+    }
+    push(
+        reach,
+        Layer::Acl,
+        Judged::Passes,
+        Known::Inferred,
+        "the network ACLs of the cluster's subnets let it through",
+        None,
+    );
+}
+
+/// The lowest number that fits decides; nothing fits is a denial.
+fn acl_verdict(acl: &NetworkAcl, egress: bool, address: IpAddr, port: u16) -> (bool, Option<usize>) {
+    let port = i32::from(port);
+    acl.entries
+        .iter()
+        .enumerate()
+        .filter(|(_, entry)| {
+            entry.egress == egress
+                && matches!(entry.protocol.as_str(), "-1" | "6" | "tcp")
+                && addresses::range(&entry.cidr).is_some_and(|range| range.contains(&address))
+                && (entry.protocol == "-1"
+                    || (entry.from_port.is_none_or(|from| from <= port) && entry.to_port.is_none_or(|to| port <= to)))
+        })
+        .min_by_key(|(_, entry)| entry.number)
+        .map_or((false, None), |(index, entry)| (entry.allow, Some(index)))
+}
+
+/// A rule is about this port of TCP.
+pub fn about(rule: &SecurityGroupRule, port: u16) -> bool {
+    let port = i32::from(port);
+    match rule.protocol.as_str() {
+        "-1" => true,
+        "tcp" | "6" => {
+            rule.from_port.is_none_or(|from| from == -1 || from <= port)
+                && rule.to_port.is_none_or(|to| to == -1 || port <= to)
+        }
+        _ => false,
+    }
+}
+
+/// The ranges a rule names, its prefix list's included; `None` where that could not be read.
+pub fn ranges(aws: &Aws, rule: &SecurityGroupRule) -> Option<Vec<IpNet>> {
+    let mut all: Vec<IpNet> =
+        rule.cidr_ipv4.iter().chain(&rule.cidr_ipv6).filter_map(|cidr| addresses::range(cidr)).collect();
+    if let Some(id) = &rule.prefix_list_id {
+        let list = aws.network.prefix_lists.seen()?.iter().find(|list| list.id == *id)?;
+        all.extend(list.entries.seen()?.iter().filter_map(|entry| addresses::range(&entry.cidr)));
+    }
+    Some(all)
+}
+
+/// The groups on the cluster's interfaces let the request out.
+fn own_groups(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
+    if reach.mode != Mode::CustomerRouted {
+        return;
+    }
+    let groups = egress::security_groups(aws);
+    let (Some(rules), Some(destination)) = (aws.network.security_group_rules.seen(), destinations.first()) else {
+        return;
+    };
+    let theirs =
+        aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
+    let mut unread = false;
+    let open = rules
+        .iter()
+        .filter(|rule| rule.egress && groups.contains(&rule.group_id) && about(rule, reach.port))
+        .any(|rule| {
+            if let Some(group) = &rule.referenced_group {
+                return reach.private && theirs.contains(group);
+            }
+            match ranges(aws, rule) {
+                Some(ranges) => addresses::holds(&ranges, *destination),
+                None => {
+                    unread = true;
+                    false
+                }
+            }
+        });
+    if !open && !groups.is_empty() {
+        let judged = if unread { Judged::Unknown } else { Judged::Blocks };
+        let text = format!("no rule of {} lets TCP {} out to {destination}", groups.join(", "), reach.port);
+        push(
+            reach,
+            Layer::SecurityGroup,
+            judged,
+            Known::Inferred,
+            text,
+            Some("/aws/network/securityGroupRules/seen".to_owned()),
+        );
+    }
+}
+
+/// The load balancer's groups let the control plane in.
+fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
+    let Some(load_balancer) = balancer.load_balancer.seen() else {
+        let path = (!matches!(balancer.load_balancer.outcome, Outcome::NotApplicable(_)))
+            .then(|| "/aws/issuerBalancer/loadBalancer".to_owned());
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Unknown,
+            Known::Inferred,
+            "what stands in front of the issuer is not a load balancer that could be read",
+            path,
+        );
+    };
+    if load_balancer.security_groups.is_empty() {
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Passes,
+            Known::Seen,
+            "the load balancer has no security group",
+            Some("/aws/issuerBalancer/loadBalancer/seen".to_owned()),
+        );
+    }
+    let Some(rules) = aws.network.security_group_rules.seen() else {
+        return push(
+            reach,
+            Layer::SecurityGroup,
+            Judged::Unknown,
+            Known::Inferred,
+            "the security groups' rules could not be read",
+            Some("/aws/network/securityGroupRules".to_owned()),
+        );
+    };
+    let port = reach.port;
+    let fitting: Vec<(usize, &SecurityGroupRule)> = rules
+        .iter()
+        .enumerate()
+        .filter(|(_, rule)| !rule.egress && load_balancer.security_groups.contains(&rule.group_id) && about(rule, port))
+        .collect();
+    let mut unread = false;
+    let mut all = Vec::new();
+    let mut by_group = None;
+    for (index, rule) in &fitting {
+        match (&rule.referenced_group, ranges(aws, rule)) {
+            // A group stands for its members' private addresses; who comes from elsewhere is never a member.
+            (Some(group), _) => {
+                if let Peer::Known { groups, .. } = &reach.peer
+                    && groups.contains(group)
+                {
+                    by_group = Some(*index);
+                }
+            }
+            (None, Some(ranges)) => all.extend(ranges),
+            (None, None) => unread = true,
+        }
+    }
+    let at = |index: usize| Some(format!("/aws/network/securityGroupRules/seen/{index}"));
+    let first = fitting
+        .first()
+        .and_then(|(index, _)| at(*index))
+        .or(Some("/aws/issuerBalancer/loadBalancer/seen/securityGroups".to_owned()));
+    let groups = load_balancer.security_groups.join(", ");
+    let (judged, text, path) = if addresses::everything(&all, v6) {
+        (Judged::Passes, format!("{groups} is open to everybody on port {port}"), first)
+    } else {
+        match &reach.peer {
+            Peer::Unpublished if unread => {
+                (Judged::Unknown, format!("a prefix list of {groups} could not be read"), first)
+            }
+            Peer::Unpublished => (
+                Judged::Blocks,
+                format!(
+                    "{groups} lets only listed addresses in on port {port}, and the control plane comes from addresses of AWS that nobody publishes"
+                ),
+                first,
+            ),
+            Peer::Hidden(through) => (
+                Judged::Unknown,
+                format!("{groups} lets only listed addresses in, and the control plane comes through {through}"),
+                first,
+            ),
+            Peer::Known { .. } if by_group.is_some() => (
+                Judged::Passes,
+                format!("{groups} lets in the security group of the cluster's interfaces"),
+                by_group.and_then(at),
+            ),
+            Peer::Known { addresses: seen, .. } => {
+                let missing: Vec<String> =
+                    seen.iter().filter(|address| !addresses::holds(&all, **address)).map(ToString::to_string).collect();
+                if missing.is_empty() && !seen.is_empty() {
+                    (Judged::Passes, format!("{groups} lets in every address that the control plane comes from"), first)
+                } else if unread || seen.is_empty() {
+                    (
+                        Judged::Unknown,
+                        format!(
+                            "whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"
+                        ),
+                        first,
+                    )
+                } else {
+                    (
+                        Judged::Blocks,
+                        format!("no rule of {groups} lets {} in on port {port}", missing.join(", ")),
+                        first,
+                    )
+                }
+            }
+        }
+    };
+    push(reach, Layer::SecurityGroup, judged, Known::Inferred, text, path);
+}
+
+fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
+    let Some(tls) = issuer.tls.seen() else {
+        return push(reach, Layer::Tls, Judged::Unknown, Known::Probed, "no TLS handshake was made from here", None);
+    };
+    match tls.faults.first() {
+        None => push(
+            reach,
+            Layer::Tls,
+            Judged::Passes,
+            Known::Probed,
+            "the certificate is trusted from here",
+            Some(format!("{at}/tls/seen")),
+        ),
+        Some(fault) => {
+            let private = matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers);
+            let judged = if private && tls.roots != "system" { Judged::Unknown } else { Judged::Blocks };
+            push(
+                reach,
+                Layer::Tls,
+                judged,
+                Known::Probed,
+                fault.detail.clone(),
+                Some(format!("{at}/tls/seen/faults/0")),
+            );
+        }
+    }
+}
+
+/// The peer is in (or out of) a list of ranges.
+fn listed(peer: &Peer, ranges: &[IpNet]) -> Option<bool> {
+    if addresses::everything(ranges, false) {
+        return Some(true);
+    }
+    match peer {
+        Peer::Unpublished => Some(false),
+        Peer::Hidden(_) => None,
+        Peer::Known { addresses: seen, .. } if seen.is_empty() => None,
+        Peer::Known { addresses: seen, .. } => {
+            let inside = seen.iter().filter(|address| addresses::holds(ranges, **address)).count();
+            Some(inside == seen.len())
+        }
+    }
+}
+
+fn waf(balancer: &Balancer, reach: &mut Reach) {
+    let at = "/aws/issuerBalancer/webAcl";
+    let Some(acl) = balancer.web_acl.seen() else {
+        let (judged, text, path) = match &balancer.web_acl.outcome {
+            Outcome::NotApplicable(_) => (Judged::Passes, "no web ACL is attached", Some(at.to_owned())),
+            _ => (Judged::Unknown, "the web ACL could not be read", Some(at.to_owned())),
+        };
+        return push(reach, Layer::Waf, judged, Known::Seen, text, path);
+    };
+    let mut rules: Vec<(usize, &WebAclRule)> = acl.rules.iter().enumerate().collect();
+    rules.sort_by_key(|(_, rule)| rule.priority);
+    let mut doubt = None;
+    for (index, rule) in rules {
+        if rule.action == "count" {
+            continue;
+        }
+        let path = Some(format!("{at}/seen/rules/{index}"));
+        let applies = match rule.statement.as_str() {
+            "ip-set" | "not-ip-set" if !rule.forwarded => {
+                let set = rule.reference.as_ref().and_then(|arn| acl.ip_sets.iter().find(|set| set.arn == *arn));
+                let ranges = set
+                    .and_then(|set| set.addresses.seen())
+                    .map(|all| all.iter().filter_map(|cidr| addresses::range(cidr)).collect::<Vec<_>>());
+                let inside = ranges.and_then(|ranges| listed(&reach.peer, &ranges));
+                // That an unpublished address is on a list of refused ones cannot be known.
+                let inside = if rule.action == "block"
+                    && rule.statement == "ip-set"
+                    && inside == Some(false)
+                    && reach.peer == Peer::Unpublished
+                {
+                    None
+                } else {
+                    inside
+                };
+                if rule.statement == "not-ip-set" { inside.map(|inside| !inside) } else { inside }
+            }
+            _ => None,
+        };
+        match (applies, rule.action.as_str()) {
+            (Some(false), _) => {}
+            (Some(true), "allow") => {
+                return push(
+                    reach,
+                    Layer::Waf,
+                    Judged::Passes,
+                    Known::Inferred,
+                    format!("rule {} lets it through", rule.name),
+                    path,
+                );
+            }
+            (Some(true), _) => {
+                let text =
+                    format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
+                return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, path);
+            }
+            (None, "allow") => doubt = doubt.or(Some((rule, path))),
+            (None, _) => doubt = doubt.or(Some((rule, path))),
+        }
+    }
+    if let Some((rule, path)) = doubt {
+        let what = rule
+            .reference
+            .as_deref()
+            .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()))
+            .unwrap_or_default();
+        let text = format!("rule {}{what} of web ACL {} may refuse the control plane's requests", rule.name, acl.name);
+        return push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+    }
+    if acl.default_action == "block" {
+        let text = format!("web ACL {} refuses by default, and no rule lets the control plane through", acl.name);
+        return push(
+            reach,
+            Layer::Waf,
+            Judged::Blocks,
+            Known::Inferred,
+            text,
+            Some(format!("{at}/seen/defaultAction")),
+        );
+    }
+    push(
+        reach,
+        Layer::Waf,
+        Judged::Passes,
+        Known::Inferred,
+        format!("web ACL {} lets it through", acl.name),
+        Some(format!("{at}/seen")),
+    );
+}
+
+/// A condition holds for a request of the control plane.
+fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<bool> {
+    if condition.regex {
+        let text = match condition.field.as_str() {
+            "host-header" => host,
+            "path-pattern" => path,
+            _ => return None,
+        };
+        return condition
+            .values
+            .iter()
+            .map(|value| regex::Regex::new(value).ok().map(|regex| regex.is_match(text)))
+            .collect::<Option<Vec<bool>>>()
+            .map(|all| all.contains(&true));
+    }
+    match condition.field.as_str() {
+        // Host names are compared without regard to capitals, paths with.
+        "host-header" => Some(condition.values.iter().any(|value| wild(value, host))),
+        "path-pattern" => Some(condition.values.iter().any(|value| wild_exact(value, path))),
+        "source-ip" => {
+            let ranges: Vec<IpNet> = condition.values.iter().filter_map(|value| addresses::range(value)).collect();
+            listed(peer, &ranges)
+        }
+        "http-request-method" => Some(condition.values.iter().any(|value| value == "GET" || value == "*")),
+        "http-header"
+            if condition.header.as_deref().is_some_and(|header| header.eq_ignore_ascii_case("user-agent")) =>
+        {
+            let agents = ["Go-http-client/1.1", "Go-http-client/2.0"];
+            let fits = |agent: &&str| condition.values.iter().any(|value| wild(value, agent));
+            match agents.iter().filter(|agent| fits(agent)).count() {
+                0 => Some(false),
+                2 => Some(true),
+                _ => None,
+            }
+        }
+        // The two documents are asked for without a query.
+        "query-string" => Some(false),
+        _ => None,
+    }
+}
+
+/// `*` and `?`, capitals counted.
+fn wild_exact(pattern: &str, text: &str) -> bool {
+    let mut expression = String::from("^(?s)");
+    for c in pattern.chars() {
+        match c {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            c => expression.push_str(&regex::escape(&c.to_string())),
+        }
+    }
+    expression.push('$');
+    regex::Regex::new(&expression).is_ok_and(|expression| expression.is_match(text))
+}
+
+/// The rule that takes a request: `Err` where one before it cannot be judged.
+pub fn taken<'r>(
+    rules: &'r [ListenerRule],
+    host: &str,
+    path: &str,
+    peer: &Peer,
+) -> Result<Option<(usize, &'r ListenerRule)>, usize> {
+    let mut order: Vec<(usize, &ListenerRule)> = rules.iter().enumerate().collect();
+    order.sort_by_key(|(_, rule)| rule.priority.unwrap_or(u32::MAX));
+    for (index, rule) in order {
+        let verdicts: Vec<Option<bool>> =
+            rule.conditions.iter().map(|condition| holds(condition, host, path, peer)).collect();
+        if verdicts.contains(&Some(false)) {
+            continue;
+        }
+        if verdicts.contains(&None) {
+            return Err(index);
+        }
+        return Ok(Some((index, rule)));
+    }
+    Ok(None)
+}
+
+fn listener(balancer: &Balancer, reach: &mut Reach) {
+    let at = "/aws/issuerBalancer";
+    let Some(load_balancer) = balancer.load_balancer.seen() else { return };
+    if load_balancer.kind != "application" {
+        return;
+    }
+    if let Some(listeners) = balancer.listeners.seen()
+        && !listeners.iter().any(|listener| listener.port == i32::from(reach.port))
+    {
+        let text = format!("the load balancer has no listener on port {}", reach.port);
+        return push(reach, Layer::Rule, Judged::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
+    }
+    let Some(rules) = balancer.rules.seen() else {
+        return push(
+            reach,
+            Layer::Rule,
+            Judged::Unknown,
+            Known::Inferred,
+            "the listener's rules could not be read",
+            Some(format!("{at}/rules")),
+        );
+    };
+    let mut groups = Vec::new();
+    let mut passing = None;
+    for path in reach.paths.clone() {
+        let (index, rule) = match taken(rules, &reach.host, &path, &reach.peer) {
+            Ok(Some(found)) => found,
+            Ok(None) => continue,
+            Err(index) => {
+                let text = format!(
+                    "whether rule {} takes {path} cannot be told",
+                    rules[index].priority.map_or_else(|| "default".to_owned(), |priority| priority.to_string())
+                );
+                return push(
+                    reach,
+                    Layer::Rule,
+                    Judged::Unknown,
+                    Known::Inferred,
+                    text,
+                    Some(format!("{at}/rules/seen/{index}")),
+                );
+            }
+        };
+        let pointer = format!("{at}/rules/seen/{index}");
+        let named = rule.priority.map_or_else(|| "the default rule".to_owned(), |priority| format!("rule {priority}"));
+        let mut actions: Vec<_> = rule.actions.iter().enumerate().collect();
+        actions.sort_by_key(|(_, action)| action.order.unwrap_or(i32::MAX));
+        for (number, action) in actions {
+            let place = Some(format!("{pointer}/actions/{number}"));
+            match action.kind.as_str() {
+                "authenticate-oidc" | "authenticate-cognito"
+                    if action.on_unauthenticated.as_deref() != Some("allow") =>
+                {
+                    let what = if action.on_unauthenticated.as_deref() == Some("deny") {
+                        "answers 401"
+                    } else {
+                        "redirects to a login page"
+                    };
+                    let text =
+                        format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
+                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                }
+                "jwt-validation" => {
+                    let text = format!(
+                        "{named} takes {path} and wants a token (jwt-validation), which the API server does not send"
+                    );
+                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                }
+                "fixed-response" => {
+                    let status = action.status.as_deref().unwrap_or("an answer of its own");
+                    if !status.starts_with('2') {
+                        let text = format!("{named} takes {path} and answers {status} itself");
+                        return push(reach, Layer::Rule, Judged::Blocks, Known::Inferred, text, Some(pointer));
+                    }
+                    // A balancer can answer with the document itself: an honest way to publish it.
+                }
+                "redirect" => {
+                    let text = format!(
+                        "{named} takes {path} and redirects; the API server follows, where to is not judged here"
+                    );
+                    return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, text, place);
+                }
+                "forward" => groups.extend(action.target_groups.iter().cloned()),
+                _ => {}
+            }
+        }
+        passing = passing.or(Some((format!("{named} takes {path}"), pointer)));
+    }
+    if let Some((text, path)) = passing {
+        push(reach, Layer::Rule, Judged::Passes, Known::Inferred, text, Some(path));
+        push(reach, Layer::Login, Judged::Passes, Known::Inferred, "no login is asked for on the two paths", None);
+    }
+    if let Some(health) = balancer.target_health.seen()
+        && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))
+    {
+        let judged = if group.healthy == 0 { Judged::Blocks } else { Judged::Passes };
+        let text = format!("{} of {} targets are healthy", group.healthy, group.total);
+        push(reach, Layer::Target, judged, Known::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
+    }
+}

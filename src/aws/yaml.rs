@@ -1,0 +1,145 @@
+//! The small YAML of aws-auth, with the line of every entry, typed as Go's YAML 1.1 resolver types it.
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+
+/// A node and its 1-based line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The line inside the text.
+    pub line: usize,
+    /// The value.
+    pub value: Value,
+}
+
+/// A value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// A plain scalar that is a number or a boolean, as written.
+    Other(String),
+    /// Text.
+    Text(String),
+    /// A sequence.
+    List(Vec<Node>),
+    /// A mapping, in order.
+    Map(Vec<(String, Node)>),
+}
+
+/// Why a text could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct YamlError {
+    /// The 1-based line, where known.
+    pub line: Option<usize>,
+    /// Both parsers refuse it; where they disagree, the authenticator's verdict is unknown.
+    pub certain: bool,
+}
+
+/// Nodes that a text may have: a ConfigMap's megabyte holds fewer.
+const MOST: usize = 200_000;
+
+/// Reads the first document of a text.
+///
+/// # Errors
+/// When it is no YAML, or uses anchors, which nobody does in aws-auth.
+pub fn parse(text: &str) -> Result<Node, YamlError> {
+    // Duplicate keys are an error to this one, and none to the authenticator.
+    let other = serde_norway::from_str::<serde_norway::Value>(text).err();
+    let mut events = Vec::new();
+    for event in Parser::new_from_str(text) {
+        match event {
+            Ok((event, span)) => events.push((event, span.start.line())),
+            Err(error) => {
+                let line = other
+                    .as_ref()
+                    .and_then(|other| other.location().map(|location| location.line()))
+                    .unwrap_or_else(|| error.marker().line());
+                return Err(YamlError { line: Some(line), certain: other.is_some() });
+            }
+        }
+        if events.len() > MOST {
+            return Err(YamlError { line: None, certain: false });
+        }
+    }
+    if let Some(error) = other.filter(|error| !error.to_string().contains("duplicate entry")) {
+        return Err(YamlError { line: error.location().map(|location| location.line()), certain: false });
+    }
+    let events: Vec<(Event<'_>, usize)> = events
+        .into_iter()
+        .filter(|(event, _)| !matches!(event, Event::StreamStart | Event::DocumentStart(_) | Event::Nothing))
+        .collect();
+    match events.first() {
+        None | Some((Event::StreamEnd | Event::DocumentEnd, _)) => Ok(Node { line: 1, value: Value::Null }),
+        _ => node(&events, &mut 0, 0).ok_or(YamlError { line: None, certain: false }),
+    }
+}
+
+/// The node that begins at `at`, which is then behind it.
+fn node(events: &[(Event<'_>, usize)], at: &mut usize, depth: usize) -> Option<Node> {
+    let (event, line) = events.get(*at).filter(|_| depth <= 20)?;
+    *at += 1;
+    let value = match event {
+        Event::Scalar(text, style, _, tag) => {
+            let plain = matches!(style, ScalarStyle::Plain) && tag.is_none();
+            if plain { resolve(text) } else { Value::Text(text.to_string()) }
+        }
+        Event::SequenceStart(..) => {
+            let mut items = Vec::new();
+            while !matches!(events.get(*at)?.0, Event::SequenceEnd) {
+                items.push(node(events, at, depth + 1)?);
+            }
+            *at += 1;
+            Value::List(items)
+        }
+        Event::MappingStart(..) => {
+            let mut fields = Vec::new();
+            while !matches!(events.get(*at)?.0, Event::MappingEnd) {
+                let Event::Scalar(key, ..) = &events.get(*at)?.0 else { return None };
+                *at += 1;
+                fields.push((key.to_string(), node(events, at, depth + 1)?));
+            }
+            *at += 1;
+            Value::Map(fields)
+        }
+        _ => return None,
+    };
+    Some(Node { line: *line, value })
+}
+
+/// A plain scalar by YAML 1.1, as far as it matters: what is no text to Go.
+fn resolve(text: &str) -> Value {
+    let known = ["true", "false", "yes", "no", "on", "off", "y", "n"];
+    if text.is_empty() || text == "~" || text.eq_ignore_ascii_case("null") {
+        Value::Null
+    } else if known.contains(&text.to_ascii_lowercase().as_str())
+        || text
+            .replace('_', "")
+            .parse::<f64>()
+            .is_ok_and(|_| text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)))
+    {
+        Value::Other(text.to_owned())
+    } else {
+        Value::Text(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_keep_their_lines_and_types() {
+        let read = parse("- rolearn: arn:aws:iam::1:role/a\n  groups:\n  - x\n- rolearn: 12\n").expect("YAML");
+        let Value::List(items) = read.value else { panic!("a list") };
+        assert_eq!((items[0].line, items[1].line), (1, 4));
+        let Value::Map(fields) = &items[1].value else { panic!("a map") };
+        assert_eq!(fields[0].1.value, Value::Other("12".to_owned()));
+    }
+
+    #[test]
+    fn a_broken_text_has_its_line() {
+        let error = parse("- rolearn: a\n  groups: [x\n- rolearn: b\n").expect_err("no YAML");
+        assert!(error.certain);
+        assert!(error.line.is_some_and(|line| (2..=4).contains(&line)), "{error:?}");
+    }
+}

@@ -1,0 +1,181 @@
+//! `kaccess doctor --all-contexts`: every context of the kubeconfig at once, one line each, the worst first.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use colored::Colorize as _;
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::doctor::{exit_code, look, reported};
+use super::flags::{Format, OutputArgs};
+use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer};
+use crate::collect::kubeconfig;
+use crate::collect::plan::Plan;
+use crate::evidence::Evidence;
+use crate::host::Host;
+use crate::render::json::{self, DoctorView};
+use crate::report::Severity;
+use crate::report::doctor::{DoctorReport, Verdict};
+use crate::secret::Scrubber;
+
+/// Most contexts at a time. Each holds a few connections and at most one plugin.
+const AT_ONCE: usize = 64;
+
+/// One context's answer.
+struct Item {
+    context: String,
+    evidence: Evidence,
+    report: DoctorReport,
+}
+
+/// Examines every context; without any, what the flags and the files amount to is the one answer.
+///
+/// # Errors
+/// When kaccess itself could not run.
+pub fn run(
+    host: &Host,
+    output: &OutputArgs,
+    plan: &Plan,
+    scrubber: &Scrubber,
+    hide_claims: bool,
+    fail_on: super::doctor::FailOn,
+) -> Result<u8, Error> {
+    let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
+    let contexts: Vec<Option<String>> =
+        if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let looks = {
+        let interrupted = interrupted.clone();
+        runtime.block_on(async move {
+            let signal = interrupted.clone();
+            let watch = tokio::spawn(async move {
+                if tokio::signal::ctrl_c().await.is_ok() {
+                    signal.store(true, Ordering::Relaxed);
+                }
+            });
+            let turns = Semaphore::new(AT_ONCE);
+            let all = contexts.into_iter().map(|context| {
+                let (turns, interrupted) = (&turns, &interrupted);
+                async move {
+                    let _turn = turns.acquire().await.ok()?;
+                    if interrupted.load(Ordering::Relaxed) {
+                        return None;
+                    }
+                    let mut plan = plan.clone();
+                    plan.flags.context.clone_from(&context);
+                    // Nobody can answer fifty prompts at once.
+                    plan.exec.interactive = false;
+                    plan.exec.show_stderr = None;
+                    // Its limits begin when its turn comes.
+                    let evidence = look(&host.restarted(), &plan, scrubber).await;
+                    Some((context, evidence))
+                }
+            });
+            let looks = join_all(all).await;
+            watch.abort();
+            looks
+        })
+    };
+    // A blocked resolver or reader must not keep the process.
+    runtime.shutdown_background();
+    let mut items = Vec::new();
+    for (context, evidence) in looks.into_iter().flatten() {
+        let (evidence, report, _) = reported(&evidence)?;
+        items.push(Item { context: context.unwrap_or_else(|| "(none)".to_owned()), evidence, report });
+    }
+    // The order of the file stays among equals.
+    items.sort_by_key(|item| rank(&item.report));
+
+    let mut text = Vec::new();
+    match output.format() {
+        Format::Json | Format::Yaml => {
+            let views: Vec<DoctorView> =
+                items.iter().map(|item| DoctorView::new(&item.report, &item.evidence, hide_claims)).collect();
+            let views = serde_json::to_value(views).map_err(io::Error::other)?;
+            let list = json::headed("DoctorReportList", serde_json::json!({ "items": views }));
+            match output.format() {
+                Format::Json => json::write_json(&list, &mut text)?,
+                _ => json::write_yaml(&list, &mut text)?,
+            }
+        }
+        Format::Markdown => markdown(&items, &mut text)?,
+        // The forms of single commands were refused before.
+        _ => table(&items, host.elapsed_ms(), &mut text)?,
+    }
+    if !output.quiet {
+        answer(&text)?;
+    }
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    let codes: Vec<u8> = items.iter().map(|item| exit_code(&item.report, fail_on)).collect();
+    Ok([BAD, NONE].into_iter().find(|code| codes.contains(code)).unwrap_or(GOOD))
+}
+
+/// Problems, then what nobody knows, then warnings, then health.
+fn rank(report: &DoctorReport) -> u8 {
+    let warned = report.findings.iter().any(|finding| finding.severity == Severity::Warning);
+    match (report.verdict, warned) {
+        (Verdict::Problems, _) => 0,
+        (Verdict::Unknown, _) => 1,
+        (Verdict::Healthy, true) => 2,
+        (Verdict::Healthy, false) => 3,
+    }
+}
+
+/// What a context's line says: the root cause, else who one is.
+fn words(item: &Item) -> String {
+    match (item.report.findings.first(), item.evidence.identity.seen()) {
+        (Some(finding), _) => format!("{}: {}", finding.code, finding.title),
+        (None, Some(identity)) => format!("you are {}", identity.user.username),
+        (None, None) => "nothing found, and nobody established".to_owned(),
+    }
+}
+
+fn counts(items: &[Item]) -> String {
+    let count = |verdict: Verdict| items.iter().filter(|item| item.report.verdict == verdict).count();
+    format!(
+        "{} context{}: {} with problems, {} unknown, {} healthy",
+        items.len(),
+        if items.len() == 1 { "" } else { "s" },
+        count(Verdict::Problems),
+        count(Verdict::Unknown),
+        count(Verdict::Healthy)
+    )
+}
+
+fn table(items: &[Item], took_ms: u64, out: &mut dyn Write) -> io::Result<()> {
+    let wide = items.iter().map(|item| item.context.chars().count()).max().unwrap_or_default();
+    for item in items {
+        let word = match item.report.verdict {
+            Verdict::Problems => "PROBLEMS".red().bold(),
+            Verdict::Unknown => "UNKNOWN ".yellow().bold(),
+            Verdict::Healthy => "HEALTHY ".green().bold(),
+        };
+        let blanks = " ".repeat(wide - item.context.chars().count());
+        writeln!(out, "{word}  {}{blanks}  {}", item.context, words(item))?;
+    }
+    let seconds = std::time::Duration::from_millis(took_ms).as_secs_f64();
+    writeln!(out, "\n{}, in {seconds:.1} s", counts(items))?;
+    if items.iter().any(|item| item.report.verdict != Verdict::Healthy) {
+        writeln!(out, "the whole story of one: kaccess doctor --context NAME")?;
+    }
+    Ok(())
+}
+
+fn markdown(items: &[Item], out: &mut dyn Write) -> io::Result<()> {
+    let plain = |text: &str| text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ");
+    writeln!(out, "# kaccess doctor: {}\n", counts(items))?;
+    writeln!(out, "| context | verdict | root cause |\n|---|---|---|")?;
+    for item in items {
+        writeln!(out, "| {} | {} | {} |", plain(&item.context), item.report.verdict.word(), plain(&words(item)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! The answer of `allowlist`, for people; the forms for tools are in [`tools`].
+
+use std::io::{self, Write};
+
+use colored::Colorize as _;
+
+use crate::report::Grade;
+use crate::report::allowlist::{Allowlist, Entry, Kind};
+
+pub mod tools;
+
+fn kind(entry: &Entry) -> &'static str {
+    match entry.kind {
+        Kind::SecurityGroup => "security group",
+        Kind::Cidr => "range",
+        Kind::PrefixList => "prefix list",
+        Kind::Path => "path, to everybody",
+    }
+}
+
+fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Seen => "seen",
+        Grade::Probed => "probed",
+        Grade::Inferred => "inferred",
+    }
+}
+
+fn heading(answer: &Allowlist) -> String {
+    let mode = if answer.egress_mode_assumed {
+        format!("{} (assumed: the API names none)", answer.egress_mode)
+    } else {
+        answer.egress_mode.clone()
+    };
+    if answer.direction == "clients" {
+        format!("What clients need to reach the API endpoint of {}", answer.place.cluster)
+    } else {
+        format!(
+            "What the control plane of {} needs to reach {} (egress mode {mode})",
+            answer.place.cluster, answer.place.host
+        )
+    }
+}
+
+/// What the endpoint's addresses are good for.
+fn endpoint_note(answer: &Allowlist) -> &'static str {
+    if answer.direction == "clients" {
+        "where clients connect to"
+    } else {
+        "where clients enter; not for the issuer's list"
+    }
+}
+
+/// The table form.
+///
+/// # Errors
+/// When the writer fails.
+pub fn table(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}\n", heading(answer).bold())?;
+    writeln!(out, "{}", "Allow".bold())?;
+    if answer.entries.is_empty() {
+        writeln!(out, "  nothing can be named; see below")?;
+    }
+    for entry in &answer.entries {
+        writeln!(out, "  {}  {}\n      {} [{}]", entry.value, kind(entry).dimmed(), entry.why, grade(entry.grade))?;
+    }
+    if let Some(drift) = &answer.drift {
+        writeln!(out, "\n{}", "Differs today".bold())?;
+        if drift.is_empty() {
+            writeln!(out, "  nothing")?;
+        }
+        for one in drift {
+            writeln!(out, "  {}: {} ({})\n      {}", one.kind, one.value, one.place, one.text)?;
+        }
+    }
+    if !answer.warnings.is_empty() {
+        writeln!(out, "\n{}", "Note".bold())?;
+        for warning in &answer.warnings {
+            writeln!(out, "  - {warning}")?;
+        }
+    }
+    writeln!(out, "\n{} {} ({})", "API endpoint".bold(), answer.endpoint.host, endpoint_note(answer))?;
+    for address in &answer.endpoint.addresses {
+        writeln!(out, "  {address}")?;
+    }
+    if !answer.network_interfaces.is_empty() {
+        writeln!(out, "{}", "Network interfaces of the control plane".bold())?;
+        for interface in &answer.network_interfaces {
+            writeln!(
+                out,
+                "  {}  {}  {} {}  {}",
+                interface.id,
+                interface.addresses.join(" "),
+                interface.subnet,
+                interface.zone,
+                interface.security_groups.join(" ")
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The markdown form.
+///
+/// # Errors
+/// When the writer fails.
+pub fn markdown(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# {}\n", heading(answer))?;
+    writeln!(out, "| allow | as | why | known |\n|---|---|---|---|")?;
+    for entry in &answer.entries {
+        writeln!(out, "| `{}` | {} | {} | {} |", entry.value, kind(entry), entry.why, grade(entry.grade))?;
+    }
+    if let Some(drift) = &answer.drift {
+        writeln!(out, "\n## Differs today\n")?;
+        if drift.is_empty() {
+            writeln!(out, "Nothing.")?;
+        }
+        for one in drift {
+            writeln!(out, "- {}: `{}` ({}): {}", one.kind, one.value, one.place, one.text)?;
+        }
+    }
+    writeln!(out, "\n## Note\n")?;
+    for warning in &answer.warnings {
+        writeln!(out, "- {warning}")?;
+    }
+    writeln!(
+        out,
+        "- API endpoint `{}` ({}): {}",
+        answer.endpoint.host,
+        endpoint_note(answer),
+        answer.endpoint.addresses.join(", ")
+    )?;
+    for interface in &answer.network_interfaces {
+        writeln!(out, "- interface `{}`: {} in {}", interface.id, interface.addresses.join(", "), interface.subnet)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The answer of `allowlist`.
+
+use serde::Serialize;
+
+use super::Grade;
+
+/// What to allow, and what is listed today.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Allowlist {
+    /// `control-plane` or `clients`.
+    pub direction: &'static str,
+    /// `controlPlaneEgressMode` as the API spells it.
+    pub egress_mode: String,
+    /// The API did not say it, and this is its default.
+    pub egress_mode_assumed: bool,
+    /// The API endpoint, where clients enter.
+    pub endpoint: Endpoint,
+    /// The cluster's network interfaces.
+    pub network_interfaces: Vec<Interface>,
+    /// The security groups on them.
+    pub security_groups: Vec<String>,
+    /// What to allow.
+    pub entries: Vec<Entry>,
+    /// What else must be known.
+    pub warnings: Vec<String>,
+    /// What differs today; absent where it was not asked for.
+    pub drift: Option<Vec<Drift>>,
+    /// What the formats for tools need.
+    #[serde(skip)]
+    pub place: Place,
+}
+
+/// The API endpoint.
+#[derive(Debug, Clone, Serialize)]
+pub struct Endpoint {
+    /// Its name.
+    pub host: String,
+    /// Its addresses, as they resolve here.
+    pub addresses: Vec<String>,
+}
+
+/// One network interface.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Interface {
+    /// `eni-...`.
+    pub id: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its security groups.
+    pub security_groups: Vec<String>,
+    /// Its zone.
+    pub zone: String,
+}
+
+/// What kind of thing to allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// A security group as the source.
+    SecurityGroup,
+    /// A range as the source.
+    Cidr,
+    /// A managed prefix list as the source.
+    PrefixList,
+    /// A path, for everybody.
+    Path,
+}
+
+/// One thing to allow.
+#[derive(Debug, Clone, Serialize)]
+pub struct Entry {
+    /// Of which kind.
+    pub kind: Kind,
+    /// The value; of a path the URL's path.
+    pub value: String,
+    /// Why.
+    pub why: String,
+    /// How it is known.
+    pub grade: Grade,
+}
+
+/// A difference between what should be allowed and what is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Drift {
+    /// `missing` or `useless`.
+    pub kind: &'static str,
+    /// What.
+    pub value: String,
+    /// Where.
+    pub place: String,
+    /// In words.
+    pub text: String,
+}
+
+/// Where it is to be allowed; capitals stand for what is not known.
+#[derive(Debug, Clone, Default)]
+pub struct Place {
+    /// The cluster.
+    pub cluster: String,
+    /// The issuer's host.
+    pub host: String,
+    /// The issuer's port.
+    pub port: u16,
+    /// The security groups of its load balancer.
+    pub balancer_groups: Vec<String>,
+    /// Its listener on that port.
+    pub listener: Option<String>,
+    /// The target group it forwards to.
+    pub target_group: Option<String>,
+    /// Ranges that it lets in today.
+    pub present: Vec<String>,
+    /// Everybody is let in today, and no list stands anywhere.
+    pub open: bool,
+    /// Another, public load balancer has to serve the two paths, and nothing else.
+    pub public_copy: bool,
+    /// Namespace, name, Service and its port of the Ingress that made it.
+    pub ingress: Option<(String, String, String, String)>,
+    /// `internal` or `internet-facing`.
+    pub scheme: Option<String>,
+    /// `publicAccessCidrs` of the API endpoint.
+    pub public_access_cidrs: Vec<String>,
+}
+
+impl Allowlist {
+    /// Values of one kind.
+    pub fn values(&self, kind: Kind) -> Vec<&str> {
+        self.entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.value.as_str()).collect()
+    }
+}

@@ -1,0 +1,358 @@
+//! What the rules about EKS share: the caller, the cluster, and whether the control plane is kept from the issuer.
+
+use crate::apiserver::configuration::{ClaimRule, Configuration, Issuer, JwtAuthenticator, Mapping};
+use crate::apiserver::message::{self, Text};
+use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
+use crate::aws::egress::Mode;
+use crate::aws::identity::{self, Mappings, Verdict};
+use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
+use crate::evidence::credential::TokenKind;
+use crate::evidence::eks::{Aws, Caller};
+use crate::report::{Citation, Confidence, Grade, Step};
+use crate::rules::{Case, Word, seen};
+
+/// Findings that any obstacle between the control plane and the issuer explains.
+pub const CONSEQUENCES: &[&str] = &[
+    "credential-rejected",
+    "oidc-not-initialized",
+    "oidc-partly-initialized",
+    "issuer-blocks-control-plane",
+    "issuer-unreachable-from-control-plane",
+    "jwks-blocked",
+];
+
+/// What AWS said.
+pub fn aws<'e>(case: &Case<'e>) -> Option<&'e Aws> {
+    case.evidence.aws.as_deref()
+}
+
+/// The cluster's name for commands.
+pub fn cluster(case: &Case<'_>) -> String {
+    let aws = aws(case);
+    let name = aws.and_then(|aws| aws.cluster.seen().map(|cluster| cluster.name.clone()));
+    name.or_else(|| aws?.target.seen().map(|target| target.cluster.clone())).unwrap_or_else(|| "CLUSTER".to_owned())
+}
+
+/// EKS' identity providers as the API server has them: the equivalents of the `--oidc-*` flags.
+pub fn configuration(aws: &Aws) -> Option<Configuration> {
+    let all = aws.identity_providers.seen()?;
+    let mut jwt = Vec::new();
+    let mut known = true;
+    for config in &all.configs {
+        let Some(provider) = config.details.seen() else {
+            known = false;
+            continue;
+        };
+        // One that is still being made or taken away may or may not be there already.
+        if provider.status != "ACTIVE" {
+            known = false;
+            continue;
+        }
+        let claim =
+            provider.username_claim.clone().filter(|claim| !claim.is_empty()).unwrap_or_else(|| "sub".to_owned());
+        let prefix = match provider.username_prefix.as_deref() {
+            None | Some("") if claim != "email" => format!("{}#", provider.issuer_url),
+            None | Some("" | "-") => String::new(),
+            Some(prefix) => prefix.to_owned(),
+        };
+        let groups = provider.groups_claim.clone().filter(|claim| !claim.is_empty()).map_or(Mapping::None, |claim| {
+            Mapping::Claim { claim, prefix: provider.groups_prefix.clone().unwrap_or_default() }
+        });
+        jwt.push(JwtAuthenticator {
+            issuer: Issuer {
+                url: provider.issuer_url.clone(),
+                audiences: vec![provider.client_id.clone()],
+                ..Issuer::default()
+            },
+            username: Mapping::Claim { claim, prefix },
+            groups,
+            claim_rules: provider
+                .required_claims
+                .iter()
+                .map(|(claim, value)| ClaimRule::Required { claim: claim.clone(), value: value.clone() })
+                .collect(),
+            ..JwtAuthenticator::default()
+        });
+    }
+    Some(Configuration {
+        source: "EKS' identity provider configurations".to_owned(),
+        jwt,
+        // The default of the legacy flags; EKS has no field for another.
+        signing_algorithms: vec!["RS256".to_owned()],
+        service_account_issuers: aws
+            .cluster
+            .seen()
+            .and_then(|cluster| cluster.own_issuer.clone())
+            .into_iter()
+            .collect(),
+        service_account_lookup: true,
+        anonymous: true,
+        // The webhook judges IAM tokens only; every other token it refuses.
+        webhook: false,
+        jwt_known: known,
+        ..Configuration::default()
+    })
+}
+
+/// The credential is an IAM token.
+pub fn is_iam(case: &Case<'_>) -> bool {
+    case.token().is_some_and(|token| token.kind == TokenKind::EksIam)
+}
+
+/// The refusal of an IAM token.
+pub fn refused(case: &Case<'_>) -> Option<Citation> {
+    is_iam(case).then(|| case.rejected()).flatten()
+}
+
+/// The caller and what the authenticator compares.
+pub fn caller<'e>(case: &Case<'e>) -> Option<(&'e Caller, String)> {
+    let caller = aws(case)?.caller.seen()?;
+    Some((caller, identity::canonical(&caller.arn)?))
+}
+
+/// aws-auth, where the cluster reads it.
+pub fn aws_auth(case: &Case<'_>) -> Option<Mappings> {
+    let aws = aws(case)?;
+    let (mode, _) = identity::Mode::of(aws)?;
+    mode.reads_config_map().then_some(())?;
+    Some(identity::mappings(&aws.aws_auth.seen()?.data))
+}
+
+/// The model says that nothing maps the caller.
+pub fn unmapped(case: &Case<'_>) -> bool {
+    case.mapping == Some(Verdict::NotMapped)
+}
+
+/// A citation of the caller's ARN.
+pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
+    let (caller, arn) = caller(case)?;
+    let text =
+        if arn == caller.arn { arn } else { format!("{}, which the authenticator compares as {arn}", caller.arn) };
+    Some(seen("/aws/caller/seen/arn", format!("you are {text}")))
+}
+
+/// A word of the authenticator about the caller's refusal, and whether it names the caller.
+pub fn said<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bool)> {
+    if case.accepted() {
+        return None;
+    }
+    let caller = caller(case);
+    let ours = |word: &Word| {
+        let named = identity::canonical(word.field("arn"));
+        match (&caller, named) {
+            (Some((_, arn)), Some(named)) => Some(named.eq_ignore_ascii_case(arn)),
+            _ => None,
+        }
+    };
+    let all: Vec<&Word> = case.words.iter().filter(|word| word.text == text && ours(word) != Some(false)).collect();
+    let first = all.iter().find(|word| ours(word) == Some(true)).or(all.first())?;
+    Some((first, ours(first) == Some(true)))
+}
+
+/// How sure a word of the authenticator makes a finding: certain where it names the caller, or where kaccess itself was
+/// refused with an IAM token and the word is the message the user met.
+pub fn sure(case: &Case<'_>, word: &Word, named: bool) -> Confidence {
+    if word.place == "TokenReview" || ((named || word.place == "error") && refused(case).is_some()) {
+        Confidence::Certain
+    } else {
+        Confidence::Likely
+    }
+}
+
+/// A citation of what follows for the control plane.
+pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Inferred, text: text.into() }
+}
+
+/// The citation of a step of the model.
+pub fn cite_step(step: &ReachStep) -> Citation {
+    let grade = match step.known {
+        Known::Seen => Grade::Seen,
+        Known::Probed => Grade::Probed,
+        Known::Inferred => Grade::Inferred,
+    };
+    let path = step.path.clone().unwrap_or_else(|| "/aws/cluster/seen".to_owned());
+    Citation { path, grade, text: format!("{}: {}", step.layer.word(), step.text) }
+}
+
+/// The citation of the egress mode.
+pub fn cite_mode(reach: &Reach) -> Citation {
+    match &reach.mode {
+        Mode::AwsManaged { assumed: true } => inferred(
+            "/aws/cluster/seen/vpc",
+            "the API names no egress mode, which means AWS_MANAGED: the control plane leaves through AWS's own network",
+        ),
+        mode => {
+            seen("/aws/cluster/seen/vpc/controlPlaneEgressMode", format!("controlPlaneEgressMode is {}", mode.word()))
+        }
+    }
+}
+
+/// An obstacle between the control plane and the issuer that may be what keeps this user out.
+pub struct Obstacle<'c> {
+    /// The whole way.
+    pub reach: &'c Reach,
+    /// The step.
+    pub step: &'c ReachStep,
+    /// How sure.
+    pub confidence: Confidence,
+    /// The server's own word that fits it.
+    pub word: Option<Citation>,
+    /// Addresses and groups that are let in where it stands.
+    pub lists: Vec<Listed>,
+}
+
+impl Obstacle<'_> {
+    /// Those of the listed that are addresses of the endpoint or of the cluster's interfaces, or their group.
+    pub fn of_endpoint(&self, case: &Case<'_>) -> Vec<&Listed> {
+        let addresses = endpoint_addresses(case.evidence);
+        let groups = aws(case).map(crate::aws::egress::security_groups).unwrap_or_default();
+        self.lists.iter().filter(|listed| listed.names_endpoint(&addresses, &groups)).collect()
+    }
+}
+
+/// Whether it is open that the API server could read the issuer.
+pub fn questioned<'c>(case: &'c Case<'_>) -> Option<&'c Reach> {
+    let reach = case.reach.as_ref()?;
+    let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt);
+    if (case.accepted() && of_issuer) || case.initialized() {
+        return None;
+    }
+    // An issuer that the cluster does not know is another fault.
+    let target = case.issuer().0.target.seen()?;
+    if let Some(all) = aws(case)?.identity_providers.seen() {
+        let known = all.configs.iter().all(|config| config.details.seen().is_some());
+        let there = all
+            .configs
+            .iter()
+            .any(|config| config.details.seen().is_some_and(|provider| provider.issuer_url == target.url));
+        if known && !there {
+            return None;
+        }
+    }
+    Some(reach)
+}
+
+/// The obstacle of one layer.
+pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
+    let reach = questioned(case)?;
+    let step = reach.blocked_at(layer)?;
+    let first = reach.obstacle() == Some(step);
+    let answered = case.said(&message::OIDC_INIT_HTTP).or_else(|| case.said(&message::OIDC_DISCOVERY_NOT_JSON));
+    let silent = [&message::OIDC_INIT_TIMEOUT, &message::JWKS_UNREACHABLE].into_iter().find_map(|text| case.said(text));
+    let word = match layer {
+        Layer::Route | Layer::Acl | Layer::SecurityGroup => {
+            // An answer by HTTP came through all of these.
+            if answered.is_some() || case.said(&message::JWKS_HTTP).is_some() {
+                return None;
+            }
+            silent
+        }
+        Layer::Rule | Layer::Waf | Layer::Login => answered.or_else(|| case.said(&message::JWKS_HTTP)),
+        _ => None,
+    };
+    let confidence = if first && word.is_some() { Confidence::Certain } else { Confidence::Likely };
+    let lists = aws(case).map(|aws| listed(aws, reach.port)).unwrap_or_default();
+    let lists = lists.into_iter().filter(|listed| listed.place.layer() == layer).collect();
+    let word = word.map(Word::cite).or_else(|| case.not_initialized().map(|(cite, _)| cite));
+    Some(Obstacle { reach, step, confidence, word, lists })
+}
+
+/// The obstacle that an allow-list is, wherever it stands: in a security group, a listener's rules, a web ACL.
+pub fn list_obstacle<'c>(case: &'c Case<'_>) -> Option<Obstacle<'c>> {
+    [Layer::SecurityGroup, Layer::Waf, Layer::Rule].into_iter().find_map(|layer| {
+        let found = obstacle(case, layer)?;
+        if found.lists.is_empty() || (layer == Layer::Rule && !by_source(case)) || own_egress(&found) {
+            return None;
+        }
+        Some(found)
+    })
+}
+
+/// It is the interfaces' own group that lets nothing out.
+pub fn own_egress(obstacle: &Obstacle<'_>) -> bool {
+    obstacle.step.layer == Layer::SecurityGroup
+        && obstacle.step.path.as_deref() == Some("/aws/network/securityGroupRules/seen")
+}
+
+/// The listener lets the two paths through to those on its lists.
+pub fn by_source(case: &Case<'_>) -> bool {
+    let (Some(reach), Some(aws)) = (&case.reach, aws(case)) else { return false };
+    let Some(rules) = aws.issuer_balancer.rules.seen() else { return false };
+    let mut open = rules.clone();
+    for rule in &mut open {
+        rule.conditions.retain(|condition| condition.field != "source-ip");
+    }
+    reach.paths.iter().all(|path| {
+        crate::aws::reach::taken(&open, &reach.host, path, &reach.peer)
+            .is_ok_and(|rule| rule.is_some_and(|(_, rule)| rule.actions.iter().any(|action| action.kind == "forward")))
+    })
+}
+
+/// Steps that open the two paths to everybody, which works in every egress mode.
+pub fn open_two_paths(reach: &Reach) -> Step {
+    Step::command(
+        format!(
+            "Open exactly {} on {} to every address, and nothing else (both hold public data only); everything else stays behind the list. This prints it as Terraform, AWS CLI commands, Ingress or nginx",
+            reach.paths.join(" and "),
+            reach.host
+        ),
+        "kaccess allowlist -o terraform",
+    )
+}
+
+/// The alternative: the control plane leaves through the customer's VPC.
+pub fn route_through_vpc(case: &Case<'_>) -> Step {
+    Step::command(
+        "Or let the control plane leave through your VPC (it cannot be undone; the issuer's certificate must be publicly trusted, and the subnets need a way to it)",
+        format!(
+            "aws eks update-cluster-config --name {} --resources-vpc-config controlPlaneEgressMode=CUSTOMER_ROUTED",
+            cluster(case)
+        ),
+    )
+}
+
+/// The API server tries again by itself.
+pub fn again() -> Step {
+    Step::command("The API server tries again every 10 s, without a restart; then", "kaccess doctor")
+}
+
+/// A step of the model that could not be judged, for rules that tell of it.
+pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
+    reach.step(layer).filter(|step| step.judged == Judged::Unknown)
+}
+
+/// The step that gives the caller an access entry, as the cluster's mode allows.
+pub fn map_caller(case: &Case<'_>) -> Step {
+    let cluster = cluster(case);
+    let arn = aws(case)
+        .and_then(|aws| aws.principal.seen())
+        .map(|principal| principal.arn.clone())
+        .or_else(|| caller(case).map(|(_, arn)| arn))
+        .unwrap_or_else(|| "PRINCIPAL_ARN".to_owned());
+    let mode = aws(case).and_then(identity::Mode::of).map(|(mode, _)| mode);
+    if mode == Some(identity::Mode::ConfigMap) {
+        let mapped = identity::without_path(&arn);
+        let (section, field) =
+            if mapped.contains(":user/") { ("mapUsers", "userarn") } else { ("mapRoles", "rolearn") };
+        return Step::manifest(
+            format!(
+                "Have an administrator add this to {section} of ConfigMap kube-system/aws-auth (kubectl -n kube-system edit configmap aws-auth), with a group that your RBAC binds"
+            ),
+            format!(
+                "- {field}: {mapped}\n  username: {}\n  groups:\n  - GROUP\n",
+                if field == "userarn" {
+                    mapped.rsplit('/').next().unwrap_or("user").to_owned()
+                } else {
+                    format!("{}:{{{{SessionName}}}}", mapped.rsplit('/').next().unwrap_or("role"))
+                }
+            ),
+        );
+    }
+    Step::command(
+        "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
+        format!(
+            "aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn} && aws eks associate-access-policy --cluster-name {cluster} --principal-arn {arn} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+        ),
+    )
+}

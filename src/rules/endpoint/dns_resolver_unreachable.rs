@@ -1,0 +1,59 @@
+//! No name server gives an answer.
+
+use crate::apiserver::message;
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{answers, cite_met, host, proxy};
+use crate::rules::{Case, Page, Rule, failed_as, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "dns-resolver-unreachable",
+    severity: Severity::Error,
+    title: "The name servers do not answer",
+    page: Page {
+        means: "Nothing can be said about the API server's name, because the resolver that this machine asks gives no answer: it is not running, a VPN that is down left its address behind, or UDP port 53 is blocked. kubectl says \"read udp ...: i/o timeout\", \"connection refused\" (on port 53) or \"server misbehaving\".",
+        evidence: "getaddrinfo's failure (EAI_AGAIN, not EAI_NONAME), and the answer of each name server of resolv.conf, asked by itself.",
+        fix: "Connect or disconnect the VPN so that resolv.conf is its own again; start the local resolver; or name servers that answer.",
+        references: "https://man7.org/linux/man-pages/man5/resolv.conf.5.html",
+    },
+    recognises: &[&message::CLIENT_NO_RESOLVER],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let endpoint = &case.evidence.endpoint;
+    let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::ResolverFailed]) else { return Vec::new() };
+    let names = endpoint.names.seen();
+    let servers = names.map(|names| names.servers.as_slice()).unwrap_or_default();
+    let silent = |outcome: &str| matches!(outcome, "timeout" | "closed" | "error");
+    let decided = !servers.is_empty() && servers.iter().all(|answer| silent(&answer.outcome));
+    let refusing = servers.iter().any(|answer| matches!(answer.outcome.as_str(), "servfail" | "refused"));
+    let whom = if proxy(case).is_some() { "the proxy" } else { host(case) };
+    let why = if decided {
+        format!("None of this machine's name servers answers, so {whom} has no address. Whether the name exists is not known.")
+    } else if refusing {
+        format!("This machine's name servers answer with a failure instead of an address for {whom}: they cannot reach the servers that know the name, or may not be asked by this machine.")
+    } else {
+        format!("The system's resolver gave no answer for {whom}. Whether the name exists is not known.")
+    };
+    let confidence = if decided { Confidence::Certain } else { Confidence::Likely };
+    let mut finding = RULE.finding(
+        confidence,
+        why,
+        probed("/endpoint/dns/failed/detail", failure.detail.clone()),
+        Step::command("See which name servers this machine asks, and who wrote them", "cat /etc/resolv.conf; resolvectl status"),
+    );
+    if !servers.is_empty() {
+        finding = finding.cite(probed("/endpoint/names/seen/servers", format!("the name servers say: {}", answers(servers))));
+    }
+    if let Some(public) = names.and_then(|names| names.public.as_ref()) {
+        finding = finding.cite(probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public)))));
+    }
+    vec![
+        finding
+            .step(Step::text("If an address there belongs to a VPN, connect it (or let it restore resolv.conf); else start that resolver, or allow UDP and TCP port 53 to it."))
+            .cite_if(cite_met(case, RULE.recognises)),
+    ]
+}

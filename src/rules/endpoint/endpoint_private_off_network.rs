@@ -1,0 +1,63 @@
+//! The endpoint has private addresses, and no way leads to them from here.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "endpoint-private-off-network",
+    severity: Severity::Error,
+    title: "The API server has private addresses that this machine does not reach",
+    page: Page {
+        means: "The name resolves to addresses of a private network only, and they do not answer: you are not in that network, its VPN is not connected, or the VPN does not route them. EKS with public access off answers its private addresses to everybody.",
+        evidence: "The addresses of the name, and one TCP connection to each that got no answer at all; the address that this machine sends from is not in their network.",
+        fix: "Connect the VPN (or go by a bastion); or switch public access on, limited to your addresses.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
+    },
+    recognises: &[&message::CLIENT_TIMEOUT],
+    explains: &["api-connection-timeout"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    // A refusal, or an ICMP message, comes from somebody who is there.
+    if !attempts.iter().all(|attempt| attempt.outcome == "timeout" && address(attempt).is_some_and(is_private)) {
+        return Vec::new();
+    }
+    let beside = attempts.iter().any(|attempt| {
+        let source = attempt.source.as_deref().and_then(|source| source.parse().ok());
+        source.zip(address(attempt)).is_some_and(|(source, to)| are_neighbours(source, to))
+    });
+    if beside {
+        return Vec::new();
+    }
+    let endpoint = &case.evidence.endpoint;
+    let host = host(case);
+    let literal = endpoint.dns.seen().is_some_and(|dns| dns.literal);
+    // A name that is published with private addresses is private by intention; a bare address may just be down.
+    let confidence = if literal { Confidence::Possible } else { Confidence::Likely };
+    let list = attempts.iter().map(|attempt| attempt.address.as_str()).collect::<Vec<_>>().join(", ");
+    let mut finding = RULE.finding(
+        confidence,
+        format!("{host} is at {list} only, in a private network, and nothing answers there. That is how it looks from outside of that network; a firewall inside of it would look the same."),
+        probed("/endpoint/tcp/seen/attempts", format!("{list}: no answer")),
+        Step::text("Connect the VPN of the cluster's network; if it is connected, check that it routes these addresses (ip route get ADDRESS)."),
+    );
+    if let Some(source) = attempts.first().and_then(|attempt| attempt.source.as_deref()) {
+        finding = finding.cite(probed("/endpoint/tcp/seen/attempts/0/source", format!("this machine would send from {source}")));
+    }
+    if let Some(public) = endpoint.names.seen().and_then(|names| names.public.as_ref()) {
+        finding = finding.cite(probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public)))));
+    }
+    if let Some(Managed::Eks(_)) = managed(host) {
+        let (name, region) = eks_arguments(case);
+        finding = finding.step(Step::command(
+            "See whether the endpoint is meant to be public",
+            format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig"),
+        ));
+    }
+    vec![finding.cite_if(cite_met(case, RULE.recognises))]
+}

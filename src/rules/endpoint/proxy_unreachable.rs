@@ -1,0 +1,87 @@
+//! The proxy in front of the API server cannot be used.
+
+use crate::apiserver::message;
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{Tunnel, cite_met, direct_works, host, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
+use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "proxy-unreachable",
+    severity: Severity::Error,
+    title: "The proxy on the way to the API server is dead",
+    page: Page {
+        means: "A proxy is named in the environment or in the kubeconfig, and it does not resolve, does not accept connections, or does not speak as a proxy. kubectl then says that \"the connection to the server API was refused\" and names the API server, which was never reached; only -v=6 shows \"proxyconnect tcp\".",
+        evidence: "Name, TCP and first answer of the proxy; and the way without it, where the server could be reached directly.",
+        fix: "Start or correct the proxy; or leave it out for this host.",
+        references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
+    },
+    recognises: &[&message::CLIENT_PROXY],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let endpoint = &case.evidence.endpoint;
+    if let Some(failure) = endpoint.route.failed() {
+        let text = "Write it as http://host:port, https://host:port or socks5://host:port, or take it out.";
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("{}. No connection was tried.", failure.detail),
+                seen("/endpoint/route/failed/detail", failure.detail.clone()),
+                Step::text(text),
+            )
+            .titled("The proxy on the way to the API server is none"),
+        ];
+    }
+    let Some(proxy) = proxy(case) else { return Vec::new() };
+    let mut confidence = Confidence::Certain;
+    let (what, cite) = if let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) {
+        ("its name does not resolve".to_owned(), probed("/endpoint/dns/failed/detail", failure.detail.clone()))
+    } else if let Some(attempts) = endpoint
+        .tcp
+        .seen()
+        .map(|connections| connections.attempts.as_slice())
+        .filter(|attempts| !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome != "connected"))
+    {
+        let words = match attempts[0].outcome.as_str() {
+            "refused" => "nothing listens there",
+            "timeout" => "it does not answer",
+            "unreachable" => "no route leads there",
+            _ => "it cannot be connected to",
+        };
+        let list = attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome));
+        (words.to_owned(), probed("/endpoint/tcp/seen/attempts", list.collect::<Vec<_>>().join(", ")))
+    } else if let Some((failure, path, Tunnel::Nothing)) = tunnel(case) {
+        let detail = failure.detail.clone();
+        ("it accepts connections and opens no way".to_owned(), probed(format!("{path}/detail"), detail))
+    } else if let Some(failure) = failed_as(&endpoint.tls, &[FailureKind::Timeout]).filter(|failure| failure.expected.is_none()) {
+        // The run's own limit came first: whether the proxy or the server behind it is silent was not seen.
+        confidence = Confidence::Likely;
+        ("it opened no way in the time that was left".to_owned(), probed("/endpoint/tls/failed/detail", failure.detail.clone()))
+    } else {
+        return Vec::new();
+    };
+    let place = proxy_place(case);
+    let step = if proxy_of_kubeconfig(case) {
+        Step::command(
+            format!("Start the proxy at {proxy}, or correct proxy-url of the cluster entry"),
+            format!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::complaint::cluster(case)),
+        )
+    } else {
+        Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))
+    };
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("Connections to {} go through the proxy {proxy} ({place}), and {what}. No request came through to the API server, although kubectl's message names it.", host(case)),
+            cite,
+            step,
+        )
+        .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {place}")))
+        .cite_if(direct_works(case));
+    finding.fix.extend(without_proxy(case));
+    vec![finding.cite_if(cite_met(case, RULE.recognises))]
+}

@@ -1,0 +1,57 @@
+//! A managed cluster's public endpoint drops this machine's packets.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
+use crate::rules::{Case, Page, Rule, probed};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "public-access-cidr-blocked",
+    severity: Severity::Error,
+    title: "The public endpoint does not let this machine's address in",
+    page: Page {
+        means: "The endpoint's name has public addresses, and they drop every connection from here. A managed cluster's public endpoint is up as long as the cluster is, so what is left is its list of allowed addresses (EKS: publicAccessCidrs, AKS: authorized IP ranges), or a firewall on your own side that lets nothing out.",
+        evidence: "The provider's pattern of the name, public addresses, and connection attempts without any answer. Only the provider's API can say what is allowed.",
+        fix: "Add the address that you come from to the list, or come from one that is on it (VPN, NAT).",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
+    },
+    recognises: &[&message::CLIENT_TIMEOUT],
+    explains: &["api-connection-timeout"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    if !attempts.iter().all(|attempt| attempt.outcome == "timeout" && address(attempt).is_some_and(is_public)) {
+        return Vec::new();
+    }
+    let host = host(case);
+    let (list, look, change) = match managed(host) {
+        Some(Managed::Eks(_)) => {
+            let (name, region) = eks_arguments(case);
+            (
+                "publicAccessCidrs",
+                format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig.publicAccessCidrs; curl -s https://checkip.amazonaws.com"),
+                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs=THOSE,YOURS/32"),
+            )
+        }
+        Some(Managed::Aks(_)) => (
+            "the authorized IP ranges",
+            "az aks show --name NAME --resource-group GROUP --query apiServerAccessProfile.authorizedIpRanges; curl -s https://checkip.amazonaws.com".to_owned(),
+            "az aks update --name NAME --resource-group GROUP --api-server-authorized-ip-ranges THOSE,YOURS/32".to_owned(),
+        ),
+        _ => return Vec::new(),
+    };
+    let all = attempts.iter().map(|attempt| attempt.address.as_str()).collect::<Vec<_>>().join(", ");
+    vec![
+        RULE.finding(
+            Confidence::Likely,
+            format!("{host} is a managed cluster's endpoint with public addresses, and all of them drop connections from here. Most likely {list} does not hold the address that this machine comes from; a firewall on this side that lets nothing out would look the same."),
+            probed("/endpoint/tcp/seen/attempts", format!("{all}: no answer")),
+            Step::command("Compare the list with the address that you come from: this decides", look),
+        )
+        .step(Step::command("Add your address to the list (the command replaces it, so name all of them)", change))
+        .cite_if(cite_met(case, RULE.recognises)),
+    ]
+}

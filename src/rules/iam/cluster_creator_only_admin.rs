@@ -1,0 +1,68 @@
+//! No administrator but the creator.
+
+use crate::apiserver::message;
+use crate::aws::identity::{self, Mode};
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, Word, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "cluster-creator-only-admin",
+    severity: Severity::Warning,
+    title: "Only whoever made the cluster is its administrator",
+    page: Page {
+        means: "No access entry has the cluster-admin policy, and aws-auth names nobody in system:masters. The IAM principal that created the cluster may still be an administrator, invisible in CONFIG_MAP; if that role or user is gone, nobody is.",
+        evidence: "The access entries with AmazonEKSClusterAdminPolicy, and aws-auth.",
+        fix: "Give an administrators' role an access entry with AmazonEKSClusterAdminPolicy, through the EKS API, which needs IAM rights only.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
+    },
+    recognises: &[&message::IAM_CREATOR],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(aws) = eks::aws(case) else { return Vec::new() };
+    let (Some(cluster), Some((mode, _))) = (aws.cluster.seen(), Mode::of(aws)) else { return Vec::new() };
+    let mut cites = Vec::new();
+    if mode.reads_entries() {
+        let Some(administrators) = aws.administrators.seen() else { return Vec::new() };
+        if administrators.total > 0 {
+            return Vec::new();
+        }
+        cites.push(seen("/aws/administrators/seen", "no access entry has AmazonEKSClusterAdminPolicy"));
+    }
+    if mode.reads_config_map() {
+        match (aws.aws_auth.seen(), aws.aws_auth.failed()) {
+            (Some(auth), _) => {
+                let all = identity::mappings(&auth.data);
+                if all.entries.iter().any(|entry| entry.groups.iter().any(|group| group == "system:masters")) {
+                    return Vec::new();
+                }
+                cites.push(seen("/aws/awsAuth/seen/data", "aws-auth names nobody in system:masters"));
+            }
+            (None, Some(failure)) if failure.kind == FailureKind::NotFound => cites.push(seen("/aws/awsAuth/failed/detail", failure.detail.clone())),
+            _ => return Vec::new(),
+        }
+    }
+    // A group of one's own may be bound to cluster-admin; whoever may do everything is such a one.
+    if case.evidence.access.seen().is_some_and(|access| access.checks.iter().any(|check| check.allowed && check.question.verb == "*")) {
+        return Vec::new();
+    }
+    let mut cites = cites.into_iter();
+    let Some(first) = cites.next() else { return Vec::new() };
+    let mut finding = RULE.finding(
+        Confidence::Likely,
+        "Neither access entries nor aws-auth name an administrator. Whoever created the cluster may still be one; if that role or user is deleted, nobody is (unless RBAC binds a group of your own to cluster-admin).",
+        first,
+        Step::command(
+            "Give an administrators' role an entry with the cluster-admin policy (this needs IAM rights, none in the cluster; in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first)",
+            format!("aws eks create-access-entry --cluster-name {0} --principal-arn ADMIN_ROLE_ARN && aws eks associate-access-policy --cluster-name {0} --principal-arn ADMIN_ROLE_ARN --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", cluster.name),
+        ),
+    );
+    for cite in cites {
+        finding = finding.cite(cite);
+    }
+    vec![finding.cite_if(case.said(&message::IAM_CREATOR).map(Word::cite))]
+}

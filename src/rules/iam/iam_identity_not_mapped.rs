@@ -1,0 +1,73 @@
+//! Nothing maps the caller.
+
+use crate::apiserver::message;
+use crate::aws::identity::Mode;
+use crate::evidence::FailureKind;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "iam-identity-not-mapped",
+    severity: Severity::Error,
+    title: "Your AWS identity is mapped to nobody in this cluster",
+    page: Page {
+        means: "The token is good: AWS confirms who you are. But no access entry and no line of aws-auth names this role or user, so the authenticator answers \"not mapped\" and the API server 401.",
+        evidence: "Your ARN by sts:GetCallerIdentity beside the access entries and aws-auth (whichever the cluster's mode reads), or the authenticator's log line \"identity is not mapped\" with your ARN.",
+        fix: "An administrator makes an access entry for the role or user (the role, not the session), or a line in aws-auth in the mode CONFIG_MAP; or you take a role that is mapped.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html",
+    },
+    recognises: &[&message::IAM_NOT_MAPPED],
+    explains: &["credential-rejected"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || !eks::is_iam(case) {
+        return Vec::new();
+    }
+    let word = eks::said(case, &message::IAM_NOT_MAPPED);
+    let refused = eks::refused(case);
+    let modelled = eks::unmapped(case) && refused.is_some();
+    let (confidence, first) = match (&word, eks::cite_caller(case)) {
+        (Some((word, named)), _) => (eks::sure(case, word, *named), word.cite()),
+        // The token's own faults are judged before any mapping.
+        (None, Some(cite)) if modelled && case.token().is_some_and(|token| token.problems.is_empty()) => (Confidence::Likely, cite),
+        _ => return Vec::new(),
+    };
+    let aws = eks::aws(case);
+    let mode = aws.and_then(Mode::of);
+    let mut why = match eks::caller(case) {
+        Some((_, arn)) => format!("AWS takes you for {arn}, and nothing in this cluster maps that."),
+        None => "AWS confirms who you are, and nothing in this cluster maps that identity.".to_owned(),
+    };
+    match mode {
+        Some((Mode::ConfigMap, said)) => why.push_str(&format!(
+            " The cluster's mode is CONFIG_MAP{}, so only aws-auth counts (and the invisible creator).",
+            if said { "" } else { " (assumed: the API did not say)" }
+        )),
+        Some((Mode::Api, _)) => why.push_str(" The cluster's mode is API: only access entries count, aws-auth is not read."),
+        _ => {}
+    }
+    let mut finding = RULE
+        .finding(confidence, why, first, eks::map_caller(case))
+        .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", "aws sts get-caller-identity"))
+        .cite_if(refused);
+    if word.is_some() {
+        finding = finding.cite_if(eks::cite_caller(case));
+    }
+    if let Some(entries) = aws.and_then(|aws| aws.access_entries.seen()).filter(|entries| entries.entries.is_empty()) {
+        finding = finding.cite(seen("/aws/accessEntries/seen", format!("none of the cluster's {} access entries is for you", entries.total)));
+        if let Some(namesake) = entries.namesakes.first() {
+            finding = finding
+                .cite(seen("/aws/accessEntries/seen/namesakes/0", format!("there is one for {namesake}")))
+                .step(Step::text(format!("There is an access entry for {namesake}, which has the same name: compare account and path.")));
+        }
+    }
+    if let Some(all) = eks::aws_auth(case) {
+        finding = finding.cite(seen("/aws/awsAuth/seen/data", format!("aws-auth has {} entries, none for you", all.entries.len())));
+    } else if let Some(failure) = aws.and_then(|aws| aws.aws_auth.failed()).filter(|failure| failure.kind == FailureKind::NotFound) {
+        finding = finding.cite(seen("/aws/awsAuth/failed/detail", failure.detail.clone()));
+    }
+    vec![finding]
+}

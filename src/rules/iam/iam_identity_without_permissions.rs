@@ -1,0 +1,75 @@
+//! A mapping without groups and policies.
+
+use crate::aws::identity::{Source, Verdict};
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "iam-identity-without-permissions",
+    severity: Severity::Error,
+    title: "Your AWS identity is mapped, and has no permission in the cluster",
+    page: Page {
+        means: "Authentication worked: the cluster knows your AWS identity. But its mapping gives no access policy, and no group that a binding names, so every question is answered no.",
+        evidence: "The access entry (or the line of aws-auth) without policies and groups, and the server's own no.",
+        fix: "Associate an access policy with the entry, or give it a group that RBAC binds.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/access-policies.html",
+    },
+    recognises: &[],
+    explains: &["rbac-no-grant"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let (Some(identity), Some(access), Some(aws)) = (case.evidence.identity.seen(), case.evidence.access.seen(), eks::aws(case)) else {
+        return Vec::new();
+    };
+    let Some(Verdict::Mapped(mapped)) = case.mapping.as_ref().filter(|_| eks::is_iam(case)) else { return Vec::new() };
+    let index = match &case.evidence.asked.question {
+        Some(question) => access.checks.iter().position(|check| check.question == *question && !check.allowed),
+        None => (!access.checks.is_empty() && access.checks.iter().all(|check| !check.allowed)).then_some(0),
+    };
+    let Some(index) = index else { return Vec::new() };
+    let cluster = eks::cluster(case);
+    let answer = seen(format!("/access/seen/checks/{index}"), format!("{}: no", access.checks[index].question.sentence()));
+    let entry = match mapped.source {
+        Source::AccessEntry(at) => aws.access_entries.seen().and_then(|all| all.entries.get(at)),
+        _ => None,
+    };
+    let (confidence, first, what, step) = match entry {
+        Some(entry) => {
+            let policies = entry.policies.seen();
+            let (Some(details), true) = (entry.details.seen(), policies.is_none_or(Vec::is_empty)) else { return Vec::new() };
+            if !details.groups.is_empty() {
+                return Vec::new();
+            }
+            (
+                if policies.is_some() { Confidence::Certain } else { Confidence::Likely },
+                seen(mapped.source.path(), "the access entry has no policy and no group"),
+                "your access entry has neither an access policy nor a Kubernetes group".to_owned(),
+                Step::command(
+                    "Have an administrator of the AWS account give it a policy (View, Edit, Admin or ClusterAdmin; a namespace scope is possible)",
+                    format!("aws eks associate-access-policy --cluster-name {cluster} --principal-arn {} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", entry.principal_arn),
+                ),
+            )
+        }
+        None if mapped.groups.is_empty() => (
+            Confidence::Certain,
+            seen(mapped.source.path(), format!("{} gives no group", mapped.source.words())),
+            format!("{} maps you without any group", mapped.source.words()),
+            Step::command("Have an administrator add a group that RBAC binds to that entry", "kubectl -n kube-system edit configmap aws-auth"),
+        ),
+        None => return Vec::new(),
+    };
+    vec![
+        RULE.finding(
+            confidence,
+            format!("The API server knows you as {:?}, but {what}, so it answers no to {}.", identity.user.username, access.checks[index].question.sentence()),
+            first,
+            step,
+        )
+        .step(Step::text(format!("Or bind a role to the user {:?} by RBAC.", identity.user.username)))
+        .cite(answer)
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
+    ]
+}

@@ -1,0 +1,48 @@
+//! A used-up IAM token.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "iam-token-expired",
+    severity: Severity::Error,
+    title: "The IAM token is older than 15 minutes",
+    page: Page {
+        means: "A token of aws eks get-token lives for exactly 15 minutes from the time that is signed into it, whatever else it says. A token kept in a variable, a CI job or a kubeconfig dies with it. A token that the plugin has just made can only be too old if this machine's clock is behind.",
+        evidence: "X-Amz-Date in the token against the API server's clock, or the authenticator's own words.",
+        fix: "Make a token for each use: let kubectl run the plugin instead of storing its output.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html",
+    },
+    recognises: &[&message::IAM_EXPIRED],
+    explains: &["credential-rejected", "iam-identity-not-mapped"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(refused) = eks::refused(case) else { return Vec::new() };
+    let (now, clock) = case.server_time();
+    let expires: Option<jiff::Timestamp> = case.claim_text("expires").and_then(|text| text.parse().ok());
+    let late = expires.filter(|expires| *expires <= now);
+    let word = eks::said(case, &message::IAM_EXPIRED);
+    // A log's line is about this token only where it has expired.
+    let first = match (late, &word) {
+        (Some(expires), _) => seen("/credential/seen/token/claims/expires", format!("15 minutes after its time of signing it was {expires}")),
+        (None, Some((word, _))) if word.place != "log" => word.cite(),
+        _ => return Vec::new(),
+    };
+    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == "exec");
+    let end = late.map_or_else(|| "is over".to_owned(), |expires| format!("ended at {expires}"));
+    let why = format!("The token's quarter of an hour {end}; by {clock} it is {}.{}", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if fresh { " The plugin has only just made it, so the clock of this machine is behind, or the plugin keeps old tokens." } else { "" });
+    let step = if fresh {
+        Step::command("Set this machine's clock by the network, and compare", "date -u; timedatectl set-ntp true")
+    } else {
+        Step::command("Let kubectl make a token for each use (an exec entry), instead of storing one", format!("aws eks update-kubeconfig --name {}", eks::cluster(case)))
+    };
+    let mut finding = RULE.finding(Confidence::Certain, why, first, step).cite(refused);
+    if late.is_some() {
+        finding = finding.cite_if(word.map(|(word, _)| word.cite()));
+    }
+    vec![finding]
+}

@@ -1,0 +1,48 @@
+//! A token of more than 4,096 bytes.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, clip, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "iam-token-too-large",
+    severity: Severity::Error,
+    title: "The IAM token is longer than the authenticator takes",
+    page: Page {
+        means: "The authenticator takes tokens of at most 4,096 bytes. What makes them long is the session token inside: session tags, many of them or long, and role chains.",
+        evidence: "The length of the token, or the authenticator's words: token is too large.",
+        fix: "Sign with a session that carries less: fewer or shorter session tags, no role chain.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html",
+    },
+    recognises: &[&message::IAM_TOO_LARGE],
+    explains: &["credential-rejected", "iam-identity-not-mapped"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || !eks::is_iam(case) {
+        return Vec::new();
+    }
+    let refused = eks::refused(case);
+    let own = case.token().and_then(|token| {
+        let index = token.problems.iter().position(|problem| problem.detail.starts_with("token is too large"))?;
+        Some((index, token.problems[index].detail.clone()))
+    });
+    let word = eks::said(case, &message::IAM_TOO_LARGE);
+    let (confidence, first, what) = match (own, word) {
+        (Some((index, detail)), _) => (
+            if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
+            seen(format!("/credential/seen/token/problems/{index}"), detail.clone()),
+            detail,
+        ),
+        // A log's line may be about somebody else's token: this one has no such fault.
+        (None, Some((word, named))) if word.place != "log" || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
+        _ => return Vec::new(),
+    };
+    vec![
+        RULE.finding(confidence, format!("The authenticator reads no further than 4,096 bytes: {}.", what), first, Step::text("Have the session made with fewer or shorter session tags (in the identity provider that passes them, or in the CI system), and without chained roles."))
+            .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", format!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
+            .cite_if(refused),
+    ]
+}

@@ -1,0 +1,74 @@
+//! The plugin's cluster name is not this cluster's.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "iam-token-wrong-cluster",
+    severity: Severity::Error,
+    title: "The token is signed for another cluster",
+    page: Page {
+        means: "The name of the cluster is signed into the token (header x-k8s-aws-id). Against another cluster the signature does not match, and STS says so to the authenticator, which answers 401.",
+        evidence: "The exec entry's --cluster-name names a cluster whose endpoint is another one than the kubeconfig's server; or the authenticator's log says SignatureDoesNotMatch.",
+        fix: "Write the kubeconfig entry anew for the cluster that you mean.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html",
+    },
+    recognises: &[&message::IAM_SIGNATURE],
+    explains: &["credential-rejected", "iam-identity-not-mapped"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || !eks::is_iam(case) {
+        return Vec::new();
+    }
+    let word = eks::said(case, &message::IAM_SIGNATURE);
+    let server = case.evidence.kubeconfig.seen().and_then(|config| Some(config.cluster.as_ref()?.server.clone()));
+    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_lowercase));
+    let aws = eks::aws(case);
+    let target = aws.and_then(|aws| aws.target.seen());
+    let cluster = aws.and_then(|aws| aws.cluster.seen());
+    let signed = target.and_then(|target| target.token_cluster.as_deref());
+    // The cluster that the plugin signs for has another endpoint; names of one's own for an endpoint are not known here.
+    let differs = match (signed, cluster, server.as_deref().and_then(host)) {
+        (Some(signed), Some(cluster), Some(server)) if signed == cluster.name => {
+            let endpoint = cluster.endpoint.as_deref().and_then(host);
+            endpoint.filter(|endpoint| *endpoint != server && is_eks(&server)).map(|endpoint| (signed, endpoint, server))
+        }
+        _ => None,
+    };
+    let other_name = match (signed, cluster) {
+        (Some(signed), Some(cluster)) if signed != cluster.name => Some((signed, cluster.name.as_str())),
+        _ => None,
+    };
+    let refused = eks::refused(case);
+    let (confidence, first) = match (&word, &differs, other_name) {
+        (Some((word, named)), Some(_), _) | (Some((word, named)), _, Some(_)) => (eks::sure(case, word, *named || refused.is_some()), word.cite()),
+        (Some((word, _)), None, None) => (Confidence::Likely, word.cite()),
+        (None, Some((_, endpoint, _)), _) if refused.is_some() => (Confidence::Likely, seen("/aws/cluster/seen/endpoint", format!("the plugin's cluster has the endpoint {endpoint}"))),
+        (None, _, Some((signed, _))) if refused.is_some() => (Confidence::Certain, seen("/aws/target/seen/tokenCluster", format!("the plugin signs for {signed}"))),
+        _ => return Vec::new(),
+    };
+    let why = match (&differs, other_name) {
+        (Some((signed, endpoint, server)), _) => format!("The credential plugin signs for the cluster {signed}, whose endpoint is {endpoint}; the kubeconfig's server is {server}."),
+        (None, Some((signed, name))) => format!("The credential plugin signs for the cluster {signed}, and the request goes to {name}."),
+        (None, None) => "STS finds that the signature is not for this cluster's name (or was made with another secret).".to_owned(),
+    };
+    vec![
+        RULE.finding(
+            confidence,
+            why,
+            first,
+            Step::command("Write the entry anew for the cluster that you mean", format!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
+        )
+        .step(Step::command("Or correct the argument behind --cluster-name (-i) in the exec entry", "kubectl config view --minify -o jsonpath='{.users[0].user.exec.args}'"))
+        .cite_if(refused),
+    ]
+}
+
+/// A name that EKS gives to its endpoints.
+fn is_eks(host: &str) -> bool {
+    [".eks.amazonaws.com", ".eks.amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
+}

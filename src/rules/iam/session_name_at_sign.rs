@@ -1,0 +1,51 @@
+//! The at sign of a session name.
+
+use crate::aws::identity::{Verdict, session};
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "session-name-at-sign",
+    severity: Severity::Warning,
+    title: "A binding names your session with @, which the mapping turns into a dash",
+    page: Page {
+        means: "Sessions of IAM Identity Center are named by e-mail address. {{SessionName}} in a mapping turns @ into -, so the user is .../jane-example.com, and a binding for .../jane@example.com never fits. {{SessionNameRaw}} keeps it.",
+        evidence: "Your session's name, the user name that the cluster gives you, and the binding's subject.",
+        fix: "Name the form with the dash in the binding, or use {{SessionNameRaw}} in the mapping.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
+    },
+    recognises: &[],
+    explains: &["rbac-no-grant", "rbac-group-name-mismatch", "name-prefix-mismatch"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let (Some((caller, _)), Some(rbac)) = (eks::caller(case), case.evidence.rbac.seen()) else { return Vec::new() };
+    let Some(session) = session(&caller.arn).filter(|session| session.contains('@')) else { return Vec::new() };
+    let dashed = session.replace('@', "-");
+    let model = match &case.mapping {
+        Some(Verdict::Mapped(mapped)) => mapped.username.clone(),
+        _ => None,
+    };
+    let Some(name) = case.evidence.identity.seen().map(|identity| identity.user.username.clone()).or(model) else { return Vec::new() };
+    if !name.ends_with(&dashed) {
+        return Vec::new();
+    }
+    let raw = format!("{}{session}", name.strip_suffix(&dashed).unwrap_or_default());
+    let found = rbac.bindings.iter().enumerate().find_map(|(index, binding)| {
+        let at = binding.subjects.iter().position(|subject| subject.kind == "User" && subject.name == raw)?;
+        Some((index, binding, at))
+    });
+    let Some((index, binding, at)) = found else { return Vec::new() };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{} {} is for {raw:?}; the cluster knows you as {name:?}.", binding.kind, binding.name),
+            seen(format!("/rbac/seen/bindings/{index}/subjects/{at}"), format!("{} {} names {raw:?}", binding.kind, binding.name)),
+            Step::text(format!("Change the subject of {} {} to {name:?}.", binding.kind, binding.name)),
+        )
+        .step(Step::text("Or put {{SessionNameRaw}} instead of {{SessionName}} into the access entry's user name (or the line of aws-auth): then everybody's name changes at once."))
+        .cite_if(eks::cite_caller(case)),
+    ]
+}

@@ -1,0 +1,69 @@
+//! The STS host of the token.
+
+use crate::apiserver::message;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "sts-endpoint-invalid",
+    severity: Severity::Error,
+    title: "The token is for an STS endpoint that the cluster does not take",
+    page: Page {
+        means: "A token is a presigned URL of STS. The authenticator takes only hosts of its own partition, and STS must be switched on in that region; the global endpoint is not taken everywhere.",
+        evidence: "The host inside the token, or the authenticator's words (unexpected hostname, InvalidClientTokenId, RegionDisabled).",
+        fix: "Sign for the regional endpoint of the cluster's region.",
+        references: "https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html",
+    },
+    recognises: &[&message::IAM_HOST, &message::IAM_KEY_UNKNOWN],
+    explains: &["credential-rejected", "iam-identity-not-mapped"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || !eks::is_iam(case) {
+        return Vec::new();
+    }
+    let token = case.token().and_then(|token| {
+        let index = token.problems.iter().position(|problem| problem.detail.starts_with("unexpected hostname"))?;
+        Some((index, &token.problems[index].detail))
+    });
+    let host = eks::said(case, &message::IAM_HOST);
+    let key = eks::said(case, &message::IAM_KEY_UNKNOWN);
+    let refused = eks::refused(case);
+    let (confidence, first, why) = match (token, host, key) {
+        (Some((index, detail)), ..) => (
+            if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
+            seen(format!("/credential/seen/token/problems/{index}"), detail.clone()),
+            format!("The authenticator refuses the token's host: {detail}."),
+        ),
+        (None, Some((word, named)), _) => (
+            eks::sure(case, word, named),
+            word.cite(),
+            "The authenticator does not take the STS endpoint that the token is for.".to_owned(),
+        ),
+        // A key that was deleted looks the same.
+        (None, None, Some((word, named))) if word.field("code") == "RegionDisabledException" => (
+            eks::sure(case, word, named),
+            word.cite(),
+            "STS is switched off in the region that the token is for.".to_owned(),
+        ),
+        (None, None, Some((word, _))) => (
+            Confidence::Possible,
+            word.cite(),
+            "STS does not know the access key: it was deleted or switched off, or STS is off in that region for this account.".to_owned(),
+        ),
+        _ => return Vec::new(),
+    };
+    let region = eks::aws(case).and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    vec![
+        RULE.finding(
+            confidence,
+            why,
+            first,
+            Step::command("Sign for the regional endpoint, and for the cluster's region (in the exec entry's env and arguments)", format!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {region}", eks::cluster(case))),
+        )
+        .step(Step::text("Take AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS out of the plugin's environment: a private or FIPS host of one's own is not taken."))
+        .cite_if(refused),
+    ]
+}

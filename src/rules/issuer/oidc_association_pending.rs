@@ -1,0 +1,52 @@
+//! An association that is not finished.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "oidc-association-pending",
+    severity: Severity::Error,
+    title: "EKS is still adding the identity provider",
+    page: Page {
+        means: "The identity provider was associated with the cluster a short while ago. EKS replaces the API servers one after the other, which takes several minutes; until then the issuer's tokens are refused.",
+        evidence: "The status CREATING (or DELETING) of the identity provider configuration.",
+        fix: "Wait until it is ACTIVE. ACTIVE does not mean yet that the API server could read the issuer.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/authenticate-oidc-identity-provider.html",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "oidc-not-configured", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    if case.accepted() || case.is_service_account() {
+        return Vec::new();
+    }
+    let (Some(all), Some(issuer)) = (eks::aws(case).and_then(|aws| aws.identity_providers.seen()), case.claim_text("iss")) else { return Vec::new() };
+    let pending = |status: &str| matches!(status, "CREATING" | "DELETING");
+    let Some((index, config, provider)) = all.configs.iter().enumerate().find_map(|(index, config)| {
+        let provider = config.details.seen().filter(|provider| provider.issuer_url == issuer && pending(&provider.status))?;
+        Some((index, config, provider))
+    }) else {
+        return Vec::new();
+    };
+    let making = provider.status == "CREATING";
+    let cluster = eks::cluster(case);
+    let why = if making { format!("EKS is still adding {issuer} to the cluster; its API servers do not know it yet.") } else { format!("EKS is taking {issuer} out of the cluster.") };
+    let step = if making {
+        Step::command("Wait for it (several minutes)", format!("aws eks wait identity-provider-config-active --cluster-name {cluster} --identity-provider-config type=oidc,name={} 2>/dev/null || aws eks describe-identity-provider-config --cluster-name {cluster} --identity-provider-config type=oidc,name={}", config.name, config.name))
+    } else {
+        Step::command("If it should stay, associate it again when it is gone", format!("aws eks associate-identity-provider-config --cluster-name {cluster} --oidc identityProviderConfigName={},issuerUrl={issuer},clientId={}", config.name, provider.client_id))
+    };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            why,
+            seen(format!("/aws/identityProviders/seen/configs/{index}/details/seen/status"), format!("identity provider {} is {}", config.name, provider.status)),
+            step,
+        )
+        .titled(if making { "EKS is still adding the identity provider" } else { "EKS is taking the identity provider away" })
+        .cite_if(case.rejected()),
+    ]
+}

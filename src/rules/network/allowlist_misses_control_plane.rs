@@ -1,0 +1,54 @@
+//! An allow-list that nothing of the control plane fits.
+
+use super::allowlist_uses_endpoint_addresses::{allow_sources, sources};
+use crate::aws::egress::Mode;
+use crate::report::{Finding, Severity};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "allowlist-misses-control-plane",
+    severity: Severity::Error,
+    title: "The issuer's allow-list does not let the control plane in",
+    page: Page {
+        means: "The issuer lets in listed addresses only, and what the control plane comes from is not among them. Under the egress mode AWS_MANAGED no list can hold it: the addresses are not published. Under CUSTOMER_ROUTED it is the NAT gateways' addresses (a public issuer) or the security group of the cluster's interfaces (an internal one).",
+        evidence: "The list, the egress mode, and the routes of the cluster's subnets.",
+        fix: "AWS_MANAGED: open the two documents to everybody. CUSTOMER_ROUTED: add the security group or the NAT addresses.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/control-plane-egress.html",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "security-group-blocks-issuer", "listener-rule-blocks-discovery", "waf-may-block-discovery"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(found) = eks::list_obstacle(case) else { return Vec::new() };
+    if !found.of_endpoint(case).is_empty() {
+        return Vec::new();
+    }
+    let Some(first) = found.lists.first() else { return Vec::new() };
+    let managed = matches!(found.reach.mode, Mode::AwsManaged { .. });
+    let why = if managed {
+        format!("{}. No list can: the control plane of this cluster leaves through a network of AWS's own.", capital(&found.step.text))
+    } else {
+        format!("The control plane comes from {}, and {}.", sources(&found), found.step.text)
+    };
+    vec![
+        RULE.finding(
+            found.confidence,
+            why,
+            seen(first.path.clone(), format!("{} lets in {}{}", first.place.word(), first.value, if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() })),
+            if managed { eks::open_two_paths(found.reach) } else { allow_sources(case, &found) },
+        )
+        .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
+        .step(eks::again())
+        .cite(eks::cite_mode(found.reach))
+        .cite(eks::cite_step(found.step))
+        .cite_if(found.word.clone()),
+    ]
+}
+
+fn capital(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+}

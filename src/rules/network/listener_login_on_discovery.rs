@@ -1,0 +1,32 @@
+//! A login in front of discovery.
+
+use crate::aws::reach::Layer;
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "listener-login-on-discovery",
+    severity: Severity::Error,
+    title: "The issuer's load balancer asks the API server to log in",
+    page: Page {
+        means: "The rule that takes the two documents logs people in first (authenticate-oidc, authenticate-cognito, or a token check). The API server follows the redirect, gets a login page instead of JSON, and never initialises.",
+        evidence: "The actions of the listener rule that takes the paths.",
+        fix: "Add a rule for exactly the two paths before it, without the login action.",
+        references: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "issuer-returns-html"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(found) = eks::obstacle(case, Layer::Login) else { return Vec::new() };
+    vec![
+        RULE.finding(found.confidence, format!("Asked as the API server asks, {}.", found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
+            .step(Step::text("With the AWS Load Balancer Controller: a second Ingress of the same group, with a lower group.order, for the two paths and without auth-type (kaccess allowlist -o ingress prints it)."))
+            .step(eks::again())
+            .cite(eks::cite_mode(found.reach))
+            .cite_if(found.word.clone()),
+    ]
+}

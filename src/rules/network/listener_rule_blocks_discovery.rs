@@ -1,0 +1,36 @@
+//! A listener rule in front of discovery.
+
+use crate::aws::reach::Layer;
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "listener-rule-blocks-discovery",
+    severity: Severity::Error,
+    title: "A rule of the issuer's load balancer answers the two documents itself",
+    page: Page {
+        means: "The load balancer's rules are tried by priority, and the first that fits takes the request. What takes the discovery document or the key set answers with a fixed response (often 403 or 404), or no listener is there.",
+        evidence: "The rules of the listener, tried as the API server's request would be.",
+        fix: "Add a rule for exactly the two paths before it, which forwards to the issuer.",
+        references: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "issuer-returns-html", "issuer-document-mismatch"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(found) = eks::obstacle(case, Layer::Rule) else { return Vec::new() };
+    // Where only a source-ip list stands between, the list is the cause.
+    if eks::by_source(case) && !found.lists.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        RULE.finding(found.confidence, format!("Asked as the API server asks, {}.", found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
+            .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))
+            .step(eks::again())
+            .cite(eks::cite_mode(found.reach))
+            .cite_if(found.word.clone()),
+    ]
+}

@@ -1,0 +1,51 @@
+//! A security group without a rule for it.
+
+use crate::aws::reach::{Layer, Peer};
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "security-group-blocks-issuer",
+    severity: Severity::Error,
+    title: "A security group lets the control plane not through to the issuer",
+    page: Page {
+        means: "Either the load balancer's security group has no rule for the issuer's port at all, or (with CUSTOMER_ROUTED) the groups on the cluster's interfaces let nothing out to it. Packets are dropped without a word: the API server times out.",
+        evidence: "The rules of the security groups, the egress mode, and the addresses between which they would have to fit.",
+        fix: "Add the missing rule.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/sec-group-reqs.html",
+    },
+    recognises: &[],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "listener-rule-blocks-discovery"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(found) = eks::obstacle(case, Layer::SecurityGroup) else { return Vec::new() };
+    let own = eks::own_egress(&found);
+    if !own && !found.lists.is_empty() {
+        return Vec::new();
+    }
+    let aws = eks::aws(case);
+    let step = if own {
+        let group = aws.map(crate::aws::egress::security_groups).and_then(|groups| groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_INTERFACES".to_owned());
+        Step::command(
+            "Let the cluster's interfaces out to the issuer's port",
+            format!("aws ec2 authorize-security-group-egress --group-id {group} --ip-permissions IpProtocol=tcp,FromPort={0},ToPort={0},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", found.reach.port),
+        )
+    } else if matches!(found.reach.peer, Peer::Known { .. }) {
+        super::allowlist_uses_endpoint_addresses::allow_sources(case, &found)
+    } else {
+        let group = aws.and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
+        Step::command(
+            "Open the port to everybody, and restrict everything but the two paths by listener rules (kaccess allowlist -o terraform prints both); the control plane's addresses are not published",
+            format!("aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {} --cidr 0.0.0.0/0", found.reach.port),
+        )
+    };
+    vec![
+        RULE.finding(found.confidence, format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
+            .step(eks::again())
+            .cite(eks::cite_mode(found.reach))
+            .cite_if(found.word.clone()),
+    ]
+}

@@ -1,0 +1,50 @@
+//! A WAF that may refuse the control plane.
+
+use crate::aws::reach::Layer;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "waf-may-block-discovery",
+    severity: Severity::Warning,
+    title: "A web ACL in front of the issuer may refuse the API server",
+    page: Page {
+        means: "A web ACL stands in front of the issuer's load balancer. Lists of addresses, reputation and bot rules judge by where a request comes from and what it looks like; the API server's come from an address of AWS with the User-Agent of a Go program.",
+        evidence: "The rules of the web ACL. Whether a managed rule fits is not visible here; the web ACL's own log shows it.",
+        fix: "Let the two paths through before any other rule.",
+        references: "https://docs.aws.amazon.com/waf/latest/developerguide/web-acl.html",
+    },
+    recognises: &[],
+    explains: &["issuer-blocks-control-plane"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(reach) = eks::questioned(case) else { return Vec::new() };
+    let blocked = eks::obstacle(case, Layer::Waf);
+    let (step, confidence, word) = match (&blocked, eks::unknown_at(reach, Layer::Waf)) {
+        (Some(found), _) => (found.step, found.confidence, found.word.clone()),
+        (None, Some(step)) if eks::aws(case).is_some_and(|aws| aws.issuer_balancer.web_acl.seen().is_some()) => {
+            // Something must speak for it: a refusal, or silence that nothing else explains.
+            if reach.obstacle().is_some() || (case.not_initialized().is_none() && case.rejected().is_none()) {
+                return Vec::new();
+            }
+            (step, Confidence::Possible, None)
+        }
+        _ => return Vec::new(),
+    };
+    let path = step.path.clone().unwrap_or_else(|| "/aws/issuerBalancer/webAcl/seen".to_owned());
+    vec![
+        RULE.finding(
+            confidence,
+            format!("In front of {}, {}.", reach.host, step.text),
+            seen(path, step.text.clone()),
+            Step::text(format!("Add a rule with the lowest number to the web ACL: allow, where the URI path is exactly {} (both hold public data only).", reach.paths.join(" or "))),
+        )
+        .step(Step::command("See what it refused: Go's User-Agent at those paths", "aws wafv2 get-sampled-requests --web-acl-arn ARN --rule-metric-name METRIC --scope REGIONAL --time-window StartTime=...,EndTime=... --max-items 100"))
+        .step(eks::again())
+        .cite(eks::cite_mode(reach))
+        .cite_if(word),
+    ]
+}

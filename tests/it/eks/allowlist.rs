@@ -1,0 +1,283 @@
+//! What `kaccess allowlist` answers in these worlds, in every form; the forms for tools are read by the real parsers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize as _;
+use serde_json::{Value, json};
+
+use super::world::{World, forward_all};
+
+/// Forms and the endings of their snapshots.
+const FORMS: &[(&str, &str)] = &[
+    ("table", "txt"),
+    ("json", "json"),
+    ("markdown", "md"),
+    ("terraform", "tf"),
+    ("aws-cli", "sh"),
+    ("ingress", "yaml"),
+    ("nginx", "conf"),
+    ("cidr", "list"),
+];
+
+struct Asked {
+    name: &'static str,
+    world: World,
+    direction: &'static str,
+    /// Exit code with `--check`.
+    check: i32,
+}
+
+fn asked() -> Vec<Asked> {
+    let one = |name, world, direction, check| Asked { name, world, direction, check };
+    vec![
+        one("managed-open", World::oidc(), "control-plane", 0),
+        one("managed-no-list", World::oidc().rules(forward_all()), "control-plane", 0),
+        one(
+            "managed-endpoint-listed",
+            World::oidc_refused().lets_in(&["198.51.100.10/32", "10.0.1.15/32", "192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "managed-assumed",
+            World::oidc_refused()
+                .lets_in(&["192.0.2.0/24"])
+                .set("/aws/cluster/seen/vpc/controlPlaneEgressMode", Value::Null),
+            "control-plane",
+            1,
+        ),
+        one("managed-internal", World::oidc_refused().internal().rules(forward_all()), "control-plane", 1),
+        one(
+            "routed-internal",
+            World::oidc().routed().internal().rules(forward_all()).lets_in(&["sg-0c1u"]),
+            "control-plane",
+            0,
+        ),
+        one(
+            "routed-internal-missing",
+            World::oidc_refused().routed().internal().rules(forward_all()).lets_in(&["192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "routed-public",
+            World::oidc().routed().rules(forward_all()).lets_in(&["203.0.113.99/32"]),
+            "control-plane",
+            0,
+        ),
+        one(
+            "routed-public-interfaces",
+            World::oidc_refused().routed().rules(forward_all()).lets_in(&["10.0.1.15/32"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "routed-transit-gateway",
+            World::oidc_refused().routed().rules(forward_all()).lets_in(&["192.0.2.0/24"]).set(
+                "/aws/network/routeTables/seen/0/routes/1",
+                json!({"destination": "0.0.0.0/0", "target": "tgw-1", "state": "active"}),
+            ),
+            "control-plane",
+            2,
+        ),
+        one(
+            "mode-unknown",
+            World::oidc()
+                .lets_in(&["192.0.2.0/24"])
+                .set("/aws/cluster/seen/vpc/controlPlaneEgressMode", json!("CUSTOMER_ISOLATED")),
+            "control-plane",
+            2,
+        ),
+        one(
+            "unreadable-rules",
+            World::oidc_refused().denied("/aws/network/securityGroupRules", "ec2:DescribeSecurityGroupRules"),
+            "control-plane",
+            2,
+        ),
+        one("clients", World::oidc(), "clients", 0),
+        one("clients-shut-out", World::oidc().set("/aws/ownEgress/seen/address", json!("198.18.0.9")), "clients", 1),
+        one(
+            "clients-public-only",
+            World::oidc().set("/aws/cluster/seen/vpc/endpointPrivateAccess", json!(false)),
+            "clients",
+            1,
+        ),
+    ]
+}
+
+fn run(evidence: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_kaccess"))
+        .env_clear()
+        .arg("allowlist")
+        .arg("--from")
+        .arg(evidence)
+        .args(arguments)
+        .output()
+        .expect("kaccess");
+    (
+        output.status.code().expect("a code"),
+        String::from_utf8(output.stdout).expect("UTF-8"),
+        String::from_utf8(output.stderr).expect("UTF-8"),
+    )
+}
+
+#[test]
+fn every_form_is_what_it_was_and_its_tool_can_read_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/allowlist");
+    let update = std::env::var_os("KACCESS_UPDATE").is_some();
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut faults = Vec::new();
+    for case in asked() {
+        let evidence = temp.path().join(format!("{}.json", case.name));
+        fs::write(&evidence, case.world.evidence().1).expect("evidence");
+        let folder = root.join(case.name);
+        for (form, ending) in FORMS {
+            let (code, text, errors) = run(&evidence, &["--direction", case.direction, "-o", form]);
+            let file = folder.join(format!("allowlist.{ending}"));
+            if *form == "cidr" && code == 2 {
+                assert!(text.is_empty(), "{}: an answer without an answer: {text}", case.name);
+                assert!(errors.contains("no range"), "{errors}");
+                assert!(!file.exists(), "{} has no ranges", case.name);
+                continue;
+            }
+            assert_eq!(code, 0, "{} {form}: {errors}", case.name);
+            keep(&file, &text, update, &mut faults);
+            read_back(form, &text, case.name);
+        }
+        let (code, text, errors) = run(&evidence, &["--direction", case.direction, "--check"]);
+        keep(&folder.join("check.txt"), &text, update, &mut faults);
+        if code != case.check {
+            faults.push(format!("{}: --check ends with {code}, not {}: {text}{errors}", case.name, case.check));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn keep(file: &PathBuf, text: &str, update: bool, faults: &mut Vec<String>) {
+    if update {
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, text).expect("a snapshot");
+    } else if fs::read_to_string(file).unwrap_or_default() != text {
+        faults.push(format!("{} changed (KACCESS_UPDATE=1)", file.display()));
+    }
+}
+
+/// The form is what its tool reads.
+fn read_back(form: &str, text: &str, name: &str) {
+    match form {
+        "json" => {
+            let view: Value = serde_json::from_str(text).expect("JSON");
+            assert_eq!(view["kind"], "Allowlist", "{name}");
+        }
+        "terraform" => {
+            let body = hcl::parse(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
+            assert!(body.blocks().count() > 0, "{name}: no resource in\n{text}");
+            for rule in body
+                .blocks()
+                .filter(|block| block.labels().first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule"))
+            {
+                // A rule takes five values in all its conditions.
+                let values: usize = rule
+                    .body()
+                    .blocks()
+                    .filter(|block| block.identifier() == "condition")
+                    .flat_map(|condition| condition.body().blocks())
+                    .flat_map(|condition| condition.body().attributes())
+                    .map(|attribute| match attribute.expr() {
+                        hcl::Expression::Array(values) => values.len(),
+                        _ => 0,
+                    })
+                    .sum();
+                assert!((1..=5).contains(&values), "{name}: {values} values in one rule");
+            }
+        }
+        "ingress" => {
+            let documents: Vec<serde_norway::Value> = serde_norway::Deserializer::from_str(text)
+                .map(|document| {
+                    serde_norway::Value::deserialize(document).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"))
+                })
+                .collect();
+            for document in documents.iter().filter(|document| !document.is_null()) {
+                assert_eq!(document["kind"], "Ingress", "{name}");
+                for (key, value) in document["metadata"]["annotations"].as_mapping().expect("annotations") {
+                    assert!(value.is_string(), "{name}: annotation {key:?} is no text");
+                    if key.as_str().is_some_and(|key| key.contains("/conditions.")) {
+                        let conditions: Value = serde_json::from_str(value.as_str().expect("text")).expect("JSON");
+                        assert_eq!(conditions[0]["field"], "source-ip");
+                    }
+                }
+            }
+        }
+        "nginx" => nginx_takes(text, name),
+        "cidr" => assert!(text.lines().all(|line| line.parse::<ipnet::IpNet>().is_ok()), "{name}: {text}"),
+        _ => {}
+    }
+}
+
+/// `nginx -t` with the text inside a server block.
+fn nginx_takes(text: &str, name: &str) {
+    let temp = tempfile::tempdir().expect("a folder");
+    let config = temp.path().join("nginx.conf");
+    let pid = temp.path().join("pid");
+    fs::write(
+        &config,
+        format!("pid {};\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\nupstream issuer {{ server 127.0.0.1:8080; }}\nserver {{\nlisten 127.0.0.1:18080;\n{text}\nlocation / {{ allow 192.0.2.0/24; deny all; proxy_pass http://issuer; }}\n}}\n}}\n", pid.display()),
+    )
+    .expect("a configuration");
+    match Command::new("nginx").arg("-t").arg("-p").arg(temp.path()).arg("-c").arg(&config).output() {
+        Ok(output) => assert!(output.status.success(), "{name}: {}\n{text}", String::from_utf8_lossy(&output.stderr)),
+        Err(_) => assert!(std::env::var("KACCESS_LAB").as_deref() != Ok("require"), "nginx is not installed"),
+    }
+}
+
+#[test]
+fn endpoint_and_interface_addresses_are_never_a_remedy() {
+    let temp = tempfile::tempdir().expect("a folder");
+    for case in asked() {
+        let evidence = temp.path().join(format!("{}.json", case.name));
+        fs::write(&evidence, case.world.evidence().1).expect("evidence");
+        let (_, text, _) = run(&evidence, &["--direction", case.direction, "-o", "json"]);
+        let view: Value = serde_json::from_str(&text).expect("JSON");
+        for entry in view["entries"].as_array().expect("entries") {
+            let value = entry["value"].as_str().expect("a value");
+            for address in ["198.51.100.10", "198.51.100.11", "10.0.1.15", "10.0.2.27"] {
+                assert!(!value.starts_with(address), "{}: {value} is offered as a remedy", case.name);
+            }
+        }
+        for form in ["terraform", "aws-cli", "ingress", "nginx", "cidr"] {
+            let (_, text, _) = run(&evidence, &["--direction", case.direction, "-o", form]);
+            for address in ["198.51.100.10", "198.51.100.11", "10.0.1.15", "10.0.2.27"] {
+                assert!(!text.contains(address), "{} {form} lists {address}", case.name);
+            }
+        }
+        // They are shown all the same, with what they are good for.
+        assert_eq!(view["endpoint"]["addresses"][0], "198.51.100.10", "{}", case.name);
+        assert!(view["warnings"].as_array().is_some_and(|all| !all.is_empty()), "{}", case.name);
+    }
+}
+
+#[test]
+fn other_commands_refuse_these_forms() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_kaccess")).args(["version", "-o", "terraform"]).output().expect("kaccess");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only allowlist"));
+}
+
+#[test]
+fn without_a_cluster_or_an_issuer_there_is_no_answer() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    for (world, word) in [
+        (World::oidc().set("/aws", Value::Null), "EKS cluster"),
+        (World::oidc().denied("/aws/cluster", "eks:DescribeCluster"), "EKS cluster"),
+        (World::iam(), "no issuer"),
+    ] {
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        let (code, text, errors) = run(&evidence, &[]);
+        assert_eq!((code, text.as_str()), (2, ""), "{errors}");
+        assert!(errors.contains(word), "{errors}");
+    }
+}

@@ -1,0 +1,276 @@
+//! Between the control plane and the issuer: each egress mode with right and wrong lists, each obstacle on the way.
+
+use kaccess::report::Confidence::{Certain, Likely, Possible};
+use serde_json::{Value, json};
+
+use super::world::{ISSUER, World, forward_all, open_rules};
+use super::{Told, healthy, told};
+
+const TIMEOUT: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": dial tcp 203.0.113.40:443: i/o timeout\n";
+const REFUSED: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html><head><title>403 Forbidden</title></head>\n";
+const LOGIN: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: oidc: failed to decode provider discovery object: expected Content-Type = application/json, got \"text/html\": invalid character '<' looking for beginning of value\n";
+const NO_HOST: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": dial tcp: lookup sso.example.com on 10.0.0.2:53: no such host\n";
+const UNTRUSTED: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n";
+
+/// A route table with this way to everywhere else.
+fn way_out(world: World, target: &str, state: &str) -> World {
+    world.set(
+        "/aws/network/routeTables/seen/0/routes/1",
+        json!({"destination": "0.0.0.0/0", "target": target, "state": state}),
+    )
+}
+
+/// The listener forwards only what comes from these ranges.
+fn only_from(ranges: &[&str]) -> Value {
+    json!([
+        {"arn": "arn:rule/1", "listenerArn": "arn:listener/443", "priority": 1, "conditions": [{"field": "source-ip", "values": ranges}], "actions": [{"type": "forward", "targetGroups": ["arn:tg/keycloak"]}]},
+        {"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [{"type": "fixed-response", "status": "403", "targetGroups": []}]}
+    ])
+}
+
+fn web_acl(default: &str, rules: Value, addresses: &[&str]) -> Value {
+    json!({"startedMs": 20, "tookMs": 15, "seen": {"arn": "arn:webacl/main", "name": "main", "defaultAction": default, "rules": rules,
+        "ipSets": [{"arn": "arn:ipset/offices", "addresses": {"startedMs": 30, "tookMs": 9, "seen": addresses}}]}})
+}
+
+fn login(kind: &str) -> Value {
+    json!([{"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [
+        {"type": kind, "order": 1, "targetGroups": [], "onUnauthenticated": "authenticate"},
+        {"type": "forward", "order": 2, "targetGroups": ["arn:tg/keycloak"]}]}])
+}
+
+fn acl(entries: Value) -> Value {
+    json!([{"id": "acl-1", "vpcId": "vpc-01", "subnetIds": ["subnet-1", "subnet-2"], "entries": entries}])
+}
+
+pub fn cases() -> Vec<Told> {
+    let refused = World::oidc_refused;
+    let routed_internal = || World::oidc_refused().routed().internal().rules(forward_all());
+    let routed_public = || World::oidc_refused().routed().rules(forward_all());
+    let endpoint = ["198.51.100.10/32", "198.51.100.11/32"];
+    let mut list = vec![
+        // Healthy: each mode with the list that is right for it.
+        healthy("eks-oidc", World::oidc()),
+        healthy("eks-oidc-egress-assumed", World::oidc().set("/aws/cluster/seen/vpc/controlPlaneEgressMode", Value::Null)),
+        healthy("eks-oidc-routed-internal", World::oidc().routed().internal().rules(forward_all()).lets_in(&["sg-0c1u"])),
+        healthy("eks-oidc-routed-subnets", World::oidc().routed().internal().rules(forward_all()).lets_in(&["10.0.1.0/24", "10.0.2.0/24"])),
+        healthy("eks-oidc-routed-public", World::oidc().routed().rules(forward_all()).lets_in(&["203.0.113.99/32"])),
+        healthy(
+            "eks-oidc-routed-ipv6",
+            World::oidc()
+                .routed()
+                .rules(forward_all())
+                .lets_in(&["2001:db8:1::/56"])
+                .set("/aws/cluster/seen/ipFamily", json!("ipv6"))
+                .set("/issuer/dns/seen/addresses", json!(["2001:db8:9::40"]))
+                .set("/aws/network/interfaces/seen/0/ipv6Addresses", json!(["2001:db8:1:1::15"]))
+                .set("/aws/network/interfaces/seen/1/ipv6Addresses", json!(["2001:db8:1:2::27"]))
+                .set("/aws/network/routeTables/seen/0/routes/2", json!({"destination": "::/0", "target": "eigw-1", "state": "active"}))
+                .set("/aws/network/networkAcls/seen/0/entries/4", json!({"number": 101, "egress": true, "allow": true, "protocol": "-1", "cidr": "::/0"}))
+                .set("/aws/network/networkAcls/seen/0/entries/5", json!({"number": 101, "egress": false, "allow": true, "protocol": "-1", "cidr": "::/0"})),
+        ),
+        // Addresses of the endpoint, or of the interfaces, on the list.
+        told("eks-allowlist-uses-endpoint-addresses", &["allowlist-uses-endpoint-addresses", "credential-rejected"], Certain, refused().lets_in(&endpoint).api_log(TIMEOUT)),
+        told("eks-allowlist-uses-endpoint-addresses-bare", &["allowlist-uses-endpoint-addresses"], Likely, refused().lets_in(&endpoint)),
+        told("eks-allowlist-uses-endpoint-addresses-reviewed", &["allowlist-uses-endpoint-addresses"], Likely, refused().lets_in(&endpoint).uninitialized()),
+        told("eks-allowlist-uses-interfaces", &["allowlist-uses-endpoint-addresses"], Certain, refused().lets_in(&["10.0.1.15/32", "10.0.2.27/32", "192.0.2.0/24"]).api_log(TIMEOUT)),
+        told("eks-allowlist-uses-cluster-group", &["allowlist-uses-endpoint-addresses"], Certain, refused().lets_in(&["sg-0c1u"]).api_log(TIMEOUT)),
+        told("eks-allowlist-uses-endpoint-listener", &["allowlist-uses-endpoint-addresses"], Certain, refused().rules(only_from(&["198.51.100.10/32", "192.0.2.0/24"])).api_log(REFUSED)),
+        told(
+            "eks-allowlist-uses-endpoint-waf",
+            &["allowlist-uses-endpoint-addresses"],
+            Certain,
+            refused()
+                .rules(forward_all())
+                .set("/aws/issuerBalancer/webAcl", web_acl("block", json!([{"name": "offices", "priority": 1, "action": "allow", "statement": "ip-set", "reference": "arn:ipset/offices"}]), &["198.51.100.10/32"]))
+                .api_log(REFUSED),
+        ),
+        told("eks-allowlist-uses-endpoint-routed", &["allowlist-uses-endpoint-addresses"], Certain, routed_public().lets_in(&endpoint).api_log(TIMEOUT)),
+        told("eks-allowlist-uses-interfaces-routed", &["allowlist-uses-endpoint-addresses"], Likely, routed_public().lets_in(&["10.0.1.15/32", "10.0.2.27/32"])),
+        told("eks-allowlist-uses-cluster-group-routed", &["allowlist-uses-endpoint-addresses"], Likely, routed_public().lets_in(&["sg-0c1u"])),
+        // A list that nothing fits.
+        told("eks-allowlist-misses-control-plane", &["allowlist-misses-control-plane", "credential-rejected"], Certain, refused().lets_in(&["192.0.2.0/24"]).api_log(TIMEOUT)),
+        told("eks-allowlist-misses-control-plane-bare", &["allowlist-misses-control-plane"], Likely, refused().lets_in(&["192.0.2.0/24"])),
+        told("eks-allowlist-misses-control-plane-half", &["allowlist-misses-control-plane"], Likely, refused().lets_in(&["0.0.0.0/1"])),
+        told(
+            "eks-allowlist-misses-control-plane-prefix-list",
+            &["allowlist-misses-control-plane"],
+            Likely,
+            refused().lets_in(&["pl-offices"]).set("/aws/network/prefixLists/seen", json!([{"id": "pl-offices", "name": "offices", "entries": {"startedMs": 40, "tookMs": 9, "seen": [{"cidr": "192.0.2.0/24"}]}}])),
+        ),
+        told("eks-allowlist-misses-control-plane-listener", &["allowlist-misses-control-plane"], Certain, refused().rules(only_from(&["192.0.2.0/24"])).api_log(REFUSED)),
+        told(
+            "eks-allowlist-misses-control-plane-waf",
+            &["allowlist-misses-control-plane"],
+            Certain,
+            refused()
+                .rules(forward_all())
+                .set("/aws/issuerBalancer/webAcl", web_acl("allow", json!([{"name": "only-offices", "priority": 1, "action": "block", "statement": "not-ip-set", "reference": "arn:ipset/offices"}]), &["192.0.2.0/24"]))
+                .api_log(REFUSED),
+        ),
+        told("eks-allowlist-misses-nat-gateway", &["allowlist-misses-control-plane"], Certain, routed_public().lets_in(&["192.0.2.0/24"]).api_log(TIMEOUT)),
+        told("eks-allowlist-misses-interfaces", &["allowlist-misses-control-plane"], Certain, routed_internal().lets_in(&["192.0.2.0/24"]).api_log(TIMEOUT)),
+        // Right today.
+        told("eks-allowlist-pins-addresses", &["allowlist-pins-addresses"], Certain, World::oidc().routed().internal().rules(forward_all()).lets_in(&["10.0.1.15/32", "10.0.2.27/32"])),
+        told("eks-endpoint-addresses-changed", &["allowlist-misses-control-plane", "endpoint-addresses-changed"], Likely, routed_internal().lets_in(&["10.0.1.99/32", "10.0.2.98/32"])),
+        told("eks-endpoint-addresses-changed-half", &["allowlist-uses-endpoint-addresses", "endpoint-addresses-changed"], Likely, routed_internal().lets_in(&["10.0.1.15/32", "10.0.2.98/32"])),
+        // Private issuers.
+        told("eks-issuer-internal", &["issuer-internal-load-balancer"], Certain, refused().internal().rules(forward_all()).api_log(&TIMEOUT.replace("203.0.113.40", "10.0.10.5"))),
+        told("eks-issuer-internal-bare", &["issuer-internal-load-balancer"], Likely, refused().internal().rules(forward_all())),
+        told("eks-issuer-private-addresses", &["issuer-internal-load-balancer"], Likely, refused().internal().denied("/aws/issuerBalancer/loadBalancer", "elasticloadbalancing:DescribeLoadBalancers")),
+        told("eks-issuer-private-dns", &["issuer-private-dns"], Certain, refused().internal().rules(forward_all()).api_log(NO_HOST)),
+        told("eks-issuer-certificate-untrusted", &["issuer-certificate-untrusted"], Certain, refused().api_log(UNTRUSTED)),
+        // The listener.
+        told(
+            "eks-listener-rule-blocks-discovery",
+            &["listener-rule-blocks-discovery"],
+            Certain,
+            refused()
+                .rules(json!([
+                    {"arn": "arn:rule/1", "listenerArn": "arn:listener/443", "priority": 1, "conditions": [{"field": "path-pattern", "values": ["/realms/*/.well-known/*"]}], "actions": [{"type": "fixed-response", "status": "403", "targetGroups": []}]},
+                    {"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [{"type": "forward", "targetGroups": ["arn:tg/keycloak"]}]}
+                ]))
+                .api_log(REFUSED),
+        ),
+        told(
+            "eks-listener-rule-other-host",
+            &["listener-rule-blocks-discovery"],
+            Likely,
+            refused().rules(json!([
+                {"arn": "arn:rule/1", "listenerArn": "arn:listener/443", "priority": 1, "conditions": [{"field": "host-header", "values": ["login.example.com"]}], "actions": [{"type": "forward", "targetGroups": ["arn:tg/keycloak"]}]},
+                {"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [{"type": "fixed-response", "status": "404", "targetGroups": []}]}
+            ])),
+        ),
+        told(
+            "eks-listener-rule-blocks-keys",
+            &["listener-rule-blocks-discovery"],
+            Likely,
+            refused().set("/aws/issuerBalancer/rules/seen/0/conditions/1/values", json!(["/realms/platform/.well-known/openid-configuration"])).set("/aws/issuerBalancer/rules/seen/1/conditions/1", json!({"field": "path-pattern", "values": ["/admin/*"]})),
+        ),
+        told("eks-listener-login-on-discovery", &["listener-login-on-discovery"], Certain, refused().rules(login("authenticate-oidc")).api_log(LOGIN)),
+        told("eks-listener-login-cognito", &["listener-login-on-discovery"], Likely, refused().rules(login("authenticate-cognito"))),
+        healthy("eks-listener-login-elsewhere", {
+            let mut rules = open_rules();
+            rules[2]["actions"] = login("authenticate-oidc")[0]["actions"].clone();
+            World::oidc().rules(rules)
+        }),
+        // The web ACL.
+        told(
+            "eks-waf-may-block",
+            &["waf-may-block-discovery", "issuer-blocks-control-plane"],
+            Possible,
+            refused().uninitialized().set("/aws/issuerBalancer/webAcl", web_acl("allow", json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]), &[])),
+        ),
+        healthy("eks-waf-lets-through", World::oidc().set("/aws/issuerBalancer/webAcl", web_acl("allow", json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]), &[]))),
+        // Security groups, routes, network ACLs.
+        told("eks-security-group-blocks-issuer", &["security-group-blocks-issuer"], Certain, refused().lets_in(&[]).api_log(TIMEOUT)),
+        told("eks-security-group-ipv6-only", &["security-group-blocks-issuer"], Likely, refused().lets_in(&["::/0"])),
+        told("eks-security-group-blocks-egress", &["security-group-blocks-issuer"], Certain, routed_internal().lets_in(&["sg-0c1u"]).set("/aws/network/securityGroupRules/seen/1/cidrIpv4", json!("10.0.1.0/24")).api_log(TIMEOUT)),
+        told("eks-route-missing", &["route-to-issuer-missing"], Certain, routed_public().set("/aws/network/routeTables/seen/0/routes", json!([{"destination": "10.0.0.0/16", "target": "local", "state": "active"}])).api_log(TIMEOUT)),
+        told("eks-route-internet-gateway", &["route-to-issuer-missing"], Certain, way_out(routed_public(), "igw-1", "active").api_log(TIMEOUT)),
+        told("eks-route-black-hole", &["route-to-issuer-missing"], Likely, way_out(routed_public(), "nat-0", "blackhole")),
+        told("eks-route-nat-gateway-gone", &["route-to-issuer-missing"], Likely, routed_public().set("/aws/network/natGateways/seen/0/state", json!("failed"))),
+        told(
+            "eks-route-missing-in-one-subnet",
+            &["route-to-issuer-missing"],
+            Likely,
+            routed_public().set("/aws/network/routeTables/seen/1", json!({"id": "rtb-2", "vpcId": "vpc-01", "main": false, "subnetIds": ["subnet-2"], "routes": [{"destination": "10.0.0.0/16", "target": "local", "state": "active"}]})),
+        ),
+        told("eks-resolver-off", &["route-to-issuer-missing"], Likely, routed_public().set("/aws/network/vpcDns/seen/support", json!(false))),
+        told("eks-route-transit-gateway", &["credential-rejected"], Likely, way_out(routed_public(), "tgw-1", "active").lets_in(&["192.0.2.0/24"])),
+        told("eks-network-acl-out", &["network-acl-blocks-issuer"], Certain, routed_public().set("/aws/network/networkAcls/seen", acl(json!([{"number": 50, "egress": true, "allow": false, "protocol": "6", "cidr": "203.0.113.0/24", "fromPort": 443, "toPort": 443}, {"number": 100, "egress": true, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}, {"number": 100, "egress": false, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}]))).api_log(TIMEOUT)),
+        told("eks-network-acl-back", &["network-acl-blocks-issuer"], Likely, routed_public().set("/aws/network/networkAcls/seen", acl(json!([{"number": 100, "egress": true, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}, {"number": 100, "egress": false, "allow": true, "protocol": "6", "cidr": "10.0.0.0/16"}])))),
+        // Ingress, modes.
+        told(
+            "eks-inbound-cidrs-ignored",
+            &["inbound-cidrs-ignored"],
+            Certain,
+            World::oidc().set("/aws/issuerBalancer/ingresses/seen/0/annotations", json!({"scheme": "internet-facing", "inbound-cidrs": "192.0.2.0/24", "security-groups": "sg-0a1b"})),
+        ),
+        told("eks-egress-mode-unknown", &["egress-mode-unknown"], Certain, World::oidc().set("/aws/cluster/seen/vpc/controlPlaneEgressMode", json!("CUSTOMER_ISOLATED"))),
+        // The provider's configuration against the token.
+        told("eks-oidc-association-pending", &["oidc-association-pending"], Certain, refused().set("/aws/identityProviders/seen/configs/0/details/seen/status", json!("CREATING"))),
+        told(
+            "eks-oidc-association-failed",
+            &["oidc-association-failed"],
+            Certain,
+            refused().set("/aws/identityProviders/seen/configs", json!([])).set(
+                "/aws/updates/seen",
+                json!([{"id": "u-1", "type": "AssociateIdentityProviderConfig", "status": "Failed", "createdAt": "2026-11-25T09:00:00Z", "params": {"IdentityProviderConfig": format!("[{{\"type\":\"oidc\",\"issuerUrl\":\"{ISSUER}\"}}]")}, "errors": [{"code": "Unknown", "message": "The identity provider could not be associated", "resourceIds": []}]}]),
+            ),
+        ),
+        told("eks-oidc-not-configured", &["oidc-not-configured"], Certain, refused().set("/aws/identityProviders/seen/configs", json!([]))),
+        told("eks-token-issuer-mismatch", &["token-issuer-mismatch"], Certain, refused().set("/aws/identityProviders/seen/configs/0/details/seen/issuerUrl", json!(format!("{ISSUER}/")))),
+        told("eks-token-audience-mismatch", &["token-audience-mismatch"], Likely, refused().set("/aws/identityProviders/seen/configs/0/details/seen/clientId", json!("kubectl"))),
+        told("eks-token-algorithm", &["token-algorithm-not-allowed"], Likely, refused().set("/credential/seen/token/header/alg", json!("ES256"))),
+        healthy("eks-oidc-two-providers", {
+            let world = World::oidc();
+            let first = world.0.pointer("/aws/identityProviders/seen/configs/0").cloned().expect("a provider");
+            let mut other = first.clone();
+            other["name"] = json!("ci");
+            other["details"]["seen"]["issuerUrl"] = json!("https://ci.example.com");
+            world.set("/aws/identityProviders/seen/configs", json!([other, first]))
+        }),
+        told(
+            "eks-client-certificate",
+            &["client-certificates-unsupported-on-eks"],
+            Certain,
+            refused().without_issuer().set("/credential/seen", json!({"source": "clientCertificate", "origin": "user \"alice\" in /home/alice/.kube/config", "certificates": [{"subject": "CN=alice", "issuer": "CN=kubernetes", "commonNames": ["alice"], "serial": "1a2b", "notBefore": "2026-01-01T00:00:00Z", "notAfter": "2027-01-01T00:00:00Z", "extendedKeyUsages": ["clientAuth"]}]})),
+        ),
+    ];
+    // Without a permission a verdict that rests on it is not given.
+    for (name, pointer, action, first) in [
+        ("eks-denied-cluster", "/aws/cluster", "eks:DescribeCluster", "credential-rejected"),
+        (
+            "eks-denied-identity-providers",
+            "/aws/identityProviders",
+            "eks:ListIdentityProviderConfigs",
+            "allowlist-misses-control-plane",
+        ),
+        (
+            "eks-denied-identity-provider",
+            "/aws/identityProviders/seen/configs/0/details",
+            "eks:DescribeIdentityProviderConfig",
+            "allowlist-misses-control-plane",
+        ),
+        (
+            "eks-denied-security-group-rules",
+            "/aws/network/securityGroupRules",
+            "ec2:DescribeSecurityGroupRules",
+            "credential-rejected",
+        ),
+        (
+            "eks-denied-load-balancers",
+            "/aws/issuerBalancer/loadBalancer",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "credential-rejected",
+        ),
+        (
+            "eks-denied-interfaces",
+            "/aws/network/interfaces",
+            "ec2:DescribeNetworkInterfaces",
+            "allowlist-misses-control-plane",
+        ),
+    ] {
+        let codes: &'static [&'static str] = match first {
+            "credential-rejected" => &["credential-rejected", "iam-permission-missing"],
+            _ => &["allowlist-misses-control-plane", "iam-permission-missing"],
+        };
+        list.push(told(name, codes, Likely, refused().lets_in(&["192.0.2.0/24"]).denied(pointer, action)));
+    }
+    for (name, pointer, action) in [
+        ("eks-denied-listener-rules", "/aws/issuerBalancer/rules", "elasticloadbalancing:DescribeRules"),
+        ("eks-denied-web-acl", "/aws/issuerBalancer/webAcl", "wafv2:GetWebACLForResource"),
+        ("eks-denied-route-tables", "/aws/network/routeTables", "ec2:DescribeRouteTables"),
+        ("eks-denied-network-acls", "/aws/network/networkAcls", "ec2:DescribeNetworkAcls"),
+        ("eks-denied-log", "/aws/apiLog", "logs:FilterLogEvents"),
+    ] {
+        list.push(told(
+            name,
+            &["iam-permission-missing"],
+            Certain,
+            World::oidc().routed().rules(forward_all()).denied(pointer, action),
+        ));
+    }
+    list
+}
