@@ -201,9 +201,9 @@ fn principal(policy: &Value, asker: Principal<'_>) -> Truth {
                 Principal::Role(arn) => {
                     let session = arn.split_once(":role/").map(|(_, path)| path.rsplit('/').next().unwrap_or_default());
                     let as_session = |name: &str| {
-                        one.strip_prefix("arn:")
-                            .and_then(|rest| rest.split_once(":assumed-role/"))
-                            .is_some_and(|(head, rest)| head.contains(account(arn)) && rest.split('/').next() == Some(name))
+                        one.strip_prefix("arn:").and_then(|rest| rest.split_once(":assumed-role/")).is_some_and(
+                            |(head, rest)| head.contains(account(arn)) && rest.split('/').next() == Some(name),
+                        )
                     };
                     one == arn
                         || (!account(arn).is_empty()
@@ -217,8 +217,10 @@ fn principal(policy: &Value, asker: Principal<'_>) -> Truth {
             if named.iter().any(|one| one == "*") {
                 return everybody(kind);
             }
-            let said: Vec<String> =
-                kinds.iter().flat_map(|(kind, value)| texts(value).into_iter().map(move |one| format!("{kind} {one}"))).collect();
+            let said: Vec<String> = kinds
+                .iter()
+                .flat_map(|(kind, value)| texts(value).into_iter().map(move |one| format!("{kind} {one}")))
+                .collect();
             miss(if said.is_empty() { "nobody".to_owned() } else { said.join(", ") })
         }
         other => miss(other.to_string()),
@@ -309,7 +311,11 @@ fn condition(operator: &str, key: &str, wanted: &Value, request: &Request<'_>, v
     };
     if base == "null" {
         let wants_absent = wanted_texts.iter().any(|one| one.eq_ignore_ascii_case("true"));
-        return if wants_absent == found.is_none() { Truth::Yes } else { no(if found.is_none() { "absent" } else { "present" }) };
+        return if wants_absent == found.is_none() {
+            Truth::Yes
+        } else {
+            no(if found.is_none() { "absent" } else { "present" })
+        };
     }
     let Some(values) = found else {
         // By the reference: negated operators, ...IfExists and ForAllValues are true without the key, the others false.
@@ -353,10 +359,22 @@ fn condition(operator: &str, key: &str, wanted: &Value, request: &Request<'_>, v
     let judged: Vec<Option<bool>> = values.iter().map(&mut judge).collect();
     let good = match set {
         "all" => {
-            if judged.iter().any(|one| *one == Some(false)) { Some(false) } else if judged.contains(&None) { None } else { Some(true) }
+            if judged.iter().any(|one| *one == Some(false)) {
+                Some(false)
+            } else if judged.contains(&None) {
+                None
+            } else {
+                Some(true)
+            }
         }
         _ => {
-            if judged.iter().any(|one| *one == Some(true)) { Some(true) } else if judged.contains(&None) { None } else { Some(false) }
+            if judged.iter().any(|one| *one == Some(true)) {
+                Some(true)
+            } else if judged.contains(&None) {
+                None
+            } else {
+                Some(false)
+            }
         }
     };
     match good {
@@ -460,7 +478,13 @@ pub fn judge(policy: &str, request: &Request<'_>) -> Verdict {
 }
 
 /// EKS Pod Identity: the service must be allowed both actions; the context is what the service gives along.
-pub fn judge_pod_identity(policy: &str, cluster_arn: &str, cluster: &str, namespace: &str, account: &str) -> [Verdict; 2] {
+pub fn judge_pod_identity(
+    policy: &str,
+    cluster_arn: &str,
+    cluster: &str,
+    namespace: &str,
+    account: &str,
+) -> [Verdict; 2] {
     let request = |action| {
         let mut context = BTreeMap::new();
         let mut put = |key: &str, value: &str| context.insert(key.to_owned(), Some(vec![value.to_owned()]));
@@ -510,7 +534,8 @@ pub fn pod_identity_policy(today: Option<&str>) -> String {
         "Action": ["sts:AssumeRole", "sts:TagSession"],
     });
     with_statement(today, &statement, |old| {
-        old.pointer("/Principal/Service").is_some_and(|value| texts(value).iter().all(|one| one == "pods.eks.amazonaws.com"))
+        old.pointer("/Principal/Service")
+            .is_some_and(|value| texts(value).iter().all(|one| one == "pods.eks.amazonaws.com"))
     })
 }
 
@@ -530,13 +555,12 @@ pub fn role_policy(today: Option<&str>, role: &str, external_id: Option<&str>) -
 /// Today's policy with one statement replaced (where `replaces` says so of exactly one) or added.
 fn with_statement(today: Option<&str>, statement: &Value, replaces: impl Fn(&Value) -> bool) -> String {
     let empty = || serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
-    let mut policy = today
-        .and_then(|text| serde_json::from_str::<Value>(text).ok())
-        .filter(Value::is_object)
-        .unwrap_or_else(empty);
+    let mut policy =
+        today.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object).unwrap_or_else(empty);
     let mut statements: Vec<Value> =
         policy.get("Statement").map(|value| list(value).into_iter().cloned().collect()).unwrap_or_default();
-    let old: Vec<usize> = statements.iter().enumerate().filter(|(_, one)| replaces(one)).map(|(index, _)| index).collect();
+    let old: Vec<usize> =
+        statements.iter().enumerate().filter(|(_, one)| replaces(one)).map(|(index, _)| index).collect();
     match old.as_slice() {
         [index] => statements[*index] = statement.clone(),
         _ => statements.push(statement.clone()),

@@ -3,9 +3,7 @@
 
 use super::trust::{self, Request, Respect, Verdict};
 use crate::evidence::eks::Aws;
-use crate::evidence::workload::{
-    Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload,
-};
+use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
 use crate::evidence::{FailureKind, Observation, Outcome};
 
 /// Annotation of a service account: the role by IRSA.
@@ -263,11 +261,31 @@ impl<'a> Judged<'a> {
         self.containers().iter().any(|(container, _)| variable(container, name).is_some())
     }
 
-    fn push(&mut self, id: &'static str, ok: bool, expected: impl Into<String>, seen: impl Into<String>, at: impl Into<String>) {
-        self.links.push(Link { id, ok: Some(ok), expected: expected.into(), seen: seen.into(), at: at.into(), needs: None });
+    fn push(
+        &mut self,
+        id: &'static str,
+        ok: bool,
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+        at: impl Into<String>,
+    ) {
+        self.links.push(Link {
+            id,
+            ok: Some(ok),
+            expected: expected.into(),
+            seen: seen.into(),
+            at: at.into(),
+            needs: None,
+        });
     }
 
-    fn unknown(&mut self, id: &'static str, expected: impl Into<String>, why: (String, Option<String>), at: impl Into<String>) {
+    fn unknown(
+        &mut self,
+        id: &'static str,
+        expected: impl Into<String>,
+        why: (String, Option<String>),
+        at: impl Into<String>,
+    ) {
         let (seen, needs) = why;
         self.links.push(Link { id, ok: None, expected: expected.into(), seen, at: at.into(), needs });
     }
@@ -281,7 +299,9 @@ impl<'a> Judged<'a> {
             _ if absent(&workload.service_account) => {
                 self.push("service-account", false, expected, "it does not exist", "/workload/serviceAccount/failed");
             }
-            _ => self.unknown("service-account", expected, unseen(&workload.service_account), "/workload/serviceAccount"),
+            _ => {
+                self.unknown("service-account", expected, unseen(&workload.service_account), "/workload/serviceAccount")
+            }
         }
         let associated = workload.associations.seen().is_some_and(|all| all.ours.is_some());
         let injected_irsa = self.has("AWS_WEB_IDENTITY_TOKEN_FILE");
@@ -292,6 +312,9 @@ impl<'a> Judged<'a> {
         }
         if self.annotated().is_some() || injected_irsa {
             self.intended.push("irsa");
+        }
+        // With an association the webhook injects nothing of IRSA: its chain stands behind no Pod made since.
+        if injected_irsa || (self.annotated().is_some() && !associated) {
             self.irsa(associated);
         }
         if let Some(role) = self.iam_role() {
@@ -331,16 +354,21 @@ impl<'a> Judged<'a> {
     pub fn token_audience(&self) -> Option<(String, String)> {
         let (template, at) = self.template()?;
         for (container, _) in self.containers() {
-            let Some(file) = variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE").filter(|file| !file.is_empty()) else { continue };
-            let under = |path: &String| file.strip_prefix(path.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
-            let Some((rest, volume)) = container.mounts.iter().find_map(|(path, volume)| Some((under(path)?, volume))) else {
+            let Some(file) = variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE").filter(|file| !file.is_empty()) else {
+                continue;
+            };
+            let under =
+                |path: &String| file.strip_prefix(path.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+            let Some((rest, volume)) = container.mounts.iter().find_map(|(path, volume)| Some((under(path)?, volume)))
+            else {
                 continue;
             };
             let index = template.volumes.iter().position(|one| one.name == *volume)?;
             let token = template.volumes[index].tokens.iter().position(|token| token.path == rest)?;
             let audience = template.volumes[index].tokens[token].audience.clone();
             // Without one, the token is for the API server itself, whose audience is the issuer.
-            let audience = audience.unwrap_or_else(|| self.issuer().map_or_else(String::new, |(issuer, _)| issuer.to_owned()));
+            let audience =
+                audience.unwrap_or_else(|| self.issuer().map_or_else(String::new, |(issuer, _)| issuer.to_owned()));
             return Some((audience, format!("{at}/volumes/{index}/tokens/{token}")));
         }
         let account = self.workload.service_account.seen()?;
@@ -357,22 +385,40 @@ impl<'a> Judged<'a> {
         let at_annotation = format!("{annotations}/{}", escaped(IRSA));
         match (self.annotated(), &workload.service_account.outcome) {
             (Some(role), _) if is_role_arn(role) => {
-                self.push("irsa-annotation", true, format!("{IRSA} on the service account"), role, at_annotation.clone());
+                self.push(
+                    "irsa-annotation",
+                    true,
+                    format!("{IRSA} on the service account"),
+                    role,
+                    at_annotation.clone(),
+                );
             }
             (Some(role), _) => {
                 self.push("irsa-annotation", false, "the ARN of a role", format!("{role:?}"), at_annotation.clone());
             }
             (None, Outcome::Seen(_)) => {
-                self.push("irsa-annotation", false, format!("{IRSA} on the service account"), "no such annotation", annotations);
+                self.push(
+                    "irsa-annotation",
+                    false,
+                    format!("{IRSA} on the service account"),
+                    "no such annotation",
+                    annotations,
+                );
             }
             (None, _) => {
                 let why = unseen(&workload.service_account);
-                self.unknown("irsa-annotation", format!("{IRSA} on the service account"), why, "/workload/serviceAccount");
+                self.unknown(
+                    "irsa-annotation",
+                    format!("{IRSA} on the service account"),
+                    why,
+                    "/workload/serviceAccount",
+                );
             }
         }
         if workload.pod.seen().is_some() && !associated {
             let expected = self.annotated().map_or_else(String::new, |role| format!("AWS_ROLE_ARN={role}"));
-            let skip = self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
+            let skip =
+                self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
             let skipped = |name: &str| skip.is_some_and(|list| list.split(',').any(|one| one.trim() == name));
             let mut fault = None;
             for (container, at) in self.containers() {
@@ -381,10 +427,14 @@ impl<'a> Judged<'a> {
                 }
                 let role = variable(container, "AWS_ROLE_ARN");
                 let seen = match (role, variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE")) {
-                    (None, None) => format!("container {} has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE", container.name),
+                    (None, None) => {
+                        format!("container {} has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE", container.name)
+                    }
                     (None, Some(_)) => format!("container {} has no AWS_ROLE_ARN", container.name),
                     (Some(_), None) => format!("container {} has no AWS_WEB_IDENTITY_TOKEN_FILE", container.name),
-                    (Some(role), Some(_)) if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) => {
+                    (Some(role), Some(_))
+                        if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) =>
+                    {
                         format!("container {} has AWS_ROLE_ARN={role}", container.name)
                     }
                     _ => continue,
@@ -393,7 +443,9 @@ impl<'a> Judged<'a> {
             }
             match fault {
                 Some((seen, at)) => self.push("irsa-injection", false, expected, seen, at),
-                None => self.push("irsa-injection", true, expected, "injected", "/workload/pod/seen/template/containers"),
+                None => {
+                    self.push("irsa-injection", true, expected, "injected", "/workload/pod/seen/template/containers")
+                }
             }
         }
         let Some(role) = self.irsa_role().filter(|role| is_role_arn(role)) else { return };
@@ -414,10 +466,13 @@ impl<'a> Judged<'a> {
             return;
         };
         let (subject, audience) = (self.subject(), audience.map(|(audience, _)| audience).unwrap_or_default());
-        let verdict = trust::judge(policy, &Request::web_identity(&provider, &trust::issuer_name(issuer), &subject, &audience));
+        let verdict =
+            trust::judge(policy, &Request::web_identity(&provider, &trust::issuer_name(issuer), &subject, &audience));
         let expected = format!("sts:AssumeRoleWithWebIdentity for {subject}, audience {audience}, from {provider}");
         match &verdict {
-            Verdict::Allowed(index) => self.push("irsa-trust", true, expected, format!("statement {index} allows it"), at),
+            Verdict::Allowed(index) => {
+                self.push("irsa-trust", true, expected, format!("statement {index} allows it"), at)
+            }
             Verdict::NotAllowed(misses) => {
                 let respects = [
                     (Respect::Provider, "irsa-trust-provider"),
@@ -439,13 +494,20 @@ impl<'a> Judged<'a> {
                 }
                 if !told {
                     let said: Vec<String> = misses.iter().map(|miss| miss.expected.clone()).collect();
-                    let seen = if said.is_empty() { "no statement allows anything".to_owned() } else { said.join(" and ") };
+                    let seen =
+                        if said.is_empty() { "no statement allows anything".to_owned() } else { said.join(" and ") };
                     // Without any statement for web identities, the provider is what is missing.
-                    let id = if misses.iter().all(|miss| miss.respect == Respect::Action) { "irsa-trust-provider" } else { "irsa-trust" };
+                    let id = if misses.iter().all(|miss| miss.respect == Respect::Action) {
+                        "irsa-trust-provider"
+                    } else {
+                        "irsa-trust"
+                    };
                     self.push(id, false, expected, seen, at);
                 }
             }
-            Verdict::Denied(index) => self.push("irsa-trust-subject", false, expected, format!("statement {index} denies it"), at),
+            Verdict::Denied(index) => {
+                self.push("irsa-trust-subject", false, expected, format!("statement {index} denies it"), at)
+            }
             Verdict::Undecided(reasons) => {
                 let why = format!("it depends on {}", reasons.join(", "));
                 self.unknown("irsa-trust", expected, (why, None), at);
@@ -458,7 +520,12 @@ impl<'a> Judged<'a> {
     fn provider(&mut self, role: &str, audience: Option<&(String, String)>) {
         let workload = self.workload;
         let Some(expected) = self.provider_arn(role) else {
-            self.unknown("irsa-provider", "an IAM OIDC provider of this cluster", unseen(&workload.issuer), "/workload/issuer");
+            self.unknown(
+                "irsa-provider",
+                "an IAM OIDC provider of this cluster",
+                unseen(&workload.issuer),
+                "/workload/issuer",
+            );
             return;
         };
         let Some(providers) = workload.providers.seen() else {
@@ -477,14 +544,25 @@ impl<'a> Judged<'a> {
                 if let Some((audience, at)) = audience {
                     let ok = ours.client_ids.iter().any(|id| id == audience);
                     let seen = format!("the token's audience is {audience:?}");
-                    self.push("irsa-token-audience", ok, format!("an audience of the provider: {}", ours.client_ids.join(", ")), seen, at.clone());
+                    self.push(
+                        "irsa-token-audience",
+                        ok,
+                        format!("an audience of the provider: {}", ours.client_ids.join(", ")),
+                        seen,
+                        at.clone(),
+                    );
                 }
             }
             None => match &providers.unread {
                 Some(failure) => {
                     self.push("irsa-provider", true, expected.clone(), "there", "/workload/providers/seen/unread");
                     let why = (failure.detail.clone(), failure.needs.clone());
-                    self.unknown("irsa-token-audience", "an audience of the provider", why, "/workload/providers/seen/unread");
+                    self.unknown(
+                        "irsa-token-audience",
+                        "an audience of the provider",
+                        why,
+                        "/workload/providers/seen/unread",
+                    );
                 }
                 None => {
                     let seen = format!("none of the {} providers of the account is it", providers.total);
@@ -563,10 +641,21 @@ impl<'a> Judged<'a> {
                     self.push("pod-identity-association", true, expected, seen, "/workload/associations/seen/ours");
                 }
                 None => {
-                    self.push("pod-identity-association", false, expected, "there is none", "/workload/associations/seen");
+                    self.push(
+                        "pod-identity-association",
+                        false,
+                        expected,
+                        "there is none",
+                        "/workload/associations/seen",
+                    );
                 }
             },
-            None => self.unknown("pod-identity-association", expected, unseen(&workload.associations), "/workload/associations"),
+            None => self.unknown(
+                "pod-identity-association",
+                expected,
+                unseen(&workload.associations),
+                "/workload/associations",
+            ),
         }
         if workload.pod.seen().is_some() {
             let expected = "AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
@@ -576,9 +665,21 @@ impl<'a> Judged<'a> {
             });
             match lacking {
                 Some((container, at)) => {
-                    self.push("pod-identity-injection", false, expected, format!("container {} lacks them", container.name), at);
+                    self.push(
+                        "pod-identity-injection",
+                        false,
+                        expected,
+                        format!("container {} lacks them", container.name),
+                        at,
+                    );
                 }
-                None => self.push("pod-identity-injection", true, expected, "injected", "/workload/pod/seen/template/containers"),
+                None => self.push(
+                    "pod-identity-injection",
+                    true,
+                    expected,
+                    "injected",
+                    "/workload/pod/seen/template/containers",
+                ),
             }
         }
         self.pod_identity_agent();
@@ -611,19 +712,35 @@ impl<'a> Judged<'a> {
         {
             let at = format!("{}/seen/trustPolicy", self.role_at(target));
             let id = details.external_id.as_deref();
-            let expected = format!("sts:AssumeRole for {}{}", details.role_arn, id.map(|id| format!(" with the external id {id}")).unwrap_or_default());
+            let expected = format!(
+                "sts:AssumeRole for {}{}",
+                details.role_arn,
+                id.map(|id| format!(" with the external id {id}")).unwrap_or_default()
+            );
             self.assume("pod-identity-target-trust", policy, &details.role_arn, id, expected, at);
         }
     }
 
     /// The link "this role may assume that one".
-    fn assume(&mut self, id: &'static str, policy: &str, role: &str, external_id: Option<&str>, expected: String, at: String) {
+    fn assume(
+        &mut self,
+        id: &'static str,
+        policy: &str,
+        role: &str,
+        external_id: Option<&str>,
+        expected: String,
+        at: String,
+    ) {
         match trust::judge_role(policy, role, external_id) {
             Verdict::Allowed(index) => self.push(id, true, expected, format!("statement {index} allows it"), at),
             Verdict::Denied(index) => self.push(id, false, expected, format!("statement {index} denies it"), at),
             Verdict::NotAllowed(misses) => {
                 let said: Vec<String> = misses.iter().map(|miss| miss.expected.clone()).collect();
-                let seen = if said.is_empty() { "no statement allows anything".to_owned() } else { format!("only {}", said.join(" and ")) };
+                let seen = if said.is_empty() {
+                    "no statement allows anything".to_owned()
+                } else {
+                    format!("only {}", said.join(" and "))
+                };
                 self.push(id, false, expected, seen, at);
             }
             Verdict::Undecided(reasons) => {
@@ -638,29 +755,49 @@ impl<'a> Judged<'a> {
         let expected = "eks-pod-identity-agent runs on the Pod's node";
         if let Some(kind) = workload.node.seen().and_then(|node| node.compute_type.as_deref()) {
             if kind == "auto" {
-                self.push("pod-identity-agent", true, expected, "EKS Auto Mode has it built in", "/workload/node/seen/computeType");
+                self.push(
+                    "pod-identity-agent",
+                    true,
+                    expected,
+                    "EKS Auto Mode has it built in",
+                    "/workload/node/seen/computeType",
+                );
                 return;
             }
             if kind == "fargate" {
-                self.push("pod-identity-agent", false, expected, "Fargate has no Pod Identity", "/workload/node/seen/computeType");
+                self.push(
+                    "pod-identity-agent",
+                    false,
+                    expected,
+                    "Fargate has no Pod Identity",
+                    "/workload/node/seen/computeType",
+                );
                 return;
             }
         }
-        let on_node = workload.node_agents.seen().map(|pods| pods.iter().position(|pod| pod.role == "eks-pod-identity-agent"));
+        let on_node =
+            workload.node_agents.seen().map(|pods| pods.iter().position(|pod| pod.role == "eks-pod-identity-agent"));
         match (self.agent("eks-pod-identity-agent"), on_node, workload.agents.seen()) {
             (_, Some(Some(index)), _) => {
                 let pod = &workload.node_agents.seen().map(Vec::as_slice).unwrap_or_default()[index];
                 let at = format!("/workload/nodeAgents/seen/{index}");
                 self.push("pod-identity-agent", true, expected, format!("{}/{}", pod.namespace, pod.name), at.clone());
                 let seen = if pod.ready { "ready" } else { "not ready" };
-                self.push("pod-identity-agent-ready", pod.ready, "its Pod is ready", format!("{} is {seen}", pod.name), format!("{at}/ready"));
+                self.push(
+                    "pod-identity-agent-ready",
+                    pod.ready,
+                    "its Pod is ready",
+                    format!("{} is {seen}", pod.name),
+                    format!("{at}/ready"),
+                );
             }
             (Some((agent, _)), Some(None), _) => {
                 let seen = format!("DaemonSet {}/{} has no Pod there", agent.namespace, agent.name);
                 self.push("pod-identity-agent", false, expected, seen, "/workload/nodeAgents/seen");
             }
             (Some((agent, at)), None, _) => {
-                let seen = format!("DaemonSet {}/{}: {} of {} ready", agent.namespace, agent.name, agent.ready, agent.desired);
+                let seen =
+                    format!("DaemonSet {}/{}: {} of {} ready", agent.namespace, agent.name, agent.ready, agent.desired);
                 if agent.desired > 0 && agent.ready == 0 {
                     self.push("pod-identity-agent-ready", false, expected, seen, format!("{at}/ready"));
                 } else if agent.ready == agent.desired && agent.desired > 0 {
@@ -670,12 +807,19 @@ impl<'a> Judged<'a> {
                 }
             }
             (None, _, Some(_)) => {
-                let seen = if absent(&workload.addon) { "no such DaemonSet, and no such add-on" } else { "no such DaemonSet" };
+                let seen =
+                    if absent(&workload.addon) { "no such DaemonSet, and no such add-on" } else { "no such DaemonSet" };
                 self.push("pod-identity-agent", false, expected, seen, "/workload/agents/seen");
             }
             (None, _, None) => match workload.addon.seen() {
                 Some(addon) if addon.status == "ACTIVE" => {
-                    self.push("pod-identity-agent", true, expected, format!("the add-on {} is active", addon.version), "/workload/addon/seen/status");
+                    self.push(
+                        "pod-identity-agent",
+                        true,
+                        expected,
+                        format!("the add-on {} is active", addon.version),
+                        "/workload/addon/seen/status",
+                    );
                 }
                 _ => self.unknown("pod-identity-agent", expected, unseen(&workload.agents), "/workload/agents"),
             },
@@ -685,17 +829,21 @@ impl<'a> Judged<'a> {
     /// A proxy that is not told to leave the agent's address alone.
     fn pod_identity_proxy(&mut self) {
         for (container, at) in self.containers() {
-            let any = |names: &[&str]| names.iter().find_map(|name| variable(container, name).map(|value| (*name, value)));
-            let Some((proxy, _)) = any(&["HTTP_PROXY", "http_proxy"]) else { continue };
-            let except = any(&["NO_PROXY", "no_proxy"]).map(|(_, value)| value);
+            let value = |upper: &str, lower: &str| variable(container, upper).or_else(|| variable(container, lower));
+            if value("HTTP_PROXY", "http_proxy").is_none() {
+                continue;
+            }
+            let except = value("NO_PROXY", "no_proxy");
             let free = except.is_some_and(|list| {
                 list.split(',').map(str::trim).any(|one| {
-                    matches!(one, "*" | "169.254.170.23") || one.strip_prefix("169.254.").is_some_and(|rest| rest.contains('/'))
+                    matches!(one, "*" | "169.254.170.23")
+                        || one.strip_prefix("169.254.").is_some_and(|rest| rest.contains('/'))
                 })
             });
             // A list whose text is not known (from a ConfigMap) may hold it.
             if !free && except != Some("") {
-                let seen = format!("container {} has {proxy}, and NO_PROXY={}", container.name, except.unwrap_or_default());
+                let seen =
+                    format!("container {} has HTTP_PROXY, and NO_PROXY={}", container.name, except.unwrap_or_default());
                 self.push("pod-identity-proxy", false, "169.254.170.23 in NO_PROXY", seen, at);
                 return;
             }
@@ -722,14 +870,25 @@ impl<'a> Judged<'a> {
         let arn = self.resolved_role(role, flag(args, "--role-base-arn"));
         // Version 4 compares the ARN, older ones the name, and only since version 3 is the expression anchored.
         let image = server.as_ref().map_or("", |(server, _)| server.image.as_str());
-        let old = image.rsplit(':').next().and_then(|tag| tag.trim_start_matches('v').split('.').next()?.parse::<u32>().ok()).is_some_and(|major| major < 4);
+        let old = image
+            .rsplit(':')
+            .next()
+            .and_then(|tag| tag.trim_start_matches('v').split('.').next()?.parse::<u32>().ok())
+            .is_some_and(|major| major < 4);
         let compared = if old { Some(role.to_owned()) } else { arn.clone() };
         let at = format!("/workload/namespace/seen/annotations/{}", escaped(KIAM_PERMITTED));
-        let expected = format!("{KIAM_PERMITTED} on namespace {namespace} permits {}", compared.as_deref().unwrap_or(role));
+        let expected =
+            format!("{KIAM_PERMITTED} on namespace {namespace} permits {}", compared.as_deref().unwrap_or(role));
         match workload.namespace.seen().map(|namespace| namespace.annotations.get(KIAM_PERMITTED).map(String::as_str)) {
             None => self.unknown("kiam-namespace", expected, unseen(&workload.namespace), "/workload/namespace"),
             Some(None | Some("")) => {
-                self.push("kiam-namespace", false, expected, "no such annotation: no role is permitted", "/workload/namespace/seen/annotations");
+                self.push(
+                    "kiam-namespace",
+                    false,
+                    expected,
+                    "no such annotation: no role is permitted",
+                    "/workload/namespace/seen/annotations",
+                );
             }
             Some(Some(expression)) => {
                 let strict = !switch(args, "--disable-strict-namespace-regexp");
@@ -737,14 +896,29 @@ impl<'a> Judged<'a> {
                 match (regex::Regex::new(&whole), &compared) {
                     (Err(error), _) => {
                         let last = error.to_string().lines().last().unwrap_or_default().to_owned();
-                        self.push("kiam-namespace", false, expected, format!("{expression:?} is no regular expression: {last}"), at);
+                        self.push(
+                            "kiam-namespace",
+                            false,
+                            expected,
+                            format!("{expression:?} is no regular expression: {last}"),
+                            at,
+                        );
                     }
                     (Ok(_), None) => {
-                        let why = ("the account is not known, and so not the ARN that is compared".to_owned(), Some("sts:GetCallerIdentity".to_owned()));
+                        let why = (
+                            "the account is not known, and so not the ARN that is compared".to_owned(),
+                            Some("sts:GetCallerIdentity".to_owned()),
+                        );
                         self.unknown("kiam-namespace", expected, why, at);
                     }
                     (Ok(compiled), Some(compared)) => {
-                        self.push("kiam-namespace", compiled.is_match(compared), expected, format!("{expression:?}"), at);
+                        self.push(
+                            "kiam-namespace",
+                            compiled.is_match(compared),
+                            expected,
+                            format!("{expression:?}"),
+                            at,
+                        );
                     }
                 }
             }
@@ -765,7 +939,8 @@ impl<'a> Judged<'a> {
                 self.assume("kiam-trust", policy, &server_role, id, expected, at);
             }
             None => {
-                let why = "kiam's server has no --assume-role-arn: it acts as its node's role, which is not known here".to_owned();
+                let why = "kiam's server has no --assume-role-arn: it acts as its node's role, which is not known here"
+                    .to_owned();
                 self.unknown("kiam-trust", "sts:AssumeRole for kiam's server", (why, None), at);
             }
         }
@@ -776,10 +951,15 @@ impl<'a> Judged<'a> {
         let expected = "kiam's server is ready";
         match (self.agent("kiam-server"), workload.agents.seen()) {
             (Some((server, at)), _) => {
-                let seen = format!("{} {}/{}: {} of {} ready", server.kind, server.namespace, server.name, server.ready, server.desired);
+                let seen = format!(
+                    "{} {}/{}: {} of {} ready",
+                    server.kind, server.namespace, server.name, server.ready, server.desired
+                );
                 self.push("kiam-server", server.ready > 0, expected, seen, format!("{at}/ready"));
             }
-            (None, Some(_)) => self.push("kiam-server", false, expected, "kiam's agents run, and no server", "/workload/agents/seen"),
+            (None, Some(_)) => {
+                self.push("kiam-server", false, expected, "kiam's agents run, and no server", "/workload/agents/seen")
+            }
             (None, None) => self.unknown("kiam-server", expected, unseen(&workload.agents), "/workload/agents"),
         }
         for (index, secret) in workload.secrets.iter().enumerate() {
@@ -789,8 +969,12 @@ impl<'a> Judged<'a> {
             let expected = format!("Secret {}/{} with kiam's certificate", secret.namespace, secret.name);
             let at = format!("/workload/secrets/{index}/look");
             match &secret.look.outcome {
-                Outcome::Seen(_) => self.push("kiam-tls", true, expected, "there; its content is not read", format!("{at}/seen")),
-                _ if absent(&secret.look) => self.push("kiam-tls", false, expected, "it does not exist", format!("{at}/failed")),
+                Outcome::Seen(_) => {
+                    self.push("kiam-tls", true, expected, "there; its content is not read", format!("{at}/seen"))
+                }
+                _ if absent(&secret.look) => {
+                    self.push("kiam-tls", false, expected, "it does not exist", format!("{at}/failed"))
+                }
                 _ => self.unknown("kiam-tls", expected, unseen(&secret.look), at),
             }
         }
@@ -812,14 +996,33 @@ impl<'a> Judged<'a> {
         let arn = self.resolved_role(role, base);
         if switch(&agent.args, "--namespace-restrictions") {
             let at = format!("/workload/namespace/seen/annotations/{}", escaped(KUBE2IAM_ALLOWED));
-            let expected = format!("{KUBE2IAM_ALLOWED} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
-            match workload.namespace.seen().map(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED).map(String::as_str)) {
-                None => self.unknown("kube2iam-namespace", expected, unseen(&workload.namespace), "/workload/namespace"),
+            let expected =
+                format!("{KUBE2IAM_ALLOWED} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
+            match workload
+                .namespace
+                .seen()
+                .map(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED).map(String::as_str))
+            {
+                None => {
+                    self.unknown("kube2iam-namespace", expected, unseen(&workload.namespace), "/workload/namespace")
+                }
                 Some(None) => {
-                    self.push("kube2iam-namespace", false, expected, "no such annotation: no role is allowed", "/workload/namespace/seen/annotations");
+                    self.push(
+                        "kube2iam-namespace",
+                        false,
+                        expected,
+                        "no such annotation: no role is allowed",
+                        "/workload/namespace/seen/annotations",
+                    );
                 }
                 Some(Some(text)) => match serde_json::from_str::<Vec<String>>(text) {
-                    Err(_) => self.push("kube2iam-namespace", false, expected, format!("{text:?} is no JSON array of strings"), at),
+                    Err(_) => self.push(
+                        "kube2iam-namespace",
+                        false,
+                        expected,
+                        format!("{text:?} is no JSON array of strings"),
+                        at,
+                    ),
                     Ok(patterns) => {
                         let regexp = flag(&agent.args, "--namespace-restriction-format") == Some("regexp");
                         let targets: Vec<String> = arn.iter().cloned().chain([role.to_owned()]).collect();
@@ -839,7 +1042,8 @@ impl<'a> Judged<'a> {
                 },
             }
         }
-        let named = if self.role_look(role).is_some() { role.to_owned() } else { arn.unwrap_or_else(|| role.to_owned()) };
+        let named =
+            if self.role_look(role).is_some() { role.to_owned() } else { arn.unwrap_or_else(|| role.to_owned()) };
         if self.role_link("kube2iam-role", &named).is_some() {
             let at = format!("{}/seen/trustPolicy", self.role_at(&named));
             let why = "kube2iam acts as its node's role, which is not known here".to_owned();
@@ -853,13 +1057,24 @@ impl<'a> Judged<'a> {
         let host_network = self.template().is_some_and(|(template, _)| template.host_network);
         let Some(instance) = workload.instance.seen() else {
             if workload.pod.seen().is_some() && !workload.instance.nothing_to_look_at() {
-                self.unknown("metadata", "the metadata service answers the Pod", unseen(&workload.instance), "/workload/instance");
+                self.unknown(
+                    "metadata",
+                    "the metadata service answers the Pod",
+                    unseen(&workload.instance),
+                    "/workload/instance",
+                );
             }
             return;
         };
         let at = "/workload/instance/seen";
         if instance.http_endpoint == "disabled" {
-            self.push("metadata", false, "the metadata service answers the Pod", "HttpEndpoint is disabled on the node", format!("{at}/httpEndpoint"));
+            self.push(
+                "metadata",
+                false,
+                "the metadata service answers the Pod",
+                "HttpEndpoint is disabled on the node",
+                format!("{at}/httpEndpoint"),
+            );
         } else if !host_network && instance.http_tokens == "required" && instance.hop_limit == Some(1) {
             let seen = "HttpTokens=required with HttpPutResponseHopLimit=1: its answer does not reach a Pod with a network of its own";
             self.push("metadata", false, "the metadata service answers the Pod", seen, format!("{at}/hopLimit"));
@@ -881,13 +1096,26 @@ impl<'a> Judged<'a> {
         {
             return Way::WebIdentity;
         }
-        if has("AWS_CONTAINER_CREDENTIALS_FULL_URI") || has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") || (predicted && associated) {
+        if has("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+            || has("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+            || (predicted && associated)
+        {
             return Way::Container;
         }
         if variable(container, "AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Way::Disabled;
         }
         Way::Metadata
+    }
+
+    /// The first container has no credentials of its own and asks the metadata service.
+    pub fn asks_metadata(&self) -> bool {
+        self.containers().first().is_some_and(|(container, _)| self.way(container) == Way::Metadata)
+    }
+
+    /// Some container has access keys in its variables, with the pointer to it.
+    pub fn with_keys(&self) -> Option<(&'a Container, String)> {
+        self.containers().into_iter().find(|(container, _)| self.way(container) == Way::Keys)
     }
 
     fn effect(&self) -> Effective {
@@ -898,11 +1126,19 @@ impl<'a> Judged<'a> {
             None if self.workload.target.kind == "ServiceAccount" && self.workload.service_account.seen().is_some() => {
                 // A service account without Pods: what its next Pod would get.
                 return if self.workload.associations.seen().is_some_and(|all| all.ours.is_some()) {
-                    self.chained("pod-identity", self.association().map(|details| details.role_arn.clone()), "a Pod with this service account gets")
+                    self.chained(
+                        "pod-identity",
+                        self.association().map(|details| details.role_arn.clone()),
+                        "a Pod with this service account gets",
+                    )
                 } else if let Some(role) = self.annotated() {
                     self.chained("irsa", Some(role.to_owned()), "a Pod with this service account gets")
                 } else {
-                    make("unknown", None, "the service account names no role, and there is no Pod of it to look at".to_owned())
+                    make(
+                        "unknown",
+                        None,
+                        "the service account names no role, and there is no Pod of it to look at".to_owned(),
+                    )
                 };
             }
             None => {
@@ -919,13 +1155,25 @@ impl<'a> Judged<'a> {
             .map(|(other, _)| other.name.as_str())
             .collect();
         let mut found = match self.way(first) {
-            Way::Keys => make("static-keys", None, format!("{lead} has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which SDKs usually take before anything else")),
-            Way::WebIdentity => self.chained("irsa", self.irsa_role().map(str::to_owned), &format!("{lead} has a web identity token:")),
+            Way::Keys => make(
+                "static-keys",
+                None,
+                format!(
+                    "{lead} has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which SDKs usually take before anything else"
+                ),
+            ),
+            Way::WebIdentity => {
+                self.chained("irsa", self.irsa_role().map(str::to_owned), &format!("{lead} has a web identity token:"))
+            }
             Way::Container => {
-                let role = self.association().map(|details| details.target_role_arn.clone().unwrap_or_else(|| details.role_arn.clone()));
+                let role = self
+                    .association()
+                    .map(|details| details.target_role_arn.clone().unwrap_or_else(|| details.role_arn.clone()));
                 self.chained("pod-identity", role, &format!("{lead} has the address of the Pod Identity agent:"))
             }
-            Way::Disabled => make("none", None, format!("{lead} has no credentials, and AWS_EC2_METADATA_DISABLED=true")),
+            Way::Disabled => {
+                make("none", None, format!("{lead} has no credentials, and AWS_EC2_METADATA_DISABLED=true"))
+            }
             Way::Metadata => self.by_metadata(&lead),
         };
         if !others.is_empty() {
@@ -939,13 +1187,18 @@ impl<'a> Judged<'a> {
         let of_kind = |link: &&Link| link.id.starts_with(kind);
         let broken = self.links.iter().filter(of_kind).find(|link| {
             // What is only missing at the source is no hindrance where the Pod has it already.
-            link.ok == Some(false) && !["irsa-annotation", "irsa-injection", "pod-identity-injection"].contains(&link.id)
+            link.ok == Some(false)
+                && !["irsa-annotation", "irsa-injection", "pod-identity-injection"].contains(&link.id)
         });
         if let Some(link) = broken {
-            let why = format!("{lead} {kind} is tried and fails at {}: {}; SDKs usually do not fall back", link.id, link.seen);
+            let why = format!(
+                "{lead} {kind} is tried and fails at {}: {}; SDKs usually do not fall back",
+                link.id, link.seen
+            );
             return Effective { kind: "none", role_arn: None, why };
         }
-        let open: Vec<&str> = self.links.iter().filter(of_kind).filter(|link| link.ok.is_none()).map(|link| link.id).collect();
+        let open: Vec<&str> =
+            self.links.iter().filter(of_kind).filter(|link| link.ok.is_none()).map(|link| link.id).collect();
         let why = if open.is_empty() {
             format!("{lead} {kind}, and every link holds")
         } else {
@@ -959,17 +1212,30 @@ impl<'a> Judged<'a> {
         let host_network = self.template().is_some_and(|(template, _)| template.host_network);
         let Some(agents) = self.workload.agents.seen() else {
             let (why, _) = unseen(&self.workload.agents);
-            return make("unknown", None, format!("{lead} has no credentials of its own, and who answers for the metadata service is not known: {why}"));
+            return make(
+                "unknown",
+                None,
+                format!(
+                    "{lead} has no credentials of its own, and who answers for the metadata service is not known: {why}"
+                ),
+            );
         };
         if !host_network {
             if agents.iter().any(|agent| agent.role == "kiam-agent") {
                 return match self.iam_role() {
                     Some(role) => {
-                        let args = self.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
+                        let args =
+                            self.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
                         let arn = self.resolved_role(role, flag(args, "--role-base-arn"));
                         self.chained("kiam", arn, &format!("{lead} asks the metadata service, and kiam answers:"))
                     }
-                    None => make("none", None, format!("{lead} asks the metadata service, kiam answers, and the Pod has no annotation {IAM_ROLE}")),
+                    None => make(
+                        "none",
+                        None,
+                        format!(
+                            "{lead} asks the metadata service, kiam answers, and the Pod has no annotation {IAM_ROLE}"
+                        ),
+                    ),
                 };
             }
             if let Some(agent) = agents.iter().find(|agent| agent.role == "kube2iam") {
@@ -977,19 +1243,49 @@ impl<'a> Judged<'a> {
                 return match self.iam_role().or(default) {
                     Some(role) => {
                         let arn = self.resolved_role(role, flag(&agent.args, "--base-role-arn"));
-                        self.chained("kube2iam", arn, &format!("{lead} asks the metadata service, and kube2iam answers:"))
+                        self.chained(
+                            "kube2iam",
+                            arn,
+                            &format!("{lead} asks the metadata service, and kube2iam answers:"),
+                        )
                     }
-                    None => make("none", None, format!("{lead} asks the metadata service, kube2iam answers, and the Pod has no annotation {IAM_ROLE}")),
+                    None => make(
+                        "none",
+                        None,
+                        format!(
+                            "{lead} asks the metadata service, kube2iam answers, and the Pod has no annotation {IAM_ROLE}"
+                        ),
+                    ),
                 };
             }
         }
         match self.links.iter().find(|link| link.id == "metadata").map(|link| (link.ok, link.seen.clone())) {
-            Some((Some(true), _)) => make("node-role", None, format!("{lead} has no credentials of its own, and the metadata service gives the node's role")),
-            Some((Some(false), seen)) => make("none", None, format!("{lead} has no credentials of its own, and the metadata service does not answer: {seen}")),
-            Some((None, seen)) => make("unknown", None, format!("{lead} has no credentials of its own; whether the metadata service gives it the node's role is not known: {seen}")),
+            Some((Some(true), _)) => make(
+                "node-role",
+                None,
+                format!("{lead} has no credentials of its own, and the metadata service gives the node's role"),
+            ),
+            Some((Some(false), seen)) => make(
+                "none",
+                None,
+                format!("{lead} has no credentials of its own, and the metadata service does not answer: {seen}"),
+            ),
+            Some((None, seen)) => make(
+                "unknown",
+                None,
+                format!(
+                    "{lead} has no credentials of its own; whether the metadata service gives it the node's role is not known: {seen}"
+                ),
+            ),
             None => {
                 let (why, _) = unseen(&self.workload.instance);
-                make("unknown", None, format!("{lead} has no credentials of its own; nothing is known of the node's metadata service: {why}"))
+                make(
+                    "unknown",
+                    None,
+                    format!(
+                        "{lead} has no credentials of its own; nothing is known of the node's metadata service: {why}"
+                    ),
+                )
             }
         }
     }

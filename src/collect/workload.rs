@@ -84,7 +84,11 @@ fn items(list: &Value) -> impl Iterator<Item = &Value> {
 /// # Errors
 /// Where the kind is none that runs Pods.
 pub fn target(text: &str, namespace: &str) -> Result<Target, Failure> {
-    let make = |kind: &str, name: &str| Target { kind: kind.to_owned(), namespace: namespace.to_owned(), name: name.to_owned() };
+    let make = |kind: &str, name: &str| Target {
+        kind: kind.to_owned(),
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    };
     let (kind, name) = text.split_once('/').unwrap_or(("pod", text));
     let fault = |text: String| Failure::new(FailureKind::Malformed, text);
     if name.is_empty() || name.contains('/') || name == ".." {
@@ -124,7 +128,8 @@ fn variables(container: &Value, scrubber: &Scrubber) -> Vec<Variable> {
     let all = container.get("env").and_then(Value::as_array).into_iter().flatten();
     all.filter_map(|variable| {
         let name = variable.get("name")?.as_str()?;
-        let wanted = name.starts_with("AWS_") || ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].iter().any(|one| one.eq_ignore_ascii_case(name));
+        let wanted = name.starts_with("AWS_")
+            || ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].iter().any(|one| one.eq_ignore_ascii_case(name));
         if !wanted {
             return None;
         }
@@ -289,7 +294,8 @@ fn selector(value: &Value) -> Option<String> {
     let more = value.pointer("/spec/selector/matchExpressions").and_then(Value::as_array);
     for one in more.into_iter().flatten() {
         let key = text(one, "/key")?;
-        let values: Vec<&str> = one.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let values: Vec<&str> =
+            one.get("values").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         parts.push(match one.get("operator").and_then(Value::as_str)? {
             "In" => format!("{key} in ({})", values.join(",")),
             "NotIn" => format!("{key} notin ({})", values.join(",")),
@@ -304,7 +310,12 @@ fn selector(value: &Value) -> Option<String> {
 ///
 /// # Errors
 /// As [`Api::decode`].
-pub async fn newest_pod(api: &Api, target: &Target, found: &Found, scrubber: &Scrubber) -> Result<Option<Pod>, Failure> {
+pub async fn newest_pod(
+    api: &Api,
+    target: &Target,
+    found: &Found,
+    scrubber: &Scrubber,
+) -> Result<Option<Pod>, Failure> {
     let namespace = &target.namespace;
     let mut path = format!("/api/v1/namespaces/{}/pods?limit=500", encoded(namespace));
     if let Some(selector) = &found.selector {
@@ -328,13 +339,21 @@ pub async fn newest_pod(api: &Api, target: &Target, found: &Found, scrubber: &Sc
 ///
 /// # Errors
 /// As [`Api::decode`].
-pub async fn top_owner(api: &Api, target: &Target, found: &Found, scrubber: &Scrubber) -> Result<Option<Owner>, Failure> {
+pub async fn top_owner(
+    api: &Api,
+    target: &Target,
+    found: &Found,
+    scrubber: &Scrubber,
+) -> Result<Option<Owner>, Failure> {
     let mut next = found.controller.clone();
     let mut top = found.owner.clone();
     let mut met: Vec<(String, String)> = Vec::new();
     while let Some((kind, name)) = next.take() {
         // Owner references may run in a circle; nothing in the server forbids it.
-        if met.len() >= OWNERS_LIMIT || met.contains(&(kind.clone(), name.clone())) || !KINDS.iter().any(|(known, ..)| *known == kind) {
+        if met.len() >= OWNERS_LIMIT
+            || met.contains(&(kind.clone(), name.clone()))
+            || !KINDS.iter().any(|(known, ..)| *known == kind)
+        {
             break;
         }
         let value = object(api, &kind, &target.namespace, &name).await?;
@@ -405,7 +424,8 @@ fn agent(value: &Value, kind: &str, scrubber: &Scrubber) -> Option<Agent> {
         };
         let args: Vec<String> = words("command").into_iter().chain(words("args")).collect();
         let Some(role) = agent_role(&image, &name, &args) else { continue };
-        let number = |pointers: [&str; 2]| pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_i64()).unwrap_or(0);
+        let number =
+            |pointers: [&str; 2]| pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_i64()).unwrap_or(0);
         let volumes = value.pointer("/spec/template/spec/volumes").and_then(Value::as_array).into_iter().flatten();
         return Some(Agent {
             role: role.to_owned(),
@@ -464,7 +484,9 @@ pub async fn agents(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failur
         .await?;
         found.extend(more);
     }
-    found.sort_by(|one, other| (&one.role, &one.namespace, &one.name).cmp(&(&other.role, &other.namespace, &other.name)));
+    found.sort_by(|one, other| {
+        (&one.role, &one.namespace, &one.name).cmp(&(&other.role, &other.namespace, &other.name))
+    });
     Ok(found)
 }
 
@@ -520,9 +542,8 @@ pub async fn secret(api: &Api, namespace: &str, name: &str) -> Result<SecretFact
     let path = format!("/api/v1/namespaces/{}/secrets/{}?includeObject=None", encoded(namespace), encoded(name));
     let accept = "application/json;as=Table;v=v1;g=meta.k8s.io";
     let answer = api.send("GET", &path, None, accept, Limits::default()).await?;
-    let table: Value = api
-        .decode(&answer)
-        .map_err(|failure| refused(failure, &format!("get on secrets in namespace {namespace}")))?;
+    let table: Value =
+        api.decode(&answer).map_err(|failure| refused(failure, &format!("get on secrets in namespace {namespace}")))?;
     if table.get("kind").and_then(Value::as_str) != Some("Table") {
         return Err(Failure::new(FailureKind::Protocol, "the server gives no table of a Secret"));
     }
@@ -540,7 +561,8 @@ pub async fn webhook(api: &Api) -> Result<Webhook, Failure> {
     let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/pod-identity-webhook";
     let value = read(api, path, "get on mutatingwebhookconfigurations").await?;
     let hook = value.pointer("/webhooks/0").cloned().unwrap_or_default();
-    let selector = |name: &str| hook.get(name).filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()));
+    let selector =
+        |name: &str| hook.get(name).filter(|value| value.as_object().is_some_and(|fields| !fields.is_empty()));
     let selectors: Vec<String> = ["namespaceSelector", "objectSelector"]
         .iter()
         .filter_map(|name| Some(format!("{name}: {}", selector(name)?)))
@@ -566,7 +588,9 @@ pub async fn events(api: &Api, namespace: &str, pod: &Pod, scrubber: &Scrubber) 
         .map(|event| Event {
             reason: scrubber.text_limited(&text(event, "/reason").unwrap_or_default(), 100),
             message: scrubber.text_limited(&text(event, "/message").unwrap_or_default(), 400),
-            last_seen: time(event, "/lastTimestamp").or_else(|| time(event, "/eventTime")).or_else(|| time(event, "/metadata/creationTimestamp")),
+            last_seen: time(event, "/lastTimestamp")
+                .or_else(|| time(event, "/eventTime"))
+                .or_else(|| time(event, "/metadata/creationTimestamp")),
         })
         .collect();
     found.sort_by(|one, other| other.last_seen.cmp(&one.last_seen));

@@ -22,8 +22,7 @@ fn word(verdict: &Verdict) -> String {
         Verdict::NotAllowed(misses) if misses.is_empty() => "nothing".to_owned(),
         Verdict::NotAllowed(misses) => {
             let mut words: Vec<&str> = Vec::new();
-            let order =
-                [Respect::Subject, Respect::Audience, Respect::Provider, Respect::Action, Respect::Condition];
+            let order = [Respect::Subject, Respect::Audience, Respect::Provider, Respect::Action, Respect::Condition];
             for respect in order.into_iter().filter(|respect| misses.iter().any(|miss| miss.respect == *respect)) {
                 words.push(match respect {
                     Respect::Subject => "subject",
@@ -249,7 +248,9 @@ fn pod_identity_needs_both_actions_of_its_service() {
 fn roles_assume_roles() {
     let server = "arn:aws:iam::111122223333:role/platform/kiam-server";
     let policy = |principal: &str, condition: &str| {
-        format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{condition}}}]}}"#)
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"{condition}}}]}}"#
+        )
     };
     let external = r#","Condition":{"StringEquals":{"sts:ExternalId":"abc"}}"#;
     for (name, principal, condition, id, expected) in [
@@ -257,17 +258,41 @@ fn roles_assume_roles() {
         ("its account", r#"{"AWS":"111122223333"}"#.to_owned(), "", None, "allow"),
         ("its account's root", r#"{"AWS":"arn:aws:iam::111122223333:root"}"#.to_owned(), "", None, "allow"),
         ("another account's root", r#"{"AWS":"arn:aws:iam::999988887777:root"}"#.to_owned(), "", None, "provider"),
-        ("without its path", r#"{"AWS":"arn:aws:iam::111122223333:role/kiam-server"}"#.to_owned(), "", None, "provider"),
+        (
+            "without its path",
+            r#"{"AWS":"arn:aws:iam::111122223333:role/kiam-server"}"#.to_owned(),
+            "",
+            None,
+            "provider",
+        ),
         ("another role", r#"{"AWS":"arn:aws:iam::111122223333:role/nodes"}"#.to_owned(), "", None, "provider"),
         ("a deleted one", r#"{"AWS":"AROAEXAMPLE"}"#.to_owned(), "", None, "provider"),
-        ("its session", r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/kiam-server/kiam"}"#.to_owned(), "", None, "allow"),
+        (
+            "its session",
+            r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/kiam-server/kiam"}"#.to_owned(),
+            "",
+            None,
+            "allow",
+        ),
         ("everybody", r#""*""#.to_owned(), "", None, "allow"),
         ("a pattern", r#"{"AWS":"arn:aws:iam::111122223333:role/platform/*"}"#.to_owned(), "", None, "provider"),
         ("external id given", format!(r#"{{"AWS":"{server}"}}"#), external, Some("abc"), "allow"),
         ("external id wrong", format!(r#"{{"AWS":"{server}"}}"#), external, Some("xyz"), "condition"),
         ("external id not given", format!(r#"{{"AWS":"{server}"}}"#), external, None, "condition"),
-        ("by PrincipalArn", r#"{"AWS":"*"}"#.to_owned(), r#","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/platform/*"}}"#, None, "allow"),
-        ("by organisation", r#"{"AWS":"*"}"#.to_owned(), r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#, None, "unknown"),
+        (
+            "by PrincipalArn",
+            r#"{"AWS":"*"}"#.to_owned(),
+            r#","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/platform/*"}}"#,
+            None,
+            "allow",
+        ),
+        (
+            "by organisation",
+            r#"{"AWS":"*"}"#.to_owned(),
+            r#","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}"#,
+            None,
+            "unknown",
+        ),
     ] {
         let verdict = judge_role(&policy(&principal, condition), server, id);
         assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
@@ -283,7 +308,11 @@ fn the_policies_of_fixes_are_accepted() {
         let fixed = irsa_policy(Some(&old), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
         let verdict = judge(&fixed, &Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE));
         // Somebody's denial stays; nothing here removes one. Nor is what is no policy mended.
-        let denies = old.contains("Deny") || matches!(judge(&old, &Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE)), Verdict::Malformed(_));
+        let denies = old.contains("Deny")
+            || matches!(
+                judge(&old, &Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE)),
+                Verdict::Malformed(_)
+            );
         assert!(denies || verdict.ok() == Some(true), "{name}: {verdict:?}\n{fixed}");
     }
     let fixed = irsa_policy(Some(today), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
@@ -306,9 +335,19 @@ fn odd_and_huge_policies_are_judged_at_once() {
     assert_eq!(word(&judge(&policy, &request)), "subject");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(word(&judge(&deep, &request)), "malformed");
-    for odd in ["null", "[]", "{}", r#"{"Statement":7}"#, r#"{"Statement":[7]}"#, r#"{"Statement":[{"Effect":"Allow","Principal":7,"Action":{}}]}"#] {
+    for odd in [
+        "null",
+        "[]",
+        "{}",
+        r#"{"Statement":7}"#,
+        r#"{"Statement":[7]}"#,
+        r#"{"Statement":[{"Effect":"Allow","Principal":7,"Action":{}}]}"#,
+    ] {
         assert_ne!(word(&judge(odd, &request)), "allow", "{odd}");
     }
-    assert_eq!(issuer_name("https://OIDC.eks.eu-west-1.amazonaws.com/id/ABC/"), "oidc.eks.eu-west-1.amazonaws.com/id/ABC");
+    assert_eq!(
+        issuer_name("https://OIDC.eks.eu-west-1.amazonaws.com/id/ABC/"),
+        "oidc.eks.eu-west-1.amazonaws.com/id/ABC"
+    );
     assert!(glob("", "") && glob("*", "") && !glob("?", "") && glob("a*b*c", "axxbyyc") && !glob("a*b", "ac"));
 }

@@ -3,7 +3,9 @@
 use futures::future::join_all;
 
 use super::clients::Clients;
-use crate::evidence::workload::{Addon, Association, AssociationDetails, Associations, Instance, Provider, Providers, Role};
+use crate::evidence::workload::{
+    Addon, Association, AssociationDetails, Associations, Instance, Provider, Providers, Role,
+};
 use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 
 /// How many providers and associations of others are kept.
@@ -44,7 +46,8 @@ pub async fn providers(clients: &Clients, account: &str, issuer: &str) -> Result
         format!("{}/{path}", host.to_ascii_lowercase())
     };
     let bare = issuer.trim_start_matches("https://").trim_end_matches('/');
-    let ours = arns.iter().find(|arn| arn.split_once(":oidc-provider/").is_some_and(|(_, own)| name(own) == name(bare)));
+    let ours =
+        arns.iter().find(|arn| arn.split_once(":oidc-provider/").is_some_and(|(_, own)| name(own) == name(bare)));
     let mut found = Providers {
         account: account.to_owned(),
         total: arns.len(),
@@ -71,7 +74,12 @@ pub async fn providers(clients: &Clients, account: &str, issuer: &str) -> Result
 ///
 /// # Errors
 /// As [`Clients::failure`].
-pub async fn associations(clients: &Clients, cluster: &str, namespace: &str, name: &str) -> Result<Associations, Failure> {
+pub async fn associations(
+    clients: &Clients,
+    cluster: &str,
+    namespace: &str,
+    name: &str,
+) -> Result<Associations, Failure> {
     let client = aws_sdk_eks::Client::new(&clients.config);
     let request = client.list_pod_identity_associations().cluster_name(cluster).namespace(namespace);
     let mut pages = request.into_paginator().send();
@@ -119,15 +127,18 @@ pub async fn addon(clients: &Clients, cluster: &str) -> Result<Addon, Failure> {
     let client = aws_sdk_eks::Client::new(&clients.config);
     let answer = client.describe_addon().cluster_name(cluster).addon_name("eks-pod-identity-agent").send().await;
     let answer = answer.map_err(|error| clients.failure(&error, "eks:DescribeAddon"))?;
-    let addon =
-        answer.addon().ok_or_else(|| Failure::new(FailureKind::Protocol, "eks:DescribeAddon: no add-on in the answer"))?;
+    let addon = answer
+        .addon()
+        .ok_or_else(|| Failure::new(FailureKind::Protocol, "eks:DescribeAddon: no add-on in the answer"))?;
     let issues = addon.health().map(|health| health.issues()).unwrap_or_default();
     Ok(Addon {
         status: addon.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         version: owned(addon.addon_version()),
         issues: issues
             .iter()
-            .map(|issue| format!("{}: {}", issue.code().map(|code| code.as_str()).unwrap_or_default(), owned(issue.message())))
+            .map(|issue| {
+                format!("{}: {}", issue.code().map(|code| code.as_str()).unwrap_or_default(), owned(issue.message()))
+            })
             .collect(),
     })
 }

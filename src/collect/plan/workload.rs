@@ -116,7 +116,8 @@ pub async fn gather_workload(
         let (api, target, scrubber, found) = (api.clone(), target.clone(), scrubber.clone(), found.clone());
         let needs = async move { own_failure(found).await };
         graph.probe("workload-owner", SHORT, needs, move |found: Result<Arc<workload::Found>, Failure>| async move {
-            let owner = workload::top_owner(&api, &target, &found?, &scrubber).await?;
+            let found = found?;
+            let owner = workload::top_owner(&api, &target, &found, &scrubber).await?;
             Ok((owner.clone(), Some(owner.map(Arc::new))))
         })
     };
@@ -125,11 +126,8 @@ pub async fn gather_workload(
         let (pod, owner, target) = (pod.clone(), owner.clone(), target.clone());
         async move {
             let (pod, owner) = futures::join!(pod, owner);
-            let who = Who {
-                pod: pod.give.clone().flatten(),
-                owner: owner.give.clone().flatten(),
-                account: String::new(),
-            };
+            let who =
+                Who { pod: pod.give.clone().flatten(), owner: owner.give.clone().flatten(), account: String::new() };
             let account = who.template().map(|template| template.service_account.clone());
             let asked = (target.kind == "ServiceAccount").then(|| target.name.clone());
             match account.or(asked) {
@@ -252,7 +250,8 @@ pub async fn gather_workload(
                 return Err(not_applicable("nothing means IRSA"));
             }
             let issuer = common(issuer).await?;
-            let host = url::Url::parse(&issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+            let host =
+                url::Url::parse(&issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
             if [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end)) {
                 return Err(not_applicable("the issuer is AWS's own: STS reads it whatever can be seen from here"));
             }
@@ -290,7 +289,6 @@ pub async fn gather_workload(
     };
     let aws = cloud.collect(&mut seen).await;
     let elsewhere = "kaccess workload does not look at this";
-    let never = || Observation::not_applicable(elsewhere);
     Evidence {
         schema: SCHEMA.to_owned(),
         provenance: "observed".to_owned(),
@@ -305,10 +303,14 @@ pub async fn gather_workload(
             dns: Observation::not_applicable(elsewhere),
             tcp: Observation::not_applicable(elsewhere),
             tls: Observation::not_applicable(elsewhere),
-            anonymous: never(),
-            authenticated: never(),
+            anonymous: Observation::not_applicable(elsewhere),
+            authenticated: Observation::not_applicable(elsewhere),
             repeated: Observation::not_applicable(elsewhere),
             plain: Observation::not_applicable(elsewhere),
+            names: Observation::not_applicable(elsewhere),
+            direct_dns: Observation::not_applicable(elsewhere),
+            direct_tcp: Observation::not_applicable(elsewhere),
+            direct_tls: Observation::not_applicable(elsewhere),
         },
         identity: taken(who).await,
         access: Observation::not_applicable(elsewhere),
@@ -343,7 +345,9 @@ pub async fn gather_workload(
 const ROLE: &str = "eks.amazonaws.com/role-arn";
 
 /// The target's failure is the failure of what is looked for in it; both stand for the same object.
-async fn own_failure<T>(found: Handle<(), Arc<workload::Found>>) -> Result<Result<Arc<workload::Found>, Failure>, Outcome<T>> {
+async fn own_failure<T>(
+    found: Handle<(), Arc<workload::Found>>,
+) -> Result<Result<Arc<workload::Found>, Failure>, Outcome<T>> {
     let done = found.await;
     match (&done.give, &done.observation.outcome) {
         (Some(found), _) => Ok(Ok(found.clone())),
@@ -364,10 +368,11 @@ fn named_secrets(
         if name.is_empty() {
             return;
         }
+        let full = named.len() >= SECRETS_LIMIT;
         match named.iter_mut().find(|look| look.namespace == namespace && look.name == name) {
             Some(look) if look.uses.iter().any(|one| one == usage) => {}
             Some(look) => look.uses.push(usage.to_owned()),
-            None if named.len() < SECRETS_LIMIT => named.push(SecretLook {
+            None if !full => named.push(SecretLook {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
                 uses: vec![usage.to_owned()],
@@ -443,13 +448,21 @@ mod cloud {
     }
 
     impl Cloud {
-        pub(super) fn spawn(graph: &mut Graph, needs: &Needs<'_>, host: &Host, plan: &WorkloadPlan, scrubber: &Scrubber) -> Self {
+        pub(super) fn spawn(
+            graph: &mut Graph,
+            needs: &Needs<'_>,
+            host: &Host,
+            plan: &WorkloadPlan,
+            scrubber: &Scrubber,
+        ) -> Self {
             let meant: Handle<Meant, (Meant, bool)> = {
                 let (options, resolved, host) = (plan.aws.clone(), needs.resolved.clone(), host.clone());
                 let needs = async move {
                     // A cluster that is not EKS may use IRSA all the same; a region is enough for that.
                     if !target::is_eks(Some(&resolved), &options) && options.region.is_none() {
-                        return Err(not_applicable("the cluster is not EKS; --eks-cluster or --region would have AWS asked"));
+                        return Err(not_applicable(
+                            "the cluster is not EKS; --eks-cluster or --region would have AWS asked",
+                        ));
                     }
                     if options.off {
                         return Err(Outcome::Skipped(Skip {
@@ -460,24 +473,29 @@ mod cloud {
                     }
                     Ok((resolved, options))
                 };
-                graph.probe("aws-target", SHORT, needs, move |(resolved, options): (Arc<Resolved>, AwsOptions)| async move {
-                    let meant = match target::derive(&host, Some(&resolved), &options) {
-                        Ok(meant) => meant,
-                        Err(failure) => match &options.region {
-                            Some(region) => {
-                                let meant = Meant {
-                                    region: region.clone(),
-                                    region_origin: "flag".to_owned(),
-                                    profile: options.profile.clone(),
-                                    ..Meant::default()
-                                };
-                                (meant, options.profile.is_some())
-                            }
-                            None => return Err(failure),
-                        },
-                    };
-                    Ok((meant.0.clone(), Some(meant)))
-                })
+                graph.probe(
+                    "aws-target",
+                    SHORT,
+                    needs,
+                    move |(resolved, options): (Arc<Resolved>, AwsOptions)| async move {
+                        let meant = match target::derive(&host, Some(&resolved), &options) {
+                            Ok(meant) => meant,
+                            Err(failure) => match &options.region {
+                                Some(region) => {
+                                    let meant = Meant {
+                                        region: region.clone(),
+                                        region_origin: "flag".to_owned(),
+                                        profile: options.profile.clone(),
+                                        ..Meant::default()
+                                    };
+                                    (meant, options.profile.is_some())
+                                }
+                                None => return Err(failure),
+                            },
+                        };
+                        Ok((meant.0.clone(), Some(meant)))
+                    },
+                )
             };
             let clients: Handle<(), Arc<Clients>> = {
                 let (meant, host, scrubber) = (meant.clone(), host.clone(), scrubber.clone());
@@ -520,11 +538,15 @@ mod cloud {
                 .boxed()
                 .shared()
             };
-            let cluster: Handle<Cluster, Arc<Cluster>> =
-                graph.probe("eks-cluster", SHORT, common(session.clone()), |(clients, name): (Arc<Clients>, String)| async move {
+            let cluster: Handle<Cluster, Arc<Cluster>> = graph.probe(
+                "eks-cluster",
+                SHORT,
+                common(session.clone()),
+                |(clients, name): (Arc<Clients>, String)| async move {
                     let cluster = eks::cluster(&clients, &name).await?;
                     Ok((cluster.clone(), Some(Arc::new(cluster))))
-                });
+                },
+            );
             let issuer: Common<String> = {
                 let (cluster, own) = (cluster.clone(), needs.issuer.clone());
                 async move {
@@ -543,9 +565,14 @@ mod cloud {
                     let caller: Arc<Caller> = need(&caller).await?;
                     Ok((clients, caller, common(issuer).await?))
                 };
-                graph.probe("iam-oidc-providers", SHORT, needs, |(clients, caller, issuer): (Arc<Clients>, Arc<Caller>, String)| async move {
-                    Ok((calls::providers(&clients, &caller.account, &issuer).await?, Some(())))
-                })
+                graph.probe(
+                    "iam-oidc-providers",
+                    SHORT,
+                    needs,
+                    |(clients, caller, issuer): (Arc<Clients>, Arc<Caller>, String)| async move {
+                        Ok((calls::providers(&clients, &caller.account, &issuer).await?, Some(())))
+                    },
+                )
             };
             let associations: Handle<Associations, Arc<Associations>> = {
                 let (session, known, namespace) = (session.clone(), needs.known.clone(), needs.namespace.to_owned());
@@ -553,20 +580,34 @@ mod cloud {
                     let (clients, cluster) = common(session).await?;
                     Ok((clients, cluster, common(known).await?))
                 };
-                graph.probe("eks-pod-identity-associations", SHORT, needs, move |(clients, cluster, who): (Arc<Clients>, String, Who)| async move {
-                    let found = calls::associations(&clients, &cluster, &namespace, &who.account).await?;
-                    Ok((found.clone(), Some(Arc::new(found))))
-                })
+                graph.probe(
+                    "eks-pod-identity-associations",
+                    SHORT,
+                    needs,
+                    move |(clients, cluster, who): (Arc<Clients>, String, Who)| async move {
+                        let found = calls::associations(&clients, &cluster, &namespace, &who.account).await?;
+                        Ok((found.clone(), Some(Arc::new(found))))
+                    },
+                )
             };
-            let addon = graph.probe("eks-addon", SHORT, common(session.clone()), |(clients, name): (Arc<Clients>, String)| async move {
-                Ok((calls::addon(&clients, &name).await?, Some(())))
-            });
+            let addon = graph.probe(
+                "eks-addon",
+                SHORT,
+                common(session.clone()),
+                |(clients, name): (Arc<Clients>, String)| async move {
+                    Ok((calls::addon(&clients, &name).await?, Some(())))
+                },
+            );
             let instance = {
                 let (clients, node) = (clients.clone(), needs.node.clone());
                 let needs = async move {
                     let clients: Arc<Clients> = need(&clients).await?;
                     let node: Arc<Node> = need(&node).await?;
-                    let id = node.provider_id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| id.starts_with("i-"));
+                    let id = node
+                        .provider_id
+                        .as_deref()
+                        .and_then(|id| id.rsplit('/').next())
+                        .filter(|id| id.starts_with("i-"));
                     let id = id.ok_or_else(|| not_applicable("the node is no EC2 instance"))?.to_owned();
                     Ok((clients, id))
                 };
@@ -586,7 +627,8 @@ mod cloud {
                 let needs = async move {
                     let who = common(known).await?;
                     let (account, associations) = futures::join!(account, associations);
-                    let named = named_roles(&who, account.give.as_deref(), associations.give.as_deref(), wanted.as_deref());
+                    let named =
+                        named_roles(&who, account.give.as_deref(), associations.give.as_deref(), wanted.as_deref());
                     let clients = match clients.clone().await.give.clone() {
                         Some(clients) => Ok(clients),
                         None => {
@@ -626,13 +668,18 @@ mod cloud {
             if matches!(target.outcome, Outcome::NotApplicable(_)) {
                 return None;
             }
-            let aws = Aws { target, caller: taken(self.caller).await, cluster: taken(self.cluster).await, ..Aws::default() };
+            let aws =
+                Aws { target, caller: taken(self.caller).await, cluster: taken(self.cluster).await, ..Aws::default() };
             Some(Box::new(aws))
         }
     }
 
     /// A role in the caller's own account; of other accounts nothing can be said.
-    async fn one_role(clients: &Clients, caller: Option<&str>, named: &str) -> Outcome<crate::evidence::workload::Role> {
+    async fn one_role(
+        clients: &Clients,
+        caller: Option<&str>,
+        named: &str,
+    ) -> Outcome<crate::evidence::workload::Role> {
         let account = named.splitn(6, ':').nth(4).filter(|account| !account.is_empty());
         let foreign = |account: &str| {
             let as_whom = caller.unwrap_or("an account that is not known");
@@ -653,13 +700,20 @@ mod cloud {
                 foreign(account.unwrap_or_default())
             }
             Ok(role) => Outcome::Seen(role),
-            Err(failure) if failure.kind == FailureKind::NotFound && caller.is_none() => foreign(account.unwrap_or_default()),
+            Err(failure) if failure.kind == FailureKind::NotFound && caller.is_none() => {
+                foreign(account.unwrap_or_default())
+            }
             Err(failure) => Outcome::Failed(failure),
         }
     }
 
     /// The roles that something names, each once.
-    fn named_roles(who: &Who, account: Option<&ServiceAccount>, associations: Option<&Associations>, wanted: Option<&str>) -> Vec<RoleLook> {
+    fn named_roles(
+        who: &Who,
+        account: Option<&ServiceAccount>,
+        associations: Option<&Associations>,
+        wanted: Option<&str>,
+    ) -> Vec<RoleLook> {
         let mut named: Vec<RoleLook> = Vec::new();
         let mut add = |role: &str, by: &str| {
             let role = role.trim();
@@ -668,7 +722,11 @@ mod cloud {
             }
             match named.iter_mut().find(|look| look.named == role) {
                 Some(look) => look.by.push(by.to_owned()),
-                None => named.push(RoleLook { named: role.to_owned(), by: vec![by.to_owned()], role: Observation::default() }),
+                None => named.push(RoleLook {
+                    named: role.to_owned(),
+                    by: vec![by.to_owned()],
+                    role: Observation::default(),
+                }),
             }
         };
         if let Some(role) = account.and_then(|account| account.annotations.get(ROLE)) {

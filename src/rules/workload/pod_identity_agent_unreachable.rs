@@ -1,0 +1,54 @@
+//! The Pod Identity agent does not answer the Pod.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "pod-identity-agent-unreachable",
+    severity: Severity::Error,
+    title: "The Pod Identity agent does not answer the Pod",
+    page: Page {
+        means: "The containers must reach http://169.254.170.23 directly. A proxy that is not told to leave that address alone takes the request away; an agent that is not ready (no IPv6 on the node, no right eks-auth:AssumeRoleForPodIdentity) gives nothing.",
+        evidence: "The agent's Pod on the node, the containers' proxy variables, or the SDK's own words.",
+        fix: "169.254.170.23 in NO_PROXY, or the agent's log.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    if let Some(link) = judged.broken("pod-identity-proxy") {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("{}: the request to the agent goes to the proxy.", link.seen),
+                links::cite(link),
+                Step::manifest(
+                    "Add the agent's addresses to NO_PROXY of the container",
+                    "- name: NO_PROXY\n  value: 169.254.170.23,[fd00:ec2::23]",
+                ),
+            )
+            .step(links::remake(judged)),
+        ];
+    }
+    let link = judged.broken("pod-identity-agent-ready");
+    let words = links::said(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
+    let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };
+    vec![
+        RULE.finding(
+            if link.is_some() { Confidence::Certain } else { Confidence::Likely },
+            "The agent is where the containers ask, and it gives no credentials.",
+            cite,
+            Step::command(
+                "Its log says why",
+                "kubectl logs -n kube-system -l app.kubernetes.io/name=eks-pod-identity-agent --tail=50 --prefix",
+            ),
+        )
+        .cite_if(link.and(words))
+        .step(Step::text("On nodes without IPv6, take the IPv6 address out of the add-on's configuration; the node's role needs eks-auth:AssumeRoleForPodIdentity (AmazonEKSWorkerNodePolicy has it).")),
+    ]
+}
