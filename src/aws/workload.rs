@@ -352,7 +352,6 @@ impl<'a> Judged<'a> {
 
     /// The audience of the token that a container would show STS, with the pointer to it.
     pub fn token_audience(&self) -> Option<(String, String)> {
-        let (template, at) = self.template()?;
         for (container, _) in self.containers() {
             let Some(file) = variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE").filter(|file| !file.is_empty()) else {
                 continue;
@@ -363,6 +362,7 @@ impl<'a> Judged<'a> {
             else {
                 continue;
             };
+            let (template, at) = self.template()?;
             let index = template.volumes.iter().position(|one| one.name == *volume)?;
             let token = template.volumes[index].tokens.iter().position(|token| token.path == rest)?;
             let audience = template.volumes[index].tokens[token].audience.clone();

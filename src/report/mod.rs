@@ -5,6 +5,7 @@ pub mod allowlist;
 pub mod credential;
 pub mod doctor;
 pub mod view;
+pub mod workload;
 
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::support::run::command;
 
-const COMMANDS: &[&str] = &["doctor", "decode", "can-i", "who-can", "whoami", "allowlist", "version"];
+const COMMANDS: &[&str] = &["doctor", "decode", "can-i", "who-can", "whoami", "allowlist", "workload", "version"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

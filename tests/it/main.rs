@@ -24,3 +24,4 @@ mod route;
 mod secrets;
 mod support;
 mod tokens;
+mod workload;

@@ -165,3 +165,28 @@ pub async fn instance(clients: &Clients, id: &str) -> Result<Instance, Failure> 
         profile_arn: instance.iam_instance_profile().and_then(|profile| profile.arn()).map(str::to_owned),
     })
 }
+
+/// The cluster and the caller, for plans about the whole cluster; what cannot be read is absent.
+pub async fn facts(
+    host: &crate::host::Host,
+    resolved: &crate::collect::kubeconfig::Resolved,
+    options: &super::target::AwsOptions,
+    scrubber: &crate::secret::Scrubber,
+) -> (Option<crate::evidence::eks::Cluster>, Option<crate::evidence::eks::Caller>) {
+    if options.off || !super::target::is_eks(Some(resolved), options) {
+        return (None, None);
+    }
+    let Ok((target, first)) = super::target::derive(host, Some(resolved), options) else { return (None, None) };
+    let Ok(clients) = Clients::load(host, &target, first, scrubber).await else { return (None, None) };
+    let cluster = async {
+        let name = if target.cluster.is_empty() {
+            let host = resolved.server.host_str().unwrap_or_default();
+            super::eks::name_of_endpoint(&clients, host).await.ok()?
+        } else {
+            target.cluster.clone()
+        };
+        super::eks::cluster(&clients, &name).await.ok()
+    };
+    let (cluster, caller) = futures::join!(cluster, super::identity::caller(&clients));
+    (cluster, caller.ok())
+}
