@@ -511,7 +511,7 @@ pub fn judge_role(policy: &str, role: &str, external_id: Option<&str>) -> Verdic
     judge(policy, &Request { action: "sts:AssumeRole", principal: Principal::Role(role), context })
 }
 
-/// The whole trust policy that a service account needs for IRSA, indented: today's other statements stay.
+/// The whole trust policy that a service account needs for IRSA, indented; statements of others stay.
 pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subject: &str, audience: &str) -> String {
     let statement = serde_json::json!({
         "Effect": "Allow",
@@ -519,10 +519,11 @@ pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subjec
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": { "StringEquals": { format!("{issuer}:sub"): subject, format!("{issuer}:aud"): audience } },
     });
+    // Only what is about nobody but this subject is replaced: any other statement may be somebody else's way in.
     with_statement(today, &statement, |old| {
-        texts(old.get("Action").unwrap_or(&Value::Null)).iter().any(|one| one == "sts:AssumeRoleWithWebIdentity")
-            && !old.to_string().contains("token.actions.githubusercontent.com")
-            && (old.to_string().contains(&format!("{subject}\"")) || old.to_string().contains(issuer))
+        let text = old.to_string();
+        let allows = old.get("Effect").and_then(Value::as_str) == Some("Allow");
+        allows && text.contains(&format!("\"{subject}\"")) && text.matches("system:serviceaccount:").count() == 1
     })
 }
 
@@ -533,9 +534,13 @@ pub fn pod_identity_policy(today: Option<&str>) -> String {
         "Principal": { "Service": "pods.eks.amazonaws.com" },
         "Action": ["sts:AssumeRole", "sts:TagSession"],
     });
+    // A condition may be another cluster's: such a statement stays as it is.
     with_statement(today, &statement, |old| {
-        old.pointer("/Principal/Service")
-            .is_some_and(|value| texts(value).iter().all(|one| one == "pods.eks.amazonaws.com"))
+        old.get("Effect").and_then(Value::as_str) == Some("Allow")
+            && old.get("Condition").is_none_or(|condition| condition.as_object().is_some_and(serde_json::Map::is_empty))
+            && old
+                .pointer("/Principal/Service")
+                .is_some_and(|value| texts(value).iter().all(|one| one == "pods.eks.amazonaws.com"))
     })
 }
 

@@ -105,6 +105,12 @@ pub fn variable<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
     }
 }
 
+/// The container asks the Pod Identity agent, and not an endpoint of somebody's own.
+fn asks_agent(container: &Container) -> bool {
+    let address = variable(container, "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    address.is_some_and(|address| address.contains("//169.254.170.23/") || address.contains("//[fd00:ec2::23]/"))
+}
+
 /// The account in an ARN.
 pub fn account(arn: &str) -> &str {
     arn.splitn(6, ':').nth(4).unwrap_or_default()
@@ -305,7 +311,7 @@ impl<'a> Judged<'a> {
         }
         let associated = workload.associations.seen().is_some_and(|all| all.ours.is_some());
         let injected_irsa = self.has("AWS_WEB_IDENTITY_TOKEN_FILE");
-        let injected_container = self.has("AWS_CONTAINER_CREDENTIALS_FULL_URI");
+        let injected_container = self.containers().iter().any(|(container, _)| asks_agent(container));
         if associated || injected_container {
             self.intended.push("pod-identity");
             self.pod_identity();
@@ -421,30 +427,44 @@ impl<'a> Judged<'a> {
                 self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
             let skipped = |name: &str| skip.is_some_and(|list| list.split(',').any(|one| one.trim() == name));
             let mut fault = None;
+            let mut without: Vec<&str> = Vec::new();
+            let mut given = false;
             for (container, at) in self.containers() {
                 if skipped(&container.name) {
                     continue;
                 }
                 let role = variable(container, "AWS_ROLE_ARN");
                 let seen = match (role, variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE")) {
+                    (Some(role), Some(_))
+                        if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) =>
+                    {
+                        // A role of another time goes before all: it is what the container gets.
+                        fault = Some((format!("container {} has AWS_ROLE_ARN={role}", container.name), at));
+                        break;
+                    }
+                    (Some(_), Some(_)) => {
+                        given = true;
+                        continue;
+                    }
                     (None, None) => {
                         format!("container {} has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE", container.name)
                     }
                     (None, Some(_)) => format!("container {} has no AWS_ROLE_ARN", container.name),
                     (Some(_), None) => format!("container {} has no AWS_WEB_IDENTITY_TOKEN_FILE", container.name),
-                    (Some(role), Some(_))
-                        if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) =>
-                    {
-                        format!("container {} has AWS_ROLE_ARN={role}", container.name)
-                    }
-                    _ => continue,
                 };
+                without.push(&container.name);
                 fault = fault.or(Some((seen, at)));
             }
             match fault {
-                Some((seen, at)) => self.push("irsa-injection", false, expected, seen, at),
-                None => {
-                    self.push("irsa-injection", true, expected, "injected", "/workload/pod/seen/template/containers")
+                // A sidecar that another webhook added later has none, and needs none.
+                Some((seen, at)) if !given => self.push("irsa-injection", false, expected, seen, at),
+                _ => {
+                    let seen = if without.is_empty() {
+                        "injected".to_owned()
+                    } else {
+                        format!("injected, except into {}", without.join(", "))
+                    };
+                    self.push("irsa-injection", true, expected, seen, "/workload/pod/seen/template/containers");
                 }
             }
         }
@@ -506,7 +526,7 @@ impl<'a> Judged<'a> {
                 }
             }
             Verdict::Denied(index) => {
-                self.push("irsa-trust-subject", false, expected, format!("statement {index} denies it"), at)
+                self.push("irsa-trust", false, expected, format!("statement {index} denies it"), at)
             }
             Verdict::Undecided(reasons) => {
                 let why = format!("it depends on {}", reasons.join(", "));
@@ -659,27 +679,28 @@ impl<'a> Judged<'a> {
         }
         if workload.pod.seen().is_some() {
             let expected = "AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-            let lacking = self.containers().into_iter().find(|(container, _)| {
+            let lacks = |container: &Container| {
                 variable(container, "AWS_CONTAINER_CREDENTIALS_FULL_URI").is_none()
                     || variable(container, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").is_none()
-            });
-            match lacking {
-                Some((container, at)) => {
-                    self.push(
-                        "pod-identity-injection",
-                        false,
-                        expected,
-                        format!("container {} lacks them", container.name),
-                        at,
-                    );
+            };
+            let containers = self.containers();
+            let lacking: Vec<&(&Container, String)> = containers.iter().filter(|(one, _)| lacks(one)).collect();
+            match lacking.first() {
+                Some((container, at)) if lacking.len() == containers.len() => {
+                    let seen = format!("container {} lacks them", container.name);
+                    self.push("pod-identity-injection", false, expected, seen, at.clone());
                 }
-                None => self.push(
-                    "pod-identity-injection",
-                    true,
-                    expected,
-                    "injected",
-                    "/workload/pod/seen/template/containers",
-                ),
+                // A sidecar that another webhook added later has none, and needs none.
+                _ => {
+                    let except: Vec<&str> = lacking.iter().map(|(container, _)| container.name.as_str()).collect();
+                    let seen = if except.is_empty() {
+                        "injected".to_owned()
+                    } else {
+                        format!("injected, except into {}", except.join(", "))
+                    };
+                    let at = "/workload/pod/seen/template/containers";
+                    self.push("pod-identity-injection", true, expected, seen, at);
+                }
             }
         }
         self.pod_identity_agent();
@@ -694,7 +715,10 @@ impl<'a> Judged<'a> {
             .iter()
             .zip(&verdicts)
             .filter(|(_, verdict)| verdict.ok() == Some(false))
-            .map(|(action, _)| format!("{action} is not allowed"))
+            .map(|(action, verdict)| match verdict {
+                Verdict::Denied(index) => format!("statement {index} denies {action}"),
+                _ => format!("{action} is not allowed"),
+            })
             .collect();
         if !faults.is_empty() {
             self.push("pod-identity-trust", false, expected, faults.join(", "), at);
@@ -1165,6 +1189,11 @@ impl<'a> Judged<'a> {
             Way::WebIdentity => {
                 self.chained("irsa", self.irsa_role().map(str::to_owned), &format!("{lead} has a web identity token:"))
             }
+            Way::Container if self.workload.pod.seen().is_some() && !asks_agent(first) => make(
+                "unknown",
+                None,
+                format!("{lead} asks a credentials endpoint of somebody's own (AWS_CONTAINER_CREDENTIALS_FULL_URI)"),
+            ),
             Way::Container => {
                 let role = self
                     .association()

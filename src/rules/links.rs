@@ -88,6 +88,17 @@ pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
     )
 }
 
+/// The steps that mend a trust policy: one that denies cannot be outweighed, any other is replaced as a whole.
+pub fn mend(link: &Link, role: &str, policy: &str) -> Vec<Step> {
+    if link.seen.contains(" denies ") {
+        let why = "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit";
+        let command =
+            format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name(role)));
+        return vec![Step::command(why, command)];
+    }
+    put_policy(role, policy)
+}
+
 /// A whole trust policy as a step.
 pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
     let name = role_name(role);
@@ -107,7 +118,7 @@ pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
 }
 
 /// The steps that let the service account in by IRSA.
-pub fn irsa_trust(judged: &Judged<'_>, role: &str) -> Vec<Step> {
+pub fn irsa_trust(judged: &Judged<'_>, link: &Link, role: &str) -> Vec<Step> {
     let (Some((issuer, _)), Some(provider)) = (judged.issuer(), judged.provider_arn(role)) else {
         return vec![Step::text(
             "Let the cluster's provider, this subject and this audience into the role's trust policy.",
@@ -116,7 +127,7 @@ pub fn irsa_trust(judged: &Judged<'_>, role: &str) -> Vec<Step> {
     let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
     let today = judged.role(role).map(|role| role.trust_policy.as_str());
     let policy = trust::irsa_policy(today, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience);
-    put_policy(role, &policy)
+    mend(link, role, &policy)
 }
 
 /// The association of Pod Identity.

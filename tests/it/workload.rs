@@ -546,7 +546,7 @@ fn every_world_gets_its_identity_and_its_cause() {
         "static-keys",
     );
     assert_eq!(healthy.report["effective"]["roleArn"], ROLE);
-    assert_eq!(said.findings()[0]["confidence"], "certain");
+    assert_eq!(said.report["findings"][0]["confidence"], "certain", "{}", said.stdout);
     assert_eq!(link(&denied, "irsa-role")["ok"], Value::Null);
     assert_eq!(link(&denied, "irsa-role")["needs"], "iam:GetRole");
     assert_eq!(link(&provider_denied, "irsa-provider")["needs"], "iam:ListOpenIDConnectProviders");

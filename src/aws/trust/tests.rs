@@ -317,6 +317,13 @@ fn the_policies_of_fixes_are_accepted() {
     }
     let fixed = irsa_policy(Some(today), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
     assert!(fixed.contains("ec2.amazonaws.com"), "{fixed}");
+    // Another service account's way in stays open, and so does another cluster's.
+    let others = filled(POLICIES[0].1).replace("shop:api", "dev:api");
+    let fixed = irsa_policy(Some(&others), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
+    for subject in [SUBJECT, "system:serviceaccount:dev:api"] {
+        let verdict = judge(&fixed, &Request::web_identity(PROVIDER, ISSUER, subject, AUDIENCE));
+        assert_eq!(verdict.ok(), Some(true), "{subject}: {fixed}");
+    }
     let fixed = pod_identity_policy(Some(today));
     assert!(fixed.contains("ec2.amazonaws.com"), "{fixed}");
     assert!(judge_pod_identity(&fixed, "", "", "", "").iter().all(|verdict| verdict.ok() == Some(true)), "{fixed}");

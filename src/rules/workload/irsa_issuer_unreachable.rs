@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-issuer");
-    let words = links::said(case, &["Couldn't retrieve verification key from your identity provider", "IDPCommunicationError"]);
+    let words = links::said(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
     let confidence = if words.is_some() { Confidence::Certain } else { Confidence::Likely };
     let Some(cite) = words.or_else(|| link.map(links::cite)) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);

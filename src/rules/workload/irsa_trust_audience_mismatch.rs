@@ -23,7 +23,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(link) = ["irsa-trust-audience"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
-    let (first, more) = links::split(links::irsa_trust(judged, role));
+    let (first, more) = links::split(links::irsa_trust(judged, link, role));
     let mut finding = RULE.finding(
         Confidence::Certain,
         format!("The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),

@@ -23,10 +23,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(link) = ["irsa-trust-subject", "irsa-trust"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
-    let (first, more) = links::split(links::irsa_trust(judged, role));
+    let (first, more) = links::split(links::irsa_trust(judged, link, role));
     let mut finding = RULE.finding(
         Confidence::Certain,
-        format!("The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
+        if link.id == "irsa-trust" {
+            format!("The role's trust policy does not let it in: {}. Asked for was {}.", link.seen, link.expected)
+        } else {
+            format!(
+                "The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.",
+                link.seen, link.expected
+            )
+        },
         links::cite(link),
         first,
     );

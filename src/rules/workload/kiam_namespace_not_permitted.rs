@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         references: "https://github.com/uswitch/kiam",
     },
     recognises: &[],
-    explains: &["kiam-abandoned"],
+    explains: &[],
     check,
 };
 

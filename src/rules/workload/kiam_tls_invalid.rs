@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         references: "https://github.com/uswitch/kiam/blob/master/docs/TLS.md",
     },
     recognises: &[],
-    explains: &["kiam-server-unreachable", "kiam-abandoned"],
+    explains: &["kiam-server-unreachable"],
     check,
 };
 

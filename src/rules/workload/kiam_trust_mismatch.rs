@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         references: "https://github.com/uswitch/kiam",
     },
     recognises: &[],
-    explains: &["kiam-abandoned"],
+    explains: &[],
     check,
 };
 
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
     let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
     let policy = trust::role_policy(known.map(|role| role.trust_policy.as_str()), server, id);
-    let (first, more) = links::split(links::put_policy(&resolved, &policy));
+    let (first, more) = links::split(links::mend(link, &resolved, &policy));
     let mut finding = RULE.finding(
         Confidence::Certain,
         format!("kiam's server is {server}, and the trust policy of {resolved} does not let it in: {}.", link.seen),

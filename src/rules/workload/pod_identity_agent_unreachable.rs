@@ -1,5 +1,6 @@
 //! The Pod Identity agent does not answer the Pod.
 
+use crate::aws::workload::variable;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -22,18 +23,23 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     if let Some(link) = judged.broken("pod-identity-proxy") {
-        return vec![
-            RULE.finding(
-                Confidence::Certain,
-                format!("{}: the request to the agent goes to the proxy.", link.seen),
-                links::cite(link),
-                Step::manifest(
-                    "Add the agent's addresses to NO_PROXY of the container",
-                    "- name: NO_PROXY\n  value: 169.254.170.23,[fd00:ec2::23]",
-                ),
-            )
-            .step(links::remake(judged)),
-        ];
+        // What stands in NO_PROXY today stays.
+        let today = judged
+            .containers()
+            .iter()
+            .find(|(_, at)| *at == link.at)
+            .and_then(|(container, _)| variable(container, "NO_PROXY").or_else(|| variable(container, "no_proxy")))
+            .filter(|list| !list.is_empty());
+        let list = today.map(|list| format!("{list},")).unwrap_or_default();
+        return vec![RULE.finding(
+            Confidence::Certain,
+            format!("{}: the request to the agent goes to the proxy.", link.seen),
+            links::cite(link),
+            Step::manifest(
+                "Add the agent's addresses to NO_PROXY of the container, in the Pod template",
+                format!("- name: NO_PROXY\n  value: \"{list}169.254.170.23,[fd00:ec2::23]\""),
+            ),
+        )];
     }
     let link = judged.broken("pod-identity-agent-ready");
     let words = links::said(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
