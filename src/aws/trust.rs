@@ -174,7 +174,7 @@ fn same_provider(one: &str, other: &str) -> bool {
 }
 
 fn account(arn: &str) -> &str {
-    arn.splitn(6, ':').nth(4).unwrap_or_default()
+    arn.split(':').nth(4).unwrap_or_default()
 }
 
 fn principal(policy: &Value, asker: Principal<'_>) -> Truth {
@@ -359,7 +359,7 @@ fn condition(operator: &str, key: &str, wanted: &Value, request: &Request<'_>, v
     let judged: Vec<Option<bool>> = values.iter().map(&mut judge).collect();
     let good = match set {
         "all" => {
-            if judged.iter().any(|one| *one == Some(false)) {
+            if judged.contains(&Some(false)) {
                 Some(false)
             } else if judged.contains(&None) {
                 None
@@ -368,7 +368,7 @@ fn condition(operator: &str, key: &str, wanted: &Value, request: &Request<'_>, v
             }
         }
         _ => {
-            if judged.iter().any(|one| *one == Some(true)) {
+            if judged.contains(&Some(true)) {
                 Some(true)
             } else if judged.contains(&None) {
                 None
@@ -489,7 +489,7 @@ pub fn judge_pod_identity(
         let mut context = BTreeMap::new();
         let mut put = |key: &str, value: &str| context.insert(key.to_owned(), Some(vec![value.to_owned()]));
         put("aws:SourceArn", cluster_arn);
-        put("aws:SourceAccount", cluster_arn.splitn(6, ':').nth(4).unwrap_or_default());
+        put("aws:SourceAccount", cluster_arn.split(':').nth(4).unwrap_or_default());
         put("aws:RequestTag/eks-cluster-arn", cluster_arn);
         put("aws:RequestTag/eks-cluster-name", cluster);
         put("aws:RequestTag/kubernetes-namespace", namespace);

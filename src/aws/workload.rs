@@ -113,7 +113,7 @@ fn asks_agent(container: &Container) -> bool {
 
 /// The account in an ARN.
 pub fn account(arn: &str) -> &str {
-    arn.splitn(6, ':').nth(4).unwrap_or_default()
+    arn.split(':').nth(4).unwrap_or_default()
 }
 
 /// The partition in an ARN.

@@ -593,7 +593,7 @@ pub async fn events(api: &Api, namespace: &str, pod: &Pod, scrubber: &Scrubber) 
                 .or_else(|| time(event, "/metadata/creationTimestamp")),
         })
         .collect();
-    found.sort_by(|one, other| other.last_seen.cmp(&one.last_seen));
+    found.sort_by_key(|event| std::cmp::Reverse(event.last_seen));
     found.truncate(30);
     Ok(found)
 }

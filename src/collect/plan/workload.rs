@@ -680,7 +680,7 @@ mod cloud {
         caller: Option<&str>,
         named: &str,
     ) -> Outcome<crate::evidence::workload::Role> {
-        let account = named.splitn(6, ':').nth(4).filter(|account| !account.is_empty());
+        let account = named.split(':').nth(4).filter(|account| !account.is_empty());
         let foreign = |account: &str| {
             let as_whom = caller.unwrap_or("an account that is not known");
             Outcome::Skipped(Skip {
@@ -696,7 +696,7 @@ mod cloud {
         }
         let name = named.rsplit('/').next().unwrap_or(named);
         match calls::role(clients, name).await {
-            Ok(role) if account.is_some_and(|account| role.arn.splitn(6, ':').nth(4) != Some(account)) => {
+            Ok(role) if account.is_some_and(|account| role.arn.split(':').nth(4) != Some(account)) => {
                 foreign(account.unwrap_or_default())
             }
             Ok(role) => Outcome::Seen(role),

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    if !judged.workload.associations.seen().is_some_and(|all| all.ours.is_some()) {
+    if judged.workload.associations.seen().is_none_or(|all| all.ours.is_none()) {
         return Vec::new();
     }
     let Some(link) = judged.broken("pod-identity-injection") else { return Vec::new() };

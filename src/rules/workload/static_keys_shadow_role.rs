@@ -23,7 +23,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some((container, at)) = judged.with_keys() else { return Vec::new() };
     let role = judged.association().map(|details| details.role_arn.as_str()).or_else(|| judged.annotated()).or_else(|| judged.iam_role());
-    let Some(role) = role.or_else(|| judged.workload.wanted_role.as_deref()) else { return Vec::new() };
+    let Some(role) = role.or(judged.workload.wanted_role.as_deref()) else { return Vec::new() };
     let index = container.env.iter().position(|variable| variable.name == "AWS_ACCESS_KEY_ID").unwrap_or_default();
     let from = &container.env[index].from;
     let namespace = judged.account_name().0;
