@@ -5,4 +5,6 @@ pub mod allowlist;
 pub mod egress;
 pub mod identity;
 pub mod reach;
+pub mod trust;
+pub mod workload;
 pub mod yaml;

@@ -330,7 +330,7 @@ pub fn stderr_sink(host: &Host) -> Option<StderrSink> {
 }
 
 /// A text argument, `@file`, or `-` for stdin.
-fn text_or_file(value: &str) -> Result<String, Error> {
+pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
     const LIMIT: u64 = 1024 * 1024;
     let mut text = String::new();
     if value == "-" {
@@ -392,7 +392,7 @@ fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
 }
 
 /// Writes a file whole or not at all; an old one stays when writing fails.
-fn save(path: &Path, text: &str) -> Result<(), Error> {
+pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
     let complain = |error: std::io::Error| Error::plain(format!("--save {}: {error}", path.display()));
     let mut part = path.as_os_str().to_owned();
     part.push(".part");

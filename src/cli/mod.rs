@@ -10,6 +10,7 @@ pub mod explain;
 pub mod flags;
 pub mod who_can;
 pub mod whoami;
+pub mod workload;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -96,6 +97,8 @@ enum Command {
     Explain(Box<explain::ExplainArgs>),
     /// On EKS: what to allow so that the control plane reaches the issuer
     Allowlist(Box<allowlist::AllowlistArgs>),
+    /// Which AWS identity does this Pod get, and why not the one intended?
+    Workload(Box<workload::WorkloadArgs>),
     /// The version of kaccess
     Version,
 }
@@ -136,6 +139,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Whoami(arguments) => whoami::run(host, &cli.connection, &cli.output, arguments),
         Command::Explain(arguments) => explain::run(host, &cli.output, arguments),
         Command::Allowlist(arguments) => allowlist::run(host, &cli.connection, &cli.output, arguments),
+        Command::Workload(arguments) => workload::run(host, &cli.connection, &cli.output, arguments),
         Command::Version => version(&cli.output),
     };
     if host.stderr_is_terminal && cli.connection.token_in_history() {

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod rbac;
 pub mod tls;
 pub mod wire;
+pub mod workload;
 pub mod yaml;
 
 use crate::secret::Secret;

@@ -9,6 +9,9 @@ mod aws;
 mod without_aws;
 #[cfg(not(feature = "aws"))]
 use without_aws as aws;
+mod workload;
+
+pub use workload::{WorkloadPlan, gather_workload};
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -954,6 +957,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         },
         rbac: taken(rbac).await,
         aws: aws_probes.collect().await,
+        workload: None,
         took_ms: host.elapsed_ms(),
     }
 }

@@ -17,6 +17,7 @@ pub mod kubeconfig;
 pub mod network;
 pub mod rbac;
 pub mod tls;
+pub mod workload;
 
 /// The schema of evidence files that this version writes and reads.
 pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
@@ -62,6 +63,9 @@ pub struct Evidence {
     /// EKS or nobody asked AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aws: Option<Box<eks::Aws>>,
+    /// The AWS identity of a Pod; absent where nobody asked for one (`kaccess workload`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Box<workload::Workload>>,
 }
 
 /// The user's question: what was given beside the connection.

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status};
-use crate::report::{Confidence, Grade};
+use crate::report::{Confidence, Finding, Grade};
 
 /// Text that cannot open markup.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
 }
 
@@ -33,7 +33,32 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
     }
     let at = evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
     writeln!(out, "- observed at {at} for {} ms", evidence.took_ms)?;
-    for finding in &report.findings {
+    findings(&report.findings, out)?;
+    if let Some(access) = evidence.access.seen() {
+        writeln!(out, "\n## Access\n\n| question | allowed |\n|---|---|")?;
+        for check in &access.checks {
+            writeln!(out, "| {} | {} |", plain(&check.question.sentence()), if check.allowed { "yes" } else { "no" })?;
+        }
+    }
+    writeln!(
+        out,
+        "\nChecks: {} passed, {} failed, {} not possible.",
+        report.count(Status::Pass),
+        report.count(Status::Fail),
+        report.count(Status::Skipped)
+    )?;
+    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
+        writeln!(out, "- not checked: {} ({})", check.id, plain(check.because.as_deref().unwrap_or_default()))?;
+    }
+    Ok(())
+}
+
+/// Findings, each a section.
+///
+/// # Errors
+/// When the writer fails.
+pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
         let confidence = match finding.confidence {
             Confidence::Certain => "certain",
             Confidence::Likely => "likely",
@@ -82,22 +107,6 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
                 writeln!(out, "   ```")?;
             }
         }
-    }
-    if let Some(access) = evidence.access.seen() {
-        writeln!(out, "\n## Access\n\n| question | allowed |\n|---|---|")?;
-        for check in &access.checks {
-            writeln!(out, "| {} | {} |", plain(&check.question.sentence()), if check.allowed { "yes" } else { "no" })?;
-        }
-    }
-    writeln!(
-        out,
-        "\nChecks: {} passed, {} failed, {} not possible.",
-        report.count(Status::Pass),
-        report.count(Status::Fail),
-        report.count(Status::Skipped)
-    )?;
-    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
-        writeln!(out, "- not checked: {} ({})", check.id, plain(check.because.as_deref().unwrap_or_default()))?;
     }
     Ok(())
 }

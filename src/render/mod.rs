@@ -9,3 +9,4 @@ pub mod human;
 pub mod json;
 pub mod markdown;
 pub mod terminal;
+pub mod workload;

@@ -43,8 +43,22 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, out)?;
     paths(report, evidence, look, out)?;
+    findings(&report.findings, look.width, out)?;
+    credential(evidence, look, out)?;
+    addresses(evidence, out)?;
+    eks(evidence, look, out)?;
+    access(evidence, look, out)?;
+    summary(report, evidence, look, out)
+}
+
+/// Findings, numbered, and in one line each what the others explain.
+///
+/// # Errors
+/// When the writer fails.
+pub fn findings(findings: &[Finding], width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let look = Look { width, verbose: false, hide_claims: false };
     let (roots, explained): (Vec<&Finding>, Vec<&Finding>) =
-        report.findings.iter().partition(|finding| finding.explained_by.is_none());
+        findings.iter().partition(|finding| finding.explained_by.is_none());
     for (number, finding) in roots.iter().enumerate() {
         writeln!(out)?;
         one_finding(number + 1, finding, look, out)?;
@@ -62,11 +76,7 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut 
             )?;
         }
     }
-    credential(evidence, look, out)?;
-    addresses(evidence, out)?;
-    eks(evidence, look, out)?;
-    access(evidence, look, out)?;
-    summary(report, evidence, look, out)
+    Ok(())
 }
 
 fn severity(finding: &Finding) -> &'static str {

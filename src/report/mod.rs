@@ -6,6 +6,7 @@ pub mod credential;
 pub mod doctor;
 pub mod explain;
 pub mod view;
+pub mod workload;
 
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,7 @@
 pub mod complaint;
 pub mod eks;
 pub mod explain;
+pub mod links;
 pub mod nearness;
 pub mod plugin;
 pub mod reading;
@@ -16,7 +17,7 @@ use jiff::Timestamp;
 use crate::apiserver::authn::{Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
-use crate::aws::{identity, reach};
+use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::{self, Evidence, FailureKind, Observation};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
 
@@ -190,6 +191,8 @@ pub struct Case<'a> {
     pub reach: Option<reach::Reach>,
     /// On EKS: whom the caller's IAM identity becomes, by the model.
     pub mapping: Option<identity::Verdict>,
+    /// Where a Pod's AWS identity was asked about: which one it gets, and every link of the chain, by the model.
+    pub workload: Option<workload_model::Judged<'a>>,
 }
 
 impl<'a> Case<'a> {
@@ -248,7 +251,9 @@ impl<'a> Case<'a> {
         .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
         let reach = reach::to_issuer(evidence);
         let mapping = aws.map(identity::map);
-        let mut case = Self { evidence, words, configuration, expected: None, reach, mapping };
+        let workload =
+            evidence.workload.as_deref().map(|seen| workload_model::Judged::new(seen, evidence.aws.as_deref()));
+        let mut case = Self { evidence, words, configuration, expected: None, reach, mapping, workload };
         case.predict();
         case
     }
@@ -718,7 +723,8 @@ registry! {
         service_account_token_expired, service_account_token_revoked, service_account_recreated,
         service_account_audience_mismatch, service_account_foreign_cluster, service_account_issuer_unknown,
         service_account_legacy_token_invalid, service_account_legacy_token, bootstrap_token_invalid,
-        static_token_unknown, default_service_account_privileged,
+        static_token_unknown, default_service_account_privileged, service_account_token_not_mounted,
+        secret_not_mountable, image_pull_secret_missing,
     }
     /// Client certificates and requests without any credential.
     certificate {
@@ -747,5 +753,16 @@ registry! {
         rbac_role_missing, rolebinding_to_cluster_scope, rbac_wrong_scope, rbac_subresource_not_granted,
         rbac_wrong_api_group, rbac_resource_names, rbac_group_name_mismatch, rbac_service_account_namespace,
         aggregated_role_not_filled, rbac_verb_missing, rbac_no_grant, authorization_not_enforced,
+    }
+    /// The AWS identity of Pods.
+    workload {
+        irsa_annotation_missing, irsa_provider_missing, irsa_trust_provider_mismatch, irsa_trust_subject_mismatch,
+        irsa_trust_audience_mismatch, irsa_role_not_found, irsa_not_injected, irsa_issuer_unreachable,
+        irsa_audience_mismatch, pod_identity_no_association, pod_identity_agent_missing,
+        pod_identity_agent_unreachable, pod_identity_trust_incomplete, pod_identity_not_injected,
+        pod_identity_shadows_irsa, kiam_namespace_not_permitted, kiam_role_missing, kiam_tls_invalid,
+        kiam_server_unreachable, kiam_trust_mismatch, kiam_abandoned, kiam_session_too_short,
+        role_annotation_misplaced, kube2iam_namespace_not_allowed, kube2iam_role_invalid, metadata_unreachable,
+        workload_uses_node_role, static_keys_shadow_role, role_annotation_typo,
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::support::run::command;
 
-const COMMANDS: &[&str] = &["doctor", "decode", "can-i", "who-can", "whoami", "explain", "allowlist", "version"];
+const COMMANDS: &[&str] =
+    &["doctor", "decode", "can-i", "who-can", "whoami", "explain", "allowlist", "workload", "version"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

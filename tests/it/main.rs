@@ -25,3 +25,4 @@ mod route;
 mod secrets;
 mod support;
 mod tokens;
+mod workload;

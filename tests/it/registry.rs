@@ -11,7 +11,11 @@ fn codes_are_unique_and_spelled_in_kebab_case() {
     let mut seen = BTreeSet::new();
     for rule in RULES {
         assert!(seen.insert(rule.code), "{} is there twice", rule.code);
-        assert!(rule.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{}", rule.code);
+        assert!(
+            rule.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'),
+            "{}",
+            rule.code
+        );
         assert!(!rule.explains.contains(&rule.code), "{} explains itself", rule.code);
         for part in [rule.page.means, rule.page.evidence, rule.page.fix, rule.page.references] {
             assert!(!part.trim().is_empty(), "{}: an empty part of its page", rule.code);

@@ -17,3 +17,5 @@ pub mod eks;
 pub mod identity;
 #[cfg(feature = "aws")]
 pub mod logs;
+#[cfg(feature = "aws")]
+pub mod workload;

@@ -210,6 +210,9 @@ fn eks_action(method: &str, rest: &str) -> String {
         ("GET", ["clusters", _, "access-entries"]) => "ListAccessEntries",
         ("GET", ["clusters", _, "access-entries", _]) => "DescribeAccessEntry",
         ("GET", ["clusters", _, "access-entries", _, "access-policies"]) => "ListAssociatedAccessPolicies",
+        ("GET", ["clusters", _, "pod-identity-associations"]) => "ListPodIdentityAssociations",
+        ("GET", ["clusters", _, "pod-identity-associations", _]) => "DescribePodIdentityAssociation",
+        ("GET", ["clusters", _, "addons", _]) => "DescribeAddon",
         _ => panic!("EKS is asked {method} {rest}"),
     }
     .to_owned()

@@ -133,7 +133,8 @@ pub fn expect_warning(name: &str, run: &Run, codes: &[&str]) {
     record(name, run, codes);
 }
 
-fn record(name: &str, run: &Run, codes: &[&str]) {
+/// With `KACCESS_RECORD` set, keeps what was seen as a case.
+pub fn record(name: &str, run: &Run, codes: &[&str]) {
     if std::env::var_os("KACCESS_RECORD").is_none() {
         return;
     }

@@ -1,0 +1,276 @@
+//! `--plan-migration`: everything that is annotated for kiam or kube2iam, and what replaces the annotation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::{Way, WorkloadArgs, to_value};
+use crate::aws::trust;
+use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag};
+use crate::cli::connect::{Session, runtime, unanswered};
+use crate::cli::flags::{ConnectionArgs, Format, OutputArgs};
+use crate::cli::{Error, GOOD, NONE, answer, note};
+use crate::collect::kubeconfig;
+use crate::collect::workload::{self, Annotated};
+use crate::evidence::Failure;
+use crate::evidence::eks::{Caller, Cluster};
+use crate::evidence::workload::{Agent, Issuer};
+use crate::host::Host;
+use crate::render::{json, workload as render};
+use crate::report::Step;
+use crate::report::view::StepView;
+use crate::report::workload::{Migration, MigrationPlan};
+use crate::rules::links::{put_policy, quoted, role_name};
+use crate::secret::Scrubber;
+
+/// What is known of the cluster.
+struct Known {
+    agents: Vec<Agent>,
+    issuer: Option<String>,
+    cluster: Option<Cluster>,
+    caller: Option<Caller>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing could be listed.
+pub(super) fn run(
+    host: &Host,
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    arguments: &WorkloadArgs,
+) -> Result<u8, Error> {
+    let scrubber = Scrubber::default();
+    let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
+    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
+    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let runtime = runtime()?;
+    let options = arguments.aws.options();
+    let found = runtime.block_on(async {
+        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let api = session.acting(Some(&resolved.impersonation))?;
+        let (annotated, agents, issuer, (cluster, caller)) = futures::join!(
+            workload::annotated(&api),
+            workload::agents(&api, &scrubber),
+            workload::issuer(&api),
+            cloud(host, &resolved, &options, &scrubber),
+        );
+        let (annotated, mut failures) = annotated?;
+        let agents = agents.unwrap_or_else(|failure| {
+            failures.push(failure);
+            Vec::new()
+        });
+        let issuer = issuer.ok().map(|issuer: Issuer| issuer.issuer);
+        Ok::<_, Failure>((annotated, failures, Known { agents, issuer, cluster, caller }))
+    });
+    runtime.shutdown_background();
+    let (annotated, failures, known) = found.map_err(|failure| unanswered(&failure))?;
+    let incomplete: Vec<String> = failures
+        .into_iter()
+        .map(|failure| failure.needs.map_or(failure.detail, |needs| format!("it needs {needs}")))
+        .collect();
+    let plan = plan(&annotated, &known, arguments.to, incomplete);
+    let mut text = Vec::new();
+    match output.format() {
+        Format::Json => json::write_json(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
+        Format::Markdown => render::plan_markdown(&plan, &mut text)?,
+        _ => render::plan(&plan, &mut text)?,
+    }
+    if !output.quiet {
+        answer(&text)?;
+    }
+    for one in &plan.incomplete {
+        note(&format!("not listed: {one}"));
+    }
+    Ok(if plan.incomplete.is_empty() { GOOD } else { NONE })
+}
+
+#[cfg(feature = "aws")]
+use crate::collect::aws::workload::facts as cloud;
+
+#[cfg(not(feature = "aws"))]
+async fn cloud(
+    _: &Host,
+    _: &kubeconfig::Resolved,
+    _: &crate::collect::aws::target::AwsOptions,
+    _: &Scrubber,
+) -> (Option<Cluster>, Option<Caller>) {
+    (None, None)
+}
+
+/// The plan: a role for each service account, so that what shares an account but not a role gets an account of its own.
+fn plan(annotated: &[Annotated], known: &Known, to: Way, incomplete: Vec<String>) -> MigrationPlan {
+    let of = |role: &str| known.agents.iter().any(|agent| agent.role.starts_with(role));
+    let from: Vec<String> =
+        ["kiam", "kube2iam"].iter().filter(|name| of(name)).map(|name| (*name).to_owned()).collect();
+    let base = known
+        .agents
+        .iter()
+        .find_map(|agent| flag(&agent.args, "--role-base-arn").or_else(|| flag(&agent.args, "--base-role-arn")))
+        .filter(|base| !base.is_empty());
+    let own = known.cluster.as_ref().map(|cluster| account(&cluster.arn)).filter(|account| !account.is_empty());
+    let own = own.or_else(|| known.caller.as_ref().map(|caller| caller.account.as_str()));
+    let arn = |role: &str| {
+        let role = role.trim();
+        if role.starts_with("arn:") {
+            return role.to_owned();
+        }
+        let name = role.trim_start_matches('/');
+        match base {
+            Some(base) => format!("{}/{name}", base.trim_end_matches('/')),
+            None => format!("arn:aws:iam::{}:role/{name}", own.unwrap_or("ACCOUNT")),
+        }
+    };
+    // Which roles the Pods of one service account have today.
+    let mut roles: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
+    for one in annotated {
+        roles.entry((&one.namespace, &one.service_account)).or_default().insert(arn(&one.role));
+    }
+    let cluster = known.cluster.as_ref().map_or("CLUSTER", |cluster| cluster.name.as_str());
+    let issuer = known.cluster.as_ref().and_then(|cluster| cluster.own_issuer.clone()).or_else(|| known.issuer.clone());
+    let issuer = issuer.unwrap_or_else(|| "https://ISSUER".to_owned());
+    let mut preparation: Vec<Step> = Vec::new();
+    if !annotated.is_empty() {
+        match to {
+            Way::PodIdentity => preparation.push(Step::command(
+                "Have the agent run on every node",
+                format!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", quoted(cluster)),
+            )),
+            Way::Irsa => preparation.push(Step::command(
+                "Have IAM know the cluster's issuer, once in each account that has one of the roles",
+                format!(
+                    "aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com",
+                    quoted(&issuer)
+                ),
+            )),
+        }
+    }
+    let workloads = annotated
+        .iter()
+        .map(|one| {
+            let role = arn(&one.role);
+            let shared =
+                roles.get(&(one.namespace.as_str(), one.service_account.as_str())).is_some_and(|roles| roles.len() > 1);
+            let new = shared || one.service_account == "default";
+            let name = if new { one.name.clone() } else { one.service_account.clone() };
+            migration(one, &role, &name, new, (cluster, &issuer, own), to)
+        })
+        .collect();
+    MigrationPlan {
+        from,
+        to: if to == Way::Irsa { "irsa" } else { "pod-identity" },
+        preparation: preparation.iter().map(StepView::from).collect(),
+        workloads,
+        incomplete,
+    }
+}
+
+fn migration(
+    one: &Annotated,
+    role: &str,
+    name: &str,
+    new: bool,
+    about: (&str, &str, Option<&str>),
+    to: Way,
+) -> Migration {
+    let (cluster, issuer, own) = about;
+    let namespace = one.namespace.as_str();
+    let mut notes = Vec::new();
+    let foreign = own.is_some_and(|own| own != account(role));
+    let mut steps: Vec<Step> = Vec::new();
+    let policy = match to {
+        Way::Irsa => {
+            let host = trust::issuer_name(issuer);
+            let provider =
+                format!("arn:{}:iam::{}:oidc-provider/{host}", crate::aws::workload::partition(role), account(role));
+            let subject = format!("system:serviceaccount:{namespace}:{name}");
+            trust::irsa_policy(None, &provider, &host, &subject, "sts.amazonaws.com")
+        }
+        Way::PodIdentity => trust::pod_identity_policy(None),
+    };
+    if foreign && to == Way::PodIdentity {
+        notes.push(format!(
+            "{role} is in another account than the cluster: give the association a role of the cluster's own account that may assume it, and name {} as --target-role-arn",
+            role_name(role)
+        ));
+    }
+    if let Some(id) = &one.external_id {
+        notes.push(format!("{EXTERNAL_ID} is {id}: neither way needs it in the role's own account; take the condition on sts:ExternalId out"));
+    }
+    if new {
+        notes.push(format!(
+            "it runs as {} today, which others use with other roles; whatever RBAC grants that account must be granted to {name} as well",
+            one.service_account
+        ));
+    }
+    notes.push(
+        "the trust policy below holds only the new statement: keep today's beside it until kiam or kube2iam is gone"
+            .to_owned(),
+    );
+    steps.extend(put_policy(role, &policy));
+    let mut account =
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
+    if to == Way::Irsa {
+        account["metadata"]["annotations"] = json!({ "eks.amazonaws.com/role-arn": role });
+    }
+    if new {
+        let manifest = serde_norway::to_string(&account).unwrap_or_default();
+        steps.push(Step::manifest("Make the service account: kubectl apply -f with this", manifest));
+    } else if to == Way::Irsa {
+        steps.push(Step::command(
+            "Name the role on the service account",
+            format!(
+                "kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/role-arn={}",
+                quoted(role)
+            ),
+        ));
+    }
+    if to == Way::PodIdentity {
+        steps.push(Step::command(
+            "Associate the role with it",
+            format!(
+                "aws eks create-pod-identity-association --cluster-name {} --namespace {namespace} --service-account {name} --role-arn {}",
+                quoted(cluster),
+                quoted(role)
+            ),
+        ));
+    }
+    let mut annotations = serde_json::Map::new();
+    annotations.insert(IAM_ROLE.to_owned(), serde_json::Value::Null);
+    if one.external_id.is_some() {
+        annotations.insert(EXTERNAL_ID.to_owned(), serde_json::Value::Null);
+    }
+    let mut template = json!({ "metadata": { "annotations": annotations } });
+    if new {
+        template["spec"] = json!({ "serviceAccountName": name });
+    }
+    if one.kind == "Pod" {
+        steps.push(Step::text(format!(
+            "Make the Pod again with serviceAccountName: {name} and without {IAM_ROLE}: nothing makes a bare Pod by itself."
+        )));
+    } else {
+        let patch = match one.kind.as_str() {
+            "CronJob" => json!({ "spec": { "jobTemplate": { "spec": { "template": template } } } }),
+            _ => json!({ "spec": { "template": template } }),
+        };
+        steps.push(Step::command(
+            "Last, take the old annotation away; the Pods are made again by that",
+            format!("kubectl patch {} {} -n {namespace} --type merge -p '{patch}'", one.kind.to_lowercase(), one.name),
+        ));
+        if one.kind == "Job" {
+            notes.push("a Job's template cannot be changed: make the Job again instead of the last step".to_owned());
+        }
+    }
+    Migration {
+        namespace: namespace.to_owned(),
+        kind: one.kind.clone(),
+        name: one.name.clone(),
+        service_account: name.to_owned(),
+        new_service_account: new,
+        role_arn: role.to_owned(),
+        notes,
+        steps: steps.iter().map(StepView::from).collect(),
+    }
+}

@@ -1,0 +1,223 @@
+//! `kaccess workload`: which AWS identity a Pod's containers get, and why not the one intended.
+
+mod migration;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use super::connect::{Session, runtime, unanswered};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
+use super::{BAD, Error, GOOD, NONE, answer, doctor, note};
+use crate::collect::kubeconfig;
+use crate::collect::plan::{WorkloadPlan, gather_workload};
+use crate::collect::workload;
+use crate::evidence::workload::Workload;
+use crate::evidence::{Evidence, Failure, FailureKind};
+use crate::host::Host;
+use crate::render::{json, terminal, workload as render};
+use crate::report::doctor::DoctorReport;
+use crate::report::view::FindingView;
+use crate::report::workload::{Effective, Link, Target, WorkloadIdentity};
+use crate::report::{Finding, Severity, diagnose};
+use crate::rules::{Case, check_all};
+use crate::secret::Scrubber;
+
+/// What replaces kiam and kube2iam.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Way {
+    /// Roles for service accounts, by the cluster's OIDC issuer.
+    Irsa,
+    /// EKS Pod Identity associations.
+    PodIdentity,
+}
+
+/// Flags of `workload`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  kaccess workload api-6d5f9 -n shop\n  kaccess workload deployment/api -n shop --role arn:aws:iam::111122223333:role/api\n  \
+    kaccess workload serviceaccount/api -n shop -o json\n  kaccess workload --plan-migration --to irsa\n\n\
+    Exit codes: 0 the Pod gets what is intended, 1 it does not, 2 that is not known."
+)]
+pub struct WorkloadArgs {
+    /// The Pod, or serviceaccount/NAME, deployment/NAME, statefulset/, daemonset/, job/, cronjob/NAME
+    #[arg(value_name = "POD|KIND/NAME", required_unless_present_any = ["from", "plan_migration"], conflicts_with_all = ["from", "plan_migration"])]
+    target: Option<String>,
+    /// The role that it should have, where that is known
+    #[arg(long, value_name = "ARN")]
+    role: Option<String>,
+    /// The message you met: the SDK's, kiam's, a log line (@FILE and - are read)
+    #[arg(long, value_name = "TEXT|@FILE|-")]
+    error: Option<String>,
+    /// List everything annotated for kiam or kube2iam, with the manifests and commands that replace it
+    #[arg(long, conflicts_with_all = ["from", "save"])]
+    plan_migration: bool,
+    /// What --plan-migration goes to
+    #[arg(long, value_enum, default_value = "pod-identity", value_name = "WAY")]
+    to: Way,
+    /// Write the evidence to a file
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Answer from saved evidence; opens no connection
+    #[arg(long, value_name = "FILE", conflicts_with = "save")]
+    from: Option<PathBuf>,
+    /// Never run the credential plugin
+    #[arg(long)]
+    no_exec: bool,
+    /// Limit of the whole run, the plugin not counted
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    aws: AwsArgs,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the object is not there, or nothing could be asked.
+pub fn run(
+    host: &Host,
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    arguments: &WorkloadArgs,
+) -> Result<u8, Error> {
+    if arguments.plan_migration {
+        return migration::run(host, connection, output, arguments);
+    }
+    let evidence = match &arguments.from {
+        Some(path) => doctor::load_evidence(path)?,
+        None => look(host, connection, arguments)?,
+    };
+    // Live and saved evidence are judged in the same form.
+    let written = serde_json::to_string(&evidence)
+        .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
+    let evidence: Evidence = serde_json::from_str(&written)
+        .map_err(|error| Error::plain(format!("the evidence cannot be read again: {error}")))?;
+    if let Some(path) = &arguments.save {
+        let pretty = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(error.to_string()))?;
+        doctor::save(path, &format!("{pretty}\n"))?;
+        note(&format!("evidence written to {}", path.display()));
+    }
+    let Some(seen) = evidence.workload.as_deref() else {
+        return Err(Error::new(
+            "the evidence is not about a workload",
+            "give a file written by kaccess workload --save",
+        ));
+    };
+    if let Some(failure) = missing(seen) {
+        return Err(unanswered(failure));
+    }
+    let (told, findings) = tell(&evidence)?;
+    let mut text = Vec::new();
+    if output.short {
+        terminal::short(&DoctorReport::new(&evidence, findings.clone()), &mut text)?;
+    } else {
+        match output.format() {
+            Format::Json => json::write_json(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
+            Format::Yaml => json::write_yaml(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
+            Format::Markdown => render::markdown(&told, &findings, &mut text)?,
+            _ => render::table(&told, &findings, host.width, &mut text)?,
+        }
+    }
+    if !output.quiet {
+        answer(&text)?;
+    }
+    let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(match told.effective.kind {
+        _ if bad => BAD,
+        "none" => BAD,
+        "unknown" => NONE,
+        _ => GOOD,
+    })
+}
+
+fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
+    serde_json::to_value(value).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
+}
+
+/// What was asked about could not be looked at: there is no answer without it.
+fn missing(seen: &Workload) -> Option<&Failure> {
+    match seen.target.kind.as_str() {
+        "Pod" => seen.pod.failed(),
+        "ServiceAccount" => seen.service_account.failed(),
+        _ => seen.owner.failed(),
+    }
+}
+
+fn look(host: &Host, connection: &ConnectionArgs, arguments: &WorkloadArgs) -> Result<Evidence, Error> {
+    let scrubber = Scrubber::default();
+    let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
+    let error = arguments.error.as_deref().map(doctor::text_or_file).transpose()?;
+    let error = error.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    let (facts, resolved) = kubeconfig::load(host, &flags, &scrubber);
+    let resolved = Arc::new(resolved.map_err(|failure| unanswered(&failure))?);
+    let named = arguments.target.as_deref().unwrap_or_default();
+    let target = workload::target(named, &resolved.namespace).map_err(|failure| {
+        Error::new(
+            failure.detail,
+            "give a Pod's name, serviceaccount/NAME, deployment/NAME, statefulset/, daemonset/, job/ or cronjob/NAME",
+        )
+    })?;
+    let plan = WorkloadPlan {
+        target,
+        wanted_role: arguments.role.clone(),
+        error,
+        aws: arguments.aws.options(),
+        timeout: arguments.timeout,
+    };
+    let runtime = runtime()?;
+    let evidence = runtime.block_on(async {
+        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let api = session.acting(Some(&resolved.impersonation))?;
+        Ok::<_, Failure>(gather_workload(host, &plan, &api, (facts, resolved.clone()), &scrubber).await)
+    });
+    runtime.shutdown_background();
+    let evidence = evidence.map_err(|failure| unanswered(&failure))?;
+    if let Some(failure) = evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Unauthorized) {
+        return Err(unanswered(failure));
+    }
+    Ok(evidence)
+}
+
+/// The report of evidence, with its findings in order.
+pub(super) fn tell(evidence: &Evidence) -> Result<(WorkloadIdentity, Vec<Finding>), Error> {
+    let case = Case::new(evidence);
+    let findings = diagnose(check_all(&case));
+    let Some(judged) = &case.workload else { return Err(Error::plain("the evidence is not about a workload")) };
+    let (namespace, name) = judged.account_name();
+    let seen = judged.workload;
+    let told = WorkloadIdentity {
+        target: Target {
+            kind: seen.target.kind.clone(),
+            namespace: seen.target.namespace.clone(),
+            name: seen.target.name.clone(),
+            pod: seen.pod.seen().map(|pod| pod.name.clone()),
+        },
+        service_account: format!("{namespace}/{name}"),
+        effective: Effective {
+            kind: judged.effective.kind,
+            role_arn: judged.effective.role_arn.clone(),
+            why: judged.effective.why.clone(),
+        },
+        intended: judged.intended.clone(),
+        chain: judged
+            .links
+            .iter()
+            .map(|link| Link {
+                id: link.id,
+                ok: link.ok,
+                expected: link.expected.clone(),
+                seen: link.seen.clone(),
+                needs: link.needs.clone(),
+            })
+            .collect(),
+        findings: findings.iter().map(|finding| FindingView::new(finding, &findings)).collect(),
+    };
+    Ok((told, findings))
+}

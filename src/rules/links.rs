@@ -1,0 +1,150 @@
+//! What the rules about a Pod's AWS identity share: links as citations, words of AWS, and the steps that mend a link.
+
+use super::{Case, clip, probed, seen};
+use crate::aws::trust;
+use crate::aws::workload::{Judged, Link, account};
+use crate::report::{Citation, Step};
+
+/// A link as a citation: where it is, and both sides.
+pub fn cite(link: &Link) -> Citation {
+    let text = if link.expected.is_empty() {
+        link.seen.clone()
+    } else {
+        format!("{}; expected: {}", link.seen, link.expected)
+    };
+    // What was fetched over the network was tried from here; everything else an API said.
+    if link.id == "irsa-issuer" { probed(link.at.clone(), text) } else { seen(link.at.clone(), text) }
+}
+
+/// The first of these texts in the message the user met, or in an event of the Pod.
+pub fn said(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
+    let workload = case.evidence.workload.as_deref()?;
+    let has = |line: &str| {
+        let lower = line.to_lowercase();
+        texts.iter().any(|text| lower.contains(&text.to_lowercase()))
+    };
+    if let Some(error) = case.evidence.asked.error.as_deref()
+        && let Some(line) = error.lines().find(|line| has(line))
+    {
+        return Some(seen("/asked/error", format!("the message you met says: {}", clip(line, 240))));
+    }
+    let events = workload.events.seen()?;
+    let index = events.iter().position(|event| has(&event.message))?;
+    let event = &events[index];
+    let text = format!("event {}: {}", event.reason, clip(&event.message, 240));
+    Some(seen(format!("/workload/events/seen/{index}/message"), text))
+}
+
+/// The name of a role in its ARN.
+pub fn role_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+/// The cluster's name, or a word in capitals.
+pub fn cluster_name<'a>(judged: &Judged<'a>) -> &'a str {
+    let (name, _) = judged.cluster();
+    if name.is_empty() { "CLUSTER" } else { name }
+}
+
+/// A text as one word of a shell.
+pub fn quoted(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
+    if !text.is_empty() && text.bytes().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+/// New Pods: what is injected is injected when a Pod is made.
+pub fn remake(judged: &Judged<'_>) -> Step {
+    let namespace = judged.account_name().0;
+    let why = "Make the Pods again: credentials are injected when a Pod is made, and never later";
+    match judged.workload.owner.seen() {
+        Some(owner) if ["Deployment", "StatefulSet", "DaemonSet"].contains(&owner.kind.as_str()) => Step::command(
+            why,
+            format!("kubectl rollout restart {}/{} -n {namespace}", owner.kind.to_lowercase(), owner.name),
+        ),
+        Some(owner) => Step::text(format!("{why}. {} {} makes them at its next run.", owner.kind, owner.name)),
+        None => match judged.workload.pod.seen() {
+            Some(pod) => Step::text(format!(
+                "{why}. Nothing makes Pod {} again by itself: apply its own manifest once more, after kubectl delete pod {} -n {namespace}.",
+                pod.name, pod.name
+            )),
+            None => Step::text(format!("{why}.")),
+        },
+    }
+}
+
+/// The annotation of IRSA on the service account.
+pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
+    let (namespace, name) = judged.account_name();
+    Step::command(
+        "Name the role on the service account",
+        format!(
+            "kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/role-arn={}",
+            quoted(role)
+        ),
+    )
+}
+
+/// The steps that mend a trust policy: one that denies cannot be outweighed, any other is replaced as a whole.
+pub fn mend(link: &Link, role: &str, policy: &str) -> Vec<Step> {
+    if link.seen.contains(" denies ") {
+        let why = "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit";
+        let command =
+            format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name(role)));
+        return vec![Step::command(why, command)];
+    }
+    put_policy(role, policy)
+}
+
+/// A whole trust policy as a step.
+pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
+    let name = role_name(role);
+    vec![
+        Step::manifest(
+            format!("Save this as trust.json: the whole trust policy of role {name}, today's other statements kept"),
+            policy,
+        ),
+        Step::command(
+            format!("Put it on the role, in account {}", account(role)),
+            format!(
+                "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
+                quoted(name)
+            ),
+        ),
+    ]
+}
+
+/// The steps that let the service account in by IRSA.
+pub fn irsa_trust(judged: &Judged<'_>, link: &Link, role: &str) -> Vec<Step> {
+    let (Some((issuer, _)), Some(provider)) = (judged.issuer(), judged.provider_arn(role)) else {
+        return vec![Step::text(
+            "Let the cluster's provider, this subject and this audience into the role's trust policy.",
+        )];
+    };
+    let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
+    let today = judged.role(role).map(|role| role.trust_policy.as_str());
+    let policy = trust::irsa_policy(today, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience);
+    mend(link, role, &policy)
+}
+
+/// The association of Pod Identity.
+pub fn associate(judged: &Judged<'_>, role: &str) -> Step {
+    let (namespace, name) = judged.account_name();
+    Step::command(
+        "Associate the role with the service account",
+        format!(
+            "aws eks create-pod-identity-association --cluster-name {} --namespace {namespace} --service-account {name} --role-arn {}",
+            quoted(cluster_name(judged)),
+            quoted(role)
+        ),
+    )
+}
+
+/// The first step and the others.
+pub fn split(mut steps: Vec<Step>) -> (Step, Vec<Step>) {
+    let first = if steps.is_empty() { Step::default() } else { steps.remove(0) };
+    (first, steps)
+}

@@ -1,0 +1,50 @@
+//! The provider does not know the token's audience.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "irsa-audience-mismatch",
+    severity: Severity::Error,
+    title: "The provider does not know the token's audience",
+    page: Page {
+        means: "The IAM OIDC provider lists the audiences that it takes. A token with another one is refused: Incorrect token audience.",
+        evidence: "The audience of the projected token, against ClientIDList of the provider; or STS says: Incorrect token audience.",
+        fix: "Let the provider take the audience, `aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ARN --client-id AUDIENCE`, or correct the annotation eks.amazonaws.com/audience of the service account.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable", "irsa-trust-audience-mismatch"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let link = judged.broken("irsa-token-audience");
+    let words = links::said(case, &["Incorrect token audience"]);
+    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);
+    let provider = judged.workload.providers.seen().and_then(|all| all.ours.as_ref()).map_or("PROVIDER-ARN", |ours| ours.arn.as_str());
+    let (namespace, name) = judged.account_name();
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The token says the audience {audience:?}, and the provider does not list it."),
+            cite,
+            Step::command(
+                "If the audience is meant, add it to the provider (and to the trust policy's condition)",
+                format!(
+                    "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
+                    links::quoted(provider),
+                    links::quoted(&audience)
+                ),
+            ),
+        )
+        .step(Step::command(
+            "Else have the usual one issued, and make the Pods again",
+            format!("kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/audience=sts.amazonaws.com"),
+        ))
+        .step(links::remake(judged)),
+    ]
+}

@@ -1,0 +1,51 @@
+//! The role that the service account names does not exist.
+
+use crate::aws::trust;
+use crate::aws::workload::account;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "irsa-role-not-found",
+    severity: Severity::Error,
+    title: "The role that the service account names does not exist",
+    page: Page {
+        means: "STS does not tell a role that does not exist from one that refuses: both are AccessDenied for sts:AssumeRoleWithWebIdentity. IAM tells.",
+        evidence: "iam:GetRole in the role's own account: NoSuchEntity.",
+        fix: "Correct the annotation, `kubectl annotate serviceaccount NAME -n NAMESPACE eks.amazonaws.com/role-arn=ARN --overwrite`, or create the role with the trust policy that the report shows.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = judged.broken("irsa-role") else { return Vec::new() };
+    let role = link.expected.clone();
+    let name = links::role_name(&role);
+    let create = judged.provider_arn(&role).zip(judged.issuer()).map(|(provider, (issuer, _))| {
+        let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
+        trust::irsa_policy(None, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience)
+    });
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("IAM has no role {name} in account {}. STS only answers AccessDenied to that.", account(&role)),
+            links::cite(link),
+            Step::command("Look for the name that is meant", format!("aws iam list-roles --query \"Roles[?contains(RoleName, '{name}')].Arn\"")),
+        )
+        .titled(format!("The role {name} does not exist"))
+        .step(links::annotate(judged, "ARN"));
+    if let Some(policy) = create {
+        finding = finding.step(Step::manifest("Or save this as trust.json and create the role: its whole trust policy", policy)).step(
+            Step::command(
+                "with",
+                format!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", links::quoted(name)),
+            ),
+        );
+    }
+    vec![finding]
+}

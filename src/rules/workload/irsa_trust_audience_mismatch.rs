@@ -1,0 +1,35 @@
+//! The trust policy asks for another audience.
+
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "irsa-trust-audience-mismatch",
+    severity: Severity::Error,
+    title: "The trust policy asks for another audience",
+    page: Page {
+        means: "The token's audience is sts.amazonaws.com unless the service account says otherwise (eks.amazonaws.com/audience), and the policy's condition on :aud must fit it. Often :aud was written where :sub was meant.",
+        evidence: "The role's trust policy, judged for this audience.",
+        fix: "Replace the trust policy by the whole one that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = ["irsa-trust-audience"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
+    let Some(role) = judged.irsa_role() else { return Vec::new() };
+    let (first, more) = links::split(links::irsa_trust(judged, link, role));
+    let mut finding = RULE.finding(
+        Confidence::Certain,
+        format!("The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
+        links::cite(link),
+        first,
+    );
+    finding.fix.extend(more);
+    vec![finding]
+}

@@ -1,0 +1,35 @@
+//! The trust policy trusts another OIDC provider than this cluster's.
+
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "irsa-trust-provider-mismatch",
+    severity: Severity::Error,
+    title: "The trust policy trusts another OIDC provider than this cluster's",
+    page: Page {
+        means: "A trust policy names the provider of one cluster: in Principal.Federated, and again in the condition keys. The policy of another cluster, of another account, or with a typing error (oidc.REGION.eks for oidc.eks.REGION, a scheme in the key) lets nobody of this one in.",
+        evidence: "The role's trust policy, against the cluster's issuer.",
+        fix: "Replace the trust policy by the whole one that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = ["irsa-trust-provider"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
+    let Some(role) = judged.irsa_role() else { return Vec::new() };
+    let (first, more) = links::split(links::irsa_trust(judged, link, role));
+    let mut finding = RULE.finding(
+        Confidence::Certain,
+        format!("The role's trust policy has {}, and this cluster's tokens come as {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
+        links::cite(link),
+        first,
+    );
+    finding.fix.extend(more);
+    vec![finding]
+}

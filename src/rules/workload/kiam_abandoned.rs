@@ -1,0 +1,33 @@
+//! kiam is abandoned.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kiam-abandoned",
+    severity: Severity::Warning,
+    title: "kiam is abandoned",
+    page: Page {
+        means: "kiam has had no release since 2023, and its own page sends its users to IRSA. It knows nothing of new instance metadata habits, and nobody mends its faults.",
+        evidence: "A DaemonSet or Deployment of kiam in the cluster.",
+        fix: "`kaccess workload --plan-migration` lists what uses it, with the manifests and commands that replace it.",
+        references: "https://github.com/uswitch/kiam",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some((agent, at)) = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")) else { return Vec::new() };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{} {}/{} runs {}.", agent.kind, agent.namespace, agent.name, agent.image),
+            seen(format!("{at}/image"), agent.image.clone()),
+            Step::command("See what uses it, and what replaces it", "kaccess workload --plan-migration"),
+        ),
+    ]
+}

@@ -1,0 +1,44 @@
+//! The namespace does not permit the role in kiam.
+
+use crate::aws::workload::flag;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kiam-namespace-not-permitted",
+    severity: Severity::Error,
+    title: "The namespace does not permit the role in kiam",
+    page: Page {
+        means: "kiam gives a role only where the namespace's annotation iam.amazonaws.com/permitted, a regular expression, fits it: since version 4 its whole ARN, from beginning to end. Without the annotation nothing is permitted.",
+        evidence: "The namespace's annotation against the role, kiam's words (namespace policy expression ... forbids role), or the Pod's event KiamRoleForbidden.",
+        fix: "Permit the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/permitted=EXPRESSION --overwrite`.",
+        references: "https://github.com/uswitch/kiam",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let link = judged.broken("kiam-namespace");
+    let words = links::said(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
+    let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };
+    let namespace = judged.account_name().0;
+    let server = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
+    let role = judged.iam_role().unwrap_or("ROLE");
+    let arn = judged.resolved_role(role, flag(server, "--role-base-arn")).unwrap_or_else(|| role.to_owned());
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("kiam compares {arn} with the namespace's annotation iam.amazonaws.com/permitted, and that does not fit."),
+            cite,
+            Step::command(
+                "Permit exactly this role",
+                format!("kubectl annotate namespace {namespace} --overwrite iam.amazonaws.com/permitted={}", links::quoted(&regex::escape(&arn))),
+            ),
+        )
+        .cite_if(link.and(words)),
+    ]
+}

@@ -1,0 +1,36 @@
+//! The role that the Pod names for kiam does not exist.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kiam-role-missing",
+    severity: Severity::Error,
+    title: "The role that the Pod names for kiam does not exist",
+    page: Page {
+        means: "The annotation iam.amazonaws.com/role is a role's name in kiam's own account, with its path, or a whole ARN.",
+        evidence: "iam:GetRole: NoSuchEntity.",
+        fix: "Correct the annotation iam.amazonaws.com/role in the Pod template (`kubectl edit deployment/NAME -n NAMESPACE`), or create the role.",
+        references: "https://github.com/uswitch/kiam",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = judged.broken("kiam-role") else { return Vec::new() };
+    let name = links::role_name(&link.expected);
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("The Pod's annotation iam.amazonaws.com/role names {}, and IAM has no role of that name.", link.expected),
+            links::cite(link),
+            Step::command("Look for the name that is meant", format!("aws iam list-roles --query \"Roles[?contains(RoleName, '{name}')].Arn\"")),
+        )
+        .titled(format!("The role {name} does not exist"))
+        .step(Step::text("Correct iam.amazonaws.com/role in the Pod template (not on the Deployment itself).")),
+    ]
+}

@@ -1,0 +1,41 @@
+//! kiam's agent and server do not trust each other.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kiam-tls-invalid",
+    severity: Severity::Error,
+    title: "kiam's agent and server do not trust each other",
+    page: Page {
+        means: "kiam's agent and server speak mutual TLS. The certificates come from Secrets that somebody must renew; the server's must cover the name that the agent dials (kiam-server).",
+        evidence: "A Secret that kiam mounts does not exist, or the words remote error: tls: bad certificate. What is in the Secrets is not read.",
+        fix: "Issue the certificates of kiam's server and agent again, then `kubectl rollout restart daemonset/kiam-server daemonset/kiam-agent -n NAMESPACE`.",
+        references: "https://github.com/uswitch/kiam/blob/master/docs/TLS.md",
+    },
+    recognises: &[],
+    explains: &["kiam-server-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let link = judged.broken("kiam-tls");
+    let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();
+    let words = links::said(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
+    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let namespace = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")).map_or("kube-system", |(agent, _)| agent.namespace.as_str());
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            match link {
+                Some(link) => format!("{}: {}. Without it kiam's agent and server cannot speak to each other.", link.expected, link.seen),
+                None => "kiam's agent and server refuse each other's certificate: one has expired, is of another CA, or does not cover the name that is dialled.".to_owned(),
+            },
+            cite,
+            Step::command("See which certificates there are, and until when", format!("kubectl get certificates,secrets -n {namespace}")),
+        )
+        .step(Step::text("Issue them again (cert-manager renews by itself), with kiam-server among the server's DNS names, and restart server and agents.")),
+    ]
+}

@@ -1,0 +1,45 @@
+//! The namespace does not allow the role in kube2iam.
+
+use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "kube2iam-namespace-not-allowed",
+    severity: Severity::Error,
+    title: "The namespace does not allow the role in kube2iam",
+    page: Page {
+        means: "With --namespace-restrictions kube2iam gives a role only where the namespace's annotation iam.amazonaws.com/allowed-roles, a JSON array of patterns, holds it.",
+        evidence: "The flags of kube2iam and the namespace's annotation; or its words: role requested ... not valid for namespace of pod.",
+        fix: "Allow the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/allowed-roles='[\"ARN\"]' --overwrite`.",
+        references: "https://github.com/jtblin/kube2iam",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let link = judged.broken("kube2iam-namespace");
+    let words = links::said(case, &["not valid for namespace of pod"]);
+    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let namespace = judged.account_name().0;
+    let args = judged.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
+    let role = judged.iam_role().unwrap_or("ROLE");
+    let arn = judged.resolved_role(role, flag(args, "--base-role-arn")).unwrap_or_else(|| role.to_owned());
+    let old = judged.workload.namespace.seen().and_then(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED));
+    let mut list: Vec<String> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    list.push(arn.clone());
+    let value = serde_json::to_string(&list).unwrap_or_default();
+    vec![RULE.finding(
+        Confidence::Certain,
+        format!("kube2iam runs with namespace restrictions, and namespace {namespace} does not allow {arn}."),
+        cite,
+        Step::command(
+            "Allow it; what was allowed stays",
+            format!("kubectl annotate namespace {namespace} --overwrite {KUBE2IAM_ALLOWED}={}", links::quoted(&value)),
+        ),
+    )]
+}

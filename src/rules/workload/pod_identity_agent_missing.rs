@@ -1,0 +1,46 @@
+//! No Pod Identity agent runs on the Pod's node.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "pod-identity-agent-missing",
+    severity: Severity::Error,
+    title: "No Pod Identity agent runs on the Pod's node",
+    page: Page {
+        means: "The containers ask 169.254.170.23, and that is the DaemonSet eks-pod-identity-agent on their own node. Fargate and Windows have none.",
+        evidence: "The DaemonSets and the add-on eks-pod-identity-agent, the Pods on the node.",
+        fix: "Install the agent: `aws eks create-addon --cluster-name CLUSTER --addon-name eks-pod-identity-agent`.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = judged.broken("pod-identity-agent") else { return Vec::new() };
+    let fargate = link.seen.contains("Fargate");
+    let there = judged.agent("eks-pod-identity-agent").is_some();
+    let step = if fargate {
+        Step::text("Use IRSA for what runs on Fargate (annotation eks.amazonaws.com/role-arn on the service account), or run it on EC2 nodes.")
+    } else if there {
+        Step::command(
+            "See why the DaemonSet makes no Pod there: node selector, taints, or no room",
+            "kubectl describe daemonset eks-pod-identity-agent -n kube-system",
+        )
+    } else {
+        Step::command(
+            "Install the add-on",
+            format!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", links::quoted(links::cluster_name(judged))),
+        )
+    };
+    vec![RULE.finding(
+        Confidence::Certain,
+        format!("{}: nobody answers at 169.254.170.23 on that node.", link.seen),
+        links::cite(link),
+        step,
+    )]
+}

@@ -1,0 +1,38 @@
+//! The Pod was made before its Pod Identity association.
+
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, links, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "pod-identity-not-injected",
+    severity: Severity::Error,
+    title: "The Pod was made before its Pod Identity association",
+    page: Page {
+        means: "The variables of Pod Identity are injected when a Pod is made. A Pod from before the association has none and takes the next way: the old IRSA role, the node's role, or none. A new association needs some seconds to arrive.",
+        evidence: "The Pod's containers, against the association.",
+        fix: "Make the Pods again, now that the association is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    if judged.workload.associations.seen().is_none_or(|all| all.ours.is_none()) {
+        return Vec::new();
+    }
+    let Some(link) = judged.broken("pod-identity-injection") else { return Vec::new() };
+    let (namespace, name) = judged.account_name();
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("{namespace}/{name} has an association, and {}.", link.seen.replace("lacks them", "has not the variables of Pod Identity")),
+            links::cite(link),
+            links::remake(judged),
+        )
+        .cite(seen("/workload/associations/seen/ours", "the association is there")),
+    ]
+}

@@ -1,0 +1,72 @@
+//! The role does not let EKS Pod Identity in.
+
+use crate::aws::trust;
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, links};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "pod-identity-trust-incomplete",
+    severity: Severity::Error,
+    title: "The role does not let EKS Pod Identity in",
+    page: Page {
+        means: "The trust policy must allow the service pods.eks.amazonaws.com both sts:AssumeRole and sts:TagSession; the second is the one that is forgotten. A target role must in turn let the association's role in.",
+        evidence: "The trust policy of the association's role, judged for both actions; that of the target role for the first one.",
+        fix: "Replace the trust policy by the whole one that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
+        references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html",
+    },
+    recognises: &[],
+    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(details) = judged.association() else { return Vec::new() };
+    let mut findings = Vec::new();
+    for id in ["pod-identity-role", "pod-identity-target-role"] {
+        if let Some(link) = judged.broken(id) {
+            let policy = if id == "pod-identity-role" {
+                trust::pod_identity_policy(None)
+            } else {
+                trust::role_policy(None, &details.role_arn, details.external_id.as_deref())
+            };
+            findings.push(
+                RULE.finding(
+                    Confidence::Certain,
+                    format!("The association names {}, and IAM has no such role.", link.expected),
+                    links::cite(link),
+                    Step::manifest("Save this as trust.json: the whole trust policy that it needs", policy),
+                )
+                .titled(format!("The role {} of the association does not exist", links::role_name(&link.expected)))
+                .step(Step::command(
+                    "Create the role",
+                    format!(
+                        "aws iam create-role --role-name {} --assume-role-policy-document file://trust.json",
+                        links::quoted(links::role_name(&link.expected))
+                    ),
+                )),
+            );
+        }
+    }
+    let target = details.target_role_arn.as_deref().unwrap_or_default();
+    for (id, role) in [("pod-identity-trust", details.role_arn.as_str()), ("pod-identity-target-trust", target)] {
+        let Some(link) = judged.broken(id) else { continue };
+        let today = judged.role(role).map(|role| role.trust_policy.as_str());
+        let policy = if id == "pod-identity-trust" {
+            trust::pod_identity_policy(today)
+        } else {
+            trust::role_policy(today, &details.role_arn, details.external_id.as_deref())
+        };
+        let (first, more) = links::split(links::mend(link, role, &policy));
+        let mut finding = RULE.finding(
+            Confidence::Certain,
+            format!("The trust policy of {role} is not enough: {}.", link.seen),
+            links::cite(link),
+            first,
+        );
+        finding.fix.extend(more);
+        findings.push(finding);
+    }
+    findings
+}

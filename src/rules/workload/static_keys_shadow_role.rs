@@ -1,0 +1,51 @@
+//! Access keys in the Pod hide its role.
+
+use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, seen};
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "static-keys-shadow-role",
+    severity: Severity::Warning,
+    title: "Access keys in the Pod hide its role",
+    page: Page {
+        means: "SDKs usually take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY before anything else: the role that the service account or the Pod names is never used, and the keys never expire.",
+        evidence: "Both variables in a container of a Pod that has a role as well. Their values are not read.",
+        fix: "Take the two variables away, which makes the Pods again: `kubectl set env deployment/NAME -n NAMESPACE AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY-`.",
+        references: "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html",
+    },
+    recognises: &[],
+    explains: &[],
+    check,
+};
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some((container, at)) = judged.with_keys() else { return Vec::new() };
+    let role = judged.association().map(|details| details.role_arn.as_str()).or_else(|| judged.annotated()).or_else(|| judged.iam_role());
+    let Some(role) = role.or(judged.workload.wanted_role.as_deref()) else { return Vec::new() };
+    let index = container.env.iter().position(|variable| variable.name == "AWS_ACCESS_KEY_ID").unwrap_or_default();
+    let from = &container.env[index].from;
+    let namespace = judged.account_name().0;
+    let step = match judged.workload.owner.seen() {
+        Some(owner) if owner.kind != "CronJob" => Step::command(
+            "Take them away; the Pods are made again by that",
+            format!(
+                "kubectl set env {}/{} -n {namespace} -c {} AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-",
+                owner.kind.to_lowercase(),
+                owner.name,
+                container.name
+            ),
+        ),
+        _ => Step::text(format!("Take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY out of container {}, and make the Pod again.", container.name)),
+    };
+    vec![
+        RULE.finding(
+            Confidence::Certain,
+            format!("Container {} has access keys ({from}), so {role} is not used.", container.name),
+            seen(format!("{at}/env/{index}"), format!("AWS_ACCESS_KEY_ID, {from}; the value is not read")),
+            step,
+        )
+        .step(Step::text("Then delete the access key in IAM, where nothing else uses it.")),
+    ]
+}
