@@ -169,8 +169,22 @@ fn control_plane_path(report: &DoctorReport, evidence: &Evidence) -> Option<Stri
     let target = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()?;
     let accepted = evidence.identity.seen().is_some()
         || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
+    // What stands between the control plane and the issuer, layer by layer.
+    let between = [
+        "issuer-",
+        "jwks-",
+        "allowlist-",
+        "listener-",
+        "waf-",
+        "security-group-blocks-",
+        "route-to-issuer-",
+        "network-acl-blocks-",
+    ];
     let found = report.findings.iter().find(|finding| {
-        finding.explained_by.is_none() && (finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-"))
+        let own = finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-");
+        finding.explained_by.is_none()
+            && between.iter().any(|begin| finding.code.starts_with(begin))
+            && (own || finding.severity == Severity::Error)
     });
     Some(match found {
         Some(finding) if finding.code.starts_with("jwks-") => {

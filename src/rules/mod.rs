@@ -675,7 +675,7 @@ registry! {
     }
     /// Credential plugins.
     exec {
-        exec_plugin_not_found, aws_credentials_unavailable, aws_assume_role_denied, exec_api_version_removed,
+        exec_plugin_not_found, aws_credentials_unavailable, aws_identity_unexpected, aws_assume_role_denied, exec_api_version_removed,
         exec_api_version_unknown_to_client, exec_api_version_mismatch, exec_denied_by_policy, exec_needs_terminal,
         exec_issuer_unreachable, exec_login_expired, exec_stale_token_cache, exec_token_expired, exec_output_invalid,
         exec_failed, exec_timeout, exec_slow,

@@ -52,6 +52,14 @@ pub fn cases() -> Vec<Told> {
                 .aws_auth(roles(&format!("{admins}- rolearn: {dev}\n  username: dev:{{{{SessionName}}}}\n  groups:\n  - dev\n")))
                 .set("/identity/seen/user", json!({"username": "dev:alice", "uid": "", "groups": ["dev", "system:authenticated"], "extra": {}})),
         ),
+        told(
+            "eks-aws-identity-unexpected",
+            &["aws-identity-unexpected", "credential-rejected"],
+            Likely,
+            refused()
+                .set("/kubeconfig/seen/context", json!("arn:aws:eks:eu-west-1:444455556666:cluster/prod"))
+                .set("/aws/cluster", json!({"startedMs": 0, "tookMs": 40, "failed": {"kind": "not-found", "detail": "eks:DescribeCluster: ResourceNotFoundException: No cluster found for name: prod."}})),
+        ),
         told("eks-iam-identity-not-mapped", &["iam-identity-not-mapped", "credential-rejected"], Likely, unmapped()),
         told("eks-iam-identity-not-mapped-log", &["iam-identity-not-mapped"], Certain, unmapped().authenticator_log(&denied("identity is not mapped"))),
         told("eks-iam-identity-not-mapped-old-log", &["iam-identity-not-mapped"], Certain, unmapped().authenticator_log(&denied("ARN is not mapped"))),
