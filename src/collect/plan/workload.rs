@@ -17,9 +17,7 @@ use crate::evidence::workload::{
     Agent, AgentPod, Event, Issuer, IssuerReading, Namespace, Node, Owner, Pod, SecretLook, ServiceAccount, Target,
     Webhook, Workload,
 };
-use crate::evidence::{
-    Asked, ControlPlane, Endpoint, Evidence, Failure, FailureKind, Observation, SCHEMA, kubeconfig as facts,
-};
+use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, SCHEMA, kubeconfig as facts};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -422,6 +420,7 @@ mod cloud {
     use super::*;
     use crate::collect::aws::clients::Clients;
     use crate::collect::aws::{eks, identity, target, workload as calls};
+    use crate::evidence::FailureKind;
     use crate::evidence::Skip;
     use crate::evidence::eks::{Aws, Caller, Cluster, Target as Meant};
     use crate::evidence::workload::{Addon, Associations, Instance, Providers, RoleLook};
