@@ -9,7 +9,7 @@ use elb::types::{Action as ElbAction, LoadBalancer as ElbLoadBalancer, RuleCondi
 use futures::future::join_all;
 use waf::types::{FirewallManagerStatement, OverrideAction, RuleAction, Statement};
 
-use super::clients::Clients;
+use super::clients::{Clients, owned};
 use crate::evidence::balancer::{
     Action, Condition, IpSet, Listener, ListenerRule, LoadBalancer, TargetGroupHealth, WebAcl, WebAclRule,
 };
@@ -19,10 +19,6 @@ use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 const RESOLVED_LIMIT: usize = 100;
 /// Most ranges kept of one address set.
 const ADDRESSES_LIMIT: usize = 1000;
-
-fn owned(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
-}
 
 /// The load balancer of the account and region that serves `host`: by its own DNS name, or by sharing an address with
 /// the host (an alias record shows no name).

@@ -125,6 +125,16 @@ impl Clients {
     }
 }
 
+/// A field of an answer; empty where AWS left it out.
+pub(super) fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+/// A field of an answer, if it says something.
+pub(super) fn maybe(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 /// One HTTP client for all services: each of its own would load the system's roots again. Its proxy is the environment's.
 fn http_client() -> SharedHttpClient {
     HttpBuilder::new().build_with_connector_fn(|settings, components| {

@@ -4,7 +4,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::types::{Filter, Route as AwsRoute, VpcAttributeName};
 use futures::future::join_all;
 
-use super::clients::Clients;
+use super::clients::{Clients, maybe, owned};
 use crate::evidence::network::{
     AclEntry, DhcpOptions, Interface, NatGateway, NetworkAcl, PrefixList, PrefixListEntry, Route, RouteTable,
     SecurityGroup, SecurityGroupRule, Subnet, Vpc, VpcDns,
@@ -16,14 +16,6 @@ use crate::secret::Scrubber;
 const RULES_LIMIT: usize = 1000;
 /// Most ranges kept of one prefix list.
 const ENTRIES_LIMIT: usize = 1000;
-
-fn owned(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
-}
-
-fn maybe(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(str::to_owned)
-}
 
 fn filter(name: &str, values: &[String]) -> Filter {
     Filter::builder().name(name).set_values(Some(values.to_vec())).build()

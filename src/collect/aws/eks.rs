@@ -6,7 +6,7 @@ use aws_sdk_eks::types::IdentityProviderConfig as ConfigName;
 use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::clients::Clients;
+use super::clients::{Clients, maybe, owned};
 use crate::aws::identity::{Arn, canonical};
 use crate::evidence::eks::{
     AccessEntries, AccessEntry, AccessEntryDetails, AssociatedPolicy, Cluster, HealthIssue, IdentityProvider,
@@ -23,14 +23,6 @@ const UPDATES_LIMIT: usize = 3;
 const PAGES_LIMIT: usize = 2;
 /// The policy that makes an administrator.
 const ADMIN_POLICY: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
-
-fn owned(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
-}
-
-fn maybe(text: Option<&str>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(str::to_owned)
-}
 
 fn time(time: Option<&DateTime>) -> Option<Timestamp> {
     Timestamp::from_second(time?.secs()).ok()

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use super::clients::Clients;
+use super::clients::{Clients, owned};
 use crate::evidence::workload::{
     Addon, Association, AssociationDetails, Associations, Instance, Provider, Providers, Role,
 };
@@ -10,10 +10,6 @@ use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 
 /// How many providers and associations of others are kept.
 const OTHERS: usize = 20;
-
-fn owned(text: Option<&str>) -> String {
-    text.unwrap_or_default().to_owned()
-}
 
 /// A role by name (`iam:GetRole`).
 ///
