@@ -6,14 +6,17 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::connect::{Session, runtime, unanswered};
-use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, answer, note};
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
+use crate::aws::identity::{self as iam, Source, Verdict};
+use crate::collect::aws::{mapping, target};
 use crate::collect::identity::identity;
 use crate::collect::kubeconfig;
 use crate::collect::rbac::lists;
 use crate::credential::{certificate, token};
 use crate::evidence::credential::TokenKind;
+use crate::evidence::eks::{AssociatedPolicy, Aws, Caller};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
@@ -32,6 +35,8 @@ pub struct WhoamiArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 /// A group, where it comes from and what it is bound to.
@@ -54,6 +59,8 @@ struct Told {
     origin: Origin,
     expires_at: Option<Timestamp>,
     server: String,
+    /// The access policies of the identity's access entry: what EKS allows beside RBAC.
+    policies: Vec<AssociatedPolicy>,
 }
 
 /// Runs the command.
@@ -85,7 +92,13 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                 None
             }
         };
-        Ok::<_, Failure>(tell_of(user, &known, rbac.as_ref(), &resolved))
+        let aws = match caller_of(&user).filter(|_| resolved.impersonation.user.is_none()) {
+            Some(caller) if target::is_eks(Some(&resolved), &arguments.aws.options()) => {
+                Some(mapping::look(host, &resolved, &arguments.aws.options(), caller, &own, &scrubber).await)
+            }
+            _ => None,
+        };
+        Ok::<_, Failure>(tell_of(user, &known, rbac.as_ref(), aws.as_ref(), &resolved))
     });
     runtime.shutdown_timeout(Duration::ZERO);
     let told = match told {
@@ -172,8 +185,52 @@ impl Known {
     }
 }
 
-fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, resolved: &kubeconfig::Resolved) -> Told {
-    let origin = origin(&user, known, resolved);
+/// The IAM identity behind a user, as the API server names it in the extra fields.
+fn caller_of(user: &User) -> Option<Caller> {
+    let extra = |key: &str| user.extra.get(key).and_then(|values| values.first()).cloned().unwrap_or_default();
+    let arn = Some(extra("arn")).filter(|arn| iam::Arn::parse(arn).is_some())?;
+    let account = iam::Arn::parse(&arn).map(|parsed| parsed.account.to_owned()).unwrap_or_default();
+    let user_id = match iam::session(&arn) {
+        Some(session) => format!("{}:{session}", extra("principalId")),
+        None => extra("principalId"),
+    };
+    Some(Caller { arn, account, user_id })
+}
+
+/// What maps the IAM identity, in words, and the policies that its access entry carries.
+fn mapped(aws: &Aws) -> (String, Vec<AssociatedPolicy>) {
+    match iam::map(aws) {
+        Verdict::Mapped(found) => {
+            let policies = match found.source {
+                Source::AccessEntry(index) => {
+                    let entry = aws.access_entries.seen().and_then(|entries| entries.entries.get(index));
+                    let name = entry.map(|entry| format!(" of {}", entry.principal_arn)).unwrap_or_default();
+                    let policies = entry.and_then(|entry| entry.policies.seen()).cloned().unwrap_or_default();
+                    return (format!("{}{name}", found.source.words()), policies);
+                }
+                _ => Vec::new(),
+            };
+            (found.source.words(), policies)
+        }
+        Verdict::NotMapped => ("neither an access entry nor aws-auth, as they stand now".to_owned(), Vec::new()),
+        Verdict::Unknown(why) => {
+            let needs = [aws.cluster.failed(), aws.access_entries.failed(), aws.aws_auth.failed()];
+            let needs: Vec<&str> = needs.iter().flatten().filter_map(|failure| failure.needs.as_deref()).collect();
+            let needs = if needs.is_empty() { String::new() } else { format!("; it needs {}", needs.join(" and ")) };
+            (format!("an access entry or an aws-auth line ({why}{needs})"), Vec::new())
+        }
+    }
+}
+
+fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, aws: Option<&Aws>, resolved: &kubeconfig::Resolved) -> Told {
+    let mut origin = origin(&user, known, resolved);
+    let mut policies = Vec::new();
+    if let Some(aws) = aws {
+        let (by, held) = mapped(aws);
+        let arn = aws.caller.seen().map(|caller| caller.arn.as_str()).unwrap_or_default();
+        origin.detail = format!("{arn}, by {by}");
+        policies = held;
+    }
     let world = rbac.map(World::new);
     let bound = |kind: &str, name: &str| -> Vec<String> {
         let Some(world) = &world else { return Vec::new() };
@@ -207,6 +264,7 @@ fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, resolved: &kubeconfig
         // An impersonated identity has no end of its own, the credential behind it has.
         expires_at: known.expires_at,
         server: resolved.server.to_string(),
+        policies,
         origin,
         user,
     }
@@ -305,6 +363,13 @@ fn table(told: &Told, format: Format, host: &Host) -> String {
     for (key, values) in &told.user.extra {
         facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
     }
+    for policy in &told.policies {
+        let scope = match policy.scope.as_str() {
+            "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
+            _ => "the whole cluster".to_owned(),
+        };
+        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {scope}", iam::policy_name(policy)))]);
+    }
     if !told.user_bound_to.is_empty() {
         facts.push(vec!["bound to".to_owned(), plain(&told.user_bound_to.join(", "))]);
     }
@@ -336,6 +401,7 @@ fn view(told: &Told) -> Value {
         "extra": told.user.extra,
         "boundTo": told.user_bound_to,
         "origin": { "kind": told.origin.kind, "detail": told.origin.detail },
+        "accessPolicies": told.policies,
         "expiresAt": told.expires_at.map(|at| at.to_string()),
         "server": told.server,
     });

@@ -321,8 +321,8 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Picks the series about JWT authenticators and the authentication configuration.
-fn parse_metrics(text: &str) -> Metrics {
+/// Picks the series about JWT authenticators and the authentication configuration out of any text.
+pub fn parse_metrics(text: &str) -> Metrics {
     const PREFIX: &str = "apiserver_authentication_";
     let mut issuers: BTreeMap<String, IssuerMetrics> = BTreeMap::new();
     let mut metrics = Metrics::default();

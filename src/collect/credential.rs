@@ -225,7 +225,7 @@ pub async fn run_plugin(
         }
         Stdout::Lost => (Vec::new(), Some("its standard output could not be read".to_owned())),
     };
-    let output = decode(&bytes, version, scrubber);
+    let output = exec_credential(&bytes, version, scrubber);
     run.stderr = tail(&scrubber.text(&stderr));
     run.args = scrub_args(&args, scrubber);
     match status {
@@ -476,8 +476,11 @@ fn tail(text: &str) -> String {
     format!("…{}", &text[start..])
 }
 
-/// Decodes standard output as client-go does; the error is in its words and quotes nothing of the output.
-fn decode(bytes: &[u8], version: &str, scrubber: &Scrubber) -> Result<PluginOutput, String> {
+/// Decodes a plugin's standard output as client-go does for an API version (`v1`, `v1beta1`).
+///
+/// # Errors
+/// In client-go's words; quotes nothing of the output.
+pub fn exec_credential(bytes: &[u8], version: &str, scrubber: &Scrubber) -> Result<PluginOutput, String> {
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
     let node = if bytes.get(start) == Some(&b'{') {
         let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {

@@ -227,22 +227,30 @@ pub async fn discovery(
     let mut discovery =
         Discovery { user_agent: agent.to_owned(), redirects: fetched.redirects, ..Discovery::default() };
     if fetched.status == http::StatusCode::OK {
-        match serde_json::from_slice::<Value>(&fetched.body) {
-            Ok(document) if document.is_object() => {
-                let text = |name: &str| {
-                    document.get(name).and_then(Value::as_str).map(|value| scrubber.text_limited(value, 1024))
-                };
-                discovery.issuer = Some(text("issuer").unwrap_or_default());
-                discovery.jwks_uri = text("jwks_uri");
+        match read_discovery(&fetched.body, scrubber) {
+            Ok((issuer, jwks_uri)) => {
+                (discovery.issuer, discovery.jwks_uri) = (Some(issuer), jwks_uri);
                 // The document is public and long; what matters of it stands in the fields.
                 answer.body = String::new();
             }
-            Ok(_) => discovery.unparsable = Some("the document is JSON, but no object".to_owned()),
-            Err(error) => discovery.unparsable = Some(format!("no JSON: {}", category(&error))),
+            Err(words) => discovery.unparsable = Some(words),
         }
     }
     discovery.answer = answer;
     Ok(discovery)
+}
+
+/// The `issuer` (empty where there is none) and the `jwks_uri` of a discovery document.
+///
+/// # Errors
+/// Why it is no such document; quotes nothing of it.
+pub fn read_discovery(body: &[u8], scrubber: &Scrubber) -> Result<(String, Option<String>), String> {
+    let document: Value = serde_json::from_slice(body).map_err(|error| format!("no JSON: {}", category(&error)))?;
+    if !document.is_object() {
+        return Err("the document is JSON, but no object".to_owned());
+    }
+    let text = |name: &str| document.get(name).and_then(Value::as_str).map(|value| scrubber.text_limited(value, 1024));
+    Ok((text("issuer").unwrap_or_default(), text("jwks_uri")))
 }
 
 /// serde_json's complaint without quoting the input.

@@ -404,6 +404,15 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "login-token-invalid" => (vec!["exec-stale-token-cache"], Possible),
         "login-ended" => (vec!["exec-login-expired"], Likely),
         // Programs in Pods say the same when their own role is missing.
+        // The reason stands behind it, in words of its own.
+        "aws-credentials"
+            if ["sts-web-identity-denied", "sts-no-provider", "sts-audience", "sts-issuer-keys", "sdk-metadata"]
+                .iter()
+                .chain(&["pod-identity-agent", "pod-identity-refused", "pod-identity-node-role"])
+                .any(|name| has(name)) =>
+        {
+            return None;
+        }
         "aws-credentials" | "aws-sso" | "aws-keys" => (
             vec![
                 "aws-credentials-unavailable",
@@ -420,7 +429,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 Likely
             },
         ),
-        "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") => return None,
+        "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") || has("sdk-node-role") => {
+            return None;
+        }
         "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
         // A login plugin's own connections are not those to the API server.
         name if ["server-", "client-"].iter().any(|lead| name.starts_with(lead))
@@ -556,6 +567,53 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 Likely,
             )
         }
+        // What programs in Pods say. STS does not tell which of these it is.
+        "sts-web-identity-denied" => (
+            vec![
+                "irsa-trust-subject-mismatch",
+                "irsa-trust-audience-mismatch",
+                "irsa-trust-provider-mismatch",
+                "irsa-role-not-found",
+            ],
+            Likely,
+        ),
+        // The SDKs of AWS say it of any role.
+        "sts-role-arn" if !context.plain.contains("WebIdentity") && !context.plain.contains("credentials") => {
+            return None;
+        }
+        "sts-role-arn" => (vec!["irsa-role-not-found"], Likely),
+        "sdk-node-role" if has("pod-identity-node-role") => return None,
+        "sdk-node-role" if field("action") == "sts:AssumeRole" => {
+            (vec!["kiam-trust-mismatch", "workload-uses-node-role"], Likely)
+        }
+        "sdk-node-role" => (vec!["workload-uses-node-role", "irsa-annotation-missing", "irsa-not-injected"], Likely),
+        "sdk-metadata" => (
+            vec!["metadata-unreachable", "irsa-not-injected", "pod-identity-no-association", "workload-uses-node-role"],
+            Likely,
+        ),
+        "pod-identity-agent" if error.to_lowercase().contains("refused") || field("why") == "refused" => {
+            (vec!["pod-identity-agent-missing", "pod-identity-agent-unreachable"], Likely)
+        }
+        "pod-identity-agent" => (vec!["pod-identity-agent-unreachable", "pod-identity-agent-missing"], Likely),
+        "pod-identity-refused" if has("pod-identity-node-role") => return None,
+        "pod-identity-refused" => match field("code") {
+            "ResourceNotFoundException" => (vec!["pod-identity-no-association"], Certain),
+            "AccessDeniedException" | "" => (vec!["pod-identity-trust-incomplete"], Likely),
+            // The agent's own faults and EKS' are nobody's setting.
+            _ => return None,
+        },
+        "pod-identity-node-role" => (vec!["pod-identity-agent-unreachable"], Likely),
+        "kiam-namespace-policy" => (vec!["kiam-namespace-not-permitted"], Certain),
+        "kiam-role" => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
+        "kiam-server" if has("kiam-tls") => return None,
+        "kiam-server" => (vec!["kiam-server-unreachable", "kiam-tls-invalid"], Likely),
+        "kiam-tls" if !context.plain.contains("kiam") && !context.plain.contains("gateway") => return None,
+        "kiam-tls" => (vec!["kiam-tls-invalid"], Likely),
+        "kiam-sts-refused" if context.plain.contains("WebIdentity") => return None,
+        "kiam-sts-refused" => (vec!["kiam-trust-mismatch", "kiam-role-missing"], Likely),
+        "kube2iam-role" => (vec!["kube2iam-role-invalid"], Certain),
+        "kube2iam-namespace" => (vec!["kube2iam-namespace-not-allowed"], Likely),
+        "kube2iam-assume" => (vec!["kiam-trust-mismatch", "kube2iam-role-invalid"], Likely),
         // The rest is one rule's own, or shared by equals.
         name => {
             let codes: Vec<&'static str> = RULES

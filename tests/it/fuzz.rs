@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 
 use crate::support::dice::Dice;
 
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
 /// What may stand anywhere.
 const ODD: [&str; 14] = [
     "\0",
@@ -155,4 +158,20 @@ fn large_and_deep_tokens_are_survived() {
             let _ = judge_token(&facts, &config, &Keys::Unknown, Timestamp::UNIX_EPOCH);
         });
     }
+}
+
+#[test]
+fn the_corpus_of_fuzzing_is_survived() {
+    use base64::Engine as _;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/fuzz");
+    for (name, _) in targets::TARGETS {
+        let text = fs::read_to_string(folder.join(format!("{name}.txt"))).expect("every target has a corpus");
+        assert!(text.lines().count() >= 2, "{name} has hardly a corpus");
+        for line in text.lines() {
+            let input = base64::engine::general_purpose::STANDARD.decode(line).expect("base64");
+            quickly(name, line, || targets::run(name, &input));
+        }
+    }
+    let known = fs::read_dir(&folder).expect("the corpora").count();
+    assert_eq!(known, targets::TARGETS.len(), "testdata/fuzz holds a corpus of no target");
 }

@@ -175,4 +175,42 @@ texts! {
     TOKEN_FILE = "token-file", r"token file '(?P<file>[^']*)' must have at least 3 columns";
     /// A token of kubeadm that is unknown or has ended.
     BOOTSTRAP = "bootstrap-token", r#"could not find a JWS signature in the cluster-info ConfigMap for token ID "(?P<id>[^"]+)"|Bootstrap secret \S+ matching bearer token (?P<error>[^\n]+)|unable to fetch the kubeadm-config ConfigMap: [^\n]*Unauthorized"#;
+
+    // What programs in Pods and their helpers say of their AWS identity.
+    /// STS does not let the service account take the role; in which respect it does not fit, STS never says.
+    WEB_IDENTITY_DENIED = "sts-web-identity-denied", r"Not authorized to perform:? sts:AssumeRoleWithWebIdentity";
+    /// The role's account does not know the cluster's issuer.
+    WEB_IDENTITY_PROVIDER = "sts-no-provider", r"No OpenIDConnect provider found in your account for (?P<issuer>https?://[^\s\x22,\\]+)";
+    /// The provider in IAM does not list the token's audience.
+    WEB_IDENTITY_AUDIENCE = "sts-audience", r"Incorrect token audience";
+    /// STS cannot read the issuer's keys.
+    WEB_IDENTITY_KEYS = "sts-issuer-keys", r"Couldn't retrieve verification key from your identity provider|IDPCommunicationError(?:Exception)?";
+    /// The role's ARN, as annotated, is none.
+    WEB_IDENTITY_ARN = "sts-role-arn", r"Request(?:ed)? ARN is invalid";
+    /// A program was refused as a node: the session's name is an instance's.
+    NODE_ROLE = "sdk-node-role", r"User: arn:[\w-]+:sts::(?P<account>[\d*x]+):assumed-role/(?P<role>[^/\s]+)/(?P<instance>i-[0-9a-fx]{8,17}) is not authorized to perform: (?P<action>[\w:*-]+)";
+    /// No answer, or no role, from the instance's metadata.
+    METADATA = "sdk-metadata", r"no EC2 IMDS role found|EC2MetadataError: (?P<failure>[^\n]+)|EC2RoleRequestError: (?P<reason>[^\n]+)|(?:Unable to|Failed to|Could not) (?:contact|connect to) (?:the )?EC2 (?:instance )?metadata service|Failed to load credentials from IMDS|(?:Max retries exceeded with url|[Cc]onnect(?:ion)? to|dial tcp) [^\n]{0,40}169\.254\.169\.254[^\n]*(?:timed? ?out|timeout|refused|No route to host|no route to host)|operation error ec2imds: GetMetadata[^\n]*";
+    /// Nothing answers where the Pod Identity agent should.
+    AGENT = "pod-identity-agent", r"(?:169\.254\.170\.23|\[?fd00:ec2::23\]?)\S*?:? [^\n]*?(?P<error>connection refused|Connection refused|i/o timeout|timed out|no route to host|No route to host|network is unreachable|context deadline exceeded|Client\.Timeout)|[Cc]onnect(?:ion)? (?:to|error)[^\n]*(?:169\.254\.170\.23|fd00:ec2::23)[^\n]*(?P<why>refused|timed? ?out)";
+    /// EKS Auth refuses the agent, or the agent the Pod.
+    POD_IDENTITY = "pod-identity-refused", r"(?:AssumeRoleForPodIdentity|EKS Auth)[^\n]*?(?P<code>ResourceNotFoundException|AccessDeniedException|ExpiredTokenException|InvalidTokenException|InvalidRequestException|InvalidParameterException|ThrottlingException|ServiceUnavailableException|InternalServerException)(?:: (?P<error>[^\n]+))?|EKS does not have permissions to assume the associated role";
+    /// The node may not ask EKS Auth for its Pods.
+    POD_IDENTITY_NODE = "pod-identity-node-role", r"is not authorized to perform: eks-auth:AssumeRoleForPodIdentity";
+    /// kiam's namespace policy.
+    KIAM_NAMESPACE = "kiam-namespace-policy", r"namespace policy expression '(?P<expression>[^'\n]*)' forbids role '(?P<role>[^'\n]*)'";
+    /// The role asked for is not the one of the annotation, or there is none.
+    KIAM_ROLE = "kiam-role", r"requested '(?P<got>[^'\n]*)' but annotated with '(?P<expected>[^'\n]*)', forbidden|KiamRoleForbidden|(?:assume role forbidden|error processing request|error fetching credentials)[^\n]*(?P<error>empty role|unable to find role)";
+    /// kiam's agent and server do not speak to each other.
+    KIAM_SERVER = "kiam-server", r"error creating server gateway: (?P<error>[^\n]+)|error dialing grpc server: (?P<dialled>[^\n]+)|rpc error: code = Unavailable desc = there is no address available|(?:kiam|gateway)[^\n]*rpc error: code = (?:Unavailable|DeadlineExceeded) desc = (?P<reason>[^\n]+)";
+    /// kiam's certificates.
+    KIAM_TLS = "kiam-tls", r"(?:kiam|grpc|transport|gateway)[^\n]*(?P<error>remote error: tls: bad certificate|x509: certificate[^\n]*)|[^\n]*kiam-server[^\n]*x509: (?P<reason>[^\n]+)";
+    /// STS refuses kiam's server the role of a Pod.
+    KIAM_TRUST = "kiam-sts-refused", r"(?:error requesting credentials|error warming credentials|KiamCredentialError|error fetching credentials)[^\n]*AccessDenied[^\n]*";
+    /// kube2iam knows no role for this Pod.
+    KUBE2IAM_ROLE = "kube2iam-role", r"unable to find role for IP (?P<address>\S+)|[Rr]ole requested (?P<requested>\S+) not (?:found|match)|Invalid role:? (?P<role>[^\n]*?)(?:does not match annotated role(?: (?P<annotated>\S+))?)|pod with specific(?:i)?ed IP not found";
+    /// kube2iam's namespace does not list the role.
+    KUBE2IAM_NAMESPACE = "kube2iam-namespace", r"[Rr]ole requested (?P<role>\S+) not valid for namespace of pod|Role: ?(?P<named>\S+) on namespace: ?(?P<namespace>\S+) not found";
+    /// STS refuses the node the role of a Pod.
+    KUBE2IAM_ASSUME = "kube2iam-assume", r"Error assuming role(?: (?P<error>[^\n]+))?";
 }

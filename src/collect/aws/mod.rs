@@ -3,6 +3,7 @@
 //! The calls themselves stand behind the feature `aws`; which cluster is meant is read from the kubeconfig without it.
 
 pub mod cluster_side;
+pub mod mapping;
 pub mod target;
 
 #[cfg(feature = "aws")]

@@ -1,5 +1,6 @@
 //! The service account names no role.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::{IRSA, escaped};
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Name the role on the service account, then make the Pods again: `kubectl annotate serviceaccount NAME -n NAMESPACE eks.amazonaws.com/role-arn=ARN`, `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::NODE_ROLE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

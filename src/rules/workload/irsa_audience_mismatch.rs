@@ -1,5 +1,6 @@
 //! The provider does not know the token's audience.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Let the provider take the audience, `aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn ARN --client-id AUDIENCE`, or correct the annotation eks.amazonaws.com/audience of the service account.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::WEB_IDENTITY_AUDIENCE],
     explains: &["workload-uses-node-role", "metadata-unreachable", "irsa-trust-audience-mismatch"],
     check,
 };

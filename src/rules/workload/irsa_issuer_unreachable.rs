@@ -1,5 +1,6 @@
 //! STS cannot read the cluster's issuer.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Serve the two paths publicly, without any login: /.well-known/openid-configuration and the key set that it names; `curl -i ISSUER/.well-known/openid-configuration` from outside shows whether they are.",
         references: "https://repost.aws/knowledge-center/iam-sts-invalididentitytoken",
     },
-    recognises: &[],
+    recognises: &[&heard::WEB_IDENTITY_KEYS],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The Pod was not given the role of its service account.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Make the Pods again, now that the annotation is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::METADATA, &heard::NODE_ROLE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The role's account has no OIDC provider for this cluster.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::account;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Register the cluster's issuer in the role's account: `aws iam create-open-id-connect-provider --url ISSUER --client-id-list sts.amazonaws.com`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::WEB_IDENTITY_PROVIDER],
     explains: &["workload-uses-node-role", "metadata-unreachable", "irsa-trust-provider-mismatch"],
     check,
 };

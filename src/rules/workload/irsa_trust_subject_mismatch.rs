@@ -1,5 +1,6 @@
 //! The trust policy does not let this service account in.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Replace the trust policy by the whole one that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::WEB_IDENTITY_DENIED],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The namespace does not permit the role in kiam.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::flag;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Permit the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/permitted=EXPRESSION --overwrite`.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[],
+    recognises: &[&heard::KIAM_NAMESPACE],
     explains: &[],
     check,
 };

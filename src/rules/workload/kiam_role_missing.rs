@@ -1,5 +1,6 @@
 //! The role that the Pod names for kiam does not exist.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the annotation iam.amazonaws.com/role in the Pod template (`kubectl edit deployment/NAME -n NAMESPACE`), or create the role.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[],
+    recognises: &[&heard::KIAM_ROLE],
     explains: &[],
     check,
 };

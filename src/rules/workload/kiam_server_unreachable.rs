@@ -1,5 +1,6 @@
 //! kiam's agents reach no server.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at kiam's server and what it says: `kubectl get pods -A -l app=kiam`, `kubectl logs -n NAMESPACE daemonset/kiam-server`.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[],
+    recognises: &[&heard::KIAM_SERVER],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! kiam's agent and server do not trust each other.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Issue the certificates of kiam's server and agent again, then `kubectl rollout restart daemonset/kiam-server daemonset/kiam-agent -n NAMESPACE`.",
         references: "https://github.com/uswitch/kiam/blob/master/docs/TLS.md",
     },
-    recognises: &[],
+    recognises: &[&heard::KIAM_TLS],
     explains: &["kiam-server-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The role does not let kiam's server in.
 
+use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, flag};
 use crate::report::{Confidence, Finding, Severity};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Let the role trust kiam's server role, by the whole policy that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[],
+    recognises: &[&heard::KIAM_TRUST, &heard::KUBE2IAM_ASSUME],
     explains: &[],
     check,
 };

@@ -1,5 +1,6 @@
 //! The namespace does not allow the role in kube2iam.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/allowed-roles='[\"ARN\"]' --overwrite`.",
         references: "https://github.com/jtblin/kube2iam",
     },
-    recognises: &[],
+    recognises: &[&heard::KUBE2IAM_NAMESPACE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! kube2iam cannot become the role that the Pod names.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the whole ARN into the Pod template's annotation, or give kube2iam `--base-role-arn=arn:aws:iam::ACCOUNT:role/`.",
         references: "https://github.com/jtblin/kube2iam",
     },
-    recognises: &[],
+    recognises: &[&heard::KUBE2IAM_ROLE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

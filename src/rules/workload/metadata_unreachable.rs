@@ -1,5 +1,6 @@
 //! The metadata service does not answer the Pod, and it has no other credentials.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the workload a role of its own, by IRSA or `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`; not the nodes a higher hop limit.",
         references: "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html",
     },
-    recognises: &[],
+    recognises: &[&heard::METADATA],
     explains: &[],
     check,
 };

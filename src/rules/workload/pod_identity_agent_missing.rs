@@ -1,5 +1,6 @@
 //! No Pod Identity agent runs on the Pod's node.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Install the agent: `aws eks create-addon --cluster-name CLUSTER --addon-name eks-pod-identity-agent`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[],
+    recognises: &[&heard::AGENT],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

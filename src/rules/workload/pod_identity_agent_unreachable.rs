@@ -1,5 +1,6 @@
 //! The Pod Identity agent does not answer the Pod.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::variable;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Put 169.254.170.23 into the container's NO_PROXY, and look at the agent's log: `kubectl logs -n kube-system daemonset/eks-pod-identity-agent`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[],
+    recognises: &[&heard::AGENT, &heard::POD_IDENTITY_NODE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The service account has no Pod Identity association.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Make the association: `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[],
+    recognises: &[&heard::POD_IDENTITY],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

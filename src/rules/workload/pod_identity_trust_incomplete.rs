@@ -1,5 +1,6 @@
 //! The role does not let EKS Pod Identity in.
 
+use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Replace the trust policy by the whole one that the report shows: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html",
     },
-    recognises: &[],
+    recognises: &[&heard::POD_IDENTITY],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

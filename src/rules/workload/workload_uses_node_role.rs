@@ -1,5 +1,6 @@
 //! The Pod acts as its node.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the workload a role of its own, by IRSA or `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`, and keep the nodes' hop limit at 1.",
         references: "https://aws.github.io/aws-eks-best-practices/security/docs/iam/",
     },
-    recognises: &[],
+    recognises: &[&heard::NODE_ROLE],
     explains: &[],
     check,
 };

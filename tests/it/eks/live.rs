@@ -101,3 +101,57 @@ fn the_first_incident_on_eks_end_to_end() {
     assert!(run.findings().iter().all(|finding| finding["severity"] != "error"), "{}", run.stdout);
     assert_eq!(run.code, 0, "{}", run.stdout);
 }
+
+/// The server's own word of the identity, as EKS' authenticator gives it, and AWS' word of what maps it.
+#[test]
+fn whoami_names_what_maps_an_iam_identity() {
+    let Some(lab) = lab::require() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    // In place of EKS' authenticator: a proxy that tells name, groups and extra fields.
+    let arn = "arn:aws:sts::111122223333:assumed-role/Ops/jane";
+    let mut front = Nginx::start_before(lab, server.port(), Rule::AllowAll);
+    let identity = lab.pki.front_proxy.clone();
+    front.set_locations(&format!(
+        "location / {{\nproxy_pass {};\nproxy_set_header Authorization \"\";\nproxy_ssl_certificate {};\nproxy_ssl_certificate_key {};\n\
+         proxy_set_header X-Remote-User {arn};\nproxy_set_header X-Remote-Group ops;\nproxy_set_header X-Remote-Extra-Arn {arn};\n}}\n",
+        server.url(),
+        identity.cert.display(),
+        identity.key.display()
+    ));
+    let aws = Aws::start();
+    let role = "arn:aws:iam::111122223333:role/Ops";
+    aws.edit("eks:ListAccessEntries", "/accessEntries/0", json!(role));
+    aws.edit("eks:DescribeAccessEntry", "/accessEntry/principalArn", json!(role));
+    let whoami = |more: &[&str]| {
+        let output = command()
+            .args(["whoami", "--server", &front.url(), "--token", "any-opaque-token", "--eks-cluster", "prod"])
+            .args(["--region", "eu-west-1", "--certificate-authority"])
+            .arg(&lab.pki.ca.cert)
+            .args(more)
+            .envs(aws.variables())
+            .output()
+            .expect("kaccess runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let view: Value = serde_json::from_str(&whoami(&["-o", "json"])).expect("JSON");
+    assert_eq!(view["username"], arn);
+    assert_eq!(view["origin"]["kind"], "eks-iam");
+    assert_eq!(view["origin"]["detail"], format!("{arn}, by the access entry of {role}"));
+    assert_eq!(view["accessPolicies"][0]["scope"], "namespace");
+    let table = whoami(&[]);
+    assert!(table.contains("AmazonEKSViewPolicy on namespaces shop-*"), "{table}");
+
+    // Without the right to ask, the way stays open, and the right is named.
+    aws.set(
+        "eks:DescribeCluster",
+        Answer::Bad(403, "AccessDeniedException", "not authorized to perform eks:DescribeCluster"),
+    );
+    let table = whoami(&[]);
+    assert!(
+        table.contains("an access entry or an aws-auth line (") && table.contains("eks:DescribeCluster"),
+        "{table}"
+    );
+    let table = whoami(&["--no-aws"]);
+    assert!(table.contains("an access entry or an aws-auth line ("), "{table}");
+}

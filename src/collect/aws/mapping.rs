@@ -1,0 +1,74 @@
+//! What maps one IAM identity to a user of the cluster: three looks, for commands that need no more of AWS.
+
+use super::cluster_side;
+use super::target::AwsOptions;
+use crate::collect::apiserver::Api;
+use crate::collect::kubeconfig::Resolved;
+use crate::evidence::eks::{AccessEntries, Aws, Caller, Cluster};
+use crate::evidence::{Failure, Observation, Outcome, Skip};
+use crate::host::Host;
+use crate::secret::Scrubber;
+
+fn observed<T>(answer: Result<T, Failure>) -> Observation<T> {
+    Observation::at_rest(answer.map_or_else(Outcome::Failed, Outcome::Seen))
+}
+
+/// aws-auth, and the cluster's mode and the caller's access entry where AWS may be asked.
+///
+/// `caller` is the one whom the API server names in its extra fields; AWS is not asked who asks.
+pub async fn look(
+    host: &Host,
+    resolved: &Resolved,
+    options: &AwsOptions,
+    caller: Caller,
+    api: &Api,
+    scrubber: &Scrubber,
+) -> Aws {
+    let asking = async {
+        if options.off {
+            return not_asked("--no-aws was given", "running without --no-aws");
+        }
+        ask(host, resolved, options, &caller, scrubber).await
+    };
+    let (aws_auth, (cluster, access_entries)) = tokio::join!(cluster_side::aws_auth(api, scrubber), asking);
+    let caller = Observation::at_rest(Outcome::Seen(caller));
+    Aws { caller, cluster, access_entries, aws_auth: observed(aws_auth), ..Aws::default() }
+}
+
+type Answers = (Observation<Cluster>, Observation<AccessEntries>);
+
+fn not_asked(why: &str, needs: &str) -> Answers {
+    let skip = Skip {
+        because: "aws-target".to_owned(),
+        text: format!("{why}: AWS was not asked"),
+        needs: Some(needs.to_owned()),
+    };
+    (Observation::at_rest(Outcome::Skipped(skip.clone())), Observation::at_rest(Outcome::Skipped(skip)))
+}
+
+#[cfg(not(feature = "aws"))]
+async fn ask(_: &Host, _: &Resolved, _: &AwsOptions, _: &Caller, _: &Scrubber) -> Answers {
+    not_asked("this kaccess was built without AWS", "a kaccess built with the feature aws")
+}
+
+#[cfg(feature = "aws")]
+async fn ask(host: &Host, resolved: &Resolved, options: &AwsOptions, caller: &Caller, scrubber: &Scrubber) -> Answers {
+    use super::{clients::Clients, eks, target};
+    let opened = async {
+        let (target, profile_first) = target::derive(host, Some(resolved), options)?;
+        let clients = Clients::load(host, &target, profile_first, scrubber).await?;
+        let name = match target.cluster.as_str() {
+            "" => eks::name_of_endpoint(&clients, resolved.server.host_str().unwrap_or_default()).await?,
+            name => name.to_owned(),
+        };
+        Ok::<_, Failure>((clients, name))
+    };
+    match opened.await {
+        Err(failure) => (observed(Err(failure.clone())), observed(Err(failure))),
+        Ok((clients, name)) => {
+            let (cluster, entries) =
+                tokio::join!(eks::cluster(&clients, &name), eks::access_entries(&clients, &name, &caller.arn, None));
+            (observed(cluster), observed(entries))
+        }
+    }
+}

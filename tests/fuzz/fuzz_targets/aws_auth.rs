@@ -1,0 +1,7 @@
+//! tests/fuzz/run aws-auth
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::run("aws-auth", data));
