@@ -203,3 +203,28 @@ fn links_lead_somewhere() {
     assert!(checked > 300, "only {checked} links");
     assert!(faults.is_empty(), "links that lead nowhere:\n{}", faults.join("\n"));
 }
+
+/// docs/DEPENDENCIES.md has a row for each direct dependency, and none for another.
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let mut declared = std::collections::BTreeSet::new();
+    let mut inside = false;
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.trim_end_matches(']').ends_with("dependencies");
+        } else if let Some((name, _)) = line.split_once(" = ").filter(|_| inside) {
+            declared.insert(name.to_owned());
+        }
+    }
+    let page = fs::read_to_string(root().join("docs/DEPENDENCIES.md")).expect("the page");
+    let told: std::collections::BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" |").next().map(str::to_owned))
+        .filter(|name| name != "dependency")
+        .collect();
+    let missing: Vec<_> = declared.difference(&told).collect();
+    let gone: Vec<_> = told.difference(&declared).collect();
+    assert!(missing.is_empty() && gone.is_empty(), "no row: {missing:?}; no dependency: {gone:?}");
+    assert!(declared.len() > 40);
+}
