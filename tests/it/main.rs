@@ -6,6 +6,7 @@ mod aws;
 mod bench;
 mod certificates;
 mod decode;
+mod deploy;
 mod docs;
 mod eks;
 mod endpoints;

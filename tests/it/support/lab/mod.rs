@@ -100,6 +100,14 @@ pub fn require() -> Option<&'static Lab> {
     }
 }
 
+/// The same for tests that also need this program.
+pub fn require_with(tool: &str) -> Option<&'static Lab> {
+    match provision::find_tool(tool) {
+        Some(_) => require_apiserver(),
+        None => skip(&format!("{tool} is missing")),
+    }
+}
+
 /// The lab for tests that need kube-apiserver alone: Go is enough.
 pub fn require_apiserver() -> Option<&'static Lab> {
     static LAB: OnceLock<Result<Lab, String>> = OnceLock::new();
