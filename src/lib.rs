@@ -8,7 +8,7 @@
 //! | apiserver | evidence, gotext |
 //! | aws | evidence |
 //! | report | evidence |
-//! | collect | host, secret, evidence, credential, apiserver::message, aws::identity |
+//! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity |
 //! | rules | evidence, apiserver, aws, report |
 //! | render | report, evidence |
 //! | cli | all |

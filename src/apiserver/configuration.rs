@@ -12,7 +12,7 @@ use crate::gotext::quote;
 mod file;
 mod text;
 
-pub use text::parse_flags_text;
+pub use text::{flags_of_pod, parse_flags_text};
 
 /// The signing algorithms that kube-apiserver knows, in the order it prints them.
 pub const SIGNING_ALGORITHMS: [&str; 9] =

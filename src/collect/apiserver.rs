@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
+use crate::apiserver::configuration::{flags_of_pod, parse_flags_text};
 use crate::evidence::apiserver::{
     Flags, FlowControl, HttpAnswer, IssuerMetrics, Log, Metrics, ServerPods, TokenReview,
 };
@@ -411,37 +412,33 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
         });
     }
     let text = String::from_utf8_lossy(&answer.body);
-    let pairs: Vec<(String, String)> = match serde_json::from_str::<Value>(&text) {
+    let read: BTreeMap<String, Vec<String>> = match serde_json::from_str::<Value>(&text) {
         Ok(document) => document
             .get("flags")
             .and_then(Value::as_object)
             .into_iter()
             .flatten()
-            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .map(|(name, value)| (name.clone(), flag_values(name, value.as_str().unwrap_or_default())))
             .collect(),
-        Err(_) => text.lines().filter_map(flag_line).collect(),
+        Err(_) => parse_flags_text(&text, "/flagz").map(|flags| flags.flags).unwrap_or_default(),
     };
-    if pairs.is_empty() {
+    if read.is_empty() {
         return Err(Failure::new(FailureKind::Protocol, "the answer of /flagz holds no flags"));
     }
     Ok(Flags {
         source: "/flagz".to_owned(),
-        flags: kept_flags(pairs, scrubber),
+        flags: kept_flags(read, scrubber),
         authentication_configuration: None,
         complete: true,
     })
 }
 
 /// The flags that decide about access.
-fn kept_flags(pairs: impl IntoIterator<Item = (String, String)>, scrubber: &Scrubber) -> BTreeMap<String, Vec<String>> {
-    let mut flags: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (name, value) in pairs {
-        if KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) {
-            let value = scrubber.text_limited(&value, 1024);
-            flags.entry(name.clone()).or_default().extend(flag_values(&name, &value));
-        }
+fn kept_flags(mut flags: BTreeMap<String, Vec<String>>, scrubber: &Scrubber) -> BTreeMap<String, Vec<String>> {
+    flags.retain(|name, values| KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) && !values.is_empty());
+    for value in flags.values_mut().flatten() {
+        *value = scrubber.text_limited(value, 1024);
     }
-    flags.retain(|_, values| !values.is_empty());
     flags
 }
 
@@ -460,15 +457,8 @@ pub async fn server_pods(api: &Api, scrubber: &Scrubber) -> Result<Option<Server
     let mut found: Vec<(String, BTreeMap<String, Vec<String>>)> = Vec::new();
     for pod in list.get("items").and_then(Value::as_array).into_iter().flatten() {
         let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let containers = pod.pointer("/spec/containers").and_then(Value::as_array);
-        let Some(words) =
-            containers.into_iter().flatten().map(command_line).find(|words| {
-                words.first().is_some_and(|program| program.rsplit('/').next() == Some("kube-apiserver"))
-            })
-        else {
-            continue;
-        };
-        found.push((name, kept_flags(flag_words(&words[1..]), scrubber)));
+        let Some(flags) = flags_of_pod(pod) else { continue };
+        found.push((name, kept_flags(flags, scrubber)));
     }
     let Some((first, flags)) = found.first().cloned() else { return Ok(None) };
     let names = found.iter().flat_map(|(_, flags)| flags.keys()).collect::<std::collections::BTreeSet<_>>();
@@ -477,30 +467,6 @@ pub async fn server_pods(api: &Api, scrubber: &Scrubber) -> Result<Option<Server
     let source = format!("Pod kube-system/{first}");
     let flags = Flags { source, flags, authentication_configuration: None, complete: true };
     Ok(Some(ServerPods { pods: found.into_iter().map(|(name, _)| name).collect(), flags, differing }))
-}
-
-/// `command` and `args` of a container.
-fn command_line(container: &Value) -> Vec<String> {
-    let words = |field: &str| container.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
-    let all = words("command").into_iter().chain(words("args"));
-    all.filter_map(|word| word.as_str().map(str::to_owned)).collect()
-}
-
-/// `--name=value`, `--name value` and a bare `--name`, which is true.
-fn flag_words(words: &[String]) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    let mut rest = words.iter().peekable();
-    while let Some(word) = rest.next() {
-        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else { continue };
-        match flag.split_once('=') {
-            Some((name, value)) => pairs.push((name.to_owned(), value.to_owned())),
-            None => match rest.next_if(|next| !next.starts_with('-')) {
-                Some(value) => pairs.push((flag.to_owned(), value.clone())),
-                None => pairs.push((flag.to_owned(), "true".to_owned())),
-            },
-        }
-    }
-    pairs
 }
 
 /// ConfigMap kube-system/extension-apiserver-authentication as the flags it is made from. Of a CA only that there is one.
@@ -553,15 +519,6 @@ pub async fn pod_log(api: &Api, pod: &str, window: std::time::Duration, scrubber
     super::log::read(&format!("Pod kube-system/{pod}"), answer.body.as_ref(), scrubber)
 }
 
-/// One line of the text form: a name, then `=`, `:`, `: ` or a blank, then the value.
-fn flag_line(line: &str) -> Option<(String, String)> {
-    let line = line.trim().trim_start_matches("--");
-    let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_'))?;
-    let (name, rest) = line.split_at(end);
-    let value = rest.strip_prefix(": ").or_else(|| rest.strip_prefix([':', '=', ' ']))?;
-    (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
-}
-
 /// `/flagz` prints lists as Go does, `[a,b]`; an unset list or text gives no value.
 fn flag_values(name: &str, value: &str) -> Vec<String> {
     let lists = [
@@ -592,18 +549,6 @@ mod tests {
         assert_eq!(metrics.issuers.len(), 1);
         assert_eq!(metrics.issuers[0].failures, 4);
         assert!(metrics.issuers[0].keys_fetched_at.is_none());
-    }
-
-    #[test]
-    fn flag_lines_of_every_separator_are_read() {
-        for line in [
-            "oidc-issuer-url=https://i/r",
-            "oidc-issuer-url: https://i/r",
-            "oidc-issuer-url:https://i/r",
-            "oidc-issuer-url https://i/r",
-        ] {
-            assert_eq!(flag_line(line), Some(("oidc-issuer-url".to_owned(), "https://i/r".to_owned())), "{line}");
-        }
     }
 
     #[test]

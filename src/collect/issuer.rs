@@ -76,7 +76,7 @@ async fn fetch(
     let laboratory = is_laboratory(at.host_str().unwrap_or_default().trim_matches(['[', ']']));
     let mut redirects = Vec::new();
     loop {
-        let response = one(&at, agent, tls, host, scrubber).await?;
+        let response = one(&at, agent, &[], tls, host, scrubber).await?;
         let location =
             response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let follow = response.status().is_redirection().then_some(location).flatten();
@@ -126,9 +126,27 @@ fn allowed_target(url: &url::Url, laboratory: bool) -> bool {
     }
 }
 
+/// One GET without redirects: status and body, no longer than a document may be.
+///
+/// # Errors
+/// When no whole answer came.
+pub async fn get_once(
+    url: &url::Url,
+    agent: &str,
+    headers: &[(&str, &str)],
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<(http::StatusCode, Vec<u8>), Failure> {
+    let response = one(url, agent, headers, tls, host, scrubber).await?;
+    let status = response.status();
+    Ok((status, read_limited(response).await?))
+}
+
 async fn one(
     url: &url::Url,
     agent: &str,
+    headers: &[(&str, &str)],
     tls: &TlsSettings,
     host: &Host,
     scrubber: &Scrubber,
@@ -155,12 +173,11 @@ async fn one(
         builder = builder.proxy(through);
     }
     let client = builder.build().map_err(|error| Failure::new(FailureKind::Bug, scrubber.text(&error.to_string())))?;
-    client
-        .get(url.clone())
-        .header(http::header::ACCEPT, "application/json")
-        .send()
-        .await
-        .map_err(|error| network_failure(&error, url, scrubber))
+    let mut request = client.get(url.clone()).header(http::header::ACCEPT, "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.map_err(|error| network_failure(&error, url, scrubber))
 }
 
 /// reqwest's error as a failure, with the innermost cause as words.

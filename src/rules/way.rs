@@ -99,6 +99,12 @@ pub fn managed(host: &str) -> Option<Managed<'_>> {
         {
             Some(Managed::Eks(region))
         }
+        // The dual-stack form.
+        [id, _, "eks-cluster", region, "api", "aws"]
+            if id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+        {
+            Some(Managed::Eks(region))
+        }
         [_, "hcp", region, "azmk8s", "io"] => Some(Managed::Aks(region)),
         [_, "k8s", "ondigitalocean", "com"] => Some(Managed::DigitalOcean),
         _ => None,
@@ -117,8 +123,10 @@ pub fn eks_arguments(case: &Case<'_>) -> (String, String) {
         Some(Managed::Eks(region)) => Some(region.to_owned()),
         _ => None,
     };
+    let meant = case.evidence.aws.as_deref().and_then(|aws| aws.target.seen()).map(|target| target.cluster.clone());
+    let named = value(&["--cluster-name", "--cluster-id", "-i"]).or(meant.filter(|name| !name.is_empty()));
     (
-        value(&["--cluster-name", "--cluster-id", "-i"]).map_or_else(|| "NAME".to_owned(), |name| quoted(&name)),
+        named.map_or_else(|| "NAME".to_owned(), |name| quoted(&name)),
         region.or_else(|| value(&["--region"])).map_or_else(|| "REGION".to_owned(), |region| quoted(&region)),
     )
 }

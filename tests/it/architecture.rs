@@ -47,7 +47,19 @@ fn modules_import_only_what_the_table_allows() {
         ("apiserver", &["evidence", "gotext"]),
         ("aws", &["evidence"]),
         ("report", &["evidence"]),
-        ("collect", &["host", "secret", "evidence", "credential", "apiserver::message", "aws::identity", "gotext"]),
+        (
+            "collect",
+            &[
+                "host",
+                "secret",
+                "evidence",
+                "credential",
+                "apiserver::message",
+                "apiserver::configuration",
+                "aws::identity",
+                "gotext",
+            ],
+        ),
         ("rules", &["evidence", "apiserver", "aws", "report", "gotext"]),
         ("render", &["report", "evidence"]),
     ]);

@@ -160,3 +160,64 @@ fn faults_of_a_configuration_have_lines() {
     assert_eq!(places, [("jwt[0].issuer.url", 5), ("jwt[0].claimMappings.username.expression", 9)]);
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// STS, which the presigned URL of an IAM token leads to, says whose it is; it is asked as the authenticator asks it.
+#[test]
+fn an_iam_token_is_verified_by_sts() {
+    use crate::support::front::{answer, field, read_request};
+    use std::io::Write as _;
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15\
+        &X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAEXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request\
+        &X-Amz-Date=20261123T062153Z&X-Amz-Expires=60&X-Amz-Security-Token=canary-session-token\
+        &X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Signature=0123canarysignature4567";
+    let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
+    let asked = |status: &'static str, body: Value, arguments: &[&str]| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let request = read_request(&mut stream).expect("a request");
+            let body = body.to_string();
+            stream.write_all(&answer(status, "Content-Type: application/json\r\n", &body)).expect("an answer");
+            request.head
+        });
+        let output = command()
+            .args(["decode", "-o", "json", "--verify", "--at", "2026-11-23T06:22:00Z", "--eks-cluster", "prod"])
+            .args(arguments)
+            .arg(&token)
+            .env("AWS_ENDPOINT_URL_STS", format!("http://127.0.0.1:{port}"))
+            .output()
+            .expect("kaccess runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!text.contains("canary") && !String::from_utf8_lossy(&output.stderr).contains("canary"), "{text}");
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        (output.status.code(), report, served.join().expect("the server"))
+    };
+    let checks = |report: &Value| -> Vec<(String, Value, String)> {
+        let list = report["verification"]["checks"].as_array().expect("checks");
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        list.iter().map(|check| (text(&check["id"]), check["ok"].clone(), text(&check["seen"]))).collect()
+    };
+
+    let arn = "arn:aws:sts::111122223333:assumed-role/Ops/jane";
+    let identity = json!({ "Arn": arn, "UserId": "AROAEXAMPLE:jane", "Account": "111122223333" });
+    let (code, report, head) =
+        asked("200 OK", json!({ "GetCallerIdentityResponse": { "GetCallerIdentityResult": identity } }), &[]);
+    assert_eq!((code, &report["verification"]["ok"]), (Some(0), &json!(true)), "{report}");
+    assert_eq!(checks(&report)[0], ("sts".to_owned(), json!(true), arn.to_owned()));
+    assert!(checks(&report)[1].2.starts_with("arn:aws:iam::111122223333:role/Ops "), "{report}");
+    assert_eq!(field(&head, "x-k8s-aws-id"), Some("prod"));
+    assert_eq!(field(&head, "accept"), Some("application/json"));
+    assert!(head.contains("Action=GetCallerIdentity") && head.contains("X-Amz-Signature="), "{head}");
+
+    let refusal = json!({ "Error": { "Code": "SignatureDoesNotMatch", "Message": "The request signature we calculated does not match" } });
+    let (code, report, _) = asked("403 Forbidden", refusal, &[]);
+    assert_eq!((code, &report["verification"]["ok"]), (Some(1), &json!(false)), "{report}");
+    assert!(checks(&report)[0].2.contains("SignatureDoesNotMatch"), "{report}");
+
+    // Without the cluster's name nothing is asked, and nothing is said.
+    let output = command().args(["decode", "-o", "json", "--verify", &token]).output().expect("kaccess runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(checks(&report)[0].1, Value::Null);
+    assert!(checks(&report)[0].2.contains("--eks-cluster"), "{report}");
+}

@@ -96,6 +96,13 @@ fn documents(text: &str) -> Result<Vec<Value>, String> {
         .collect()
 }
 
+/// The flags of a Pod (or its template) that runs kube-apiserver; `None` where none of its containers does.
+pub fn flags_of_pod(pod: &Value) -> Option<BTreeMap<String, Vec<String>>> {
+    let mut flags = Flags::default();
+    collect(&pod_words(pod)?, &mut flags);
+    Some(flags.flags)
+}
+
 /// Command and arguments of the container that runs kube-apiserver.
 fn pod_words(document: &Value) -> Option<Vec<String>> {
     if let Some(items) = document.get("items").and_then(Value::as_array) {

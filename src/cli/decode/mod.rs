@@ -17,6 +17,8 @@ use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authn::{
     Judgement, Keys, certificate as certificate_model, default_assumption, default_view, jwt,
 };
+use crate::collect::aws::target;
+use crate::collect::kubeconfig;
 use crate::credential::{certificate, token};
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::identity::User;
@@ -62,6 +64,9 @@ pub struct DecodeArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
+    #[arg(long, value_name = "NAME")]
+    eks_cluster: Option<String>,
     #[command(flatten)]
     server: ServerFlags,
 }
@@ -93,7 +98,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Found::Token(secret, origin) => {
                 scrubber.learn_secret(&secret);
                 let facts = token::parse(secret.expose());
-                let checked = verify::checks(host, arguments, &secret, &facts, now, &scrubber)?;
+                let cluster = arguments.eks_cluster.clone().or_else(|| own_cluster(host, connection, arguments));
+                let checked = verify::checks(host, arguments, cluster.as_deref(), &secret, &facts, now, &scrubber)?;
                 let judgement = server.as_ref().and_then(|server| server.as_ref().ok()).map(|server| {
                     let keys = server.account_keys(&secret, &facts).unwrap_or_else(|| checked.keys());
                     server.judge_token(&Bearer { secret: &secret, facts: &facts, keys }, now)
@@ -157,6 +163,16 @@ fn finish(mut report: CredentialReport, judgement: Option<Judgement>, damaged: b
         Judgement::Undecided { reasons } => JudgementView::Undecided { authenticated: (), undecided: reasons },
     });
     (report, code)
+}
+
+/// The EKS cluster that the current context's plugin makes tokens for, where the credential is the context's own.
+fn own_cluster(host: &Host, connection: &ConnectionArgs, arguments: &DecodeArgs) -> Option<String> {
+    if arguments.credential.is_some() || !arguments.verify {
+        return None;
+    }
+    let scrubber = Scrubber::default();
+    let (_, resolved) = kubeconfig::load(host, &connection.to_flags(&scrubber).ok()?, &scrubber);
+    target::plugin_words(resolved.ok()?.user.exec.as_ref()?)?.cluster
 }
 
 fn damaged(facts: &TokenFacts) -> bool {
@@ -256,7 +272,7 @@ fn request_report(
     let mut known = Vec::new();
     for secret in tokens.iter().flatten() {
         let facts = token::parse(secret.expose());
-        known.push((secret, verify::checks(host, arguments, secret, &facts, now, scrubber)?.keys()));
+        known.push((secret, verify::checks(host, arguments, None, secret, &facts, now, scrubber)?.keys()));
     }
     let judgement = match &server {
         Ok(server) => Some(server.judge(request, now, |secret, facts| {

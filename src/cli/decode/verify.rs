@@ -6,12 +6,15 @@ use jiff::Timestamp;
 
 use super::DecodeArgs;
 use crate::apiserver::authn::Keys;
+use crate::aws::identity;
 use crate::cli::Error;
 use crate::collect::Roots;
+use crate::collect::aws::sts;
 use crate::collect::issuer;
 use crate::collect::tls::TlsSettings;
 use crate::credential::{signature, token};
-use crate::evidence::credential::TokenFacts;
+use crate::evidence::FailureKind;
+use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::issuer::SignatureCheck;
 use crate::host::Host;
 use crate::report::credential::{Check, Verification};
@@ -44,18 +47,82 @@ fn tls_settings(arguments: &DecodeArgs) -> Result<TlsSettings, Error> {
     Ok(TlsSettings { roots: Roots::Pem { label: "oidc-ca-file", pem }, ..TlsSettings::system() })
 }
 
-/// Makes the checks that were asked for.
+/// An IAM token is verified by STS alone, which also says whose it is.
+fn of_sts(
+    host: &Host,
+    cluster: Option<&str>,
+    secret: &Secret,
+    facts: &TokenFacts,
+    now: Timestamp,
+    scrubber: &Scrubber,
+) -> Result<Checked, Error> {
+    let check = |id, ok, seen: String| Check { id, ok, expected: None, seen: Some(seen) };
+    let mut list = Vec::new();
+    match cluster {
+        _ if !facts.problems.is_empty() => {
+            list.push(check("sts", None, "STS was not asked: the token is no good as it stands".to_owned()));
+        }
+        None => {
+            list.push(check("sts", None, "the cluster's name is part of what is signed: give --eks-cluster".to_owned()))
+        }
+        Some(cluster) => {
+            let runtime = crate::cli::connect::runtime()?;
+            let asked = runtime.block_on(async {
+                tokio::time::timeout(Duration::from_secs(15), sts::caller_of_token(secret, cluster, host, scrubber))
+                    .await
+            });
+            runtime.shutdown_background();
+            match asked {
+                Ok(Ok(caller)) => {
+                    list.push(check("sts", Some(true), caller.arn.clone()));
+                    if let Some(arn) = identity::canonical(&caller.arn) {
+                        // Of an assumed role STS never tells the path.
+                        let path = if caller.arn.contains(":assumed-role/") {
+                            " (an access entry's ARN has the role's path, if there is one)"
+                        } else {
+                            ""
+                        };
+                        list.push(check("principal", Some(true), format!("{arn}{path}")));
+                    }
+                }
+                Ok(Err(failure)) => {
+                    let refused = (failure.kind == FailureKind::Unauthorized).then_some(false);
+                    list.push(check("sts", refused, failure.detail));
+                }
+                Err(_) => list.push(check("sts", None, "no answer in time".to_owned())),
+            }
+        }
+    }
+    if let Some(expiry) = token::times(facts).expires_at {
+        list.push(Check {
+            expected: Some(format!("after {now}")),
+            ..check("expiry", Some(expiry > now), expiry.to_string())
+        });
+    }
+    let ok = match list.iter().map(|check| check.ok).min() {
+        _ if list.iter().any(|check| check.ok == Some(false)) => Some(false),
+        Some(Some(true)) => Some(true),
+        _ => None,
+    };
+    Ok(Checked { verification: Some(Verification { ok, checks: list }), signature: None, unreadable: None })
+}
+
+/// Makes the checks that were asked for; `cluster` is the one that an IAM token is for.
 ///
 /// # Errors
 /// When a named key set cannot be read.
 pub(super) fn checks(
     host: &Host,
     arguments: &DecodeArgs,
+    cluster: Option<&str>,
     secret: &Secret,
     facts: &TokenFacts,
     now: Timestamp,
     scrubber: &Scrubber,
 ) -> Result<Checked, Error> {
+    if facts.kind == TokenKind::EksIam && arguments.verify {
+        return of_sts(host, cluster, secret, facts, now, scrubber);
+    }
     let claims = facts.claims.as_ref();
     let claimed = claims.and_then(|claims| claims.get("iss")?.as_str()).unwrap_or_default().to_owned();
     let mut list: Vec<Check> = Vec::new();

@@ -4,6 +4,7 @@
 
 pub mod cluster_side;
 pub mod mapping;
+pub mod sts;
 pub mod target;
 
 #[cfg(feature = "aws")]

@@ -1,9 +1,10 @@
 //! A managed cluster's public endpoint drops this machine's packets.
 
 use crate::apiserver::message;
+use crate::aws::allowlist::public_endpoint_lets_in;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,13 +28,35 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let host = host(case);
+    let aws = case.evidence.aws.as_deref();
+    let cluster = aws.and_then(|aws| aws.cluster.seen());
+    let mut confidence = Confidence::Likely;
+    let mut allowed = None;
     let (list, look, change) = match managed(host) {
         Some(Managed::Eks(_)) => {
             let (name, region) = eks_arguments(case);
+            if let Some(cluster) = cluster.filter(|cluster| cluster.vpc.endpoint_public_access) {
+                // The list lets everybody in: whatever drops the packets, it is not the list.
+                if attempts.iter().filter_map(address).all(|ip| open_to_all(&cluster.vpc.public_access_cidrs, ip)) {
+                    return Vec::new();
+                }
+                let own = aws.and_then(|aws| aws.own_egress.seen()).and_then(|own| own.address.parse().ok());
+                match own.and_then(|own| public_endpoint_lets_in(cluster, own)) {
+                    Some(true) => return Vec::new(),
+                    Some(false) => confidence = Confidence::Certain,
+                    None => {}
+                }
+                let cidrs = cluster.vpc.public_access_cidrs.join(", ");
+                allowed = Some(seen("/aws/cluster/seen/vpc/publicAccessCidrs", format!("publicAccessCidrs: {cidrs}")));
+            }
+            let these = allowed
+                .as_ref()
+                .and(cluster)
+                .map_or_else(|| "THOSE".to_owned(), |cluster| cluster.vpc.public_access_cidrs.join(","));
             (
                 "publicAccessCidrs",
                 format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig.publicAccessCidrs; curl -s https://checkip.amazonaws.com"),
-                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs=THOSE,YOURS/32"),
+                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs={these},YOURS/32"),
             )
         }
         Some(Managed::Aks(_)) => (
@@ -46,12 +69,18 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let all = attempts.iter().map(|attempt| attempt.address.as_str()).collect::<Vec<_>>().join(", ");
     vec![
         RULE.finding(
-            Confidence::Likely,
+            confidence,
             format!("{host} is a managed cluster's endpoint with public addresses, and all of them drop connections from here. Most likely {list} does not hold the address that this machine comes from; a firewall on this side that lets nothing out would look the same."),
             probed("/endpoint/tcp/seen/attempts", format!("{all}: no answer")),
             Step::command("Compare the list with the address that you come from: this decides", look),
         )
         .step(Step::command("Add your address to the list (the command replaces it, so name all of them)", change))
+        .cite_if(allowed)
         .cite_if(cite_met(case, RULE.recognises)),
     ]
+}
+
+/// Whether a list of CIDRs holds every address of this one's family; an empty list means everybody.
+fn open_to_all(cidrs: &[String], ip: std::net::IpAddr) -> bool {
+    cidrs.is_empty() || cidrs.iter().any(|cidr| cidr == if ip.is_ipv4() { "0.0.0.0/0" } else { "::/0" })
 }

@@ -3,7 +3,7 @@
 use kaccess::report::Confidence::{Certain, Likely, Possible};
 use serde_json::{Value, json};
 
-use super::world::{ISSUER, World, forward_all, open_rules};
+use super::world::{ISSUER, World, forward_all, nothing, open_rules, seen};
 use super::{Told, healthy, told};
 
 const TIMEOUT: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": dial tcp 203.0.113.40:443: i/o timeout\n";
@@ -272,5 +272,40 @@ pub fn cases() -> Vec<Told> {
             World::oidc().routed().rules(forward_all()).denied(pointer, action),
         ));
     }
+    // The way in: the public endpoint drops what comes from here.
+    let dropped = |cidrs: Value| {
+        let silent = json!({"attempts": [{"address": "52.51.10.20:443", "outcome": "timeout", "tookMs": 5000}]});
+        let skipped = |because: &str| json!({"startedMs": 0, "tookMs": 0, "skipped": {"because": because, "text": "no connection"}});
+        let host = "0123456789abcdef0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com";
+        World::oidc()
+            .set("/endpoint/route/seen/host", json!(host))
+            .set("/endpoint/dns/seen/host", json!(host))
+            .set("/endpoint/dns/seen/addresses", json!(["52.51.10.20"]))
+            .set("/endpoint/tcp", seen(silent))
+            .set("/endpoint/tls", skipped("endpoint-tcp"))
+            .set("/endpoint/anonymous", skipped("endpoint-tcp"))
+            .set("/endpoint/authenticated", skipped("endpoint-tcp"))
+            .set("/identity", skipped("endpoint-tcp"))
+            .set("/access", skipped("endpoint-tcp"))
+            .set("/aws/cluster/seen/vpc/endpointPublicAccess", json!(true))
+            .set("/aws/cluster/seen/vpc/publicAccessCidrs", cidrs)
+            .set("/aws/ownEgress", nothing("nobody told it"))
+    };
+    let blocked: &[&str] = &["public-access-cidr-blocked", "api-connection-timeout"];
+    list.push(told("eks-public-cidrs-listed", blocked, Likely, dropped(json!(["203.0.113.0/24"]))));
+    list.push(told("eks-public-cidrs-open", &["api-connection-timeout"], Certain, dropped(json!(["0.0.0.0/0"]))));
+    let from = |address: &str| seen(json!({"address": address, "source": "the user"}));
+    list.push(told(
+        "eks-public-cidrs-without-own",
+        blocked,
+        Certain,
+        dropped(json!(["203.0.113.0/24"])).set("/aws/ownEgress", from("192.0.2.7")),
+    ));
+    list.push(told(
+        "eks-public-cidrs-with-own",
+        &["api-connection-timeout"],
+        Certain,
+        dropped(json!(["203.0.113.0/24"])).set("/aws/ownEgress", from("203.0.113.9")),
+    ));
     list
 }

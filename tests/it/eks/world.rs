@@ -22,11 +22,13 @@ pub const ROLE: &str = "arn:aws:iam::111122223333:role/platform-dev";
 /// A world that is being built.
 pub struct World(pub Value);
 
-fn seen(value: Value) -> Value {
+/// What a probe saw.
+pub fn seen(value: Value) -> Value {
     json!({"startedMs": 20, "tookMs": 15, "seen": value})
 }
 
-fn nothing(why: &str) -> Value {
+/// Why there was nothing to look at.
+pub fn nothing(why: &str) -> Value {
     json!({"startedMs": 0, "tookMs": 0, "notApplicable": why})
 }
 
