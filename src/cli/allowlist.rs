@@ -112,7 +112,8 @@ pub fn run(
                 return Ok(NONE);
             }
         }
-        Format::Table | Format::Mermaid | Format::Dot => render::table(&told, &mut text)?,
+        // The forms of other commands never come here.
+        _ => render::table(&told, &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;

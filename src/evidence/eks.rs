@@ -362,6 +362,8 @@ pub struct Call<'a> {
     pub path: String,
     /// When it worked, in milliseconds.
     pub took_ms: u64,
+    /// When it began, in milliseconds after the run's start.
+    pub started_ms: u64,
     /// What became of it.
     pub result: CallResult<'a>,
 }
@@ -449,5 +451,5 @@ pub(super) fn call<'a, T>(
         Outcome::Skipped(skip) => CallResult::Skipped(skip),
         Outcome::NotApplicable(reason) => CallResult::NotApplicable(reason),
     };
-    Call { id, title, path: path.into(), took_ms: observation.took_ms, result }
+    Call { id, title, path: path.into(), took_ms: observation.took_ms, started_ms: observation.started_ms, result }
 }

@@ -5,8 +5,20 @@ use std::path::Path;
 
 use crate::support::run::command;
 
-const COMMANDS: &[&str] =
-    &["doctor", "decode", "can-i", "who-can", "whoami", "explain", "allowlist", "workload", "version"];
+const COMMANDS: &[&str] = &[
+    "doctor",
+    "decode",
+    "can-i",
+    "who-can",
+    "whoami",
+    "explain",
+    "allowlist",
+    "workload",
+    "completion",
+    "man",
+    "schema",
+    "version",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

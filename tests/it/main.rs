@@ -17,6 +17,7 @@ mod issuers;
 mod kubeconfigs;
 mod lab;
 mod loopback;
+mod outputs;
 mod plugins;
 mod readings;
 mod registry;
