@@ -63,12 +63,12 @@ pub enum Shell {
 
 /// Flags of `completion`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  source <(kaccess completion bash)            in ~/.bashrc\n  \
-    source <(kaccess completion zsh)             in ~/.zshrc, after compinit\n  \
-    kaccess completion fish | source             in ~/.config/fish/config.fish\n  \
+#[command(after_help = "Examples:\n  eval \"$(kaccess completion bash)\"             in ~/.bashrc\n  \
+    eval \"$(kaccess completion zsh)\"              in ~/.zshrc, after compinit\n  \
+    kaccess completion fish | source              in ~/.config/fish/config.fish\n  \
     kaccess completion powershell | Out-String | Invoke-Expression\n\n\
     For kubectl kaccess <TAB>: a link named kubectl_complete-kaccess on PATH that leads to kaccess.\n\n\
-    Contexts and namespaces come from the kubeconfig, types from the built-in table and the copy on disk of what the\n\
+    Contexts and namespaces come from the kubeconfig, types from the built-in table and the copy on disk of what the \
     server offers; nothing is asked over the network.")]
 pub struct CompletionArgs {
     /// The shell
@@ -151,39 +151,39 @@ fn for_kubectl(host: &Host, words: &[OsString]) -> Result<u8, Error> {
     Ok(GOOD)
 }
 
+/// How the values of a flag or argument are found.
+type Find = fn(&Known<'_>) -> Vec<String>;
+
+/// What is known of a command's argument; flags of every command stand under no command.
+fn values_of(command: &str, argument: &str) -> Option<Find> {
+    Some(match (command, argument) {
+        ("", "context") | ("doctor", "reviewer_context") => |known| known.contexts(),
+        ("", "namespace") | ("can-i", "namespaces") => |known| known.namespaces(),
+        ("can-i" | "who-can", "verb") | ("can-i", "verbs") => |_| VERBS.iter().map(ToString::to_string).collect(),
+        ("can-i" | "who-can", "resource") | ("can-i", "resources") => |known| known.types(),
+        ("explain", "text") => |_| RULES.iter().map(|rule| rule.code.to_owned()).collect(),
+        _ => return None,
+    })
+}
+
 /// The program's own definition, with what can be known of values.
 fn command_for(host: &Host, line: &[OsString]) -> clap::Command {
     // Set once: a run answers one line.
     let _ = LINE.set((host.clone(), line.to_vec()));
-    let completer = |find: fn(&Known) -> Vec<String>| {
-        ArgValueCompleter::new(move |current: &OsStr| {
+    let with_values = |command: &str, arg: clap::Arg| match values_of(command, arg.get_id().as_str()) {
+        None => arg,
+        Some(find) => arg.add(ArgValueCompleter::new(move |current: &OsStr| {
             let Some((host, line)) = LINE.get() else { return Vec::new() };
             let current = current.to_string_lossy();
-            let known = Known::of(host, line);
-            let fitting = find(&known).into_iter().filter(|value| value.starts_with(current.as_ref()));
+            let fitting = find(&Known::of(host, line)).into_iter().filter(|value| value.starts_with(current.as_ref()));
             fitting.map(CompletionCandidate::new).collect()
-        })
+        })),
     };
-    let question = |command: clap::Command| {
-        let command =
-            command.mut_arg("verb", |arg| arg.add(completer(|_| VERBS.iter().map(ToString::to_string).collect())));
-        command.mut_arg("resource", |arg| arg.add(completer(|known| known.types())))
-    };
-    Cli::command()
-        .mut_arg("context", |arg| arg.add(completer(|known| known.contexts())))
-        .mut_arg("namespace", |arg| arg.add(completer(|known| known.namespaces())))
-        .mut_subcommand("doctor", |command| {
-            command.mut_arg("reviewer_context", |arg| arg.add(completer(|known| known.contexts())))
-        })
-        .mut_subcommand("can-i", |command| {
-            let command = question(command).mut_arg("resources", |arg| arg.add(completer(|known| known.types())));
-            command.mut_arg("namespaces", |arg| arg.add(completer(|known| known.namespaces())))
-        })
-        .mut_subcommand("who-can", question)
-        .mut_subcommand("explain", |command| {
-            let codes = completer(|_| RULES.iter().map(|rule| rule.code.to_owned()).collect());
-            command.mut_arg("text", |arg| arg.add(codes))
-        })
+    // In place: the order of arguments is their position.
+    Cli::command().mut_args(|arg| with_values("", arg)).mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        command.mut_args(|arg| with_values(&name, arg))
+    })
 }
 
 /// What the machine knows about values, without asking anybody.

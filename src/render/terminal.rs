@@ -121,7 +121,7 @@ fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dy
         let groups =
             if identity.user.groups.is_empty() { "no groups".to_owned() } else { identity.user.groups.join(", ") };
         let who = format!("you are {} ({groups})", identity.user.username);
-        for (number, line) in wrap(&who, look.width, "", "  ").into_iter().enumerate() {
+        for (number, line) in fitted(&who, look.width).into_iter().enumerate() {
             // The name stands in the first line, whole or as far as it goes.
             let name = &identity.user.username;
             let line = if number == 0 { line.replacen(name.as_str(), &name.bold().to_string(), 1) } else { line };
@@ -226,7 +226,7 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
         return Ok(());
     }
     writeln!(out)?;
-    for line in wrap(&format!("Credential ({})", credential.origin), look.width, "", "  ") {
+    for line in fitted(&format!("Credential ({})", credential.origin), look.width) {
         writeln!(out, "{}", line.replacen("Credential", &"Credential".bold().to_string(), 1))?;
     }
     let mut table = plain_table(look.width);
@@ -301,7 +301,7 @@ fn addresses(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result
     }
     let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     writeln!(out)?;
-    for line in wrap(&format!("Addresses of {}:{}{via}", route.host, route.port), look.width, "", "  ") {
+    for line in fitted(&format!("Addresses of {}:{}{via}", route.host, route.port), look.width) {
         writeln!(out, "{}", line.replacen("Addresses of", &"Addresses of".bold().to_string(), 1))?;
     }
     for line in lines {
@@ -423,6 +423,11 @@ fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Writ
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Text as it is where it fits, blanks included; else broken.
+fn fitted(text: &str, width: usize) -> Vec<String> {
+    if text.chars().count() <= width { vec![text.to_owned()] } else { wrap(text, width, "", "  ") }
 }
 
 /// Breaks text at blanks; a word longer than a line stays whole, so that it can be copied.
