@@ -51,7 +51,7 @@ const VERBS: &[&str] = &[
 /// A shell that can ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shell {
-    /// Bash 3.2 and later.
+    /// Bash.
     Bash,
     /// Zsh.
     Zsh,

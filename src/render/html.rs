@@ -115,7 +115,7 @@ fn way(title: &str, hops: &[Hop], out: &mut dyn Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "<div class=\"wide\"><svg viewBox=\"0 0 {width} 96\" role=\"img\"><title>{}: {}</title>\n\
+        "<div class=\"wide\"><svg width=\"{width}\" viewBox=\"0 0 {width} 96\" role=\"img\"><title>{}: {}</title>\n\
          <text class=\"soft\" x=\"2\" y=\"14\">{}</text>",
         text(title),
         text(&human::plain(&said)),
@@ -350,7 +350,7 @@ fn waterfall(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) ->
     let height = made.len() * ROW + 8;
     writeln!(
         out,
-        "<h2>Probes</h2>\n<div class=\"wide\"><svg viewBox=\"0 0 1000 {height}\" role=\"img\">\
+        "<h2>Probes</h2>\n<div class=\"wide\"><svg width=\"1000\" viewBox=\"0 0 1000 {height}\" role=\"img\">\
          <title>When each probe began and how long it took, of {whole} ms in all</title>"
     )?;
     for (index, check) in made.iter().enumerate() {

@@ -13,7 +13,8 @@ pub struct Allowlist {
     pub direction: &'static str,
     /// `controlPlaneEgressMode` as the API spells it.
     pub egress_mode: String,
-    /// The API did not say it, and this is its default.
+    /// True where the API did not say it, and this is its default; else absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub egress_mode_assumed: bool,
     /// The API endpoint, where clients enter.
     pub endpoint: Endpoint,

@@ -74,7 +74,8 @@ fn a_tab_completes_an_arn_in_a_terminal() {
     terminal.keys.write_all(b"source <(kaccess completion bash); echo re''ady\n").expect("keys");
     terminal.waits_for("ready");
     terminal.keys.write_all(b"kaccess version --context arn:a\t").expect("keys");
-    terminal.waits_for(&format!("--context {ARN} "));
+    // A line that does not fit a dumb terminal is moved: its beginning is out of sight.
+    terminal.waits_for(&format!("{ARN} "));
     terminal.keys.write_all(b"-o js\t").expect("keys");
     terminal.waits_for("-o json ");
     terminal.keys.write_all(b"\nexit\n").expect("keys");
@@ -141,6 +142,8 @@ fn screens_of_other_commands_fit_too() {
                 let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or_default();
                 // Examples in help are commands to copy, and a log's line is shown as it stands there.
                 let example = line.starts_with("  kaccess ")
+                    || line.starts_with("Usage: ")
+                    || line.starts_with("  eval ")
                     || line.trim_start().starts_with("$ ")
                     || line.contains("Unable to authenticate the request");
                 assert!(
