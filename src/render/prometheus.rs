@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use super::Diagnosed;
 use crate::report::{Confidence, Severity};
 
+/// Labels and a value.
+type Sample = (String, String);
+
 /// A label's value: what the format wants escaped is, and other control characters are left out.
 fn label(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
@@ -24,12 +27,7 @@ fn label(value: &str) -> String {
 }
 
 /// One family: its head, then each sample once, whatever it came from.
-fn family(
-    name: &str,
-    help: &str,
-    samples: impl IntoIterator<Item = (String, String)>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn family(name: &str, help: &str, samples: impl IntoIterator<Item = Sample>, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")?;
     let mut known = BTreeSet::new();
     for (labels, value) in samples {
@@ -50,7 +48,7 @@ fn seconds(time: Timestamp) -> String {
 /// # Errors
 /// When the writer fails.
 pub fn doctor(items: &[Diagnosed<'_>], out: &mut dyn Write) -> io::Result<()> {
-    let each = |sample: &dyn Fn(&Diagnosed<'_>, &str) -> Vec<(String, String)>| -> Vec<(String, String)> {
+    let each = |sample: &dyn Fn(&Diagnosed<'_>, &str) -> Vec<Sample>| -> Vec<Sample> {
         items.iter().flat_map(|item| sample(item, &format!("context=\"{}\"", label(item.context)))).collect()
     };
     let findings = each(&|item, context| {
