@@ -2,20 +2,22 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use colored::Colorize as _;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
 
-use super::doctor::{exit_code, look, reported};
+use super::doctor::{exit_code, for_machines, look, reported};
 use super::flags::{Format, OutputArgs};
+use super::progress::Progress;
 use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer};
 use crate::collect::kubeconfig;
 use crate::collect::plan::Plan;
 use crate::evidence::Evidence;
 use crate::host::Host;
-use crate::render::json::{self, DoctorView};
+use crate::render::Diagnosed;
+use crate::render::json::{self, DoctorListView, DoctorView};
 use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::secret::Scrubber;
@@ -47,7 +49,10 @@ pub fn run(
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
     let runtime = super::doctor::runtime()?;
     let interrupted = Arc::new(AtomicBool::new(false));
+    let progress = Progress::start(host, output);
     let looks = {
+        let progress = progress.as_ref();
+        let (done, of) = (AtomicUsize::new(0), contexts.len());
         let interrupted = interrupted.clone();
         runtime.block_on(async move {
             let signal = interrupted.clone();
@@ -58,7 +63,7 @@ pub fn run(
             });
             let turns = Semaphore::new(AT_ONCE);
             let all = contexts.into_iter().map(|context| {
-                let (turns, interrupted) = (&turns, &interrupted);
+                let (turns, interrupted, done) = (&turns, &interrupted, &done);
                 async move {
                     let _turn = turns.acquire().await.ok()?;
                     if interrupted.load(Ordering::Relaxed) {
@@ -71,6 +76,9 @@ pub fn run(
                     plan.exec.show_stderr = None;
                     // Its limits begin when its turn comes.
                     let evidence = look(&host.restarted(), &plan, scrubber).await;
+                    if let Some(progress) = progress {
+                        progress.contexts(done.fetch_add(1, Ordering::Relaxed) + 1, of);
+                    }
                     Some((context, evidence))
                 }
             });
@@ -79,6 +87,7 @@ pub fn run(
             looks
         })
     };
+    drop(progress);
     // A blocked resolver or reader must not keep the process.
     runtime.shutdown_background();
     let mut items = Vec::new();
@@ -92,16 +101,21 @@ pub fn run(
     let mut text = Vec::new();
     match output.format() {
         Format::Json | Format::Yaml => {
-            let views: Vec<DoctorView> =
-                items.iter().map(|item| DoctorView::new(&item.report, &item.evidence, hide_claims)).collect();
-            let views = serde_json::to_value(views).map_err(io::Error::other)?;
-            let list = json::headed("DoctorReportList", serde_json::json!({ "items": views }));
+            let views = items.iter().map(|item| DoctorView::new(&item.report, &item.evidence, hide_claims));
+            let list = json::headed_view("DoctorReportList", &DoctorListView { items: views.collect() })?;
             match output.format() {
                 Format::Json => json::write_json(&list, &mut text)?,
                 _ => json::write_yaml(&list, &mut text)?,
             }
         }
         Format::Markdown => markdown(&items, &mut text)?,
+        format @ (Format::Prometheus | Format::Sarif | Format::Junit) => {
+            let all: Vec<Diagnosed<'_>> = items
+                .iter()
+                .map(|item| Diagnosed { context: &item.context, report: &item.report, evidence: &item.evidence })
+                .collect();
+            for_machines(format, &all, fail_on, &mut text)?;
+        }
         // The forms of single commands were refused before.
         _ => table(&items, host.elapsed_ms(), &mut text)?,
     }

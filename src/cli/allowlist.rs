@@ -112,7 +112,8 @@ pub fn run(
                 return Ok(NONE);
             }
         }
-        Format::Table | Format::Mermaid | Format::Dot => render::table(&told, &mut text)?,
+        // The forms of other commands never come here.
+        _ => render::table(&told, &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;
@@ -190,14 +191,7 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
 }
 
 fn to_value(told: &Allowlist) -> Result<serde_json::Value, Error> {
-    let mut value =
-        serde_json::to_value(told).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))?;
-    if !told.egress_mode_assumed
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.remove("egressModeAssumed");
-    }
-    Ok(value)
+    serde_json::to_value(told).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
 }
 
 /// The model's answer as the report's.

@@ -8,16 +8,17 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, note};
+use super::progress::Progress;
+use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, compare, note};
 use crate::apiserver::{configuration, message};
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::plan::{self, Plan};
 use crate::evidence::{Evidence, Outcome, SCHEMA};
 use crate::host::Host;
-use crate::render::{json, markdown, terminal};
+use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::{Severity, diagnose};
-use crate::rules::{Case, check_all};
+use crate::rules::{Case, RULES, check_all};
 use crate::secret::Scrubber;
 
 /// The recorded incident that `--demo` replays.
@@ -79,6 +80,9 @@ pub struct DoctorArgs {
     /// Diagnose saved evidence; opens no connection
     #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "demo"])]
     from: Option<PathBuf>,
+    /// Say what differs from this saved evidence (works for me, not in CI; worked yesterday)
+    #[arg(long, value_name = "FILE", conflicts_with = "all_contexts")]
+    compare: Option<PathBuf>,
     /// Replay a recorded incident: Keycloak behind an allow-list that refuses the control plane
     #[arg(long, conflicts_with = "save")]
     demo: bool,
@@ -107,6 +111,13 @@ pub struct DoctorArgs {
     aws: AwsArgs,
 }
 
+impl DoctorArgs {
+    /// It is about every context of the kubeconfig.
+    pub(super) fn examines_all(&self) -> bool {
+        self.all_contexts
+    }
+}
+
 /// A span of time, or none.
 #[derive(Debug, Clone, Copy)]
 struct Window(Option<Duration>);
@@ -126,12 +137,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
     let mut interrupted = false;
+    let saved = arguments.compare.as_deref().map(compare::Saved::read).transpose()?;
     let (evidence, report) = if arguments.demo {
         diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
     } else if let Some(path) = &arguments.from {
         diagnosed(load_evidence(path)?)
     } else {
-        let plan = plan_of(host, connection, arguments, &scrubber)?;
+        let mut plan = plan_of(host, connection, arguments, &scrubber)?;
         if arguments.all_contexts {
             // A token or certificate given by hand is for one cluster, and is not shown to the others.
             let one = connection.context.is_some()
@@ -152,7 +164,10 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             return super::all_contexts::run(host, output, &plan, &scrubber, hide, fail_on);
         }
         let runtime = runtime()?;
+        let progress = Progress::start(host, output);
+        plan.watcher = progress.as_ref().map(Progress::watcher);
         let evidence = runtime.block_on(look(host, &plan, &scrubber));
+        drop(progress);
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
         interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
@@ -165,20 +180,39 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         (read, report)
     };
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
+    let compared = saved.map(|saved| saved.beside(&evidence, &report, arguments.hide_claims));
+    let compared = compared.as_ref();
+    let view = || json::DoctorView::new(&report, &evidence, arguments.hide_claims).compared(compared);
     let mut text = Vec::new();
     if output.short {
         terminal::short(&report, &mut text)?;
+        if let Some(compared) = compared {
+            show_compared::table(compared, evidence.observed_at, host.width, &mut text)?;
+        }
     } else {
         match output.format() {
-            Format::Markdown => markdown::doctor(&report, &evidence, &mut text)?,
-            Format::Json => {
-                json::write_json(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
+            Format::Markdown => {
+                markdown::doctor(&report, &evidence, &mut text)?;
+                if let Some(compared) = compared {
+                    show_compared::markdown(compared, evidence.observed_at, &mut text)?;
+                }
             }
-            Format::Yaml => {
-                json::write_yaml(&json::DoctorView::new(&report, &evidence, arguments.hide_claims), &mut text)?
+            Format::Json => json::write_json(&view(), &mut text)?,
+            Format::Yaml => json::write_yaml(&view(), &mut text)?,
+            Format::Html => html::doctor(&report, &evidence, arguments.hide_claims, compared, &mut text)?,
+            format @ (Format::Prometheus | Format::Sarif | Format::Junit) => {
+                let context = evidence.kubeconfig.seen().and_then(|config| config.context.as_deref());
+                let context = context.unwrap_or_default();
+                let item = Diagnosed { context, report: &report, evidence: &evidence };
+                for_machines(format, &[item], arguments.fail_on, &mut text)?;
             }
             // The forms of other commands never come here.
-            _ => terminal::doctor(&report, &evidence, look, &mut text)?,
+            _ => {
+                terminal::doctor(&report, &evidence, look, &mut text)?;
+                if let Some(compared) = compared {
+                    show_compared::table(compared, evidence.observed_at, host.width, &mut text)?;
+                }
+            }
         }
     }
     if !output.quiet {
@@ -188,6 +222,30 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         return Ok(INTERRUPTED);
     }
     Ok(exit_code(&report, arguments.fail_on))
+}
+
+/// The forms that hold one context or several.
+pub(super) fn for_machines(
+    format: Format,
+    items: &[Diagnosed<'_>],
+    fail_on: FailOn,
+    out: &mut dyn std::io::Write,
+) -> std::io::Result<()> {
+    let title = |code: &str| RULES.iter().find(|rule| rule.code == code).map(|rule| rule.title);
+    match format {
+        Format::Sarif => sarif::doctor(items, &title, out),
+        Format::Junit => junit::doctor(items, &|severity| counts(fail_on, severity), out),
+        _ => prometheus::doctor(items, out),
+    }
+}
+
+/// Whether a finding of this severity makes the exit code 1.
+fn counts(fail_on: FailOn, severity: Severity) -> bool {
+    match fail_on {
+        FailOn::Error => severity == Severity::Error,
+        FailOn::Warning => severity != Severity::Info,
+        FailOn::Never => false,
+    }
 }
 
 /// Where probes run: one that computes must not hold up the others.
@@ -218,7 +276,7 @@ pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, S
     Ok((evidence, report, text))
 }
 
-fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
+pub(super) fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
     let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
     (evidence, report)
 }
@@ -316,6 +374,7 @@ fn plan_of(
         public_resolver,
         aws: arguments.aws.options(),
         logs: arguments.logs.0,
+        watcher: None,
     })
 }
 
@@ -345,20 +404,25 @@ pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
 }
 
 pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
+    load("--from", path)
+}
+
+/// The saved evidence that a flag names.
+pub(super) fn load(flag: &str, path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
     let file = std::fs::File::open(path).map_err(|error| {
-        Error::new(format!("--from {name}: {error}"), "give a file written by kaccess doctor --save")
+        Error::new(format!("{flag} {name}: {error}"), "give a file written by kaccess doctor --save")
     })?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Err(Error::new(
-            format!("--from {name}: is a directory"),
+            format!("{flag} {name}: is a directory"),
             "give a file written by kaccess doctor --save",
         ));
     }
     if metadata.len() > EVIDENCE_LIMIT {
         return Err(Error::new(
-            format!("--from {name}: {} bytes are too many for evidence", metadata.len()),
+            format!("{flag} {name}: {} bytes are too many for evidence", metadata.len()),
             format!("evidence files have at most {EVIDENCE_LIMIT} bytes"),
         ));
     }

@@ -5,7 +5,7 @@ mod stream;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
@@ -13,7 +13,7 @@ use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
 use crate::host::Host;
 use crate::render::explain as show;
 use crate::render::json::{headed, write_json, write_yaml};
-use crate::report::explain::{Explanation, Match};
+use crate::report::explain::{Explanation, FindingListView, Match};
 use crate::rules::explain::{Collector, asked, list, near, page};
 use crate::secret::Scrubber;
 
@@ -193,14 +193,13 @@ fn view(kind: &str, body: &impl serde::Serialize) -> Result<Value, Error> {
 }
 
 fn codes(output: &OutputArgs) -> Result<u8, Error> {
-    let entries = list();
+    let all = FindingListView { items: list() };
     let mut out = Vec::new();
-    let all = || view("FindingList", &json!({ "items": entries }));
     match output.format() {
-        Format::Json => write_json(&all()?, &mut out)?,
-        Format::Yaml => write_yaml(&all()?, &mut out)?,
-        Format::Markdown => show::list_markdown(&entries, &mut out)?,
-        _ => show::list(&entries, &mut out)?,
+        Format::Json => write_json(&view("FindingList", &all)?, &mut out)?,
+        Format::Yaml => write_yaml(&view("FindingList", &all)?, &mut out)?,
+        Format::Markdown => show::list_markdown(&all.items, &mut out)?,
+        _ => show::list(&all.items, &mut out)?,
     }
     say(output, &out).map(|()| GOOD)
 }

@@ -221,6 +221,14 @@ pub enum Format {
     Yaml,
     /// For incident notes and tickets.
     Markdown,
+    /// One self-contained page (doctor).
+    Html,
+    /// Gauges in Prometheus' text format (doctor).
+    Prometheus,
+    /// For code scanning (doctor).
+    Sarif,
+    /// For test reports of CI (doctor).
+    Junit,
     /// A graph for Mermaid (can-i --why, who-can).
     Mermaid,
     /// A graph for Graphviz (can-i --why, who-can).
@@ -238,14 +246,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// It is a graph, which only some answers have.
-    pub fn is_graph(self) -> bool {
-        matches!(self, Self::Mermaid | Self::Dot)
-    }
+    /// What every answer has.
+    pub const COMMON: &[Self] = &[Self::Table, Self::Json, Self::Yaml, Self::Markdown];
 
-    /// Only the answer of allowlist has it.
-    pub fn is_allowlist(self) -> bool {
-        matches!(self, Self::Terraform | Self::AwsCli | Self::Ingress | Self::Nginx | Self::Cidr)
+    /// As `-o` spells it.
+    pub fn word(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 }
 

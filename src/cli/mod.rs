@@ -3,11 +3,16 @@
 mod all_contexts;
 pub mod allowlist;
 pub mod can_i;
+mod compare;
+pub mod completion;
 mod connect;
 pub mod decode;
 pub mod doctor;
 pub mod explain;
 pub mod flags;
+pub mod man;
+mod progress;
+pub mod schema;
 pub mod who_can;
 pub mod whoami;
 pub mod workload;
@@ -15,9 +20,11 @@ pub mod workload;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use self::flags::Format;
 use crate::host::Host;
+use crate::render::json;
 
 /// The answer is good.
 pub const GOOD: u8 = 0;
@@ -99,18 +106,73 @@ enum Command {
     Allowlist(Box<allowlist::AllowlistArgs>),
     /// Which AWS identity does this Pod get, and why not the one intended?
     Workload(Box<workload::WorkloadArgs>),
+    /// What makes a shell complete commands, contexts, types and codes
+    Completion(completion::CompletionArgs),
+    /// The manual pages
+    Man(man::ManArgs),
+    /// The JSON Schema of an answer
+    Schema(schema::SchemaArgs),
     /// The version of kaccess
     Version,
 }
 
+impl Command {
+    /// The answer's name for a message, and the forms that it has beside [`Format::COMMON`]. What is for a program of its
+    /// own has one form.
+    fn forms(&self) -> (&'static str, &'static [Format]) {
+        use Format::{AwsCli, Cidr, Dot, Html, Ingress, Junit, Mermaid, Nginx, Prometheus, Sarif, Terraform};
+        match self {
+            Self::Doctor(arguments) if arguments.examines_all() => {
+                ("doctor --all-contexts", &[Prometheus, Sarif, Junit])
+            }
+            Self::Doctor(_) => ("doctor", &[Html, Prometheus, Sarif, Junit]),
+            Self::Decode(_) => ("decode", &[]),
+            Self::CanI(arguments) if arguments.drawn() => ("can-i --why", &[Mermaid, Dot]),
+            Self::CanI(_) => ("can-i without --why, or about several questions,", &[]),
+            Self::WhoCan(_) => ("who-can", &[Mermaid, Dot]),
+            Self::Whoami(_) => ("whoami", &[]),
+            Self::Explain(_) => ("explain", &[]),
+            Self::Allowlist(_) => ("allowlist", &[Terraform, AwsCli, Ingress, Nginx, Cidr]),
+            Self::Workload(_) => ("workload", &[]),
+            Self::Completion(_) => ("completion", &[]),
+            Self::Man(_) => ("man", &[]),
+            Self::Schema(_) => ("schema", &[]),
+            Self::Version => ("version", &[]),
+        }
+    }
+
+    /// The error for a form that the answer does not have.
+    fn refused(&self, format: Format) -> Option<Error> {
+        let (name, more) = self.forms();
+        let common = match self {
+            Self::Completion(_) | Self::Man(_) => &[],
+            _ => Format::COMMON,
+        };
+        if format == Format::Table || common.contains(&format) || more.contains(&format) {
+            return None;
+        }
+        if common.is_empty() {
+            return Some(Error::new(format!("{name} has no form {}", format.word()), "leave out -o"));
+        }
+        let forms: Vec<String> = common.iter().chain(more).map(|form| form.word()).collect();
+        Some(Error::new(format!("{name} has no form {}", format.word()), format!("its forms are {}", forms.join(", "))))
+    }
+}
+
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.collect();
+    if let Some(result) = completion::asked(host, &arguments) {
+        return ended(result);
+    }
+    let cli = match parsed(host, arguments) {
         Ok(cli) => cli,
         Err(error) => {
             if !error.use_stderr() {
+                let text = error.render();
+                let text = if colours_help(host) { text.ansi().to_string() } else { text.to_string() };
                 // A closed pipe is no failure of ours.
-                let _ = error.print();
+                let _ = io::stdout().lock().write_all(as_called(host, text).as_bytes());
                 return GOOD;
             }
             // clap quotes the word it does not understand, and that may be a token in the wrong place.
@@ -120,18 +182,52 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         }
     };
     colored::control::set_override(flags::wants_colour(&cli.output, host));
-    let drawn = match &cli.command {
-        Command::CanI(arguments) => arguments.drawn(),
-        Command::WhoCan(_) => true,
-        _ => false,
+    let result = match cli.command.refused(cli.output.format()) {
+        Some(error) => Err(error),
+        None => dispatch(host, &cli),
     };
-    let result = match &cli.command {
-        _ if cli.output.format().is_graph() && !drawn => {
-            Err(Error::new("only can-i --why and who-can can be drawn", "leave out -o mermaid and -o dot"))
+    if host.stderr_is_terminal && cli.connection.token_in_history() {
+        note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
+    }
+    ended(result)
+}
+
+/// The exit code of a result, whose error is told.
+fn ended(result: Result<u8, Error>) -> u8 {
+    match result {
+        Ok(code) => code,
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
+        Err(error) => {
+            complain(&error);
+            NONE
         }
-        _ if cli.output.format().is_allowlist() && !matches!(cli.command, Command::Allowlist(_)) => {
-            Err(Error::new("only allowlist has the forms terraform, aws-cli, ingress, nginx and cidr", "leave out -o"))
-        }
+    }
+}
+
+/// How one calls it: as kubectl's plugin the program's name is not what one types.
+const AS_PLUGIN: &str = "kubectl kaccess";
+
+fn parsed(host: &Host, arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if !host.is_kubectl_plugin {
+        return Cli::try_parse_from(arguments);
+    }
+    let mut command = Cli::command().bin_name(AS_PLUGIN);
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Help with the examples as one would type them.
+fn as_called(host: &Host, help: String) -> String {
+    if host.is_kubectl_plugin { help.replace("\n  kaccess ", &format!("\n  {AS_PLUGIN} ")) } else { help }
+}
+
+/// Help is asked for before the flags are known: only the surroundings count.
+fn colours_help(host: &Host) -> bool {
+    flags::wants_colour(&flags::OutputArgs::default(), host)
+}
+
+fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
+    match &cli.command {
         Command::Doctor(arguments) => doctor::run(host, &cli.connection, &cli.output, arguments),
         Command::Decode(arguments) => decode::run(host, &cli.connection, &cli.output, arguments),
         Command::CanI(arguments) => can_i::run(host, &cli.connection, &cli.output, arguments),
@@ -140,18 +236,10 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Command::Explain(arguments) => explain::run(host, &cli.output, arguments),
         Command::Allowlist(arguments) => allowlist::run(host, &cli.connection, &cli.output, arguments),
         Command::Workload(arguments) => workload::run(host, &cli.connection, &cli.output, arguments),
+        Command::Completion(arguments) => completion::run(arguments),
+        Command::Man(arguments) => man::run(arguments),
+        Command::Schema(arguments) => schema::run(&cli.output, arguments),
         Command::Version => version(&cli.output),
-    };
-    if host.stderr_is_terminal && cli.connection.token_in_history() {
-        note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
-    }
-    match result {
-        Ok(code) => code,
-        Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
-        Err(error) => {
-            complain(&error);
-            NONE
-        }
     }
 }
 
@@ -178,20 +266,16 @@ fn note(text: &str) {
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {
+    let version = env!("CARGO_PKG_VERSION");
+    let view = json::headed_view("Version", &json::VersionView { version })?;
     let mut text = Vec::new();
     match output.format() {
-        flags::Format::Json => crate::render::json::write_json(&version_view(), &mut text)?,
-        flags::Format::Yaml => crate::render::json::write_yaml(&version_view(), &mut text)?,
-        _ => writeln!(text, "kaccess {}", env!("CARGO_PKG_VERSION"))?,
+        Format::Json => json::write_json(&view, &mut text)?,
+        Format::Yaml => json::write_yaml(&view, &mut text)?,
+        _ => writeln!(text, "kaccess {version}")?,
     }
-    answer(&text)?;
+    if !output.quiet {
+        answer(&text)?;
+    }
     Ok(GOOD)
-}
-
-fn version_view() -> serde_json::Value {
-    serde_json::json!({
-        "apiVersion": crate::render::json::API_VERSION,
-        "kind": "Version",
-        "version": env!("CARGO_PKG_VERSION"),
-    })
 }

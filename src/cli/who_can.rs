@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
 use super::connect::{Session, runtime, unanswered};
@@ -19,7 +19,7 @@ use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::render::{access as render, graph, json};
-use crate::report::access::{AccessAnswer, Named};
+use crate::report::access::{GrantView, Named, QuestionView, WhoCanSubject, WhoCanView};
 use crate::secret::Scrubber;
 
 /// Flags of `who-can`.
@@ -157,8 +157,8 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
     let subjects: Vec<(&Who, &Vec<Way<'_>>)> = who.iter().collect();
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&view(found, &subjects), &mut text)?,
-        Format::Yaml => json::write_yaml(&view(found, &subjects), &mut text)?,
+        Format::Json => json::write_json(&view(found, &subjects)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&view(found, &subjects)?, &mut text)?,
         Format::Mermaid => graph::mermaid(&paths(&subjects, scrubber), &mut text)?,
         Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
@@ -295,42 +295,36 @@ fn paths(subjects: &[(&Who, &Vec<Way<'_>>)], scrubber: &Scrubber) -> Vec<graph::
     paths
 }
 
-fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Value {
+fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Result<Value, Error> {
     let user = match &found.bearer {
         Some((Bearer::Known(user), _)) => user.clone(),
         _ => User::default(),
     };
-    let subjects: Vec<Value> = subjects
-        .iter()
-        .map(|(who, ways)| {
-            let mut via: Vec<Value> = ways
-                .iter()
-                .map(|way| {
-                    json!({
-                        "binding": Named::from(way.binding),
-                        "role": Named::from(way.role),
-                        "rule": rule_view(&way.rule),
-                    })
-                })
-                .collect();
-            if who.name == MASTERS && who.kind == "Group" {
-                let rule = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
-                via.insert(0, json!({ "binding": null, "role": null, "rule": rule }));
-            }
-            let mut view = Map::new();
-            view.insert("kind".to_owned(), json!(who.kind));
-            view.insert("name".to_owned(), json!(who.name));
-            if !who.namespace.is_empty() {
-                view.insert("namespace".to_owned(), json!(who.namespace));
-            }
-            view.insert("via".to_owned(), json!(via));
-            Value::Object(view)
-        })
-        .collect();
-    let body = json!({
-        "question": AccessAnswer::question_view(&found.question, &user),
-        "subjects": subjects,
-        "incomplete": found.rbac.unread,
+    let subjects = subjects.iter().map(|(who, ways)| {
+        let mut via: Vec<GrantView> = ways
+            .iter()
+            .map(|way| GrantView {
+                binding: Some(Named::from(way.binding)),
+                role: Some(Named::from(way.role)),
+                rule: rule_view(&way.rule),
+                subject: Value::Null,
+            })
+            .collect();
+        if who.name == MASTERS && who.kind == "Group" {
+            let rule = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
+            via.insert(0, GrantView { binding: None, role: None, rule, subject: Value::Null });
+        }
+        WhoCanSubject {
+            kind: who.kind.clone(),
+            name: who.name.clone(),
+            namespace: (!who.namespace.is_empty()).then(|| who.namespace.clone()),
+            via,
+        }
     });
-    json::headed("WhoCan", body)
+    let body = WhoCanView {
+        question: QuestionView::new(&found.question, &user),
+        subjects: subjects.collect(),
+        incomplete: found.rbac.unread.clone(),
+    };
+    Ok(json::headed_view("WhoCan", &body)?)
 }

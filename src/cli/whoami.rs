@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::connect::{Session, runtime, unanswered};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
@@ -23,6 +23,7 @@ use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::render::human::{plain, relative};
 use crate::render::{access as render, json};
+use crate::report::access::{GroupView, IdentityView, KnownIdentity, OriginView};
 use crate::secret::Scrubber;
 
 /// Flags of `whoami`.
@@ -107,12 +108,13 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             note(&format!("error: the API server does not accept this credential: {}", failure.detail));
             note("hint: credential-rejected; kaccess doctor says why");
             if !output.quiet && matches!(output.format(), Format::Json | Format::Yaml) {
-                let body =
-                    json!({ "username": null, "finding": "credential-rejected", "server": resolved.server.as_str() });
+                let server = resolved.server.to_string();
+                let body = IdentityView::Rejected { username: (), finding: "credential-rejected", server };
+                let body = json::headed_view("Identity", &body)?;
                 let mut text = Vec::new();
                 match output.format() {
-                    Format::Yaml => json::write_yaml(&json::headed("Identity", body), &mut text)?,
-                    _ => json::write_json(&json::headed("Identity", body), &mut text)?,
+                    Format::Yaml => json::write_yaml(&body, &mut text)?,
+                    _ => json::write_json(&body, &mut text)?,
                 }
                 answer(&text)?;
             }
@@ -122,8 +124,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     };
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&view(&told), &mut text)?,
-        Format::Yaml => json::write_yaml(&view(&told), &mut text)?,
+        Format::Json => json::write_json(&json::headed_view("Identity", &view(&told))?, &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed_view("Identity", &view(&told))?, &mut text)?,
         // The server's own answer: names and ids, of which some only look like secrets.
         format => text.extend(scrubber.known_only(&table(&told, format, host)).into_bytes()),
     }
@@ -388,22 +390,21 @@ fn table(told: &Told, format: Format, host: &Host) -> String {
     format!("{}\n{}\n", render::columns(&facts), trimmed.join("\n"))
 }
 
-fn view(told: &Told) -> Value {
-    let groups: Vec<Value> = told
-        .groups
-        .iter()
-        .map(|group| json!({ "name": group.name, "origin": group.origin, "boundTo": group.bound_to }))
-        .collect();
-    let body = json!({
-        "username": told.user.username,
-        "uid": told.user.uid,
-        "groups": groups,
-        "extra": told.user.extra,
-        "boundTo": told.user_bound_to,
-        "origin": { "kind": told.origin.kind, "detail": told.origin.detail },
-        "accessPolicies": told.policies,
-        "expiresAt": told.expires_at.map(|at| at.to_string()),
-        "server": told.server,
+fn view(told: &Told) -> IdentityView {
+    let groups = told.groups.iter().map(|group| GroupView {
+        name: group.name.clone(),
+        origin: group.origin.clone(),
+        bound_to: group.bound_to.clone(),
     });
-    json::headed("Identity", body)
+    IdentityView::Known(Box::new(KnownIdentity {
+        username: told.user.username.clone(),
+        uid: told.user.uid.clone(),
+        groups: groups.collect(),
+        extra: told.user.extra.clone(),
+        bound_to: told.user_bound_to.clone(),
+        origin: OriginView { kind: told.origin.kind, detail: told.origin.detail.clone() },
+        access_policies: told.policies.clone(),
+        expires_at: told.expires_at,
+        server: told.server.clone(),
+    }))
 }

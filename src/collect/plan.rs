@@ -79,7 +79,12 @@ pub struct Plan {
     pub aws: AwsOptions,
     /// How far back the control plane's own log is read; absent where it is not to be read.
     pub logs: Option<Duration>,
+    /// Told when a probe begins to work and when it ends; absent where nobody watches.
+    pub watcher: Option<Watcher>,
 }
+
+/// Whoever watches the probes: gets a probe's id, and whether it begins.
+pub type Watcher = Arc<dyn Fn(&'static str, bool) + Send + Sync>;
 
 impl Plan {
     /// Looks at the connection alone: no question, no issuer, nobody with more rights, AWS where the cluster is its.
@@ -101,6 +106,7 @@ impl Plan {
             public_resolver: None,
             aws: AwsOptions::default(),
             logs: None,
+            watcher: None,
         }
     }
 }
@@ -129,6 +135,7 @@ struct Graph {
     timeout: Duration,
     plugin_ms: Arc<AtomicU64>,
     interrupted: Arc<AtomicBool>,
+    watcher: Option<Watcher>,
 }
 
 /// Milliseconds as evidence holds them.
@@ -144,7 +151,13 @@ impl Graph {
             timeout,
             plugin_ms: Arc::default(),
             interrupted: Arc::default(),
+            watcher: None,
         }
+    }
+
+    /// The same with somebody who watches.
+    fn watched(self, watcher: Option<Watcher>) -> Self {
+        Self { watcher, ..self }
     }
 
     /// Spawns a probe: `needs` is awaited, then `work` runs under its own limit and the run's.
@@ -164,6 +177,12 @@ impl Graph {
     {
         let (sender, receiver) = oneshot::channel();
         let (started, timeout, plugin_ms) = (self.started, self.timeout, self.plugin_ms.clone());
+        let watcher = self.watcher.clone();
+        let tell = move |begins: bool| {
+            if let Some(watcher) = &watcher {
+                watcher(id, begins);
+            }
+        };
         self.set.spawn(async move {
             let needs = needs.await;
             let began = started.elapsed();
@@ -174,7 +193,10 @@ impl Graph {
                         (timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed))).saturating_sub(began);
                     // The plugin has a limit of its own and does not count against the run's.
                     let limit = if id == "plugin" { limit } else { limit.min(budget) };
-                    match tokio::time::timeout(limit, work(needs)).await {
+                    tell(true);
+                    let ended = tokio::time::timeout(limit, work(needs)).await;
+                    tell(false);
+                    match ended {
                         Ok(Ok((seen, give))) => (Outcome::Seen(seen), give),
                         Ok(Err(failure)) => (Outcome::Failed(failure), None),
                         Err(_) => {
@@ -286,7 +308,7 @@ impl Way {
 
 /// Looks at everything the plan names, all at once where needs allow.
 pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
-    let mut graph = Graph::new(host, plan.timeout);
+    let mut graph = Graph::new(host, plan.timeout).watched(plan.watcher.clone());
     let offline = plan.offline;
 
     // kubeconfig
@@ -964,7 +986,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
 /// Probes one more issuer: the one the API server is configured for, where it is not the token's.
 pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrubber) -> Issuer {
-    let mut graph = Graph::new(host, plan.timeout + host.started.elapsed());
+    let mut graph = Graph::new(host, plan.timeout + host.started.elapsed()).watched(plan.watcher.clone());
     let target = {
         let url = url.to_owned();
         graph.probe("configured-issuer-target", SHORT, async move { Ok(url) }, |url: String| async move {

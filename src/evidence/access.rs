@@ -1,9 +1,10 @@
 //! What an identity may do, as the server's access reviews say.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One access question, in the terms of SelfSubjectAccessReview.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Question {
     /// The verb: get, list, create, impersonate, ...

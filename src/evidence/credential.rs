@@ -1,6 +1,7 @@
 //! The credential that would be sent: its facts, never itself.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tls::CertificateFacts;
@@ -67,7 +68,7 @@ pub struct TokenFacts {
 }
 
 /// A fault in a token's form.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenProblem {
     /// `token`, `header`, `payload` or `signature`.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::apiserver::Log;
@@ -304,7 +305,7 @@ pub struct AccessEntryDetails {
 }
 
 /// An access policy on an access entry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssociatedPolicy {
     /// `arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy`.
@@ -362,6 +363,8 @@ pub struct Call<'a> {
     pub path: String,
     /// When it worked, in milliseconds.
     pub took_ms: u64,
+    /// When it began, in milliseconds after the run's start.
+    pub started_ms: u64,
     /// What became of it.
     pub result: CallResult<'a>,
 }
@@ -449,5 +452,5 @@ pub(super) fn call<'a, T>(
         Outcome::Skipped(skip) => CallResult::Skipped(skip),
         Outcome::NotApplicable(reason) => CallResult::NotApplicable(reason),
     };
-    Call { id, title, path: path.into(), took_ms: observation.took_ms, result }
+    Call { id, title, path: path.into(), took_ms: observation.took_ms, started_ms: observation.started_ms, result }
 }

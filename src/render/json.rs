@@ -2,104 +2,211 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::evidence::Evidence;
+use crate::evidence::identity::User;
+use crate::report::compare::Comparison;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::view::FindingView;
 
 /// The version of every view.
 pub const API_VERSION: &str = "kaccess.dev/v1";
 
-/// `kind: DoctorReport`.
-#[derive(Debug, Serialize)]
+/// One context examined (`kind: DoctorReport`).
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DoctorView {
     api_version: &'static str,
     kind: &'static str,
+    /// `problems`: some error was found; `unknown`: none, but no identity was established; else `healthy`.
+    #[schemars(extend("enum" = ["healthy", "problems", "unknown"]))]
     verdict: &'static str,
+    /// The kubeconfig's context; null where none is chosen.
     context: Option<String>,
-    identity: Option<Value>,
+    /// Who the API server says this is; null where it does not.
+    identity: Option<User>,
+    /// The root cause first; what it explains stands at the end.
     findings: Vec<FindingView>,
+    /// The credential that was sent; null without one.
     credential: Option<CredentialView>,
+    /// Access questions and the server's answers.
     access: Vec<AccessView>,
+    /// The endpoint, and on EKS the cluster's network; null where no endpoint is known.
     network: Option<NetworkView>,
+    /// Every probe.
     checks: Vec<CheckView>,
+    /// What could not be looked at.
     not_checked: Vec<NotCheckedView>,
+    /// When the run began.
+    #[schemars(with = "jiff::Timestamp")]
     observed_at: String,
+    /// How long it took, in milliseconds.
     took_ms: u64,
+    /// What differs from a saved look; absent without `--compare`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
 }
 
-#[derive(Debug, Serialize)]
+/// Several contexts examined, the worst first (`kind: DoctorReportList`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct DoctorListView {
+    /// One report a context.
+    pub items: Vec<DoctorView>,
+}
+
+/// The credential that was sent.
+#[derive(Debug, Serialize, JsonSchema)]
 struct CredentialView {
+    /// What it is.
+    #[schemars(extend("enum" = ["jwt", "service-account", "eks-iam", "x509", "bootstrap", "opaque", "jwe"]))]
     r#type: &'static str,
+    /// `token`, `tokenFile`, `clientCertificate`, `exec`, `inCluster`, `flag`, `basic` or `argument`.
     source: String,
+    /// The JOSE header.
     header: Option<Value>,
+    /// The claims; with `--hide-claims` their types.
     claims: Option<Value>,
+    /// Its times.
     times: TimesView,
-    view: Option<Value>,
+    /// Who the API server makes of it.
+    view: Option<UserView>,
 }
 
-#[derive(Debug, Default, Serialize)]
+/// Times of a credential; null where it does not say.
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TimesView {
+    #[schemars(with = "Option<jiff::Timestamp>")]
     issued_at: Option<String>,
+    #[schemars(with = "Option<jiff::Timestamp>")]
     not_before: Option<String>,
+    #[schemars(with = "Option<jiff::Timestamp>")]
     expires_at: Option<String>,
+    /// It was past that when it was looked at.
     expired: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+/// A user as the API server sees it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct UserView {
+    /// Name, prefix included.
+    username: String,
+    /// Groups, prefixes included.
+    groups: Vec<String>,
+    /// Extra attributes.
+    extra: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+/// An access question and the server's answer.
+#[derive(Debug, Serialize, JsonSchema)]
 struct AccessView {
+    /// What was asked.
     question: crate::evidence::access::Question,
+    /// The answer.
     allowed: bool,
+    /// The authorizer's reason, often empty.
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
+/// Where the API server is.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct NetworkView {
+    /// The API endpoint.
     endpoint: EndpointView,
+    /// On EKS `controlPlaneEgressMode` as the API spells it.
     egress_mode: Option<String>,
-    network_interfaces: Vec<Value>,
-    security_groups: Vec<Value>,
+    /// On EKS the cluster's network interfaces.
+    network_interfaces: Vec<InterfaceView>,
+    /// On EKS the security groups.
+    security_groups: Vec<SecurityGroupView>,
 }
 
-#[derive(Debug, Serialize)]
+/// The API endpoint.
+#[derive(Debug, Serialize, JsonSchema)]
 struct EndpointView {
+    /// Its name.
     host: String,
+    /// Its addresses, as they resolve here.
     addresses: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// One network interface of the cluster.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct InterfaceView {
+    /// `eni-...`.
+    id: String,
+    /// Its addresses.
+    addresses: Vec<String>,
+    /// Its subnet.
+    subnet: String,
+    /// Its security groups.
+    security_groups: Vec<String>,
+    /// Its zone.
+    zone: String,
+}
+
+/// One security group.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SecurityGroupView {
+    /// `sg-...`.
+    id: String,
+    /// Its name.
+    name: String,
+    /// Its VPC.
+    vpc: String,
+}
+
+/// One probe.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct CheckView {
+    /// Stable id.
     id: &'static str,
+    /// What is true when it passes.
     title: &'static str,
+    /// What became of it.
+    #[schemars(extend("enum" = ["pass", "fail", "skipped", "notApplicable"]))]
     status: &'static str,
+    /// Why it did not pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     because: Option<String>,
+    /// Milliseconds.
     took_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
+/// A probe that could not be made.
+#[derive(Debug, Serialize, JsonSchema)]
 struct NotCheckedView {
+    /// Stable id, as in `checks`.
     id: &'static str,
+    /// Why.
     because: String,
+    /// The permission or flag that would make it possible.
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<String>,
 }
 
+/// The version of kaccess (`kind: Version`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct VersionView {
+    /// The version.
+    pub version: &'static str,
+}
+
 /// The cluster's network interfaces, as every command shows them.
-fn interfaces(aws: &crate::evidence::eks::Aws) -> Vec<Value> {
+fn interfaces(aws: &crate::evidence::eks::Aws) -> Vec<InterfaceView> {
     let all = aws.network.interfaces.seen().into_iter().flatten();
-    all.map(|interface| {
-        let addresses: Vec<&String> = interface.private_addresses.iter().chain(&interface.ipv6_addresses).collect();
-        serde_json::json!({
-            "id": interface.id, "addresses": addresses, "subnet": interface.subnet_id,
-            "securityGroups": interface.security_groups, "zone": interface.zone,
-        })
+    all.map(|interface| InterfaceView {
+        id: interface.id.clone(),
+        addresses: interface.private_addresses.iter().chain(&interface.ipv6_addresses).cloned().collect(),
+        subnet: interface.subnet_id.clone(),
+        security_groups: interface.security_groups.clone(),
+        zone: interface.zone.clone(),
     })
     .collect()
 }
@@ -140,12 +247,10 @@ impl DoctorView {
                         expires_at: expires.map(|time| time.to_string()),
                         expired: expires.map(|time| time <= evidence.observed_at),
                     },
-                    view: evidence.identity.seen().map(|identity| {
-                        serde_json::json!({
-                            "username": identity.user.username,
-                            "groups": identity.user.groups,
-                            "extra": identity.user.extra,
-                        })
+                    view: evidence.identity.seen().map(|identity| UserView {
+                        username: identity.user.username.clone(),
+                        groups: identity.user.groups.clone(),
+                        extra: identity.user.extra.clone(),
                     }),
                 }
             });
@@ -168,7 +273,11 @@ impl DoctorView {
                 .and_then(|aws| aws.network.security_groups.seen())
                 .into_iter()
                 .flatten()
-                .map(|group| serde_json::json!({"id": group.id, "name": group.name, "vpc": group.vpc_id}))
+                .map(|group| SecurityGroupView {
+                    id: group.id.clone(),
+                    name: group.name.clone(),
+                    vpc: group.vpc_id.clone(),
+                })
                 .collect(),
         });
         Self {
@@ -176,7 +285,7 @@ impl DoctorView {
             kind: "DoctorReport",
             verdict: report.verdict.word(),
             context: evidence.kubeconfig.seen().and_then(|config| config.context.clone()),
-            identity: evidence.identity.seen().and_then(|identity| serde_json::to_value(&identity.user).ok()),
+            identity: evidence.identity.seen().map(|identity| identity.user.clone()),
             findings: report.findings.iter().map(|one| FindingView::new(one, &report.findings)).collect(),
             credential,
             access: evidence
@@ -218,7 +327,15 @@ impl DoctorView {
                 .collect(),
             observed_at: evidence.observed_at.to_string(),
             took_ms: evidence.took_ms,
+            comparison: None,
         }
+    }
+
+    /// The same beside a saved look.
+    #[must_use]
+    pub fn compared(mut self, comparison: Option<&Comparison>) -> Self {
+        self.comparison = comparison.cloned();
+        self
     }
 }
 
@@ -260,6 +377,14 @@ pub fn headed(kind: &str, body: Value) -> Value {
         view.extend(body);
     }
     view
+}
+
+/// A view with its head.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn headed_view(kind: &str, body: &impl Serialize) -> io::Result<Value> {
+    Ok(headed(kind, serde_json::to_value(body).map_err(io::Error::other)?))
 }
 
 /// Any view as YAML.

@@ -8,6 +8,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::human;
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status, Verdict};
+use crate::report::way::{Mark, way_in, way_to_issuer};
 use crate::report::{Confidence, Finding, Grade, Severity};
 
 /// How to show a report.
@@ -41,11 +42,11 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// When the writer fails.
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    headline(report, evidence, out)?;
+    headline(report, evidence, look, out)?;
     paths(report, evidence, look, out)?;
     findings(&report.findings, look.width, out)?;
     credential(evidence, look, out)?;
-    addresses(evidence, out)?;
+    addresses(evidence, look, out)?;
     eks(evidence, look, out)?;
     access(evidence, look, out)?;
     summary(report, evidence, look, out)
@@ -95,7 +96,7 @@ fn confidence(finding: &Finding) -> &'static str {
     }
 }
 
-fn headline(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let config = evidence.kubeconfig.seen();
     let context = config
         .and_then(|config| config.context.as_deref())
@@ -110,47 +111,38 @@ fn headline(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> 
         Verdict::Problems => "PROBLEMS".red().bold(),
         Verdict::Unknown => "UNKNOWN".yellow().bold(),
     };
-    writeln!(out, "{word}  {context}{server}")?;
+    let length = report.verdict.word().len() + 2 + context.chars().count() + server.chars().count();
+    if length <= look.width {
+        writeln!(out, "{word}  {context}{server}")?;
+    } else {
+        writeln!(out, "{word}  {context}\n {server}")?;
+    }
     if let Some(identity) = evidence.identity.seen() {
         let groups =
             if identity.user.groups.is_empty() { "no groups".to_owned() } else { identity.user.groups.join(", ") };
-        writeln!(out, "you are {} ({groups})", identity.user.username.bold())?;
+        let who = format!("you are {} ({groups})", identity.user.username);
+        for (number, line) in fitted(&who, look.width).into_iter().enumerate() {
+            // The name stands in the first line, whole or as far as it goes.
+            let name = &identity.user.username;
+            let line = if number == 0 { line.replacen(name.as_str(), &name.bold().to_string(), 1) } else { line };
+            writeln!(out, "{line}")?;
+        }
     }
     Ok(())
 }
 
-/// One hop of a path: its name, and what happened there.
-struct Hop {
-    name: &'static str,
-    id: &'static str,
-}
-
-const WAY_IN: &[Hop] = &[
-    Hop { name: "kubeconfig", id: "kubeconfig" },
-    Hop { name: "plugin", id: "plugin" },
-    Hop { name: "credential", id: "credential" },
-    Hop { name: "DNS", id: "endpoint-dns" },
-    Hop { name: "TCP", id: "endpoint-tcp" },
-    Hop { name: "TLS", id: "endpoint-tls" },
-    Hop { name: "HTTP", id: "endpoint-anonymous" },
-    Hop { name: "identity", id: "identity" },
-];
-
 fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = "you".to_owned();
-    for hop in WAY_IN {
-        let Some(check) = report.checks.iter().find(|check| check.id == hop.id) else { continue };
-        let (mark, because) = match check.status {
-            Status::Pass => {
-                line.push_str(&format!(" > {}", hop.name));
+    let mut line = String::new();
+    for hop in way_in(report) {
+        let (mark, because) = match &hop.mark {
+            Mark::Passed => {
+                line.push_str(if line.is_empty() { "" } else { " > " });
+                line.push_str(&hop.name);
                 continue;
             }
-            Status::NotApplicable => continue,
             // The status is enough here; the findings say the rest.
-            Status::Fail => {
-                ("[X]", check.because.as_deref().unwrap_or("failed").split(": ").next().unwrap_or_default())
-            }
-            Status::Skipped => ("[?]", check.because.as_deref().unwrap_or("not checked")),
+            Mark::Failed(because) => ("[X]", because.split(": ").next().unwrap_or_default()),
+            Mark::Unknown(because) => ("[?]", because.as_str()),
         };
         let whole = format!("{line} > {mark} {}: {because}", hop.name);
         let short = format!("{line} > {mark} {}", hop.name);
@@ -158,44 +150,17 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
         break;
     }
     writeln!(out, "{}", clip(&line, look.width))?;
-    if let Some(line) = control_plane_path(report, evidence) {
+    let issuer = way_to_issuer(report, evidence);
+    if !issuer.is_empty() {
+        let hops = issuer.iter().map(|hop| match &hop.mark {
+            Mark::Passed => hop.name.clone(),
+            Mark::Failed(because) => format!("[X] {}: {because}", hop.name),
+            Mark::Unknown(because) => format!("[?] {}: {because}", hop.name),
+        });
+        let line = hops.collect::<Vec<_>>().join(" > ");
         writeln!(out, "{}", clip(&line, look.width))?;
     }
     Ok(())
-}
-
-/// The control plane's way to the issuer: what it said itself, and otherwise only that it cannot be seen.
-fn control_plane_path(report: &DoctorReport, evidence: &Evidence) -> Option<String> {
-    let target = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()?;
-    let accepted = evidence.identity.seen().is_some()
-        || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
-    // What stands between the control plane and the issuer, layer by layer.
-    let between = [
-        "issuer-",
-        "jwks-",
-        "allowlist-",
-        "listener-",
-        "waf-",
-        "security-group-blocks-",
-        "route-to-issuer-",
-        "network-acl-blocks-",
-    ];
-    let found = report.findings.iter().find(|finding| {
-        let own = finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-");
-        finding.explained_by.is_none()
-            && between.iter().any(|begin| finding.code.starts_with(begin))
-            && (own || finding.severity == Severity::Error)
-    });
-    Some(match found {
-        Some(finding) if finding.code.starts_with("jwks-") => {
-            format!("control plane > discovery > [X] keys of {}: {}", target.host, finding.code)
-        }
-        Some(finding) => format!("control plane > [X] {}: {}", target.host, finding.code),
-        None if accepted && evidence.issuer.signature.seen().is_some() => {
-            format!("control plane > {} > keys", target.host)
-        }
-        None => format!("control plane > [?] {}: not visible from here", target.host),
-    })
 }
 
 fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -260,12 +225,16 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
     if credential.source == "none" {
         return Ok(());
     }
-    writeln!(out, "\n{} ({})", "Credential".bold(), credential.origin)?;
+    writeln!(out)?;
+    for line in fitted(&format!("Credential ({})", credential.origin), look.width) {
+        writeln!(out, "{}", line.replacen("Credential", &"Credential".bold().to_string(), 1))?;
+    }
     let mut table = plain_table(look.width);
     if let Some(token) = &credential.token {
         for (part, note) in [(&token.header, " (header)"), (&token.claims, "")] {
             for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
-                table.add_row(vec![format!("  {name}{note}"), claim(name, value, evidence, look.hide_claims)]);
+                let value = claim(name, value, evidence, look.hide_claims);
+                table.add_row(vec![format!("  {}{note}", human::plain(name)), human::plain(&value)]);
             }
         }
         if token.claims.is_none() {
@@ -290,7 +259,7 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
 }
 
 /// A claim for people: times with their distance, values whole, or only their type.
-fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool) -> String {
+pub(super) fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool) -> String {
     if matches!(name, "exp" | "iat" | "nbf" | "auth_time")
         && let Some(time) = value.as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
     {
@@ -321,7 +290,7 @@ fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool)
     }
 }
 
-fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+fn addresses(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
     let mut lines = Vec::new();
     for attempt in evidence.endpoint.tcp.seen().map(|connections| connections.attempts.as_slice()).unwrap_or_default() {
@@ -331,7 +300,10 @@ fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    writeln!(out, "\n{} {}:{}{via}", "Addresses of".bold(), route.host, route.port)?;
+    writeln!(out)?;
+    for line in fitted(&format!("Addresses of {}:{}{via}", route.host, route.port), look.width) {
+        writeln!(out, "{}", line.replacen("Addresses of", &"Addresses of".bold().to_string(), 1))?;
+    }
     for line in lines {
         writeln!(out, "{line}")?;
     }
@@ -451,6 +423,11 @@ fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Writ
         writeln!(out, "{line}")?;
     }
     Ok(())
+}
+
+/// Text as it is where it fits, blanks included; else broken.
+fn fitted(text: &str, width: usize) -> Vec<String> {
+    if text.chars().count() <= width { vec![text.to_owned()] } else { wrap(text, width, "", "  ") }
 }
 
 /// Breaks text at blanks; a word longer than a line stays whole, so that it can be copied.

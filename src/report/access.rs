@@ -1,14 +1,16 @@
 //! Answers of can-i, who-can and whoami, in the form that JSON shows.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Role, Subject};
 
 /// A binding or a role by its name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Named {
     /// Kind.
     pub kind: String,
@@ -38,17 +40,51 @@ impl std::fmt::Display for Named {
 }
 
 /// One way by which something is allowed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GrantView {
     /// The binding; null for system:masters.
     pub binding: Option<Named>,
     /// The role.
     pub role: Option<Named>,
     /// The rule, as in the role.
+    #[schemars(with = "RuleShape")]
     pub rule: Value,
     /// The subject, as in the binding.
     #[serde(skip_serializing_if = "Value::is_null")]
+    #[schemars(with = "SubjectShape")]
     pub subject: Value,
+}
+
+/// A rule as it stands in a role: on resources, or on paths. Only its shape is used.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleShape {
+    /// Verbs, `*` for all.
+    pub verbs: Vec<String>,
+    /// API groups, `""` is core.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub api_groups: Vec<String>,
+    /// Resources, with subresources as `pods/log`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// Object names; absent means all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resource_names: Vec<String>,
+    /// Paths, a trailing `*` is a prefix.
+    #[serde(rename = "nonResourceURLs", skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+}
+
+/// A subject as it stands in a binding. Only its shape is used.
+#[derive(JsonSchema)]
+pub struct SubjectShape {
+    /// `User`, `Group` or `ServiceAccount`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace, where it has one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
 }
 
 /// A subject as a binding has it.
@@ -61,7 +97,7 @@ pub fn subject_view(subject: &Subject) -> Value {
 }
 
 /// A near miss.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NearMissView {
     /// What is wrong, in a word.
     pub kind: &'static str,
@@ -101,40 +137,20 @@ pub struct AccessAnswer {
 }
 
 impl AccessAnswer {
-    /// The question as JSON shows it.
-    pub fn question_view(question: &Question, subject: &User) -> Value {
-        let or_null = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
-        json!({
-            "verb": question.verb,
-            "group": question.group,
-            "resource": question.resource,
-            "subresource": question.subresource,
-            "name": question.name,
-            "namespace": question.namespace,
-            "nonResourceURL": question.path,
-            "user": or_null(&subject.username),
-            "groups": subject.groups,
-        })
-    }
-
     /// The answer without apiVersion and kind, as it stands in a list.
-    pub fn view(&self) -> Value {
-        let mut view = json!({
-            "question": Self::question_view(&self.question, &self.subject),
-            "allowed": self.allowed,
-            "reason": self.reason,
-            "method": self.method,
-            "grants": self.grants,
-            "nearMisses": self.near_misses,
-            "suggestion": self.manifest.as_ref().map(|manifest| json!({ "manifest": manifest })),
-        });
-        if !self.evaluation_error.is_empty() {
-            view["evaluationError"] = json!(self.evaluation_error);
+    pub fn view(&self) -> AnswerView {
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        AnswerView {
+            question: QuestionView::new(&self.question, &self.subject),
+            allowed: self.allowed,
+            reason: self.reason.clone(),
+            method: self.method,
+            grants: self.grants.clone(),
+            near_misses: self.near_misses.clone(),
+            suggestion: self.manifest.clone().map(|manifest| SuggestionView { manifest }),
+            evaluation_error: text(&self.evaluation_error),
+            error: self.error.clone(),
         }
-        if let Some(error) = &self.error {
-            view["error"] = json!(error);
-        }
-        view
     }
 
     /// kubectl's line: `yes`, or `no` with the reasons.
@@ -185,24 +201,232 @@ pub struct AccessMatrix {
 
 impl AccessMatrix {
     /// As JSON shows it, without apiVersion and kind.
-    pub fn view(&self) -> Value {
-        let rows: Vec<Value> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let allowed: serde_json::Map<String, Value> =
-                    self.verbs.iter().cloned().zip(row.allowed.iter().map(|answer| json!(answer))).collect();
-                let mut view = json!({ "group": row.group, "resource": row.resource });
-                if !row.subresource.is_empty() {
-                    view["subresource"] = json!(row.subresource);
-                }
-                if !row.namespace.is_empty() {
-                    view["namespace"] = json!(row.namespace);
-                }
-                view["allowed"] = Value::Object(allowed);
-                view
-            })
-            .collect();
-        json!({ "namespaces": self.namespaces, "verbs": self.verbs, "rows": rows, "requests": self.requests })
+    pub fn view(&self) -> MatrixView {
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let rows = self.rows.iter().map(|row| MatrixRowView {
+            group: row.group.clone(),
+            resource: row.resource.clone(),
+            subresource: text(&row.subresource),
+            namespace: text(&row.namespace),
+            allowed: self.verbs.iter().cloned().zip(row.allowed.iter().map(|answer| json!(answer))).collect(),
+        });
+        MatrixView {
+            namespaces: self.namespaces.clone(),
+            verbs: self.verbs.clone(),
+            rows: rows.collect(),
+            requests: self.requests,
+        }
     }
+}
+
+/// A question and about whom it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct QuestionView {
+    /// The verb.
+    pub verb: String,
+    /// API group; empty is the core group.
+    pub group: String,
+    /// Resource in the plural; empty when a path is asked.
+    pub resource: String,
+    /// Subresource, or empty.
+    pub subresource: String,
+    /// Object name, or empty for all.
+    pub name: String,
+    /// Namespace; empty is the cluster scope (all namespaces).
+    pub namespace: String,
+    /// Path of a non-resource question.
+    #[serde(rename = "nonResourceURL")]
+    pub path: Option<String>,
+    /// The user asked about; null for oneself, and for somebody in the groups.
+    pub user: Option<String>,
+    /// The groups asked about.
+    pub groups: Vec<String>,
+}
+
+impl QuestionView {
+    /// The view of a question about a subject.
+    pub fn new(question: &Question, subject: &User) -> Self {
+        Self {
+            verb: question.verb.clone(),
+            group: question.group.clone(),
+            resource: question.resource.clone(),
+            subresource: question.subresource.clone(),
+            name: question.name.clone(),
+            namespace: question.namespace.clone(),
+            path: question.path.clone(),
+            user: (!subject.username.is_empty()).then(|| subject.username.clone()),
+            groups: subject.groups.clone(),
+        }
+    }
+}
+
+/// The answer to one question (`kind: AccessAnswer`).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnswerView {
+    /// The question.
+    pub question: QuestionView,
+    /// Null: it could not be asked.
+    pub allowed: Option<bool>,
+    /// The server's reason.
+    pub reason: String,
+    /// `self-review`, `review`, `impersonation` or `computed`.
+    pub method: &'static str,
+    /// Every way by which it is allowed; null without `--why`.
+    pub grants: Option<Vec<GrantView>>,
+    /// What is nearly a grant; null without `--why`.
+    pub near_misses: Option<Vec<NearMissView>>,
+    /// The smallest grant that would make it yes; null without `--why`.
+    pub suggestion: Option<SuggestionView>,
+    /// An error while evaluating.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaluation_error: Option<String>,
+    /// Why there is no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A grant that does not stand in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SuggestionView {
+    /// Role and binding as YAML.
+    pub manifest: String,
+}
+
+/// Answers in the order of the questions (`kind: AccessAnswerList`).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct AnswerListView {
+    /// The answers.
+    pub items: Vec<AnswerView>,
+}
+
+/// What is allowed in a namespace (`kind: AccessList`).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct AccessListView {
+    /// The namespace.
+    pub namespace: String,
+    /// The rules, as they stand in roles.
+    #[schemars(with = "Vec<RuleShape>")]
+    pub rules: Vec<Value>,
+    /// Some authorizer could not list its rules.
+    pub incomplete: bool,
+}
+
+/// Resources against verbs (`kind: AccessMatrix`).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct MatrixView {
+    /// The namespaces asked.
+    pub namespaces: Vec<String>,
+    /// The verbs asked.
+    pub verbs: Vec<String>,
+    /// The rows.
+    pub rows: Vec<MatrixRowView>,
+    /// Requests made.
+    pub requests: usize,
+}
+
+/// One resource in one namespace.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct MatrixRowView {
+    /// API group.
+    pub group: String,
+    /// Resource.
+    pub resource: String,
+    /// Subresource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subresource: Option<String>,
+    /// Namespace; absent for cluster-scoped resources.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// An answer for each verb, in the order of `verbs`; null where it could not be asked.
+    #[schemars(with = "std::collections::BTreeMap<String, Option<bool>>")]
+    pub allowed: serde_json::Map<String, Value>,
+}
+
+/// Who can do something (`kind: WhoCan`).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WhoCanView {
+    /// The question.
+    pub question: QuestionView,
+    /// Everybody who can.
+    pub subjects: Vec<WhoCanSubject>,
+    /// What could not be listed.
+    pub incomplete: Vec<String>,
+}
+
+/// Somebody who can.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct WhoCanSubject {
+    /// `User`, `Group` or `ServiceAccount`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its namespace, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// By which ways.
+    pub via: Vec<GrantView>,
+}
+
+/// Who somebody is to the API server (`kind: Identity`), or that it does not know.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum IdentityView {
+    /// The server said who.
+    Known(Box<KnownIdentity>),
+    /// The server does not accept the credential.
+    Rejected {
+        /// Always null.
+        username: (),
+        /// The code to look up.
+        finding: &'static str,
+        /// The API server.
+        server: String,
+    },
+}
+
+/// Who the server says somebody is, and how it knows.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownIdentity {
+    /// The name.
+    pub username: String,
+    /// Unique id, or empty.
+    pub uid: String,
+    /// Groups, in the server's order.
+    pub groups: Vec<GroupView>,
+    /// Extra attributes.
+    pub extra: std::collections::BTreeMap<String, Vec<String>>,
+    /// Roles that the user itself is bound to, with the binding.
+    pub bound_to: Vec<String>,
+    /// How the server knows.
+    pub origin: OriginView,
+    /// On EKS the access policies of the identity's access entry, which allow beside RBAC; empty where none are known.
+    pub access_policies: Vec<AssociatedPolicy>,
+    /// When the credential ends; null where no end is known.
+    pub expires_at: Option<jiff::Timestamp>,
+    /// The API server.
+    pub server: String,
+}
+
+/// A group somebody is in.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupView {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from, in words.
+    pub origin: String,
+    /// Roles that it is bound to, with the binding.
+    pub bound_to: Vec<String>,
+}
+
+/// How the server knows who somebody is.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct OriginView {
+    /// `token-claim`, `certificate`, `service-account`, `eks-iam`, `bootstrap-token`, `impersonation`, `anonymous`,
+    /// `proxy`, `token` or `unknown`.
+    pub kind: &'static str,
+    /// The same in words.
+    pub detail: String,
 }

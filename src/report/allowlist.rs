@@ -1,18 +1,20 @@
 //! The answer of `allowlist`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Grade;
 
 /// What to allow, and what is listed today.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Allowlist {
     /// `control-plane` or `clients`.
     pub direction: &'static str,
     /// `controlPlaneEgressMode` as the API spells it.
     pub egress_mode: String,
-    /// The API did not say it, and this is its default.
+    /// True where the API did not say it, and this is its default; else absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub egress_mode_assumed: bool,
     /// The API endpoint, where clients enter.
     pub endpoint: Endpoint,
@@ -32,7 +34,7 @@ pub struct Allowlist {
 }
 
 /// The API endpoint.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Endpoint {
     /// Its name.
     pub host: String,
@@ -41,7 +43,7 @@ pub struct Endpoint {
 }
 
 /// One network interface.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interface {
     /// `eni-...`.
@@ -57,7 +59,7 @@ pub struct Interface {
 }
 
 /// What kind of thing to allow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Kind {
     /// A security group as the source.
@@ -71,7 +73,7 @@ pub enum Kind {
 }
 
 /// One thing to allow.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Entry {
     /// Of which kind.
     pub kind: Kind,
@@ -84,7 +86,7 @@ pub struct Entry {
 }
 
 /// A difference between what should be allowed and what is.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Drift {
     /// `missing` or `useless`.
     pub kind: &'static str,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::view::FindingView;
 use crate::evidence::credential::TokenProblem;
 
 /// The report on one credential.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialReport {
     /// Always `kaccess.dev/v1`.
@@ -64,7 +65,7 @@ impl CredentialReport {
 }
 
 /// What a credential is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialType {
     /// A signed JWT.
@@ -102,7 +103,7 @@ impl CredentialType {
 }
 
 /// Times of a credential; null where it does not say.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Times {
     /// When it was made.
@@ -116,7 +117,7 @@ pub struct Times {
 }
 
 /// A user as Kubernetes sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct View {
     /// Name, prefix included.
@@ -133,7 +134,7 @@ pub struct View {
 }
 
 /// The outcome of checks made here.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Verification {
     /// All passed; null: none failed, and some could not be made.
@@ -143,7 +144,7 @@ pub struct Verification {
 }
 
 /// One check.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// `form`, `algorithm`, `discovery`, `issuer`, `jwks`, `signature`, `not-before`, `expiry` or `trust`.
@@ -159,7 +160,7 @@ pub struct Check {
 }
 
 /// kube-apiserver's answer to the credential.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum JudgementView {
     /// Accepted.
@@ -189,7 +190,7 @@ pub enum JudgementView {
 }
 
 /// Whether kube-apiserver starts with a configuration.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationView {
     /// It does.
@@ -202,7 +203,7 @@ pub struct ConfigurationView {
 }
 
 /// A field of a configuration file.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationPlace {
     /// Its path, such as `jwt[0].issuer.url`.

@@ -64,6 +64,8 @@ pub struct Check {
     pub because: Option<String>,
     /// What would make it possible.
     pub needs: Option<String>,
+    /// When it began, in milliseconds after the run's start.
+    pub started_ms: u64,
     /// Milliseconds.
     pub took_ms: u64,
 }
@@ -119,7 +121,7 @@ fn check<T>(
         Outcome::Skipped(skip) => (Status::Skipped, Some(skip.text.clone()), skip.needs.clone()),
         Outcome::NotApplicable(reason) => (Status::NotApplicable, Some(reason.clone()), None),
     };
-    Check { id, title, status, because, needs, took_ms: observation.took_ms }
+    Check { id, title, status, because, needs, started_ms: observation.started_ms, took_ms: observation.took_ms }
 }
 
 /// Whatever was seen is as it should be.
@@ -319,5 +321,5 @@ fn aws_check(call: Call<'_>) -> Check {
         CallResult::Skipped(skip) => (Status::Skipped, Some(skip.text.clone()), skip.needs.clone()),
         CallResult::NotApplicable(reason) => (Status::NotApplicable, Some(reason.to_owned()), None),
     };
-    Check { id: call.id, title: call.title, status, because, needs, took_ms: call.took_ms }
+    Check { id: call.id, title: call.title, status, because, needs, started_ms: call.started_ms, took_ms: call.took_ms }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::view::{CandidateView, StepView};
 use super::{Confidence, Severity};
 
 /// What a text, or a whole log, means.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// What was recognised, the most telling first.
@@ -24,7 +25,7 @@ pub struct Explanation {
 }
 
 /// One cause, with all lines that speak of it in the same words.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Match {
     /// The registry's code.
@@ -65,7 +66,7 @@ pub struct Match {
 }
 
 /// A finding's page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FindingPage {
     /// The registry's code.
     pub code: &'static str,
@@ -87,8 +88,15 @@ pub struct FindingPage {
     pub symptoms: Vec<String>,
 }
 
+/// Every finding (`kind: FindingList`).
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FindingListView {
+    /// The findings, in their order of precedence.
+    pub items: Vec<Entry>,
+}
+
 /// One line of `--list`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Entry {
     /// The registry's code.
     pub code: &'static str,

@@ -1,11 +1,12 @@
 //! A finding as it is written in JSON, for every command that has findings.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Confidence, Finding, Grade, Severity, Step};
 
 /// A finding.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FindingView {
     /// The registry's code.
@@ -34,7 +35,7 @@ pub struct FindingView {
 }
 
 /// What shows a finding.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct CitationView {
     /// JSON pointer: into the evidence for doctor, into the report itself for decode.
     pub path: String,
@@ -45,7 +46,7 @@ pub struct CitationView {
 }
 
 /// One thing to do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct StepView {
     /// In words.
     pub text: String,
@@ -58,7 +59,7 @@ pub struct StepView {
 }
 
 /// A cause that fits.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CandidateView {
     /// Its code.

@@ -1,11 +1,12 @@
 //! The answers of `workload`, in the form that JSON shows.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::view::{FindingView, StepView};
 
 /// Which AWS identity a Pod gets (`kind: WorkloadIdentity`).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadIdentity {
     /// What was asked about.
@@ -23,7 +24,7 @@ pub struct WorkloadIdentity {
 }
 
 /// What was asked about.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Target {
     /// Its kind.
     pub kind: String,
@@ -37,7 +38,7 @@ pub struct Target {
 }
 
 /// What the containers get.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Effective {
     /// `static-keys`, `irsa`, `pod-identity`, `kiam`, `kube2iam`, `node-role`, `none` or `unknown`.
@@ -50,7 +51,7 @@ pub struct Effective {
 }
 
 /// One link of the chain.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
     /// Stable id.
@@ -69,7 +70,7 @@ pub struct Link {
 }
 
 /// The way over from kiam and kube2iam (`kind: MigrationPlan`).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MigrationPlan {
     /// What is left: `kiam`, `kube2iam`, or both.
@@ -85,7 +86,7 @@ pub struct MigrationPlan {
 }
 
 /// The way over of one workload.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Migration {
     /// Its namespace.

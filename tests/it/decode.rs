@@ -21,6 +21,7 @@ fn decoded(arguments: &[&str]) -> (Option<i32>, Value) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let report = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+    crate::support::schema::hold(&report);
     (output.status.code(), report)
 }
 

@@ -312,6 +312,7 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let report: Value = serde_json::from_str(&text)
             .unwrap_or_else(|error| panic!("{error}: {text}{}", String::from_utf8_lossy(&output.stderr)));
+        crate::support::schema::hold(&report);
         assert_eq!(report["judgement"]["error"], truth["error"], "{text}");
         assert_eq!(report["judgement"]["authenticated"] == true, truth["authenticated"] == true, "{text}");
         if truth["authenticated"] == true {

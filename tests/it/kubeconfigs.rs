@@ -88,6 +88,7 @@ fn doctor_list(files: &[&Path]) -> Run {
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
+    crate::support::schema::hold(&report);
     Run { code: output.status.code().unwrap_or(-1), report, stdout, stderr, evidence }
 }
 

@@ -18,6 +18,7 @@ mod issuers;
 mod kubeconfigs;
 mod lab;
 mod loopback;
+mod outputs;
 mod plugins;
 mod readings;
 mod registry;

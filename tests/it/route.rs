@@ -564,6 +564,7 @@ fn fifty_contexts_take_as_long_as_one() {
     assert!(all < slowest + Duration::from_secs(4), "{all:?} for all, {slowest:?} for the slowest");
     assert_eq!(output.status.code(), Some(1));
     let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    crate::support::schema::hold(&list);
     assert_eq!(
         (list["kind"].as_str(), list["apiVersion"].as_str()),
         (Some("DoctorReportList"), Some("kaccess.dev/v1"))

@@ -241,6 +241,7 @@ fn run(kubeconfig: &Path, variables: &[(String, String)], namespace: &str, targe
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value =
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{namespace}: {error}: {stdout}\n{stderr}"));
+    crate::support::schema::hold(&report);
     for form in ["json", "table", "yaml", "markdown"] {
         let again = command().args(["workload", "-o", form, "--from"]).arg(&evidence).output().expect("kaccess runs");
         let text = String::from_utf8_lossy(&again.stdout).into_owned();
@@ -1247,6 +1248,7 @@ fn a_large_cluster_is_planned_in_seconds() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     let told: Value = serde_json::from_str(&plan(&["-o", "json"])).expect("JSON");
+    crate::support::schema::hold(&told);
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     let workloads = told["workloads"].as_array().expect("workloads");
     assert_eq!(workloads.len(), 5_001);

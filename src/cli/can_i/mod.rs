@@ -25,7 +25,7 @@ use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::render::{access as render, graph, json};
-use crate::report::access::{AccessAnswer, AccessMatrix};
+use crate::report::access::{AccessAnswer, AccessListView, AccessMatrix, AnswerListView};
 use crate::secret::Scrubber;
 use ask::Asker;
 
@@ -168,8 +168,8 @@ fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrub
         _ => render::columns(rows),
     };
     match (told, output.format()) {
-        (_, Format::Json) => json::write_json(&view(told), &mut text)?,
-        (_, Format::Yaml) => json::write_yaml(&view(told), &mut text)?,
+        (_, Format::Json) => json::write_json(&view(told)?, &mut text)?,
+        (_, Format::Yaml) => json::write_yaml(&view(told)?, &mut text)?,
         (Told::Answer(answer), Format::Mermaid) => graph::mermaid(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Dot) => graph::dot(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Markdown) => render::answer_markdown(answer, &mut text)?,
@@ -221,19 +221,19 @@ fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrub
     })
 }
 
-fn view(told: &Told) -> Value {
-    let (kind, body) = match told {
-        Told::Answer(answer) => ("AccessAnswer", answer.view()),
-        Told::Answers(answers) => {
-            let items: Vec<Value> = answers.iter().map(AccessAnswer::view).collect();
-            ("AccessAnswerList", json!({ "items": items }))
-        }
-        Told::List { namespace, rules, incomplete } => {
-            ("AccessList", json!({ "namespace": namespace, "rules": rules, "incomplete": incomplete }))
-        }
-        Told::Matrix(matrix) => ("AccessMatrix", matrix.view()),
-    };
-    json::headed(kind, body)
+fn view(told: &Told) -> std::io::Result<Value> {
+    match told {
+        Told::Answer(answer) => json::headed_view("AccessAnswer", &answer.view()),
+        Told::Answers(answers) => json::headed_view(
+            "AccessAnswerList",
+            &AnswerListView { items: answers.iter().map(AccessAnswer::view).collect() },
+        ),
+        Told::List { namespace, rules, incomplete } => json::headed_view(
+            "AccessList",
+            &AccessListView { namespace: namespace.clone(), rules: rules.clone(), incomplete: *incomplete },
+        ),
+        Told::Matrix(matrix) => json::headed_view("AccessMatrix", &matrix.view()),
+    }
 }
 
 fn method_words(method: &str) -> &'static str {

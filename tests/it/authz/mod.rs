@@ -121,6 +121,7 @@ impl Stage {
         let value = serde_json::from_str(&text).unwrap_or_else(|error| {
             panic!("{arguments:?}: {error}: {text}{}", String::from_utf8_lossy(&output.stderr))
         });
+        crate::support::schema::hold(&value);
         (output.status.code().unwrap_or(-1), value)
     }
 }

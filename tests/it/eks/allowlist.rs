@@ -169,6 +169,7 @@ fn read_back(form: &str, text: &str, name: &str) {
     match form {
         "json" => {
             let view: Value = serde_json::from_str(text).expect("JSON");
+            crate::support::schema::hold(&view);
             assert_eq!(view["kind"], "Allowlist", "{name}");
         }
         "terraform" => {
@@ -236,6 +237,7 @@ fn endpoint_and_interface_addresses_are_never_a_remedy() {
         fs::write(&evidence, case.world.evidence().1).expect("evidence");
         let (_, text, _) = run(&evidence, &["--direction", case.direction, "-o", "json"]);
         let view: Value = serde_json::from_str(&text).expect("JSON");
+        crate::support::schema::hold(&view);
         for entry in view["entries"].as_array().expect("entries") {
             let value = entry["value"].as_str().expect("a value");
             for address in ["198.51.100.10", "198.51.100.11", "10.0.1.15", "10.0.2.27"] {
@@ -259,7 +261,7 @@ fn other_commands_refuse_these_forms() {
     let output =
         Command::new(env!("CARGO_BIN_EXE_kaccess")).args(["version", "-o", "terraform"]).output().expect("kaccess");
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("only allowlist"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("its forms are table, json, yaml, markdown"));
 }
 
 #[test]

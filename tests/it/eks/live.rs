@@ -74,6 +74,7 @@ fn the_first_incident_on_eks_end_to_end() {
     };
     let paths = |text: &str| -> Vec<String> {
         let view: Value = serde_json::from_str(text).expect("JSON");
+        crate::support::schema::hold(&view);
         assert_eq!(view["egressMode"], "AWS_MANAGED");
         let entries = view["entries"].as_array().expect("entries").clone();
         entries

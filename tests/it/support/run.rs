@@ -96,6 +96,7 @@ pub fn doctor_in<V: AsRef<OsStr>>(kubeconfig: &Path, arguments: &[&str], environ
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     let report: Value = serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{error}: {stdout}\n{stderr}"));
+    super::schema::hold(&report);
     let again = command().args(["doctor", "-o", "json", "--from"]).arg(&evidence).output().expect("kaccess runs");
     assert_eq!(String::from_utf8_lossy(&again.stdout), stdout, "the saved evidence gives another report");
     assert_eq!(again.status.code(), output.status.code());

@@ -1,0 +1,100 @@
+//! Every form of every answer is what its format says: JSON by its schema, HTML, XML and SARIF by real readers,
+//! Prometheus' text by the format's grammar.
+
+mod compare;
+mod machines;
+mod page;
+mod schemas;
+mod screen;
+mod shells;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use kaccess::evidence::Evidence;
+use kaccess::report::diagnose;
+use kaccess::report::doctor::DoctorReport;
+use kaccess::rules::{Case, check_all};
+
+use crate::support::run::kaccess;
+
+/// One folder of testdata/cases, diagnosed.
+struct Saved {
+    name: String,
+    folder: PathBuf,
+    evidence: Evidence,
+    report: DoctorReport,
+}
+
+/// Diagnoses evidence as the program does.
+fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
+    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
+    (evidence, report)
+}
+
+fn saved(name: &str) -> Saved {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases").join(name);
+    let text = fs::read_to_string(folder.join("evidence.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let (evidence, report) = diagnosed(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")));
+    Saved { name: name.to_owned(), folder, evidence, report }
+}
+
+/// Every saved case, one after the other.
+fn each_case(mut look: impl FnMut(&Saved)) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases");
+    let mut names: Vec<String> = fs::read_dir(root)
+        .expect("testdata/cases")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() > 500, "only {} cases", names.len());
+    names.iter().for_each(|name| look(&saved(name)));
+}
+
+/// Stdout of a run that ended so.
+fn text_of(output: &Output, code: i32) -> String {
+    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(code), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A form that an answer does not have is refused, and the message names those that it has.
+#[test]
+fn a_form_of_another_command_is_refused_with_the_forms_that_there_are() {
+    let common = ["table", "json", "yaml", "markdown"];
+    let rare =
+        ["html", "prometheus", "sarif", "junit", "mermaid", "dot", "terraform", "aws-cli", "ingress", "nginx", "cidr"];
+    let commands: &[(&[&str], &[&str])] = &[
+        (&["doctor", "--demo"], &["html", "prometheus", "sarif", "junit"]),
+        (&["doctor", "--all-contexts"], &["prometheus", "sarif", "junit"]),
+        (&["decode", "x"], &[]),
+        (&["can-i", "get", "pods"], &[]),
+        (&["can-i", "get", "pods", "--why"], &["mermaid", "dot"]),
+        (&["can-i", "get", "pods", "--why", "--each-namespace"], &[]),
+        (&["who-can", "get", "pods"], &["mermaid", "dot"]),
+        (&["whoami"], &[]),
+        (&["explain", "--list"], &[]),
+        (&["allowlist"], &["terraform", "aws-cli", "ingress", "nginx", "cidr"]),
+        (&["workload", "x"], &[]),
+        (&["schema"], &[]),
+        (&["version"], &[]),
+    ];
+    for (arguments, own) in commands {
+        for form in rare.iter().filter(|form| !own.contains(form)) {
+            let mut all = arguments.to_vec();
+            all.extend(["-o", form]);
+            let output = kaccess(&all);
+            let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{all:?}: {errors}");
+            assert!(output.stdout.is_empty(), "{all:?}");
+            let forms: Vec<&str> = common.iter().chain(*own).copied().collect();
+            let said = format!("its forms are {}\n", forms.join(", "));
+            assert!(errors.contains(&format!(" has no form {form}\n")) && errors.contains(&said), "{all:?}: {errors}");
+        }
+    }
+    // A misspelt one is nobody's.
+    let output = kaccess(&["doctor", "--demo", "-o", "jsn"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("similar value exists: 'json'"));
+}
