@@ -41,7 +41,7 @@ pub enum FailOn {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
     kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" ...'\n  \
-    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --demo")]
+    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
     #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]
@@ -76,8 +76,11 @@ pub struct DoctorArgs {
     /// Write the evidence to a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// With --save: replace names, hosts, accounts and e-mails by stand-ins, for sharing (--from too can be saved so)
+    #[arg(long, requires = "save")]
+    anonymise: bool,
     /// Diagnose saved evidence; opens no connection
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "demo"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
     from: Option<PathBuf>,
     /// Replay a recorded incident: Keycloak behind an allow-list that refuses the control plane
     #[arg(long, conflicts_with = "save")]
@@ -129,7 +132,15 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (evidence, report) = if arguments.demo {
         diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
     } else if let Some(path) = &arguments.from {
-        diagnosed(load_evidence(path)?)
+        if arguments.save.is_some() && !arguments.anonymise {
+            return Err(Error::new(
+                "--save with --from would only copy the file",
+                "add --anonymise, or leave out --save",
+            ));
+        }
+        let (read, report, text) = reported(&load_evidence(path)?)?;
+        keep(arguments, text, &report)?;
+        (read, report)
     } else {
         let plan = plan_of(host, connection, arguments, &scrubber)?;
         if arguments.all_contexts {
@@ -158,10 +169,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
             || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
         let (read, report, text) = reported(&evidence)?;
-        if let Some(path) = &arguments.save {
-            save(path, &text)?;
-            note(&format!("evidence written to {}", path.display()));
-        }
+        keep(arguments, text, &report)?;
         (read, report)
     };
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
@@ -188,6 +196,19 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         return Ok(INTERRUPTED);
     }
     Ok(exit_code(&report, arguments.fail_on))
+}
+
+/// Writes the evidence where `--save` says, for strangers if asked.
+fn keep(arguments: &DoctorArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
+    let Some(path) = &arguments.save else { return Ok(()) };
+    let mut notes = Vec::new();
+    if arguments.anonymise {
+        (text, notes) = super::share::anonymised(&text, report)?;
+    }
+    save(path, &text)?;
+    note(&format!("evidence written to {}", path.display()));
+    notes.iter().for_each(|line| note(line));
+    Ok(())
 }
 
 /// Where probes run: one that computes must not hold up the others.
@@ -218,7 +239,7 @@ pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, S
     Ok((evidence, report, text))
 }
 
-fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
+pub(super) fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
     let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
     (evidence, report)
 }
@@ -367,7 +388,7 @@ pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
     read_evidence(&bytes, &name)
 }
 
-fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
+pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
     let hint = "give a file written by kaccess doctor --save, whole";
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         Error::new(

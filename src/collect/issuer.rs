@@ -296,6 +296,19 @@ pub async fn jwks(
     Ok(jwks)
 }
 
+/// A key set without what should never have been published: some issuers serve the private parts of their keys, or the
+/// secret of a symmetric one.
+pub fn public_part(mut jwks: Jwks) -> Jwks {
+    const PUBLIC: &[&str] =
+        &["kty", "kid", "use", "alg", "key_ops", "n", "e", "crv", "x", "y", "x5c", "x5t", "x5t#S256", "x5u"];
+    if let Some(keys) = jwks.document.as_mut().and_then(|document| document.get_mut("keys")?.as_array_mut()) {
+        for fields in keys.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+            fields.retain(|name, _| PUBLIC.contains(&name.as_str()));
+        }
+    }
+    jwks
+}
+
 /// The token's signature against a key set.
 ///
 /// # Errors
