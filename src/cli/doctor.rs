@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, note};
 use crate::apiserver::{configuration, message};
+use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::plan::{self, Plan};
 use crate::evidence::{Evidence, Outcome, SCHEMA};
@@ -300,7 +301,7 @@ fn plan_of(
                     "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration",
                 )
             })?;
-            Ok(Ok(flags))
+            Ok(Ok(apiserver::kept_configuration(flags, scrubber)))
         })
         .transpose()?;
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
@@ -418,8 +419,8 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    std::fs::write(&part, text).map_err(complain)?;
-    std::fs::rename(&part, path).map_err(|error| {
+    let written = std::fs::write(&part, text);
+    written.and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
         let _ = std::fs::remove_file(&part);
         complain(error)
     })

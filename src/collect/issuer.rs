@@ -320,3 +320,19 @@ pub fn check_signature(token: &Secret, jwks: &Jwks) -> Result<SignatureCheck, Fa
         .ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no key set to check against"))?;
     Ok(signature::check(token.expose(), document))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_parts_of_published_keys_are_not_kept() {
+        let document = serde_json::json!({ "keys": [
+            { "kty": "RSA", "kid": "a", "n": "modulus", "e": "AQAB", "d": "canary-d", "p": "canary-p", "q": "canary-q" },
+            { "kty": "oct", "kid": "b", "k": "canary-k" },
+        ] });
+        let kept = public_part(Jwks { document: Some(document), ..Jwks::default() });
+        let text = serde_json::to_string(&kept).expect("JSON");
+        assert!(!text.contains("canary") && text.contains("modulus"), "{text}");
+    }
+}

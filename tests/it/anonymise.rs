@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use kaccess::evidence::Evidence;
 use kaccess::evidence::anonymise::anonymise;
@@ -145,6 +145,17 @@ fn found(report: &DoctorReport) -> Vec<String> {
     lines
 }
 
+/// What stands in sentences: e-mails, accounts in ARNs, users in refusals, hosts in URLs.
+static SENTENCES: LazyLock<Vec<(Regex, usize)>> = LazyLock::new(|| {
+    let patterns = [
+        (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", 0),
+        (r#"arn:[^\s"']*?:(\d{12})"#, 1),
+        (r#"User \\?"([^"\\]+)"#, 1),
+        (r#"://([^\s/:"'\\\[\]]+)"#, 1),
+    ];
+    patterns.map(|(pattern, part)| (Regex::new(pattern).expect("a pattern"), part)).into()
+});
+
 /// Names by the field they stand in, and e-mails, accounts, hosts and users by the sentence.
 fn names(value: &Value, key: &str, found: &mut BTreeSet<String>) {
     match value {
@@ -154,14 +165,8 @@ fn names(value: &Value, key: &str, found: &mut BTreeSet<String>) {
             if FIELDS.contains(&key) {
                 found.insert(text.clone());
             }
-            for (pattern, part) in [
-                (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", 0),
-                (r#"arn:[^\s"']*?:(\d{12})"#, 1),
-                (r#"User \\?"([^"\\]+)"#, 1),
-                (r#"://([^\s/:"'\\\[\]]+)"#, 1),
-            ] {
-                let pattern = Regex::new(pattern).expect("a pattern");
-                found.extend(pattern.captures_iter(text).map(|captures| captures[part].to_owned()));
+            for (pattern, part) in SENTENCES.iter() {
+                found.extend(pattern.captures_iter(text).map(|captures| captures[*part].to_owned()));
             }
         }
         _ => {}
@@ -202,7 +207,8 @@ fn every_case_gives_the_same_findings_and_names_nobody() {
     let faults = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for part in folders.chunks(folders.len().div_ceil(4)) {
-            scope.spawn(|| {
+            let faults = &faults;
+            scope.spawn(move || {
                 for folder in part {
                     let faulty = judge(folder);
                     faults.lock().expect("lock").extend(faulty);

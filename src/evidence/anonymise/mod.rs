@@ -213,7 +213,7 @@ fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &dyn Fn(&str)
             let time = number.as_i64().is_some_and(|n| (1_000_000_000..5_000_000_000).contains(&n));
             if path.contains(&"claims")
                 && !time
-                && !known::CLAIMS.contains(&key)
+                && !known::CLAIMS.contains(key)
                 && number.as_i64().is_some_and(|n| n > 9_999)
             {
                 *number = 10_000.into();
@@ -486,7 +486,7 @@ fn claims(fields: &Map<String, Value>, path: &[&str], names: &mut Names) {
 }
 
 fn claim(key: &str, value: &Value, names: &mut Names) {
-    if known::CLAIMS.contains(&key) {
+    if known::CLAIMS.contains(key) {
         return;
     }
     let kind = match key {
@@ -699,7 +699,7 @@ fn url_path(path: &str, names: &mut Names) {
     for part in path.split('/').filter(|part| !part.is_empty()) {
         if before == "id" {
             names.id(part);
-        } else if !known::FOLDERS.contains(&part) && !HEX.is_match(part) && !UUID.is_match(part) {
+        } else if !known::FOLDERS.contains(part) && !HEX.is_match(part) && !UUID.is_match(part) {
             names.name("path", part);
         }
         before = part;

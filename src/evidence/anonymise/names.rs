@@ -66,7 +66,7 @@ impl Names {
             parts.next();
             match parts.next() {
                 Some("serviceaccount" | "serviceaccounts" | "node" | "bootstrap" | "bootstrappers") | None => {}
-                Some(own) if known::SYSTEM.contains(&own) || own.starts_with("aggregate-to-") => return,
+                Some(own) if known::SYSTEM.contains(own) || own.starts_with("aggregate-to-") => return,
                 Some("controller") => return,
                 Some(own) => self.part(kind, own),
             }
@@ -123,7 +123,7 @@ impl Names {
                 let end = match top.as_str() {
                     top if known::RESERVED.contains(&top) => top.to_owned(),
                     "com" => "example".to_owned(),
-                    top if known::TOP.contains(&top) || top.len() == 2 => format!("{top}.example"),
+                    top if known::TOP.contains(top) || top.len() == 2 => format!("{top}.example"),
                     top => self.label(top, false),
                 };
                 (own, end)
@@ -146,7 +146,7 @@ impl Names {
 
     fn label(&mut self, label: &str, own: bool) -> String {
         let lower = label.to_ascii_lowercase();
-        if label == "*" || is_region(&lower) || known::LABELS.contains(&lower.as_str()) {
+        if label == "*" || is_region(&lower) || known::LABELS.contains(lower.as_str()) {
             return label.to_owned();
         }
         if own && !is_known(label) || self.atoms.contains_key(label) {
@@ -186,10 +186,7 @@ impl Names {
                 _ => (bare, "", ""),
             };
             let known = |text: &str| {
-                is_known(text)
-                    || known::FOLDERS.contains(&text)
-                    || known::PROGRAMS.contains(&text)
-                    || text.ends_with(':')
+                is_known(text) || known::FOLDERS.contains(text) || known::PROGRAMS.contains(text) || text.ends_with(':')
             };
             if bare.is_empty() || known(bare) || known(stem) {
                 new.push_str(piece);
@@ -386,14 +383,14 @@ fn begins(text: &str, at: usize) -> bool {
 pub(super) fn is_known(text: &str) -> bool {
     let lower = text.to_lowercase();
     let plain = |word: &str| {
-        known::WORDS.contains(&word)
+        known::WORDS.contains(word)
             || known::NAMES.contains(&word)
             || word.chars().count() < 2
             || word.bytes().all(|byte| byte.is_ascii_digit()) && word.len() < 6
     };
     plain(&lower)
         || is_region(&lower)
-        || known::PROGRAMS.contains(&text)
+        || known::PROGRAMS.contains(text)
         // Joined of such words, it is one of them.
         || text.contains(['-', '_', '.', ' '])
             && lower.split(['-', '_', '.', ' ']).all(plain)
@@ -421,7 +418,7 @@ fn is_hex(text: &str) -> bool {
 pub(super) fn looks_like_host(text: &str) -> bool {
     let lower = text.trim_end_matches('.').to_ascii_lowercase();
     let Some((own, top)) = lower.rsplit_once('.') else { return false };
-    known::TOP.contains(&top)
+    known::TOP.contains(top)
         && own.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '*')
         && !known::PROVIDERS.iter().any(|end| {
             ["k8s.io", "kubernetes.io", "cert-manager.io", "istio.io"].contains(end)
