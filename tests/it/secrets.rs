@@ -267,13 +267,14 @@ fn secrets_of_a_kubeconfig_stay_inside() {
             "key",
             json!({ "client-certificate-data": STANDARD.encode("no certificate"), "client-key-data": STANDARD.encode(pem(&key)) }),
         ),
-        (
-            "badkey",
-            json!({ "client-certificate-data": STANDARD.encode(pem(&key)), "client-key-data": format!("{}!", STANDARD.encode(pem(&key))) }),
-        ),
         ("exec", json!({ "exec": exec })),
         ("provider", json!({ "auth-provider": provider })),
     ];
+    // One value that is no base64 spoils the whole file.
+    let bad = json!({ "client-certificate-data": STANDARD.encode(pem(&key)), "client-key-data": format!("{}!", STANDARD.encode(pem(&key))) });
+    let spoilt = kubeconfig(cluster.clone(), &[("badkey", bad)]);
+    let said = doctor(&planted, "badkey", &["--kubeconfig", &spoilt], &[]);
+    assert!(said.contains("kubeconfig-unparsable"), "{said}");
     let config = kubeconfig(cluster, &users);
     for (name, _) in &users {
         let said = doctor(&planted, name, &["--kubeconfig", &config, "--context", name], &[]);
