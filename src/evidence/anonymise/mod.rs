@@ -182,11 +182,7 @@ fn each_text(value: &Value, seen: &mut dyn FnMut(&str)) {
 
 fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &dyn Fn(&str) -> String) {
     match value {
-        Value::String(text) => {
-            if !stays(path, text) {
-                *text = new(text);
-            }
-        }
+        Value::String(text) if !stays(path, text) => *text = new(text),
         Value::Array(items) => {
             for item in items {
                 rewrite(item, &mut path.clone(), new);
@@ -351,11 +347,7 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
         {
             names.file(text);
         }
-        (_, "source") if text.contains(['/', '\\']) => {
-            if files {
-                names.file(text);
-            }
-        }
+        (_, "source") if files && text.contains(['/', '\\']) => names.file(text),
         (_, "pullSecrets" | "secrets" | "envFromSecrets") => names.name("secret", text),
         (_, "serviceAccount" | "service" | "node" | "resourceNames" | "class" | "others") => names.name("name", text),
         (_, "name") if !path.contains(&"env") => names.name("name", text),
@@ -403,12 +395,10 @@ fn distinguished(text: &str, names: &mut Names) {
 
 /// A flag of kube-apiserver.
 fn flag(flag: &str, text: &str, files: bool, names: &mut Names) {
+    let is_file = text.starts_with('/') || flag.ends_with("-file") || flag.ends_with("-config");
     match flag {
-        _ if text.starts_with('/') || flag.ends_with("-file") || flag.ends_with("-config") => {
-            if files {
-                names.file(text);
-            }
-        }
+        _ if !files && is_file => {}
+        _ if is_file => names.file(text),
         "oidc-client-id" | "api-audiences" => client(text, names),
         "oidc-username-prefix" | "oidc-groups-prefix" => names.name("prefix", text),
         "oidc-required-claim" => {
