@@ -75,6 +75,15 @@ impl Scrubber {
         known.sort_by_key(|secret| std::cmp::Reverse(secret.expose_secret().len()));
     }
 
+    /// Remembers a word that stands where a name belongs, if it is a credential by its look: somebody took one flag for
+    /// another.
+    pub fn learn_misplaced(&self, word: &str) {
+        let jwt = word.starts_with("eyJ") && word.matches('.').count() > 1;
+        if jwt || word.starts_with("k8s-aws-v1.") {
+            self.learn(word);
+        }
+    }
+
     /// Remembers a secret value.
     pub fn learn_secret(&self, secret: &Secret) {
         self.learn(secret.expose());
@@ -98,6 +107,12 @@ impl Scrubber {
             }
         }
         strip_control(&text)
+    }
+
+    /// Foreign text without the secrets of this run and without those that carry a mark of what they are (a bearer token, a
+    /// PEM key, userinfo, a signature). Long random words stay: certificates and paths are full of them.
+    pub fn marked(&self, foreign: &str) -> String {
+        blank_marked(self.known_only(foreign)).0
     }
 
     /// The same, cut to `limit` bytes at a character boundary.
@@ -154,7 +169,7 @@ pub fn strip_control(text: &str) -> String {
 }
 
 /// Secrets of somebody else, each by its shape.
-static SHAPES: [Shape; 7] = [
+static SHAPES: [Shape; 8] = [
     Shape::new(
         &["private key-----"],
         r"(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)",
@@ -171,8 +186,15 @@ static SHAPES: [Shape; 7] = [
     Shape::new(&["x-amz-"], r"(?i)\b(X-Amz-(?:Signature|Security-Token|Credential))=[^&\s]+", "$1=[redacted]"),
     Shape::new(
         &["pass", "secret", "token", "key"],
-        r#"(?i)(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)\s+[^\s-][^\s]*"#,
-        "$1 [redacted]",
+        // A flag begins a word and has its value on its line: `get-token` is none.
+        r#"(?im)(^|[\s"'=\[(,])(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)[ \t]+[^\s-][^\s]*"#,
+        "$1$2 [redacted]",
+    ),
+    // Members of a private or symmetric JWK (RFC 7518), whatever else is wrong with its key set.
+    Shape::new(
+        &["\"d\"", "\"p\"", "\"q\"", "\"dp\"", "\"dq\"", "\"qi\"", "\"k\""],
+        r#"("(?:d|p|q|dp|dq|qi|k)"\s*:\s*)"[A-Za-z0-9_=-]{8,}""#,
+        "$1\"[redacted]\"",
     ),
 ];
 
@@ -186,7 +208,15 @@ static PAIR: Shape = Shape::new(
 /// Blanks what looks like a secret of somebody else: bearer tokens, JWT signatures, key = value pairs, PEM keys,
 /// URL userinfo, presigned signatures, long random strings.
 fn blank_secret_shapes(text: &str) -> String {
-    let mut text = text.to_owned();
+    let (mut text, lower) = blank_marked(text.to_owned());
+    if let Some(pair) = PAIR.for_text(&lower) {
+        text = pair.replace_all(&text, blank_pair).into_owned();
+    }
+    blank_random(&text)
+}
+
+/// Blanks what one of the shapes fits; with the text as it was, folded.
+fn blank_marked(mut text: String) -> (String, String) {
     // Replacements add no word that a later shape needs and the text lacks.
     let lower = fold(&text);
     for shape in &SHAPES {
@@ -196,10 +226,7 @@ fn blank_secret_shapes(text: &str) -> String {
             text = blanked;
         }
     }
-    if let Some(pair) = PAIR.for_text(&lower) {
-        text = pair.replace_all(&text, blank_pair).into_owned();
-    }
-    blank_random(&text)
+    (text, lower)
 }
 
 /// The text as the shapes' needs are written: in lower case, and with the one letter that Unicode counts as another
@@ -283,6 +310,11 @@ mod tests {
             ("client_secret=abc&x=1", "client_secret=[redacted]&x=1"),
             (r#"{"access_token":"abc"}"#, r#"{"access_token":[redacted]}"#),
             ("--client-secret abc --listen x", "--client-secret [redacted] --listen x"),
+            (
+                "oidc-login get-token\nSet-Cookie: session=abc; Path=/",
+                "oidc-login get-token\nSet-Cookie: [redacted]; Path=/",
+            ),
+            (r#"{"kid":"k","d":"abcdefghij"}"#, r#"{"kid":"k","d":"[redacted]"}"#),
             ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
         ] {
             assert_eq!(scrubber.text(foreign), expected);
@@ -299,6 +331,7 @@ mod tests {
             "socks5://u:pw@host",
             "x-AMZ-signature=00ff&X-Amz-Security-Token=abc",
             "--API-Key abc --pa\u{17f}\u{17f}word abc --to\u{212a}en abc --passphrase x --client-secret y",
+            r#"{"kty":"RSA","d":"AAAAAAAAAAAA","p" : "AAAAAAAAAAAA"},{"kty":"oct","k":"AAAAAAAAAAAA"}"#,
             "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1",
         ];
         for text in texts {

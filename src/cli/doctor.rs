@@ -11,6 +11,7 @@ use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, compare, note};
 use crate::apiserver::{configuration, message};
+use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::plan::{self, Plan};
 use crate::evidence::{Evidence, Outcome, SCHEMA};
@@ -42,7 +43,7 @@ pub enum FailOn {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
     kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" ...'\n  \
-    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --demo")]
+    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
     #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]
@@ -77,8 +78,11 @@ pub struct DoctorArgs {
     /// Write the evidence to a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// With --save: replace names, hosts, accounts and e-mails by stand-ins, for sharing (--from too can be saved so)
+    #[arg(long, requires = "save")]
+    anonymise: bool,
     /// Diagnose saved evidence; opens no connection
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["save", "demo"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "demo")]
     from: Option<PathBuf>,
     /// Say what differs from this saved evidence (works for me, not in CI; worked yesterday)
     #[arg(long, value_name = "FILE", conflicts_with = "all_contexts")]
@@ -141,7 +145,15 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (evidence, report) = if arguments.demo {
         diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
     } else if let Some(path) = &arguments.from {
-        diagnosed(load_evidence(path)?)
+        if arguments.save.is_some() && !arguments.anonymise {
+            return Err(Error::new(
+                "--save with --from would only copy the file",
+                "add --anonymise, or leave out --save",
+            ));
+        }
+        let (read, report, text) = reported(&load_evidence(path)?)?;
+        keep(arguments, text, &report)?;
+        (read, report)
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
         if arguments.all_contexts {
@@ -173,10 +185,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
             || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
         let (read, report, text) = reported(&evidence)?;
-        if let Some(path) = &arguments.save {
-            save(path, &text)?;
-            note(&format!("evidence written to {}", path.display()));
-        }
+        keep(arguments, text, &report)?;
         (read, report)
     };
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
@@ -246,6 +255,19 @@ fn counts(fail_on: FailOn, severity: Severity) -> bool {
         FailOn::Warning => severity != Severity::Info,
         FailOn::Never => false,
     }
+}
+
+/// Writes the evidence where `--save` says, for strangers if asked.
+fn keep(arguments: &DoctorArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
+    let Some(path) = &arguments.save else { return Ok(()) };
+    let mut notes = Vec::new();
+    if arguments.anonymise {
+        (text, notes) = super::share::anonymised(&text, report)?;
+    }
+    save(path, &text)?;
+    note(&format!("evidence written to {}", path.display()));
+    notes.iter().for_each(|line| note(line));
+    Ok(())
 }
 
 /// Where probes run: one that computes must not hold up the others.
@@ -337,7 +359,7 @@ fn plan_of(
                     "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration",
                 )
             })?;
-            Ok(Ok(flags))
+            Ok(Ok(apiserver::kept_configuration(flags, scrubber)))
         })
         .transpose()?;
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
@@ -431,7 +453,7 @@ pub(super) fn load(flag: &str, path: &Path) -> Result<Evidence, Error> {
     read_evidence(&bytes, &name)
 }
 
-fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
+pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
     let hint = "give a file written by kaccess doctor --save, whole";
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         Error::new(
@@ -461,8 +483,8 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    std::fs::write(&part, text).map_err(complain)?;
-    std::fs::rename(&part, path).map_err(|error| {
+    let written = std::fs::write(&part, text);
+    written.and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
         let _ = std::fs::remove_file(&part);
         complain(error)
     })

@@ -93,6 +93,9 @@ impl ConnectionArgs {
         if let Some(token) = &token {
             scrubber.learn_secret(token);
         }
+        for name in [&self.context, &self.cluster, &self.user, &self.namespace, &self.server].into_iter().flatten() {
+            scrubber.learn_misplaced(name);
+        }
         let mut impersonate_extra = Vec::new();
         for pair in &self.impersonate_extra {
             let Some((key, value)) = pair.split_once('=').filter(|(key, _)| !key.is_empty()) else {

@@ -13,6 +13,7 @@ pub mod flags;
 pub mod man;
 mod progress;
 pub mod schema;
+mod share;
 pub mod who_can;
 pub mod whoami;
 pub mod workload;
@@ -161,6 +162,7 @@ impl Command {
 
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
+    std::panic::set_hook(Box::new(|bug| note(&bug_line(bug))));
     let arguments: Vec<OsString> = arguments.collect();
     if let Some(result) = completion::asked(host, &arguments) {
         return ended(result);
@@ -252,6 +254,15 @@ fn complain(error: &Error) {
     }
 }
 
+/// A bug by its place alone: a panic's message may quote what it stumbled over, and that may be a secret.
+fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
+    let place = bug.location().map_or_else(String::new, |place| {
+        let file = std::path::Path::new(place.file()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        format!(" at {file}:{}", place.line())
+    });
+    format!("a bug in kaccess{place}; please report it")
+}
+
 /// Writes the answer to stdout, at once.
 fn answer(text: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
@@ -278,4 +289,30 @@ fn version(output: &flags::OutputArgs) -> Result<u8, Error> {
         answer(&text)?;
     }
     Ok(GOOD)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    /// The hook is the process's, so what other tests' threads say in the meantime is passed on.
+    #[test]
+    fn a_bug_tells_its_place_and_nothing_else() {
+        let (own, said) = (std::thread::current().id(), Arc::new(Mutex::new(String::new())));
+        let (before, line) = (std::panic::take_hook(), said.clone());
+        std::panic::set_hook(Box::new(move |bug| {
+            if std::thread::current().id() == own {
+                line.lock().expect("lock").push_str(&super::bug_line(bug));
+            } else {
+                before(bug);
+            }
+        }));
+        let token = String::from("canary-panic-token");
+        let broke = std::panic::catch_unwind(|| panic!("cannot parse {token}"));
+        drop(std::panic::take_hook());
+        assert!(broke.is_err());
+        let said = said.lock().expect("lock").clone();
+        assert!(said.starts_with("a bug in kaccess at mod.rs:"), "{said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
 }

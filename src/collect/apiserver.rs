@@ -433,6 +433,28 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
     })
 }
 
+/// What is kept of a configuration that somebody handed over: the flags that decide about access, and no password among
+/// them. Certificates and paths stay whole.
+pub fn kept_configuration(mut handed: Flags, scrubber: &Scrubber) -> Flags {
+    fn scrub(value: &mut Value, scrubber: &Scrubber) {
+        match value {
+            Value::String(text) => *text = scrubber.marked(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| scrub(item, scrubber)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| scrub(value, scrubber)),
+            _ => {}
+        }
+    }
+    handed.flags.retain(|name, values| {
+        values.iter_mut().for_each(|value| *value = scrubber.marked(value));
+        let secret = ["password", "secret", "passphrase"].iter().any(|word| name.contains(word));
+        !secret && KEPT_FLAGS.iter().any(|kept| name.starts_with(kept))
+    });
+    if let Some(configuration) = &mut handed.authentication_configuration {
+        scrub(configuration, scrubber);
+    }
+    handed
+}
+
 /// The flags that decide about access.
 fn kept_flags(mut flags: BTreeMap<String, Vec<String>>, scrubber: &Scrubber) -> BTreeMap<String, Vec<String>> {
     flags.retain(|name, values| KEPT_FLAGS.iter().any(|kept| name.starts_with(kept)) && !values.is_empty());

@@ -598,8 +598,8 @@ fn filled(text: String) -> Option<String> {
 fn learn_anything(bytes: &[u8], scrubber: &Scrubber) {
     let text = String::from_utf8_lossy(bytes);
     for word in text
-        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ','))
-        .filter(|word| word.len() >= 20)
+        .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | '{' | '}' | '<' | '>' | '(' | ')' | ';'))
+        .filter(|word| word.len() >= 20 || word.len() >= 12 && word.bytes().any(|byte| byte.is_ascii_digit()))
         .take(20)
     {
         scrubber.learn(word);

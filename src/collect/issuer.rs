@@ -321,6 +321,19 @@ pub async fn jwks(
     Ok(jwks)
 }
 
+/// A key set without what should never have been published: some issuers serve the private parts of their keys, or the
+/// secret of a symmetric one.
+pub fn public_part(mut jwks: Jwks) -> Jwks {
+    const PUBLIC: &[&str] =
+        &["kty", "kid", "use", "alg", "key_ops", "n", "e", "crv", "x", "y", "x5c", "x5t", "x5t#S256", "x5u"];
+    if let Some(keys) = jwks.document.as_mut().and_then(|document| document.get_mut("keys")?.as_array_mut()) {
+        for fields in keys.iter_mut().filter_map(serde_json::Value::as_object_mut) {
+            fields.retain(|name, _| PUBLIC.contains(&name.as_str()));
+        }
+    }
+    jwks
+}
+
 /// The token's signature against a key set.
 ///
 /// # Errors
@@ -331,4 +344,20 @@ pub fn check_signature(token: &Secret, jwks: &Jwks) -> Result<SignatureCheck, Fa
         .as_ref()
         .ok_or_else(|| Failure::new(FailureKind::NotFound, "there is no key set to check against"))?;
     Ok(signature::check(token.expose(), document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn private_parts_of_published_keys_are_not_kept() {
+        let document = serde_json::json!({ "keys": [
+            { "kty": "RSA", "kid": "a", "n": "modulus", "e": "AQAB", "d": "canary-d", "p": "canary-p", "q": "canary-q" },
+            { "kty": "oct", "kid": "b", "k": "canary-k" },
+        ] });
+        let kept = public_part(Jwks { document: Some(document), ..Jwks::default() });
+        let text = serde_json::to_string(&kept).expect("JSON");
+        assert!(!text.contains("canary") && text.contains("modulus"), "{text}");
+    }
 }

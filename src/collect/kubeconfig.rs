@@ -512,7 +512,8 @@ impl Loader<'_> {
         }
         if let Some(exec) = &user.exec {
             for (name, value) in &exec.env {
-                if names_secret(name) {
+                // What a plugin is given in its environment may be a secret under any name, and plugins print what they got.
+                if names_secret(name) || !is_setting(name, value) {
                     learn(value);
                 }
             }
@@ -1234,6 +1235,7 @@ impl Loader<'_> {
             failure.detail.push_str(&place);
         }
         failure.detail = self.scrubber.known_only(&failure.detail);
+        failure.seen = failure.seen.map(|seen| self.scrubber.known_only(&seen));
         let entry = self.seen.cluster.as_ref().map(|cluster| cluster.name.clone());
         failure.fault = Some(Box::new(evidence::Fault { code: code.to_owned(), entry, file: file.clone(), line }));
         self.problem(code, failure.detail.clone(), file, line);
@@ -1670,6 +1672,52 @@ fn names_secret(name: &str) -> bool {
     let harmless = ["-file", "-dir", "-path", "-storage", "-key-id", "-url", "-endpoint", "-duration", "-ttl"];
     ["secret", "password", "passwd", "passphrase", "token", "key", "credential"].iter().any(|word| name.contains(word))
         && !harmless.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a variable only sets something, by its name or by what it is set to: those may be told.
+fn is_setting(name: &str, value: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = [
+        "profile",
+        "region",
+        "proxy",
+        "file",
+        "dir",
+        "path",
+        "home",
+        "url",
+        "uri",
+        "endpoint",
+        "endpoints",
+        "config",
+        "mode",
+        "environment",
+        "env",
+        "_id",
+        "name",
+        "arn",
+        "level",
+        "cluster",
+        "timeout",
+        "lang",
+        "version",
+        "account",
+        "project",
+        "tenant",
+        "host",
+        "method",
+        "user",
+        "issuer",
+        "scope",
+        "scopes",
+        "format",
+        "command",
+    ];
+    let plain = value.len() < 8
+        || value.starts_with(['/', '~', '.'])
+        || value.bytes().all(|byte| byte.is_ascii_digit())
+        || value.contains("://") && !value.contains('@');
+    plain || ends.iter().any(|end| name.ends_with(end))
 }
 
 /// The values in arguments that are secrets by their flag's name.

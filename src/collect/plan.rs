@@ -1244,7 +1244,8 @@ impl IssuerProbes {
                 needs,
                 move |(target, uri): (Arc<crate::evidence::issuer::Target>, String)| async move {
                     let jwks = issuer::jwks(&target.url, &uri, agent, &tls, &host, &scrubber).await?;
-                    Ok((jwks.clone(), Some(Arc::new(jwks))))
+                    // The whole set is for the signature; what is kept is its public part.
+                    Ok((issuer::public_part(jwks.clone()), Some(Arc::new(jwks))))
                 },
             )
         };

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub mod access;
+pub mod anonymise;
 pub mod apiserver;
 pub mod balancer;
 pub mod credential;
@@ -28,7 +29,8 @@ pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
 pub struct Evidence {
     /// Always [`SCHEMA`]; another value is refused on reading.
     pub schema: String,
-    /// Where this evidence comes from: `observed` by a run, or `synthetic: <why>`.
+    /// Where this evidence comes from: `observed` by a run, or `synthetic: <why>`; with `; anonymised` behind it where names
+    /// are stand-ins.
     pub provenance: String,
     /// The kaccess version that looked.
     pub kaccess: String,

@@ -167,8 +167,9 @@ pub fn default_certificate(report: &TlsReport) -> Option<&'static str> {
     None
 }
 
-/// Products that break TLS open to look inside, by the names of the authorities that they sign with.
-const INTERCEPTORS: &[(&str, &str)] = &[
+/// Products that break TLS open to look inside, by the names of the authorities that they sign with. Anonymised evidence
+/// keeps these names (`evidence/anonymise/known.rs`).
+pub const INTERCEPTORS: &[(&str, &str)] = &[
     ("zscaler", "Zscaler"),
     ("netskope", "Netskope"),
     ("goskope", "Netskope"),

@@ -143,6 +143,40 @@ fn transcripts_in_runbooks_are_recorded_reports() {
     assert!(checked >= 4, "only {checked} transcripts were found");
 }
 
+/// Every test that docs/SECURITY.md names is there, and every promise names one.
+#[test]
+fn promises_name_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/SECURITY.md")).expect("docs/SECURITY.md");
+    let mut named = 0;
+    for span in page.split('`').skip(1).step_by(2) {
+        let Some((module, test)) = span
+            .rsplit_once("::")
+            .filter(|(module, test)| !module.contains(' ') && test.contains('_') && *module != "file")
+        else {
+            continue;
+        };
+        named += 1;
+        // A unit test stands in the source of its module, all others below tests/it.
+        let unit = module.strip_suffix("::tests");
+        let folder = if unit.is_some() { "src" } else { "tests/it" };
+        let path = root().join(folder).join(unit.unwrap_or(module).replace("::", "/"));
+        let text = [path.with_extension("rs"), path.join("mod.rs")]
+            .iter()
+            .find_map(|path| fs::read_to_string(path).ok())
+            .unwrap_or_else(|| panic!("{span}: no such file"));
+        let there = text.split("#[test]").skip(1).any(|part| part.contains(&format!("fn {test}()")));
+        assert!(there, "{span}: no such test");
+    }
+    assert!(named > 20, "only {named} tests are named");
+    // Each promise of a list names its test before the next one begins.
+    let promises =
+        page.split("\n## ").filter(|part| part.starts_with("What is read") || part.starts_with("What is sent"));
+    for promise in promises.flat_map(|part| part.split("\n- ").skip(1)) {
+        let alone = promise.starts_with("The kubeconfig and the files");
+        assert!(alone || promise.contains("::"), "a promise without a test: {promise}");
+    }
+}
+
 /// The anchor that a heading gets, as GitHub makes it.
 fn anchor(heading: &str) -> String {
     let kept = |c: char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');

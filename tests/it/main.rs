@@ -1,5 +1,6 @@
 //! The integration tests: one crate, so that the lab's servers are started once for all of them.
 
+mod anonymise;
 mod architecture;
 mod authz;
 mod aws;

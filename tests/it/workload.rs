@@ -317,7 +317,7 @@ fn associated(more: &[Value]) -> Value {
 /// A server with a node and the webhook's configuration, which is never called.
 fn server() -> Option<ApiServer> {
     let lab = lab::require()?;
-    let server = ApiServer::start(lab, Options::default().without_audit());
+    let server = ApiServer::start(lab, Options::default().named_secrets());
     server.create_namespace("kube-system");
     for (name, kind) in [("node-1", None), ("fargate-1", Some("fargate"))] {
         let mut labels = json!({ "kubernetes.io/os": "linux" });

@@ -1,7 +1,7 @@
 //! A loopback AWS: EKS (REST-JSON), EC2, ELB, IAM and STS (query and XML), WAF and CloudWatch Logs (JSON), each with its
 //! own way of saying no. What it answers is given by action, in the wire's own names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -138,6 +138,28 @@ impl Aws {
         }
         variables
     }
+}
+
+/// Every run against it may call what docs/deploy/iam-policy.json allows, and nothing else.
+impl Drop for Aws {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let allowed = allowed();
+        let beyond: Vec<String> =
+            self.calls().into_iter().map(|call| call.action).filter(|action| !allowed.contains(action)).collect();
+        assert!(beyond.is_empty(), "docs/deploy/iam-policy.json does not allow {beyond:?}");
+    }
+}
+
+/// The actions of docs/deploy/iam-policy.json, and the one that needs no permission: to learn who one is.
+pub fn allowed() -> BTreeSet<String> {
+    let policy: Value = serde_json::from_str(include_str!("../../../docs/deploy/iam-policy.json")).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().expect("actions"));
+    let actions = actions.map(|action| action.as_str().expect("an action").to_owned());
+    actions.chain(["sts:GetCallerIdentity".to_owned()]).collect()
 }
 
 struct Request {

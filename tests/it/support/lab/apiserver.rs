@@ -28,11 +28,20 @@ pub struct Options {
     pub release: Release,
     /// Whether every request is written to the audit log (level Metadata); on by default.
     pub audit: bool,
+    /// Whether kaccess may look at Secrets that something names; off by default.
+    pub named_secrets: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flags: Vec::new(), authentication_config: None, env: Vec::new(), release: Release::Current, audit: true }
+        Self {
+            flags: Vec::new(),
+            authentication_config: None,
+            env: Vec::new(),
+            release: Release::Current,
+            audit: true,
+            named_secrets: false,
+        }
     }
 }
 
@@ -72,7 +81,13 @@ impl Options {
         self
     }
 
-    /// No audit log, for measurements.
+    /// kaccess may look at Secrets that something names, as `kaccess workload` does.
+    pub fn named_secrets(mut self) -> Self {
+        self.named_secrets = true;
+        self
+    }
+
+    /// No audit log, for measurements that run no kaccess.
     pub fn without_audit(mut self) -> Self {
         self.audit = false;
         self
@@ -91,6 +106,7 @@ pub struct ApiServer {
     admin: Identity,
     client: Client,
     anonymous: Client,
+    named_secrets: bool,
 }
 
 impl ApiServer {
@@ -153,6 +169,7 @@ impl ApiServer {
             admin: lab.pki.admin.clone(),
             client: Client::new(&lab.pki.ca.cert, Some(&lab.pki.admin)),
             anonymous: Client::new(&lab.pki.ca.cert, None),
+            named_secrets: options.named_secrets,
             dir,
         }
     }
@@ -257,6 +274,23 @@ impl ApiServer {
         let text = read_log(&self.dir.join("audit.log"));
         // The last line may be half written.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// What kaccess did here that is neither a read nor a review, or a read of Secrets that it has no business with; and
+    /// how many requests it made.
+    pub fn beyond_reading(&self) -> (usize, Vec<String>) {
+        let events = self.audit_events();
+        let ours =
+            events.iter().filter(|event| event["userAgent"].as_str().is_some_and(|agent| agent.contains("kaccess")));
+        let (mut count, mut beyond) = (0, Vec::new());
+        for event in ours {
+            count += 1;
+            if !is_reading(event, self.named_secrets) {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                beyond.push(format!("{} {}", text(&event["verb"]), text(&event["requestURI"])));
+            }
+        }
+        (count, beyond)
     }
 
     /// A request as the cluster's admin; panics when there is no answer.
@@ -424,9 +458,41 @@ impl ApiServer {
     }
 }
 
+/// A read, or the creation of a review object, which is stored nowhere.
+pub fn is_reading(event: &Value, named_secrets: bool) -> bool {
+    const REVIEWS: &[&str] = &[
+        "selfsubjectreviews",
+        "selfsubjectaccessreviews",
+        "selfsubjectrulesreviews",
+        "subjectaccessreviews",
+        "localsubjectaccessreviews",
+        "tokenreviews",
+    ];
+    let object = &event["objectRef"];
+    let resource = object["resource"].as_str().unwrap_or_default();
+    let named = object["name"].as_str().is_some_and(|name| !name.is_empty());
+    match event["verb"].as_str().unwrap_or_default() {
+        // A table without the object: the server sends no content.
+        "get" if resource == "secrets" => {
+            let bare = event["requestURI"].as_str().is_some_and(|uri| uri.contains("includeObject=None"));
+            named_secrets && named && bare
+        }
+        "get" | "list" | "watch" => {
+            resource != "secrets" && object["subresource"] != "proxy" && object["subresource"] != "exec"
+        }
+        "create" => REVIEWS.contains(&resource) && !named,
+        _ => false,
+    }
+}
+
+/// Whatever a test ran here: kaccess has only read.
 impl Drop for ApiServer {
     fn drop(&mut self) {
         self.stop();
+        if !std::thread::panicking() {
+            let (_, beyond) = self.beyond_reading();
+            assert!(beyond.is_empty(), "kaccess did not only read: {beyond:?}");
+        }
         // etcd reserves 64 MB per server; logs stay for whoever looks into a failed test while the process lives.
         let _ = fs::remove_dir_all(self.dir.join("etcd"));
     }
