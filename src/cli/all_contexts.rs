@@ -1,8 +1,6 @@
 //! `kaccess doctor --all-contexts`: every context of the kubeconfig at once, one line each, the worst first.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use colored::Colorize as _;
 use futures::future::join_all;
@@ -10,9 +8,9 @@ use tokio::sync::Semaphore;
 
 use super::doctor::{exit_code, look, reported};
 use super::flags::{Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer};
-use crate::collect::kubeconfig;
+use super::{BAD, Error, GOOD, NONE, answer};
 use crate::collect::plan::Plan;
+use crate::collect::{interrupt, kubeconfig};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::json::{self, DoctorView};
@@ -45,40 +43,29 @@ pub fn run(
     let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
     let contexts: Vec<Option<String>> =
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
+    interrupt::hold();
     let runtime = super::doctor::runtime()?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let looks = {
-        let interrupted = interrupted.clone();
-        runtime.block_on(async move {
-            let signal = interrupted.clone();
-            let watch = tokio::spawn(async move {
-                if tokio::signal::ctrl_c().await.is_ok() {
-                    signal.store(true, Ordering::Relaxed);
+    let looks = runtime.block_on(async move {
+        let turns = Semaphore::new(AT_ONCE);
+        let all = contexts.into_iter().map(|context| {
+            let turns = &turns;
+            async move {
+                let _turn = turns.acquire().await.ok()?;
+                if interrupt::code().is_some() {
+                    return None;
                 }
-            });
-            let turns = Semaphore::new(AT_ONCE);
-            let all = contexts.into_iter().map(|context| {
-                let (turns, interrupted) = (&turns, &interrupted);
-                async move {
-                    let _turn = turns.acquire().await.ok()?;
-                    if interrupted.load(Ordering::Relaxed) {
-                        return None;
-                    }
-                    let mut plan = plan.clone();
-                    plan.flags.context.clone_from(&context);
-                    // Nobody can answer fifty prompts at once.
-                    plan.exec.interactive = false;
-                    plan.exec.show_stderr = None;
-                    // Its limits begin when its turn comes.
-                    let evidence = look(&host.restarted(), &plan, scrubber).await;
-                    Some((context, evidence))
-                }
-            });
-            let looks = join_all(all).await;
-            watch.abort();
-            looks
-        })
-    };
+                let mut plan = plan.clone();
+                plan.flags.context.clone_from(&context);
+                // Nobody can answer fifty prompts at once.
+                plan.exec.interactive = false;
+                plan.exec.show_stderr = None;
+                // Its limits begin when its turn comes.
+                let evidence = look(&host.restarted(), &plan, scrubber).await;
+                Some((context, evidence))
+            }
+        });
+        join_all(all).await
+    });
     // A blocked resolver or reader must not keep the process.
     runtime.shutdown_background();
     let mut items = Vec::new();
@@ -108,8 +95,8 @@ pub fn run(
     if !output.quiet {
         answer(&text)?;
     }
-    if interrupted.load(Ordering::Relaxed) {
-        return Ok(INTERRUPTED);
+    if let Some(code) = interrupt::code() {
+        return Ok(code);
     }
     let codes: Vec<u8> = items.iter().map(|item| exit_code(&item.report, fail_on)).collect();
     Ok([BAD, NONE].into_iter().find(|code| codes.contains(code)).unwrap_or(GOOD))

@@ -8,6 +8,7 @@ pub mod decode;
 pub mod doctor;
 pub mod explain;
 pub mod flags;
+mod watch;
 pub mod who_can;
 pub mod whoami;
 pub mod workload;
@@ -166,15 +167,17 @@ fn complain(error: &Error) {
 
 /// Writes the answer to stdout, at once.
 fn answer(text: &[u8]) -> Result<(), Error> {
+    let text = String::from_utf8_lossy(text);
+    let text = crate::render::human::shown(&text, colored::control::SHOULD_COLORIZE.should_colorize());
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
 }
 
 /// A line for people on stderr.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", crate::secret::strip_control(text));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {

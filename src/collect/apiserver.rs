@@ -9,17 +9,27 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
+use crate::credential::json;
 use crate::evidence::apiserver::{
     Flags, FlowControl, HttpAnswer, IssuerMetrics, Log, Metrics, ServerPods, TokenReview,
 };
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
+
+/// How often a request is sent again to a server that asks for it.
+const AGAIN: usize = 2;
+
+/// The longest wait that is granted to it.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How many values an answer may hold that is read as JSON: a value of a byte or two takes a hundred in memory.
+const VALUES: usize = 800_000;
 
 /// How much of a foreign body stays in the evidence, in bytes.
 const BODY_KEPT: usize = 2048;
@@ -98,21 +108,32 @@ impl Api {
         accept: &str,
         limits: Limits,
     ) -> Result<Answer, Failure> {
-        let mut request = http::Request::builder()
-            .method(method)
-            // The wire puts the server URL's own path (Rancher's, for one) before it.
-            .uri(path)
-            .header(http::header::ACCEPT, accept);
-        if body.is_some() {
-            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        let body = body.map(Bytes::from);
+        let mut again = AGAIN;
+        loop {
+            let mut request = http::Request::builder()
+                .method(method)
+                // The wire puts the server URL's own path (Rancher's, for one) before it.
+                .uri(path)
+                .header(http::header::ACCEPT, accept);
+            if body.is_some() {
+                request = request.header(http::header::CONTENT_TYPE, "application/json");
+            }
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+            let request = request.body(body.clone().unwrap_or_default()).map_err(|error| {
+                Failure::new(FailureKind::Malformed, format!("the request cannot be built: {error}"))
+            })?;
+            let answer = self.wire.send(request, limits).await?;
+            match asked_to_wait(&answer) {
+                Some(pause) if again > 0 => {
+                    again -= 1;
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return Ok(answer),
+            }
         }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request
-            .body(Bytes::from(body.unwrap_or_default()))
-            .map_err(|error| Failure::new(FailureKind::Malformed, format!("the request cannot be built: {error}")))?;
-        self.wire.send(request, limits).await
     }
 
     /// Creates a review object and returns the server's answer to it.
@@ -151,6 +172,10 @@ impl Api {
     /// As [`Api::review`].
     pub fn decode<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, Failure> {
         if answer.status.is_success() {
+            if !json::values(&answer.body, VALUES) {
+                return Err(Failure::new(FailureKind::Limit, "the answer holds too many values to be read")
+                    .sides(format!("at most {VALUES}"), "more"));
+            }
             return serde_json::from_slice(&answer.body).map_err(|_| {
                 Failure::new(FailureKind::Protocol, "the answer is no JSON of the kind asked for")
                     .sides("a review object", self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120))
@@ -180,6 +205,26 @@ impl Api {
     pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
         http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
     }
+}
+
+/// The wait that an overloaded server asks for (429 with Retry-After), where it is short enough. A client of Go's waits
+/// too, so that only a server that keeps refusing is a problem of the user's.
+fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+    if answer.status != http::StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = answer.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    // Spread over a fifth of a second, so that many that were refused at once do not come back at once.
+    let spread = Duration::from_millis(u64::from(jitter()) * 200 / 256);
+    Some(Duration::from_secs(seconds)).filter(|pause| *pause <= LONGEST_WAIT).map(|pause| pause + spread)
+}
+
+/// A byte of chance.
+fn jitter() -> u8 {
+    let mut byte = [0];
+    // Without it everybody waits as long; that is all.
+    let _ = aws_lc_rs::rand::fill(&mut byte);
+    byte[0]
 }
 
 /// An HTTP answer as evidence: scrubbed and cut.
@@ -254,7 +299,7 @@ fn impersonation_headers(impersonation: &Impersonation) -> Result<Vec<(HeaderNam
 /// # Errors
 /// As [`Api::review`]; a refusal names the right that is missing.
 pub async fn token_review(reviewer: &Api, token: &Secret, scrubber: &Scrubber) -> Result<TokenReview, Failure> {
-    let review = json!({
+    let review = serde_json::json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",
         "spec": { "token": token.expose() },
@@ -302,6 +347,7 @@ pub fn user_info(user: &Value) -> User {
 /// # Errors
 /// As [`Api::get`]; a refusal names the right that is missing.
 pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, Failure> {
+    // The largest servers' have some 20 MB.
     let limits = Limits { body_bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
     let answer = api.send("GET", "/metrics", None, "text/plain", limits).await?;
     if !answer.status.is_success() {

@@ -216,6 +216,24 @@ impl Graph {
     }
 }
 
+/// Waits for every probe. A signal gives up what is still under way; what is known is told.
+async fn finish(graph: Graph) {
+    let Graph { mut set, interrupted, .. } = graph;
+    loop {
+        tokio::select! {
+            next = set.join_next() => {
+                if next.is_none() {
+                    break;
+                }
+            }
+            () = super::interrupt::came(), if !interrupted.load(Ordering::Relaxed) => {
+                interrupted.store(true, Ordering::Relaxed);
+                set.abort_all();
+            }
+        }
+    }
+}
+
 /// Awaits a need and takes what it gives; a need without it makes the probe skipped.
 async fn need<A, X: Clone, T>(handle: &Handle<A, X>) -> Result<X, Outcome<T>> {
     let done = handle.clone().await;
@@ -888,25 +906,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let aws_probes = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
 
-    // Ctrl-C gives up what is still under way; what is known is told.
-    let interrupted = graph.interrupted.clone();
-    let mut set = graph.set;
-    let finished = async {
-        loop {
-            tokio::select! {
-                next = set.join_next() => {
-                    if next.is_none() {
-                        break;
-                    }
-                }
-                _ = tokio::signal::ctrl_c() => {
-                    interrupted.store(true, Ordering::Relaxed);
-                    set.abort_all();
-                }
-            }
-        }
-    };
-    finished.await;
+    finish(graph).await;
 
     let client_id = plan.client_id.clone().or_else(|| {
         let resolved = kubeconfig.clone().now_or_never()?.give.clone()?;
@@ -980,8 +980,7 @@ pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrub
         |(): ()| async { Err(Failure::new(FailureKind::Bug, "not reached")) },
     );
     let probes = IssuerProbes::spawn(&mut graph, &target, &credential, host, plan, scrubber);
-    let mut set = graph.set;
-    while set.join_next().await.is_some() {}
+    finish(graph).await;
     probes.collect(target).await
 }
 

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -44,6 +44,11 @@ const HANDING_BACK: Duration = Duration::from_millis(50);
 const HTTP1_HEADERS: usize = 256;
 /// Most bytes of a proxy's answer to CONNECT.
 const CONNECT_HEAD: usize = 16 * 1024;
+/// Most bytes of all answers' bodies that are held at a time, beyond [`SMALL_BODY`] of each: a server that never ends
+/// fills this and no more.
+const ALL_BODIES: usize = 48 * 1024 * 1024;
+/// How much of a body is not counted.
+const SMALL_BODY: usize = 256 * 1024;
 /// Most bytes of one answer to kube::Client; a list of 10,000 RBAC bindings has 9.
 const KUBE_BODY: usize = 64 * 1024 * 1024;
 /// Longest silence of a server in an answer to kube::Client.
@@ -330,12 +335,19 @@ impl Wire {
         let Begun { response, link, returned } = self.begin(request, progress).await?;
         progress.set(2);
         let (parts, mut incoming) = response.into_parts();
-        let (mut body, mut truncated) = (BytesMut::new(), false);
+        let (mut body, mut truncated, mut held) = (BytesMut::new(), false, Held(0));
         while let Some(frame) = incoming.frame().await {
             let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(body.len())))?;
             let Ok(data) = frame.into_data() else { continue };
             let room = limit - body.len();
             body.extend_from_slice(&data[..data.len().min(room)]);
+            if !held.grow(body.len().saturating_sub(SMALL_BODY)) {
+                return Err(Failure::new(
+                    FailureKind::Limit,
+                    format!("{}'s answers are too large to be held all at once", self.inner.place),
+                )
+                .sides(format!("at most {ALL_BODIES} bytes"), "more"));
+            }
             if data.len() > room {
                 truncated = true;
                 break;
@@ -349,7 +361,7 @@ impl Wire {
         Ok(Answer {
             status: parts.status,
             headers: parts.headers,
-            body: body.freeze(),
+            body: Bytes::from_owner(HeldBody { body, _held: held }),
             truncated,
             tls: link.report.clone(),
         })
@@ -778,6 +790,42 @@ impl Inner {
             source = error.source();
         }
         Failure::new(FailureKind::Protocol, format!("HTTP with {place} failed")).sides("an HTTP answer", text)
+    }
+}
+
+/// How much of [`ALL_BODIES`] is in use.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+
+/// A body's part of [`ALL_BODIES`], given back when the body goes.
+struct Held(usize);
+
+impl Held {
+    /// Makes it this large, if that much is left.
+    fn grow(&mut self, to: usize) -> bool {
+        let more = to.saturating_sub(self.0);
+        if more == 0 {
+            return true;
+        }
+        let before = BODIES.fetch_add(more, Ordering::Relaxed);
+        self.0 += more;
+        before + more <= ALL_BODIES
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+struct HeldBody {
+    body: BytesMut,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod changes;
 pub mod credential;
 pub mod doctor;
 pub mod explain;
