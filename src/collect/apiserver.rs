@@ -28,8 +28,9 @@ const AGAIN: usize = 2;
 /// The longest wait that is granted to it.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
-/// How many values an answer may hold that is read as JSON: a value of a byte or two takes a hundred in memory.
-const VALUES: usize = 800_000;
+/// How many values an answer may hold that is read as JSON, or one in ten bytes of a longer one: a value of a byte or two
+/// takes a hundred in memory, and Kubernetes' objects are never so dense.
+const VALUES: usize = 200_000;
 
 /// How much of a foreign body stays in the evidence, in bytes.
 const BODY_KEPT: usize = 2048;
@@ -161,7 +162,7 @@ impl Api {
             && kind(&answer.body).as_ref() != Some(&asked)
         {
             return Err(Failure::new(FailureKind::Protocol, format!("the answer is no {asked}"))
-                .sides(asked, self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120)));
+                .sides(asked, self.beginning(&answer)));
         }
         self.decode(&answer)
     }
@@ -172,13 +173,14 @@ impl Api {
     /// As [`Api::review`].
     pub fn decode<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, Failure> {
         if answer.status.is_success() {
-            if !json::values(&answer.body, VALUES) {
+            let most = VALUES.max(answer.body.len() / 10);
+            if !json::values(&answer.body, most) {
                 return Err(Failure::new(FailureKind::Limit, "the answer holds too many values to be read")
-                    .sides(format!("at most {VALUES}"), "more"));
+                    .sides(format!("at most {most}"), "more"));
             }
             return serde_json::from_slice(&answer.body).map_err(|_| {
                 Failure::new(FailureKind::Protocol, "the answer is no JSON of the kind asked for")
-                    .sides("a review object", self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120))
+                    .sides("a review object", self.beginning(answer))
             });
         }
         Err(self.refusal(answer))
@@ -187,10 +189,14 @@ impl Api {
     /// What a status other than success means.
     pub fn refusal(&self, answer: &Answer) -> Failure {
         let status = answer.status.as_u16();
-        let message = serde_json::from_slice::<Value>(&answer.body)
+        #[derive(serde::Deserialize)]
+        struct Status {
+            message: Option<String>,
+        }
+        let message = serde_json::from_slice::<Status>(&answer.body)
             .ok()
-            .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
-            .unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
+            .and_then(|status| status.message)
+            .unwrap_or_else(|| String::from_utf8_lossy(looked_at(&answer.body)).into_owned());
         let message = self.scrubber.text_limited(message.trim(), 600);
         let kind = match status {
             401 => FailureKind::Unauthorized,
@@ -201,10 +207,20 @@ impl Api {
         Failure::new(kind, format!("{status} {}: {message}", answer.status.canonical_reason().unwrap_or_default()))
     }
 
+    /// How a body begins, for people.
+    fn beginning(&self, answer: &Answer) -> String {
+        self.scrubber.text_limited(&String::from_utf8_lossy(looked_at(&answer.body)), 120)
+    }
+
     /// The answer as evidence.
     pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
         http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
     }
+}
+
+/// What of a foreign body is searched for secrets before its beginning is quoted: longer than any credential.
+fn looked_at(body: &[u8]) -> &[u8] {
+    &body[..body.len().min(32 * 1024)]
 }
 
 /// The wait that an overloaded server asks for (429 with Retry-After), where it is short enough. A client of Go's waits
@@ -342,13 +358,20 @@ pub fn user_info(user: &Value) -> User {
     }
 }
 
+/// How the series about authentication begin.
+const METRICS: &str = "apiserver_authentication_";
+
 /// The authentication series of `/metrics`.
 ///
 /// # Errors
 /// As [`Api::get`]; a refusal names the right that is missing.
 pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, Failure> {
-    // The largest servers' have some 20 MB.
-    let limits = Limits { body_bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
+    // The largest servers' have some 20 MB, of which some lines matter.
+    let limits = Limits {
+        body_bytes: 64 * 1024 * 1024,
+        time: Duration::from_secs(10),
+        lines: Some(|line| line.starts_with(METRICS.as_bytes())),
+    };
     let answer = api.send("GET", "/metrics", None, "text/plain", limits).await?;
     if !answer.status.is_success() {
         return Err(api.refusal(&answer).needs("get on the path /metrics (ClusterRole system:monitoring)"));
@@ -369,12 +392,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Picks the series about JWT authenticators and the authentication configuration.
 fn parse_metrics(text: &str) -> Metrics {
-    const PREFIX: &str = "apiserver_authentication_";
     let mut issuers: BTreeMap<String, IssuerMetrics> = BTreeMap::new();
     let mut metrics = Metrics::default();
     let mut reloads: BTreeMap<String, f64> = BTreeMap::new();
     for line in text.lines() {
-        let Some(rest) = line.strip_prefix(PREFIX) else { continue };
+        let Some(rest) = line.strip_prefix(METRICS) else { continue };
         let Some((name, rest)) = rest.split_once('{') else { continue };
         let Some((labels, value)) = rest.rsplit_once('}') else { continue };
         let Ok(value) = value.trim().parse::<f64>() else { continue };
@@ -455,6 +477,10 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
             }
             _ => failure,
         });
+    }
+    if !json::values(&answer.body, 100_000) {
+        return Err(Failure::new(FailureKind::Limit, "the answer holds too many values to be read")
+            .sides("at most 100000", "more"));
     }
     let text = String::from_utf8_lossy(&answer.body);
     let pairs: Vec<(String, String)> = match serde_json::from_str::<Value>(&text) {
@@ -587,7 +613,7 @@ pub async fn pod_log(api: &Api, pod: &str, window: std::time::Duration, scrubber
         "/api/v1/namespaces/kube-system/pods/{name}/log?sinceSeconds={}&limitBytes=16000000",
         window.as_secs().max(1)
     );
-    let limits = Limits { body_bytes: 17_000_000, time: std::time::Duration::from_secs(12) };
+    let limits = Limits { body_bytes: 17_000_000, time: std::time::Duration::from_secs(12), ..Limits::default() };
     let answer = api.send("GET", &path, None, "text/plain, application/json", limits).await?;
     if !answer.status.is_success() {
         let failure = api.refusal(&answer);

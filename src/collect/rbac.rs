@@ -130,7 +130,7 @@ struct RawRule {
 /// # Errors
 /// When neither kind of binding could be listed.
 pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure> {
-    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15) };
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15), ..Limits::default() };
     let get = |kind: &'static str| async move {
         let answer = api.get(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?resourceVersion=0"), limits).await?;
         if answer.status.is_success() {

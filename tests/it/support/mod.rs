@@ -6,3 +6,4 @@ pub mod front;
 pub mod lab;
 pub mod network;
 pub mod run;
+pub mod stage;
