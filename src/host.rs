@@ -76,7 +76,8 @@ impl Host {
     /// The same machine for one more run that begins now.
     #[must_use]
     pub fn restarted(&self) -> Self {
-        Self { started_at: self.now(), started: std::time::Instant::now(), ..self.clone() }
+        // The clock is read anew: it may have been set since, and a monotonic one stands still while a machine sleeps.
+        Self { started_at: Timestamp::now(), started: std::time::Instant::now(), ..self.clone() }
     }
 
     /// Milliseconds since start.

@@ -84,6 +84,13 @@ impl Scrubber {
         }
     }
 
+    /// A scrubber of its own that begins with what this one knows: what a later run learns does not pile up here.
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        let known = self.known.read().map(|known| known.clone()).unwrap_or_default();
+        Self { known: Arc::new(RwLock::new(known)) }
+    }
+
     /// Remembers a secret value.
     pub fn learn_secret(&self, secret: &Secret) {
         self.learn(secret.expose());
@@ -163,7 +170,7 @@ pub fn strip_control(text: &str) -> String {
     text.chars()
         .filter(|c| {
             !(c.is_control() && !matches!(c, '\n' | '\t')
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'))
         })
         .collect()
 }

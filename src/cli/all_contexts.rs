@@ -1,8 +1,7 @@
 //! `kaccess doctor --all-contexts`: every context of the kubeconfig at once, one line each, the worst first.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use colored::Colorize as _;
 use futures::future::join_all;
@@ -11,9 +10,9 @@ use tokio::sync::Semaphore;
 use super::doctor::{exit_code, for_machines, look, reported};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
-use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer};
-use crate::collect::kubeconfig;
+use super::{BAD, Error, GOOD, NONE, answer};
 use crate::collect::plan::Plan;
+use crate::collect::{interrupt, kubeconfig};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::Diagnosed;
@@ -47,46 +46,33 @@ pub fn run(
     let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
     let contexts: Vec<Option<String>> =
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
+    interrupt::hold();
     let runtime = super::doctor::runtime()?;
-    let interrupted = Arc::new(AtomicBool::new(false));
     let progress = Progress::start(host, output);
-    let looks = {
-        let progress = progress.as_ref();
-        let (done, of) = (AtomicUsize::new(0), contexts.len());
-        let interrupted = interrupted.clone();
-        runtime.block_on(async move {
-            let signal = interrupted.clone();
-            let watch = tokio::spawn(async move {
-                if tokio::signal::ctrl_c().await.is_ok() {
-                    signal.store(true, Ordering::Relaxed);
+    let looks = runtime.block_on(async {
+        let (turns, done, of) = (Semaphore::new(AT_ONCE), AtomicUsize::new(0), contexts.len());
+        let all = contexts.into_iter().map(|context| {
+            let (turns, done, progress) = (&turns, &done, progress.as_ref());
+            async move {
+                let _turn = turns.acquire().await.ok()?;
+                if interrupt::code().is_some() {
+                    return None;
                 }
-            });
-            let turns = Semaphore::new(AT_ONCE);
-            let all = contexts.into_iter().map(|context| {
-                let (turns, interrupted, done) = (&turns, &interrupted, &done);
-                async move {
-                    let _turn = turns.acquire().await.ok()?;
-                    if interrupted.load(Ordering::Relaxed) {
-                        return None;
-                    }
-                    let mut plan = plan.clone();
-                    plan.flags.context.clone_from(&context);
-                    // Nobody can answer fifty prompts at once.
-                    plan.exec.interactive = false;
-                    plan.exec.show_stderr = None;
-                    // Its limits begin when its turn comes.
-                    let evidence = look(&host.restarted(), &plan, scrubber).await;
-                    if let Some(progress) = progress {
-                        progress.contexts(done.fetch_add(1, Ordering::Relaxed) + 1, of);
-                    }
-                    Some((context, evidence))
+                let mut plan = plan.clone();
+                plan.flags.context.clone_from(&context);
+                // Nobody can answer fifty prompts at once.
+                plan.exec.interactive = false;
+                plan.exec.show_stderr = None;
+                // Its limits begin when its turn comes.
+                let evidence = look(&host.restarted(), &plan, scrubber).await;
+                if let Some(progress) = progress {
+                    progress.contexts(done.fetch_add(1, Ordering::Relaxed) + 1, of);
                 }
-            });
-            let looks = join_all(all).await;
-            watch.abort();
-            looks
-        })
-    };
+                Some((context, evidence))
+            }
+        });
+        join_all(all).await
+    });
     drop(progress);
     // A blocked resolver or reader must not keep the process.
     runtime.shutdown_background();
@@ -122,8 +108,8 @@ pub fn run(
     if !output.quiet {
         answer(&text)?;
     }
-    if interrupted.load(Ordering::Relaxed) {
-        return Ok(INTERRUPTED);
+    if let Some(code) = interrupt::code() {
+        return Ok(code);
     }
     let codes: Vec<u8> = items.iter().map(|item| exit_code(&item.report, fail_on)).collect();
     Ok([BAD, NONE].into_iter().find(|code| codes.contains(code)).unwrap_or(GOOD))

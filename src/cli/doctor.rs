@@ -9,12 +9,13 @@ use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::progress::Progress;
-use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, compare, note};
+use super::{BAD, Error, GOOD, NONE, answer, compare, note};
 use crate::apiserver::{configuration, message};
 use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
+use crate::collect::interrupt;
 use crate::collect::plan::{self, Plan};
-use crate::evidence::{Evidence, Outcome, SCHEMA};
+use crate::evidence::{Evidence, SCHEMA};
 use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
@@ -90,6 +91,10 @@ pub struct DoctorArgs {
     /// Replay a recorded incident: Keycloak behind an allow-list that refuses the control plane
     #[arg(long, conflicts_with = "save")]
     demo: bool,
+    /// Look again, this long after each look, until all is well, and say what changed; no plugin may ask anything
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "10s",
+        value_parser = duration, conflicts_with_all = ["all_contexts", "save", "from", "demo"])]
+    watch: Option<Duration>,
     /// Show names and types of claims, not their values
     #[arg(long)]
     hide_claims: bool,
@@ -140,7 +145,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// When kaccess itself could not run: unreadable files, bad flags.
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
-    let mut interrupted = false;
     let saved = arguments.compare.as_deref().map(compare::Saved::read).transpose()?;
     let (evidence, report) = if arguments.demo {
         diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
@@ -175,6 +179,11 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             let (hide, fail_on) = (arguments.hide_claims, arguments.fail_on);
             return super::all_contexts::run(host, output, &plan, &scrubber, hide, fail_on);
         }
+        if let Some(pause) = arguments.watch {
+            let watch = super::watch::Watch { pause, hide_claims: arguments.hide_claims, fail_on: arguments.fail_on };
+            return super::watch::run(host, output, plan, &scrubber, watch);
+        }
+        interrupt::hold();
         let runtime = runtime()?;
         let progress = Progress::start(host, output);
         plan.watcher = progress.as_ref().map(Progress::watcher);
@@ -182,8 +191,6 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         drop(progress);
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
-        interrupted = matches!(&evidence.kubeconfig.outcome, Outcome::Skipped(skip) if skip.because == "interrupt")
-            || matches!(&evidence.identity.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
         let (read, report, text) = reported(&evidence)?;
         keep(arguments, text, &report)?;
         (read, report)
@@ -227,8 +234,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     if !output.quiet {
         answer(&text)?;
     }
-    if interrupted {
-        return Ok(INTERRUPTED);
+    if let Some(code) = interrupt::code() {
+        return Ok(code);
     }
     Ok(exit_code(&report, arguments.fail_on))
 }
@@ -477,15 +484,28 @@ pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error>
         .map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
 }
 
-/// Writes a file whole or not at all; an old one stays when writing fails.
+/// Writes a file whole or not at all: an old one stays when writing fails, and nothing else is left.
 pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
+    use std::io::Write as _;
     let complain = |error: std::io::Error| Error::plain(format!("--save {}: {error}", path.display()));
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
+    // What a link leads to is replaced, not the link.
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A device or a pipe is written to; it must not be replaced by a file.
+    if std::fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        return std::fs::write(&target, text).map_err(complain);
+    }
+    let mut part = target.as_os_str().to_owned();
+    part.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(part);
-    let written = std::fs::write(&part, text);
-    written.and_then(|()| std::fs::rename(&part, path)).map_err(|error| {
-        let _ = std::fs::remove_file(&part);
+    let written = std::fs::File::create_new(&part).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        // A disk may say only here that it is full.
+        file.sync_all()
+    });
+    written.and_then(|()| std::fs::rename(&part, &target)).map_err(|error| {
+        if error.kind() != std::io::ErrorKind::AlreadyExists {
+            let _ = std::fs::remove_file(&part);
+        }
         complain(error)
     })
 }

@@ -14,6 +14,7 @@ pub mod man;
 mod progress;
 pub mod schema;
 mod share;
+mod watch;
 pub mod who_can;
 pub mod whoami;
 pub mod workload;
@@ -265,15 +266,17 @@ fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
 
 /// Writes the answer to stdout, at once.
 fn answer(text: &[u8]) -> Result<(), Error> {
+    let text = String::from_utf8_lossy(text);
+    let text = crate::render::human::shown(&text, colored::control::SHOULD_COLORIZE.should_colorize());
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
+    stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
 }
 
 /// A line for people on stderr.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", crate::secret::strip_control(text));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {

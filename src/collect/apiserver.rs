@@ -9,18 +9,29 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
 use super::wire::{Answer, Limits, Wire};
 use crate::apiserver::configuration::{flags_of_pod, parse_flags_text};
+use crate::credential::json;
 use crate::evidence::apiserver::{
     Flags, FlowControl, HttpAnswer, IssuerMetrics, Log, Metrics, ServerPods, TokenReview,
 };
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
+
+/// How often a request is sent again to a server that asks for it.
+const AGAIN: usize = 2;
+
+/// The longest wait that is granted to it.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// How many values an answer may hold that is read as JSON, or one in ten bytes of a longer one: a value of a byte or two
+/// takes a hundred in memory, and Kubernetes' objects are never so dense.
+const VALUES: usize = 200_000;
 
 /// How much of a foreign body stays in the evidence, in bytes.
 const BODY_KEPT: usize = 2048;
@@ -99,21 +110,32 @@ impl Api {
         accept: &str,
         limits: Limits,
     ) -> Result<Answer, Failure> {
-        let mut request = http::Request::builder()
-            .method(method)
-            // The wire puts the server URL's own path (Rancher's, for one) before it.
-            .uri(path)
-            .header(http::header::ACCEPT, accept);
-        if body.is_some() {
-            request = request.header(http::header::CONTENT_TYPE, "application/json");
+        let body = body.map(Bytes::from);
+        let mut again = AGAIN;
+        loop {
+            let mut request = http::Request::builder()
+                .method(method)
+                // The wire puts the server URL's own path (Rancher's, for one) before it.
+                .uri(path)
+                .header(http::header::ACCEPT, accept);
+            if body.is_some() {
+                request = request.header(http::header::CONTENT_TYPE, "application/json");
+            }
+            for (name, value) in &self.headers {
+                request = request.header(name, value);
+            }
+            let request = request.body(body.clone().unwrap_or_default()).map_err(|error| {
+                Failure::new(FailureKind::Malformed, format!("the request cannot be built: {error}"))
+            })?;
+            let answer = self.wire.send(request, limits).await?;
+            match asked_to_wait(&answer) {
+                Some(pause) if again > 0 => {
+                    again -= 1;
+                    tokio::time::sleep(pause).await;
+                }
+                _ => return Ok(answer),
+            }
         }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request
-            .body(Bytes::from(body.unwrap_or_default()))
-            .map_err(|error| Failure::new(FailureKind::Malformed, format!("the request cannot be built: {error}")))?;
-        self.wire.send(request, limits).await
     }
 
     /// Creates a review object and returns the server's answer to it.
@@ -141,7 +163,7 @@ impl Api {
             && kind(&answer.body).as_ref() != Some(&asked)
         {
             return Err(Failure::new(FailureKind::Protocol, format!("the answer is no {asked}"))
-                .sides(asked, self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120)));
+                .sides(asked, self.beginning(&answer)));
         }
         self.decode(&answer)
     }
@@ -152,9 +174,14 @@ impl Api {
     /// As [`Api::review`].
     pub fn decode<R: DeserializeOwned>(&self, answer: &Answer) -> Result<R, Failure> {
         if answer.status.is_success() {
+            let most = VALUES.max(answer.body.len() / 10);
+            if !json::values(&answer.body, most) {
+                return Err(Failure::new(FailureKind::Limit, "the answer holds too many values to be read")
+                    .sides(format!("at most {most}"), "more"));
+            }
             return serde_json::from_slice(&answer.body).map_err(|_| {
                 Failure::new(FailureKind::Protocol, "the answer is no JSON of the kind asked for")
-                    .sides("a review object", self.scrubber.text_limited(&String::from_utf8_lossy(&answer.body), 120))
+                    .sides("a review object", self.beginning(answer))
             });
         }
         Err(self.refusal(answer))
@@ -163,10 +190,14 @@ impl Api {
     /// What a status other than success means.
     pub fn refusal(&self, answer: &Answer) -> Failure {
         let status = answer.status.as_u16();
-        let message = serde_json::from_slice::<Value>(&answer.body)
+        #[derive(serde::Deserialize)]
+        struct Status {
+            message: Option<String>,
+        }
+        let message = serde_json::from_slice::<Status>(&answer.body)
             .ok()
-            .and_then(|body| body.get("message").and_then(Value::as_str).map(str::to_owned))
-            .unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
+            .and_then(|status| status.message)
+            .unwrap_or_else(|| String::from_utf8_lossy(looked_at(&answer.body)).into_owned());
         let message = self.scrubber.text_limited(message.trim(), 600);
         let kind = match status {
             401 => FailureKind::Unauthorized,
@@ -177,10 +208,40 @@ impl Api {
         Failure::new(kind, format!("{status} {}: {message}", answer.status.canonical_reason().unwrap_or_default()))
     }
 
+    /// How a body begins, for people.
+    fn beginning(&self, answer: &Answer) -> String {
+        self.scrubber.text_limited(&String::from_utf8_lossy(looked_at(&answer.body)), 120)
+    }
+
     /// The answer as evidence.
     pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
         http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
     }
+}
+
+/// What of a foreign body is searched for secrets before its beginning is quoted: longer than any credential.
+fn looked_at(body: &[u8]) -> &[u8] {
+    &body[..body.len().min(32 * 1024)]
+}
+
+/// The wait that an overloaded server asks for (429 with Retry-After), where it is short enough. A client of Go's waits
+/// too, so that only a server that keeps refusing is a problem of the user's.
+fn asked_to_wait(answer: &Answer) -> Option<Duration> {
+    if answer.status != http::StatusCode::TOO_MANY_REQUESTS {
+        return None;
+    }
+    let seconds = answer.headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    // Spread over a fifth of a second, so that many that were refused at once do not come back at once.
+    let spread = Duration::from_millis(u64::from(jitter()) * 200 / 256);
+    Some(Duration::from_secs(seconds)).filter(|pause| *pause <= LONGEST_WAIT).map(|pause| pause + spread)
+}
+
+/// A byte of chance.
+fn jitter() -> u8 {
+    let mut byte = [0];
+    // Without it everybody waits as long; that is all.
+    let _ = aws_lc_rs::rand::fill(&mut byte);
+    byte[0]
 }
 
 /// An HTTP answer as evidence: scrubbed and cut.
@@ -255,7 +316,7 @@ fn impersonation_headers(impersonation: &Impersonation) -> Result<Vec<(HeaderNam
 /// # Errors
 /// As [`Api::review`]; a refusal names the right that is missing.
 pub async fn token_review(reviewer: &Api, token: &Secret, scrubber: &Scrubber) -> Result<TokenReview, Failure> {
-    let review = json!({
+    let review = serde_json::json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "TokenReview",
         "spec": { "token": token.expose() },
@@ -298,12 +359,20 @@ pub fn user_info(user: &Value) -> User {
     }
 }
 
+/// How the series about authentication begin.
+const METRICS: &str = "apiserver_authentication_";
+
 /// The authentication series of `/metrics`.
 ///
 /// # Errors
 /// As [`Api::get`]; a refusal names the right that is missing.
 pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, Failure> {
-    let limits = Limits { body_bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
+    // The largest servers' have some 20 MB, of which some lines matter.
+    let limits = Limits {
+        body_bytes: 64 * 1024 * 1024,
+        time: Duration::from_secs(10),
+        lines: Some(|line| line.starts_with(METRICS.as_bytes())),
+    };
     let answer = api.send("GET", "/metrics", None, "text/plain", limits).await?;
     if !answer.status.is_success() {
         return Err(api.refusal(&answer).needs("get on the path /metrics (ClusterRole system:monitoring)"));
@@ -324,12 +393,11 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// Picks the series about JWT authenticators and the authentication configuration out of any text.
 pub fn parse_metrics(text: &str) -> Metrics {
-    const PREFIX: &str = "apiserver_authentication_";
     let mut issuers: BTreeMap<String, IssuerMetrics> = BTreeMap::new();
     let mut metrics = Metrics::default();
     let mut reloads: BTreeMap<String, f64> = BTreeMap::new();
     for line in text.lines() {
-        let Some(rest) = line.strip_prefix(PREFIX) else { continue };
+        let Some(rest) = line.strip_prefix(METRICS) else { continue };
         let Some((name, rest)) = rest.split_once('{') else { continue };
         let Some((labels, value)) = rest.rsplit_once('}') else { continue };
         let Ok(value) = value.trim().parse::<f64>() else { continue };
@@ -410,6 +478,10 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
             }
             _ => failure,
         });
+    }
+    if !json::values(&answer.body, 100_000) {
+        return Err(Failure::new(FailureKind::Limit, "the answer holds too many values to be read")
+            .sides("at most 100000", "more"));
     }
     let text = String::from_utf8_lossy(&answer.body);
     let read: BTreeMap<String, Vec<String>> = match serde_json::from_str::<Value>(&text) {
@@ -529,7 +601,7 @@ pub async fn pod_log(api: &Api, pod: &str, window: std::time::Duration, scrubber
         "/api/v1/namespaces/kube-system/pods/{name}/log?sinceSeconds={}&limitBytes=16000000",
         window.as_secs().max(1)
     );
-    let limits = Limits { body_bytes: 17_000_000, time: std::time::Duration::from_secs(12) };
+    let limits = Limits { body_bytes: 17_000_000, time: std::time::Duration::from_secs(12), ..Limits::default() };
     let answer = api.send("GET", &path, None, "text/plain, application/json", limits).await?;
     if !answer.status.is_success() {
         let failure = api.refusal(&answer);

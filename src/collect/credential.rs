@@ -170,6 +170,8 @@ pub async fn run_plugin(
     if !interactive {
         process.process_group(0);
     }
+    // Before it runs: no moment is left in which a signal would end kaccess alone.
+    super::interrupt::listen();
     let mut child = match process.spawn() {
         Ok(child) => child,
         Err(error) => {
@@ -185,7 +187,7 @@ pub async fn run_plugin(
         }
     };
 
-    let group = Group::of(&child, !interactive);
+    let group = Running::of(&child, !interactive);
     let deadline = Instant::now() + options.timeout;
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -202,6 +204,7 @@ pub async fn run_plugin(
         let _ = child.start_kill();
         let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
     }
+    group.ended();
     let stdout = out.await.unwrap_or(Stdout::Lost);
     // What a plugin leaves behind on purpose (an agent, a browser) lives on, as it does under kubectl; what still holds
     // the pipe at the limit does not.
@@ -252,19 +255,54 @@ pub async fn run_plugin(
     (Ok(run), output.ok().filter(|_| usable))
 }
 
-/// A plugin's process group; it ends when this is dropped before it is let go, as on an interrupt.
-struct Group {
+/// Plugins that run now, for a signal that ends kaccess: a plugin outside the terminal's group never hears a Ctrl-C.
+#[cfg(unix)]
+static RUNNING: std::sync::Mutex<Vec<Group>> = std::sync::Mutex::new(Vec::new());
+
+/// Ends every plugin that runs, with all that it started.
+pub fn end_plugins() {
     #[cfg(unix)]
-    leader: Option<rustix::process::Pid>,
+    for group in RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter() {
+        group.kill();
+    }
 }
 
+/// A plugin's process, with its process group where it leads one.
+#[cfg(unix)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Group {
+    leader: rustix::process::Pid,
+    own: bool,
+}
+
+#[cfg(unix)]
 impl Group {
+    fn kill(self) {
+        use rustix::process::{Signal, kill_process, kill_process_group};
+        // It may have ended by itself.
+        let _ = if self.own {
+            kill_process_group(self.leader, Signal::KILL)
+        } else {
+            kill_process(self.leader, Signal::KILL)
+        };
+    }
+}
+
+/// A running plugin; its group ends when this is dropped before it is let go, as on an interrupt.
+struct Running {
+    #[cfg(unix)]
+    group: Option<Group>,
+}
+
+impl Running {
     /// The group that `child` leads, where it has one of its `own`.
     fn of(child: &tokio::process::Child, own: bool) -> Self {
         #[cfg(unix)]
         {
-            let id = child.id().filter(|_| own).and_then(|id| i32::try_from(id).ok());
-            Self { leader: id.and_then(rustix::process::Pid::from_raw) }
+            let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+            let group = id.map(|leader| Group { leader, own });
+            RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(group);
+            Self { group }
         }
         #[cfg(not(unix))]
         {
@@ -273,12 +311,19 @@ impl Group {
         }
     }
 
-    /// Kills every process of it.
+    /// Kills every process of its group.
     fn end(&self) {
         #[cfg(unix)]
-        if let Some(leader) = self.leader {
-            // It may have ended by itself.
-            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
+        if let Some(group) = self.group.filter(|group| group.own) {
+            group.kill();
+        }
+    }
+
+    /// The plugin itself has ended, so that its number may become another process'; its group is still known by it.
+    fn ended(&self) {
+        #[cfg(unix)]
+        if let Some(group) = self.group.filter(|group| !group.own) {
+            forget(group);
         }
     }
 
@@ -286,16 +331,25 @@ impl Group {
     #[cfg_attr(not(unix), expect(unused_mut, reason = "there is nothing to forget"))]
     fn let_go(mut self) {
         #[cfg(unix)]
-        {
-            self.leader = None;
+        if let Some(group) = self.group.take() {
+            forget(group);
         }
     }
 }
 
-impl Drop for Group {
+impl Drop for Running {
     fn drop(&mut self) {
         self.end();
+        #[cfg(unix)]
+        if let Some(group) = self.group {
+            forget(group);
+        }
     }
+}
+
+#[cfg(unix)]
+fn forget(group: Group) {
+    RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retain(|other| *other != group);
 }
 
 /// exec.LookPath: a name without a separator is looked up on the PATH of this process (not of the entry's `env`),

@@ -22,7 +22,7 @@ const LARGEST: usize = 16 * 1024 * 1024;
 /// Where the server does not answer.
 pub async fn fetch(api: &Api) -> Result<Value, Failure> {
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList";
-    let limits = Limits { body_bytes: LARGEST, time: Duration::from_secs(8) };
+    let limits = Limits { body_bytes: LARGEST, time: Duration::from_secs(8), ..Limits::default() };
     let answer = api.send("GET", "/apis", None, accept, limits).await?;
     api.decode(&answer)
 }

@@ -1,6 +1,6 @@
 //! The OIDC issuer, asked from this machine: discovery and key set, with redirects followed by hand.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::apiserver::{http_answer, sha256_hex};
 use super::proxy;
 use super::tls::{TlsSettings, client_config};
-use crate::credential::signature;
+use crate::credential::{json, signature};
 use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -16,6 +16,10 @@ use crate::secret::{Scrubber, Secret};
 
 /// How large a document of an issuer may be, in bytes.
 const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How many values it may hold: a value of a byte or two takes a hundred in memory, so that its length alone is no limit.
+/// The largest key sets of public providers hold some hundred.
+const DOCUMENT_VALUES: usize = 20_000;
 
 /// How many redirects are followed.
 const REDIRECTS: usize = 5;
@@ -41,13 +45,38 @@ pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
         )
         .sides("an https URL", url));
     }
+    if host.parse().is_ok_and(is_forbidden) {
+        return Err(Failure::new(
+            FailureKind::Declined,
+            format!(
+                "the issuer's address {host} is of this network link or a metadata service, where kaccess does not go"
+            ),
+        ));
+    }
     Ok(Target { url: url.to_owned(), origin: origin.to_owned(), laboratory: is_laboratory(&host), host })
 }
 
 fn is_laboratory(host: &str) -> bool {
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name == "localhost"
+        || name.ends_with(".localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// An address that no issuer has: of the network link (where AWS, Azure and Google keep their metadata services),
+/// unspecified, or a metadata service elsewhere (AWS' over IPv6, Alibaba's, Azure's host agent).
+fn is_forbidden(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let octets = address.octets();
+            address.is_link_local() || octets[0] == 0 || matches!(octets, [100, 100, 100, 200] | [168, 63, 129, 16])
+        }
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local()
+                || address.is_unspecified()
+                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+        }
+    }
 }
 
 /// The discovery URL, as go-oidc builds it: one slash at the end is dropped.
@@ -64,8 +93,10 @@ struct Fetched {
     redirects: Vec<String>,
 }
 
+/// `own` is the host of the issuer that the user or the token named; wherever else an answer leads to is foreign.
 async fn fetch(
     url: &str,
+    own: &str,
     agent: &str,
     tls: &TlsSettings,
     host: &Host,
@@ -73,10 +104,10 @@ async fn fetch(
 ) -> Result<Fetched, Failure> {
     let mut at = url::Url::parse(url)
         .map_err(|error| Failure::new(FailureKind::Malformed, format!("{url:?} is no URL: {error}")))?;
-    let laboratory = is_laboratory(at.host_str().unwrap_or_default().trim_matches(['[', ']']));
+    let laboratory = is_laboratory(own.trim_matches(['[', ']']));
     let mut redirects = Vec::new();
     loop {
-        let response = one(&at, agent, &[], tls, host, scrubber).await?;
+        let response = one(&at, own, agent, &[], tls, host, scrubber).await?;
         let location =
             response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let follow = response.status().is_redirection().then_some(location).flatten();
@@ -84,23 +115,33 @@ async fn fetch(
             let status = response.status();
             let headers = response.headers().clone();
             let body = read_limited(response).await?;
-            return Ok(Fetched { status, headers, body, url: at.to_string(), redirects });
+            return Ok(Fetched { status, headers, body, url: display(&at), redirects });
         };
         if redirects.len() == REDIRECTS {
-            return Err(Failure::new(FailureKind::Limit, format!("{url} redirects more than {REDIRECTS} times")));
+            return Err(Failure::new(
+                FailureKind::Limit,
+                format!("{} redirects more than {REDIRECTS} times", display(&at)),
+            ));
         }
-        let next = at
-            .join(&location)
-            .map_err(|_| Failure::new(FailureKind::Protocol, format!("{at} redirects to something that is no URL")))?;
+        let mut next = at.join(&location).map_err(|_| {
+            Failure::new(FailureKind::Protocol, format!("{} redirects to something that is no URL", display(&at)))
+        })?;
         if !allowed_target(&next, laboratory) {
             return Err(Failure::new(
                 FailureKind::Declined,
                 format!("{} redirects to {}, where kaccess does not go", display(&at), display(&next)),
             ));
         }
+        without_login(&mut next);
         redirects.push(display(&next));
         at = next;
     }
+}
+
+/// A name and password in a URL of somebody else would be sent as a credential.
+fn without_login(url: &mut url::Url) {
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
 }
 
 /// A URL without userinfo and query.
@@ -119,10 +160,29 @@ fn allowed_target(url: &url::Url, laboratory: bool) -> bool {
         return false;
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) if address.is_link_local() || address.is_unspecified() => false,
-        Ok(IpAddr::V6(address)) if address.is_unicast_link_local() || address.is_unspecified() => false,
-        _ => laboratory || !is_laboratory(host),
+    if host.parse().is_ok_and(is_forbidden) {
+        return false;
+    }
+    laboratory || !is_laboratory(host)
+}
+
+/// The addresses of a name that another server gave, if kaccess goes there: such a name may lead into this machine too.
+async fn foreign_addresses(name: &str, port: u16, laboratory: bool) -> Result<Vec<SocketAddr>, Failure> {
+    let Ok(found) = tokio::net::lookup_host((name, port)).await else {
+        // The request itself says why.
+        return Ok(Vec::new());
+    };
+    let addresses: Vec<SocketAddr> = found.collect();
+    let refused = addresses
+        .iter()
+        .map(SocketAddr::ip)
+        .find(|address| is_forbidden(*address) || !laboratory && address.to_canonical().is_loopback());
+    match refused {
+        Some(address) => Err(Failure::new(
+            FailureKind::Declined,
+            format!("{name} has the address {address}, where kaccess does not go"),
+        )),
+        None => Ok(addresses),
     }
 }
 
@@ -138,13 +198,15 @@ pub async fn get_once(
     host: &Host,
     scrubber: &Scrubber,
 ) -> Result<(http::StatusCode, Vec<u8>), Failure> {
-    let response = one(url, agent, headers, tls, host, scrubber).await?;
+    let own = url.host_str().unwrap_or_default();
+    let response = one(url, own, agent, headers, tls, host, scrubber).await?;
     let status = response.status();
     Ok((status, read_limited(response).await?))
 }
 
 async fn one(
     url: &url::Url,
+    own: &str,
     agent: &str,
     headers: &[(&str, &str)],
     tls: &TlsSettings,
@@ -171,6 +233,15 @@ async fn one(
             through = through.basic_auth(credentials.username.expose(), credentials.password.expose());
         }
         builder = builder.proxy(through);
+    }
+    let name = url.host_str().unwrap_or_default();
+    if decision.proxy.is_none() && name != own && name.parse::<IpAddr>().is_err() && !name.starts_with('[') {
+        let port = url.port_or_known_default().unwrap_or(443);
+        let addresses = foreign_addresses(name, port, is_laboratory(own.trim_matches(['[', ']']))).await?;
+        if !addresses.is_empty() {
+            // Pinned: another look-up might say otherwise.
+            builder = builder.resolve_to_addrs(name, &addresses);
+        }
     }
     let client = builder.build().map_err(|error| Failure::new(FailureKind::Bug, scrubber.text(&error.to_string())))?;
     let mut request = client.get(url.clone()).header(http::header::ACCEPT, "application/json");
@@ -226,6 +297,15 @@ async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, Failur
     Ok(body)
 }
 
+/// Whether a text would hold too many values to be read as JSON.
+fn too_many_values(text: &[u8]) -> Result<(), Failure> {
+    if json::values(text, DOCUMENT_VALUES) {
+        return Ok(());
+    }
+    Err(Failure::new(FailureKind::Limit, "the document holds too many values to be read")
+        .sides(format!("at most {DOCUMENT_VALUES}"), "more"))
+}
+
 /// Reads the discovery document. An answer with another status or content is seen, not failed.
 ///
 /// # Errors
@@ -238,12 +318,14 @@ pub async fn discovery(
     scrubber: &Scrubber,
 ) -> Result<Discovery, Failure> {
     let url = discovery_url(issuer);
-    let fetched = fetch(&url, agent, tls, host, scrubber).await?;
+    let own = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let fetched = fetch(&url, &own, agent, tls, host, scrubber).await?;
     let mut answer =
         http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
     let mut discovery =
         Discovery { user_agent: agent.to_owned(), redirects: fetched.redirects, ..Discovery::default() };
     if fetched.status == http::StatusCode::OK {
+        too_many_values(&fetched.body)?;
         match read_discovery(&fetched.body, scrubber) {
             Ok((issuer, jwks_uri)) => {
                 (discovery.issuer, discovery.jwks_uri) = (Some(issuer), jwks_uri);
@@ -288,8 +370,9 @@ pub async fn jwks(
     scrubber: &Scrubber,
 ) -> Result<Jwks, Failure> {
     let base = url::Url::parse(issuer).map_err(|_| Failure::new(FailureKind::Malformed, "the issuer is no URL"))?;
-    let laboratory = is_laboratory(base.host_str().unwrap_or_default());
-    let target = url::Url::parse(jwks_uri)
+    let own = base.host_str().unwrap_or_default();
+    let laboratory = is_laboratory(own.trim_matches(['[', ']']));
+    let mut target = url::Url::parse(jwks_uri)
         .map_err(|error| Failure::new(FailureKind::Malformed, format!("jwks_uri {jwks_uri:?} is no URL: {error}")))?;
     if !allowed_target(&target, laboratory) {
         return Err(Failure::new(
@@ -297,7 +380,8 @@ pub async fn jwks(
             format!("jwks_uri leads to {}, where kaccess does not go", display(&target)),
         ));
     }
-    let fetched = fetch(jwks_uri, agent, tls, host, scrubber).await?;
+    without_login(&mut target);
+    let fetched = fetch(target.as_str(), own, agent, tls, host, scrubber).await?;
     let mut answer =
         http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
     let mut jwks = Jwks { user_agent: agent.to_owned(), ..Jwks::default() };
@@ -307,6 +391,7 @@ pub async fn jwks(
         .and_then(|value| value.to_str().ok())
         .map(|value| scrubber.text_limited(value, 200));
     if fetched.status == http::StatusCode::OK {
+        too_many_values(&fetched.body)?;
         match signature::parse_key_set(&fetched.body) {
             Ok((keys, document)) => {
                 jwks.keys = keys;

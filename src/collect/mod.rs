@@ -7,6 +7,7 @@ pub mod credential;
 pub mod discovery;
 pub mod dns;
 pub mod identity;
+pub mod interrupt;
 pub mod issuer;
 pub mod kubeconfig;
 pub mod log;

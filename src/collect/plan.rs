@@ -17,11 +17,12 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::apiserver::Api;
@@ -136,6 +137,50 @@ struct Graph {
     plugin_ms: Arc<AtomicU64>,
     interrupted: Arc<AtomicBool>,
     watcher: Option<Watcher>,
+    alarm: Alarm,
+}
+
+/// How long after the run's limit a probe is given up whose own limit did not end it.
+const LATE: Duration = Duration::from_millis(1500);
+
+/// Rings where a run's limit has passed and its probes have not ended. A server that sends without a pause can keep the
+/// runtime's threads, and with them its clock, so busy that no limit is noticed there: this is a thread of its own, which
+/// ends with the run.
+struct Alarm {
+    rung: watch::Receiver<bool>,
+    /// The credential plugin runs, whose time is not counted.
+    plugin: Arc<AtomicBool>,
+    _stop: std::sync::mpsc::Sender<()>,
+}
+
+impl Alarm {
+    fn set(started: Instant, timeout: Duration, plugin_ms: Arc<AtomicU64>) -> Self {
+        let (ring, rung) = watch::channel(false);
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let plugin = Arc::new(AtomicBool::new(false));
+        let running = plugin.clone();
+        // Without a thread to spare there is no alarm; the probes' own limits hold.
+        let _ = std::thread::Builder::new().spawn(move || {
+            let ended = || stopped.recv_timeout(Duration::from_millis(100)) != Err(RecvTimeoutError::Timeout);
+            while !ended() {
+                let limit = timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed)) + LATE;
+                if !running.load(Ordering::Relaxed) && started.elapsed() > limit {
+                    ring.send_replace(true);
+                    // Whoever begins to wait now hears it too.
+                    while !ended() {}
+                    return;
+                }
+            }
+        });
+        Self { rung, plugin, _stop: stop }
+    }
+}
+
+/// Waits for the alarm; for ever where it is over without.
+async fn rung(mut alarm: watch::Receiver<bool>) {
+    if alarm.wait_for(|rung| *rung).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Milliseconds as evidence holds them.
@@ -145,11 +190,13 @@ fn millis(duration: Duration) -> u64 {
 
 impl Graph {
     fn new(host: &Host, timeout: Duration) -> Self {
+        let plugin_ms: Arc<AtomicU64> = Arc::default();
         Self {
             set: JoinSet::new(),
             started: host.started,
             timeout,
-            plugin_ms: Arc::default(),
+            alarm: Alarm::set(host.started, timeout, plugin_ms.clone()),
+            plugin_ms,
             interrupted: Arc::default(),
             watcher: None,
         }
@@ -183,6 +230,7 @@ impl Graph {
                 watcher(id, begins);
             }
         };
+        let (plugin, alarm) = (self.alarm.plugin.clone(), self.alarm.rung.clone());
         self.set.spawn(async move {
             let needs = needs.await;
             let began = started.elapsed();
@@ -193,6 +241,7 @@ impl Graph {
                         (timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed))).saturating_sub(began);
                     // The plugin has a limit of its own and does not count against the run's.
                     let limit = if id == "plugin" { limit } else { limit.min(budget) };
+                    plugin.fetch_or(id == "plugin", Ordering::Relaxed);
                     tell(true);
                     let ended = tokio::time::timeout(limit, work(needs)).await;
                     tell(false);
@@ -209,6 +258,7 @@ impl Graph {
             let took_ms = millis(started.elapsed().saturating_sub(began));
             if id == "plugin" {
                 plugin_ms.fetch_add(took_ms, Ordering::Relaxed);
+                plugin.store(false, Ordering::Relaxed);
             }
             let observation = Observation { started_ms: millis(began), took_ms, outcome };
             // Nobody listens any more when the run was given up.
@@ -216,25 +266,49 @@ impl Graph {
         });
         let interrupted = self.interrupted.clone();
         async move {
-            receiver.await.unwrap_or_else(|_| {
-                // The sender is dropped by an abort or a panic.
-                let outcome = if interrupted.load(Ordering::Relaxed) {
-                    Outcome::Skipped(Skip {
+            let outcome = tokio::select! {
+                biased;
+                done = receiver => match done {
+                    Ok(done) => return done,
+                    // The sender is dropped by an abort or a panic.
+                    Err(_) if interrupted.load(Ordering::Relaxed) => Outcome::Skipped(Skip {
                         because: "interrupt".to_owned(),
                         text: "the run was interrupted".to_owned(),
                         needs: None,
-                    })
-                } else {
-                    Outcome::Failed(Failure::new(
+                    }),
+                    Err(_) => Outcome::Failed(Failure::new(
                         FailureKind::Bug,
                         format!("a bug in kaccess: the probe {id} broke off; please report it"),
-                    ))
-                };
-                Arc::new(Done { observation: Observation::at_rest(outcome), give: None, id })
-            })
+                    )),
+                },
+                () = rung(alarm) => Outcome::Failed(Failure::new(
+                    FailureKind::Timeout,
+                    format!("no answer within {:.1} s", timeout.as_secs_f64()),
+                )),
+            };
+            Arc::new(Done { observation: Observation::at_rest(outcome), give: None, id })
         }
         .boxed()
         .shared()
+    }
+}
+
+/// Waits for every probe. A signal gives up what is still under way; what is known is told.
+async fn finish(graph: &mut Graph) {
+    let Graph { set, interrupted, alarm, .. } = graph;
+    loop {
+        tokio::select! {
+            () = rung(alarm.rung.clone()) => break,
+            next = set.join_next() => {
+                if next.is_none() {
+                    break;
+                }
+            }
+            () = super::interrupt::came(), if !interrupted.load(Ordering::Relaxed) => {
+                interrupted.store(true, Ordering::Relaxed);
+                set.abort_all();
+            }
+        }
     }
 }
 
@@ -910,25 +984,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let aws_probes = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
 
-    // Ctrl-C gives up what is still under way; what is known is told.
-    let interrupted = graph.interrupted.clone();
-    let mut set = graph.set;
-    let finished = async {
-        loop {
-            tokio::select! {
-                next = set.join_next() => {
-                    if next.is_none() {
-                        break;
-                    }
-                }
-                _ = tokio::signal::ctrl_c() => {
-                    interrupted.store(true, Ordering::Relaxed);
-                    set.abort_all();
-                }
-            }
-        }
-    };
-    finished.await;
+    finish(&mut graph).await;
 
     let client_id = plan.client_id.clone().or_else(|| {
         let resolved = kubeconfig.clone().now_or_never()?.give.clone()?;
@@ -1002,8 +1058,7 @@ pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrub
         |(): ()| async { Err(Failure::new(FailureKind::Bug, "not reached")) },
     );
     let probes = IssuerProbes::spawn(&mut graph, &target, &credential, host, plan, scrubber);
-    let mut set = graph.set;
-    while set.join_next().await.is_some() {}
+    finish(&mut graph).await;
     probes.collect(target).await
 }
 

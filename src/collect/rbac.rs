@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::apiserver::Api;
 use super::wire::Limits;
@@ -18,10 +19,57 @@ use crate::evidence::{Failure, FailureKind};
 /// How many bindings at most stay in the evidence.
 const KEPT: usize = 200;
 
-#[derive(Deserialize)]
-struct List<T> {
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
+/// Reads a list object by object: a list of tiny ones would take fifty times its length if it were held whole.
+fn each<'a, T: Deserialize<'a>>(body: &'a [u8], take: &mut dyn FnMut(T)) -> Result<(), serde_json::Error> {
+    struct List<'t, T>(&'t mut dyn FnMut(T));
+    impl<'a, T: Deserialize<'a>> Visitor<'a> for List<'_, T> {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(name) = map.next_key::<Cow<'a, str>>()? {
+                if name == "items" {
+                    map.next_value_seed(Items(&mut *self.0))?;
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(())
+        }
+    }
+    struct Items<'t, T>(&'t mut dyn FnMut(T));
+    impl<'a, T: Deserialize<'a>> DeserializeSeed<'a> for Items<'_, T> {
+        type Value = ();
+
+        fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<(), D::Error> {
+            deserializer.deserialize_any(self)
+        }
+    }
+    impl<'a, T: Deserialize<'a>> Visitor<'a> for Items<'_, T> {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("the list's items")
+        }
+
+        fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
+            while let Some(item) = items.next_element()? {
+                (self.0)(item);
+            }
+            Ok(())
+        }
+
+        /// Go writes a list that was never made so.
+        fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+            Ok(())
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    reader.deserialize_map(List(take))?;
+    reader.end()
 }
 
 #[derive(Deserialize, Default)]
@@ -82,7 +130,7 @@ struct RawRule {
 /// # Errors
 /// When neither kind of binding could be listed.
 pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure> {
-    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15) };
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15), ..Limits::default() };
     let get = |kind: &'static str| async move {
         let answer = api.get(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?resourceVersion=0"), limits).await?;
         if answer.status.is_success() {
@@ -102,19 +150,19 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
     let mut refusal = None;
     for (kind, body) in [("ClusterRoleBinding", &cluster_bindings), ("RoleBinding", &bindings)] {
         match body {
-            Ok(body) => match serde_json::from_slice::<List<RawBinding<'_>>>(body) {
-                Ok(list) => {
-                    reduced.bindings_total += list.items.len();
-                    for binding in &list.items {
-                        if let Some(binding) = keep_binding(kind, binding, user)
-                            && reduced.bindings.len() < KEPT
-                        {
-                            reduced.bindings.push(binding);
-                        }
+            Ok(body) => {
+                let mut take = |binding: RawBinding<'_>| {
+                    reduced.bindings_total += 1;
+                    if reduced.bindings.len() < KEPT
+                        && let Some(binding) = keep_binding(kind, &binding, user)
+                    {
+                        reduced.bindings.push(binding);
                     }
+                };
+                if each(body, &mut take).is_err() {
+                    reduced.unread.push(format!("{kind}s: the list is no JSON of that kind"));
                 }
-                Err(_) => reduced.unread.push(format!("{kind}s: the list is no JSON of that kind")),
-            },
+            }
             Err(failure) => {
                 reduced.unread.push(format!("{kind}s: {}", failure.detail));
                 refusal = Some(failure.clone());
@@ -135,16 +183,16 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
     for (kind, body) in [("ClusterRole", &cluster_roles), ("Role", &roles)] {
         match body {
             Ok(body) => {
-                if let Ok(list) = serde_json::from_slice::<List<RawRole<'_>>>(body) {
-                    for role in list.items {
-                        let key =
-                            (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
-                        if wanted.contains(&key) {
-                            let aggregates = role.aggregation.is_some();
-                            let role = read_role(key, role.rules.unwrap_or_default());
-                            reduced.roles.push(Role { aggregates, ..role });
-                        }
+                let mut take = |role: RawRole<'_>| {
+                    let key = (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
+                    if wanted.contains(&key) {
+                        let aggregates = role.aggregation.is_some();
+                        let role = read_role(key, role.rules.unwrap_or_default());
+                        reduced.roles.push(Role { aggregates, ..role });
                     }
+                };
+                if each(body, &mut take).is_err() {
+                    reduced.unread.push(format!("{kind}s: the list is no JSON of that kind"));
                 }
             }
             Err(failure) => reduced.unread.push(format!("{kind}s: {}", failure.detail)),

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -42,8 +42,20 @@ const HTTP1_CONNECTIONS: usize = 8;
 const HANDING_BACK: Duration = Duration::from_millis(50);
 /// Most header fields of an HTTP/1.1 answer.
 const HTTP1_HEADERS: usize = 256;
+/// Most bytes before an HTTP/1.1 answer's body begins. hyper bounds a head, but not how many interim ones (1xx) come
+/// before it, and takes all that have come before it lets anything else go on.
+const HTTP1_HEAD: usize = 1024 * 1024;
 /// Most bytes of a proxy's answer to CONNECT.
 const CONNECT_HEAD: usize = 16 * 1024;
+/// Most bytes of all answers' bodies that are held at a time, beyond [`SMALL_BODY`] of each: a server that never ends
+/// fills this and no more.
+const ALL_BODIES: usize = 24 * 1024 * 1024;
+/// Most bytes of the body of an answer that is no success: some words.
+const REFUSAL: usize = 256 * 1024;
+/// Longest line that is kept where only some are.
+const LINE: usize = 64 * 1024;
+/// How much of a body is not counted.
+const SMALL_BODY: usize = 256 * 1024;
 /// Most bytes of one answer to kube::Client; a list of 10,000 RBAC bindings has 9.
 const KUBE_BODY: usize = 64 * 1024 * 1024;
 /// Longest silence of a server in an answer to kube::Client.
@@ -71,12 +83,14 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Longest time from the call to the last byte.
     pub time: Duration,
+    /// Of a good answer only the lines are kept of which this is true; the limit counts all.
+    pub lines: Option<fn(&[u8]) -> bool>,
 }
 
 impl Default for Limits {
     /// 1 MiB within 10 seconds.
     fn default() -> Self {
-        Self { body_bytes: 1024 * 1024, time: Duration::from_secs(10) }
+        Self { body_bytes: 1024 * 1024, time: Duration::from_secs(10), lines: None }
     }
 }
 
@@ -166,6 +180,27 @@ struct Link {
     report: Option<TlsReport>,
     trusted: bool,
     trouble: Trouble,
+    head: Arc<Head>,
+}
+
+/// What an HTTP/1.1 connection has read of an answer that has not begun.
+#[derive(Default)]
+struct Head {
+    awaited: AtomicBool,
+    read: AtomicUsize,
+}
+
+impl Head {
+    /// An answer is waited for, or has begun.
+    fn awaits(&self, awaited: bool) {
+        self.read.store(0, Ordering::Relaxed);
+        self.awaited.store(awaited, Ordering::Relaxed);
+    }
+
+    /// Whether so many bytes more are still fine.
+    fn takes(&self, more: usize) -> bool {
+        !self.awaited.load(Ordering::Relaxed) || self.read.fetch_add(more, Ordering::Relaxed) + more <= HTTP1_HEAD
+    }
 }
 
 /// The first failure of a connection's stream. hyper and h2 pass on only part of it.
@@ -317,7 +352,7 @@ impl Wire {
     /// HTTP, else what failed on the way. A status is never an error.
     pub async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Answer, Failure> {
         let progress = Progress::default();
-        timeout(limits.time, self.exchange(request, limits.body_bytes, &progress)).await.unwrap_or_else(|_| {
+        timeout(limits.time, self.exchange(request, limits, &progress)).await.unwrap_or_else(|_| {
             Err(Failure::new(
                 FailureKind::Timeout,
                 format!("{} gave no complete answer within {}", self.inner.place, seconds(limits.time)),
@@ -326,20 +361,37 @@ impl Wire {
         })
     }
 
-    async fn exchange(&self, request: Request<Bytes>, limit: usize, progress: &Progress) -> Result<Answer, Failure> {
+    async fn exchange(&self, request: Request<Bytes>, limits: Limits, progress: &Progress) -> Result<Answer, Failure> {
         let Begun { response, link, returned } = self.begin(request, progress).await?;
         progress.set(2);
         let (parts, mut incoming) = response.into_parts();
-        let (mut body, mut truncated) = (BytesMut::new(), false);
+        let is_good = parts.status.is_success();
+        let limit = if is_good { limits.body_bytes } else { limits.body_bytes.min(REFUSAL) };
+        let mut lines = limits.lines.filter(|_| is_good).map(Lines::of);
+        let (mut body, mut read, mut truncated, mut held) = (BytesMut::new(), 0, false, Held(0));
         while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(body.len())))?;
+            let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(read)))?;
             let Ok(data) = frame.into_data() else { continue };
-            let room = limit - body.len();
-            body.extend_from_slice(&data[..data.len().min(room)]);
-            if data.len() > room {
+            let taken = &data[..data.len().min(limit - read)];
+            read += taken.len();
+            match &mut lines {
+                Some(lines) => lines.take(taken, &mut body),
+                None => body.extend_from_slice(taken),
+            }
+            if !held.grow(body.len().saturating_sub(SMALL_BODY)) {
+                return Err(Failure::new(
+                    FailureKind::Limit,
+                    format!("{}'s answers are too large to be held all at once", self.inner.place),
+                )
+                .sides(format!("at most {ALL_BODIES} bytes"), "more"));
+            }
+            if data.len() > taken.len() {
                 truncated = true;
                 break;
             }
+        }
+        if let Some(lines) = &mut lines {
+            lines.take(b"\n", &mut body);
         }
         drop(incoming);
         // The connection is free in a moment; a caller's next request should find it.
@@ -349,7 +401,7 @@ impl Wire {
         Ok(Answer {
             status: parts.status,
             headers: parts.headers,
-            body: body.freeze(),
+            body: Bytes::from_owner(HeldBody { body, _held: held }),
             truncated,
             tls: link.report.clone(),
         })
@@ -481,7 +533,9 @@ impl Inner {
                     None => target.path_and_query().map(|path| Uri::from(path.clone())).unwrap_or_default(),
                 };
                 sender.ready().await?;
+                lease.link.head.awaits(true);
                 let response = sender.send_request(request).await?;
+                lease.link.head.awaits(false);
                 let (inner, link) = (self.clone(), lease.link);
                 let returned = tokio::spawn(async move {
                     // Ready again means that the body was read to its end; a dropped body ends the connection.
@@ -577,14 +631,15 @@ impl Inner {
             None => (None, false),
         };
         let is_http2 = report.as_ref().is_some_and(|report| report.alpn.as_deref() == Some("h2"));
-        let trouble = Trouble::default();
+        let (trouble, head) = (Trouble::default(), Arc::new(Head::default()));
         let watched = TokioIo::new(Watched {
             inner: stream,
             place: self.place.clone(),
             trouble: trouble.clone(),
+            head: head.clone(),
             is_tls: report.is_some(),
         });
-        let link = Arc::new(Link { report, trusted, trouble });
+        let link = Arc::new(Link { report, trusted, trouble, head });
         if is_http2 {
             let handshake = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
@@ -778,6 +833,68 @@ impl Inner {
             source = error.source();
         }
         Failure::new(FailureKind::Protocol, format!("HTTP with {place} failed")).sides("an HTTP answer", text)
+    }
+}
+
+/// Picks lines out of a stream.
+struct Lines {
+    wanted: fn(&[u8]) -> bool,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn of(wanted: fn(&[u8]) -> bool) -> Self {
+        Self { wanted, line: Vec::new() }
+    }
+
+    fn take(&mut self, bytes: &[u8], body: &mut BytesMut) {
+        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+            // One byte more than the longest tells a line that is longer.
+            let room = (LINE + 1).saturating_sub(self.line.len());
+            self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+            if piece.ends_with(b"\n") {
+                if self.line.len() <= LINE && (self.wanted)(&self.line) {
+                    body.extend_from_slice(&self.line);
+                }
+                self.line.clear();
+            }
+        }
+    }
+}
+
+/// How much of [`ALL_BODIES`] is in use.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
+
+/// A body's part of [`ALL_BODIES`], given back when the body goes.
+struct Held(usize);
+
+impl Held {
+    /// Makes it this large, if that much is left.
+    fn grow(&mut self, to: usize) -> bool {
+        let more = to.saturating_sub(self.0);
+        if more == 0 {
+            return true;
+        }
+        let before = BODIES.fetch_add(more, Ordering::Relaxed);
+        self.0 += more;
+        before + more <= ALL_BODIES
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
+struct HeldBody {
+    body: BytesMut,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for HeldBody {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
     }
 }
 
@@ -1034,6 +1151,7 @@ struct Watched {
     inner: BoxStream,
     place: String,
     trouble: Trouble,
+    head: Arc<Head>,
     is_tls: bool,
 }
 
@@ -1061,6 +1179,13 @@ impl AsyncRead for Watched {
         {
             // Many servers close without TLS' goodbye: an ordinary end, and hyper judges whether it came too early.
             return Poll::Ready(Ok(()));
+        }
+        if !self.head.takes(buffer.filled().len() - before) {
+            self.trouble.note(|| {
+                Failure::new(FailureKind::Limit, format!("{}'s answer does not come to its beginning", self.place))
+                    .sides(format!("at most {HTTP1_HEAD} bytes before it"), "more")
+            });
+            return Poll::Ready(Err(std::io::Error::other("too much before the answer")));
         }
         self.note(result)
     }

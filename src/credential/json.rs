@@ -7,6 +7,27 @@ use crate::gotext::quote;
 /// Deeper values are not read: an evidence file that holds them could not be read back.
 pub const MAX_DEPTH: usize = 64;
 
+/// Whether a text holds at most `most` values, without reading it: members and elements are told by the commas, colons
+/// and opening brackets outside of strings.
+pub fn values(text: &[u8], most: usize) -> bool {
+    let (mut count, mut in_string, mut escaped) = (1, false, false);
+    for byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => {
+                count += 1;
+                if count > most {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
 /// A parsed text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {

@@ -1,5 +1,7 @@
 //! Durations, relative times and foreign text, for people and for every terminal: plain ASCII of our own.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 /// A length of time in its largest units: `45 s`, `12 min`, `1 h 30 min`, `3 d 4 h`, `45 d`, `2 y 40 d`.
@@ -37,16 +39,44 @@ pub fn relative(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
+/// A character that is not seen, or that turns around what stands beside it.
+pub fn hidden(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The last gate before a terminal: a whole answer in which nothing that a renderer overlooked can move the cursor or
+/// turn the reading around. Line feeds and tabs stay, and with `colour` the codes of our own colours.
+pub fn shown(text: &str, colour: bool) -> Cow<'_, str> {
+    let deceives = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || hidden(c);
+    if !text.contains(deceives) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    for (at, c) in text.char_indices() {
+        if !deceives(c) || colour && c == '\u{1b}' && is_colour(&text[at + 1..]) {
+            out.push(c);
+        } else {
+            out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+        }
+    }
+    out.into()
+}
+
+/// What follows an escape is one of the codes that our renderers write: bold, dimmed, underlined, a colour, or their end.
+fn is_colour(rest: &str) -> bool {
+    let Some(codes) = rest.strip_prefix('[').and_then(|rest| rest.get(..rest.find('m')?)) else { return false };
+    codes.split(';').all(|code| matches!(code, "0" | "1" | "2" | "4" | "31" | "32" | "33" | "36"))
+}
+
 /// Foreign text on one line: what could move a terminal's cursor or deceive the eye is written as an escape.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         match c {
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
             '\r' => out.push_str("\\r"),
-            c if c.is_control() || hidden => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c if c.is_control() || hidden(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
             c => out.push(c),
         }
     }

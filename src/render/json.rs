@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::human::hidden;
 use crate::evidence::Evidence;
 use crate::evidence::identity::User;
 use crate::report::compare::Comparison;
@@ -366,8 +367,32 @@ fn types_of(claims: &Value) -> Value {
 /// # Errors
 /// When the writer fails.
 pub fn write_json(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, view).map_err(io::Error::other)?;
-    writeln!(out)
+    let text = serde_json::to_string_pretty(view).map_err(io::Error::other)?;
+    writeln!(out, "{}", escaped(&text))
+}
+
+/// Any view as JSON on one line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn write_json_line(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_json::to_string(view).map_err(io::Error::other)?;
+    writeln!(out, "{}", escaped(&text))
+}
+
+/// JSON or YAML in which characters that a terminal obeys, or that turn what is read around, are written as escapes.
+/// They can only stand inside strings, and JSON's readers see no difference.
+fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
+    let deceives = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || hidden(c);
+    if !text.contains(deceives) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 64);
+    for c in text.chars() {
+        // None of them is beyond the first plane, so that four digits do.
+        if deceives(c) { out.push_str(&format!("\\u{:04x}", u32::from(c))) } else { out.push(c) }
+    }
+    out.into()
 }
 
 /// A view with its head: apiVersion and kind, then the fields of `body`.
@@ -393,5 +418,5 @@ pub fn headed_view(kind: &str, body: &impl Serialize) -> io::Result<Value> {
 /// When the writer fails.
 pub fn write_yaml(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let text = serde_norway::to_string(view).map_err(io::Error::other)?;
-    out.write_all(text.as_bytes())
+    out.write_all(escaped(&text).as_bytes())
 }

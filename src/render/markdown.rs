@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use super::human;
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::{Confidence, Finding, Grade};
 
 /// Text that cannot open markup.
 pub fn plain(text: &str) -> String {
-    text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
+    human::plain(&text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " "))
 }
 
 /// The whole report.

@@ -28,6 +28,9 @@ assert_not_impl_any!(Scrubber: std::fmt::Display, serde::Serialize);
 const FORMS: &[&[&str]] =
     &[&["-o", "table", "-v"], &["-o", "json"], &["-o", "yaml"], &["-o", "markdown"], &["--short"], &["-q"]];
 
+/// What doctor alone has beside these; none of them looks again, so each is made of saved evidence.
+const DOCTORS_FORMS: &[&str] = &["html", "prometheus", "sarif", "junit"];
+
 /// How many kinds of secrets all scenes together plant.
 static KINDS: AtomicUsize = AtomicUsize::new(0);
 
@@ -149,6 +152,11 @@ fn doctor(planted: &Planted, scene: &str, arguments: &[&str], environment: &[(St
         let ran = run(&all, environment, None);
         let mut saved = String::new();
         contents(&folder, &mut saved);
+        for form in DOCTORS_FORMS {
+            let shown = run(&["doctor", "--from", &file, "-o", form], &[], None);
+            assert!(shown.output.len() > 100, "{scene}: {form} says nothing: {}", shown.output);
+            saved.push_str(&shown.all());
+        }
         assert!(saved.contains("kaccess.dev/evidence"), "{scene}: nothing was saved: {}", ran.output);
         let whole = format!("{}\n{saved}", ran.all());
         planted.absent(&whole, &format!("{scene}: doctor {}", form.join(" ")));

@@ -287,7 +287,7 @@ pub async fn each_namespace(
     asker: &Asker,
     question: &Question,
 ) -> Result<Vec<AccessAnswer>, Failure> {
-    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15) };
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15), ..Limits::default() };
     let own = session.own()?;
     let listing = async {
         // Names alone are enough: the metadata form is a fraction of the objects.

@@ -19,6 +19,12 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Builder as HttpBuilder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 
 use crate::evidence::eks::Target;
 use crate::evidence::{Failure, FailureKind};
@@ -27,6 +33,9 @@ use crate::secret::Scrubber;
 
 /// Longest wait for credentials (SSO, a credential process, the metadata service), and for one attempt of a call.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Most bytes of one answer; the largest pages (1000 network interfaces) have some 3 MB.
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 
 /// What every call of one run shares.
 #[derive(Debug, Clone)]
@@ -137,13 +146,37 @@ pub(super) fn maybe(text: Option<&str>) -> Option<String> {
 
 /// One HTTP client for all services: each of its own would load the system's roots again. Its proxy is the environment's.
 fn http_client() -> SharedHttpClient {
-    HttpBuilder::new().build_with_connector_fn(|settings, components| {
+    let client = HttpBuilder::new().build_with_connector_fn(|settings, components| {
         let mut connector = ConnectorBuilder::default().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         connector.build()
-    })
+    });
+    SharedHttpClient::new(Bounded(client))
+}
+
+/// The SDK reads an answer whole, however long: this client's end at [`LONGEST_ANSWER`].
+#[derive(Debug)]
+struct Bounded(SharedHttpClient);
+
+impl HttpClient for Bounded {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(BoundedConnector(self.0.http_connector(settings, components)))
+    }
+}
+
+#[derive(Debug)]
+struct BoundedConnector(SharedHttpConnector);
+
+impl HttpConnector for BoundedConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let answer = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            let limited = |body| SdkBody::from_body_1_x(http_body_util::Limited::new(body, LONGEST_ANSWER));
+            Ok(answer.await?.map(limited))
+        })
+    }
 }
 
 /// AWS words a denial, a missing thing and a used-up login in several ways, a service each.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, join_all};
 
-use super::{Graph, Handle, LONG, Outcome, SHORT, need, not_applicable, recast, taken};
+use super::{Graph, Handle, LONG, Outcome, SHORT, finish, need, not_applicable, recast, taken};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::Resolved;
@@ -265,8 +265,7 @@ pub async fn gather_workload(
         })
     };
 
-    let mut set = std::mem::take(&mut graph.set);
-    while set.join_next().await.is_some() {}
+    finish(&mut graph).await;
     let (pod, owner) = (pod.await, owner.await);
     let mut seen = Workload {
         target: plan.target.clone(),

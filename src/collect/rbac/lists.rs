@@ -95,7 +95,7 @@ async fn list(api: &Api, (kind, resource): (&str, &str), namespace: &str) -> Res
 }
 
 async fn pages(api: &Api, kind: &str, path: &str) -> Result<Page, Failure> {
-    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(30) };
+    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(30), ..Limits::default() };
     let mut all = Page::default();
     for _ in 0..PAGES {
         // From its cache (resourceVersion 0) the server may give everything at once; a continuation is from etcd.

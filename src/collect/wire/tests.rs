@@ -347,7 +347,7 @@ async fn bodies_and_headers_have_limits() {
     })
     .await;
     let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
-    let limits = Limits { body_bytes: 10_000, time: Duration::from_secs(10) };
+    let limits = Limits { body_bytes: 10_000, time: Duration::from_secs(10), ..Limits::default() };
     let answer = wire.send(get("/endless"), limits).await.unwrap();
     assert!(answer.truncated);
     assert_eq!(answer.body.len(), 10_000);

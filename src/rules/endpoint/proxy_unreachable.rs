@@ -24,7 +24,8 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let endpoint = &case.evidence.endpoint;
-    if let Some(failure) = endpoint.route.failed() {
+    // Only the choice of a proxy finds a route malformed; a look that broke off says nothing of it.
+    if let Some(failure) = endpoint.route.failed().filter(|failure| failure.kind == FailureKind::Malformed) {
         let text = "Write it as http://host:port, https://host:port or socks5://host:port, or take it out.";
         return vec![
             RULE.finding(

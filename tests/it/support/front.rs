@@ -175,7 +175,7 @@ fn serve(
 }
 
 /// Reads one request; `None` where none came.
-pub fn read_request(stream: &mut impl Read) -> Option<Asked> {
+pub fn read_request(stream: &mut (impl Read + ?Sized)) -> Option<Asked> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 16 * 1024];
     let end = loop {

@@ -7,3 +7,4 @@ pub mod lab;
 pub mod network;
 pub mod run;
 pub mod schema;
+pub mod stage;
