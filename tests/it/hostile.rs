@@ -164,9 +164,8 @@ fn plays() -> Vec<(&'static str, Play)> {
             play(|_, out| {
                 let body =
                     json!({ "kind": "Status", "status": "Failure", "message": EVIL, "reason": EVIL, "code": 403 });
-                let fields =
-                    format!("Content-Type: text/\u{9b}html\r\nServer: \u{202e}evil\r\nWWW-Authenticate: \u{9b}x\r\n");
-                let _ = out.write_all(&answer("403 \u{9b}No\u{202e}", &fields, &body.to_string()));
+                let fields = "Content-Type: text/\u{9b}html\r\nServer: \u{202e}evil\r\nWWW-Authenticate: \u{9b}x\r\n";
+                let _ = out.write_all(&answer("403 \u{9b}No\u{202e}", fields, &body.to_string()));
             }),
         ),
         (

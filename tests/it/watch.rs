@@ -383,7 +383,7 @@ fn three_hundred_contexts_at_once() {
             .filter(|finding| finding["confidence"] == "certain" && finding["severity"] == "error")
             .filter_map(|finding| finding["code"].as_str())
             .collect();
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             assert_eq!(certain, ["api-connection-refused"], "{item:#}");
         } else {
             assert!(certain.iter().all(|code| code.contains("timeout")), "{certain:?}: {item:#}");
