@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::access::Question;
+use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Role, Subject};
 

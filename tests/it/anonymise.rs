@@ -189,8 +189,8 @@ fn without_fixed(mut value: Value) -> Value {
         match value {
             Value::Object(fields) => {
                 fields.retain(|key, value| {
-                    !matches!(key.as_str(), "schema" | "provenance")
-                        && !(key == "body" && value.as_str().is_some_and(|body| body.contains("gitVersion")))
+                    !(matches!(key.as_str(), "schema" | "provenance")
+                        || key == "body" && value.as_str().is_some_and(|body| body.contains("gitVersion")))
                 });
                 fields.values_mut().for_each(strip);
             }

@@ -136,3 +136,94 @@ fn manifests_are_accepted_and_their_rights_are_enough_and_not_too_much() {
         applied(lab, &server, &path, &["--force-conflicts"]);
     }
 }
+
+/// The metrics that alerts and dashboard ask for are those that doctor writes.
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_exist() {
+    let output = command().args(["doctor", "--demo", "-o", "prometheus"]).output().expect("kaccess runs");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let written: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(written.len() >= 5, "{text}");
+    let names = |expression: &str| -> Vec<String> {
+        expression
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("kaccess_"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut asked = Vec::new();
+    for group in documents("prometheus-rule.yaml")[0]["spec"]["groups"].as_array().expect("groups") {
+        for rule in group["rules"].as_array().expect("rules") {
+            let found = names(rule["expr"].as_str().expect("an expression"));
+            assert!(!found.is_empty(), "{rule}");
+            asked.extend(found);
+        }
+    }
+    let dashboard: Value =
+        serde_json::from_str(&fs::read_to_string(deploy().join("grafana-dashboard.json")).expect("a file"))
+            .expect("JSON");
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            asked.extend(names(target["expr"].as_str().expect("an expression")));
+        }
+    }
+    assert!(asked.len() >= 12);
+    for name in &asked {
+        assert!(written.contains(name.as_str()), "{name} is written by nobody; there are {written:?}");
+    }
+}
+
+/// The CronJob's own command, in a shell of this machine, with a Pushgateway that listens.
+#[test]
+fn the_cron_job_pushes_what_doctor_says() {
+    use std::io::Write as _;
+    let Some(lab) = lab::require_with("wget") else { return };
+    let server = ApiServer::start(lab, Options::default());
+    applied(lab, &server, &deploy().join("rbac.yaml"), &[]);
+    let token = server.create_service_account_token("kaccess", "kaccess");
+    let config = server.kubeconfig_for_token("kaccess", &token);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let pushed = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let asked = crate::support::front::read_request(&mut stream).expect("a request");
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").expect("an answer");
+        asked
+    });
+    let objects = documents("cronjob.yaml");
+    let container = &objects[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let folder = scratch("cron-job");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kaccess"), folder.join("kaccess")).expect("a link");
+    // /tmp is the Pod's own there.
+    let script = container["args"][0].as_str().expect("a script").replace("/tmp/metrics", "\"$HOME/metrics\"");
+    assert!(script.contains("$HOME/metrics"));
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").expect("PATH"));
+    let status = command_of("sh")
+        .args(["-c", &script])
+        .env("PATH", path)
+        .env("HOME", &folder)
+        .env("KUBECONFIG", config)
+        .env("CLUSTER", "prod")
+        .env("PUSHGATEWAY", format!("http://127.0.0.1:{port}"))
+        .status()
+        .expect("sh runs");
+    assert!(status.success());
+    let asked = pushed.join().expect("a push");
+    assert!(asked.head.starts_with("POST /metrics/job/kaccess/cluster/prod "), "{}", asked.head);
+    let body = String::from_utf8(asked.body).expect("UTF-8");
+    assert!(body.contains("kaccess_verdict{") && body.contains("verdict=\"healthy\"} 1"), "{body}");
+}
+
+/// Another program, in the quiet environment of ours.
+fn command_of(program: &str) -> Command {
+    let quiet = command();
+    let mut other = Command::new(program);
+    other.env_clear();
+    for (name, value) in quiet.get_envs() {
+        if let Some(value) = value {
+            other.env(name, value);
+        }
+    }
+    other
+}

@@ -22,6 +22,7 @@ mod kubeconfigs;
 mod lab;
 mod loopback;
 mod outputs;
+mod packaging;
 mod plugins;
 mod readings;
 mod registry;
