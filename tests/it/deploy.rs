@@ -85,7 +85,7 @@ fn manifests_are_accepted_and_their_rights_are_enough_and_not_too_much() {
         "/api/v1/namespaces/kube-system/pods",
         &json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "kube-apiserver-1", "namespace": "kube-system",
             "labels": { "component": "kube-apiserver" } },
-            "spec": { "containers": [{ "name": "kube-apiserver", "image": "x", "command": ["kube-apiserver"] }] } }),
+            "spec": { "containers": [{ "name": "kube-apiserver", "image": "x", "command": ["kube-apiserver", "--etcd-servers=https://127.0.0.1:2379"] }] } }),
     );
     let aws = Aws::start();
     let config = server.kubeconfig_for_token("kaccess", &token);
