@@ -334,6 +334,7 @@ fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
         }
         "rbac" => "kaccess can-i --list".to_owned(),
         "network" => "kaccess allowlist --check".to_owned(),
+        "workload" => "kaccess workload POD -n NAMESPACE".to_owned(),
         "token" if code != "name-prefix-mismatch" => "kaccess decode --verify".to_owned(),
         "token" => "kaccess whoami".to_owned(),
         "issuer" | "serviceaccount" | "certificate" if code != "anonymous-request" => {
@@ -391,6 +392,20 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
             f("arn")
         ))),
         "aws-credentials-unavailable" => steps.push(Step::command("Log in at AWS again, or name the right profile", "aws sso login")),
+        "irsa-provider-missing" if !f("issuer").is_empty() => steps.push(Step::command(
+            "Register the cluster's issuer in the role's account, once for the cluster",
+            format!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", quoted(f("issuer"))),
+        )),
+        "workload-uses-node-role" if !f("role").is_empty() => steps.push(Step::text(format!(
+            "The program asked as {} of node {}, which has no right to {}: give its service account a role of its own (IRSA or Pod Identity), and make its Pods anew.",
+            f("role"),
+            f("instance"),
+            or(f("action"), "that")
+        ))),
+        "kiam-namespace-not-permitted" if !f("role").is_empty() => steps.push(Step::command(
+            format!("The namespace permits {}, and the role is {}: permit it", or(f("expression"), "nothing"), f("role")),
+            format!("kubectl annotate --overwrite namespace NAMESPACE iam.amazonaws.com/permitted={}", quoted(f("role"))),
+        )),
         "exec-plugin-not-found" => steps.push(Step::command(squeeze(rule.page.fix), format!("command -v {}", quoted(or(f("command"), "PLUGIN"))))),
         _ => steps.push(Step::text(squeeze(rule.page.fix))),
     }

@@ -231,6 +231,24 @@ fn what_stands_in_a_text_stands_in_the_answer() {
     );
 }
 
+/// What a program in a Pod says leads to `kaccess workload`, with its own words in the answer.
+#[test]
+fn words_of_pods_lead_to_their_aws_identity() {
+    let first = |text: &str| explained(text.as_bytes()).matches.remove(0);
+    let found = first(
+        "An error occurred (AccessDenied) when calling the ListBuckets operation: User: arn:aws:sts::111122223333:assumed-role/prod-node/i-0123456789abcdef0 is not authorized to perform: s3:ListAllMyBuckets",
+    );
+    assert_eq!((found.code, found.fields["role"].as_str()), ("workload-uses-node-role", "prod-node"));
+    assert!(found.next[0].text.contains("prod-node") && found.next[0].text.contains("s3:ListAllMyBuckets"));
+    assert_eq!(found.next[1].command.as_deref(), Some("kaccess workload POD -n NAMESPACE"));
+    let found = first(
+        "InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+    );
+    assert_eq!(found.code, "irsa-provider-missing");
+    let command = found.next[0].command.as_deref().unwrap_or_default();
+    assert!(command.contains("--url https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"), "{command}");
+}
+
 #[test]
 fn a_bare_401_is_never_more_than_its_candidates() {
     for text in [
