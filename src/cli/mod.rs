@@ -197,6 +197,10 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
 
 /// The exit code of a result, whose error is told.
 fn ended(result: Result<u8, Error>) -> u8 {
+    // A signal is ending kaccess: what failed because of it is no news.
+    if let Some(code) = crate::collect::interrupt::ending() {
+        return code;
+    }
     match result {
         Ok(code) => code,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,

@@ -172,8 +172,8 @@ pub async fn run_plugin(
     }
     // Before it runs: no moment is left in which a signal would end kaccess alone.
     super::interrupt::listen();
-    let mut child = match process.spawn() {
-        Ok(child) => child,
+    let (mut child, group) = match Running::start(&mut process, !interactive) {
+        Ok(started) => started,
         Err(error) => {
             let kind = match error.kind() {
                 std::io::ErrorKind::NotFound => FailureKind::PluginNotFound,
@@ -187,7 +187,6 @@ pub async fn run_plugin(
         }
     };
 
-    let group = Running::of(&child, !interactive);
     let deadline = Instant::now() + options.timeout;
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
@@ -295,19 +294,22 @@ struct Running {
 }
 
 impl Running {
-    /// The group that `child` leads, where it has one of its `own`.
-    fn of(child: &tokio::process::Child, own: bool) -> Self {
+    /// Starts a plugin, with the group that it leads where it has one of its `own`. It is known before anybody can ask
+    /// which plugins run: a signal that comes in between waits for it.
+    fn start(process: &mut tokio::process::Command, own: bool) -> std::io::Result<(tokio::process::Child, Self)> {
         #[cfg(unix)]
         {
+            let mut running = RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let child = process.spawn()?;
             let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
             let group = id.map(|leader| Group { leader, own });
-            RUNNING.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(group);
-            Self { group }
+            running.extend(group);
+            Ok((child, Self { group }))
         }
         #[cfg(not(unix))]
         {
-            let _ = (child, own);
-            Self {}
+            let _ = own;
+            Ok((process.spawn()?, Self {}))
         }
     }
 

@@ -33,11 +33,12 @@ pub fn listen() {
                 let _ = ready.send(());
                 loop {
                     let code = signals.next().await;
-                    if !HELD.load(Ordering::SeqCst) || CAME.borrow().is_some() {
+                    // Known before the plugin ends: whoever sees it end must not take that for the plugin's own doing.
+                    let first = CAME.send_replace(Some(code)).is_none();
+                    if !first || !HELD.load(Ordering::SeqCst) {
                         super::credential::end_plugins();
                         std::process::exit(i32::from(code));
                     }
-                    CAME.send_replace(Some(code));
                 }
             });
         });
@@ -49,6 +50,11 @@ pub fn listen() {
 /// The exit code of the signal that came: 130 after Ctrl-C.
 pub fn code() -> Option<u8> {
     *CAME.borrow()
+}
+
+/// The exit code of a signal that no command holds: kaccess is ending, and nothing more is to be said.
+pub fn ending() -> Option<u8> {
+    code().filter(|_| !HELD.load(Ordering::SeqCst))
 }
 
 /// Waits for a signal; ends at once where one came before.

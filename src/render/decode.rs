@@ -6,9 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::human::{plain, relative, wrap};
-use crate::report::Severity;
 use crate::report::credential::{Check, CredentialReport, JudgementView, View};
-use crate::report::view::FindingView;
 
 /// Claims that hold a time, and what is said of it before and after.
 const TIMES: [(&str, &str, &str); 6] = [
@@ -110,7 +108,7 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
         if index == 0 {
             writeln!(out, "\nWorth knowing")?;
         }
-        let title = format!("{}: {} ({})", severity(finding), plain(&finding.title), finding.code);
+        let title = format!("{}: {} ({})", finding.severity.word(), plain(&finding.title), finding.code);
         block(out, width, "  ", "    ", &title)?;
         block(out, width, "    ", "    ", &plain(&finding.why))?;
         for step in &finding.fix {
@@ -189,7 +187,7 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
             "- **{}** (`{}`, {}): {}",
             cell(&finding.title),
             finding.code,
-            severity(finding),
+            finding.severity.word(),
             cell(&finding.why)
         )?;
         for step in &finding.fix {
@@ -249,14 +247,6 @@ fn problem_text(problem: &crate::evidence::credential::TokenProblem) -> String {
     // Go's texts name the byte themselves.
     let at = if problem.detail.contains("at input byte") { String::new() } else { at };
     format!("{}: {}{at}", problem.part, plain(&problem.detail))
-}
-
-fn severity(finding: &FindingView) -> &'static str {
-    match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
 }
 
 fn verdict<'a>(ok: Option<bool>, good: &'a str, bad: &'a str, open: &'a str) -> &'a str {

@@ -5,28 +5,12 @@ use std::io::{self, Write};
 use colored::Colorize as _;
 
 use super::human::wrap;
+use crate::report::Severity;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::StepView;
-use crate::report::{Confidence, Severity};
 
 /// How much of a line is shown to people, in characters.
 const SHOWN: usize = 240;
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
-}
-
-fn confidence(confidence: Confidence) -> &'static str {
-    match confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    }
-}
 
 fn clip(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -88,7 +72,7 @@ pub fn table(report: &Explanation, width: usize, out: &mut dyn Write) -> io::Res
             Severity::Warning => found.code.yellow().bold(),
             Severity::Info => found.code.bold(),
         };
-        writeln!(out, "{code}  ({})", confidence(found.confidence))?;
+        writeln!(out, "{code}  ({})", found.confidence.word())?;
         wrapped(found.title, "  ", "  ", width, out)?;
         if found.means != found.title {
             wrapped(&format!("Says: {}", found.means), "  ", "  ", width, out)?;
@@ -155,8 +139,8 @@ pub fn one_line(found: &Match, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "{} {} {}: {} [{}]{explained}",
-        severity(found.severity),
-        confidence(found.confidence),
+        found.severity.word(),
+        found.confidence.word(),
         found.code,
         clip(&found.means),
         times(found)
@@ -189,7 +173,7 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     }
     for found in &report.matches {
         writeln!(out, "## {}\n", plain(found.title))?;
-        write!(out, "`{}`, {}; {}", found.code, confidence(found.confidence), times(found))?;
+        write!(out, "`{}`, {}; {}", found.code, found.confidence.word(), times(found))?;
         match found.explained_by {
             Some(code) => {
                 writeln!(out, "; only a consequence of `{code}`\n")?;
@@ -232,7 +216,7 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// When the writer fails.
 pub fn page(page: &FindingPage, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}  ({})", page.code.bold(), severity(page.severity))?;
+    writeln!(out, "{}  ({})", page.code.bold(), page.severity.word())?;
     wrapped(page.title, "  ", "  ", width, out)?;
     for (head, text) in [("Means", &page.means), ("Evidence", &page.evidence), ("Fix", &page.fix)] {
         writeln!(out, "\n{}", head.bold())?;
@@ -277,7 +261,7 @@ pub fn list(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
             area = entry.area;
             writeln!(out, "{}", area.bold())?;
         }
-        writeln!(out, "  {:longest$}  {:7}  {}", entry.code, severity(entry.severity), entry.title)?;
+        writeln!(out, "  {:longest$}  {:7}  {}", entry.code, entry.severity.word(), entry.title)?;
     }
     Ok(())
 }
@@ -289,6 +273,6 @@ pub fn list(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
 pub fn list_markdown(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "| code | severity | problem |\n|---|---|---|")?;
     entries.iter().try_for_each(|entry| {
-        writeln!(out, "| `{}` | {} | {} |", entry.code, severity(entry.severity), plain(entry.title))
+        writeln!(out, "| `{}` | {} | {} |", entry.code, entry.severity.word(), plain(entry.title))
     })
 }

@@ -7,7 +7,7 @@ use crate::evidence::Evidence;
 use crate::report::compare::Comparison;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
-use crate::report::{Confidence, Finding, Grade, Severity, Step};
+use crate::report::{Finding, Grade, Step};
 
 const STYLE: &str = include_str!("html.css");
 
@@ -183,16 +183,8 @@ fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn one_finding(number: usize, finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    let severity = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    };
-    let confidence = match finding.confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    };
+    let severity = finding.severity.word();
+    let confidence = finding.confidence.word();
     writeln!(
         out,
         "<article class=\"{severity}\" id=\"{}-{number}\">\n<h3>{number}. {}</h3>\n\

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::human;
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status};
-use crate::report::{Confidence, Finding, Grade};
+use crate::report::{Finding, Grade};
 
 /// Text that cannot open markup.
 pub fn plain(text: &str) -> String {
@@ -60,11 +60,7 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
 /// When the writer fails.
 pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
     for finding in findings {
-        let confidence = match finding.confidence {
-            Confidence::Certain => "certain",
-            Confidence::Likely => "likely",
-            Confidence::Possible => "possible",
-        };
+        let confidence = finding.confidence.word();
         writeln!(out, "\n## {}\n", plain(&finding.title))?;
         write!(out, "`{}`, {confidence}", finding.code)?;
         match finding.explained_by {

@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::Diagnosed;
-use crate::report::{Confidence, Severity};
 
 /// Labels and a value.
 type Sample = (String, String);
@@ -53,16 +52,8 @@ pub fn doctor(items: &[Diagnosed<'_>], out: &mut dyn Write) -> io::Result<()> {
     };
     let findings = each(&|item, context| {
         let all = item.report.findings.iter().map(|finding| {
-            let severity = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Info => "info",
-            };
-            let confidence = match finding.confidence {
-                Confidence::Certain => "certain",
-                Confidence::Likely => "likely",
-                Confidence::Possible => "possible",
-            };
+            let severity = finding.severity.word();
+            let confidence = finding.confidence.word();
             let labels =
                 format!("code=\"{}\",severity=\"{severity}\",confidence=\"{confidence}\",{context}", finding.code);
             (labels, "1".to_owned())

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::{Diagnosed, json};
-use crate::report::{Confidence, Finding, Grade, Severity};
+use crate::report::{Finding, Grade, Severity};
 
 /// The log. `title` gives a code's title in the registry.
 ///
@@ -86,11 +86,7 @@ fn result(item: &Diagnosed<'_>, finding: &Finding, index: usize, before: usize) 
         Severity::Warning => "warning",
         Severity::Info => "note",
     };
-    let confidence = match finding.confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    };
+    let confidence = finding.confidence.word();
     let mut text = format!("{}\n\n{}\n\nFix:", finding.title, finding.why);
     for (number, step) in finding.fix.iter().enumerate() {
         text.push_str(&format!("\n{}. {}", number + 1, step.text));

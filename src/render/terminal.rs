@@ -9,7 +9,7 @@ use super::human;
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status, Verdict};
 use crate::report::way::{Mark, way_in, way_to_issuer};
-use crate::report::{Confidence, Finding, Grade, Severity};
+use crate::report::{Finding, Grade, Severity};
 
 /// How to show a report.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,14 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
     }
     for finding in &report.findings {
         let explained = finding.explained_by.map(|code| format!(" (explained by {code})")).unwrap_or_default();
-        writeln!(out, "{} {} {}: {}{explained}", severity(finding), confidence(finding), finding.code, finding.title)?;
+        writeln!(
+            out,
+            "{} {} {}: {}{explained}",
+            finding.severity.word(),
+            finding.confidence.word(),
+            finding.code,
+            finding.title
+        )?;
     }
     Ok(())
 }
@@ -78,22 +85,6 @@ pub fn findings(findings: &[Finding], width: usize, out: &mut dyn Write) -> io::
         }
     }
     Ok(())
-}
-
-fn severity(finding: &Finding) -> &'static str {
-    match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Info => "info",
-    }
-}
-
-fn confidence(finding: &Finding) -> &'static str {
-    match finding.confidence {
-        Confidence::Certain => "certain",
-        Confidence::Likely => "likely",
-        Confidence::Possible => "possible",
-    }
 }
 
 fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -173,7 +164,7 @@ fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write
     for line in wrap(&title, look.width, "", "   ") {
         writeln!(out, "{}", line.bold())?;
     }
-    writeln!(out, "   {painted}  {}  {}", finding.code, confidence(finding))?;
+    writeln!(out, "   {painted}  {}  {}", finding.code, finding.confidence.word())?;
     section("Why", out)?;
     wrapped(&finding.why, "   ", "   ", look.width, out)?;
     section("Seen", out)?;

@@ -1,4 +1,4 @@
-//! Benchmarks against the same servers: run by tests/bench/can-i and tests/bench/doctor, never by `cargo test` alone.
+//! Benchmarks beside the peers on the same servers: run by tests/bench, never by `cargo test` alone.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -14,6 +14,49 @@ use crate::support::run::scratch;
 /// The binary to measure: `KACCESS_BENCH_BINARY`, else this build's.
 fn binary() -> PathBuf {
     std::env::var_os("KACCESS_BENCH_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_kaccess")), PathBuf::from)
+}
+
+/// A row of the table that tests/bench/all writes: what was measured, ours, the other's, what that means.
+fn row(what: &str, ours: &str, other: &str, ratio: &str) {
+    lab::tell(&format!("{what}: {ours}; {other}; {ratio}"));
+    if let Some(path) = std::env::var_os("KACCESS_BENCH_ROWS") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).expect("a file for the rows");
+        writeln!(file, "| {what} | {ours} | {other} | {ratio} |").expect("room for a row");
+    }
+}
+
+/// A duration to three digits.
+fn told(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1000.0;
+    if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
+}
+
+/// How many times faster ours is.
+fn times(ours: Duration, other: Duration) -> String {
+    format!("{:.1} times as fast", other.as_secs_f64() / ours.as_secs_f64())
+}
+
+/// The medians of several runs of a command; an exit code of 1 is an answer too.
+fn runs(count: usize, make: impl Fn() -> Command) -> Duration {
+    let one = |_| {
+        let mut command = make();
+        let started = Instant::now();
+        let status =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs");
+        assert!(status.code().is_some_and(|code| code < 2), "{command:?}");
+        started.elapsed()
+    };
+    median((0..count).map(one).collect())
+}
+
+/// A peer's program, where it is on PATH.
+fn peer(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file());
+    if found.is_none() {
+        lab::tell(&format!("{name} is not on PATH and was not measured"));
+    }
+    found
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -57,10 +100,8 @@ fn can_i_against_kubectl() {
     let decode =
         median((0..40).map(|_| time(Command::new(binary()).args(["decode", &token]).env("HOME", &home))).collect());
     let (ours, theirs) = (median(ours), median(theirs));
-    lab::tell(&format!(
-        "can-i: kaccess {ours:?}, kubectl {theirs:?}, ratio 1/{:.1}; decode of a token: {decode:?} (medians of 40)",
-        theirs.as_secs_f64() / ours.as_secs_f64()
-    ));
+    row("`can-i list pods`, median of 40", &told(ours), &format!("kubectl {}", told(theirs)), &times(ours, theirs));
+    row("`decode` of a token, median of 40", &told(decode), "", "");
 }
 
 /// 10,000 bindings in 200 namespaces, of which most are RoleBindings.
@@ -95,17 +136,11 @@ fn matrix_who_can_and_many_questions() {
     let config = server.admin_kubeconfig();
     let folder = scratch("bench");
     let run = |arguments: &[&str]| {
-        let times = (0..11).map(|_| {
+        runs(11, || {
             let mut command = Command::new(binary());
             command.args(arguments).arg("--kubeconfig").arg(&config).env("HOME", &folder);
-            let started = Instant::now();
-            // A no among the answers is an answer too.
-            let status =
-                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().expect("it runs");
-            assert!(status.code().is_some_and(|code| code < 2), "{command:?}");
-            started.elapsed()
-        });
-        median(times.collect())
+            command
+        })
     };
     let questions = folder.join("questions");
     let lines: String =
@@ -133,17 +168,205 @@ fn matrix_who_can_and_many_questions() {
             })
             .collect(),
     );
-    lab::tell(&format!(
-        "10,000 bindings: can-i {single:?}, matrix {matrix:?}, who-can -A {who:?} ({:.1} raw lists of {raw:?}), \
-         1,000 questions {many:?} ({:.0} a second); medians of 11",
-        who.as_secs_f64() / raw.as_secs_f64(),
-        1000.0 / many.as_secs_f64()
-    ));
-    for peer in ["rakkess", "kubectl-who-can", "rbac-tool"] {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if !std::env::split_paths(&path).any(|folder| folder.join(peer).is_file()) {
-            lab::tell(&format!("{peer} is not on PATH and was not measured"));
+    let theirs = |program: &PathBuf, arguments: &[&str]| {
+        runs(5, || {
+            let mut command = Command::new(program);
+            command.args(arguments).arg("--kubeconfig").arg(&config).env("HOME", &folder);
+            command
+        })
+    };
+    let kubectl = PathBuf::from(lab.kubectl());
+    let other = theirs(&kubectl, &["auth", "can-i", "list", "pods"]);
+    row(
+        "`can-i list pods` among 10,000 bindings",
+        &told(single),
+        &format!("kubectl {}", told(other)),
+        &times(single, other),
+    );
+    match peer("rakkess") {
+        Some(program) => {
+            let verbs = "--verbs=get,list,watch,create,update,patch,delete,deletecollection";
+            let other = theirs(&program, &[verbs]);
+            row(
+                "`can-i --matrix`, eight verbs",
+                &told(matrix),
+                &format!("rakkess {}", told(other)),
+                &times(matrix, other),
+            );
         }
+        None => row("`can-i --matrix`, eight verbs", &told(matrix), "rakkess was not there", ""),
+    }
+    for (name, arguments) in
+        [("kubectl-who-can", ["list", "pods", "-A"].as_slice()), ("rbac-tool", ["who-can", "list", "pods"].as_slice())]
+    {
+        match peer(name) {
+            Some(program) => {
+                let other = theirs(&program, arguments);
+                row(
+                    "`who-can list pods -A` among 10,000 bindings",
+                    &told(who),
+                    &format!("{name} {}", told(other)),
+                    &times(who, other),
+                );
+            }
+            None => {
+                row("`who-can list pods -A` among 10,000 bindings", &told(who), &format!("{name} was not there"), "")
+            }
+        }
+    }
+    row(
+        "the same beside the largest list alone, by curl",
+        &told(who),
+        &told(raw),
+        &format!("{:.1} times its time", who.as_secs_f64() / raw.as_secs_f64()),
+    );
+    row(
+        "`can-i -f` with 1,000 questions",
+        &told(many),
+        "",
+        &format!("{:.0} answers a second", 1000.0 / many.as_secs_f64()),
+    );
+    for (name, arguments) in [
+        ("`who-can list pods -A`", vec!["who-can", "list", "pods", "-A"]),
+        ("`can-i --matrix`", vec!["can-i", "--matrix"]),
+        ("`can-i -f`", vec!["can-i", "-f", questions.as_str()]),
+        ("`doctor`", vec!["doctor"]),
+    ] {
+        let mut child = Command::new(binary())
+            .args(&arguments)
+            .arg("--kubeconfig")
+            .arg(&config)
+            .env("HOME", &folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let memory = peak(&mut child);
+        row(&format!("memory of {name} among 10,000 bindings"), &format!("{:.0} MB", memory as f64 / 1024.0), "", "");
+        assert!(memory < 150 * 1024, "{name}: {memory} KiB");
+    }
+}
+
+/// What each command asks of the server, by the server's own audit log.
+#[test]
+#[ignore = "a benchmark; tests/bench/access runs it on a release build"]
+fn requests_by_the_audit_log() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let config = server.admin_kubeconfig();
+    let home = scratch("bench");
+    let asked = |program: &PathBuf, arguments: &[&str]| {
+        let before = server.audit_events().len();
+        let _ = Command::new(program)
+            .args(arguments)
+            .arg("--kubeconfig")
+            .arg(&config)
+            .env("HOME", &home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        // The log is written behind the answer.
+        std::thread::sleep(Duration::from_millis(300));
+        let agent = program.file_name().expect("a name").to_string_lossy().into_owned();
+        let own = |event: &&Value| {
+            let told = event["userAgent"].as_str().unwrap_or_default();
+            told.starts_with(&agent) || told.starts_with("kaccess") && agent.starts_with("kaccess")
+        };
+        server.audit_events().iter().skip(before).filter(own).count()
+    };
+    let (ours, kubectl) = (binary(), PathBuf::from(lab.kubectl()));
+    let requests = |program: &PathBuf, arguments: &[&str]| format!("{} requests", asked(program, arguments));
+    row(
+        "`can-i list pods`, the first time",
+        &requests(&ours, &["can-i", "list", "pods"]),
+        &format!("kubectl {}", requests(&kubectl, &["auth", "can-i", "list", "pods"])),
+        "",
+    );
+    row(
+        "`can-i list pods`, later",
+        &requests(&ours, &["can-i", "list", "pods"]),
+        &format!("kubectl {}", requests(&kubectl, &["auth", "can-i", "list", "pods"])),
+        "",
+    );
+    let matrix = requests(&ours, &["can-i", "--matrix"]);
+    row(
+        "`can-i --matrix` of an admin",
+        &matrix,
+        &peer("rakkess").map_or_else(String::new, |program| format!("rakkess {}", requests(&program, &[]))),
+        "",
+    );
+    let who = requests(&ours, &["who-can", "list", "pods", "-A"]);
+    row(
+        "`who-can list pods -A`",
+        &who,
+        &peer("kubectl-who-can").map_or_else(String::new, |program| {
+            format!("kubectl-who-can {}", requests(&program, &["list", "pods", "-A"]))
+        }),
+        "",
+    );
+    row("`whoami`", &requests(&ours, &["whoami"]), &format!("kubectl {}", requests(&kubectl, &["auth", "whoami"])), "");
+    row("`doctor`", &requests(&ours, &["doctor"]), "", "");
+}
+
+/// How cost grows with the cluster and with the kubeconfig.
+#[test]
+#[ignore = "a benchmark; tests/bench/access runs it on a release build"]
+fn how_cost_grows() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default().without_audit());
+    let config = server.admin_kubeconfig();
+    let folder = scratch("bench");
+    server.create_namespace("grows");
+    let mut made = 0;
+    for size in [1, 10, 100, 1_000, 10_000] {
+        server.create_all((made..size).map(|index| {
+            let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                "metadata": { "name": format!("binding-{index}"), "namespace": "grows" },
+                "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view" },
+                "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": format!("user-{index}") }] });
+            ("/apis/rbac.authorization.k8s.io/v1/namespaces/grows/rolebindings".to_owned(), binding)
+        }));
+        made = size;
+        let run = |arguments: &[&str]| {
+            let time = runs(5, || {
+                let mut command = Command::new(binary());
+                command.args(arguments).arg("--kubeconfig").arg(&config).env("HOME", &folder);
+                command
+            });
+            told(time)
+        };
+        row(
+            &format!("{size} bindings more than the default ones"),
+            &format!(
+                "can-i {}, can-i --why {}",
+                run(&["can-i", "list", "pods", "-n", "grows"]),
+                run(&["can-i", "list", "pods", "-n", "grows", "--why"])
+            ),
+            &format!("who-can {}", run(&["who-can", "list", "pods", "-n", "grows"])),
+            &format!("doctor {}", run(&["doctor"])),
+        );
+    }
+    let text = std::fs::read_to_string(&config).expect("a kubeconfig");
+    let whole: Value = serde_norway::from_str(&text).expect("YAML");
+    for count in [1, 10, 100, 300] {
+        let mut many = whole.clone();
+        let mut one = whole["contexts"][0].clone();
+        let contexts = (0..count).map(|index| {
+            one["name"] = json!(format!("context-{index}"));
+            one.clone()
+        });
+        many["contexts"] = Value::Array(contexts.collect());
+        many["current-context"] = json!("context-0");
+        let path = folder.join(format!("config-{count}"));
+        std::fs::write(&path, many.to_string()).expect("a kubeconfig");
+        let time = runs(3, || {
+            let mut command = Command::new(binary());
+            command.args(["doctor", "--all-contexts", "-q", "--kubeconfig"]).arg(&path).env("HOME", &folder);
+            command
+        });
+        row(&format!("`doctor --all-contexts` with {count} contexts of one server"), &told(time), "", "");
     }
 }
 
@@ -213,7 +436,12 @@ fn doctor_against_its_critical_path() {
         let critical = credential.max(way) + took("/identity") + took("/access").max(took("/rbac"));
         let allowed = critical * 11 / 10 + 50;
         let wall = u64::try_from(wall.as_millis()).expect("milliseconds");
-        lab::tell(&format!("doctor: wall {wall} ms, critical path {critical} ms, allowed {allowed} ms"));
+        row(
+            "`doctor` where every connection takes 250 ms and the plugin 300 ms",
+            &format!("{wall} ms"),
+            &format!("its longest chain {critical} ms"),
+            "",
+        );
         assert!(wall <= allowed);
     }
 }
@@ -275,17 +503,21 @@ fn explain_against_grep() {
         let memory = peak(&mut child);
         let took = started.elapsed();
         let size = std::fs::metadata(path).expect("a file").len();
-        lab::tell(&format!(
-            "explain, {name}: {:.0} MB/s, {memory} KiB at most",
-            f64::from(u32::try_from(size / 1_000_000).expect("a size")) / took.as_secs_f64()
-        ));
+        let speed = f64::from(u32::try_from(size / 1_000_000).expect("a size")) / took.as_secs_f64();
+        row(
+            &format!("`explain` of 1 GB, {name}"),
+            &format!("{speed:.0} MB/s"),
+            "",
+            &format!("{:.0} MB of memory", memory as f64 / 1024.0),
+        );
         assert!(memory < 50 * 1024, "{memory} KiB");
     }
     let started = Instant::now();
     let _ = Command::new("grep").args(["-cEf"]).arg(&patterns).arg(&log).stdout(Stdio::null()).status().expect("grep");
-    lab::tell(&format!(
-        "grep -cE over the same {} literals: {:.0} MB/s",
-        literals.len(),
-        1000.0 / started.elapsed().as_secs_f64()
-    ));
+    row(
+        "the same log, by `grep -cE`",
+        "",
+        &format!("{:.0} MB/s", 1000.0 / started.elapsed().as_secs_f64()),
+        &format!("{} literals", literals.len()),
+    );
 }

@@ -78,7 +78,7 @@ fn ended(mut child: Child, within: Duration) -> (Option<i32>, String, String) {
         }
         if started.elapsed() > within {
             let _ = child.kill();
-            panic!("it does not end within {within:?}");
+            panic!("process {} does not end within {within:?}", child.id());
         }
         std::thread::sleep(Duration::from_millis(10));
     };
@@ -263,7 +263,8 @@ fn whatever_ends_a_command_ends_its_plugin_and_grandchildren() {
                 .expect("kaccess");
             let (own, grandchild) = (id_in(&own), id_in(&grandchild));
             send(&child, signal);
-            let (ended, stdout, stderr) = ended(child, Duration::from_secs(5));
+            // Other tests start hundreds of processes meanwhile.
+            let (ended, stdout, stderr) = ended(child, Duration::from_secs(30));
             assert_eq!(ended, Some(code), "{arguments:?} {signal:?}: {stderr}");
             assert!(!stderr.contains("panicked"), "{stderr}");
             if arguments == ["doctor"] {
@@ -298,7 +299,7 @@ fn an_interrupt_at_any_moment_tells_what_is_known() {
         let child = watch(&config, &["-o", "json"]);
         std::thread::sleep(Duration::from_millis(moment));
         send(&child, Signal::INT);
-        let (code, stdout, stderr) = ended(child, Duration::from_secs(5));
+        let (code, stdout, stderr) = ended(child, Duration::from_secs(30));
         if code.is_none() {
             // Before kaccess listens the system ends it: nothing was begun.
             assert!(moment < 200 && stdout.is_empty(), "after {moment} ms: {stderr}");
@@ -326,7 +327,7 @@ fn an_interrupt_between_looks_ends_the_watch() {
     std::thread::sleep(Duration::from_millis(100));
     let started = Instant::now();
     send(&child, Signal::INT);
-    let (code, ..) = ended(child, Duration::from_secs(5));
+    let (code, ..) = ended(child, Duration::from_secs(30));
     assert_eq!(code, Some(130));
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     let mut rest = String::new();
