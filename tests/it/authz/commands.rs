@@ -159,6 +159,22 @@ fn many(stage: &Stage) {
         answer["items"].as_array().expect("items").iter().map(|item| item["allowed"].clone()).collect();
     assert_eq!((code, allowed), (1, vec![json!(true), json!(false), json!(true), json!(true), json!(true)]));
 
+    // Ten thousand lines, of which some are bad: each of these is named, and costs the others nothing.
+    let long: String = (1..=10_000)
+        .map(|number| if number % 2_500 == 0 { "frob\n".to_owned() } else { format!("get pods/web-{number} -n dev\n") })
+        .collect();
+    let path = scratch("questions").join("long");
+    fs::write(&path, long).expect("questions");
+    let output = stage
+        .run("admin", &["can-i", "--method", "computed", "--as", "alice", "-o", "json", "-f", &path.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for number in [2_500, 5_000, 7_500, 10_000] {
+        assert!(told.contains(&format!("line {number}: ")), "{told}");
+    }
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(answer["items"].as_array().is_some_and(|items| items.len() >= 9_996), "every line has its answer");
+
     // Bad lines are named, the others answered; users and groups of JSON lines count, however large.
     text.push_str(&format!("frob\n{{\"verb\":\"get\",\"resource\":\"pods\",\"namespace\":\"prod\",\"user\":\"a\",\"groups\":[\"oidc:backend\"]}}\n{{\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"{odd}\"]}}\n"));
     fs::write(&file, &text).expect("questions");
