@@ -147,8 +147,7 @@ fn without_login(url: &mut url::Url) {
 /// A URL without userinfo and query.
 fn display(url: &url::Url) -> String {
     let mut url = url.clone();
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
+    without_login(&mut url);
     url.set_query(None);
     url.set_fragment(None);
     url.to_string()

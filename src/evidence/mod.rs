@@ -338,6 +338,11 @@ impl<T> Observation<T> {
         Self { started_ms: 0, took_ms: 0, outcome }
     }
 
+    /// What one call gave, outside the run's time line.
+    pub fn of(answer: Result<T, Failure>) -> Self {
+        Self::at_rest(answer.map_or_else(Outcome::Failed, Outcome::Seen))
+    }
+
     /// A probe that could not begin because of another one.
     pub fn skipped(because: &str, text: impl Into<String>) -> Self {
         Self::at_rest(Outcome::Skipped(Skip { because: because.to_owned(), text: text.into(), needs: None }))

@@ -12,7 +12,7 @@ use crate::evidence::eks::{
     AccessEntries, AccessEntry, AccessEntryDetails, AssociatedPolicy, Cluster, HealthIssue, IdentityProvider,
     IdentityProviderConfig, IdentityProviders, Principals, Update, UpdateError, VpcConfig,
 };
-use crate::evidence::{Failure, FailureKind, Observation, Outcome};
+use crate::evidence::{Failure, FailureKind, Observation};
 use crate::secret::Scrubber;
 
 /// How many clusters of a region are described to find the one with this endpoint.
@@ -26,10 +26,6 @@ const ADMIN_POLICY: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClus
 
 fn time(time: Option<&DateTime>) -> Option<Timestamp> {
     Timestamp::from_second(time?.secs()).ok()
-}
-
-fn observed<T>(result: Result<T, Failure>) -> Observation<T> {
-    Observation::at_rest(result.map_or_else(Outcome::Failed, Outcome::Seen))
 }
 
 /// The name of the cluster that has this endpoint (`eks:ListClusters`, then `eks:DescribeCluster` for each).
@@ -161,7 +157,7 @@ pub async fn identity_providers(clients: &Clients, name: &str) -> Result<Identit
                         status: oidc.status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
                     })
                 });
-            IdentityProviderConfig { name: config_name, details: observed(details) }
+            IdentityProviderConfig { name: config_name, details: Observation::of(details) }
         }
     }))
     .await;
@@ -289,7 +285,7 @@ pub async fn access_entries(
     }
     let entries = join_all(entries.into_iter().map(|(arn, details)| async {
         let policies = policies(clients, name, &arn).await;
-        AccessEntry { principal_arn: arn, details: observed(details), policies: observed(policies) }
+        AccessEntry { principal_arn: arn, details: Observation::of(details), policies: Observation::of(policies) }
     }))
     .await;
     Ok(AccessEntries { total, entries, namesakes })

@@ -5,13 +5,9 @@ use super::target::AwsOptions;
 use crate::collect::apiserver::Api;
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::eks::{AccessEntries, Aws, Caller, Cluster};
-use crate::evidence::{Failure, Observation, Outcome, Skip};
+use crate::evidence::{Observation, Outcome, Skip};
 use crate::host::Host;
 use crate::secret::Scrubber;
-
-fn observed<T>(answer: Result<T, Failure>) -> Observation<T> {
-    Observation::at_rest(answer.map_or_else(Outcome::Failed, Outcome::Seen))
-}
 
 /// aws-auth, and the cluster's mode and the caller's access entry where AWS may be asked.
 ///
@@ -32,7 +28,7 @@ pub async fn look(
     };
     let (aws_auth, (cluster, access_entries)) = tokio::join!(cluster_side::aws_auth(api, scrubber), asking);
     let caller = Observation::at_rest(Outcome::Seen(caller));
-    Aws { caller, cluster, access_entries, aws_auth: observed(aws_auth), ..Aws::default() }
+    Aws { caller, cluster, access_entries, aws_auth: Observation::of(aws_auth), ..Aws::default() }
 }
 
 type Answers = (Observation<Cluster>, Observation<AccessEntries>);
@@ -54,6 +50,7 @@ async fn ask(_: &Host, _: &Resolved, _: &AwsOptions, _: &Caller, _: &Scrubber) -
 #[cfg(feature = "aws")]
 async fn ask(host: &Host, resolved: &Resolved, options: &AwsOptions, caller: &Caller, scrubber: &Scrubber) -> Answers {
     use super::{clients::Clients, eks, target};
+    use crate::evidence::Failure;
     let opened = async {
         let (target, profile_first) = target::derive(host, Some(resolved), options)?;
         let clients = Clients::load(host, &target, profile_first, scrubber).await?;
@@ -64,11 +61,11 @@ async fn ask(host: &Host, resolved: &Resolved, options: &AwsOptions, caller: &Ca
         Ok::<_, Failure>((clients, name))
     };
     match opened.await {
-        Err(failure) => (observed(Err(failure.clone())), observed(Err(failure))),
+        Err(failure) => (Observation::of(Err(failure.clone())), Observation::of(Err(failure))),
         Ok((clients, name)) => {
             let (cluster, entries) =
                 tokio::join!(eks::cluster(&clients, &name), eks::access_entries(&clients, &name, &caller.arn, None));
-            (observed(cluster), observed(entries))
+            (Observation::of(cluster), Observation::of(entries))
         }
     }
 }

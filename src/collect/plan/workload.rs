@@ -8,11 +8,11 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, join_all};
 
 #[cfg(feature = "aws")]
-#[path = "workload/aws.rs"]
-mod cloud;
+mod aws;
 #[cfg(not(feature = "aws"))]
-#[path = "workload/without_aws.rs"]
-mod cloud;
+mod without_aws;
+#[cfg(not(feature = "aws"))]
+use without_aws as aws;
 
 use super::{Graph, Handle, LONG, Outcome, SHORT, finish, need, not_applicable, recast, taken};
 use crate::collect::apiserver::Api;
@@ -239,7 +239,7 @@ pub async fn gather_workload(
         issuer: &own_issuer,
         namespace: &namespace,
     };
-    let cloud = cloud::Cloud::spawn(&mut graph, &needs, host, plan, scrubber);
+    let cloud = aws::Cloud::spawn(&mut graph, &needs, host, plan, scrubber);
     let issuer_reading: Handle<IssuerReading> = {
         let (account, known, issuer, host, scrubber) =
             (service_account.clone(), known.clone(), cloud.issuer.clone(), host.clone(), scrubber.clone());
