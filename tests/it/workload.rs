@@ -350,6 +350,7 @@ struct Judge {
     faults: Vec<String>,
     called: BTreeSet<String>,
     count: usize,
+    terraform: usize,
 }
 
 impl Judge {
@@ -366,6 +367,14 @@ impl Judge {
         }
         if run.report["effective"]["kind"] != kind {
             self.faults.push(format!("{name}: expected {kind}, found {}", run.report["effective"]));
+        }
+        // What is to go into Terraform can.
+        let steps = run.findings().iter().flat_map(|finding| finding["fix"].as_array().cloned().unwrap_or_default());
+        for text in steps.filter_map(|step| step["manifest"].as_str().map(str::to_owned)) {
+            if text.starts_with("statement {") {
+                self.terraform += 1;
+                hcl_edit::parser::parse_body(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+            }
         }
         let bad = run.findings().iter().any(|finding| finding["severity"] == "error") || kind == "none";
         let code = if bad {
@@ -403,7 +412,7 @@ fn link<'a>(run: &'a Run, id: &str) -> &'a Value {
 #[test]
 fn every_world_gets_its_identity_and_its_cause() {
     let Some(server) = server(Options::default()) else { return };
-    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0 };
+    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0, terraform: 0 };
     let server = &server;
     let named = json!({ "eks.amazonaws.com/role-arn": ROLE });
     let none = json!({});
@@ -1223,6 +1232,7 @@ fn every_world_gets_its_identity_and_its_cause() {
 
     assert!(judge.faults.is_empty(), "{}", judge.faults.join("\n"));
     assert!(judge.count >= 40, "only {} worlds", judge.count);
+    assert!(judge.terraform >= 8, "only {} in Terraform", judge.terraform);
     let expected: BTreeSet<String> = ACTIONS.iter().map(|action| (*action).to_owned()).collect();
     assert_eq!(judge.called, expected);
 }
@@ -1342,7 +1352,7 @@ fn the_certificate_of_kiams_server_is_judged_where_it_can_be_reached() {
     // The addresses of Services lie on the loopback network here, so that one of them leads to a server of the test's.
     let options = Options::default().flag("--service-cluster-ip-range=127.77.0.0/24");
     let Some(server) = server(options) else { return };
-    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0 };
+    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0, terraform: 0 };
     let ca = authority("kiam");
     let in_force = server_params("kiam-server", &["kiam-server"]);
     let mut expired = in_force.clone();

@@ -53,8 +53,9 @@ fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
     let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
     let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
-    let policy = trust::role_policy(known.map(|role| role.trust_policy.as_str()), node, id);
-    let (first, more) = links::split(links::mend(link, &resolved, &policy));
+    let today = known.map(|role| role.trust_policy.as_str());
+    let policy = trust::role_policy(today, node, id);
+    let (first, more) = links::split(links::mend(link, &resolved, today, &policy));
     // Somebody may have given kube2iam credentials of its own, which nothing shows.
     let mut finding = RULE.finding(
         Confidence::Likely,
