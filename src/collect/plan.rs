@@ -990,6 +990,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         reader: &reader,
         issuer: &target,
         issuer_dns: &issuer_probes.dns,
+        route: &route,
+        endpoint_dns: &endpoint_dns,
         discovery: &issuer_probes.discovery,
     };
     let aws_probes = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
