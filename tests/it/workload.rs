@@ -1360,10 +1360,10 @@ fn the_certificate_of_kiams_server_is_judged_where_it_can_be_reached() {
     let elsewhere = server_params("kiam-server", &["kiam-server.other"]);
     let mut shown = Vec::new();
     for (number, (name, params, codes, kind)) in [
-        ("workload-kiam-certificate", Some(&in_force), &["kiam-abandoned"][..], "kiam"),
-        ("workload-kiam-certificate-expired", Some(&expired), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
-        ("workload-kiam-certificate-name", Some(&elsewhere), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
-        ("workload-kiam-certificate-unreached", None, &["kiam-abandoned"], "kiam"),
+        ("workload-kiam-served", Some(&in_force), &["kiam-abandoned"][..], "kiam"),
+        ("workload-kiam-served-expired", Some(&expired), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
+        ("workload-kiam-served-name", Some(&elsewhere), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
+        ("workload-kiam-served-unreached", None, &["kiam-abandoned"], "kiam"),
     ]
     .into_iter()
     .enumerate()
@@ -1412,7 +1412,7 @@ fn doctor_warns_where_kiam_runs_and_is_silent_where_it_does_not() {
         "subjects": [{ "kind": "ServiceAccount", "name": "api", "namespace": world.namespace }] });
     server.create(&format!("{rbac}/clusterrolebindings"), &binding);
     world.account(json!({}), json!({}));
-    let config = server.kubeconfig_for_token("api", &server.create_service_account_token(&world.namespace, "api"));
+    let config = server.kubeconfig_for_token("shopper", &server.create_service_account_token(&world.namespace, "api"));
     let doctor = || crate::support::run::doctor(&config, &[]);
     world.agent("eks-pod-identity-agent", "eks/eks-pod-identity-agent:v0.1", &["server"], 1, None, &[]);
     let healthy = doctor();
