@@ -777,8 +777,7 @@ impl Loader<'_> {
             let detail = "insecure-skip-tls-verify is on: whoever answers at the server's address gets the credential";
             self.problem("tls-verification-off", detail.to_owned(), file_name.clone(), at("insecure-skip-tls-verify"));
         }
-        let default_tls = authority.is_some() || cluster.insecure || self.flags.client_certificate.is_some();
-        let (url, userinfo) = match self.server_url(&cluster.server, default_tls) {
+        let (url, userinfo) = match self.server_url(&cluster.server) {
             Ok(parts) => parts,
             Err(detail) => {
                 let failure = Failure::new(FailureKind::Malformed, detail).sides("https://HOST:PORT", &shown);
@@ -801,13 +800,14 @@ impl Loader<'_> {
         Ok(Server { url, roots, userinfo })
     }
 
-    /// client-go's DefaultServerURL: without a scheme, https only if the entry says something about TLS.
-    fn server_url(&self, server: &str, default_tls: bool) -> Result<(Url, Option<(String, Secret)>), String> {
+    /// client-go's DefaultServerURL. Without a scheme it is http whatever the entry says of TLS: clientcmd asks for the
+    /// scheme before it reads CA and user, and reads neither where it is http.
+    fn server_url(&self, server: &str) -> Result<(Url, Option<(String, Secret)>), String> {
         let refused = || format!("host must be a URL or a host:port pair: \"{}\"", self.without_userinfo(server));
         let full = if server.contains("://") {
             server.to_owned()
         } else {
-            format!("{}://{server}", if default_tls { "https" } else { "http" })
+            format!("http://{server}")
         };
         // Go refuses what WHATWG parsing would repair.
         if server.bytes().any(|byte| byte < b' ' || byte == 0x7f) {

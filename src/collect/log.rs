@@ -41,6 +41,10 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
         log.lines += 1;
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
+        let stamp = stamp(text);
+        if stamp.is_some() {
+            log.last_seen.clone_from(&stamp);
+        }
         for found in message::recognise(text) {
             // One group a text and its telling fields, so that 403 and 502 of one issuer stay apart.
             // A log of many people's certificates must not fill the evidence.
@@ -52,7 +56,6 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
                 .cloned()
                 .collect::<Vec<_>>()
                 .join("\u{0}");
-            let stamp = stamp(text);
             let index = *groups.entry((found.text.name, key)).or_insert_with(|| {
                 log.matches.push(LogMatch {
                     text: found.text.name.to_owned(),
@@ -66,7 +69,7 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             let group = &mut log.matches[index];
             group.count += 1;
             group.last_line_number = log.lines;
-            group.last_seen = stamp;
+            group.last_seen.clone_from(&stamp);
             group.fields =
                 found.fields.into_iter().map(|(name, value)| (name, scrubber.text_limited(&value, 512))).collect();
         }

@@ -180,6 +180,9 @@ pub struct Log {
     pub source: String,
     /// Lines read.
     pub lines: u64,
+    /// klog time stamp of the last line that has one, as written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<String>,
     /// Recognised texts, grouped.
     pub matches: Vec<LogMatch>,
 }

@@ -9,8 +9,9 @@ pub mod plugin;
 pub mod reading;
 pub mod served;
 pub mod way;
+pub mod words;
 
-use std::collections::BTreeMap;
+pub use words::Word;
 
 use jiff::Timestamp;
 
@@ -117,56 +118,6 @@ pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
     Citation { path: path.into(), grade: Grade::Probed, text: text.into() }
 }
 
-/// A text of the API server with the place it was read.
-#[derive(Debug, Clone)]
-pub struct Word {
-    /// Which text.
-    pub text: &'static Text,
-    /// Its fields.
-    pub fields: BTreeMap<String, String>,
-    /// JSON pointer to it.
-    pub path: String,
-    /// The line as it stands in the evidence.
-    pub line: String,
-    /// `TokenReview`, `log` or `error`.
-    pub place: &'static str,
-}
-
-impl Word {
-    /// The citation of this text.
-    pub fn cite(&self) -> Citation {
-        let place = match self.place {
-            "TokenReview" => "TokenReview says",
-            "log" => "the API server's log says",
-            "model" => "predicted from the server's configuration",
-            _ => "the message you met says",
-        };
-        if self.place == "model" {
-            return Citation {
-                path: self.path.clone(),
-                grade: Grade::Inferred,
-                text: format!("{place}: {}", clip(&self.line, 240)),
-            };
-        }
-        seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
-    }
-
-    /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
-    /// a message only where what it says fits it (`fits`), and a prediction never decides.
-    pub fn confidence(&self, fits: bool) -> Confidence {
-        if self.place == "TokenReview" || (fits && self.place != "model") {
-            Confidence::Certain
-        } else {
-            Confidence::Likely
-        }
-    }
-
-    /// A field, or empty.
-    pub fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", String::as_str)
-    }
-}
-
 /// The first `limit` characters of the first line.
 pub fn clip(text: &str, limit: usize) -> String {
     let line = text.lines().next().unwrap_or_default();
@@ -200,44 +151,7 @@ pub struct Case<'a> {
 impl<'a> Case<'a> {
     /// Prepares a case.
     pub fn new(evidence: &'a Evidence) -> Self {
-        let mut words = Vec::new();
-        let mut add = |line: &str, path: &str, place: &'static str| {
-            for found in message::recognise(line) {
-                words.push(Word {
-                    text: found.text,
-                    fields: found.fields,
-                    path: path.to_owned(),
-                    line: line.to_owned(),
-                    place,
-                });
-            }
-        };
-        if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
-            add(error, "/controlPlane/tokenReview/seen/error", "TokenReview");
-        }
-        if let Some(error) = evidence.asked.error.as_deref() {
-            add(error, "/asked/error", "error");
-        }
         let aws = evidence.aws.as_deref();
-        let logs = [
-            (evidence.control_plane.log.seen(), "/controlPlane/log"),
-            (evidence.control_plane.pod_log.seen(), "/controlPlane/podLog"),
-            (aws.and_then(|aws| aws.api_log.seen()), "/aws/apiLog"),
-            (aws.and_then(|aws| aws.authenticator_log.seen()), "/aws/authenticatorLog"),
-        ];
-        for (log, at) in logs {
-            for (index, found) in log.map(|log| log.matches.iter()).into_iter().flatten().enumerate() {
-                if let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) {
-                    words.push(Word {
-                        text,
-                        fields: found.fields.clone(),
-                        path: format!("{at}/seen/matches/{index}"),
-                        line: found.line.clone(),
-                        place: "log",
-                    });
-                }
-            }
-        }
         let control = &evidence.control_plane;
         let configuration = [
             (control.flagz.seen(), "/controlPlane/flagz/seen"),
@@ -251,6 +165,8 @@ impl<'a> Case<'a> {
         })
         .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
         .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
+        let mut words = words::collect(evidence);
+        words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));
         let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
         let mapping = aws.map(identity::map);
         let workload =
@@ -292,6 +208,7 @@ impl<'a> Case<'a> {
                     path: path.clone(),
                     line: error.clone(),
                     place: "model",
+                    doubtful: false,
                 });
             }
         }
@@ -417,7 +334,10 @@ impl<'a> Case<'a> {
     /// them, or fetched keys.
     pub fn initialized(&self) -> bool {
         let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
-        let judged = self.words.iter().any(|word| word.place == "TokenReview" && !before.contains(&word.text));
+        let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+        let judged = reviewed.is_some_and(|error| {
+            !error.is_empty() && !message::recognise(error).iter().any(|found| before.contains(&found.text))
+        });
         let fetched = self.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
             metrics.issuers.iter().any(|issuer| {
                 Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
@@ -519,7 +439,7 @@ impl<'a> Case<'a> {
     /// failures without any key fetch only make it likely.
     pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {
         if let Some(word) = self.said(&message::OIDC_NOT_INITIALIZED) {
-            return Some((word.cite(), Confidence::Certain));
+            return Some((word.cite(), word.sure()));
         }
         // Where a TokenReview gave another reason, that reason counts.
         if self.evidence.control_plane.token_review.seen().is_some() {

@@ -32,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         errors.into_iter().find(|error| error.contains("mutually exclusive"))
     });
     let (confidence, first) = match (said, &given) {
-        (Some(word), _) => (Confidence::Certain, word.cite()),
+        (Some(word), _) => (word.sure(), word.cite()),
         // What was handed over need not be what the server reads.
         (None, Some(error)) => (Confidence::Likely, Citation { path: "/controlPlane/configuration/seen".to_owned(), grade: Grade::Inferred, text: format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)) }),
         (None, None) => return Vec::new(),

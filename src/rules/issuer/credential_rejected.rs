@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
-use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,6 +28,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some(failure) = failed_as(&case.evidence.identity, &[FailureKind::Unauthorized]) else { return Vec::new() };
     let endpoint = &case.evidence.endpoint;
+    if let Some(error) = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
+        return vec![reviewed(case, error).cite(seen("/identity/failed/detail", failure.detail.clone()))];
+    }
     let mut finding = RULE.finding(
         Confidence::Likely,
         "The request arrived and was answered 401. The reason is not in the answer: the API server writes it to its log only.",
@@ -61,6 +64,40 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.candidates = unexpected(path.contains("flagz"));
     }
     vec![finding]
+}
+
+/// The server's TokenReview of this token gave a reason, which no other rule knows or which names no cause.
+fn reviewed(case: &Case<'_>, error: &str) -> Finding {
+    let path = "/controlPlane/tokenReview/seen/error";
+    let nobody = message::recognise(error).iter().any(|found| *found.text == message::NOBODY_CLAIMED);
+    let configuration = Step::command(
+        "Judge the token by the server's configuration (its flags, or the file of --authentication-config), step by step",
+        "kaccess decode TOKEN --against CONFIGURATION",
+    );
+    if !nobody {
+        let reason = error.trim_matches(['[', ']']);
+        let reason = reason.strip_prefix("invalid bearer token, ").unwrap_or(reason);
+        return RULE
+            .finding(
+                Confidence::Certain,
+                format!("The API server's own TokenReview of this token says: {}.", clip(reason, 400).trim_end_matches('.')),
+                seen(path, clip(error, 400)),
+                Step::text("Mend what that names: in the token (the identity provider), or in the API server's configuration."),
+            )
+            .titled("The API server rejects the credential, and says why")
+            .step(configuration);
+    }
+    let mut finding = RULE.finding(
+        Confidence::Likely,
+        "The API server's own TokenReview says no more than \"invalid bearer token\": each of its authenticators passed this token on as none of its own.",
+        seen(path, clip(error, 400)),
+        configuration,
+    );
+    finding.title = "The API server rejects the credential: none of its authenticators takes it as its own".into();
+    // Whoever takes a token as its own says what is wrong with it.
+    let apart = ["token-issuer-mismatch", "oidc-not-configured", "static-token-unknown", "bootstrap-token-invalid", "service-account-foreign-cluster"];
+    finding.candidates = candidates(case).into_iter().filter(|candidate| apart.contains(&candidate.code)).collect();
+    finding
 }
 
 /// What an API server may know that kaccess does not, where the model would accept the token.

@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .any(|text| case.said(text).is_some());
     let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
-        (Some(_), ..) => Confidence::Certain,
+        (Some((word, _)), ..) => word.sure(),
         (None, Some((_, sure)), Some(_)) => *sure,
         (None, Some(_), None) => {
             // From here the document is there and right; what stands between can only be seen by the control plane.

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let tls = probes.tls.seen();
     let fault = tls.and_then(|tls| Some((tls, tls.faults.iter().position(|fault| fault.kind == TlsFaultKind::NameMismatch)?)));
     let (confidence, first) = match (said, &fault, case.not_initialized()) {
-        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) => (word.sure(), word.cite()),
         (None, Some(_), Some((cite, confidence))) if case.logged_discovery_status().is_none() => (confidence, cite),
         _ => return Vec::new(),
     };

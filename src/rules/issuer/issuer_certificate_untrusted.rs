@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     });
     let refused = case.discovery_status().is_some_and(|(status, ..)| status != 200);
     let (confidence, first) = match (&said, &fault, case.not_initialized()) {
-        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) => (word.sure(), word.cite()),
         // The roots of the control plane's host are not ours: this rests on an inference, and a CA of its own refutes it.
         (None, Some(_), Some((cite, _))) if case.has_oidc_ca() != Some(true) && !refused && case.logged_discovery_status().is_none() => (Confidence::Likely, cite),
         _ => return Vec::new(),

@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let document = probes.discovery.seen().filter(|discovery| discovery.answer.status == 200).and_then(|discovery| discovery.issuer.as_deref());
     let differs = target.zip(document).filter(|(target, document)| target.url != *document);
     let (confidence, first, expected, got) = match (&said, &differs) {
-        (Some(word), _) => (Confidence::Certain, word.cite(), word.field("expected").to_owned(), word.field("got").to_owned()),
+        (Some(word), _) => (word.sure(), word.cite(), word.field("expected").to_owned(), word.field("got").to_owned()),
         (None, Some((target, document))) => {
             // The configured issuer and the document are both before us: that decides it.
             let configured = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.jwt.iter().any(|jwt| jwt.issuer.url == target.url));

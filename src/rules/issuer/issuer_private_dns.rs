@@ -34,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let nowhere = probes.dns.failed().filter(|failure| failure.kind == FailureKind::NameNotFound);
     let reached = case.logged_discovery_status().is_some();
     let (confidence, first) = match (said, case.not_initialized()) {
-        (Some(word), _) => (Confidence::Certain, word.cite()),
+        (Some(word), _) => (word.sure(), word.cite()),
         (None, Some((cite, _))) if (hidden || nowhere.is_some()) && !reached => (Confidence::Likely, cite),
         _ => return Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! The issuer limits the rate of requests.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let keys = case.said(&message::JWKS_HTTP).filter(|word| word.field("status") == "429");
     let probe = case.discovery_status().filter(|(status, ..)| *status == 429);
     let (confidence, first) = match (keys, logged, &probe, case.issuer_fault()) {
-        (Some(word), ..) | (None, Some((word, 429)), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) | (None, Some((word, 429)), ..) => (word.sure(), word.cite()),
         // A log that tells of another status knows better than a probe from elsewhere.
         (None, None, Some(_), Some((confidence, cite))) => (confidence, cite),
         _ => return Vec::new(),

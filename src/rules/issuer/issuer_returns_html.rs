@@ -1,7 +1,7 @@
 //! The discovery URL answers 200 with a page instead of the document.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 
 /// The rule.
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .find_map(|(discovery, name)| discovery.seen().filter(|discovery| discovery.answer.status == 200 && discovery.unparsable.is_some()).map(|discovery| (discovery, name)));
     let (confidence, first) = match (&said, &page, case.issuer_fault()) {
-        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) => (word.sure(), word.cite()),
         (None, Some(_), Some((confidence, cite))) => (confidence, cite),
         _ => return Vec::new(),
     };

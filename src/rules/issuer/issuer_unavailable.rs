@@ -1,7 +1,7 @@
 //! The issuer is down.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let logged = case.logged_discovery_status().filter(|(_, status)| fits(*status));
     let probe = case.discovery_status().filter(|(status, ..)| fits(*status));
     let (confidence, first) = match (&logged, &probe, case.issuer_fault()) {
-        (Some((word, _)), ..) => (Confidence::Certain, word.cite()),
+        (Some((word, _)), ..) => (word.sure(), word.cite()),
         (None, Some(_), Some((confidence, cite))) => {
             // A log that tells of another status knows better than a probe from elsewhere.
             if case.logged_discovery_status().is_some() {

@@ -42,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| attempt.outcome != "connected"));
     let reached = case.logged_discovery_status().is_some();
     let (confidence, first) = match (said, case.not_initialized()) {
-        (Some(word), _) => (Confidence::Certain, word.cite()),
+        (Some(word), _) => (word.sure(), word.cite()),
         (None, Some((cite, _))) if (inside.is_some() || closed.is_some()) && !reached => (Confidence::Likely, cite),
         _ => return Vec::new(),
     };

@@ -44,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     });
     let obstacle = eks::keys_obstacle(case, true);
     let (confidence, first) = match (&said, &metrics, &refused, obstacle) {
-        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) => (word.sure(), word.cite()),
         (None, Some(cite), Some(_), _) => (Confidence::Likely, cite.clone()),
         (None, _, _, Some((_, step))) => (Confidence::Likely, eks::cite_step(step)),
         // A bare 401 with a refusal from here is a candidate of credential-rejected, not a finding.

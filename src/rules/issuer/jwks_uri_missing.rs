@@ -1,7 +1,7 @@
 //! The discovery document names no key set.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         discovery.answer.status == 200 && discovery.unparsable.is_none() && discovery.jwks_uri.as_deref().unwrap_or_default().is_empty()
     });
     let (confidence, first) = match (said, document, case.not_initialized()) {
-        (Some(word), ..) => (Confidence::Certain, word.cite()),
+        (Some(word), ..) => (word.sure(), word.cite()),
         (None, Some(_), Some((cite, confidence))) if case.logged_discovery_status().is_none() => (confidence, cite),
         _ => return Vec::new(),
     };

@@ -1,7 +1,7 @@
 //! The token is past its expiry.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity};
+use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, renewal, seen};
 
 /// The rule.
@@ -24,7 +24,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || case.is_service_account() {
         return Vec::new();
     }
-    let Some(expiry) = case.claim_time("exp") else { return Vec::new() };
+    let Some(expiry) = case.claim_time("exp") else { return without_time(case).into_iter().collect() };
     let (now, clock) = case.server_time();
     // A log's line is about this token only where the token has expired.
     let said = case.reason(RULE.recognises).filter(|word| word.place == "TokenReview" || expiry <= now);
@@ -44,4 +44,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite_if(said.map(Word::cite))
         .cite_if(case.rejected()),
     ]
+}
+
+/// Where exp is not there, Go reads its zero time, which is long past.
+fn without_time(case: &Case<'_>) -> Option<Finding> {
+    let word = case.reason(RULE.recognises).filter(|word| word.field("expiry").starts_with("0001-01-01"))?;
+    let is = if case.claim("exp").is_some() { "is no time" } else { "is not in it" };
+    Some(
+        RULE.finding(
+            word.confidence(true),
+            format!("A token without an end counts as expired to the API server, and the claim exp {is}."),
+            word.cite(),
+            Step::text("Have the identity provider issue tokens with a lifetime (claim exp, in seconds since 1970): no setting of the API server makes it take one without."),
+        )
+        .titled("The token has no expiry, which the API server takes as expired"),
+    )
 }

@@ -1,0 +1,317 @@
+//! The API server's own words, and whether they are about the credential in hand: a log tells of everybody's requests,
+//! of every issuer and of the past.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::{clip, seen};
+use crate::apiserver::configuration::Configuration;
+use crate::apiserver::message::{self, Text};
+use crate::evidence::Evidence;
+use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::report::{Citation, Confidence, Grade};
+
+/// A text of the API server with the place it was read.
+#[derive(Debug, Clone)]
+pub struct Word {
+    /// Which text.
+    pub text: &'static Text,
+    /// Its fields.
+    pub fields: BTreeMap<String, String>,
+    /// JSON pointer to it.
+    pub path: String,
+    /// The line as it stands in the evidence.
+    pub line: String,
+    /// `TokenReview`, `log` or `error`.
+    pub place: &'static str,
+    /// It may be about another issuer, or about another time.
+    pub doubtful: bool,
+}
+
+impl Word {
+    /// The citation of this text.
+    pub fn cite(&self) -> Citation {
+        let place = match self.place {
+            "TokenReview" => "TokenReview says",
+            "log" => "the API server's log says",
+            "model" => "predicted from the server's configuration",
+            _ => "the message you met says",
+        };
+        if self.place == "model" {
+            return Citation {
+                path: self.path.clone(),
+                grade: Grade::Inferred,
+                text: format!("{place}: {}", clip(&self.line, 240)),
+            };
+        }
+        seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
+    }
+
+    /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
+    /// a message only where what it says fits it (`fits`), and a prediction never decides.
+    pub fn confidence(&self, fits: bool) -> Confidence {
+        if self.place == "TokenReview" || (fits && self.place != "model" && !self.doubtful) {
+            Confidence::Certain
+        } else {
+            Confidence::Likely
+        }
+    }
+
+    /// How sure it makes a finding about the issuer or the server's configuration.
+    pub fn sure(&self) -> Confidence {
+        if self.doubtful { Confidence::Likely } else { Confidence::Certain }
+    }
+
+    /// A field, or empty.
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// Every word that a TokenReview, the message the user met and the logs hold.
+pub fn collect(evidence: &Evidence) -> Vec<Word> {
+    let mut words = Vec::new();
+    let mut add = |line: &str, path: &str, place: &'static str| {
+        words.extend(message::recognise(line).into_iter().map(|found| Word {
+            text: found.text,
+            fields: found.fields,
+            path: path.to_owned(),
+            line: line.to_owned(),
+            place,
+            doubtful: false,
+        }));
+    };
+    if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
+        add(error, "/controlPlane/tokenReview/seen/error", "TokenReview");
+    }
+    if let Some(error) = evidence.asked.error.as_deref() {
+        add(error, "/asked/error", "error");
+    }
+    let aws = evidence.aws.as_deref();
+    let logs = [
+        (evidence.control_plane.log.seen(), "/controlPlane/log"),
+        (evidence.control_plane.pod_log.seen(), "/controlPlane/podLog"),
+        (aws.and_then(|aws| aws.api_log.seen()), "/aws/apiLog"),
+        (aws.and_then(|aws| aws.authenticator_log.seen()), "/aws/authenticatorLog"),
+    ];
+    for (log, at) in logs {
+        let Some(log) = log else { continue };
+        let end = log.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at));
+        for (index, found) in log.matches.iter().enumerate() {
+            let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) else { continue };
+            let last = found.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at));
+            // An authenticator that cannot initialise says so every 10 s: where the log goes on without it, it has.
+            let over = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > OVER);
+            if over && INITIALISING.contains(&text) {
+                continue;
+            }
+            let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
+            words.push(Word {
+                text,
+                fields: found.fields.clone(),
+                path: format!("{at}/seen/matches/{index}"),
+                line: found.line.clone(),
+                place: "log",
+                doubtful: old && INITIALISING.contains(&text),
+            });
+        }
+    }
+    words
+}
+
+/// After how many seconds of other lines an authenticator that said nothing more has initialised.
+const OVER: i64 = 120;
+
+/// From how many seconds on a line is not of today, whatever zone its server's clock has.
+const OLD: i64 = 36 * 3600;
+
+/// klog's time stamp, which has neither year nor zone, near a moment.
+fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
+    let near = near.to_zoned(TimeZone::UTC);
+    let this_year = |year: i16| {
+        let civil: DateTime = format!("{year:04}-{}", stamp.replace(' ', "T")).parse().ok()?;
+        civil.to_zoned(TimeZone::UTC).ok()
+    };
+    let found = this_year(near.year())?;
+    // December's log is read in January.
+    let found =
+        if found > near.checked_add(jiff::Span::new().days(2)).ok()? { this_year(near.year() - 1)? } else { found };
+    Some(found.timestamp())
+}
+
+/// Why an authenticator for an issuer does not come up.
+const INITIALISING: [&Text; 9] = [
+    &message::OIDC_INIT_HTTP,
+    &message::OIDC_INIT_PROXY,
+    &message::OIDC_INIT_DNS,
+    &message::OIDC_INIT_TIMEOUT,
+    &message::OIDC_INIT_REFUSED,
+    &message::OIDC_INIT_X509,
+    &message::OIDC_ISSUER_DIFFERS,
+    &message::OIDC_DISCOVERY_NOT_JSON,
+    &message::JWKS_URI_MISSING,
+];
+
+/// What an authenticator for an issuer has against a token.
+const JUDGING: [&Text; 21] = [
+    &message::OIDC_NOT_INITIALIZED,
+    &message::JWKS_HTTP,
+    &message::JWKS_UNREACHABLE,
+    &message::JWKS_UNPARSABLE,
+    &message::SIGNATURE_FAILED,
+    &message::AUDIENCE,
+    &message::EXPIRED,
+    &message::ALGORITHM,
+    &message::USERNAME_CLAIM_MISSING,
+    &message::EMAIL_NOT_VERIFIED,
+    &message::NOT_YET_VALID,
+    &message::EMAIL_VERIFIED_TYPE,
+    &message::USERNAME_CLAIM_TYPE,
+    &message::SUBJECT_TYPE,
+    &message::GROUPS_CLAIM_TYPE,
+    &message::DISTRIBUTED_CLAIMS,
+    &message::REQUIRED_CLAIM_MISSING,
+    &message::REQUIRED_CLAIM_DIFFERS,
+    &message::REQUIRED_CLAIM_TYPE,
+    &message::CLAIM_RULE,
+    &message::USER_RULE,
+];
+
+/// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.
+pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<&Configuration>) {
+    let Some(credential) = evidence.credential.seen() else { return };
+    let token = credential.token.as_ref();
+    let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str());
+    let same = |url: &str| issuer.is_some_and(|issuer| issuer.trim_end_matches('/') == url.trim_end_matches('/'));
+    let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+    let uninitialised =
+        |error: &str| message::recognise(error).iter().any(|found| *found.text == message::OIDC_NOT_INITIALIZED);
+    let configured = configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty());
+    // Where discovery is read from elsewhere, its URL is not the issuer's.
+    let discovered = |url: &str| {
+        configured.is_some_and(|all| {
+            all.iter().any(|jwt| same(&jwt.issuer.url) && jwt.issuer.discovery_url.as_deref() == Some(url))
+        })
+    };
+    let about_ours = |word: &Word| -> Option<bool> {
+        issuer?;
+        let url = word.field("url");
+        if *word.text == message::OIDC_ISSUER_DIFFERS {
+            return Some(same(word.field("expected")) || same(word.field("got")));
+        }
+        if url.is_empty() || !INITIALISING.contains(&word.text) {
+            return None;
+        }
+        Some(same(url.trim_end_matches("/.well-known/openid-configuration")) || discovered(url))
+    };
+    // Several issuers are in play where the configuration or the log says so.
+    let several = configured.is_some_and(|all| all.len() > 1)
+        || words.iter().any(|word| word.place == "log" && about_ours(word) == Some(false));
+    let unknown_issuer = configured.is_some_and(|all| !all.iter().any(|jwt| same(&jwt.issuer.url)));
+    words.retain_mut(|word| {
+        let of_issuer = INITIALISING.contains(&word.text);
+        let of_token = JUDGING.contains(&word.text);
+        if word.place == "TokenReview" || !(of_issuer || of_token) {
+            return true;
+        }
+        if word.place == "log" {
+            // Nobody asks an issuer about a certificate, an opaque token or one of AWS.
+            let Some(token) = token.filter(|token| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount))
+            else {
+                return false;
+            };
+            let fits = fits(word, token);
+            let ours = about_ours(word);
+            if fits == Some(false) || ours == Some(false) {
+                return false;
+            }
+            // A service account's token is mostly the cluster's own.
+            if token.kind == TokenKind::ServiceAccount && fits != Some(true) && ours != Some(true) {
+                return false;
+            }
+            word.doubtful |= several && ours.is_none() && fits.is_none();
+        }
+        if of_issuer {
+            let reviewed_otherwise = reviewed.is_some_and(|error| !uninitialised(error));
+            return !reviewed_otherwise && !(word.place == "log" && unknown_issuer);
+        }
+        // The TokenReview of this very token would say it too.
+        reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))
+    });
+}
+
+/// Whether what a line says of a token is true of this one; `None` where the line names nothing to compare.
+fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
+    let claims = token.claims.as_ref()?;
+    let claim = |name: &str| claims.get(name);
+    let named = claim(word.field("claim"));
+    let time = |name: &str| {
+        let seconds =
+            claim(name).and_then(|value| value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)));
+        let at = Timestamp::from_second(seconds?).ok()?;
+        Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    };
+    let text = word.text;
+    Some(if *text == message::AUDIENCE {
+        let own: Vec<&str> = match claim("aud") {
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let got = word.field("got").trim_matches(['[', ']']);
+        let got: Vec<&str> = if got.contains('"') {
+            got.split('"').skip(1).step_by(2).collect()
+        } else {
+            got.split_whitespace().collect()
+        };
+        got == own
+    } else if *text == message::EXPIRED {
+        // Go's zero time stands for a claim that is not there.
+        let own = time("exp").unwrap_or_else(|| "0001-01-01".to_owned());
+        !word.field("expiry").ends_with("+0000 UTC") || word.field("expiry").starts_with(&own)
+    } else if *text == message::NOT_YET_VALID {
+        time("nbf")? == word.field("time")
+    } else if *text == message::ALGORITHM {
+        word.field("got") == token.header.as_ref()?.get("alg")?.as_str()?
+    } else if *text == message::USERNAME_CLAIM_MISSING || *text == message::REQUIRED_CLAIM_MISSING {
+        named.is_none()
+    } else if *text == message::USERNAME_CLAIM_TYPE
+        || *text == message::REQUIRED_CLAIM_TYPE
+        || *text == message::SUBJECT_TYPE
+    {
+        named.is_some_and(|value| !value.is_string())
+    } else if *text == message::GROUPS_CLAIM_TYPE {
+        named.is_some_and(|value| {
+            !value.is_string() && !value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
+        })
+    } else if *text == message::EMAIL_VERIFIED_TYPE {
+        claim("email_verified").is_some_and(|value| !value.is_boolean())
+    } else if *text == message::EMAIL_NOT_VERIFIED {
+        claim("email_verified") == Some(&Value::Bool(false))
+    } else if *text == message::DISTRIBUTED_CLAIMS {
+        claim("_claim_names").is_some()
+    } else if *text == message::REQUIRED_CLAIM_DIFFERS {
+        named.and_then(Value::as_str) == Some(word.field("got"))
+    } else {
+        return None;
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_without_a_year_is_the_nearest_one_before() {
+        let near: Timestamp = "2026-01-02T00:00:00Z".parse().expect("a time");
+        let at = |stamp: &str| moment(stamp, near).expect("a stamp").to_string();
+        assert_eq!(at("12-31 23:59:00.000000"), "2025-12-31T23:59:00Z");
+        assert_eq!(at("01-01 10:00:00.500000"), "2026-01-01T10:00:00.5Z");
+        assert_eq!(at("01-03 10:00:00"), "2026-01-03T10:00:00Z");
+        assert_eq!(moment("02-30 10:00:00", near), None);
+    }
+}
