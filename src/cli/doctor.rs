@@ -315,9 +315,9 @@ pub(super) fn exit_code(report: &DoctorReport, fail_on: FailOn) -> u8 {
     let worst = report.findings.iter().map(|finding| finding.severity).min();
     match (fail_on, worst) {
         (FailOn::Never, _) => GOOD,
-        // Nothing found, and nobody established: that is no answer.
-        (_, None | Some(Severity::Info)) if report.verdict == Verdict::Unknown => NONE,
         (FailOn::Error, Some(Severity::Error)) | (FailOn::Warning, Some(Severity::Error | Severity::Warning)) => BAD,
+        // Nothing found that keeps anybody out, and nobody established: that is no answer.
+        _ if report.verdict == Verdict::Unknown => NONE,
         _ => GOOD,
     }
 }

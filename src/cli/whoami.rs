@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::connect::{Session, runtime, unanswered};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, answer, note};
+use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
 use crate::aws::identity::{self as iam, Source, Verdict};
 use crate::collect::aws::{mapping, target};
@@ -264,7 +265,11 @@ fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, aws: Option<&Aws>, re
         user_bound_to: bound("User", &user.username),
         groups,
         // An impersonated identity has no end of its own, the credential behind it has.
-        expires_at: known.expires_at,
+        expires_at: match origin.kind {
+            "certificate" => known.certificate.as_ref().and_then(|certificate| certificate.not_after),
+            "proxy" => None,
+            _ => known.expires_at,
+        },
         server: resolved.server.to_string(),
         policies,
         origin,
@@ -285,6 +290,26 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
         let arn = arn.map(|arn| format!(" of {arn}")).unwrap_or_default();
         return make("eks-iam", format!("an access entry or an aws-auth line{arn}"));
     }
+    // Newer servers (1.32 and later) tell which credential counted; of a proxy's word they tell nothing.
+    let counted = user.extra.get(CREDENTIAL_ID).and_then(|ids| ids.first()).map(String::as_str).unwrap_or_default();
+    let by_certificate = counted.starts_with("X509SHA256=");
+    let own = known
+        .certificate
+        .as_ref()
+        .is_some_and(|certificate| counted.strip_prefix("X509SHA256=") == Some(certificate.sha256.as_str()));
+    if by_certificate && !own {
+        return make("proxy", format!("a client certificate that something on the way showed ({counted})"));
+    }
+    let named_by_certificate =
+        known.certificate.as_ref().is_some_and(|certificate| certificate.common_names.last() == Some(&user.username));
+    let claimed = known.claim_of(&user.username).is_some() || counted.starts_with("JTI=");
+    if own || (named_by_certificate && !claimed) {
+        return make("certificate", format!("the client certificate's common name {:?}", user.username));
+    }
+    if known.kind.is_none() && known.certificate.is_some() {
+        let detail = "a proxy before the API server (X-Remote-User): the client certificate has another name";
+        return make("proxy", detail.to_owned());
+    }
     match known.kind {
         Some(TokenKind::ServiceAccount) => {
             let sub = known.claims.get("sub").and_then(Value::as_str).unwrap_or_default();
@@ -296,7 +321,10 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
             let detail = match known.claim_of(&user.username) {
                 Some((claim, prefix)) if prefix.is_empty() => format!("claim {claim} of a token of {issuer}"),
                 Some((claim, prefix)) => format!("claim {claim} of a token of {issuer}, with the prefix {prefix:?}"),
-                None => format!("a token of {issuer}"),
+                None if claimed => format!("a token of {issuer}"),
+                None => format!(
+                    "a token of {issuer}, or a proxy before the API server (X-Remote-User): no claim holds this name"
+                ),
             };
             return make("token-claim", detail);
         }

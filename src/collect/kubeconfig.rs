@@ -804,11 +804,7 @@ impl Loader<'_> {
     /// scheme before it reads CA and user, and reads neither where it is http.
     fn server_url(&self, server: &str) -> Result<(Url, Option<(String, Secret)>), String> {
         let refused = || format!("host must be a URL or a host:port pair: \"{}\"", self.without_userinfo(server));
-        let full = if server.contains("://") {
-            server.to_owned()
-        } else {
-            format!("http://{server}")
-        };
+        let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         // Go refuses what WHATWG parsing would repair.
         if server.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
             return Err(format!("net/url: invalid control character in URL {:?}", self.without_userinfo(server)));

@@ -50,7 +50,23 @@ pub fn parse(token: &str) -> TokenFacts {
     } else {
         jose(core, &mut facts);
     }
+    if facts.kind == TokenKind::Opaque && facts.problems.is_empty() && hides_jwt(core) {
+        facts.problems.push(problem(
+            "token",
+            "it is the base64 of a JWT, as the data of a Secret are written, and not the JWT",
+            None,
+        ));
+    }
     facts
+}
+
+/// Decoded once more it would be a JWT.
+fn hides_jwt(text: &str) -> bool {
+    let decoded = base64url::decode(text.as_bytes(), Alphabet::StandardPadded);
+    decoded.is_ok_and(|bytes| {
+        let inner = String::from_utf8_lossy(&bytes);
+        inner.starts_with("eyJ") && inner.trim_end().split('.').count() == 3
+    })
 }
 
 /// A NumericDate as a time: seconds, fractions cut off, quoted numbers taken as go-oidc takes them.

@@ -313,8 +313,17 @@ impl<'a> Case<'a> {
         credential.certificates.first()
     }
 
-    /// The API server saw system:anonymous.
+    /// Somebody asked to be taken for nobody (impersonation).
+    pub fn wants_anonymous(&self) -> bool {
+        let user = self.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+        user.and_then(|user| user.impersonate.as_deref()) == Some("system:anonymous")
+    }
+
+    /// The API server saw system:anonymous, and nobody wanted it.
     pub fn anonymous(&self) -> Option<Citation> {
+        if self.wants_anonymous() || self.accepted() {
+            return None;
+        }
         if self.evidence.identity.seen().is_some_and(|identity| identity.user.username == "system:anonymous") {
             return Some(seen("/identity/seen/user/username", "the API server names the user system:anonymous"));
         }
@@ -481,10 +490,10 @@ impl<'a> Case<'a> {
         if let Some((cite, confidence)) = self.not_initialized() {
             return Some((confidence, cite));
         }
-        // Another word of the server about this token means that the issuer was reached.
-        let other =
-            self.words.iter().any(|word| word.place == "TokenReview" && word.text.name != message::NOBODY_CLAIMED.name);
-        if other || self.is_service_account() {
+        // An authenticator that is not initialised says so of each token of its issuer: any other word of a TokenReview
+        // means that the issuer was reached, and none means that it is not configured.
+        let reviewed = self.evidence.control_plane.token_review.seen().is_some_and(|review| review.error.is_some());
+        if reviewed || self.is_service_account() {
             return None;
         }
         self.rejected().map(|cite| (Confidence::Likely, cite))

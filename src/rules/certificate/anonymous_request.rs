@@ -22,10 +22,17 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    // Asked for, or the name of somebody whom the server knows.
+    let reviewed = case.evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
+    if case.wants_anonymous() || reviewed {
+        return Vec::new();
+    }
+    // A message from before is no matter of one whom the server knows now.
+    let known = case.accepted();
     let named = case.evidence.identity.seen().filter(|identity| identity.user.username == "system:anonymous");
     let denied = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])
         .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"));
-    let met = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some_and(|found| found.user == "system:anonymous"));
+    let met = case.evidence.asked.error.as_deref().filter(|error| !known &&  message::forbidden(error).is_some_and(|found| found.user == "system:anonymous"));
     let cite = if named.is_some() {
         seen("/identity/seen/user/username", "the API server names the user system:anonymous")
     } else if let Some(failure) = denied {

@@ -1,6 +1,7 @@
 //! The client certificate is past its end.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::tls::CertificateFacts;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
 
@@ -23,6 +24,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(credential) = case.evidence.credential.seen() else { return Vec::new() };
     let Some(leaf) = credential.certificates.first() else { return Vec::new() };
+    if let Some(finding) = too_early(case, leaf) {
+        return vec![finding];
+    }
     let Some(end) = leaf.not_after.filter(|end| *end < case.evidence.observed_at) else { return Vec::new() };
     // A good bearer token wins over a bad certificate: then the certificate is not what keeps anybody out.
     if case.accepted() {
@@ -44,4 +48,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite_if(case.rejected())
         .cite_if(said.map(Word::cite)),
     ]
+}
+
+/// The other side of the same check: not valid yet.
+fn too_early(case: &Case<'_>, leaf: &CertificateFacts) -> Option<Finding> {
+    let (now, clock) = case.server_time();
+    let start = leaf.not_before.filter(|start| *start > now)?;
+    let rejected = case.rejected()?;
+    let name = leaf.common_names.last().map_or("the user", String::as_str);
+    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("not yet valid"));
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The certificate of {name:?} begins on {start}, and by {clock} it is {}: until then the API server refuses it.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            seen("/credential/seen/certificates/0/notBefore", format!("valid from {start}")),
+            Step::text("Wait until then, or have one issued that is valid now; if whoever signed it has a wrong clock, set that first."),
+        )
+        .titled(format!("The client certificate of {name:?} is not valid yet"))
+        .cite(rejected)
+        .cite_if(said.map(Word::cite)),
+    )
 }

@@ -4,7 +4,8 @@ use crate::apiserver::message::heard;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::{Answerer, answerer, host};
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
+use crate::rules::complaint::cluster as named;
+use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,6 +31,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             probed("/endpoint/tls/failed/detail", failure.detail.clone()),
             Step::text("Correct scheme and port in the cluster entry's server URL (usually https and 6443 or 443)."),
         )];
+    }
+    if let Some(finding) = path_kept(case) {
+        return vec![finding];
     }
     let Some(answer) = case.evidence.endpoint.anonymous.seen() else { return Vec::new() };
     // A proxy that logs people in shows its own page to everybody else.
@@ -76,4 +80,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let cut = matches!(&case.evidence.endpoint.authenticated.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
     let confidence = if cut { Confidence::Likely } else { Confidence::Certain };
     vec![RULE.finding(confidence, what, words, compare).titled(title).step(Step::text(second))]
+}
+
+/// The server URL has a path, and the API server was asked with it in front: nobody takes it off on the way.
+fn path_kept(case: &Case<'_>) -> Option<Finding> {
+    let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
+    let prefix = url.path().trim_end_matches('/');
+    let failure = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])?;
+    let (_, asked) = failure.detail.split_once(" path \"")?;
+    if prefix.is_empty() || !asked.starts_with(&format!("{prefix}/apis/")) {
+        return None;
+    }
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The API server was asked for {prefix}/apis/..., which is no path of a Kubernetes API: the server URL ends in {prefix}, and nothing on the way takes that off."),
+            seen("/identity/failed/detail", clip(&failure.detail, 240)),
+            Step::command(
+                "If this is the API server's own address, take the path off",
+                format!("kubectl config set-cluster {} --server={}", named(case), url.origin().ascii_serialization()),
+            ),
+        )
+        .titled("The server URL has a path that the API server does not know")
+        .step(Step::text("If a proxy of several clusters (Rancher, Teleport) is meant, point the server URL at that proxy: it is the one that takes the path off.")),
+    )
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed, seen};
 
 /// The rule.
@@ -70,6 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .filter(|discovery| discovery.answer.status != 200)
         .or(probes.discovery_as_control_plane.seen().filter(|discovery| discovery.answer.status != 200));
     let who = body.and_then(|discovery| discovery.answer.server.clone()).or_else(|| body.and_then(|discovery| guess(&discovery.answer.body)));
+    let unseen = logged_refusal.is_none() && probed_refusal.is_none();
     let mut why = match (&logged_refusal, probed_refusal) {
         (Some((_, status)), _) => format!("The API server asks {issuer} for its discovery document every 10 s and is answered {status} each time, so it can judge no token of this issuer."),
         (None, Some((status, _, false))) => format!("The API server could not read the discovery document of {issuer}; the same URL answers {status} from this machine too."),
@@ -112,6 +113,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed(format!("{at}/{at_body}/seen/answer/body"), format!("its body begins: {}", clip(discovery.answer.body.trim(), 80))));
     }
     finding = finding.cite_if(metrics_citation(case));
+    if unseen {
+        let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
+        let lines = [
+            ("issuer-certificate-untrusted", "the API server may not trust the issuer's certificate, which this machine does (a company's own CA, a proxy that breaks TLS open)", "its log says \"x509: certificate signed by unknown authority\""),
+            ("issuer-unreachable-from-control-plane", "its packets may be dropped on the way (security group, route, firewall)", "its log says \"i/o timeout\" or \"connection refused\""),
+            ("issuer-private-dns", "its resolver may not know the issuer's name", "its log says \"no such host\""),
+        ];
+        finding.candidates = lines.into_iter().map(|(code, why, text)| Candidate { code, why: why.to_owned(), decided_by: log(text) }).collect();
+    }
     vec![finding]
 }
 

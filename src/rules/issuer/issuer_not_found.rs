@@ -1,7 +1,7 @@
 //! The issuer URL leads to no issuer.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
+use crate::report::{Candidate, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -28,6 +28,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
+    // The API server may read the document from elsewhere (discoveryURL).
+    if case.authenticator().is_some_and(|jwt| jwt.issuer.discovery_url.is_some()) {
+        return Vec::new();
+    }
     let logged = case.logged_discovery_status().filter(|(_, status)| fits(*status));
     let probe = case.discovery_status().filter(|(status, ..)| fits(*status));
     let (confidence, first) = match (&logged, &probe, case.issuer_fault()) {
@@ -45,8 +49,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
-    vec![
-        RULE.finding(confidence, format!("{url} answers {status}: there is no such realm or tenant, so the API server cannot read the discovery document of {issuer}."), first, Step::command("Open the discovery URL of the issuer you mean, and configure the API server (--oidc-issuer-url) with the issuer that stands in it, byte for byte", format!("curl -s {url}")))
-            .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here")))),
-    ]
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("{url} answers {status}: no realm or tenant is there, so the API server cannot read the discovery document of {issuer}, unless its configuration names another address for it (discoveryURL)."),
+            first,
+            Step::command("Open the discovery URL of the issuer you mean, and configure the API server (--oidc-issuer-url) with the issuer that stands in it, byte for byte", format!("curl -s {url}")),
+        )
+        .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here"))));
+    if logged.is_none() && case.not_initialized().is_none() {
+        finding.candidates = vec![Candidate {
+            code: "token-audience-mismatch",
+            why: "with a discoveryURL of its own the API server reads the document elsewhere, and refuses the token for what stands in it".to_owned(),
+            decided_by: Step::command("a TokenReview by somebody with admin rights says it in words", "kaccess doctor --reviewer-context ADMIN_CONTEXT"),
+        }];
+    }
+    vec![finding]
 }

@@ -23,6 +23,17 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
+    if complaint.detail.to_lowercase().contains("encrypted") {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The client key is encrypted, and kubectl asks for no passphrase: {}.", complaint.detail),
+                complaint.cite,
+                Step::command("Write it without a passphrase, readable by you alone, and name that file in the entry", "umask 077; openssl pkey -in client.key -out client-plain.key"),
+            )
+            .titled("The client key is encrypted with a passphrase"),
+        ];
+    }
     vec![
         RULE.finding(
             Confidence::Certain,

@@ -80,7 +80,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ),
         )
     } else {
-        RULE.finding(Confidence::Certain, why, shown.cite(), take).step(put)
+        // A server that leaves out its intermediate certificate looks the same: only a chain with its root is complete.
+        let complete = report.chain.last().is_some_and(|last| last.issuer == last.subject);
+        let confidence = if complete { Confidence::Certain } else { Confidence::Likely };
+        let finding = RULE.finding(confidence, why, shown.cite(), take).step(put);
+        if complete {
+            finding
+        } else {
+            finding.step(Step::text(format!("If {presented:?} is an intermediate authority below the CA that the kubeconfig trusts, the kubeconfig is right and the server's certificate file must hold that intermediate certificate too.")))
+        }
     };
     if cluster.is_some() {
         finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("the kubeconfig trusts {trusted}")));

@@ -28,6 +28,10 @@ pub fn is_whitespace(problem: &TokenProblem) -> bool {
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    // A blank at the end is taken off on the way, and does no harm.
+    if case.accepted() {
+        return Vec::new();
+    }
     let Some(token) = case.token() else { return Vec::new() };
     let Some((index, problem)) =
         token.problems.iter().enumerate().find(|(_, problem)| is_whitespace(problem))
