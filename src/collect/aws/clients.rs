@@ -106,11 +106,26 @@ impl Clients {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let text = |error: &dyn StdError| self.scrubber.text_limited(&DisplayErrorContext(error).to_string(), 400);
+        let text = |error: &dyn StdError| self.scrubber.text_limited(&chain_of(error), 400);
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().unwrap_or_default();
+                // Every refusal of AWS has a code. A page without one is a proxy's, a portal's or a wrong endpoint's: it
+                // says nothing of rights, nor of what there is.
+                if code.is_empty() && status < 500 {
+                    let kind = service.raw().headers().get("content-type").unwrap_or("no content type");
+                    let kind = self.scrubber.text_limited(kind, 60);
+                    return if (200..300).contains(&status) {
+                        let why = text(service.err());
+                        Failure::new(FailureKind::Malformed, format!("{action}: the answer ({kind}) cannot be read: {why}"))
+                    } else {
+                        let text = format!(
+                            "{action}: HTTP {status} ({kind}) without an error code, so it is not AWS that answers: a proxy, a firewall, or a wrong AWS_ENDPOINT_URL"
+                        );
+                        Failure::new(FailureKind::Protocol, text)
+                    };
+                }
                 let message = self.scrubber.text_limited(service.err().message().unwrap_or_default(), 400);
                 let kind = kind_of(code, status);
                 let said = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
@@ -132,6 +147,22 @@ impl Clients {
             _ => Failure::new(FailureKind::Malformed, format!("{action}: {}", text(error))),
         }
     }
+}
+
+/// What an error says, and what caused it, without the types in between.
+fn chain_of(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Many wrappers repeat what they wrap.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// A field of an answer; empty where AWS left it out.
