@@ -105,8 +105,8 @@ pub async fn security_group_rules(
         .describe_security_group_rules()
         .max_results(1000)
         .filters(filter("group-id", groups));
-    let rules =
-        pages!(clients, "ec2:DescribeSecurityGroupRules", groups, request, security_group_rules, |rule| SecurityGroupRule {
+    let rules = pages!(clients, "ec2:DescribeSecurityGroupRules", groups, request, security_group_rules, |rule| {
+        SecurityGroupRule {
             id: owned(rule.security_group_rule_id()),
             group_id: owned(rule.group_id()),
             egress: rule.is_egress().unwrap_or_default(),
@@ -118,7 +118,8 @@ pub async fn security_group_rules(
             prefix_list_id: maybe(rule.prefix_list_id()),
             referenced_group: rule.referenced_group_info().and_then(|group| maybe(group.group_id())),
             description: maybe(rule.description()).map(|text| scrubber.text_limited(&text, 255)),
-        });
+        }
+    });
     let mut counts = std::collections::BTreeMap::<String, usize>::new();
     for rule in &rules {
         *counts.entry(rule.group_id.clone()).or_default() += 1;
@@ -246,17 +247,18 @@ pub async fn route_tables(clients: &Clients, vpcs: &[String]) -> Result<Vec<Rout
 /// As [`Clients::failure`].
 pub async fn nat_gateways(clients: &Clients, vpcs: &[String]) -> Result<Vec<NatGateway>, Failure> {
     let request = Client::new(&clients.config).describe_nat_gateways().filter(filter("vpc-id", vpcs));
-    let gateways: Vec<NatGateway> = pages!(clients, "ec2:DescribeNatGateways", vpcs, request, nat_gateways, |gateway| {
-        let addresses = gateway.nat_gateway_addresses();
-        NatGateway {
-            id: owned(gateway.nat_gateway_id()),
-            subnet_id: owned(gateway.subnet_id()),
-            state: gateway.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-            connectivity: gateway.connectivity_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-            public_addresses: addresses.iter().filter_map(|address| maybe(address.public_ip())).collect(),
-            private_addresses: addresses.iter().filter_map(|address| maybe(address.private_ip())).collect(),
-        }
-    });
+    let gateways: Vec<NatGateway> =
+        pages!(clients, "ec2:DescribeNatGateways", vpcs, request, nat_gateways, |gateway| {
+            let addresses = gateway.nat_gateway_addresses();
+            NatGateway {
+                id: owned(gateway.nat_gateway_id()),
+                subnet_id: owned(gateway.subnet_id()),
+                state: gateway.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+                connectivity: gateway.connectivity_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+                public_addresses: addresses.iter().filter_map(|address| maybe(address.public_ip())).collect(),
+                private_addresses: addresses.iter().filter_map(|address| maybe(address.private_ip())).collect(),
+            }
+        });
     Ok(gateways.into_iter().filter(|gateway| gateway.state != "deleted").collect())
 }
 
