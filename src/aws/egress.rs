@@ -219,7 +219,7 @@ fn exit(aws: &Aws, subnet: &str, destination: IpAddr) -> (Exit, String) {
     let exit = match target.split('-').next().unwrap_or_default() {
         "local" => Exit::Local,
         "nat" => nat(aws.network.nat_gateways.seen().and_then(|all| all.iter().find(|nat| nat.id == target)), target),
-        // Every IPv6 address of a VPC is a public one; a private IPv4 address is dropped there.
+        // An IPv6 address needs no other one to leave by it; a private IPv4 address is dropped there.
         "igw" if destination.is_ipv6() => Exit::EgressOnly(target.to_owned()),
         "igw" => Exit::InternetGateway(target.to_owned()),
         "eigw" => Exit::EgressOnly(target.to_owned()),
