@@ -219,7 +219,7 @@ texts! {
     /// STS says that the signature is for something else: another cluster's name, or another secret.
     IAM_SIGNATURE = "iam-signature", r#"SignatureDoesNotMatch"[^\n]*request signature we calculated does not match"#;
     /// STS says that the client's clock is wrong.
-    IAM_CLOCK = "iam-clock", r#"SignatureDoesNotMatch"[^\n]*Signature (?P<how>expired|not yet current): (?P<signed>\S+) is (?:now earlier|still later) than (?P<now>\S+)"#;
+    IAM_CLOCK = "iam-clock", r#"(?:SignatureDoesNotMatch|InvalidSignatureException|RequestExpired)[^\n]*Signature (?P<how>expired|not yet current): (?P<signed>\S+) is (?:now earlier|still later) than (?P<now>\S+)"#;
     /// STS says that the session behind the signature has ended.
     IAM_SESSION_EXPIRED = "iam-session-expired", r#"Code"\s*:\s*"ExpiredToken(?:Exception)?""#;
     /// STS does not know the access key, or is not switched on in that region.

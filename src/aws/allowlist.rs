@@ -253,7 +253,8 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
     Ok(answer)
 }
 
-fn host_range(address: IpAddr) -> String {
+/// The range that holds one address alone.
+pub fn host_range(address: IpAddr) -> String {
     IpNet::from(address).to_string()
 }
 

@@ -148,24 +148,60 @@ impl Reach {
     }
 }
 
-/// Whether and how the control plane reaches the issuer; nothing where no cluster or no issuer is known.
+/// From the cluster's control plane to the issuer: step by step, as far as AWS and this machine show it. Absent where the
+/// cluster or the issuer is not known.
 pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
     let aws = evidence.aws.as_deref()?;
-    let cluster = aws.cluster.seen()?;
     let (issuer, at) = match &evidence.configured_issuer {
         Some(issuer) => (issuer, "/configuredIssuer"),
         None => (&evidence.issuer, "/issuer"),
     };
-    let scheme = aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str());
     // A laboratory's address tells nothing; a load balancer that AWS shows before it does.
-    let target = issuer.target.seen().filter(|target| !target.laboratory || scheme.is_some())?;
+    let shown = aws.issuer_balancer.load_balancer.seen().is_some();
+    let target = issuer.target.seen().filter(|target| !target.laboratory || shown)?;
     let url = url::Url::parse(&target.url).ok()?;
+    let dns = issuer.dns.seen().filter(|_| !target.laboratory);
+    let dns = dns.map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
+    let goal = Goal {
+        what: "the issuer",
+        balancer: &aws.issuer_balancer,
+        at: "/aws/issuerBalancer",
+        probes: Some((issuer, at)),
+    };
+    walk(aws, &goal, &url, paths(issuer, &url), &dns)
+}
+
+/// The same to the key set, where the discovery document names another host for it and that host's load balancer was
+/// found. Its name and certificate are not judged: the control plane asks by a resolver of its own.
+pub fn to_keys(evidence: &Evidence) -> Option<Reach> {
+    let aws = evidence.aws.as_deref()?;
+    let balancer = aws.jwks_balancer.as_ref().filter(|balancer| balancer.load_balancer.seen().is_some())?;
+    let issuer = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer);
+    let uri = [&issuer.discovery, &issuer.discovery_as_control_plane]
+        .into_iter()
+        .find_map(|discovery| discovery.seen()?.jwks_uri.clone())?;
+    let url = url::Url::parse(&uri).ok()?;
+    let goal = Goal { what: "the key set", balancer, at: "/aws/jwksBalancer", probes: None };
+    walk(aws, &goal, &url, vec![url.path().to_owned()], &[])
+}
+
+/// Where a way leads.
+struct Goal<'a> {
+    /// In words.
+    what: &'static str,
+    /// The load balancer in front of it, and where that is in the evidence.
+    balancer: &'a Balancer,
+    at: &'static str,
+    /// What this machine tried itself, and where that is.
+    probes: Option<(&'a Issuer, &'static str)>,
+}
+
+fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[IpAddr]) -> Option<Reach> {
+    let cluster = aws.cluster.seen()?;
     let host = url.host_str()?.to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let mode = Mode::of(cluster);
-    let dns = issuer.dns.seen().filter(|_| !target.laboratory);
-    let dns = dns.map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
-    let private = match scheme {
+    let private = match goal.balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str()) {
         Some("internal") => true,
         Some("internet-facing") => false,
         _ => !dns.is_empty() && dns.iter().all(|address| addresses::private(*address)),
@@ -182,20 +218,20 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
         _ => Vec::new(),
     };
     let peer = peer(aws, &mode, &ways);
-    let mut reach = Reach { mode, host, port, paths: paths(issuer, &url), private, peer, ways, steps: Vec::new() };
-    name(aws, issuer, at, &mut reach);
-    route(aws, at, &mut reach);
+    let mut reach = Reach { mode, host, port, paths, private, peer, ways, steps: Vec::new() };
+    if let Some((issuer, at)) = goal.probes {
+        name(aws, issuer, at, &mut reach);
+    }
+    route(goal, &mut reach);
     acl(aws, &destinations, &mut reach);
-    own_groups(aws, &destinations, &mut reach);
-    their_group(
-        aws,
-        &aws.issuer_balancer,
-        destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty(),
-        &mut reach,
-    );
-    tls(issuer, at, &mut reach);
-    waf(&aws.issuer_balancer, &mut reach);
-    listener(&aws.issuer_balancer, &mut reach);
+    own_groups(aws, goal, &destinations, &mut reach);
+    let v6 = destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty();
+    their_group(aws, goal, v6, &mut reach);
+    if let Some((issuer, at)) = goal.probes {
+        tls(issuer, at, &mut reach);
+    }
+    waf(goal, &mut reach);
+    listener(goal, &mut reach);
     Some(reach)
 }
 
@@ -304,17 +340,18 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
     }
 }
 
-fn route(aws: &Aws, at: &str, reach: &mut Reach) {
-    let balancer = aws.issuer_balancer.load_balancer.seen();
+fn route(goal: &Goal<'_>, reach: &mut Reach) {
+    let what = goal.what;
     match &reach.mode {
         Mode::AwsManaged { .. } => {
-            let path = if balancer.is_some() {
-                "/aws/issuerBalancer/loadBalancer/seen/scheme".to_owned()
-            } else {
-                format!("{at}/dns/seen/addresses")
+            let path = match goal.probes {
+                Some((_, at)) if goal.balancer.load_balancer.seen().is_none() => format!("{at}/dns/seen/addresses"),
+                _ => format!("{}/loadBalancer/seen/scheme", goal.at),
             };
             if reach.private {
-                let text = "the issuer has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours";
+                let text = format!(
+                    "{what} has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours"
+                );
                 push(reach, Layer::Route, Judged::Blocks, Known::Inferred, text, Some(path));
             } else {
                 push(
@@ -322,7 +359,7 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
                     Layer::Route,
                     Judged::Passes,
                     Known::Inferred,
-                    "the issuer has public addresses, and the control plane leaves through AWS's own network",
+                    format!("{what} has public addresses, and the control plane leaves through AWS's own network"),
                     Some(path),
                 );
             }
@@ -351,7 +388,7 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
                     Exit::Local | Exit::Nat { .. } | Exit::EgressOnly(_) => first = first.or(Some(way.path.clone())),
                     Exit::InternetGateway(id) => bad.push((format!("{place}: the route leads to the internet gateway {id}, which drops what has no public address, and the cluster's interfaces have none"), way.path.clone())),
                     Exit::Dead(why) => bad.push((format!("{place}: {why}"), way.path.clone())),
-                    Exit::None => bad.push((format!("{place}: its route table has no route to the issuer"), way.path.clone())),
+                    Exit::None => bad.push((format!("{place}: its route table has no route to {what}"), way.path.clone())),
                     Exit::Elsewhere(target) => unknown = Some((format!("{place}: the route leads to {target}, and what happens behind it is not visible here"), way.path.clone())),
                     Exit::Unread => unknown = Some((format!("{place}: its route table could not be read"), way.path.clone())),
                 }
@@ -371,7 +408,7 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
                     Layer::Route,
                     Judged::Unknown,
                     Known::Inferred,
-                    "the issuer's addresses, or the cluster's subnets, are not known",
+                    format!("the addresses of {what}, or the cluster's subnets, are not known"),
                     None,
                 );
             } else {
@@ -380,7 +417,7 @@ fn route(aws: &Aws, at: &str, reach: &mut Reach) {
                     Layer::Route,
                     Judged::Passes,
                     Known::Inferred,
-                    "every interface of the cluster has a route to the issuer",
+                    format!("every interface of the cluster has a route to {what}"),
                     first,
                 );
             }
@@ -489,7 +526,7 @@ pub fn ranges(aws: &Aws, rule: &SecurityGroupRule) -> Option<Vec<IpNet>> {
 }
 
 /// The groups on the cluster's interfaces let the request out.
-fn own_groups(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
+fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut Reach) {
     if reach.mode != Mode::CustomerRouted {
         return;
     }
@@ -498,7 +535,7 @@ fn own_groups(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         return;
     };
     let theirs =
-        aws.issuer_balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
+        goal.balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
     let mut unread = false;
     let open = rules
         .iter()
@@ -530,16 +567,17 @@ fn own_groups(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
 }
 
 /// The load balancer's groups let the control plane in.
-fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
+fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
+    let (balancer, base) = (goal.balancer, goal.at);
     let Some(load_balancer) = balancer.load_balancer.seen() else {
         let path = (!matches!(balancer.load_balancer.outcome, Outcome::NotApplicable(_)))
-            .then(|| "/aws/issuerBalancer/loadBalancer".to_owned());
+            .then(|| format!("{base}/loadBalancer"));
         return push(
             reach,
             Layer::SecurityGroup,
             Judged::Unknown,
             Known::Inferred,
-            "what stands in front of the issuer is not a load balancer that could be read",
+            format!("what stands in front of {} is not a load balancer that could be read", goal.what),
             path,
         );
     };
@@ -550,7 +588,7 @@ fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
             Judged::Passes,
             Known::Seen,
             "the load balancer has no security group",
-            Some("/aws/issuerBalancer/loadBalancer/seen".to_owned()),
+            Some(format!("{base}/loadBalancer/seen")),
         );
     }
     let Some(rules) = aws.network.security_group_rules.seen() else {
@@ -590,7 +628,7 @@ fn their_group(aws: &Aws, balancer: &Balancer, v6: bool, reach: &mut Reach) {
     let first = fitting
         .first()
         .and_then(|(index, _)| at(*index))
-        .or(Some("/aws/issuerBalancer/loadBalancer/seen/securityGroups".to_owned()));
+        .or_else(|| Some(format!("{base}/loadBalancer/seen/securityGroups")));
     let groups = load_balancer.security_groups.join(", ");
     let (judged, text, path) = if addresses::everything(&all, v6) {
         (Judged::Passes, format!("{groups} is open to everybody on port {port}"), first)
@@ -691,12 +729,13 @@ fn some(peer: &Peer, ranges: &[IpNet]) -> bool {
     matches!(peer, Peer::Known { addresses: seen, .. } if seen.iter().any(|address| addresses::holds(ranges, *address)))
 }
 
-fn waf(balancer: &Balancer, reach: &mut Reach) {
-    let at = "/aws/issuerBalancer/webAcl";
+fn waf(goal: &Goal<'_>, reach: &mut Reach) {
+    let balancer = goal.balancer;
+    let at = format!("{}/webAcl", goal.at);
     let Some(acl) = balancer.web_acl.seen() else {
         let (judged, text, path) = match &balancer.web_acl.outcome {
-            Outcome::NotApplicable(_) => (Judged::Passes, "no web ACL is attached", Some(at.to_owned())),
-            _ => (Judged::Unknown, "the web ACL could not be read", Some(at.to_owned())),
+            Outcome::NotApplicable(_) => (Judged::Passes, "no web ACL is attached", Some(at.clone())),
+            _ => (Judged::Unknown, "the web ACL could not be read", Some(at.clone())),
         };
         return push(reach, Layer::Waf, judged, Known::Seen, text, path);
     };
@@ -858,8 +897,8 @@ pub fn taken<'r>(
     Ok(None)
 }
 
-fn listener(balancer: &Balancer, reach: &mut Reach) {
-    let at = "/aws/issuerBalancer";
+fn listener(goal: &Goal<'_>, reach: &mut Reach) {
+    let (balancer, at) = (goal.balancer, goal.at);
     let Some(load_balancer) = balancer.load_balancer.seen() else { return };
     if load_balancer.kind != "application" {
         return;
@@ -948,7 +987,7 @@ fn listener(balancer: &Balancer, reach: &mut Reach) {
     }
     if let Some((text, path)) = passing {
         push(reach, Layer::Rule, Judged::Passes, Known::Inferred, text, Some(path));
-        push(reach, Layer::Login, Judged::Passes, Known::Inferred, "no login is asked for on the two paths", None);
+        push(reach, Layer::Login, Judged::Passes, Known::Inferred, "no login is asked for there", None);
     }
     if let Some(health) = balancer.target_health.seen()
         && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))

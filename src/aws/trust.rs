@@ -111,7 +111,7 @@ enum Truth {
 }
 
 /// One value or several.
-fn list(value: &Value) -> Vec<&Value> {
+pub fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |items| items.iter().collect())
 }
 
@@ -124,7 +124,8 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-fn texts(value: &Value) -> Vec<String> {
+/// The same as texts.
+pub fn texts(value: &Value) -> Vec<String> {
     list(value).into_iter().filter_map(text).collect()
 }
 

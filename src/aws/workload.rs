@@ -3,6 +3,8 @@
 
 use super::trust::{self, Request, Respect, Verdict};
 use crate::evidence::eks::Aws;
+use crate::evidence::tls::TlsFaultKind;
+pub use crate::evidence::workload::flag;
 use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
 use crate::evidence::{FailureKind, Observation, Outcome};
 
@@ -75,18 +77,6 @@ enum Way {
 /// A key as it stands in a JSON pointer.
 pub fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-/// The value of a flag of a command line, in both spellings.
-pub fn flag<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
-    args.iter().enumerate().find_map(|(index, arg)| {
-        let rest = arg.strip_prefix(name)?;
-        if let Some(value) = rest.strip_prefix('=') {
-            return Some(value);
-        }
-        let next = args.get(index + 1).map_or("", String::as_str);
-        rest.is_empty().then(|| if next.starts_with('-') { "" } else { next })
-    })
 }
 
 /// A switch of a command line: there, and not `=false`.
@@ -1009,6 +999,38 @@ impl<'a> Judged<'a> {
                 _ => self.unknown("kiam-tls", expected, unseen(&secret.look), at),
             }
         }
+        self.kiam_certificate();
+    }
+
+    /// The certificate that kiam's server shows. By which CA its agents judge it is in a Secret that is not read.
+    fn kiam_certificate(&mut self) {
+        let workload = self.workload;
+        let expected = "the certificate of kiam's server is in force and covers the name that the agents dial";
+        match &workload.kiam_server.outcome {
+            Outcome::NotApplicable(_) => {}
+            Outcome::Seen(server) => {
+                let at = "/workload/kiamServer/seen/tls";
+                let broken = server.tls.faults.iter().position(|fault| {
+                    matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid | TlsFaultKind::NameMismatch)
+                });
+                match broken {
+                    Some(index) => {
+                        let fault = &server.tls.faults[index];
+                        let seen = match &fault.seen {
+                            Some(seen) => format!("{}: {} ({seen})", server.dialled, fault.detail),
+                            None => format!("{}: {}", server.dialled, fault.detail),
+                        };
+                        self.push("kiam-certificate", false, expected, seen, format!("{at}/faults/{index}"));
+                    }
+                    None => {
+                        let seen =
+                            format!("{} shows such a one; whether the agents trust its CA is not read", server.dialled);
+                        self.push("kiam-certificate", true, expected, seen, at);
+                    }
+                }
+            }
+            _ => self.unknown("kiam-certificate", expected, unseen(&workload.kiam_server), "/workload/kiamServer"),
+        }
     }
 
     fn kube2iam(&mut self, role: &str) {
@@ -1075,11 +1097,16 @@ impl<'a> Judged<'a> {
         }
         let named =
             if self.role_look(role).is_some() { role.to_owned() } else { arn.unwrap_or_else(|| role.to_owned()) };
-        if self.role_link("kube2iam-role", &named).is_some() {
-            let at = format!("{}/seen/trustPolicy", self.role_at(&named));
-            let why = "kube2iam acts as its node's role, which is not known here".to_owned();
-            self.unknown("kube2iam-trust", "sts:AssumeRole for the node's role", (why, None), at);
-        }
+        let Some(policy) = self.role_link("kube2iam-role", &named) else { return };
+        let Some(node) = workload.node_role.seen() else {
+            let (why, needs) = unseen(&workload.node_role);
+            let why = format!("kube2iam acts as its node's role, and which that is was not seen: {why}");
+            self.unknown("kube2iam-trust", "sts:AssumeRole for the node's role", (why, needs), "/workload/nodeRole");
+            return;
+        };
+        let at = format!("{}/seen/trustPolicy", self.role_at(&named));
+        let id = self.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
+        self.assume("kube2iam-trust", policy, node, id, format!("sts:AssumeRole for the node's role {node}"), at);
     }
 
     /// Whether the metadata service answers this Pod.
@@ -1298,7 +1325,7 @@ impl<'a> Judged<'a> {
         match self.links.iter().find(|link| link.id == "metadata").map(|link| (link.ok, link.seen.clone())) {
             Some((Some(true), _)) => make(
                 "node-role",
-                None,
+                self.workload.node_role.seen().cloned(),
                 format!("{lead} has no credentials of its own, and the metadata service gives the node's role"),
             ),
             Some((Some(false), seen)) => make(

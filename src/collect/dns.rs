@@ -266,7 +266,7 @@ pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connectio
 }
 
 /// The address this machine would send from. A connected UDP socket asks the system's routes and sends nothing.
-fn source(to: SocketAddr) -> Option<String> {
+pub fn source(to: SocketAddr) -> Option<String> {
     let any: IpAddr = if to.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
     let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
     socket.connect(to).ok()?;

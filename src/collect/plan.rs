@@ -33,7 +33,10 @@ use super::kubeconfig::{ConnectionFlags, Resolved};
 use super::proxy::Decision;
 use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
-use super::{Roots, access, apiserver, credential, dns, identity, issuer, kubeconfig, log, proxy, rbac};
+use super::{
+    Roots, access, apiserver, credential, dns, identity, issuer, kubeconfig, log, proxy, rbac,
+    workload as workload_looks,
+};
 use crate::credential::{certificate, token};
 use crate::evidence::access::Question;
 use crate::evidence::apiserver::{Flags, Repeats, Reviewer};
@@ -933,6 +936,13 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((apiserver::published(&api, &scrubber).await?, Some(())))
         })
     };
+    let agents = {
+        let (reader, scrubber) = (reader.clone(), scrubber.clone());
+        let needs = async move { reader.await.map_err(recast) };
+        graph.probe("agents", LONG, needs, move |api: Api| async move {
+            Ok((workload_looks::daemon_sets(&api, &scrubber).await?, Some(())))
+        })
+    };
     let configuration = {
         let given = plan.configuration.clone();
         let needs = async move { given.ok_or_else(|| not_applicable("no --apiserver-config was given")) };
@@ -980,6 +990,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         reader: &reader,
         issuer: &target,
         issuer_dns: &issuer_probes.dns,
+        route: &route,
+        endpoint_dns: &endpoint_dns,
         discovery: &issuer_probes.discovery,
     };
     let aws_probes = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
@@ -1035,6 +1047,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         },
         rbac: taken(rbac).await,
         aws: aws_probes.collect().await,
+        agents: taken(agents).await,
         workload: None,
         took_ms: host.elapsed_ms(),
     }

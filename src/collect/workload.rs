@@ -1,19 +1,25 @@
 //! Pods, their owners, service accounts and what hands out AWS credentials, read from the cluster.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Roots;
 use super::apiserver::Api;
-use super::wire::Limits;
+use super::tls::TlsSettings;
+use super::wire::{Destination, Limits, Wire};
 use crate::evidence::workload::{
-    Agent, AgentPod, Container, Event, Issuer, Namespace, Node, Owner, Pod, ProjectedToken, SecretFacts,
-    ServiceAccount, Target, Template, Variable, Volume, Webhook,
+    Agent, AgentPod, Container, Event, Issuer, KiamServer, Namespace, Node, Owner, Pod, ProjectedToken, SecretFacts,
+    ServiceAccount, Target, Template, Variable, Volume, Webhook, flag,
 };
 use crate::evidence::{Failure, FailureKind};
+use crate::host::Host;
 use crate::secret::Scrubber;
 
+/// How long kiam's server is waited for: from outside the cluster its address mostly leads nowhere.
+const KIAM_LIMIT: Duration = Duration::from_secs(2);
 /// How many owners are followed upwards: a Pod, its ReplicaSet, its Deployment, and one of somebody's own.
 const OWNERS_LIMIT: usize = 4;
 /// Variables whose values name roles, files, addresses and regions, and never a secret.
@@ -465,15 +471,21 @@ pub async fn paged<T>(
     }
 }
 
+/// The DaemonSets that hand out AWS credentials in this cluster.
+///
+/// # Errors
+/// As [`Api::decode`].
+pub async fn daemon_sets(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failure> {
+    let right = "list on daemonsets in all namespaces";
+    paged(api, "/apis/apps/v1/daemonsets", right, |value| agent(value, "DaemonSet", scrubber)).await
+}
+
 /// Whatever hands out AWS credentials in this cluster.
 ///
 /// # Errors
 /// As [`Api::decode`].
 pub async fn agents(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failure> {
-    let mut found = paged(api, "/apis/apps/v1/daemonsets", "list on daemonsets in all namespaces", |value| {
-        agent(value, "DaemonSet", scrubber)
-    })
-    .await?;
+    let mut found = daemon_sets(api, scrubber).await?;
     // kiam's server may be a Deployment beside its agents.
     let lonely = found.iter().find(|agent| agent.role == "kiam-agent").map(|agent| agent.namespace.clone());
     if let Some(namespace) = lonely.filter(|_| !found.iter().any(|agent| agent.role == "kiam-server")) {
@@ -517,6 +529,78 @@ pub async fn node_agents(api: &Api, node: &str) -> Result<Vec<AgentPod>, Failure
     .await?;
     found.sort_by(|one, other| (&one.role, !one.ready, &one.name).cmp(&(&other.role, !other.ready, &other.name)));
     Ok(found)
+}
+
+/// A Service and one of its ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The Service that kiam's agents dial, and their `--server-address` that says so. Absent where they dial something that
+/// is no Service of the cluster.
+pub fn kiam_service(agents: &[Agent]) -> Option<(Service, String)> {
+    let agent = agents.iter().find(|agent| agent.role == "kiam-agent")?;
+    let dialled = flag(&agent.args, "--server-address")?;
+    let (host, port) = dialled.trim_start_matches("dns:///").rsplit_once(':')?;
+    let mut labels = host.trim_end_matches('.').split('.');
+    let name = labels.next().filter(|name| !name.is_empty() && *name != "localhost")?;
+    let namespace = labels.next().unwrap_or(&agent.namespace);
+    // Longer names are the cluster's own where `svc` comes third: the cluster's domain may be any.
+    if !matches!(labels.next(), None | Some("svc")) || name.parse::<u8>().is_ok() {
+        return None;
+    }
+    let service = Service { namespace: namespace.to_owned(), name: name.to_owned(), port: port.parse().ok()? };
+    Some((service, dialled.to_owned()))
+}
+
+/// The certificate that kiam's server shows where its agents dial it. From outside the cluster that is seldom reached.
+///
+/// # Errors
+/// What stood in the way, with what would open it.
+pub async fn kiam_server(api: &Api, service: &Service, dialled: String, host: &Host) -> Result<KiamServer, Failure> {
+    let Service { namespace, name, port } = service;
+    let path = format!("/api/v1/namespaces/{}/services/{}", encoded(namespace), encoded(name));
+    let seen = read(api, &path, &format!("get on services in namespace {namespace}")).await?;
+    let mut address = text(&seen, "/spec/clusterIP").unwrap_or_default();
+    if address == "None" {
+        // Headless: its name leads to the Pods themselves.
+        let selector = encoded(&format!("kubernetes.io/service-name={name}"));
+        let path = format!(
+            "/apis/discovery.k8s.io/v1/namespaces/{}/endpointslices?limit=10&labelSelector={selector}",
+            encoded(namespace)
+        );
+        let slices = read(api, &path, &format!("list on endpointslices in namespace {namespace}")).await?;
+        let mut endpoints = items(&slices).flat_map(|slice| slice.get("endpoints")?.as_array()).flatten();
+        let ready = endpoints.find(|one| one.pointer("/conditions/ready").and_then(Value::as_bool) != Some(false));
+        address = ready.and_then(|one| text(one, "/addresses/0")).unwrap_or_default();
+    }
+    let address: std::net::IpAddr = address
+        .parse()
+        .map_err(|_| Failure::new(FailureKind::NotFound, format!("Service {namespace}/{name} has no address")))?;
+    let address = std::net::SocketAddr::new(address, *port);
+    let url = format!("https://{address}/");
+    let url = url::Url::parse(&url).map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+    let server_name = dialled.trim_start_matches("dns:///").rsplit_once(':').map(|(host, _)| host.to_owned());
+    // Which CA its agents trust is in a Secret: only names and dates can be judged.
+    let tls = TlsSettings { roots: Roots::System, client_identity: None, server_name, insecure: false };
+    let destination = Destination {
+        url,
+        tls: Some(tls),
+        proxy: None,
+        user_agent: super::issuer::OWN_AGENT.to_owned(),
+        connect_timeout: KIAM_LIMIT,
+    };
+    let report = Wire::new(destination, host)?.handshake().await.map_err(|failure| {
+        let detail = format!("{name} at {address} could not be reached from here: {}", failure.detail);
+        Failure { detail, ..failure }.needs("running kaccess inside the cluster")
+    })?;
+    Ok(KiamServer { dialled, address: address.to_string(), tls: report })
 }
 
 /// A node.

@@ -1,5 +1,7 @@
 //! Names, addresses and connections.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// Where a request goes: straight or through a proxy.
@@ -113,4 +115,26 @@ pub struct Attempt {
     pub source: Option<String>,
     /// Milliseconds.
     pub took_ms: u64,
+}
+
+/// An address that only a private network or a VPN leads to.
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            // 100.64.0.0/10 is the providers' own space, which VPCs and overlay networks use too.
+            ip.is_private() || a == 100 && (64..128).contains(&b)
+        }
+        IpAddr::V6(ip) => ip.segments()[0] & 0xfe00 == 0xfc00,
+    }
+}
+
+/// An address that the whole Internet could reach.
+pub fn is_public(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let local = match ip {
+        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
+    };
+    !(is_private(ip) || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || local)
 }

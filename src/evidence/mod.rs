@@ -61,6 +61,9 @@ pub struct Evidence {
     pub control_plane: ControlPlane,
     /// The RBAC objects that touch this identity.
     pub rbac: Observation<rbac::Rbac>,
+    /// The DaemonSets that hand out AWS credentials in the cluster, as `doctor` sees them.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub agents: Observation<Vec<workload::Agent>>,
     /// What AWS says about the cluster and the way from its control plane to the issuer; absent where the cluster is not
     /// EKS or nobody asked AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
+use super::tls::TlsReport;
 
 /// Everything that one run of `workload` saw beside AWS's own view of the cluster. A link that could not be looked at for
 /// want of a right is `Failed` with `needs`, never "absent".
@@ -52,6 +53,12 @@ pub struct Workload {
     pub addon: Observation<Addon>,
     /// The node's metadata options (`ec2:DescribeInstances`).
     pub instance: Observation<Instance>,
+    /// ARN of the role in the node's instance profile (`iam:GetInstanceProfile`).
+    #[serde(skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub node_role: Observation<String>,
+    /// The certificate that kiam's server shows where its agents dial it, as far as that can be reached from here.
+    #[serde(skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub kiam_server: Observation<KiamServer>,
 }
 
 /// Which object was asked about.
@@ -229,6 +236,30 @@ pub struct Agent {
     pub desired: i64,
     /// How many are ready.
     pub ready: i64,
+}
+
+/// The value of a flag of a command line, in both spellings.
+pub fn flag<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
+    args.iter().enumerate().find_map(|(index, arg)| {
+        let rest = arg.strip_prefix(name)?;
+        if let Some(value) = rest.strip_prefix('=') {
+            return Some(value);
+        }
+        let next = args.get(index + 1).map_or("", String::as_str);
+        rest.is_empty().then(|| if next.starts_with('-') { "" } else { next })
+    })
+}
+
+/// kiam's server, as TLS shows it. Its CA is in a Secret that is not read: whether the chain leads to it is not judged.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KiamServer {
+    /// What the agents dial (`--server-address`), and so the name that the certificate must cover.
+    pub dialled: String,
+    /// The address that this led to from here.
+    pub address: String,
+    /// The handshake, judged by this machine's roots.
+    pub tls: TlsReport,
 }
 
 /// An agent's Pod on the workload's node.

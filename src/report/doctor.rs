@@ -242,6 +242,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("log", "the log handed over is readable", &control.log, good),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
     ];
+    // Who may not list them and is not on EKS has no use for them.
+    let agents = (evidence.agents.seen().is_some_and(|agents| !agents.is_empty())
+        || (evidence.aws.is_some() && !evidence.agents.nothing_to_look_at()))
+    .then(|| check("agents", "what hands out AWS credentials is known", &evidence.agents, good));
+    list.extend(agents);
     // Only a control plane that runs as Pods has these, and only recent evidence looked.
     let from_pods = [
         (!control.pods.nothing_to_look_at())

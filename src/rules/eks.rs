@@ -213,11 +213,16 @@ impl Obstacle<'_> {
 
 /// Whether it is open that the API server could read the issuer.
 pub fn questioned<'c>(case: &'c Case<'_>) -> Option<&'c Reach> {
-    let reach = case.reach.as_ref()?;
     let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt);
     if (case.accepted() && of_issuer) || case.initialized() {
         return None;
     }
+    of_cluster(case)
+}
+
+/// The way to an issuer that the cluster knows, as far as that can be told.
+fn of_cluster<'c>(case: &'c Case<'_>) -> Option<&'c Reach> {
+    let reach = case.reach.as_ref()?;
     // An issuer that the cluster does not know is another fault.
     let target = case.issuer().0.target.seen()?;
     if let Some(all) = aws(case)?.identity_providers.seen() {
@@ -256,6 +261,24 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
     let lists = lists.into_iter().filter(|listed| listed.place.layer() == layer).collect();
     let word = word.map(Word::cite).or_else(|| case.not_initialized().map(|(cite, _)| cite));
     Some(Obstacle { reach, step, confidence, word, lists })
+}
+
+/// What stops the control plane on its way to the key set, where that has a load balancer of its own: whether it is refused
+/// there by an answer, or no connection comes about. Discovery, on its own way, is fine.
+pub fn keys_obstacle<'c>(case: &'c Case<'_>, refused: bool) -> Option<(&'c Reach, &'c ReachStep)> {
+    let fetched = case.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
+        let ours = |issuer: &&crate::evidence::apiserver::IssuerMetrics| {
+            Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
+        };
+        let issuer = metrics.issuers.iter().find(ours);
+        issuer.is_some_and(|issuer| issuer.keys_fetched_at > issuer.keys_failed_at)
+    });
+    if fetched || of_cluster(case)?.obstacle().is_some() {
+        return None;
+    }
+    let reach = case.keys_reach.as_ref()?;
+    let step = reach.obstacle()?;
+    (matches!(step.layer, Layer::Rule | Layer::Waf | Layer::Login) == refused).then_some((reach, step))
 }
 
 /// The obstacle that an allow-list is, wherever it stands: in a security group, a listener's rules, a web ACL.

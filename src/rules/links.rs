@@ -88,15 +88,74 @@ pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
     )
 }
 
-/// The steps that mend a trust policy: one that denies cannot be outweighed, any other is replaced as a whole.
-pub fn mend(link: &Link, role: &str, policy: &str) -> Vec<Step> {
+/// The steps that mend a trust policy: one that denies cannot be outweighed, any other is replaced as a whole. `today` is
+/// the policy that stands there now.
+pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: &str) -> Vec<Step> {
     if link.seen.contains(" denies ") {
         let why = "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit";
         let command =
             format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name(role)));
         return vec![Step::command(why, command)];
     }
-    put_policy(role, policy)
+    let mut steps = put_policy(role, policy);
+    if let Some(difference) = today.and_then(|today| difference(today, policy)) {
+        steps.insert(1, Step::manifest("What that changes: - stands there today, + will", difference));
+    }
+    if let Some(terraform) = terraform(today, policy) {
+        let title = "Or where Terraform keeps the role, which would take back what it does not know: this in the aws_iam_policy_document of its assume_role_policy";
+        steps.push(Step::manifest(title, terraform));
+    }
+    steps
+}
+
+/// What one policy has and the other has not, line by line; nothing where today's is no JSON.
+fn difference(today: &str, then: &str) -> Option<String> {
+    let today: serde_json::Value = serde_json::from_str(today).ok()?;
+    let today = serde_json::to_string_pretty(&today).ok()?;
+    let difference = similar::TextDiff::from_lines(today.as_str(), then);
+    Some(difference.unified_diff().missing_newline_hint(false).context_radius(2).to_string().trim_end().to_owned())
+}
+
+/// The statements that are new in a policy, as Terraform writes them.
+fn terraform(today: Option<&str>, then: &str) -> Option<String> {
+    let statements = |text: &str| -> Option<Vec<serde_json::Value>> {
+        let policy: serde_json::Value = serde_json::from_str(text).ok()?;
+        Some(trust::list(policy.get("Statement")?).into_iter().cloned().collect())
+    };
+    let old = today.and_then(statements).unwrap_or_default();
+    let new: Vec<_> = statements(then)?.into_iter().filter(|one| !old.contains(one)).collect();
+    let words = |value: &serde_json::Value| {
+        let texts = trust::texts(value);
+        format!("[{}]", texts.iter().map(|text| hcl(text)).collect::<Vec<_>>().join(", "))
+    };
+    let mut lines = Vec::new();
+    for one in &new {
+        lines.push("statement {".to_owned());
+        lines.push(format!("  actions = {}", words(one.get("Action")?)));
+        for (kind, names) in one.get("Principal")?.as_object()? {
+            lines.push("  principals {".to_owned());
+            lines.push(format!("    type        = {}", hcl(kind)));
+            lines.push(format!("    identifiers = {}", words(names)));
+            lines.push("  }".to_owned());
+        }
+        for (test, keys) in one.get("Condition").and_then(serde_json::Value::as_object).into_iter().flatten() {
+            for (key, values) in keys.as_object()? {
+                lines.push("  condition {".to_owned());
+                lines.push(format!("    test     = {}", hcl(test)));
+                lines.push(format!("    variable = {}", hcl(key)));
+                lines.push(format!("    values   = {}", words(values)));
+                lines.push("  }".to_owned());
+            }
+        }
+        lines.push("}".to_owned());
+    }
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// A text of HCL; `${` would begin a template there.
+fn hcl(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.replace("${", "$${").replace("%{", "%%{")
 }
 
 /// A whole trust policy as a step.
@@ -127,7 +186,7 @@ pub fn irsa_trust(judged: &Judged<'_>, link: &Link, role: &str) -> Vec<Step> {
     let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
     let today = judged.role(role).map(|role| role.trust_policy.as_str());
     let policy = trust::irsa_policy(today, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience);
-    mend(link, role, &policy)
+    mend(link, role, today, &policy)
 }
 
 /// The association of Pod Identity.

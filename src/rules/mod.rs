@@ -189,6 +189,8 @@ pub struct Case<'a> {
     pub expected: Option<String>,
     /// On EKS: whether and how the control plane reaches the issuer, by the model.
     pub reach: Option<reach::Reach>,
+    /// The same for the key set, where it has a host and a load balancer of its own.
+    pub keys_reach: Option<reach::Reach>,
     /// On EKS: whom the caller's IAM identity becomes, by the model.
     pub mapping: Option<identity::Verdict>,
     /// Where a Pod's AWS identity was asked about: which one it gets, and every link of the chain, by the model.
@@ -249,11 +251,11 @@ impl<'a> Case<'a> {
         })
         .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
         .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
-        let reach = reach::to_issuer(evidence);
+        let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
         let mapping = aws.map(identity::map);
         let workload =
             evidence.workload.as_deref().map(|seen| workload_model::Judged::new(seen, evidence.aws.as_deref()));
-        let mut case = Self { evidence, words, configuration, expected: None, reach, mapping, workload };
+        let mut case = Self { evidence, words, configuration, expected: None, reach, keys_reach, mapping, workload };
         case.predict();
         case
     }

@@ -6,6 +6,7 @@ use super::complaint::{cluster, quoted};
 use super::{Case, Word, probed};
 use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, ServerAnswer};
+pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::{Citation, Step};
 
@@ -41,28 +42,6 @@ pub fn unconnected<'e>(case: &Case<'e>) -> Option<&'e [Attempt]> {
 /// The address of an attempt.
 pub fn address(attempt: &Attempt) -> Option<IpAddr> {
     attempt.address.parse::<std::net::SocketAddr>().ok().map(|address| address.ip())
-}
-
-/// An address that only a private network or a VPN leads to.
-pub fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let [a, b, ..] = ip.octets();
-            // 100.64.0.0/10 is the providers' own space, which VPCs and overlay networks use too.
-            ip.is_private() || a == 100 && (64..128).contains(&b)
-        }
-        IpAddr::V6(ip) => ip.segments()[0] & 0xfe00 == 0xfc00,
-    }
-}
-
-/// An address that the whole Internet could reach.
-pub fn is_public(ip: IpAddr) -> bool {
-    let ip = ip.to_canonical();
-    let local = match ip {
-        IpAddr::V4(ip) => ip.is_link_local() || ip.is_broadcast(),
-        IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
-    };
-    !(is_private(ip) || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || local)
 }
 
 /// There are addresses, and all of them are of this kind.

@@ -62,6 +62,7 @@ const STAYS: &[&str] = &[
     "system:developers",
     "team",
     "user",
+    "ops",
     "oidc:k8s-admins",
     // Kubernetes' own and what its distributions give.
     "Acme Co",

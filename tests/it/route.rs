@@ -14,6 +14,7 @@ use base64::Engine as _;
 use kaccess::apiserver::message::recognise;
 use serde_json::{Value, json};
 
+use crate::support::aws::Aws;
 use crate::support::lab::apiserver::certificate_user;
 use crate::support::lab::issuer::{Issuer, Page};
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
@@ -486,6 +487,27 @@ fn addresses_that_lead_nowhere() {
     expect_fault("public-access-cidr-blocked", &run, &["public-access-cidr-blocked", "api-connection-timeout"]);
     cautious(&run, "public-access-cidr-blocked");
     expect_healthy("public-access", &doctor(&named(&eks(3)), &[]));
+    // A machine with a public address of its own: nobody translates it, so AWS' list decides.
+    let aws = Aws::start();
+    network::ip("address add 198.51.100.77/32 dev lo");
+    network::ip("route replace local 203.0.113.0/24 dev lo src 198.51.100.77");
+    let listed = |cidrs: serde_json::Value| {
+        aws.edit("eks:DescribeCluster", "/cluster/resourcesVpcConfig/endpointPublicAccess", json!(true));
+        aws.edit("eks:DescribeCluster", "/cluster/resourcesVpcConfig/publicAccessCidrs", cidrs);
+        let arguments = ["--eks-cluster", "prod", "--region", "eu-west-1", "--logs", "off"];
+        let variables = aws.variables();
+        let variables: Vec<(&str, &str)> =
+            variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        doctor_in(&named(&eks(2)), &arguments, &variables)
+    };
+    let run = listed(json!(["192.0.2.0/24"]));
+    expect_fault("public-access-cidr-without-own", &run, &["public-access-cidr-blocked", "api-connection-timeout"]);
+    certain(&run, "public-access-cidr-blocked");
+    assert!(all_steps(&run).contains("publicAccessCidrs=192.0.2.0/24,198.51.100.77/32"), "{}", run.stdout);
+    let run = listed(json!(["192.0.2.0/24", "198.51.100.0/24"]));
+    expect_fault("public-access-cidr-with-own", &run, &["api-connection-timeout"]);
+    silent(&run, "public-access-cidr-blocked");
+    network::ip("route replace local 203.0.113.0/24 dev lo src 192.168.77.2");
     // Silence at a name of nobody's known pattern stays what it is.
     let run = doctor(&named("silent.example.com"), &[]);
     expect_fault("api-connection-timeout-public", &run, &["api-connection-timeout"]);

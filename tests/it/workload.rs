@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::aws::{Answer, Aws};
+use crate::support::front::{authority, server_params, signed};
 use crate::support::lab::{self, ApiServer, Options};
 use crate::support::run::{Run, command, record, scratch};
+use crate::support::stage::{Stage, healthy_api};
 
 /// Every action that `workload` may call; docs/deploy/iam-policy.json holds them all.
-pub const ACTIONS: [&str; 9] = [
+pub const ACTIONS: [&str; 10] = [
     "sts:GetCallerIdentity",
     "eks:DescribeCluster",
     "eks:ListPodIdentityAssociations",
     "eks:DescribePodIdentityAssociation",
     "eks:DescribeAddon",
     "iam:GetRole",
+    "iam:GetInstanceProfile",
     "iam:ListOpenIDConnectProviders",
     "iam:GetOpenIDConnectProvider",
     "ec2:DescribeInstances",
@@ -184,7 +187,14 @@ impl<'a> World<'a> {
     }
 
     fn kiam(&mut self, server: &[&str], ready: i64, secrets: &[&str]) {
-        self.agent("kiam-agent", "quay.io/uswitch/kiam:v4.2", &["agent", "--host-interface=!eth0"], 1, Some(true), &[]);
+        self.kiam_dialling("kiam-server:443", server, ready, secrets);
+    }
+
+    /// The same, with an agent that dials the server so.
+    fn kiam_dialling(&mut self, dialled: &str, server: &[&str], ready: i64, secrets: &[&str]) {
+        let address = format!("--server-address={dialled}");
+        let agent = ["agent", "--host-interface=!eth0", &address];
+        self.agent("kiam-agent", "quay.io/uswitch/kiam:v4.2", &agent, 1, Some(true), &[]);
         let mut words = vec!["server"];
         words.extend(server);
         self.agent("kiam-server", "quay.io/uswitch/kiam:v4.2", &words, ready, None, secrets);
@@ -315,9 +325,9 @@ fn associated(more: &[Value]) -> Value {
 }
 
 /// A server with a node and the webhook's configuration, which is never called.
-fn server() -> Option<ApiServer> {
+fn server(options: Options) -> Option<ApiServer> {
     let lab = lab::require()?;
-    let server = ApiServer::start(lab, Options::default().named_secrets());
+    let server = ApiServer::start(lab, options.named_secrets());
     server.create_namespace("kube-system");
     for (name, kind) in [("node-1", None), ("fargate-1", Some("fargate"))] {
         let mut labels = json!({ "kubernetes.io/os": "linux" });
@@ -340,6 +350,7 @@ struct Judge {
     faults: Vec<String>,
     called: BTreeSet<String>,
     count: usize,
+    terraform: usize,
 }
 
 impl Judge {
@@ -356,6 +367,14 @@ impl Judge {
         }
         if run.report["effective"]["kind"] != kind {
             self.faults.push(format!("{name}: expected {kind}, found {}", run.report["effective"]));
+        }
+        // What is to go into Terraform can.
+        let steps = run.findings().iter().flat_map(|finding| finding["fix"].as_array().cloned().unwrap_or_default());
+        for text in steps.filter_map(|step| step["manifest"].as_str().map(str::to_owned)) {
+            if text.starts_with("statement {") {
+                self.terraform += 1;
+                hcl_edit::parser::parse_body(&text).unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+            }
         }
         let bad = run.findings().iter().any(|finding| finding["severity"] == "error") || kind == "none";
         let code = if bad {
@@ -392,8 +411,8 @@ fn link<'a>(run: &'a Run, id: &str) -> &'a Value {
 
 #[test]
 fn every_world_gets_its_identity_and_its_cause() {
-    let Some(server) = server() else { return };
-    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0 };
+    let Some(server) = server(Options::default()) else { return };
+    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0, terraform: 0 };
     let server = &server;
     let named = json!({ "eks.amazonaws.com/role-arn": ROLE });
     let none = json!({});
@@ -1049,6 +1068,45 @@ fn every_world_gets_its_identity_and_its_cause() {
         &["kube2iam-role-invalid"],
         "none",
     );
+    let untrusted = one(
+        "workload-kube2iam-untrusted",
+        json!({}),
+        &|world| {
+            by_kube2iam(world, "shop-api", &[base, "--iptables=true"]);
+            world.role(ROLE, &role_policy("arn:aws:iam::111122223333:role/old-nodes"));
+        },
+        "api",
+        &["kube2iam-role-invalid"],
+        "none",
+    );
+    // The policy that the report shows mends it.
+    let fixed = untrusted.findings()[0]["fix"].as_array().expect("steps").clone();
+    let policy = fixed.iter().find_map(|step| step["manifest"].as_str()).expect("a policy");
+    one(
+        "workload-kube2iam-trusted-now",
+        json!({}),
+        &|world| {
+            by_kube2iam(world, "shop-api", &[base, "--iptables=true"]);
+            world.role(ROLE, &serde_json::from_str(policy).expect("JSON"));
+        },
+        "api",
+        &[],
+        "kube2iam",
+    );
+    let unseen = one(
+        "workload-kube2iam-node-role-denied",
+        json!({}),
+        &|world| {
+            by_kube2iam(world, "shop-api", &[base, "--iptables=true"]);
+            world.role(ROLE, &role_policy("arn:aws:iam::111122223333:role/old-nodes"));
+            world.aws.deny("iam:GetInstanceProfile");
+        },
+        "api",
+        &[],
+        "kube2iam",
+    );
+    assert_eq!(link(&unseen, "kube2iam-trust")["ok"], Value::Null);
+    assert_eq!(link(&unseen, "kube2iam-trust")["needs"], "iam:GetInstanceProfile");
 
     // The metadata service
     one(
@@ -1185,13 +1243,14 @@ fn every_world_gets_its_identity_and_its_cause() {
 
     assert!(judge.faults.is_empty(), "{}", judge.faults.join("\n"));
     assert!(judge.count >= 40, "only {} worlds", judge.count);
+    assert!(judge.terraform >= 8, "only {} in Terraform", judge.terraform);
     let expected: BTreeSet<String> = ACTIONS.iter().map(|action| (*action).to_owned()).collect();
     assert_eq!(judge.called, expected);
 }
 
 #[test]
 fn what_may_not_be_read_is_unknown_and_what_is_not_there_is_no_answer() {
-    let Some(server) = server() else { return };
+    let Some(server) = server(Options::default()) else { return };
     let mut world = World::new(&server, "rights", json!({}));
     world
         .account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({}))
@@ -1229,7 +1288,7 @@ fn what_may_not_be_read_is_unknown_and_what_is_not_there_is_no_answer() {
 /// 5,000 annotated Pods, and owners that own each other.
 #[test]
 fn a_large_cluster_is_planned_in_seconds() {
-    let Some(server) = server() else { return };
+    let Some(server) = server(Options::default()) else { return };
     let mut world = World::new(&server, "large", json!({}));
     world.agent(
         "kube2iam",
@@ -1297,4 +1356,82 @@ fn a_large_cluster_is_planned_in_seconds() {
         .expect("kaccess runs");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(output.status.code().is_some_and(|code| code > 0), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn the_certificate_of_kiams_server_is_judged_where_it_can_be_reached() {
+    // The addresses of Services lie on the loopback network here, so that one of them leads to a server of the test's.
+    let options = Options::default().flag("--service-cluster-ip-range=127.77.0.0/24");
+    let Some(server) = server(options) else { return };
+    let mut judge = Judge { faults: Vec::new(), called: BTreeSet::new(), count: 0, terraform: 0 };
+    let ca = authority("kiam");
+    let in_force = server_params("kiam-server", &["kiam-server"]);
+    let mut expired = in_force.clone();
+    expired.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let elsewhere = server_params("kiam-server", &["kiam-server.other"]);
+    let mut shown = Vec::new();
+    for (number, (name, params, codes, kind)) in [
+        ("workload-kiam-served", Some(&in_force), &["kiam-abandoned"][..], "kiam"),
+        ("workload-kiam-served-expired", Some(&expired), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
+        ("workload-kiam-served-name", Some(&elsewhere), &["kiam-tls-invalid", "kiam-abandoned"], "none"),
+        ("workload-kiam-served-unreached", None, &["kiam-abandoned"], "kiam"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let address = format!("127.77.0.{}", 10 + number);
+        let stage = params.map(|params| Stage::tls_at(&address, &signed(&ca, params), healthy_api()));
+        let port = stage.as_ref().map_or(9, |stage| stage.port);
+        let services = "/api/v1/namespaces/kube-system/services";
+        server.create(
+            services,
+            &json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "kiam-server" },
+                "spec": { "clusterIP": address, "ports": [{ "port": port }] } }),
+        );
+        let mut world = World::new(
+            &server,
+            name,
+            json!({ "iam.amazonaws.com/permitted": "arn:aws:iam::111122223333:role/shop-.*" }),
+        );
+        world.passing.push(format!("{services}/kiam-server"));
+        world.account(json!({}), json!({})).pod(json!({ "iam.amazonaws.com/role": "shop-api" }), plain());
+        world.role(ROLE, &role_policy(SERVER));
+        let assume = format!("--assume-role-arn={SERVER}");
+        world.kiam_dialling(&format!("kiam-server:{port}"), &[&assume, "--session-duration=60m"], 1, &[]);
+        let run = judge.judge(name, &mut world, "api", codes, kind);
+        let link = link(&run, "kiam-certificate");
+        shown.push((link["ok"].clone(), link["seen"].as_str().unwrap_or_default().to_owned()));
+    }
+    assert!(judge.faults.is_empty(), "{}", judge.faults.join("\n"));
+    let verdicts: Vec<&Value> = shown.iter().map(|(ok, _)| ok).collect();
+    assert_eq!(verdicts, [&json!(true), &json!(false), &json!(false), &Value::Null], "{shown:?}");
+    assert!(shown[1].1.contains("expired"), "{shown:?}");
+    assert!(shown[2].1.contains("kiam-server.other"), "{shown:?}");
+    assert!(shown[3].1.contains("could not be reached from here"), "{shown:?}");
+}
+
+#[test]
+fn doctor_warns_where_kiam_runs_and_is_silent_where_it_does_not() {
+    let Some(server) = server(Options::default()) else { return };
+    let mut world = World::new(&server, "workload-doctor", json!({}));
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let role = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": { "name": "agents" },
+        "rules": [{ "apiGroups": ["apps"], "resources": ["daemonsets"], "verbs": ["list"] }] });
+    server.create(&format!("{rbac}/clusterroles"), &role);
+    let binding = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": { "name": "agents" },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agents" },
+        "subjects": [{ "kind": "ServiceAccount", "name": "api", "namespace": world.namespace }] });
+    server.create(&format!("{rbac}/clusterrolebindings"), &binding);
+    world.account(json!({}), json!({}));
+    let config = server.kubeconfig_for_token("shopper", &server.create_service_account_token(&world.namespace, "api"));
+    let doctor = || crate::support::run::doctor(&config, &[]);
+    world.agent("eks-pod-identity-agent", "eks/eks-pod-identity-agent:v0.1", &["server"], 1, None, &[]);
+    let healthy = doctor();
+    assert_eq!(healthy.codes(), Vec::<String>::new(), "{}", healthy.stdout);
+    world.kiam(&["--session-duration=60m"], 1, &[]);
+    let warned = doctor();
+    assert_eq!(warned.codes(), ["kiam-abandoned"], "{}", warned.stdout);
+    assert_eq!(warned.code, 0);
+    record("kiam-in-the-cluster", &warned, &["kiam-abandoned"]);
+    record("pod-identity-agent-in-the-cluster", &healthy, &[]);
 }

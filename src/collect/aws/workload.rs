@@ -162,6 +162,23 @@ pub async fn instance(clients: &Clients, id: &str) -> Result<Instance, Failure> 
     })
 }
 
+/// The ARN of the role in an instance profile (`iam:GetInstanceProfile`).
+///
+/// # Errors
+/// [`FailureKind::NotFound`] where there is no such profile, or no role in it.
+pub async fn node_role(clients: &Clients, profile_arn: &str) -> Result<String, Failure> {
+    let name = profile_arn.rsplit('/').next().unwrap_or(profile_arn);
+    let answer =
+        aws_sdk_iam::Client::new(&clients.config).get_instance_profile().instance_profile_name(name).send().await;
+    let answer = answer.map_err(|error| clients.failure(&error, "iam:GetInstanceProfile"))?;
+    let profile = answer.instance_profile().filter(|profile| profile.arn() == profile_arn);
+    let profile = profile.ok_or_else(|| {
+        Failure::new(FailureKind::NotFound, "iam:GetInstanceProfile: the profile of that name is another one")
+    })?;
+    let role = profile.roles().first().map(|role| role.arn().to_owned());
+    role.ok_or_else(|| Failure::new(FailureKind::NotFound, "iam:GetInstanceProfile: the profile holds no role"))
+}
+
 /// The cluster and the caller, for plans about the whole cluster; what cannot be read is absent.
 pub async fn facts(
     host: &crate::host::Host,

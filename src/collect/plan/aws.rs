@@ -8,7 +8,8 @@ use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
 
 use super::{
-    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, need, not_applicable, present, recast, skip_of, taken,
+    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, Way, dns, need, not_applicable, present, recast,
+    skip_of, taken,
 };
 use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
@@ -18,15 +19,16 @@ use crate::collect::aws::{balancer, cluster_side, ec2, eks, identity, logs};
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::apiserver::Log;
 use crate::evidence::balancer::{Balancer, Ingress, Listener, ListenerRule, LoadBalancer, TargetGroupHealth, WebAcl};
+use crate::evidence::dns::is_public;
 use crate::evidence::eks::{
-    AccessEntries, Aws, AwsAuth, Caller, Cluster, EndpointSlice, IdentityProviders, Principal, Principals, Target,
-    Update,
+    AccessEntries, Aws, AwsAuth, Caller, Cluster, EndpointSlice, IdentityProviders, OwnEgress, Principal, Principals,
+    Target, Update,
 };
 use crate::evidence::network::{
     DhcpOptions, Interface, NatGateway, Network, NetworkAcl, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule,
     Subnet, Vpc, VpcDns,
 };
-use crate::evidence::{Failure, FailureKind, Observation, issuer};
+use crate::evidence::{Failure, FailureKind, issuer};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -48,6 +50,8 @@ pub(super) struct Needs<'a> {
     pub(super) reader: &'a Reader,
     pub(super) issuer: &'a IssuerTarget,
     pub(super) issuer_dns: &'a Dns,
+    pub(super) route: &'a Handle<crate::evidence::dns::Route, Way>,
+    pub(super) endpoint_dns: &'a Dns,
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
 }
 
@@ -78,6 +82,7 @@ pub(super) struct AwsProbes {
     dhcp_options: Handle<DhcpOptions>,
     issuer_balancer: BalancerProbes,
     jwks_balancer: BalancerProbes,
+    own_egress: Handle<OwnEgress>,
 }
 
 /// What a probe saw, if it saw anything.
@@ -341,6 +346,31 @@ impl AwsProbes {
             BalancerProbes::spawn(graph, &JWKS, url.boxed().shared(), None, &session, &in_cluster)
         };
 
+        // Whom the endpoint sees, where nobody translates this machine's address on the way.
+        let own_egress = {
+            let (target, route, addresses) = (target.clone(), needs.route.clone(), needs.endpoint_dns.clone());
+            let needs = async move {
+                let _: Meant = need(&target).await?;
+                let way: Way = need(&route).await?;
+                if way.decision.proxy.is_some() {
+                    return Err(not_applicable("a proxy connects in this machine's place"));
+                }
+                let addresses: Arc<Vec<SocketAddr>> = need(&addresses).await?;
+                let public = addresses.iter().find(|address| is_public(address.ip()));
+                let own =
+                    public.and_then(|address| dns::source(*address)).filter(|own| own.parse().is_ok_and(is_public));
+                own.ok_or_else(|| {
+                    not_applicable(
+                        "this machine's own address is a private one: as whom it is seen outside is not known here",
+                    )
+                })
+            };
+            graph.probe("own-egress", SHORT, needs, |address: String| async move {
+                let source = "this machine's own address on the way to the endpoint".to_owned();
+                Ok((OwnEgress { address, source }, Some(())))
+            })
+        };
+
         // The network between the cluster's interfaces and that balancer.
         let in_vpc = {
             let (session, cluster) = (session.clone(), cluster.clone());
@@ -515,6 +545,7 @@ impl AwsProbes {
             dhcp_options,
             issuer_balancer,
             jwks_balancer,
+            own_egress,
         }
     }
 
@@ -554,7 +585,7 @@ impl AwsProbes {
             },
             issuer_balancer: self.issuer_balancer.collect().await,
             jwks_balancer: applies.then_some(jwks),
-            own_egress: Observation::default(),
+            own_egress: taken(self.own_egress).await,
         }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, not_applicable, recast, skip_of, taken};
+use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, Way, not_applicable, recast, skip_of, taken};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::{cluster_side, target};
 use crate::collect::kubeconfig::Resolved;
@@ -21,6 +21,10 @@ pub(super) struct Needs<'a> {
     pub(super) issuer_dns: &'a Dns,
     #[expect(dead_code, reason = "likewise")]
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
+    #[expect(dead_code, reason = "likewise")]
+    pub(super) route: &'a Handle<crate::evidence::dns::Route, Way>,
+    #[expect(dead_code, reason = "likewise")]
+    pub(super) endpoint_dns: &'a Dns,
 }
 
 /// The handles on what can be known without asking AWS.

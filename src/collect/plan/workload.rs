@@ -21,8 +21,8 @@ use crate::collect::kubeconfig::Resolved;
 use crate::collect::tls::TlsSettings;
 use crate::collect::{Roots, identity, issuer, workload};
 use crate::evidence::workload::{
-    Agent, AgentPod, Event, Issuer, IssuerReading, Namespace, Node, Owner, Pod, SecretLook, ServiceAccount, Target,
-    Webhook, Workload,
+    Agent, AgentPod, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook, ServiceAccount,
+    Target, Webhook, Workload,
 };
 use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, SCHEMA, kubeconfig as facts};
 use crate::host::Host;
@@ -224,6 +224,23 @@ pub async fn gather_workload(
             Ok((looks.await, Some(())))
         })
     };
+    let kiam_server: Handle<KiamServer> = {
+        let (api, agents, known, host) = (api.clone(), agents.clone(), known.clone(), host.clone());
+        let needs = async move {
+            let who = common(known).await?;
+            let named =
+                who.template().is_some_and(|template| template.annotations.contains_key("iam.amazonaws.com/role"));
+            if !named {
+                return Err(not_applicable("the Pod names no role for kiam"));
+            }
+            let agents: Arc<Vec<Agent>> = need(&agents).await?;
+            workload::kiam_service(&agents)
+                .ok_or_else(|| not_applicable("no agent of kiam dials a Service of the cluster"))
+        };
+        graph.probe("kiam-server", SHORT, needs, move |(service, dialled): (workload::Service, String)| async move {
+            Ok((workload::kiam_server(&api, &service, dialled, &host).await?, Some(())))
+        })
+    };
     let own_issuer: Handle<Issuer, Arc<Issuer>> = {
         let api = api.clone();
         graph.probe("workload-issuer", SHORT, async { Ok(()) }, move |()| async move {
@@ -287,6 +304,7 @@ pub async fn gather_workload(
         secrets: secrets.await.observation.seen().cloned().unwrap_or_default(),
         webhook: taken(webhook).await,
         events: taken(events).await,
+        kiam_server: taken(kiam_server).await,
         issuer: taken(own_issuer).await,
         issuer_reading: taken(issuer_reading).await,
         ..Workload::default()
@@ -342,6 +360,8 @@ pub async fn gather_workload(
             pod_log: Observation::not_applicable(elsewhere),
         },
         rbac: Observation::not_applicable(elsewhere),
+        // They are in the workload's own part.
+        agents: Observation::not_applicable(elsewhere),
         aws,
         workload: Some(Box::new(seen)),
         took_ms: host.elapsed_ms(),

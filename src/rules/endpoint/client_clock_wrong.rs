@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step};
 use crate::rules::served::{Skew, dated_by_clock, fault, skew, span};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule, clip, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         means: "Certificates and tokens are judged by this machine's clock where this machine judges them: kubectl then calls a good certificate expired or not yet valid, \
             a credential plugin fetches a new token for every request or keeps a dead one, and a request signed for AWS is refused as too old.",
         evidence: "The Date header of the API server against this machine's clock. The certificate is valid by the server's time. Where the issuer's Date header agrees with the API server's, two clocks against one decide; \
-            the time of a single server is likely right and may be wrong.",
+            the time of a single server is likely right and may be wrong. Or AWS' own words to kaccess: Signature expired, Signature not yet current.",
         fix: "Set the clock by NTP (timedatectl set-ntp true; on a laptop or virtual machine after sleep, restart the time service). `timedatectl status` shows whether it is.",
         references: "https://www.rfc-editor.org/rfc/rfc9110#name-date",
     },
@@ -41,8 +41,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         );
         return vec![finding(skew, why).cite(shown.cite())];
     }
-    let Some(skew) = skew(case).filter(|skew| !skew.is_servers()) else { return Vec::new() };
-    let Some((why, cite)) = token(case, &skew) else { return Vec::new() };
+    let skewed = skew(case).filter(|skew| !skew.is_servers()).and_then(|skew| Some((token(case, &skew)?, skew)));
+    let Some(((why, cite), skew)) = skewed else { return by_aws(case).into_iter().collect() };
     let mut finding = finding(skew, why).cite(cite);
     if case.accepted() {
         finding.severity = Severity::Warning;
@@ -50,6 +50,27 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.cites.extend(case.rejected());
     }
     vec![finding]
+}
+
+/// AWS itself refused a request for the time in its signature: a third clock, and one that is right.
+fn by_aws(case: &Case<'_>) -> Option<Finding> {
+    let failure = case.evidence.aws.as_deref()?.caller.failed()?;
+    let word = message::recognise(&failure.detail).into_iter().find(|word| word.text.name == message::IAM_CLOCK.name)?;
+    let (signed, now) = (word.fields.get("signed")?, word.fields.get("now")?);
+    let mut finding = RULE.finding(
+        Confidence::Certain,
+        format!("This machine signs requests for AWS with its own time, {signed}, and AWS, whose limit of that moment was {now}, refuses them. A token of `aws eks get-token` is such a request."),
+        seen("/aws/caller/failed/detail", clip(&failure.detail, 240)),
+        clock_step(),
+    );
+    if case.accepted() {
+        finding.severity = Severity::Warning;
+    }
+    Some(finding)
+}
+
+fn clock_step() -> Step {
+    Step::command("Look at this machine's clock, and have it set by NTP", "timedatectl status; sudo timedatectl set-ntp true")
 }
 
 /// What the wrong clock makes of the token.
@@ -85,7 +106,7 @@ fn finding(skew: Skew, why: String) -> Finding {
             if certain { Confidence::Certain } else { Confidence::Likely },
             why,
             skew.cite.clone(),
-            Step::command("Look at this machine's clock, and have it set by NTP", "timedatectl status; sudo timedatectl set-ntp true"),
+            clock_step(),
         )
         .titled(format!("This machine's clock is {} {way}", span(skew.ahead)))
         .cite_if(skew.witness.map(|(_, cite)| cite));

@@ -1,7 +1,7 @@
 //! A managed cluster's public endpoint drops this machine's packets.
 
 use crate::apiserver::message;
-use crate::aws::allowlist::public_endpoint_lets_in;
+use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
 use crate::rules::{Case, Page, Rule, probed, seen};
@@ -32,6 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let cluster = aws.and_then(|aws| aws.cluster.seen());
     let mut confidence = Confidence::Likely;
     let mut allowed = None;
+    let own = aws.and_then(|aws| aws.own_egress.seen()).and_then(|own| own.address.parse::<std::net::IpAddr>().ok());
     let (list, look, change) = match managed(host) {
         Some(Managed::Eks(_)) => {
             let (name, region) = eks_arguments(case);
@@ -40,7 +41,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 if attempts.iter().filter_map(address).all(|ip| open_to_all(&cluster.vpc.public_access_cidrs, ip)) {
                     return Vec::new();
                 }
-                let own = aws.and_then(|aws| aws.own_egress.seen()).and_then(|own| own.address.parse().ok());
                 match own.and_then(|own| public_endpoint_lets_in(cluster, own)) {
                     Some(true) => return Vec::new(),
                     Some(false) => confidence = Confidence::Certain,
@@ -53,10 +53,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 .as_ref()
                 .and(cluster)
                 .map_or_else(|| "THOSE".to_owned(), |cluster| cluster.vpc.public_access_cidrs.join(","));
+            let yours = own.filter(|_| allowed.is_some()).map_or_else(|| "YOURS/32".to_owned(), host_range);
             (
                 "publicAccessCidrs",
                 format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig.publicAccessCidrs; curl -s https://checkip.amazonaws.com"),
-                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs={these},YOURS/32"),
+                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs={these},{yours}"),
             )
         }
         Some(Managed::Aks(_)) => (
@@ -70,12 +71,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("{host} is a managed cluster's endpoint with public addresses, and all of them drop connections from here. Most likely {list} does not hold the address that this machine comes from; a firewall on this side that lets nothing out would look the same."),
+            match own.filter(|_| confidence == Confidence::Certain) {
+                Some(own) => format!("{host} is a managed cluster's endpoint with public addresses, and all of them drop connections from here: {list} does not hold {own}, the address that this machine comes from."),
+                None => format!("{host} is a managed cluster's endpoint with public addresses, and all of them drop connections from here. Most likely {list} does not hold the address that this machine comes from; a firewall on this side that lets nothing out would look the same."),
+            },
             probed("/endpoint/tcp/seen/attempts", format!("{all}: no answer")),
             Step::command("Compare the list with the address that you come from: this decides", look),
         )
         .step(Step::command("Add your address to the list (the command replaces it, so name all of them)", change))
         .cite_if(allowed)
+        .cite_if(own.filter(|_| confidence == Confidence::Certain).map(|own| seen("/aws/ownEgress/seen/address", own.to_string())))
         .cite_if(cite_met(case, RULE.recognises)),
     ]
 }

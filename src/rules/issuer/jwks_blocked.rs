@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule, eks, links, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -42,9 +42,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {failed}"))
         })
     });
-    let (confidence, first) = match (&said, &metrics, &refused) {
+    let obstacle = eks::keys_obstacle(case, true);
+    let (confidence, first) = match (&said, &metrics, &refused, obstacle) {
         (Some(word), ..) => (Confidence::Certain, word.cite()),
-        (None, Some(cite), Some(_)) => (Confidence::Likely, cite.clone()),
+        (None, Some(cite), Some(_), _) => (Confidence::Likely, cite.clone()),
+        (None, _, _, Some((_, step))) => (Confidence::Likely, eks::cite_step(step)),
         // A bare 401 with a refusal from here is a candidate of credential-rejected, not a finding.
         _ => return Vec::new(),
     };
@@ -54,16 +56,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .unwrap_or_else(|| "jwks_uri".to_owned());
     let path = url::Url::parse(&url).map_or_else(|_| url.clone(), |url| url.path().to_owned());
     let status = said.map(|word| word.field("status").to_owned()).or_else(|| refused.as_ref().map(|(status, _)| status.to_string())).unwrap_or_default();
-    vec![
-        RULE.finding(
-            confidence,
-            format!("The API server can read the discovery document, but {url} answers it {status}: without the keys it can check no signature."),
-            first,
+    let why = match obstacle {
+        Some((reach, step)) if status.is_empty() => format!("The API server can read the discovery document, but the keys are on another host, {}, and there {}: without the keys it can check no signature.", reach.host, step.text),
+        _ => format!("The API server can read the discovery document, but {url} answers it {status}: without the keys it can check no signature."),
+    };
+    let mut steps = match obstacle {
+        Some((reach, _)) => vec![Step::text(format!("On the load balancer in front of {}, let {path} through to the provider for every address, by a rule with the lowest number; it holds public keys only.", reach.host))],
+        None => vec![
             Step::text(format!("In front of the issuer, open {path} to every address; it holds public keys only.")),
-        )
-        .step(Step::manifest("In nginx, with the proxy settings of your location /; then nginx -s reload", format!("location = {path} {{\n    allow all;\n    proxy_pass KEYCLOAK;   # as in your location /\n}}\n")))
-        .step(Step::command("The next token is judged at once", "kaccess doctor"))
+            Step::manifest("In nginx, with the proxy settings of your location /; then nginx -s reload", format!("location = {path} {{\n    allow all;\n    proxy_pass KEYCLOAK;   # as in your location /\n}}\n")),
+        ],
+    };
+    steps.push(Step::command("The next token is judged at once", "kaccess doctor"));
+    let (step, more) = links::split(steps);
+    let mut finding = RULE
+        .finding(confidence, why, first, step)
         .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))
-        .cite_if(said.and(metrics)),
-    ]
+        .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
+        .cite_if(said.and(metrics));
+    finding.fix.extend(more);
+    vec![finding]
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, probed, seen};
+use crate::rules::{Case, Page, Rule, clip, eks, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,16 +36,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let at = issuer.keys_failed_at?;
         issuer.keys_fetched_at.is_none_or(|good| good < at).then(|| seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {at}")))
     });
-    let (confidence, first) = match (said, &metrics, &failed) {
+    let obstacle = eks::keys_obstacle(case, false);
+    let (confidence, first) = match (said, &metrics, &failed, obstacle) {
         (Some(word), ..) => (word.confidence(true), word.cite()),
-        (None, Some(cite), Some(_)) => (Confidence::Likely, cite.clone()),
+        (None, Some(cite), Some(_), _) => (Confidence::Likely, cite.clone()),
+        (None, _, _, Some((_, step))) => (Confidence::Likely, eks::cite_step(step)),
         _ => return Vec::new(),
     };
     let uri = said.map(|word| word.field("url").to_owned()).or_else(|| probes.discovery.seen()?.jwks_uri.clone()).unwrap_or_else(|| "jwks_uri".to_owned());
     let host = |text: &str| url::Url::parse(text).ok().map(|url| format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443)));
     let issuer = probes.target.seen().map(|target| target.url.clone()).unwrap_or_default();
     let elsewhere = host(&uri) != host(&issuer);
-    let met = said.map_or_else(|| "it fails from this machine too".to_owned(), |word| clip(word.field("error"), 160));
+    let met = match (said, obstacle) {
+        (Some(word), _) => clip(word.field("error"), 160),
+        (None, Some((_, step))) => step.text.clone(),
+        (None, None) => "it fails from this machine too".to_owned(),
+    };
     let mut finding = RULE
         .finding(
             confidence,
@@ -58,6 +64,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             },
         )
         .step(Step::command("From a host in the control plane's network this must show JSON", format!("curl -s {uri}")))
+        .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
         .cite_if(said.and(metrics));
     if probes.discovery.seen().is_some_and(|discovery| discovery.jwks_uri.is_some()) {
         finding = finding.cite(probed(format!("{at}/discovery/seen/jwksUri"), format!("jwks_uri is {uri}")));

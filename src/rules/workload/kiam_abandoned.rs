@@ -20,8 +20,13 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
-    let Some((agent, at)) = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")) else { return Vec::new() };
+    let seen_by_doctor = || {
+        let agents = case.evidence.agents.seen()?;
+        let index = agents.iter().position(|agent| agent.role.starts_with("kiam-"))?;
+        Some((&agents[index], format!("/agents/seen/{index}")))
+    };
+    let seen_by_workload = case.workload.as_ref().and_then(|judged| judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")));
+    let Some((agent, at)) = seen_by_workload.or_else(seen_by_doctor) else { return Vec::new() };
     vec![
         RULE.finding(
             Confidence::Certain,

@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     title: "kiam's agent and server do not trust each other",
     page: Page {
         means: "kiam's agent and server speak mutual TLS. The certificates come from Secrets that somebody must renew; the server's must cover the name that the agent dials (kiam-server).",
-        evidence: "A Secret that kiam mounts does not exist, or the words remote error: tls: bad certificate. What is in the Secrets is not read.",
+        evidence: "A Secret that kiam mounts does not exist; the certificate that its server shows (where it can be reached, from inside the cluster) has expired or does not cover the name that the agents dial; or the words remote error: tls: bad certificate. What is in the Secrets is not read.",
         fix: "Issue the certificates of kiam's server and agent again, then `kubectl rollout restart daemonset/kiam-server daemonset/kiam-agent -n NAMESPACE`.",
         references: "https://github.com/uswitch/kiam/blob/master/docs/TLS.md",
     },
@@ -22,7 +22,8 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("kiam-tls");
+    let certificate = judged.broken("kiam-certificate");
+    let link = judged.broken("kiam-tls").or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();
     let words = links::said(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
     let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
@@ -31,6 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             match link {
+                Some(link) if link.id == "kiam-certificate" => format!("{}: kiam's agents refuse that, and no Pod gets a role.", link.seen),
                 Some(link) => format!("{}: {}. Without it kiam's agent and server cannot speak to each other.", link.expected, link.seen),
                 None => "kiam's agent and server refuse each other's certificate: one has expired, is of another CA, or does not cover the name that is dialled.".to_owned(),
             },

@@ -30,8 +30,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let resolved = judged.resolved_role(role, flag(args, "--role-base-arn")).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
     let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
-    let policy = trust::role_policy(known.map(|role| role.trust_policy.as_str()), server, id);
-    let (first, more) = links::split(links::mend(link, &resolved, &policy));
+    let today = known.map(|role| role.trust_policy.as_str());
+    let policy = trust::role_policy(today, server, id);
+    let (first, more) = links::split(links::mend(link, &resolved, today, &policy));
     let mut finding = RULE.finding(
         Confidence::Certain,
         format!("kiam's server is {server}, and the trust policy of {resolved} does not let it in: {}.", link.seen),

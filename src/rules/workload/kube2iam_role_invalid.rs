@@ -1,6 +1,8 @@
 //! kube2iam cannot become the role that the Pod names.
 
 use crate::apiserver::message::heard;
+use crate::aws::trust;
+use crate::aws::workload::{EXTERNAL_ID, Judged, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -10,9 +12,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "kube2iam cannot become the role that the Pod names",
     page: Page {
-        means: "kube2iam takes a whole ARN, or a name that it completes with --base-role-arn or --auto-discover-base-arn. The role must exist.",
-        evidence: "The annotation against kube2iam's flags, and iam:GetRole; or its words: Invalid role.",
-        fix: "Write the whole ARN into the Pod template's annotation, or give kube2iam `--base-role-arn=arn:aws:iam::ACCOUNT:role/`.",
+        means: "kube2iam takes a whole ARN, or a name that it completes with --base-role-arn or --auto-discover-base-arn. The role must exist, and trust the role of the node that kube2iam runs on: that is whom it acts as.",
+        evidence: "The annotation against kube2iam's flags, iam:GetRole, and the trust policy judged for the node's role (iam:GetInstanceProfile); or its words: Invalid role.",
+        fix: "Write the whole ARN into the Pod template's annotation, or give kube2iam `--base-role-arn=arn:aws:iam::ACCOUNT:role/`. Where the role does not trust the node's, put the policy that the report shows on it: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://github.com/jtblin/kube2iam",
     },
     recognises: &[&heard::KUBE2IAM_ROLE],
@@ -22,6 +24,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
+    if let Some(finding) = untrusted(judged) {
+        return vec![finding];
+    }
     let link = judged.broken("kube2iam-role-name").or_else(|| judged.broken("kube2iam-role"));
     let words = links::said(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
     let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
@@ -38,4 +43,27 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::text(format!("Or give kube2iam the beginning of all its roles: --base-role-arn=arn:aws:iam::{account}:role/"))),
     ]
+}
+
+/// The role is there and does not let the node's role in.
+fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
+    let link = judged.broken("kube2iam-trust")?;
+    let (node, role) = (judged.workload.node_role.seen()?, judged.iam_role()?);
+    let base = judged.agent("kube2iam").and_then(|(agent, _)| flag(&agent.args, "--base-role-arn"));
+    let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
+    let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
+    let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
+    let today = known.map(|role| role.trust_policy.as_str());
+    let policy = trust::role_policy(today, node, id);
+    let (first, more) = links::split(links::mend(link, &resolved, today, &policy));
+    // Somebody may have given kube2iam credentials of its own, which nothing shows.
+    let mut finding = RULE.finding(
+        Confidence::Likely,
+        format!("kube2iam acts as its node's role {node}, and the trust policy of {resolved} does not let that in: {}.", link.seen),
+        links::cite(link),
+        first,
+    );
+    finding.fix.extend(more);
+    finding.fix.push(Step::text(format!("{node} itself must be allowed sts:AssumeRole on {resolved} by a policy of its own.")));
+    Some(finding)
 }

@@ -59,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         } else {
             trust::role_policy(today, &details.role_arn, details.external_id.as_deref())
         };
-        let (first, more) = links::split(links::mend(link, role, &policy));
+        let (first, more) = links::split(links::mend(link, role, today, &policy));
         let mut finding = RULE.finding(
             Confidence::Certain,
             format!("The trust policy of {role} is not enough: {}.", link.seen),

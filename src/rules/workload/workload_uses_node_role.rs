@@ -29,7 +29,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let role = judged.workload.wanted_role.as_deref().or_else(|| judged.iam_role()).unwrap_or("ROLE-ARN");
     let link = judged.links.iter().find(|link| link.id == "metadata" && link.ok == Some(true));
     let (confidence, why, cite) = match (judged.effective.kind == "node-role", nobody, link) {
-        (true, _, Some(link)) => (Confidence::Certain, "The containers have no credentials of their own and get the node's role.".to_owned(), links::cite(link)),
+        (true, _, Some(link)) => (Confidence::Certain, match judged.workload.node_role.seen() {
+            Some(node) => format!("The containers have no credentials of their own and get the node's role {node}."),
+            None => "The containers have no credentials of their own and get the node's role.".to_owned(),
+        }, links::cite(link)),
         (false, Some(nobody), _) if judged.effective.kind == "unknown" => (
             Confidence::Likely,
             format!("{}: nothing gives the Pod that role, and its SDK is left with the node's.", nobody.seen),

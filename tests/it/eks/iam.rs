@@ -169,6 +169,12 @@ pub fn cases() -> Vec<Told> {
         healthy("eks-cluster-updating", World::iam().set("/aws/cluster/seen/status", json!("UPDATING"))),
         told("eks-iam-permission-missing", &["iam-permission-missing"], Certain, World::iam().denied("/aws/accessEntries", "eks:ListAccessEntries").denied("/aws/principal", "iam:GetRole")),
         told(
+            "eks-iam-clock",
+            &["client-clock-wrong", "credential-rejected"],
+            Certain,
+            refused().set("/aws/caller", json!({"startedMs": 20, "tookMs": 40, "failed": {"kind": "forbidden", "detail": "sts:GetCallerIdentity: SignatureDoesNotMatch: Signature expired: 20261125T093500Z is now earlier than 20261125T094500Z (20261125T100000Z - 15 min.)"}})),
+        ),
+        told(
             "eks-no-aws-credentials",
             &["credential-rejected"],
             Likely,

@@ -14,6 +14,8 @@ const LOGIN: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticat
 const NO_HOST: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": dial tcp: lookup sso.example.com on 10.0.0.2:53: no such host\n";
 const UNTRUSTED: &str = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n";
 
+const NO_KEYS: &str = "E1125 09:58:01.000000      10 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, failed to verify signature: fetching keys oidc: get keys failed Get \\\"https://keys.example.com/realms/platform/protocol/openid-connect/certs\\\": dial tcp 203.0.113.50:443: i/o timeout]\"\n";
+
 /// A route table with this way to everywhere else.
 fn way_out(world: World, target: &str, state: &str) -> World {
     world.set(
@@ -293,6 +295,41 @@ pub fn cases() -> Vec<Told> {
             .set("/aws/cluster/seen/vpc/publicAccessCidrs", cidrs)
             .set("/aws/ownEgress", nothing("nobody told it"))
     };
+    // The keys have a host and a load balancer of their own.
+    let keys = || World::oidc_refused().keys_elsewhere();
+    list.push(healthy("eks-keys-elsewhere", World::oidc().keys_elsewhere()));
+    // Somebody is refused for another reason: that balancer is open.
+    list.push(told("eks-keys-elsewhere-open", &["credential-rejected"], Likely, keys()));
+    list.push(told(
+        "eks-keys-elsewhere-listed",
+        &["jwks-unreachable", "credential-rejected"],
+        Likely,
+        keys().keys_let_in("192.0.2.0/24"),
+    ));
+    list.push(told(
+        "eks-keys-elsewhere-listed-log",
+        &["jwks-unreachable", "credential-rejected"],
+        Certain,
+        keys().keys_let_in("192.0.2.0/24").api_log(NO_KEYS),
+    ));
+    list.push(told(
+        "eks-keys-elsewhere-internal",
+        &["jwks-unreachable"],
+        Likely,
+        keys().set("/aws/jwksBalancer/loadBalancer/seen/scheme", json!("internal")),
+    ));
+    list.push(told(
+        "eks-keys-elsewhere-rule",
+        &["jwks-blocked", "credential-rejected"],
+        Likely,
+        keys().set("/aws/jwksBalancer/rules", seen(only_from(&["192.0.2.0/24"]))),
+    ));
+    list.push(told(
+        "eks-keys-elsewhere-login",
+        &["jwks-blocked"],
+        Likely,
+        keys().set("/aws/jwksBalancer/rules", seen(login("authenticate-oidc"))),
+    ));
     let blocked: &[&str] = &["public-access-cidr-blocked", "api-connection-timeout"];
     list.push(told("eks-public-cidrs-listed", blocked, Likely, dropped(json!(["203.0.113.0/24"]))));
     list.push(told("eks-public-cidrs-open", &["api-connection-timeout"], Certain, dropped(json!(["0.0.0.0/0"]))));

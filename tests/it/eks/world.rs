@@ -160,6 +160,39 @@ impl World {
         self
     }
 
+    /// The discovery document sends for the keys to another host, with a load balancer of its own, open to everybody.
+    pub fn keys_elsewhere(self) -> Self {
+        let uri = "https://keys.example.com/realms/platform/protocol/openid-connect/certs";
+        let mut balancer = self.0["aws"]["issuerBalancer"].clone();
+        let own = balancer["loadBalancer"]["seen"].as_object_mut().expect("a load balancer");
+        own.insert("name".to_owned(), json!("k8s-keys"));
+        own.insert(
+            "arn".to_owned(),
+            json!("arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/k8s-keys/2"),
+        );
+        own.insert("dnsName".to_owned(), json!("k8s-keys-2.eu-west-1.elb.amazonaws.com"));
+        own.insert("securityGroups".to_owned(), json!(["sg-0k2y"]));
+        balancer["rules"] = seen(forward_all());
+        let mut world = self
+            .set("/issuer/discovery/seen/jwksUri", json!(uri))
+            .set("/issuer/discoveryAsControlPlane/seen/jwksUri", json!(uri))
+            .set("/issuer/jwks/seen/answer/url", json!(uri))
+            .set("/issuer/jwksAsControlPlane/seen/answer/url", json!(uri))
+            .set("/aws/jwksBalancer", balancer);
+        let rules =
+            world.0.pointer_mut("/aws/network/securityGroupRules/seen").and_then(Value::as_array_mut).expect("rules");
+        rules.push(json!({"id": "sgr-keys", "groupId": "sg-0k2y", "egress": false, "protocol": "tcp", "fromPort": 443, "toPort": 443, "cidrIpv4": "0.0.0.0/0"}));
+        world
+    }
+
+    /// That load balancer lets in only these addresses.
+    pub fn keys_let_in(mut self, range: &str) -> Self {
+        let rules =
+            self.0.pointer_mut("/aws/network/securityGroupRules/seen").and_then(Value::as_array_mut).expect("rules");
+        rules.last_mut().expect("a rule")["cidrIpv4"] = json!(range);
+        self
+    }
+
     /// The rules of the listener.
     pub fn rules(self, rules: Value) -> Self {
         self.set("/aws/issuerBalancer/rules/seen", rules)

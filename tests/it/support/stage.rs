@@ -32,11 +32,16 @@ pub struct Stage {
 impl Stage {
     /// Plain HTTP.
     pub fn plain(play: Play) -> Self {
-        Self::start(None, play)
+        Self::start("127.0.0.1", None, play)
     }
 
     /// Over TLS with this certificate and its chain.
     pub fn tls(pair: &Pair, play: Play) -> Self {
+        Self::tls_at("127.0.0.1", pair, play)
+    }
+
+    /// The same at another address of the loopback network.
+    pub fn tls_at(address: &str, pair: &Pair, play: Play) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let chain = CertificateDer::pem_slice_iter(pair.certificate.as_bytes()).map(|one| one.expect("PEM")).collect();
         let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
@@ -46,11 +51,11 @@ impl Stage {
             .with_no_client_auth()
             .with_single_cert(chain, key)
             .expect("a certificate");
-        Self::start(Some(Arc::new(config)), play)
+        Self::start(address, Some(Arc::new(config)), play)
     }
 
-    fn start(tls: Option<Arc<rustls::ServerConfig>>, play: Play) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    fn start(address: &str, tls: Option<Arc<rustls::ServerConfig>>, play: Play) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a port");
         let stage = Self {
             port: listener.local_addr().expect("an address").port(),
             heads: Arc::default(),

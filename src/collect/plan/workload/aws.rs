@@ -16,7 +16,8 @@ pub(super) struct Cloud {
     providers: Handle<Providers>,
     associations: Handle<Associations, Arc<Associations>>,
     addon: Handle<Addon>,
-    instance: Handle<Instance>,
+    instance: Handle<Instance, Arc<Instance>>,
+    node_role: Handle<String>,
     roles: Handle<Vec<RoleLook>>,
     /// The issuer of the cluster's tokens, whoever told it.
     pub(super) issuer: Common<String>,
@@ -185,7 +186,20 @@ impl Cloud {
                 Ok((clients, id))
             };
             graph.probe("ec2-instance", SHORT, needs, |(clients, id): (Arc<Clients>, String)| async move {
-                Ok((calls::instance(&clients, &id).await?, Some(())))
+                let instance = calls::instance(&clients, &id).await?;
+                Ok((instance.clone(), Some(Arc::new(instance))))
+            })
+        };
+        let node_role = {
+            let (clients, instance): (_, Handle<Instance, Arc<Instance>>) = (clients.clone(), instance.clone());
+            let needs = async move {
+                let clients: Arc<Clients> = need(&clients).await?;
+                let instance: Arc<Instance> = need(&instance).await?;
+                let profile = instance.profile_arn.clone();
+                Ok((clients, profile.ok_or_else(|| not_applicable("the node has no instance profile"))?))
+            };
+            graph.probe("iam-instance-profile", SHORT, needs, |(clients, profile): (Arc<Clients>, String)| async move {
+                Ok((calls::node_role(&clients, &profile).await?, Some(())))
             })
         };
         let roles = {
@@ -226,7 +240,7 @@ impl Cloud {
                 Ok((looks.await, Some(())))
             })
         };
-        Self { target: meant, caller, cluster, providers, associations, addon, instance, roles, issuer }
+        Self { target: meant, caller, cluster, providers, associations, addon, instance, node_role, roles, issuer }
     }
 
     /// Puts the answers into the evidence; AWS's view of the cluster is returned.
@@ -235,6 +249,7 @@ impl Cloud {
         seen.associations = taken(self.associations).await;
         seen.addon = taken(self.addon).await;
         seen.instance = taken(self.instance).await;
+        seen.node_role = taken(self.node_role).await;
         seen.roles = self.roles.await.observation.seen().cloned().unwrap_or_default();
         let target = taken(self.target).await;
         if matches!(target.outcome, Outcome::NotApplicable(_)) {
