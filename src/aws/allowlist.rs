@@ -267,12 +267,14 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
         Peer::Known { addresses, groups } => (addresses.clone(), !groups.is_empty()),
         _ => (Vec::new(), false),
     };
+    // What arrives from a network that is not visible here may well arrive with the interfaces' own addresses.
+    let hidden = matches!(reach.peer, Peer::Hidden(_));
     let useless = |listed: &Listed| {
         let of_use = match listed.range {
             None => by_group,
             Some(range) => useful.iter().any(|address| range.contains(address)),
         };
-        listed.names_endpoint(&endpoint, &groups) && !of_use
+        !hidden && listed.names_endpoint(&endpoint, &groups) && !of_use
     };
     let kept = present.iter().filter(|listed| !useless(listed));
     answer.present = kept.filter_map(|listed| listed.range).map(|range| range.to_string()).collect();

@@ -58,7 +58,8 @@ pub enum Exit {
         /// Its public addresses.
         public: Vec<IpAddr>,
     },
-    /// An egress-only internet gateway: the destination sees the interface's own IPv6 address.
+    /// An egress-only internet gateway, or for IPv6 an internet gateway: the destination sees the interface's own IPv6
+    /// address.
     EgressOnly(String),
     /// Another network (transit gateway, peering, firewall, VPN): what happens there is not visible here.
     Elsewhere(String),
@@ -209,16 +210,25 @@ fn exit(aws: &Aws, subnet: &str, destination: IpAddr) -> (Exit, String) {
     };
     let path = format!("{path}/routes/{index}");
     if route.state == "blackhole" {
+        if unread {
+            return (Exit::Unread, path);
+        }
         return (Exit::Dead(format!("the route to {} is a black hole", route.destination)), path);
     }
     let target = route.target.as_str();
     let exit = match target.split('-').next().unwrap_or_default() {
         "local" => Exit::Local,
         "nat" => nat(aws.network.nat_gateways.seen().and_then(|all| all.iter().find(|nat| nat.id == target)), target),
+        // An IPv6 address needs no other one to leave by it; a private IPv4 address is dropped there.
+        "igw" if destination.is_ipv6() => Exit::EgressOnly(target.to_owned()),
         "igw" => Exit::InternetGateway(target.to_owned()),
         "eigw" => Exit::EgressOnly(target.to_owned()),
         _ => Exit::Elsewhere(target.to_owned()),
     };
+    // A route for an unread prefix list may be the longer one: a dead end that it would replace is no verdict.
+    if unread && matches!(exit, Exit::InternetGateway(_) | Exit::Dead(_)) {
+        return (Exit::Unread, path);
+    }
     (exit, path)
 }
 

@@ -439,6 +439,10 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
     let mut ways = reach.ways.clone();
     ways.dedup_by(|one, other| one.subnet == other.subnet);
     for way in &ways {
+        // Network ACLs stand at a subnet's edge: what stays inside never meets them.
+        if inside(aws, &way.subnet, *destination) {
+            continue;
+        }
         let Some(index) = all.iter().position(|acl| acl.subnet_ids.contains(&way.subnet)) else { continue };
         let path = |entry: Option<usize>| {
             let base = format!("/aws/network/networkAcls/seen/{index}");
@@ -469,6 +473,15 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         "the network ACLs of the cluster's subnets let it through",
         None,
     );
+}
+
+/// The address is one of the subnet's own.
+fn inside(aws: &Aws, subnet: &str, address: IpAddr) -> bool {
+    let known = aws.network.subnets.seen().and_then(|all| all.iter().find(|known| known.id == subnet));
+    known.is_some_and(|known| {
+        let ranges = known.cidr.iter().chain(&known.ipv6_cidrs).filter_map(|cidr| addresses::range(cidr));
+        ranges.into_iter().any(|range| range.contains(&address))
+    })
 }
 
 /// The lowest number that fits decides; nothing fits is a denial.
@@ -711,6 +724,11 @@ fn listed(peer: &Peer, ranges: &[IpNet]) -> Option<bool> {
     }
 }
 
+/// One of the peer's addresses is in a list of ranges.
+fn some(peer: &Peer, ranges: &[IpNet]) -> bool {
+    matches!(peer, Peer::Known { addresses: seen, .. } if seen.iter().any(|address| addresses::holds(ranges, *address)))
+}
+
 fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     let balancer = goal.balancer;
     let at = format!("{}/webAcl", goal.at);
@@ -735,12 +753,12 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
                 let ranges = set
                     .and_then(|set| set.addresses.seen())
                     .map(|all| all.iter().filter_map(|cidr| addresses::range(cidr)).collect::<Vec<_>>());
-                let inside = ranges.and_then(|ranges| listed(&reach.peer, &ranges));
-                // That an unpublished address is on a list of refused ones cannot be known.
-                let inside = if rule.action == "block"
+                let inside = ranges.as_ref().and_then(|ranges| listed(&reach.peer, ranges));
+                // That an unpublished address is on a list of refused ones cannot be known; of several, one may be.
+                let inside = if rule.action != "allow"
                     && rule.statement == "ip-set"
                     && inside == Some(false)
-                    && reach.peer == Peer::Unpublished
+                    && (reach.peer == Peer::Unpublished || ranges.is_some_and(|ranges| some(&reach.peer, &ranges)))
                 {
                     None
                 } else {
@@ -974,7 +992,12 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
     if let Some(health) = balancer.target_health.seen()
         && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))
     {
-        let judged = if group.healthy == 0 { Judged::Blocks } else { Judged::Passes };
+        // Where none is healthy a load balancer sends to all of them: only a group without any target answers nothing.
+        let judged = match (group.healthy, group.total) {
+            (0, 0) => Judged::Blocks,
+            (0, _) => Judged::Unknown,
+            _ => Judged::Passes,
+        };
         let text = format!("{} of {} targets are healthy", group.healthy, group.total);
         push(reach, Layer::Target, judged, Known::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
     }

@@ -462,6 +462,13 @@ impl<'a> Judged<'a> {
         let audience = self.token_audience();
         self.provider(role, audience.as_ref());
         self.issuer_link();
+        // IAM's GetRole takes the name alone; STS looks for the whole ARN, path included.
+        if let Some((look, at)) = self.role_look(role)
+            && let Some(found) = look.role.seen()
+            && !found.arn.eq_ignore_ascii_case(role)
+        {
+            return self.push("irsa-role", false, role, found.arn.clone(), format!("{at}/seen/arn"));
+        }
         let Some(policy) = self.role_link("irsa-role", role) else {
             if self.role_look(role).is_some_and(|(look, _)| !absent(&look.role)) {
                 let why = self.role_look(role).map(|(look, _)| unseen(&look.role)).unwrap_or_default();

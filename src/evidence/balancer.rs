@@ -12,7 +12,8 @@ use super::eks::{Call, call};
 #[serde(rename_all = "camelCase", default)]
 pub struct Balancer {
     /// The load balancer (`elasticloadbalancing:DescribeLoadBalancers`). `NotApplicable` where none of the account and
-    /// region has the issuer's name or addresses: it is somewhere else.
+    /// region has the issuer's name or addresses: it is somewhere else. Failed (`name-not-found`) where names do not resolve
+    /// here, so that which of them it is cannot be told.
     pub load_balancer: Observation<LoadBalancer>,
     /// Its listeners (`elasticloadbalancing:DescribeListeners`).
     pub listeners: Observation<Vec<Listener>>,

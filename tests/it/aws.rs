@@ -233,6 +233,99 @@ fn broken_answers_are_failures_of_their_own_call_alone() {
     }
 }
 
+/// Every refusal of AWS has a code. Without one it says nothing of rights or of what there is.
+#[test]
+fn a_page_of_a_proxy_is_no_word_of_aws() {
+    for (status, kind) in [(403, "protocol"), (404, "protocol"), (302, "protocol"), (200, "malformed")] {
+        let aws = world();
+        for action in [
+            "sts:GetCallerIdentity",
+            "eks:DescribeCluster",
+            "elasticloadbalancing:DescribeLoadBalancers",
+            "wafv2:GetWebACLForResource",
+        ] {
+            aws.set(action, Answer::Page(status, "<html><body>Blocked by the firewall</body></html>"));
+        }
+        let seen = look(&aws, &[]);
+        for place in ["/caller", "/cluster", "/issuerBalancer/loadBalancer"] {
+            let failure = seen.at(&format!("{place}/failed"));
+            assert_eq!(failure["kind"], kind, "{status} {place}: {failure}");
+            assert!(failure.get("needs").is_none(), "{status} {place}: no right would help: {failure}");
+            let text = failure["detail"].to_string();
+            assert!(text.contains("text/html") && !text.contains("Unhandled"), "{status} {place}: {text}");
+        }
+        assert!(!seen.everything.contains("iam-permission-missing"), "{status}: {}", seen.everything);
+    }
+    // A code that stands in another service's form (moto's denials) is one.
+    let denial =
+        "<ErrorResponse><Errors><Error><Code>AccessDenied</Code><Message>no</Message></Error></Errors></ErrorResponse>";
+    let aws = world();
+    let seen = look(aws.set("elasticloadbalancing:DescribeListeners", Answer::Page(403, denial)), &[]);
+    let failure = seen.at("/issuerBalancer/listeners/failed");
+    assert_eq!(
+        (&failure["kind"], &failure["needs"]),
+        (&json!("forbidden"), &json!("elasticloadbalancing:DescribeListeners"))
+    );
+    // Nor does a page say that there is no web ACL.
+    let aws = world();
+    let seen = look(aws.set("wafv2:GetWebACLForResource", Answer::Page(404, "<html></html>")), &[]);
+    assert_eq!(seen.at("/issuerBalancer/webAcl/failed/kind"), "protocol");
+}
+
+/// "None serves the issuer" is a word about all load balancers: it is said only where all of them were compared.
+#[test]
+fn a_load_balancer_whose_name_does_not_resolve_is_not_ruled_out() {
+    let balancer = |name: &str| json!({ "LoadBalancers": [{ "LoadBalancerArn": "arn:a", "DNSName": name, "Scheme": "internal", "Type": "application" }] });
+    let list = "elasticloadbalancing:DescribeLoadBalancers";
+    // A label that is too long: it resolves nowhere, and nobody is asked.
+    let unresolvable = "x".repeat(64);
+    let aws = world();
+    let seen = look(aws.set(list, Answer::Good(balancer(&unresolvable))), &[]);
+    let failure = seen.at("/issuerBalancer/loadBalancer/failed");
+    assert_eq!(failure["kind"], "name-not-found", "{failure}");
+    assert!(failure["detail"].to_string().contains("1 of the 1 load balancers"), "{failure}");
+    assert!(seen.at("/issuerBalancer/listeners/skipped").is_object());
+    // One that was compared and is another's; one that has the issuer's address; none at all.
+    let aws = world();
+    let seen = look(aws.set(list, Answer::Good(balancer("127.0.0.9"))), &[]);
+    assert!(seen.at("/issuerBalancer/loadBalancer/notApplicable").is_string());
+    let aws = world();
+    let seen = look(aws.set(list, Answer::Good(balancer("127.0.0.1"))), &[]);
+    assert_eq!(seen.at("/issuerBalancer/loadBalancer/seen/foundBy"), "address");
+    let aws = world();
+    let seen = look(aws.set(list, Answer::Good(json!({ "LoadBalancers": [] }))), &[]);
+    assert!(seen.at("/issuerBalancer/loadBalancer/notApplicable").is_string());
+}
+
+/// EC2 refuses a filter without values, and knows no options of the id `default`.
+#[test]
+fn nothing_is_asked_about_nothing() {
+    let aws = world();
+    for field in ["clusterSecurityGroupId", "securityGroupIds", "subnetIds"] {
+        let none = if field == "clusterSecurityGroupId" { Value::Null } else { json!([]) };
+        aws.edit("eks:DescribeCluster", &format!("/cluster/resourcesVpcConfig/{field}"), none);
+    }
+    aws.set("ec2:DescribeNetworkInterfaces", Answer::Good(json!({ "networkInterfaceSet": [] })));
+    aws.set(
+        "elasticloadbalancing:DescribeLoadBalancers",
+        Answer::Good(
+            json!({ "LoadBalancers": [{ "LoadBalancerArn": "arn:a", "DNSName": "localhost", "Type": "network" }] }),
+        ),
+    );
+    aws.edit("ec2:DescribeVpcs", "/vpcSet/0/dhcpOptionsId", json!("default"));
+    let seen = look(&aws, &[]);
+    for name in ["securityGroups", "subnets", "networkAcls"] {
+        assert_eq!(*seen.at(&format!("/network/{name}/seen")), json!([]), "{name}");
+    }
+    assert_eq!(*seen.at("/network/dhcpOptions/seen"), json!({ "id": "default", "domainNameServers": [] }));
+    let calls: BTreeSet<String> = aws.calls().into_iter().map(|call| call.action).collect();
+    for action in
+        ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeDhcpOptions"]
+    {
+        assert!(!calls.contains(action), "{action}");
+    }
+}
+
 #[test]
 fn a_cluster_that_does_not_exist_and_credentials_that_ran_out_are_told_apart() {
     let aws = world();

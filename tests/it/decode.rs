@@ -172,7 +172,7 @@ fn an_iam_token_is_verified_by_sts() {
         &X-Amz-Date=20261123T062153Z&X-Amz-Expires=60&X-Amz-Security-Token=canary-session-token\
         &X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Signature=0123canarysignature4567";
     let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
-    let asked = |status: &'static str, body: Value, arguments: &[&str]| {
+    let asked = |status: &'static str, body: Value, variable: &str| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let served = std::thread::spawn(move || {
@@ -184,9 +184,8 @@ fn an_iam_token_is_verified_by_sts() {
         });
         let output = command()
             .args(["decode", "-o", "json", "--verify", "--at", "2026-11-23T06:22:00Z", "--eks-cluster", "prod"])
-            .args(arguments)
             .arg(&token)
-            .env("AWS_ENDPOINT_URL_STS", format!("http://127.0.0.1:{port}"))
+            .env(variable, format!("http://127.0.0.1:{port}"))
             .output()
             .expect("kaccess runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -202,8 +201,11 @@ fn an_iam_token_is_verified_by_sts() {
 
     let arn = "arn:aws:sts::111122223333:assumed-role/Ops/jane";
     let identity = json!({ "Arn": arn, "UserId": "AROAEXAMPLE:jane", "Account": "111122223333" });
-    let (code, report, head) =
-        asked("200 OK", json!({ "GetCallerIdentityResponse": { "GetCallerIdentityResult": identity } }), &[]);
+    let (code, report, head) = asked(
+        "200 OK",
+        json!({ "GetCallerIdentityResponse": { "GetCallerIdentityResult": identity } }),
+        "AWS_ENDPOINT_URL_STS",
+    );
     assert_eq!((code, &report["verification"]["ok"]), (Some(0), &json!(true)), "{report}");
     assert_eq!(checks(&report)[0], ("sts".to_owned(), json!(true), arn.to_owned()));
     assert!(checks(&report)[1].2.starts_with("arn:aws:iam::111122223333:role/Ops "), "{report}");
@@ -212,7 +214,7 @@ fn an_iam_token_is_verified_by_sts() {
     assert!(head.contains("Action=GetCallerIdentity") && head.contains("X-Amz-Signature="), "{head}");
 
     let refusal = json!({ "Error": { "Code": "SignatureDoesNotMatch", "Message": "The request signature we calculated does not match" } });
-    let (code, report, _) = asked("403 Forbidden", refusal, &[]);
+    let (code, report, _) = asked("403 Forbidden", refusal, "AWS_ENDPOINT_URL");
     assert_eq!((code, &report["verification"]["ok"]), (Some(1), &json!(false)), "{report}");
     assert!(checks(&report)[0].2.contains("SignatureDoesNotMatch"), "{report}");
 

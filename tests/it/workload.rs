@@ -498,6 +498,17 @@ fn every_world_gets_its_identity_and_its_cause() {
         &["irsa-role-not-found"],
         "none",
     );
+    // The name is right, and the role's path is missing: IAM finds it, STS does not.
+    irsa(
+        "workload-irsa-role-path",
+        &irsa_policy,
+        &|world| {
+            let policy = irsa_policy(&world.namespace);
+            world.role("arn:aws:iam::111122223333:role/team/shop-api", &policy);
+        },
+        &["irsa-role-not-found"],
+        "none",
+    );
     irsa(
         "workload-irsa-issuer-closed",
         &|namespace: &str| {

@@ -24,7 +24,8 @@ const ADDRESSES_LIMIT: usize = 1000;
 /// the host (an alias record shows no name).
 ///
 /// # Errors
-/// As [`Clients::failure`]; [`FailureKind::NotFound`] where none serves it.
+/// As [`Clients::failure`]; [`FailureKind::NotFound`] where none serves it, [`FailureKind::NameNotFound`] where that
+/// cannot be told because names do not resolve here.
 pub async fn load_balancer(clients: &Clients, host: &str, addresses: &[IpAddr]) -> Result<LoadBalancer, Failure> {
     let client = elb::Client::new(&clients.config);
     let mut pages = client.describe_load_balancers().into_paginator().send();
@@ -39,17 +40,26 @@ pub async fn load_balancer(clients: &Clients, host: &str, addresses: &[IpAddr]) 
         return Ok(told(found, "dns-name"));
     }
     let resolved = join_all(balancers.iter().take(RESOLVED_LIMIT).map(|balancer| async move {
-        let name = balancer.dns_name()?;
-        let found = tokio::net::lookup_host((name, 443)).await.ok()?;
-        found.map(|address| address.ip()).any(|address| addresses.contains(&address)).then_some(balancer)
+        let found = tokio::net::lookup_host((balancer.dns_name()?, 443)).await.ok()?;
+        Some((found.map(|address| address.ip()).any(|address| addresses.contains(&address)), balancer))
     }))
     .await;
-    resolved.into_iter().flatten().next().map(|found| told(found, "address")).ok_or_else(|| {
-        Failure::new(
-            FailureKind::NotFound,
-            format!("none of the {} load balancers of this account and region serves {host}", balancers.len()),
-        )
-    })
+    if let Some((_, found)) = resolved.iter().flatten().find(|(ours, _)| *ours) {
+        return Ok(told(found, "address"));
+    }
+    let all = balancers.len();
+    let open = resolved.iter().filter(|one| one.is_none()).count() + all.saturating_sub(RESOLVED_LIMIT);
+    // "None" is a word about all of them, and an alias record shows only in the addresses.
+    let why = if addresses.is_empty() && all > 0 {
+        format!("{host} does not resolve here")
+    } else if open > 0 {
+        format!("the own names of {open} of the {all} load balancers were not resolved here")
+    } else {
+        let text = format!("none of the {all} load balancers of this account and region serves {host}");
+        return Err(Failure::new(FailureKind::NotFound, text));
+    };
+    let text = format!("{why}, and none has that very name: which of them serves it cannot be told");
+    Err(Failure::new(FailureKind::NameNotFound, text))
 }
 
 fn told(balancer: &ElbLoadBalancer, found_by: &str) -> LoadBalancer {

@@ -106,12 +106,32 @@ impl Clients {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let text = |error: &dyn StdError| self.scrubber.text_limited(&DisplayErrorContext(error).to_string(), 400);
+        let text = |error: &dyn StdError| self.scrubber.text_limited(&chain_of(error), 400);
         match error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
-                let code = service.err().code().unwrap_or_default();
-                let message = self.scrubber.text_limited(service.err().message().unwrap_or_default(), 400);
+                let body = service.raw().body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+                let code = service.err().code().or_else(|| element(&body, "Code")).unwrap_or_default();
+                // Every refusal of AWS has a code. A page without one is a proxy's, a portal's or a wrong endpoint's: it
+                // says nothing of rights, nor of what there is.
+                if code.is_empty() && status < 500 {
+                    let kind = service.raw().headers().get("content-type").unwrap_or("no content type");
+                    let kind = self.scrubber.text_limited(kind, 60);
+                    return if (200..300).contains(&status) {
+                        let why = text(service.err());
+                        Failure::new(
+                            FailureKind::Malformed,
+                            format!("{action}: the answer ({kind}) cannot be read: {why}"),
+                        )
+                    } else {
+                        let text = format!(
+                            "{action}: HTTP {status} ({kind}) without an error code, so it is not AWS that answers: a proxy, a firewall, or a wrong AWS_ENDPOINT_URL"
+                        );
+                        Failure::new(FailureKind::Protocol, text)
+                    };
+                }
+                let message = service.err().message().or_else(|| element(&body, "Message")).unwrap_or_default();
+                let message = self.scrubber.text_limited(message, 400);
                 let kind = kind_of(code, status);
                 let said = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
                 let detail = if message.is_empty() {
@@ -132,6 +152,29 @@ impl Clients {
             _ => Failure::new(FailureKind::Malformed, format!("{action}: {}", text(error))),
         }
     }
+}
+
+/// The text of an element of an error document, wherever it stands: some gateways answer one service's calls in the form
+/// of another's, which the SDK does not read.
+fn element<'b>(body: &'b str, name: &str) -> Option<&'b str> {
+    let text = body.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
+    (!text.is_empty() && text.len() <= 1024 && !text.contains('<')).then_some(text)
+}
+
+/// What an error says, and what caused it, without the types in between.
+fn chain_of(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Many wrappers repeat what they wrap.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
 }
 
 /// A field of an answer; empty where AWS left it out.
@@ -266,4 +309,41 @@ async fn chain(host: &Host, profile: Option<&str>, profile_first: bool, region: 
         return chain.or_else("instance", instance);
     }
     chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_found_in_every_form_of_an_error() {
+        let ec2 = "<Response><Errors><Error><Code>AuthFailure</Code><Message>no</Message></Error></Errors></Response>";
+        assert_eq!((element(ec2, "Code"), element(ec2, "Message")), (Some("AuthFailure"), Some("no")));
+        for page in ["<html><body>Access Denied</body></html>", "<Code></Code>", "<Code><b>x</b></Code>", "<Code>x"] {
+            assert_eq!(element(page, "Code"), None, "{page}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        let inner = std::io::Error::other("connection refused");
+        assert_eq!(chain_of(&inner), "connection refused");
+        let outer = Failed("could not connect", Failed("tcp connect error: connection refused", inner));
+        assert_eq!(chain_of(&outer), "could not connect: tcp connect error: connection refused");
+    }
+
+    #[derive(Debug)]
+    struct Failed<E>(&'static str, E);
+
+    impl<E> std::fmt::Display for Failed<E> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl<E: StdError + 'static> StdError for Failed<E> {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.1)
+        }
+    }
 }

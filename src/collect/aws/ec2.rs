@@ -1,7 +1,9 @@
 //! The network around the cluster's interfaces and the issuer's load balancer, as EC2 has it.
 
 use aws_sdk_ec2::Client;
-use aws_sdk_ec2::types::{Filter, Route as AwsRoute, VpcAttributeName};
+use aws_sdk_ec2::types::{
+    Filter, Route as AwsRoute, SubnetCidrBlockStateCode, VpcAttributeName, VpcCidrBlockState, VpcCidrBlockStateCode,
+};
 use futures::future::join_all;
 
 use super::clients::{Clients, maybe, owned};
@@ -23,6 +25,13 @@ fn filter(name: &str, values: &[String]) -> Filter {
 
 /// One paged call: every page's items, or the failure.
 macro_rules! pages {
+    // EC2 refuses a filter without values; about nothing there is nothing to ask.
+    ($clients:expr, $action:literal, $ids:expr, $request:expr, $items:ident, $map:expr) => {{
+        if $ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        pages!($clients, $action, $request, $items, $map)
+    }};
     ($clients:expr, $action:literal, $request:expr, $items:ident, $map:expr) => {{
         let mut pages = $request.into_paginator().send();
         let mut found = Vec::new();
@@ -75,7 +84,7 @@ pub async fn interfaces(clients: &Clients, cluster: &str, vpc: &str) -> Result<V
 /// As [`Clients::failure`].
 pub async fn security_groups(clients: &Clients, ids: &[String]) -> Result<Vec<SecurityGroup>, Failure> {
     let request = Client::new(&clients.config).describe_security_groups().filters(filter("group-id", ids));
-    Ok(pages!(clients, "ec2:DescribeSecurityGroups", request, security_groups, |group| SecurityGroup {
+    Ok(pages!(clients, "ec2:DescribeSecurityGroups", ids, request, security_groups, |group| SecurityGroup {
         id: owned(group.group_id()),
         name: owned(group.group_name()),
         vpc_id: owned(group.vpc_id()),
@@ -96,8 +105,8 @@ pub async fn security_group_rules(
         .describe_security_group_rules()
         .max_results(1000)
         .filters(filter("group-id", groups));
-    let rules =
-        pages!(clients, "ec2:DescribeSecurityGroupRules", request, security_group_rules, |rule| SecurityGroupRule {
+    let rules = pages!(clients, "ec2:DescribeSecurityGroupRules", groups, request, security_group_rules, |rule| {
+        SecurityGroupRule {
             id: owned(rule.security_group_rule_id()),
             group_id: owned(rule.group_id()),
             egress: rule.is_egress().unwrap_or_default(),
@@ -109,7 +118,8 @@ pub async fn security_group_rules(
             prefix_list_id: maybe(rule.prefix_list_id()),
             referenced_group: rule.referenced_group_info().and_then(|group| maybe(group.group_id())),
             description: maybe(rule.description()).map(|text| scrubber.text_limited(&text, 255)),
-        });
+        }
+    });
     let mut counts = std::collections::BTreeMap::<String, usize>::new();
     for rule in &rules {
         *counts.entry(rule.group_id.clone()).or_default() += 1;
@@ -133,7 +143,7 @@ pub async fn security_group_rules(
 pub async fn prefix_lists(clients: &Clients, ids: &[String]) -> Result<Vec<PrefixList>, Failure> {
     let client = Client::new(&clients.config);
     let request = client.describe_managed_prefix_lists().filters(filter("prefix-list-id", ids));
-    let lists = pages!(clients, "ec2:DescribeManagedPrefixLists", request, prefix_lists, |list| (
+    let lists = pages!(clients, "ec2:DescribeManagedPrefixLists", ids, request, prefix_lists, |list| (
         owned(list.prefix_list_id()),
         owned(list.prefix_list_name())
     ));
@@ -169,7 +179,7 @@ async fn entries(clients: &Clients, id: &str) -> Result<Vec<PrefixListEntry>, Fa
 /// As [`Clients::failure`].
 pub async fn subnets(clients: &Clients, ids: &[String]) -> Result<Vec<Subnet>, Failure> {
     let request = Client::new(&clients.config).describe_subnets().filters(filter("subnet-id", ids));
-    Ok(pages!(clients, "ec2:DescribeSubnets", request, subnets, |subnet| Subnet {
+    Ok(pages!(clients, "ec2:DescribeSubnets", ids, request, subnets, |subnet| Subnet {
         id: owned(subnet.subnet_id()),
         vpc_id: owned(subnet.vpc_id()),
         zone: owned(subnet.availability_zone()),
@@ -177,6 +187,10 @@ pub async fn subnets(clients: &Clients, ids: &[String]) -> Result<Vec<Subnet>, F
         ipv6_cidrs: subnet
             .ipv6_cidr_block_association_set()
             .iter()
+            .filter(|set| {
+                let state = set.ipv6_cidr_block_state().and_then(|state| state.state());
+                state.is_none_or(|state| *state != SubnetCidrBlockStateCode::Disassociated)
+            })
             .filter_map(|set| maybe(set.ipv6_cidr_block()))
             .collect(),
         free_addresses: subnet.available_ip_address_count(),
@@ -205,7 +219,7 @@ fn target(route: &AwsRoute) -> String {
 /// As [`Clients::failure`].
 pub async fn route_tables(clients: &Clients, vpcs: &[String]) -> Result<Vec<RouteTable>, Failure> {
     let request = Client::new(&clients.config).describe_route_tables().filters(filter("vpc-id", vpcs));
-    Ok(pages!(clients, "ec2:DescribeRouteTables", request, route_tables, |table| RouteTable {
+    Ok(pages!(clients, "ec2:DescribeRouteTables", vpcs, request, route_tables, |table| RouteTable {
         id: owned(table.route_table_id()),
         vpc_id: owned(table.vpc_id()),
         main: table.associations().iter().any(|association| association.main() == Some(true)),
@@ -233,17 +247,18 @@ pub async fn route_tables(clients: &Clients, vpcs: &[String]) -> Result<Vec<Rout
 /// As [`Clients::failure`].
 pub async fn nat_gateways(clients: &Clients, vpcs: &[String]) -> Result<Vec<NatGateway>, Failure> {
     let request = Client::new(&clients.config).describe_nat_gateways().filter(filter("vpc-id", vpcs));
-    let gateways: Vec<NatGateway> = pages!(clients, "ec2:DescribeNatGateways", request, nat_gateways, |gateway| {
-        let addresses = gateway.nat_gateway_addresses();
-        NatGateway {
-            id: owned(gateway.nat_gateway_id()),
-            subnet_id: owned(gateway.subnet_id()),
-            state: gateway.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-            connectivity: gateway.connectivity_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-            public_addresses: addresses.iter().filter_map(|address| maybe(address.public_ip())).collect(),
-            private_addresses: addresses.iter().filter_map(|address| maybe(address.private_ip())).collect(),
-        }
-    });
+    let gateways: Vec<NatGateway> =
+        pages!(clients, "ec2:DescribeNatGateways", vpcs, request, nat_gateways, |gateway| {
+            let addresses = gateway.nat_gateway_addresses();
+            NatGateway {
+                id: owned(gateway.nat_gateway_id()),
+                subnet_id: owned(gateway.subnet_id()),
+                state: gateway.state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+                connectivity: gateway.connectivity_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+                public_addresses: addresses.iter().filter_map(|address| maybe(address.public_ip())).collect(),
+                private_addresses: addresses.iter().filter_map(|address| maybe(address.private_ip())).collect(),
+            }
+        });
     Ok(gateways.into_iter().filter(|gateway| gateway.state != "deleted").collect())
 }
 
@@ -254,7 +269,7 @@ pub async fn nat_gateways(clients: &Clients, vpcs: &[String]) -> Result<Vec<NatG
 pub async fn network_acls(clients: &Clients, subnets: &[String]) -> Result<Vec<NetworkAcl>, Failure> {
     let request =
         Client::new(&clients.config).describe_network_acls().filters(filter("association.subnet-id", subnets));
-    Ok(pages!(clients, "ec2:DescribeNetworkAcls", request, network_acls, |acl| NetworkAcl {
+    Ok(pages!(clients, "ec2:DescribeNetworkAcls", subnets, request, network_acls, |acl| NetworkAcl {
         id: owned(acl.network_acl_id()),
         vpc_id: owned(acl.vpc_id()),
         subnet_ids: acl.associations().iter().filter_map(|association| maybe(association.subnet_id())).collect(),
@@ -280,10 +295,16 @@ pub async fn network_acls(clients: &Clients, subnets: &[String]) -> Result<Vec<N
 /// As [`Clients::failure`].
 pub async fn vpcs(clients: &Clients, ids: &[String]) -> Result<Vec<Vpc>, Failure> {
     let request = Client::new(&clients.config).describe_vpcs().filters(filter("vpc-id", ids));
-    Ok(pages!(clients, "ec2:DescribeVpcs", request, vpcs, |vpc| {
-        let blocks = vpc.cidr_block_association_set().iter().filter_map(|block| maybe(block.cidr_block()));
-        let mut cidrs: Vec<String> = maybe(vpc.cidr_block()).into_iter().chain(blocks).collect();
-        cidrs.extend(vpc.ipv6_cidr_block_association_set().iter().filter_map(|block| maybe(block.ipv6_cidr_block())));
+    Ok(pages!(clients, "ec2:DescribeVpcs", ids, request, vpcs, |vpc| {
+        // A block that was taken away stays listed for a while.
+        let there = |state: Option<&VpcCidrBlockState>| {
+            state.and_then(VpcCidrBlockState::state).is_none_or(|state| *state != VpcCidrBlockStateCode::Disassociated)
+        };
+        let blocks = vpc.cidr_block_association_set().iter().filter(|block| there(block.cidr_block_state()));
+        let v6 = vpc.ipv6_cidr_block_association_set().iter().filter(|block| there(block.ipv6_cidr_block_state()));
+        let mut cidrs: Vec<String> = maybe(vpc.cidr_block()).into_iter().collect();
+        cidrs.extend(blocks.filter_map(|block| maybe(block.cidr_block())));
+        cidrs.extend(v6.filter_map(|block| maybe(block.ipv6_cidr_block())));
         cidrs.sort();
         cidrs.dedup();
         Vpc { id: owned(vpc.vpc_id()), cidrs, dhcp_options_id: maybe(vpc.dhcp_options_id()) }
@@ -313,6 +334,10 @@ pub async fn vpc_dns(clients: &Clients, vpc: &str) -> Result<VpcDns, Failure> {
 /// # Errors
 /// As [`Clients::failure`].
 pub async fn dhcp_options(clients: &Clients, id: &str) -> Result<DhcpOptions, Failure> {
+    // The word for "no options": no set of that id exists.
+    if id == "default" {
+        return Ok(DhcpOptions { id: id.to_owned(), domain_name_servers: Vec::new() });
+    }
     let answer = Client::new(&clients.config).describe_dhcp_options().dhcp_options_ids(id).send().await;
     let answer = answer.map_err(|error| clients.failure(&error, "ec2:DescribeDhcpOptions"))?;
     let configurations = answer.dhcp_options().iter().flat_map(|options| options.dhcp_configurations());

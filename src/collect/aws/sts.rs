@@ -11,7 +11,7 @@ use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 
 /// Asks STS. The token must have been parsed without a problem: then its URL leads to STS and nowhere else.
-/// `AWS_ENDPOINT_URL_STS` is honoured, as by the SDKs.
+/// `AWS_ENDPOINT_URL_STS` and `AWS_ENDPOINT_URL` are honoured, as by the SDKs.
 ///
 /// # Errors
 /// STS' refusal in its words ([`FailureKind::Unauthorized`]), or why there was no answer.
@@ -32,7 +32,9 @@ pub async fn caller_of_token(
             scrubber.learn(&value);
         }
     }
-    if let Some(other) = host.var("AWS_ENDPOINT_URL_STS").and_then(|other| url::Url::parse(other).ok()) {
+    let other = ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"].iter().find_map(|name| host.var(name));
+    let ignored = host.var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|word| word.eq_ignore_ascii_case("true"));
+    if let Some(other) = other.filter(|_| !ignored).and_then(|other| url::Url::parse(other).ok()) {
         let mut moved = other;
         moved.set_query(url.query());
         url = moved;

@@ -12,8 +12,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The role that the service account names does not exist",
     page: Page {
-        means: "STS does not tell a role that does not exist from one that refuses: both are AccessDenied for sts:AssumeRoleWithWebIdentity. IAM tells.",
-        evidence: "iam:GetRole in the role's own account: NoSuchEntity.",
+        means: "STS does not tell a role that does not exist from one that refuses: both are AccessDenied for sts:AssumeRoleWithWebIdentity. IAM tells. A role's path is part of its ARN: `role/NAME` is not `role/PATH/NAME`, whatever aws-auth makes of it.",
+        evidence: "iam:GetRole in the role's own account: NoSuchEntity, or a role of that name with another ARN.",
         fix: "Correct the annotation, `kubectl annotate serviceaccount NAME -n NAMESPACE eks.amazonaws.com/role-arn=ARN --overwrite`, or create the role with the trust policy that the report shows.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
@@ -31,6 +31,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
         trust::irsa_policy(None, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience)
     });
+    if link.seen.starts_with("arn:") {
+        let why = format!(
+            "The service account names {role}, and the role {name} is {}. STS looks for the whole ARN, finds no such role, and only answers AccessDenied to that.",
+            link.seen
+        );
+        return vec![
+            RULE.finding(Confidence::Certain, why, links::cite(link), links::annotate(judged, &link.seen))
+                .titled(format!("The service account names the role {name} by an ARN that is not its own"))
+                .step(links::remake(judged)),
+        ];
+    }
     let mut finding = RULE
         .finding(
             Confidence::Certain,

@@ -3,6 +3,7 @@
 mod allowlist;
 mod iam;
 mod live;
+mod moto;
 mod network;
 mod world;
 

@@ -1,5 +1,7 @@
 //! Between the control plane and the issuer: each egress mode with right and wrong lists, each obstacle on the way.
 
+use kaccess::aws::allowlist::{self, Direction};
+use kaccess::aws::reach::{self, Judged, Layer};
 use kaccess::report::Confidence::{Certain, Likely, Possible};
 use serde_json::{Value, json};
 
@@ -345,4 +347,100 @@ pub fn cases() -> Vec<Told> {
         dropped(json!(["203.0.113.0/24"])).set("/aws/ownEgress", from("203.0.113.9")),
     ));
     list
+}
+
+/// What the model says of one layer in a world.
+fn judged(world: &World, layer: Layer) -> Option<Judged> {
+    let (evidence, _) = world.evidence();
+    reach::to_issuer(&evidence).expect("a way").step(layer).map(|step| step.judged)
+}
+
+fn routed() -> World {
+    World::oidc().routed().rules(forward_all())
+}
+
+/// Network ACLs stand at a subnet's edge.
+#[test]
+fn an_acl_does_not_stop_what_stays_in_its_subnet() {
+    let world = |address: &str| {
+        let open = json!([{"number": 1, "egress": true, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}, {"number": 1, "egress": false, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}]);
+        let acls = json!([{"id": "acl-1", "vpcId": "vpc-01", "subnetIds": ["subnet-1"], "entries": []}, {"id": "acl-2", "vpcId": "vpc-01", "subnetIds": ["subnet-2"], "entries": open}]);
+        routed()
+            .internal()
+            .set("/issuer/dns/seen/addresses", json!([address]))
+            .set("/aws/network/networkAcls/seen", acls)
+    };
+    assert_eq!(judged(&world("10.0.1.50"), Layer::Acl), Some(Judged::Passes));
+    assert_eq!(judged(&world("10.0.3.50"), Layer::Acl), Some(Judged::Blocks));
+}
+
+/// An IPv6 address needs no other one to leave by an internet gateway.
+#[test]
+fn an_internet_gateway_carries_ipv6() {
+    let world = |issuer: &str, everywhere: &str| {
+        routed()
+            .set("/issuer/dns/seen/addresses", json!([issuer]))
+            .set("/aws/network/interfaces/seen/0/ipv6Addresses", json!(["2001:db8:1:1::15"]))
+            .set("/aws/network/interfaces/seen/1/ipv6Addresses", json!(["2001:db8:1:2::27"]))
+            .set(
+                "/aws/network/routeTables/seen/0/routes/1",
+                json!({"destination": everywhere, "target": "igw-1", "state": "active"}),
+            )
+    };
+    assert_eq!(judged(&world("2001:db8:9::40", "::/0"), Layer::Route), Some(Judged::Passes));
+    assert_eq!(judged(&world("203.0.113.40", "0.0.0.0/0"), Layer::Route), Some(Judged::Blocks));
+}
+
+/// The longest prefix wins, and what a prefix list holds is not always readable.
+#[test]
+fn a_dead_end_is_no_verdict_beside_an_unread_prefix_list() {
+    let dead = || way_out(routed(), "nat-1", "blackhole");
+    assert_eq!(judged(&dead(), Layer::Route), Some(Judged::Blocks));
+    let beside = dead().set(
+        "/aws/network/routeTables/seen/0/routes/2",
+        json!({"destination": "pl-1", "target": "tgw-1", "state": "active"}),
+    );
+    assert_eq!(judged(&beside, Layer::Route), Some(Judged::Unknown));
+    let elsewhere = json!([{"id": "pl-1", "name": "offices", "entries": {"startedMs": 40, "tookMs": 9, "seen": [{"cidr": "192.0.2.0/24"}]}}]);
+    assert_eq!(judged(&beside.set("/aws/network/prefixLists/seen", elsewhere), Layer::Route), Some(Judged::Blocks));
+}
+
+/// One of two NAT gateways' addresses among the refused ones: some API servers are refused.
+#[test]
+fn a_refused_address_among_several_is_not_overlooked() {
+    let world = |refused: &str| {
+        let rules = json!([{"name": "bad", "priority": 1, "action": "block", "statement": "ip-set", "reference": "arn:ipset/offices"}]);
+        routed()
+            .set("/aws/network/natGateways/seen/0/publicAddresses", json!(["203.0.113.98", "203.0.113.99"]))
+            .set("/aws/issuerBalancer/webAcl", web_acl("allow", rules, &[refused]))
+    };
+    assert_eq!(judged(&world("203.0.113.99/32"), Layer::Waf), Some(Judged::Unknown));
+    assert_eq!(judged(&world("203.0.113.96/28"), Layer::Waf), Some(Judged::Blocks));
+    assert_eq!(judged(&world("192.0.2.0/24"), Layer::Waf), Some(Judged::Passes));
+}
+
+/// "If a target group contains only unhealthy registered targets, the load balancer routes requests to all those targets"
+/// (Elastic Load Balancing, health checks for target groups).
+#[test]
+fn a_load_balancer_sends_to_unhealthy_targets_where_there_is_no_other() {
+    let world = |healthy: usize, total: usize| {
+        let health = json!([{"targetGroup": "arn:tg/keycloak", "healthy": healthy, "total": total, "reasons": []}]);
+        routed().set("/aws/issuerBalancer/targetHealth/seen", health)
+    };
+    assert_eq!(judged(&world(1, 2), Layer::Target), Some(Judged::Passes));
+    assert_eq!(judged(&world(0, 2), Layer::Target), Some(Judged::Unknown));
+    assert_eq!(judged(&world(0, 0), Layer::Target), Some(Judged::Blocks));
+}
+
+/// Behind a transit gateway the interfaces' own addresses, and their group, may be what arrives.
+#[test]
+fn a_list_is_not_called_useless_where_the_way_is_hidden() {
+    let useless = |world: World| {
+        let (evidence, _) = world.evidence();
+        let answer = allowlist::answer(&evidence, Direction::ControlPlane).expect("an answer");
+        answer.drift.iter().filter(|drift| drift.kind == "useless").count()
+    };
+    let listed = || routed().lets_in(&["10.0.1.15/32", "sg-0c1u"]);
+    assert_eq!(useless(listed()), 2, "through a NAT gateway neither arrives");
+    assert_eq!(useless(way_out(listed(), "tgw-1", "active")), 0);
 }

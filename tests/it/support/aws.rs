@@ -16,6 +16,8 @@ pub enum Answer {
     Good(Value),
     /// A refusal or a failure: status, code, message.
     Bad(u16, &'static str, &'static str),
+    /// A page of something that is not AWS: status and HTML.
+    Page(u16, &'static str),
     /// Half of a good one, then the connection ends.
     Truncated(Value),
     /// Several pages.
@@ -289,6 +291,7 @@ fn answer(stream: &mut TcpStream, request: &Request, state: &Mutex<State>) -> st
             let (headers, body) = refusal(prefix, code, message);
             (status, headers, body, false)
         }
+        Answer::Page(status, html) => (status, "Content-Type: text/html".to_owned(), html.to_owned(), false),
         Answer::Good(value) => (200, kind(prefix).to_owned(), written(prefix, name, &value), false),
         Answer::Truncated(value) => (200, kind(prefix).to_owned(), written(prefix, name, &value), true),
         Answer::Pages(pages) => {

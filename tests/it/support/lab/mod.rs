@@ -143,6 +143,13 @@ fn skip(reason: &str) -> Option<&'static Lab> {
     None
 }
 
+/// Counts and tells a test that was left out for want of a program that nothing requires: a second opinion.
+pub fn skip_optional(reason: &str) {
+    let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
+    let test = std::thread::current().name().unwrap_or("?").to_owned();
+    tell(&format!("SKIPPED optional test {test}: {reason} (number {count} in this run)"));
+}
+
 /// Says something even when libtest captures output: it captures the print macros, not the stream itself.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
