@@ -347,7 +347,8 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "authentication-webhook" | "authentication-webhook-transport" => (vec!["authentication-webhook-down"], Certain),
         "kubelet-unreachable" | "kubelet-dial" => {
             // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
-            if !context.answer && !context.plain.contains("dialing backend") {
+            let told = ["dialing backend", "\"status\":\"Failure\""].iter().any(|words| context.plain.contains(words));
+            if !context.answer && !told {
                 return None;
             }
             let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway"];
@@ -387,6 +388,21 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         }
         "kubeconfig-missing" => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
         "pod-token-missing" => (vec!["service-account-token-not-mounted", "kubeconfig-not-found"], Likely),
+        // A webhook's own bundle, no kubeconfig's.
+        "kubeconfig-ca-broken" if ["webhook", "caBundle"].iter().any(|word| context.plain.contains(word)) => {
+            return None;
+        }
+        // A kubelet refuses whoever asks it: the API server, or who reads its statistics.
+        "kubelet-forbidden"
+            if !context.plain.contains("Error from server") && !field("subresource").contains("proxy") =>
+        {
+            match field("user") {
+                "system:anonymous" => (vec!["anonymous-request", "kubelet-refuses-api-server"], Likely),
+                user if user.starts_with("system:serviceaccount:") => (vec!["rbac-no-grant"], Likely),
+                _ => (vec!["kubelet-refuses-api-server", "rbac-no-grant"], Likely),
+            }
+        }
+        "kubelet-forbidden" => (vec!["kubelet-refuses-api-server"], Certain),
         "kubelet-upgrade-refused" => (vec!["kubelet-refuses-api-server", "credential-rejected"], Likely),
         "bootstrap-token" if context.plain.contains("certificate signing request") => {
             (vec!["bootstrap-token-invalid", "credential-rejected"], Likely)
@@ -494,10 +510,15 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
         }
         "server-x509-other" => certificate_codes(error),
+        "oc-unknown-authority" => certificate_codes("unknown authority"),
         // Where a text of its own fits, it knows more.
         "call-failed" if all.len() > 1 => return None,
         "call-failed" => return call_codes(error),
         "python-call" if has("sdk-metadata") => return None,
+        // Python's client without configuration asks http://localhost.
+        "python-call" if field("host") == "localhost" && field("port") == "80" => {
+            (vec!["kubeconfig-not-found"], Likely)
+        }
         "python-call" => return python_codes(if error.is_empty() { field("broken") } else { error }),
         "jenkins-test" => (vec!["api-connection-refused", "api-connection-timeout"], Possible),
         "server-names-other" => (vec!["api-certificate-name-mismatch", "tls-intercepted"], Likely),

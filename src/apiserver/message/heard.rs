@@ -12,7 +12,7 @@ use super::Text;
 texts! {
     // The kubeconfig.
     /// Nothing says which server: kubectl falls back to its built-in address.
-    LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp"#;
+    LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp|Unable to connect to the server: dial tcp (?P<fallback>127\.0\.0\.1:8080|\[::1\]:8080): "#;
     /// The file that --kubeconfig or KUBECONFIG names is not there, or there is none at all.
     KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|admin\.conf|k3s\.yaml)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found|unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined|ConfigException: Service host/port is not set";
     /// The context is not in the kubeconfig.
@@ -102,11 +102,13 @@ texts! {
     /// There is no way to the address.
     SERVER_ROUTE = "server-route", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
     /// A call of the API that did not come through, in whatever program's words: Go tells method, URL and reason alike.
-    CALL_FAILED = "call-failed", r#"(?:Get|Post|Put|Patch|Delete|Head|GET|POST|PUT|PATCH|DELETE) "?(?P<api>https?://[^"\s]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts|resourcequotas|limitranges)\b|apis/[a-z0-9.-]+/v\d|(?:api|apis|version)\?timeout=)[^"\s]*)"?: (?P<error>(?:tls: failed to verify certificate: )?x509: [^\n]+|dial tcp[^\n]+|net/http: (?:TLS handshake timeout|request canceled[^\n]*)|context deadline exceeded[^\n]*|unexpected EOF|read tcp [^\n]+|http2: client connection lost|http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)"#;
+    CALL_FAILED = "call-failed", r#"(?:Get|Post|Put|Patch|Delete|Head|GET|POST|PUT|PATCH|DELETE) "?(?P<api>https?://[^"\s]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts|resourcequotas|limitranges)\b|apis/[a-z0-9.-]+/v\d|(?:api|apis|version)\?timeout=)[^"\s]*)"?: (?P<error>(?:tls: failed to verify certificate: )?x509: [^\n]+|dial tcp[^\n]+|net/http: (?:TLS handshake timeout|request canceled[^\n]*)|context deadline exceeded[^\n]*|(?:unexpected )?EOF\b|read tcp [^\n]+|http2: client connection lost|http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)"#;
     /// The same from Python's client, which tells the path and urllib3's reason.
-    PYTHON_CALL = "python-call", r#"Max retries exceeded with url: (?P<path>/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/|version/?\s)\S*) ?\(Caused by (?P<error>[^\n]+)|after connection broken by '(?P<broken>[^\n]+)': (?P<again>/(?:api/v1|apis|version)\b[^\n]*)"#;
+    PYTHON_CALL = "python-call", r#"(?:host='(?P<host>[^'\n]*)', port=(?P<port>\d+)\): )?Max retries exceeded with url: (?P<path>/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/|version/?\s)\S*) ?\(Caused by (?P<error>[^\n]+)|after connection broken by '(?P<broken>[^\n]+)': (?P<again>/(?:api/v1|apis|version)\b[^\n]*)"#;
     /// Jenkins' test of a cluster.
     JENKINS_TEST = "jenkins-test", r"Error testing connection[^\n]*: java\.\S+: (?P<error>[^\n]*(?:Failed to connect to|refused)[^\n]*)";
+    /// OpenShift's `oc` does not know who signed the server's certificate, and may ask whether to go on without.
+    OC_AUTHORITY = "oc-unknown-authority", r"(?:^|\n)\s*error: x509: certificate signed by unknown authority(?: - verify you have provided the correct host and port|\s*$|\n)|The server uses a certificate signed by an unknown authority|You can bypass the certificate check, but any data you send to the server could be intercepted by others";
     /// The names in the server's certificate, as Java and curl tell it of the API's own names in a cluster.
     SERVER_NAMES = "server-names-other", r"No subject alternative (?:DNS name|names) matching (?P<name>kubernetes(?:\.default\S*)?) found|no alternative certificate subject name matches target host(?: name)? '(?P<host>kubernetes(?:\.default[^'\n]*)?)'";
     /// What answers is a page, no API.
@@ -114,11 +116,11 @@ texts! {
     /// A page that was pasted as it is.
     HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>";
     /// The API server, or what stands before it, cannot answer now.
-    SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)|couldn't read version from server: an error on the server [^\n]*"#;
+    SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)|couldn't read version from server: an error on the server [^\n]*|the server was unable to return a response in the time allotted, but may still be processing the request|apiserver is shutting down"#;
 
     // What is said of a credential.
     /// 401, as kubectl and others tell it; why, it never says.
-    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^[\s│|]*(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|(?:re-listing nodes|discovery information|CSINode publishing): Unauthorized|err=\x22Unauthorized\x22|GET https?://\S+ 401 Unauthorized in |"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|ApiException: \(401\)|reason: 'Unauthorized'|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
+    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^[\s│|]*(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|(?:re-listing nodes|discovery information|CSINode publishing): Unauthorized|err=\x22Unauthorized\x22|GET https?://\S+ 401 Unauthorized in |Response Status: 401 Unauthorized in |couldn't validate the identity of the API Server: Unauthorized|Unauthorized \(401\): Invalid credentials provided|MSG_LOGIN_UNAUTHORIZED_ERROR|settings config map: Unauthorized|ommunicate with API server(?: during \w+ check)?: Unauthorized|k8s\.Autorest\.HttpOperationException: Operation returned an invalid status code 'Unauthorized'|"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|ApiException: \(401\)|reason: 'Unauthorized'|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
     /// The same in the audit log.
     AUDIT_FAILED = "audit-authentication-failed", r#"Authentication failed, attempted: (?P<attempted>[a-z0-9, ]+)"#;
     /// The API server's own line for each refused request, whatever follows.
@@ -160,7 +162,7 @@ texts! {
 
     // Rights.
     /// The authorizer's refusal as it was worded before 1.12.
-    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|at the cluster scope)"#;
+    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
     /// The authorizer's refusal: who, what, where. Its parts are read by `forbidden`.
     FORBIDDEN = "forbidden", r#"forbidden: User \\*"(?P<who>[^\n]*?)\\*" cannot "#;
     /// Discovery was refused: kubectl does not read the reason there.
@@ -170,14 +172,14 @@ texts! {
     /// The upgrade of exec, attach or port-forward was refused without a reason (1.35 and later).
     UPGRADE_REFUSED = "upgrade-refused", r#"pods "(?P<name>[^"]+)" is forbidden:\s*"?\s*$"#;
     /// The escalation check, where the rules stand on the next lines.
-    ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule|is forbidden: attempt to grant extra privileges"#;
+    ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule|is forbidden: attempt to grant(?: extra privileges|\s*$)"#;
     /// Constrained impersonation has rules of its own.
     IMPERSONATION_RULE = "impersonation-rule", r"impersonating (?:the system:masters group|the empty string group|an invalid key in extra) is not allowed";
 
     /// A proxy before the API server judges impersonation itself.
     IMPERSONATION_PROXY = "impersonation-proxy", r"the current user (?P<user>\S+) cannot impersonate the (?:user|group) (?P<name>\S+)";
     /// 403 as clients tell it that keep the server's reason to themselves.
-    CLIENT_FORBIDDEN = "client-forbidden", r"Forbidden! ?Configured service account doesn't have access|io\.kubernetes\.client\.(?:openapi\.)?ApiException: Forbidden|403 Client Error: Forbidden for url: (?P<url>https?://\S+/(?:api/v1|apis)/\S*)|Reason: Handshake status 403 Forbidden";
+    CLIENT_FORBIDDEN = "client-forbidden", r"Error from server \(Forbidden\): the server does not allow access to the requested resource|Forbidden! ?Configured service account doesn't have access|k8s\.Autorest\.HttpOperationException: Operation returned an invalid status code 'Forbidden'|io\.kubernetes\.client\.(?:openapi\.)?ApiException: Forbidden|403 Client Error: Forbidden for url: (?P<url>https?://\S+/(?:api/v1|apis)/\S*)|Reason: Handshake status 403 Forbidden";
 
     // What stands behind the API server.
     /// The kubelet has no certificate to show: its request for one was not approved.

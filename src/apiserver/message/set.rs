@@ -19,7 +19,7 @@ const DEPTH: usize = 4;
 /// Literals that are declared, where those of the pattern would be ordinary words.
 static DECLARED: &[(&str, &[&str])] = &[
     // As kubectl tells it; others scrape kubelets as well.
-    ("kubelet-unreachable", &["Error from server"]),
+    ("kubelet-unreachable", &["Error from server", ":10250/containerLogs/"]),
     ("html-page", &["<title>40", "<title>42", "<title>50"]),
     ("kubectl-localhost", &["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]),
     ("oidc-init-refused", &["initializing plugin: Get "]),
@@ -40,6 +40,7 @@ static DECLARED: &[(&str, &[&str])] = &[
             "net/http: request canceled",
             "context deadline exceeded",
             "unexpected EOF",
+            "error retrieving resource lock",
             "connection reset by peer",
             "http2: client connection lost",
             "server gave HTTP response to HTTPS client",
