@@ -66,7 +66,7 @@ texts! {
     /// The claim that should hold the user's name is absent.
     USERNAME_CLAIM_MISSING = "username-claim-missing", r#"oidc: parse username claims "(?P<claim>[^"]*)": claim not present"#;
     /// The mail address is not verified.
-    EMAIL_NOT_VERIFIED = "email-not-verified", r"oidc: email not verified";
+    EMAIL_NOT_VERIFIED = "email-not-verified", r"oidc: email not verified|'email_verified' claim not present";
     /// The token is not valid yet: its `nbf` lies more than a minute ahead.
     NOT_YET_VALID = "not-yet-valid", r"oidc: current time [^\n]*? before the nbf \(not before\) time: (?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)";
     /// `email_verified` is no boolean.
@@ -131,7 +131,7 @@ texts! {
     /// The OIDC issuer is the cluster's own; the server does not start.
     ISSUER_IS_OWN = "issuer-equals-service-account-issuer", r#"Invalid value: "(?P<issuer>[^"]*)": URL must not overlap with disallowed issuers: \[(?P<disallowed>[^\]]*)\]"#;
     /// A service account token is past its expiry.
-    SERVICE_ACCOUNT_EXPIRED = "service-account-expired", r"service account token has expired";
+    SERVICE_ACCOUNT_EXPIRED = "service-account-expired", r"service account token has expired|invalid bearer token, Token has expired";
     /// A service account token is for other audiences.
     SERVICE_ACCOUNT_AUDIENCE = "service-account-audience", r"token audiences (?P<got>\[[^\]]*\]) is invalid for the target audiences (?P<expected>\[[^\]]*\])";
     /// A service account token's `nbf` lies more than a minute ahead.
@@ -161,13 +161,13 @@ texts! {
     /// Somebody gives away rights that they do not hold.
     RBAC_ESCALATION = "rbac-escalation", r#"(?P<resource>(?:cluster)?role(?:binding)?s)\.rbac\.authorization\.k8s\.io(?: "(?P<name>[^"]*)")? is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held:\s+(?P<rules>\{[^\n]*(?:\n\{[^\n]*)*)"#;
     /// The node authorizer sees nothing that ties a node to what it asked for.
-    NODE_AUTHORIZER = "node-authorizer", r#"User "system:node:(?P<node>[^"]+)" cannot (?P<request>[^\n]*?): (?P<reason>no relationship found between node '[^']*' and this object|can only get individual resources of this type|can only read resources of this type|No Object name found|unknown node for user "[^"]*"|can only access node lease with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|can only list/watch pods with spec\.nodeName field selector|node '[^']*' cannot read all nodes, only its own Node object|can only create tokens for individual service accounts)"#;
+    NODE_AUTHORIZER = "node-authorizer", r#"User "system:node:(?P<node>[^"]*)" cannot (?P<request>[^\n]*?)\.?: "?(?P<reason>no relationship found between node ['"][^'"]*['"] and this object|no path found to object|can only get individual resources of this type|can only read resources of this type|No Object name found|unknown node for user \\?"[^"\\]*\\?"|can only access node lease with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|can only list/watch pods with spec\.nodeName field selector|node '[^']*' cannot read all nodes, only its own Node object|can only create tokens for individual service accounts)"#;
     /// Admission refuses an object; the right to write it was there (of these, PodSecurity and quota were seen on a real server).
-    ADMISSION = "admission", r#"is forbidden: (?:violates PodSecurity "(?P<level>[^"]+)": (?P<pod>[^\n]+)|exceeded quota: (?P<quota>[^\n]+)|unable to create new content in namespace (?P<ending>\S+) because it is being terminated|failed quota: (?P<unset>[^\n]+)|(?P<range>(?:maximum|minimum) [^\n]+? per \w+ is [^\n]+)|error looking up service account (?P<account>[^\s:]+):|ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<because>[^\n]*)|node "(?P<node>[^"]+)" is not allowed to modify node)|admission webhook "(?P<webhook>[^"]+)" denied the request(?P<said>[^\n]*)"#;
+    ADMISSION = "admission", r#"is forbidden: (?:violates PodSecurity "(?P<level>[^"]+)":(?: (?P<pod>[^\n]+))?|exceeded quota: (?P<quota>[^\n]+)|unable to create new content in namespace (?P<ending>\S+) because it is being terminated|failed quota: (?P<unset>[^\n]+)|(?P<range>(?:maximum|minimum) [^\n]+? per \w+ is [^\n]+)|error looking up service account (?P<account>[^\s:]+):|ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<because>[^\n]*)|unable to validate against any (?P<constraint>security context constraint|pod security policy)|no providers available to validate pod request|node "(?P<node>[^"]+)" is not allowed to modify node)|admission webhook "(?P<webhook>[^"]+)" denied the request(?P<said>[^\n]*)"#;
     /// The namespace of a request does not exist.
     NAMESPACE_NOT_FOUND = "namespace-not-found", r#"\bnamespaces "(?P<namespace>[^"]+)" not found"#;
     /// The server has no such resource, as kubectl says it in two ways and the server in a third.
-    RESOURCE_NOT_SERVED = "resource-not-served", r#"the server doesn't have a resource type "(?P<type>[^"]+)"|no matches for kind "(?P<kind>[^"]+)" in (?:version|group) "(?P<version>[^"]*)"|the server could not find the requested resource"#;
+    RESOURCE_NOT_SERVED = "resource-not-served", r#"the server doesn't have a resource type "(?P<type>[^"]+)"|no matches for kind "(?P<kind>[^"]+)" in (?:version|group) "(?P<version>[^"]*)"|no matches for \S*/\S*, Kind=(?P<old>\w+)|the server could not find the requested resource"#;
     /// The authorization webhook could not be asked, as the log says it.
     AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
     /// The same, as the one who asked is told.
@@ -189,7 +189,7 @@ texts! {
     /// kubectl: the server wants a client certificate.
     KUBECTL_CERTIFICATE_REQUIRED = "kubectl-certificate-required", r#"remote error: tls: (?P<alert>certificate required|bad certificate)"#;
     /// kubectl: the headers of the request are too large for what answers there.
-    KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request Header Fields Too Large|431 Request Header)"#;
+    KUBECTL_HEADER_TOO_LARGE = "kubectl-header-too-large", r#"(?P<words>Request Header Or Cookie Too Large|Request header or cookie too large|Request Header Fields Too Large|431 Request Header)"#;
     /// The audit log's word for a request that brought nothing to be recognised by.
     NO_CREDENTIALS_PROVIDED = "no-credentials-provided", r"Authentication failed, no credentials provided";
     /// kubectl's client does not find the API server's name.

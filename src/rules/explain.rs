@@ -262,6 +262,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "kubectl-x509-name" | "kubectl-x509-default-certificate" if !f("names").is_empty() => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
         "client-proxy-refused" => format!("a proxy between here and the API server answered {}", f("reason")),
         "server-silent" | "client-timeout" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
+        "kubelet-forbidden" if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}/{}", f("user"), f("verb"), f("resource"), f("subresource")),
         "kubelet-forbidden" => format!("the kubelet does not let {} {} {}/{}: your own credential is fine", f("user"), f("verb"), f("resource"), f("subresource")),
         "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
         "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
@@ -299,10 +300,11 @@ fn refusal(fields: &BTreeMap<String, String>) -> String {
         let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
         let sub = with("/", f("subresource"));
         let name = if f("name").is_empty() { String::new() } else { format!(" {}", f("name")) };
-        let place = if f("namespace").is_empty() {
+        let namespace = or(f("namespace"), f("project"));
+        let place = if namespace.is_empty() {
             " in the whole cluster".to_owned()
         } else {
-            format!(" in the namespace {}", f("namespace"))
+            format!(" in the namespace {namespace}")
         };
         format!("{}{dotted}{sub}{name}{place}", f("resource"))
     } else {

@@ -347,7 +347,8 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "authentication-webhook" | "authentication-webhook-transport" => (vec!["authentication-webhook-down"], Certain),
         "kubelet-unreachable" | "kubelet-dial" => {
             // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
-            if !context.answer && !context.plain.contains("dialing backend") {
+            let told = ["dialing backend", "\"status\":\"Failure\""].iter().any(|words| context.plain.contains(words));
+            if !context.answer && !told {
                 return None;
             }
             let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway"];
@@ -358,12 +359,15 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             }
         }
         // Rights.
-        "forbidden" => return forbidden_codes(context, has("node-authorizer")),
         "node-authorizer" => (vec!["node-authorizer-denied"], Certain),
-        // The newer wording holds the words of the older one after its own.
-        "forbidden-old" if has("forbidden") => return None,
-        "forbidden-old" if field("user") == "system:anonymous" => (vec!["anonymous-request"], Certain),
-        "forbidden-old" => (vec!["rbac-no-grant"], Likely),
+        "forbidden" | "forbidden-old" | "client-forbidden" if has("node-authorizer") => return None,
+        // The older wording, which has no API group, is a text of its own.
+        "forbidden" if has("forbidden-old") && message::forbidden(&context.plain).is_none() => return None,
+        "forbidden" => return forbidden_codes(context, field("who")),
+        "forbidden-old" if message::forbidden(&context.plain).is_some() => return None,
+        "forbidden-old" => old_codes(field("user"), field("verb")),
+        "client-forbidden" if has("forbidden") || has("forbidden-old") => return None,
+        "client-forbidden" => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
         "discovery-forbidden" => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
         "whoami-refused" => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         "upgrade-refused" => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
@@ -383,6 +387,26 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"], Possible)
         }
         "kubeconfig-missing" => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
+        "pod-token-missing" => (vec!["service-account-token-not-mounted", "kubeconfig-not-found"], Likely),
+        // A webhook's own bundle, no kubeconfig's.
+        "kubeconfig-ca-broken" if ["webhook", "caBundle"].iter().any(|word| context.plain.contains(word)) => {
+            return None;
+        }
+        // A kubelet refuses whoever asks it: the API server, or who reads its statistics.
+        "kubelet-forbidden"
+            if !context.plain.contains("Error from server") && !field("subresource").contains("proxy") =>
+        {
+            match field("user") {
+                "system:anonymous" => (vec!["anonymous-request", "kubelet-refuses-api-server"], Likely),
+                user if user.starts_with("system:serviceaccount:") => (vec!["rbac-no-grant"], Likely),
+                _ => (vec!["kubelet-refuses-api-server", "rbac-no-grant"], Likely),
+            }
+        }
+        "kubelet-forbidden" => (vec!["kubelet-refuses-api-server"], Certain),
+        "kubelet-upgrade-refused" => (vec!["kubelet-refuses-api-server", "credential-rejected"], Likely),
+        "bootstrap-token" if context.plain.contains("certificate signing request") => {
+            (vec!["bootstrap-token-invalid", "credential-rejected"], Likely)
+        }
         "context-unset" => (vec!["current-context-unset"], Certain),
         "auth-provider-absent" if matches!(field("provider"), "gcp" | "azure") => {
             (vec!["auth-provider-removed", "auth-provider-not-built-in"], Likely)
@@ -413,6 +437,8 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         {
             return None;
         }
+        // A line that was cut before its reason.
+        "aws-credentials" if error.trim_end().ends_with(',') => return None,
         "aws-credentials" | "aws-sso" | "aws-keys" => (
             vec![
                 "aws-credentials-unavailable",
@@ -471,6 +497,7 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["ip-family-unreachable", "api-host-unreachable"], Likely)
         }
         "server-route" | "client-unreachable" => (vec!["api-host-unreachable"], Likely),
+        "client-proxy" if context.plain.starts_with("proxyconnect tcp: ") => (vec!["proxy-unreachable"], Likely),
         "client-proxy" | "kubectl-tls-version" | "kubectl-certificate-required" if !context.client => return None,
         "client-proxy" => (vec!["proxy-unreachable", "no-proxy-missing"], Certain),
         "client-proxy-refused" => (vec!["proxy-connect-refused", "no-proxy-missing"], Likely),
@@ -482,23 +509,19 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "kubectl-x509-date" if field("way") == "before" => {
             (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
         }
-        "server-x509-other" => {
-            if error.contains("is before") {
-                (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
-            } else if error.contains("has expired") {
-                (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
-            } else if error.contains("possibly because") {
-                (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely)
-            } else if error.contains("unknown authority") {
-                (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated"], Possible)
-            } else if error.contains("legacy Common Name") {
-                (vec!["api-certificate-legacy-name"], Likely)
-            } else if error.contains("valid for") || error.contains("IP SANs") {
-                (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
-            } else {
-                (vec!["api-certificate-unusable"], Possible)
-            }
+        "server-x509-other" => certificate_codes(error),
+        "oc-unknown-authority" => certificate_codes("unknown authority"),
+        // Where a text of its own fits, it knows more.
+        "call-failed" if all.len() > 1 => return None,
+        "call-failed" => return call_codes(error),
+        "python-call" if has("sdk-metadata") => return None,
+        // Python's client without configuration asks http://localhost.
+        "python-call" if field("host") == "localhost" && field("port") == "80" => {
+            (vec!["kubeconfig-not-found"], Likely)
         }
+        "python-call" => return python_codes(if error.is_empty() { field("broken") } else { error }),
+        "jenkins-test" => (vec!["api-connection-refused", "api-connection-timeout"], Possible),
+        "server-names-other" => (vec!["api-certificate-name-mismatch", "tls-intercepted"], Likely),
         "server-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong"], Possible),
         "kubectl-x509-date" => (vec!["api-certificate-expired", "client-clock-wrong", "tls-intercepted"], Likely),
         "kubectl-x509-name" if has("kubectl-x509-default-certificate") => return None,
@@ -538,6 +561,11 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             Certain,
         ),
         "iam-signature" => (vec!["iam-token-wrong-cluster", "aws-credentials-unavailable"], Likely),
+        // What STS had said, nobody wrote down.
+        "iam-refused-bare" => (
+            vec!["iam-token-wrong-cluster", "aws-session-expired", "aws-credentials-unavailable", "client-clock-wrong"],
+            Possible,
+        ),
         "iam-clock" => (vec!["client-clock-wrong"], Likely),
         "iam-key-unknown" => (vec!["sts-endpoint-invalid", "aws-credentials-unavailable"], Likely),
         "server-closed" => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
@@ -583,7 +611,11 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         }
         "sts-role-arn" => (vec!["irsa-role-not-found"], Likely),
         "sdk-node-role" if has("pod-identity-node-role") => return None,
-        "sdk-node-role" if field("action") == "sts:AssumeRole" => {
+        // kiam and kube2iam take the Pods' roles as their node; whoever else does so has no role of its own.
+        "sdk-node-role"
+            if field("action") == "sts:AssumeRole"
+                && ["kiam-sts-refused", "kube2iam-assume"].iter().any(|name| has(name)) =>
+        {
             (vec!["kiam-trust-mismatch", "workload-uses-node-role"], Likely)
         }
         "sdk-node-role" => (vec!["workload-uses-node-role", "irsa-annotation-missing", "irsa-not-injected"], Likely),
@@ -628,13 +660,106 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
     Some(choice)
 }
 
-/// What the authorizer's refusal points at: its words prove that the right is not there, and mostly not why.
-fn forbidden_codes(context: &Context, node: bool) -> Option<Codes> {
-    use Confidence::{Certain, Likely, Possible};
-    if node {
-        return None;
+/// What Go says of a server's certificate.
+fn certificate_codes(error: &str) -> Codes {
+    use Confidence::{Likely, Possible};
+    if error.contains("is before") {
+        (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
+    } else if error.contains("has expired") {
+        (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
+    } else if error.contains("possibly because") {
+        (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely)
+    } else if error.contains("unknown authority") {
+        (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated"], Possible)
+    } else if error.contains("legacy Common Name") {
+        (vec!["api-certificate-legacy-name"], Likely)
+    } else if error.contains("valid for") || error.contains("IP SANs") {
+        (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
+    } else {
+        (vec!["api-certificate-unusable"], Possible)
     }
-    let Some(refusal) = message::forbidden(&context.plain) else { return Some((vec!["rbac-no-grant"], Possible)) };
+}
+
+/// Why a call of the API did not come through, as Go tells it.
+fn call_codes(error: &str) -> Option<Codes> {
+    use Confidence::Likely;
+    let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    let codes = if has(&["x509: "]) {
+        return Some(certificate_codes(error));
+    } else if has(&["HTTP response to HTTPS", "first record does not look like"]) {
+        vec!["server-url-wrong-scheme"]
+    } else if has(&["no such host"]) {
+        vec!["endpoint-name-not-found", "dns-rebinding-filter"]
+    } else if has(&[": lookup "]) {
+        vec!["dns-resolver-unreachable", "endpoint-name-not-found"]
+    } else if has(&["refused"]) {
+        vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"]
+    } else if has(&["network is unreachable"]) {
+        vec!["ip-family-unreachable", "api-host-unreachable"]
+    } else if has(&["no route to host"]) {
+        vec!["api-host-unreachable"]
+    } else if has(&["TLS handshake timeout"]) {
+        vec!["tls-handshake-timeout"]
+    } else if has(&["timeout", "timed out", "deadline exceeded", "request canceled"]) {
+        vec!["api-connection-timeout", "endpoint-private-off-network", "public-access-cidr-blocked"]
+    } else if has(&["EOF", "reset by peer", "connection lost"]) {
+        vec!["api-connection-closed", "proxy-unreachable"]
+    } else {
+        return None;
+    };
+    Some((codes, Likely))
+}
+
+/// The same, as Python's urllib3 tells it.
+fn python_codes(error: &str) -> Option<Codes> {
+    use Confidence::{Likely, Possible};
+    let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    Some(if has(&["doesn't match", "doesn\\'t match", "ostname mismatch", "IP address mismatch"]) {
+        (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
+    } else if has(&["certificate has expired"]) {
+        (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
+    } else if has(&["certificate verify failed"]) {
+        (
+            vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-certificate-name-mismatch"],
+            Possible,
+        )
+    } else if has(&["refused"]) {
+        (vec!["api-connection-refused", "proxy-unreachable"], Likely)
+    } else if has(&["Name or service not known", "nodename nor servname", "getaddrinfo failed", "name resolution"]) {
+        (vec!["endpoint-name-not-found", "dns-resolver-unreachable"], Likely)
+    } else if has(&["timed out"]) {
+        (vec!["api-connection-timeout", "endpoint-private-off-network"], Likely)
+    } else if has(&["No route to host"]) {
+        (vec!["api-host-unreachable"], Likely)
+    } else if has(&["reset by peer", "Remote end closed", "EOF occurred"]) {
+        (vec!["api-connection-closed"], Likely)
+    } else {
+        return None;
+    })
+}
+
+/// What the refusal points at as it was worded before 1.12: who asked tells most.
+fn old_codes(user: &str, verb: &str) -> Codes {
+    use Confidence::{Certain, Likely};
+    match user {
+        "system:anonymous" => (vec!["anonymous-request", "authorization-header-stripped"], Certain),
+        user if user.starts_with("system:node:") => (vec!["node-not-in-nodes-group", "node-authorizer-denied"], Likely),
+        user if user.starts_with("arn:") => (vec!["iam-identity-without-permissions", "rbac-no-grant"], Likely),
+        _ if verb == "impersonate" => (vec!["impersonation-denied"], Certain),
+        _ => (vec!["rbac-no-grant"], Likely),
+    }
+}
+
+/// What the authorizer's refusal points at: its words prove that the right is not there, and mostly not why.
+fn forbidden_codes(context: &Context, who: &str) -> Option<Codes> {
+    use Confidence::{Certain, Likely, Possible};
+    // A refusal that was cut still says who was refused.
+    let Some(refusal) = message::forbidden(&context.plain) else {
+        return Some(match who {
+            "system:anonymous" => (vec!["anonymous-request", "authorization-header-stripped"], Likely),
+            _ => (vec!["rbac-no-grant"], Possible),
+        });
+    };
     let question = &refusal.question;
     let role = refusal.reason.contains("RBAC:") && refusal.reason.contains("not found");
     if refusal.user == "system:anonymous" {
@@ -653,8 +778,9 @@ fn forbidden_codes(context: &Context, node: bool) -> Option<Codes> {
     }
     if question.verb.starts_with("impersonate") {
         return Some((
-            if role { vec!["impersonation-denied", "rbac-role-missing"] } else { vec!["impersonation-denied"] },
-            Certain,
+            // Who may impersonate loses it with the role that said so.
+            if role { vec!["rbac-role-missing", "impersonation-denied"] } else { vec!["impersonation-denied"] },
+            if role { Likely } else { Certain },
         ));
     }
     if role {

@@ -1,5 +1,6 @@
 //! `kaccess explain`: the corpus of real-shaped texts, streams of every size and encoding, pages, and exit codes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::process::{Output, Stdio};
 use kaccess::cli::explain::explained;
 use kaccess::report::Confidence;
 use kaccess::rules::RULES;
+use regex::Regex;
 use serde_json::Value;
 
 use crate::support::run::{command, kaccess, scratch};
@@ -71,6 +73,31 @@ fn texts_in_every_wrapping_are_recognised_and_none_is_wrong_and_certain() {
     assert!(all >= 500, "only {all} texts");
     assert!(wrong.is_empty(), "wrong and certain:\n{}", wrong.join("\n"));
     assert!(right * 100 >= all * 99, "{right} of {all} are right:\n{}", misses.join("\n"));
+}
+
+/// The texts gathered from public threads stay many, and none only repeats another.
+#[test]
+fn texts_from_public_threads_are_many_and_no_repeats() {
+    let digits = Regex::new("[0-9]+").expect("an expression");
+    let mut met: BTreeMap<String, String> = BTreeMap::new();
+    let (mut positives, mut negatives) = (0, 0);
+    let mut repeats = Vec::new();
+    // The others first: a text of a thread must differ from theirs, whatever repeats among themselves.
+    let (threads, others): (Vec<Sample>, Vec<Sample>) =
+        corpus().into_iter().partition(|sample| sample.file == "threads");
+    met.extend(others.iter().map(|sample| (digits.replace_all(&sample.text, "0").into_owned(), sample.file.clone())));
+    for sample in threads {
+        match sample.code.as_deref() {
+            None | Some("admission-denied") => negatives += 1,
+            Some(_) => positives += 1,
+        }
+        if let Some(file) = met.insert(digits.replace_all(&sample.text, "0").into_owned(), sample.file.clone()) {
+            repeats.push(format!("{file}: {}", sample.text));
+        }
+    }
+    assert!(repeats.is_empty(), "told twice:\n{}", repeats.join("\n"));
+    assert!(positives >= 250, "only {positives} texts of threads with a code");
+    assert!(negatives >= 80, "only {negatives} texts of threads that are no access trouble");
 }
 
 #[test]

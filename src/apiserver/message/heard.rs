@@ -12,9 +12,9 @@ use super::Text;
 texts! {
     // The kubeconfig.
     /// Nothing says which server: kubectl falls back to its built-in address.
-    LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp"#;
+    LOCALHOST = "kubectl-localhost", r#"The connection to the server (?P<server>(?:localhost|127\.0\.0\.1|\[::1\]):8080) was refused|Get "?http://(?P<address>localhost:8080|127\.0\.0\.1:8080|\[::1\]:8080)/(?:api|apis|version|openapi)[^"\s]*"?: dial tcp|Unable to connect to the server: dial tcp (?P<fallback>127\.0\.0\.1:8080|\[::1\]:8080): "#;
     /// The file that --kubeconfig or KUBECONFIG names is not there, or there is none at all.
-    KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|admin\.conf|k3s\.yaml)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found";
+    KUBECONFIG_MISSING = "kubeconfig-missing", r"^(?:error: |Error: )?stat (?P<file>[^\n:]*(?:kube|admin\.conf|k3s\.yaml)[^\n:]*): no such file or directory|(?:invalid configuration|unable to load in-cluster config[^\n]*): no configuration has been provided|no configuration has been provided, try setting KUBERNETES_MASTER|Invalid kube-config file\. No configuration found|unable to load in-cluster configuration, KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined|ConfigException: Service host/port is not set";
     /// The context is not in the kubeconfig.
     CONTEXT_MISSING = "context-missing", r#"context was not found for specified context: (?P<context>[^\s"]+)|no context exists with the name: "(?P<name>[^"]+)"|error: context "(?P<asked>[^"]+)" does not exist|Invalid kube-config file\. Expected object with name (?P<object>\S+) in \S*contexts list"#;
     /// The context names a user entry that is not there.
@@ -22,15 +22,15 @@ texts! {
     /// The context names a cluster entry that is not there.
     CONTEXT_CLUSTER = "context-cluster", r#"(?:error: |Error in configuration: |invalid configuration: |config: )cluster "(?P<cluster>[^"]+)" does not exist|cluster was not specified for context"#;
     /// No context is chosen (Python's client says it; kubectl falls back to localhost).
-    CONTEXT_UNSET = "context-unset", r"current-context (?:is not set|must exist in order to minify)|Invalid kube-config file\. Expected key current-context";
+    CONTEXT_UNSET = "context-unset", r"current-context (?:is not set|must exist in order to minify)|you must specify a current-context|Invalid kube-config file\. Expected (?:key current-context|object with name  in \S*contexts list)";
     /// The kubeconfig is no YAML, or a part of it no base64.
-    KUBECONFIG_BROKEN = "kubeconfig-broken", r#"error loading config file "(?P<file>[^"]*)": (?P<error>(?:yaml|illegal base64|couldn't get version/kind|error (?:converting|unmarshaling)|v1\.Config|json|no kind|unable to decode)[^\n]*)"#;
+    KUBECONFIG_BROKEN = "kubeconfig-broken", r#"[Ee]rror loading config file "(?P<file>[^"]*)": (?P<error>(?:yaml|illegal base64|couldn't get version/kind|error (?:converting|unmarshaling)|v1\.Config|json|no kind|unable to decode)[^\n]*)"#;
     /// The CA of the cluster entry is no PEM.
     CA_BROKEN = "kubeconfig-ca-broken", r"unable to load root certificates: (?P<error>[^\n]+)|unable to parse bytes as PEM block";
     /// A CA and the flag that switches verification off.
     CA_AND_INSECURE = "kubeconfig-ca-and-insecure", r"specifying a root certificates file with the insecure flag is not allowed";
     /// Token and password in one entry.
-    TWO_METHODS = "kubeconfig-two-methods", r"more than one authentication method found for (?P<user>[^\n;]+); found \[(?P<found>[^\]]*)\], only one is allowed|username/password or bearer token may be set, but not both";
+    TWO_METHODS = "kubeconfig-two-methods", r"more than one authentication method found for +(?P<user>[^\n;]+?)[;.] +[Ff]ound \[(?P<found>[^\]]*)\], only one is allowed|username/password or bearer token may be set, but not both";
     /// A line feed in the token.
     HEADER_VALUE = "token-line-feed", r#"invalid header field value for "Authorization""#;
     /// Certificate and key do not belong together.
@@ -52,7 +52,7 @@ texts! {
 
     // Credential plugins.
     /// The plugin's program is not there, or cannot be started.
-    PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: "?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error)"#;
+    PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: (?:exec: )?"?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|(?P<needed>gke-gcloud-auth-plugin), which is needed for continued use of kubectl, was not found|(?P<login>kubelogin) is not installed which is required to connect to AAD|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error)"#;
     /// The plugin ended with an error.
     PLUGIN_FAILED = "plugin-failed", r"exec: executable (?P<command>\S+) failed with exit code (?P<status>\d+)|getting credentials: exec: exit status (?P<exit>\d+)|schema information from the API server: command terminated with exit code (?P<code>\d+)";
     /// What the plugin printed is no credential.
@@ -68,9 +68,9 @@ texts! {
     /// The client's own policy forbids the plugin.
     PLUGIN_POLICY = "plugin-policy", r#"plugin "(?P<command>[^"]+)" not allowed: policy set to|plugin path "(?P<path>[^"]+)" is not permitted by the credential plugin allowlist"#;
     /// aws has nothing to sign with.
-    AWS_CREDENTIALS = "aws-credentials", r#"Unable to locate credentials\. You can configure credentials|NoCredentialProviders: no valid providers in chain|Partial credentials found in|The config profile \((?P<profile>[^)]*)\) could not be found|failed to get shared config profile, (?P<shared>\S+)|botocore\.exceptions\.NoCredentialsError|failed to refresh cached credentials, (?P<error>[^\n]+)"#;
+    AWS_CREDENTIALS = "aws-credentials", r#"Unable to locate credentials\. You can configure credentials|NoCredentialProviders: no valid providers in chain|Partial credentials found in|The config profile \((?P<profile>[^)]*)\) could not be found|Unable to parse config file: (?P<parsed>\S*\.aws\S*)|failed to get shared config profile, (?P<shared>\S+)|botocore\.exceptions\.NoCredentialsError|failed to refresh cached credentials, (?P<error>[^\n]+)"#;
     /// The SSO session behind the profile has ended.
-    AWS_SSO = "aws-sso", r"The SSO session associated with this profile has expired|Error loading SSO Token: (?P<error>[^\n]+)|Token has expired and refresh failed|(?:UnauthorizedSSOTokenError|SSOTokenLoadError)|InvalidGrantException\S* when calling the CreateToken|the SSO session has expired or is invalid";
+    AWS_SSO = "aws-sso", r"The SSO session associated with this profile has expired|Error loading SSO Token: (?P<error>[^\n]+)|Token has expired and refresh failed|(?:UnauthorizedSSOTokenError|SSOTokenLoadError)|InvalidGrantException\S* when calling the CreateToken|the SSO session has expired or is invalid|An error occurred \(UnauthorizedException\) when calling the GetRoleCredentials operation|Cached SSO login is expired/invalid";
     /// The keys that aws signs with are expired or unknown to AWS.
     AWS_KEYS = "aws-keys", r"An error occurred \((?P<code>ExpiredToken|ExpiredTokenException|InvalidClientTokenId|UnrecognizedClientException|RequestExpired|SignatureDoesNotMatch)\) when calling the (?P<call>\w+) operation|could not get token: (?P<error>(?:ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch|RequestExpired)[^\n]*)";
     /// The identity may not take the role that the plugin asks for.
@@ -90,7 +90,7 @@ texts! {
     /// Nobody listens.
     SERVER_REFUSED = "server-refused", r#"The connection to the server (?P<server>[^\s]+) was refused - did you specify the right host or port|(?:Unable to connect to the server: |Kubernetes cluster unreachable: |group list: )(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: dial tcp (?P<address>\S+): connect: connection refused|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: connection refused|dial tcp \S+: connectex: No connection could be made because the target machine actively refused it"#;
     /// No answer to the first packet, or to the request.
-    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:dial tcp (?P<at>\S+): i/o timeout|context deadline exceeded|net/http: request canceled[^\n]*)"#;
+    SERVER_SILENT = "server-silent", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:dial tcp (?P<address>\S+): (?:i/o timeout|connect: (?:operation|connection) timed out|connectex: A connection attempt failed)|context deadline exceeded|net/http: request canceled[^\n]*|[^\n]*Client\.Timeout exceeded while awaiting headers)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:dial tcp (?P<at>\S+): i/o timeout|context deadline exceeded|net/http: request canceled[^\n]*)"#;
     /// A timeout of one request, as client-go's own log tells it.
     TLS_SILENT = "server-tls-silent", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?net/http: TLS handshake timeout"#;
     /// The connection ends before an answer.
@@ -98,25 +98,37 @@ texts! {
     /// A certificate past its end, as Go before 1.15 wrote it: without the times.
     X509_DATE = "server-x509-date", r#"(?:Unable to connect to the server: |group list: Get "?[^"\s]+"?: )x509: certificate has expired or is not yet valid\s*(?:$|"|\n)"#;
     /// The server's certificate is refused, as helm, Terraform and kubeadm tell it.
-    X509_OTHER = "server-x509-other", r#"(?:luster (?:is )?unreachable|Error|error|API Server|server version): (?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: (?:tls: failed to verify certificate: )?x509: (?P<error>(?:certificate |cannot validate certificate )[^\n]+)"#;
+    X509_OTHER = "server-x509-other", r#"(?:luster (?:is )?unreachable|Error|error|API Server|server version|version from server): (?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: (?:tls: failed to verify certificate: )?x509: (?P<error>(?:certificate |cannot validate certificate )[^\n]+)"#;
     /// There is no way to the address.
     SERVER_ROUTE = "server-route", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
+    /// A call of the API that did not come through, in whatever program's words: Go tells method, URL and reason alike.
+    CALL_FAILED = "call-failed", r#"(?:Get|Post|Put|Patch|Delete|Head|GET|POST|PUT|PATCH|DELETE) "?(?P<api>https?://[^"\s]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts|resourcequotas|limitranges)\b|apis/[a-z0-9.-]+/v\d|(?:api|apis|version)\?timeout=)[^"\s]*)"?: (?P<error>(?:tls: failed to verify certificate: )?x509: [^\n]+|dial tcp[^\n]+|net/http: (?:TLS handshake timeout|request canceled[^\n]*)|context deadline exceeded[^\n]*|(?:unexpected )?EOF\b|read tcp [^\n]+|http2: client connection lost|http: server gave HTTP response to HTTPS client|tls: first record does not look like a TLS handshake)"#;
+    /// The same from Python's client, which tells the path and urllib3's reason.
+    PYTHON_CALL = "python-call", r#"(?:host='(?P<host>[^'\n]*)', port=(?P<port>\d+)\): )?Max retries exceeded with url: (?P<path>/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/|version/?\s)\S*) ?\(Caused by (?P<error>[^\n]+)|after connection broken by '(?P<broken>[^\n]+)': (?P<again>/(?:api/v1|apis|version)\b[^\n]*)"#;
+    /// Jenkins' test of a cluster.
+    JENKINS_TEST = "jenkins-test", r"Error testing connection[^\n]*: java\.\S+: (?P<error>[^\n]*(?:Failed to connect to|refused)[^\n]*)";
+    /// OpenShift's `oc` does not know who signed the server's certificate, and may ask whether to go on without.
+    OC_AUTHORITY = "oc-unknown-authority", r"(?:^|\n)\s*error: x509: certificate signed by unknown authority(?: - verify you have provided the correct host and port|\s*$|\n)|The server uses a certificate signed by an unknown authority|You can bypass the certificate check, but any data you send to the server could be intercepted by others";
+    /// The names in the server's certificate, as Java and curl tell it of the API's own names in a cluster.
+    SERVER_NAMES = "server-names-other", r"No subject alternative (?:DNS name|names) matching (?P<name>kubernetes(?:\.default\S*)?) found|no alternative certificate subject name matches target host(?: name)? '(?P<host>kubernetes(?:\.default[^'\n]*)?)'";
     /// What answers is a page, no API.
     PAGE = "server-page", r#"(?:^|\n)error: invalid character '<' looking for beginning of value|an error on the server \("\\?"?<(?:html|!DOCTYPE|!doctype|head)|Error from server \(\w+\): <(?:html|!DOCTYPE|!doctype)"#;
     /// A page that was pasted as it is.
     HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>";
     /// The API server, or what stands before it, cannot answer now.
-    SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)"#;
+    SERVER_ERROR = "server-error", r#"Error from server \((?P<reason>InternalError|ServiceUnavailable|Timeout)\): (?P<error>an error on the server \("[^\n]*"\) has prevented the request from (?:succeeding|being fulfilled)|the server is currently unable to handle the request\s*$|the server was unable to return a response in the time allotted[^\n]*|etcdserver: [^\n]+|[^\n]*\[-\]etcd failed[^\n]*)|couldn't read version from server: an error on the server [^\n]*|the server was unable to return a response in the time allotted, but may still be processing the request|apiserver is shutting down"#;
 
     // What is said of a credential.
     /// 401, as kubectl and others tell it; why, it never says.
-    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^[\s│|]*(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|(?:re-listing nodes|discovery information|CSINode publishing): Unauthorized|err=\x22Unauthorized\x22|GET https?://\S+ 401 Unauthorized in |"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|ApiException: \(401\)|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
+    UNAUTHORIZED = "unauthorized", r#"You must be logged in to the server \((?P<words>Unauthorized|the server has asked for the client to provide credentials)|the server has asked for the client to provide credentials|Error from server \(Unauthorized\)|^[\s│|]*(?:error: |Error: |\S+Exception: )?Unauthorized\s*$|(?:re-listing nodes|discovery information|CSINode publishing): Unauthorized|err=\x22Unauthorized\x22|GET https?://\S+ 401 Unauthorized in |Response Status: 401 Unauthorized in |couldn't validate the identity of the API Server: Unauthorized|Unauthorized \(401\): Invalid credentials provided|MSG_LOGIN_UNAUTHORIZED_ERROR|settings config map: Unauthorized|[Cc]ommunicate with API server(?: during \w+ check)?: Unauthorized|k8s\.Autorest\.HttpOperationException: Operation returned an invalid status code 'Unauthorized'|"reason":\s*"Unauthorized"|"message":\s*"Unauthorized"|[Ff]ailed to (?:list|watch) \*[\w.]+: Unauthorized|ApiException: Unauthorized|ApiException: \(401\)|reason: 'Unauthorized'|Message: Unauthorized[!.]?|\(401\)\\?n?\s*Reason: Unauthorized|E\d{4} [\d:.]+ +\d+ \S+\] [^\n]*: Unauthorized\s*$"#;
     /// The same in the audit log.
     AUDIT_FAILED = "audit-authentication-failed", r#"Authentication failed, attempted: (?P<attempted>[a-z0-9, ]+)"#;
     /// The API server's own line for each refused request, whatever follows.
     REFUSED_LINE = "refused-line", r#""?Unable to authenticate the request(?:"? err=|"? error=|(?: due to an error)?: )(?P<error>[^\n]*)"#;
     /// The certificate of a client, before 1.20 named it.
     CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^\]\n"]*)"#;
+    /// The kubelet's own certificate, which it was to be known by, has ended.
+    CERTIFICATE_STORED = "client-certificate-stored", r"[Pp]art of the existing bootstrap client certificate (?:in (?P<file>\S+) )?is expired(?:: (?P<expiry>[^\n]+))?";
     /// No JWT, or a broken one.
     MALFORMED = "malformed-jwt", r"oidc: malformed jwt(?:: (?P<error>[^\n\]]+))?";
     /// The token is another issuer's.
@@ -130,7 +142,7 @@ texts! {
     /// The issuer hangs up on the control plane, or there is no way to it.
     INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|http: server gave HTTP response to HTTPS client)"#;
     /// The same faults as Go before 1.14 wrote them: without quotes around the URL.
-    INIT_OLD = "oidc-init-old", r"initializing plugin: Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
+    INIT_OLD = "oidc-init-old", r"(?:initializing plugin|oidc authenticator: failed to fetch provider discovery data|fetch provider config): Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
     /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.
     INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\s*["\n]"#;
     /// The document has no key set, before 1.35.
@@ -150,7 +162,7 @@ texts! {
 
     // Rights.
     /// The authorizer's refusal as it was worded before 1.12.
-    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|at the cluster scope)"#;
+    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
     /// The authorizer's refusal: who, what, where. Its parts are read by `forbidden`.
     FORBIDDEN = "forbidden", r#"forbidden: User \\*"(?P<who>[^\n]*?)\\*" cannot "#;
     /// Discovery was refused: kubectl does not read the reason there.
@@ -160,27 +172,45 @@ texts! {
     /// The upgrade of exec, attach or port-forward was refused without a reason (1.35 and later).
     UPGRADE_REFUSED = "upgrade-refused", r#"pods "(?P<name>[^"]+)" is forbidden:\s*"?\s*$"#;
     /// The escalation check, where the rules stand on the next lines.
-    ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule"#;
+    ESCALATION = "escalation", r#"is forbidden: user "(?P<user>(?:[^"\\]|\\.)*)" \(groups=(?P<groups>\[[^\n]*?\])\) is attempting to grant RBAC permissions not currently held|must have cluster-admin privileges to use the aggregationRule|is forbidden: attempt to grant(?: extra privileges|\s*$)"#;
     /// Constrained impersonation has rules of its own.
     IMPERSONATION_RULE = "impersonation-rule", r"impersonating (?:the system:masters group|the empty string group|an invalid key in extra) is not allowed";
 
+    /// A proxy before the API server judges impersonation itself.
+    IMPERSONATION_PROXY = "impersonation-proxy", r"the current user (?P<user>\S+) cannot impersonate the (?:user|group) (?P<name>\S+)";
+    /// 403 as clients tell it that keep the server's reason to themselves.
+    CLIENT_FORBIDDEN = "client-forbidden", r"Error from server \(Forbidden\): the server does not allow access to the requested resource|Forbidden! ?Configured service account doesn't have access|k8s\.Autorest\.HttpOperationException: Operation returned an invalid status code 'Forbidden'|io\.kubernetes\.client\.(?:openapi\.)?ApiException: Forbidden|403 Client Error: Forbidden for url: (?P<url>https?://\S+/(?:api/v1|apis)/\S*)|Reason: Handshake status 403 Forbidden";
+
     // What stands behind the API server.
+    /// The kubelet has no certificate to show: its request for one was not approved.
+    KUBELET_CERTIFICATE = "kubelet-no-certificate", r"no serving certificate available for the kubelet";
+    /// The kubelet refuses the API server, which passes on an exec or a port.
+    KUBELET_UPGRADE = "kubelet-upgrade-refused", r"unable to upgrade connection: Unauthorized";
     /// The extension server does not find the front proxy's CA.
-    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)";
+    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)|Cluster doesn't provide requestheader-client-ca-file in configmap/extension-apiserver-authentication";
     /// Which CAs may sign whom is not told apart.
     FRONT_PROXY_OVERLAP = "front-proxy-overlap", r"--requestheader-client-ca-file and --client-ca-file contain overlapping certificates";
     /// An APIService's condition.
-    API_SERVICE = "api-service-condition", r"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+)\s+\S+\s+False \((?P<reason>FailedDiscoveryCheck|MissingEndpoints|ServiceNotFound|EndpointsNotFound|ServicePortError|ServiceAccessError)\)";
+    API_SERVICE = "api-service-condition", r"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+)\s+\S+\s+False \((?P<reason>FailedDiscoveryCheck|MissingEndpoints|ServiceNotFound|EndpointsNotFound|ServicePortError|ServiceAccessError)\)|failing or missing response from (?P<url>https?://\S+): (?P<error>[^\n]+)";
     /// The token file of the API server.
     TOKEN_FILE = "token-file", r"token file '(?P<file>[^']*)' must have at least 3 columns";
     /// A token of kubeadm that is unknown or has ended.
-    BOOTSTRAP = "bootstrap-token", r#"could not find a JWS signature in the cluster-info ConfigMap for token ID "(?P<id>[^"]+)"|Bootstrap secret \S+ matching bearer token (?P<error>[^\n]+)|unable to fetch the kubeadm-config ConfigMap: [^\n]*Unauthorized"#;
+    BOOTSTRAP = "bootstrap-token", r#"could not find a JWS signature in the cluster-info ConfigMap for token ID "(?P<id>[^"]+)"|Bootstrap secret \S+ matching bearer token (?P<error>[^\n]+)|there is no JWS signed token in the cluster-info ConfigMap\. This token id "(?P<token>[^"]+)"|cluster-info ConfigMap does not yet contain a JWS signature for token ID "(?P<waiting>[^"]+)"|failed to run Kubelet: cannot create certificate signing request: Unauthorized|unable to fetch the kubeadm-config ConfigMap: [^\n]*Unauthorized"#;
+
+    /// aws-iam-authenticator before it told what STS had said.
+    IAM_REFUSED_BARE = "iam-refused-bare", r#"sts getCallerIdentity failed: error from AWS \(expected 200, got 403\)\s*(?:"|\\|$)"#;
+
+    // What Pods miss.
+    /// A program asks for the token of its Pod, and there is none.
+    POD_TOKEN_MISSING = "pod-token-missing", r"open (?P<file>/var/run/secrets/kubernetes\.io/serviceaccount/\S+): (?P<error>no such file or directory|The system cannot find the (?:path|file) specified)|Service token file does not exist";
+    /// The kubelet says of a Secret for an image that it is not there.
+    IMAGE_PULL_SECRET = "image-pull-secret", r"FailedToRetrieveImagePullSecret|Unable to retrieve some image pull secrets \((?P<secrets>[^)\n]*)\)";
 
     // What programs in Pods and their helpers say of their AWS identity.
     /// STS does not let the service account take the role; in which respect it does not fit, STS never says.
     WEB_IDENTITY_DENIED = "sts-web-identity-denied", r"Not authorized to perform:? sts:AssumeRoleWithWebIdentity";
     /// The role's account does not know the cluster's issuer.
-    WEB_IDENTITY_PROVIDER = "sts-no-provider", r"No OpenIDConnect provider found in your account for (?P<issuer>https?://[^\s\x22,\\]+)";
+    WEB_IDENTITY_PROVIDER = "sts-no-provider", r"No OpenIDConnect provider found in (?:your )?account(?: for (?P<issuer>https?://[^\s\x22,\\]+))?";
     /// The provider in IAM does not list the token's audience.
     WEB_IDENTITY_AUDIENCE = "sts-audience", r"Incorrect token audience";
     /// STS cannot read the issuer's keys.
@@ -190,7 +220,7 @@ texts! {
     /// A program was refused as a node: the session's name is an instance's.
     NODE_ROLE = "sdk-node-role", r"User: arn:[\w-]+:sts::(?P<account>[\d*x]+):assumed-role/(?P<role>[^/\s]+)/(?P<instance>i-[0-9a-fx]{8,17}) is not authorized to perform: (?P<action>[\w:*-]+)";
     /// No answer, or no role, from the instance's metadata.
-    METADATA = "sdk-metadata", r"no EC2 IMDS role found|EC2MetadataError: (?P<failure>[^\n]+)|EC2RoleRequestError: (?P<reason>[^\n]+)|(?:Unable to|Failed to|Could not) (?:contact|connect to) (?:the )?EC2 (?:instance )?metadata service|Failed to load credentials from IMDS|(?:Max retries exceeded with url|[Cc]onnect(?:ion)? to|dial tcp) [^\n]{0,40}169\.254\.169\.254[^\n]*(?:timed? ?out|timeout|refused|No route to host|no route to host)|operation error ec2imds: GetMetadata[^\n]*";
+    METADATA = "sdk-metadata", r"no EC2 IMDS role found|EC2MetadataError: (?P<failure>[^\n]+)|EC2RoleRequestError: (?P<reason>[^\n]+)|(?:Unable to|Failed to|Could not) (?:contact|connect to) (?:the )?EC2 (?:instance )?metadata service|Failed to load credentials from IMDS|(?:Max retries exceeded with url|[Cc]onnect(?:ion)? to|dial tcp) [^\n]{0,40}169\.254\.169\.254[^\n]*(?:timed? ?out|timeout|refused|No route to host|no route to host)|operation error ec2imds: Get\w+[^\n]*";
     /// Nothing answers where the Pod Identity agent should.
     AGENT = "pod-identity-agent", r"(?:169\.254\.170\.23|\[?fd00:ec2::23\]?)\S*?:? [^\n]*?(?P<error>connection refused|Connection refused|i/o timeout|timed out|no route to host|No route to host|network is unreachable|context deadline exceeded|Client\.Timeout)|[Cc]onnect(?:ion)? (?:to|error)[^\n]*(?:169\.254\.170\.23|fd00:ec2::23)[^\n]*(?P<why>refused|timed? ?out)";
     /// EKS Auth refuses the agent, or the agent the Pod.

@@ -19,10 +19,34 @@ const DEPTH: usize = 4;
 /// Literals that are declared, where those of the pattern would be ordinary words.
 static DECLARED: &[(&str, &[&str])] = &[
     // As kubectl tells it; others scrape kubelets as well.
-    ("kubelet-unreachable", &["Error from server"]),
+    ("kubelet-unreachable", &["Error from server", ":10250/containerLogs/"]),
     ("html-page", &["<title>40", "<title>42", "<title>50"]),
     ("kubectl-localhost", &["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]),
     ("oidc-init-refused", &["initializing plugin: Get "]),
+    // Before them stands a URL of any host, after them anything.
+    (
+        "call-failed",
+        &[
+            "x509: cert",
+            "x509: cannot validate",
+            "connection refused",
+            "no route to host",
+            "network is unreachable",
+            "no such host",
+            "server misbehaving",
+            "i/o timeout",
+            "timed out",
+            "TLS handshake timeout",
+            "net/http: request canceled",
+            "context deadline exceeded",
+            "unexpected EOF",
+            "error retrieving resource lock",
+            "connection reset by peer",
+            "http2: client connection lost",
+            "server gave HTTP response to HTTPS client",
+            "first record does not look like a TLS handshake",
+        ],
+    ),
 ];
 
 /// A text with its expression, which is built when its literal is first met.

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the user entry a credential; if it has one, something on the way strips it (a TLS-terminating balancer strips client certificates, some proxies strip Authorization). `kubectl config view --minify` shows what the entry has; `kubectl config set-credentials USER --token=TOKEN` gives it one.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN, &heard::FORBIDDEN_OLD],
+    recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN, &heard::FORBIDDEN_OLD, &message::KUBELET_FORBIDDEN],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest. `kubeadm certs renew admin.conf` on a control-plane node does it for the administrator.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE, &heard::CERTIFICATE_STORED],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The kubelet does not take the API server's credential.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen, slug};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Renew the API server's kubelet client certificate with the CA that the kubelets trust; or restore the binding of its user to system:kubelet-api-admin. `kubeadm certs renew apiserver-kubelet-client`, or `kubectl create clusterrolebinding kubelet-api-admin --clusterrole=system:kubelet-api-admin --user=kube-apiserver-kubelet-client`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/",
     },
-    recognises: &[&message::KUBELET_UNAUTHORIZED, &message::KUBELET_FORBIDDEN],
+    recognises: &[&message::KUBELET_UNAUTHORIZED, &message::KUBELET_FORBIDDEN, &heard::KUBELET_UPGRADE],
     explains: &["credential-rejected"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at the load balancer's target health; on a firewall, at rules by server name. `aws elbv2 describe-target-health --target-group-arn ARN` shows it in AWS.",
         references: "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/high-availability/#create-load-balancer-for-kube-apiserver",
     },
-    recognises: &[&heard::SERVER_CLOSED],
+    recognises: &[&heard::SERVER_CLOSED, &heard::CALL_FAILED],
     explains: &[],
     check,
 };

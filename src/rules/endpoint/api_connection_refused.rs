@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Start the API server, or correct the server URL in the cluster entry. `kubectl config set-cluster CLUSTER --server=https://HOST:6443` corrects it.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::CLIENT_REFUSED, &heard::SERVER_REFUSED],
+    recognises: &[&message::CLIENT_REFUSED, &heard::SERVER_REFUSED, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::JENKINS_TEST],
     explains: &[],
     check,
 };

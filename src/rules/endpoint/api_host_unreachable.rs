@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Bring the network or VPN up that leads there; correct the address; start the machine behind it. `ip route get ADDRESS` shows the way that is taken.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::CLIENT_UNREACHABLE, &heard::SERVER_ROUTE],
+    recognises: &[&message::CLIENT_UNREACHABLE, &heard::SERVER_ROUTE, &heard::CALL_FAILED],
     explains: &[],
     check,
 };

@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Set the clock by NTP (timedatectl set-ntp true; on a laptop or virtual machine after sleep, restart the time service). `timedatectl status` shows whether it is.",
         references: "https://www.rfc-editor.org/rfc/rfc9110#name-date",
     },
-    recognises: &[&message::KUBECTL_X509_DATE, &message::IAM_CLOCK, &heard::X509_OTHER],
+    recognises: &[&message::KUBECTL_X509_DATE, &message::IAM_CLOCK, &heard::X509_OTHER, &heard::CALL_FAILED],
     explains: &[
         "api-certificate-expired", "issuer-certificate-expired", "token-expired", "token-not-yet-valid", "exec-token-expired",
         "credential-rejected", "client-certificate-expired",

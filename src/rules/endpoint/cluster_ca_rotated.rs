@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         fix: "Fetch the cluster's kubeconfig or CA again from a place you trust. Do not switch verification off: the next request carries your credential. A client certificate of the old CA is dead as well. On EKS `aws eks update-kubeconfig --name CLUSTER` does it.",
         references: "https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
     },
-    recognises: &[&message::KUBECTL_X509_ROTATED, &heard::X509_OTHER],
+    recognises: &[&message::KUBECTL_X509_ROTATED, &heard::X509_OTHER, &heard::CALL_FAILED],
     explains: &["api-certificate-name-mismatch", "kubeconfig-ca-mismatch"],
     check,
 };

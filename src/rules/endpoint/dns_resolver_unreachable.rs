@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Connect or disconnect the VPN so that resolv.conf is its own again; start the local resolver; or name servers that answer. `resolvectl status` shows who is asked.",
         references: "https://man7.org/linux/man-pages/man5/resolv.conf.5.html",
     },
-    recognises: &[&message::CLIENT_NO_RESOLVER, &heard::SERVER_NAME],
+    recognises: &[&message::CLIENT_NO_RESOLVER, &heard::SERVER_NAME, &heard::CALL_FAILED],
     explains: &[],
     check,
 };

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Compare the server URL with the cluster's endpoint; connect the VPN for a private name; write the entry anew. On EKS `aws eks update-kubeconfig --name CLUSTER` writes it.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[&message::CLIENT_NAME_NOT_FOUND, &heard::SERVER_NAME],
+    recognises: &[&message::CLIENT_NAME_NOT_FOUND, &heard::SERVER_NAME, &heard::CALL_FAILED, &heard::PYTHON_CALL],
     explains: &[],
     check,
 };

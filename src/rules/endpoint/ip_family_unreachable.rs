@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Give this machine a route for that family; or have the name carry, or the client use, only the other one. `ip -6 route get ADDRESS` shows whether there is a way.",
         references: "https://kubernetes.io/docs/concepts/services-networking/dual-stack/",
     },
-    recognises: &[&message::CLIENT_NO_NETWORK, &heard::SERVER_ROUTE],
+    recognises: &[&message::CLIENT_NO_NETWORK, &heard::SERVER_ROUTE, &heard::CALL_FAILED],
     explains: &["api-host-unreachable"],
     check,
 };

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets. `ip link set dev DEVICE mtu 1300` tries a smaller one.",
         references: "https://kubernetes.io/docs/tasks/debug/debug-cluster/",
     },
-    recognises: &[&heard::TLS_SILENT],
+    recognises: &[&heard::TLS_SILENT, &heard::CALL_FAILED],
     explains: &[],
     check,
 };

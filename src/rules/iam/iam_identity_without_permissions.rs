@@ -1,5 +1,6 @@
 //! A mapping without groups and policies.
 
+use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Associate an access policy with the entry, or give it a group that RBAC binds. `aws eks associate-access-policy --cluster-name CLUSTER --principal-arn ARN --policy-arn POLICY --access-scope type=cluster`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/access-policies.html",
     },
-    recognises: &[],
+    recognises: &[&heard::FORBIDDEN_OLD],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The plugin's cluster name is not this cluster's.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the kubeconfig entry anew for the cluster that you mean. `aws eks update-kubeconfig --name CLUSTER`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html",
     },
-    recognises: &[&message::IAM_SIGNATURE],
+    recognises: &[&message::IAM_SIGNATURE, &heard::IAM_REFUSED_BARE],
     explains: &["credential-rejected", "iam-identity-not-mapped"],
     check,
 };

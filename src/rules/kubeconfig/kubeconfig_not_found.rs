@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Point KUBECONFIG at the file you have, or create one: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials, or the file your cluster admin gives you. `export KUBECONFIG=FILE`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST],
+    recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST, &heard::PYTHON_CALL],
     explains: &[],
     check,
 };

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Issue the certificate anew with O = system:nodes, or let whatever maps the node's identity (aws-auth, access entry of a node type) give the group. `openssl x509 -in /var/lib/kubelet/pki/kubelet-client-current.pem -noout -subject` shows what it has.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
-    recognises: &[&heard::FORBIDDEN],
+    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group"],
     check,
 };

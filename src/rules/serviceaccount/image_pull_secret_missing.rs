@@ -1,5 +1,6 @@
 //! An image pull Secret does not exist, or is none.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
@@ -15,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Make it in the Pod's own namespace: `kubectl create secret docker-registry NAME -n NAMESPACE --docker-server=SERVER --docker-username=USER --docker-password=PASSWORD`.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/",
     },
-    recognises: &[],
+    recognises: &[&heard::IMAGE_PULL_SECRET],
     explains: &[],
     check,
 };

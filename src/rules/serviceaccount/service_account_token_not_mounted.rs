@@ -1,5 +1,6 @@
 //! The Pod has no service account token.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Set `automountServiceAccountToken: true` in the Pod template, where the program needs the API.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",
     },
-    recognises: &[],
+    recognises: &[&heard::POD_TOKEN_MISSING],
     explains: &[],
     check,
 };
