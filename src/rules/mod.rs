@@ -491,8 +491,12 @@ impl<'a> Case<'a> {
             return Some((confidence, cite));
         }
         // An authenticator that is not initialised says so of each token of its issuer: any other word of a TokenReview
-        // means that the issuer was reached, and none means that it is not configured.
-        let reviewed = self.evidence.control_plane.token_review.seen().is_some_and(|review| review.error.is_some());
+        // means that the issuer was reached, and none that it is not the configured one, which may have a fault too.
+        let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+        let reviewed = reviewed.is_some_and(|error| {
+            let nobody = message::recognise(error).iter().any(|found| *found.text == message::NOBODY_CLAIMED);
+            !nobody || self.evidence.configured_issuer.is_none()
+        });
         if reviewed || self.is_service_account() {
             return None;
         }
