@@ -234,6 +234,10 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     if !output.quiet {
         answer(&text)?;
     }
+    // Whoever names a reviewer counts on its word.
+    if let (Some(name), Some(failure)) = (&evidence.asked.reviewer_context, evidence.control_plane.reviewer.failed()) {
+        note(&format!("warning: --reviewer-context {name} was of no use: {}", failure.detail));
+    }
     if let Some(code) = interrupt::code() {
         return Ok(code);
     }

@@ -373,6 +373,12 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         report.count(Status::Fail),
         report.count(Status::Skipped)
     )?;
+    // What failed and keeps nobody out is told nowhere else.
+    let told_above = report.findings.iter().any(|finding| finding.severity == Severity::Error);
+    for check in report.checks.iter().filter(|check| check.status == Status::Fail && !told_above) {
+        let because = check.because.as_deref().unwrap_or_default();
+        wrapped(&format!("- failed: {} ({because})", check.id), "  ", "    ", look.width, out)?;
+    }
     // Where one missing thing keeps several probes from looking, it is said once.
     let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
     for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {

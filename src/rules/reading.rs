@@ -211,6 +211,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 (vec!["issuer-unreachable-from-control-plane"], Likely)
             }
         }
+        // An empty user entry makes kubectl ask as one that is not there does.
+        "context-user" if field("user").is_empty() => (vec!["context-user-missing", "no-credential"], Likely),
+        "bad-request-unknown" => (vec!["server-url-wrong-scheme", "not-a-kubernetes-api"], Likely),
         "oidc-init-dns" => (vec!["issuer-private-dns", "issuer-unreachable-from-control-plane"], Likely),
         "oidc-init-timeout" => (
             vec![

@@ -11,12 +11,12 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The server URL has the wrong scheme",
     page: Page {
-        means: "Over http kubectl sends no credential at all, and a TLS port answers plain HTTP with 400 \"Client sent an HTTP request to an HTTPS server\". A server URL without any scheme counts as http where the cluster entry names no CA.",
+        means: "Over http kubectl sends no credential at all, and a TLS port answers plain HTTP with 400 \"Client sent an HTTP request to an HTTPS server\". A server URL without any scheme counts as http, whatever else the entries say, and CA and credential are then not even read.",
         evidence: "The answer of the port to a plain request, whichever scheme is written; or the server naming system:anonymous after the credential was withheld.",
         fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.) `kubectl config set-cluster CLUSTER --server=https://HOST:6443`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[&heard::WRONG_SCHEME, &heard::CALL_FAILED],
+    recognises: &[&heard::WRONG_SCHEME, &heard::BAD_REQUEST, &heard::CALL_FAILED],
     explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected"],
     check,
 };
