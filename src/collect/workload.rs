@@ -54,7 +54,11 @@ fn encoded(text: &str) -> String {
 
 /// A GET of one object or list, with the right that it needs.
 async fn read(api: &Api, path: &str, right: &str) -> Result<Value, Failure> {
-    let limits = Limits { body_bytes: 16 * 1024 * 1024, ..Limits::default() };
+    read_within(api, path, right, 16 * 1024 * 1024).await
+}
+
+async fn read_within(api: &Api, path: &str, right: &str, body_bytes: usize) -> Result<Value, Failure> {
+    let limits = Limits { body_bytes, ..Limits::default() };
     let answer = api.get(path, limits).await?;
     api.decode(&answer).map_err(|failure| refused(failure, right))
 }
@@ -456,13 +460,24 @@ pub async fn paged<T>(
     api: &Api,
     path: &str,
     right: &str,
+    keep: impl FnMut(&Value) -> Option<T>,
+) -> Result<Vec<T>, Failure> {
+    pages(api, path, right, (500, 16 * 1024 * 1024), keep).await
+}
+
+/// The same with pages of so many objects and bytes.
+async fn pages<T>(
+    api: &Api,
+    path: &str,
+    right: &str,
+    (objects, bytes): (u32, usize),
     mut keep: impl FnMut(&Value) -> Option<T>,
 ) -> Result<Vec<T>, Failure> {
     let mut found = Vec::new();
     let mut after = String::new();
     loop {
         let joint = if path.contains('?') { '&' } else { '?' };
-        let list = read(api, &format!("{path}{joint}limit=500{after}"), right).await?;
+        let list = read_within(api, &format!("{path}{joint}limit={objects}{after}"), right, bytes).await?;
         found.extend(items(&list).filter_map(&mut keep));
         match text(&list, "/metadata/continue").filter(|token| !token.is_empty()) {
             Some(token) => after = format!("&continue={}", encoded(&token)),
@@ -476,8 +491,10 @@ pub async fn paged<T>(
 /// # Errors
 /// As [`Api::decode`].
 pub async fn daemon_sets(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failure> {
+    // doctor asks for them beside everything else: small pages keep its memory small, whatever answers.
     let right = "list on daemonsets in all namespaces";
-    paged(api, "/apis/apps/v1/daemonsets", right, |value| agent(value, "DaemonSet", scrubber)).await
+    pages(api, "/apis/apps/v1/daemonsets", right, (100, 4 * 1024 * 1024), |value| agent(value, "DaemonSet", scrubber))
+        .await
 }
 
 /// Whatever hands out AWS credentials in this cluster.

@@ -418,5 +418,71 @@ pub fn headed_view(kind: &str, body: &impl Serialize) -> io::Result<Value> {
 /// When the writer fails.
 pub fn write_yaml(view: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let text = serde_norway::to_string(view).map_err(io::Error::other)?;
-    out.write_all(escaped(&text).as_bytes())
+    out.write_all(escaped(&quote_times(&text)).as_bytes())
+}
+
+/// Puts times into quotes, as kubectl does: a parser of YAML 1.1 takes a bare one for more than a text.
+fn quote_times(text: &str) -> String {
+    let time = |word: &str| {
+        let bytes = word.as_bytes();
+        bytes.len() >= 10
+            && bytes[4] == b'-'
+            && bytes[7] == b'-'
+            && word.bytes().all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte))
+            && word.starts_with(|first: char| first.is_ascii_digit())
+    };
+    let mut out = String::with_capacity(text.len());
+    // Within a block of text a line is no value of its own.
+    let mut block: Option<usize> = None;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches('\n');
+        let indent = bare.len() - bare.trim_start().len();
+        if block.is_some_and(|above| bare.trim().is_empty() || indent > above) {
+            out.push_str(line);
+            continue;
+        }
+        block = None;
+        let start = bare
+            .rfind(": ")
+            .map(|at| at + 2)
+            .or_else(|| bare.trim_start().strip_prefix("- ").map(|rest| bare.len() - rest.len()));
+        match start.map(|at| bare.split_at(at)) {
+            Some((head, value)) if time(value) => {
+                out.push_str(&format!("{head}'{value}'{}", &line[bare.len()..]));
+            }
+            found => {
+                if found.is_some_and(|(_, value)| value.starts_with(['|', '>'])) {
+                    block = Some(indent);
+                }
+                out.push_str(line);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_texts_to_every_parser_and_blocks_stay() {
+        let view = serde_json::json!({
+            "at": "2026-11-26T02:00:33.123456789Z", "list": ["2026-11-26", "a", { "until": "2026-11-26T02:00:33Z", "b": 1 }],
+            "text": "notAfter: 2026-11-26T02:00:33Z\n- 2026-11-26\n\nend: 2026-11-26\n", "after": "2026-11-26", "number": 2026,
+        });
+        let mut out = Vec::new();
+        write_yaml(&view, &mut out).expect("YAML");
+        let text = String::from_utf8(out).expect("UTF-8");
+        assert_eq!(serde_norway::from_str::<Value>(&text).expect("YAML"), view, "{text}");
+        for line in [
+            "at: '2026-11-26T02:00:33.123456789Z'",
+            "- '2026-11-26'",
+            "- until: '2026-11-26T02:00:33Z'",
+            "after: '2026-11-26'",
+        ] {
+            assert!(text.lines().any(|own| own.trim() == line), "{line} in {text}");
+        }
+        assert!(text.contains("notAfter: 2026-11-26T02:00:33Z"), "{text}");
+    }
 }

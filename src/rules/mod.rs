@@ -15,7 +15,7 @@ pub use words::Word;
 
 use jiff::Timestamp;
 
-use crate::apiserver::authn::{Judgement, Keys, judge_token};
+use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
@@ -307,10 +307,15 @@ impl<'a> Case<'a> {
         self.evidence.credential.seen()?.token.as_ref()
     }
 
-    /// The client certificate, where it is the only credential: a token beside it would be taken as well.
+    /// The client certificate, where it is the only credential (a token beside it would be taken as well), or where the
+    /// server says that it is the one that counted.
     pub fn only_certificate(&self) -> Option<&evidence::tls::CertificateFacts> {
-        let credential = self.evidence.credential.seen().filter(|credential| credential.token.is_none())?;
-        credential.certificates.first()
+        let credential = self.evidence.credential.seen()?;
+        let leaf = credential.certificates.first()?;
+        let counted =
+            self.evidence.identity.seen().and_then(|identity| identity.user.extra.get(CREDENTIAL_ID)?.first());
+        let counted = counted.is_some_and(|id| id.strip_prefix("X509SHA256=") == Some(leaf.sha256.as_str()));
+        (credential.token.is_none() || counted).then_some(leaf)
     }
 
     /// Somebody asked to be taken for nobody (impersonation).

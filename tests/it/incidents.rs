@@ -391,7 +391,8 @@ fn faults_on_the_way_to_the_server() {
     fs::write(&stale, text.replace(&own, &other)).expect("a kubeconfig");
     let run = doctor(&stale, &[]);
     expect_fault("kubeconfig-ca-mismatch", &run, &["kubeconfig-ca-mismatch"]);
-    certain(&run, "kubeconfig-ca-mismatch");
+    // Without its root in the chain, a server that leaves out an intermediate certificate would look the same.
+    assert_eq!(run.finding("kubeconfig-ca-mismatch")["confidence"], "likely", "{}", run.stdout);
     assert_eq!(run.report["identity"], Value::Null, "nothing is sent to a server that is not trusted");
 
     plugins(&server, &account);

@@ -13,7 +13,7 @@ use crate::rules::certificate::client_certificate_expired;
 use crate::rules::serviceaccount::service_account_token_expired;
 use crate::rules::token::{
     email_not_verified, groups_overage, token_algorithm_not_allowed, token_expired, token_is_refresh_token,
-    token_not_id_token,
+    token_not_id_token, token_not_yet_valid,
 };
 use crate::rules::{Rule, seen};
 
@@ -37,6 +37,16 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
             "/claims/exp",
             format!("exp: {expiry}"),
             "Take a new token: log in again, or let a plugin renew it.",
+        ));
+    }
+    // go-oidc grants a minute, and the service accounts' authenticator does too.
+    if let Some(start) = token::times(facts).not_before.filter(|start| start.duration_since(now).as_secs() > 60) {
+        list.push(finding(
+            &token_not_yet_valid::RULE,
+            "The API server compares nbf with its clock, and grants a minute.",
+            "/claims/nbf",
+            format!("nbf: {start}"),
+            "Wait until then; if the issuer's clock is ahead, set it by NTP.",
         ));
     }
     if facts.kind != TokenKind::Jwt {
@@ -106,6 +116,15 @@ pub(super) fn of_certificate(leaf: &CertificateFacts, now: Timestamp) -> Vec<Fin
             "/claims/notAfter",
             format!("valid until {end}"),
             "Have it renewed.",
+        ));
+    }
+    if let Some(start) = leaf.not_before.filter(|start| *start > now) {
+        list.push(finding(
+            &client_certificate_expired::RULE,
+            "It is not valid yet: the API server compares without any leeway and answers 401.",
+            "/claims/notBefore",
+            format!("valid from {start}"),
+            "Wait until then, or have one issued that is valid now.",
         ));
     }
     list

@@ -83,7 +83,7 @@ pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
     let nothing = || {
         Error::new(
             format!("{origin} holds no credential"),
-            "a Secret needs data.token, an ExecCredential status.token, a kubeconfig a user with token or certificate",
+            "a Secret needs data.token, an ExecCredential or TokenRequest status.token, a kubeconfig a user with token or certificate",
         )
     };
     match document.get("kind").and_then(Value::as_str) {
@@ -91,6 +91,11 @@ pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
             (Some(token), _) => Ok(Found::Token(Secret::new(token), format!("ExecCredential in {origin}"))),
             (None, Some(pem)) => classify(&pem, format!("ExecCredential in {origin}")),
             _ => Err(nothing()),
+        },
+        // What `kubectl create token -o json` gives.
+        Some("TokenRequest") => match text_at("/status/token") {
+            Some(token) => Ok(Found::Token(Secret::new(token), format!("TokenRequest in {origin}"))),
+            None => Err(nothing()),
         },
         Some("Secret") => {
             let name = format!(

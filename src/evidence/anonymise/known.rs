@@ -65,6 +65,7 @@ pub(super) const NAMES: &[&str] = &[
     "kiam",
     "coredns",
     "extension-apiserver-authentication",
+    "openid-configuration",
     "authorizationrequired",
     "unauthorized",
     "broker",
