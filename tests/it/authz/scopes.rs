@@ -29,7 +29,7 @@ fn role(server: &ApiServer, name: &str, rules: &Value) {
     );
 }
 
-fn asked<'a>(error: &'a str) -> [&'a str; 4] {
+fn asked(error: &str) -> [&str; 4] {
     ["--reviewer-context", "admin", "--error", error]
 }
 
