@@ -168,10 +168,12 @@ texts! {
     NAMESPACE_NOT_FOUND = "namespace-not-found", r#"\bnamespaces "(?P<namespace>[^"]+)" not found"#;
     /// The server has no such resource, as kubectl says it in two ways and the server in a third.
     RESOURCE_NOT_SERVED = "resource-not-served", r#"the server doesn't have a resource type "(?P<type>[^"]+)"|no matches for kind "(?P<kind>[^"]+)" in (?:version|group) "(?P<version>[^"]*)"|no matches for \S*/\S*, Kind=(?P<old>\w+)|the server could not find the requested resource"#;
+    /// kubectl top and the autoscaler's tools: metrics.k8s.io is not served, or does not answer.
+    METRICS_API = "metrics-api", r"Metrics API not available";
     /// The authorization webhook could not be asked, as the log says it.
     AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
     /// The same, as the one who asked is told.
-    AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>Post "https?://[^\n]+)"#;
+    AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>\[?(?:Post "https?://|an error on the server \(|the server (?:is currently unable to handle|was unable to return a response|has asked for the client to provide credentials|could not find the requested resource))[^\n]+)"#;
     /// kubectl: a certificate on the way to the API server is past its end, or not valid yet, by the client's clock.
     KUBECTL_X509_DATE = "kubectl-x509-date", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid: current time (?P<now>\S+) is (?P<way>after|before) (?P<limit>[^\s"]+)"#;
     /// kubectl: the certificate is for other names than the server's.

@@ -10,11 +10,12 @@ use clap::ValueEnum;
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, compare, note};
-use crate::apiserver::{configuration, message};
+use crate::apiserver::{authz, configuration, message};
 use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::interrupt;
 use crate::collect::plan::{self, Plan};
+use crate::evidence::identity::User;
 use crate::evidence::{Evidence, SCHEMA};
 use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
@@ -349,7 +350,18 @@ fn plan_of(
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
     let error =
         arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
-    let question = error.as_deref().and_then(message::forbidden).map(|found| found.question);
+    let (named, question) = error
+        .as_deref()
+        .and_then(message::forbidden)
+        .map(|found| {
+            let named = User { username: found.user, ..User::default() };
+            (authz::with_implicit_groups(&named), found.question)
+        })
+        .unzip();
+    let misses_api = error.as_deref().is_some_and(|error| {
+        let texts = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
+        message::recognise(error).iter().any(|found| texts.contains(&found.text))
+    });
     let oidc_ca = arguments
         .oidc_ca_file
         .as_ref()
@@ -396,6 +408,8 @@ fn plan_of(
         log: arguments.log.clone(),
         error,
         question,
+        named,
+        misses_api,
         offline: arguments.offline,
         exec: ExecOptions {
             allowed: !arguments.no_exec && !arguments.offline,

@@ -50,12 +50,14 @@ pub fn attributes(question: &Question) -> Value {
 }
 
 /// The status of an access review.
-pub fn verdict(question: &Question, answer: &Value) -> Check {
+pub fn verdict(api: &Api, question: &Question, answer: &Value) -> Check {
     let status = answer.get("status").cloned().unwrap_or_default();
-    let text = |name: &str| status.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| api.words(status.get(name).and_then(Value::as_str).unwrap_or_default());
+    let is = |name: &str| status.get(name).and_then(Value::as_bool).unwrap_or(false);
     Check {
         question: question.clone(),
-        allowed: status.get("allowed").and_then(Value::as_bool).unwrap_or(false),
+        allowed: is("allowed"),
+        denied: is("denied"),
         reason: text("reason"),
         evaluation_error: text("evaluationError"),
     }
@@ -72,7 +74,7 @@ pub async fn self_review(api: &Api, question: &Question) -> Result<Check, Failur
         "spec": attributes(question),
     });
     let answer: Value = api.review("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).await?;
-    Ok(verdict(question, &answer))
+    Ok(verdict(api, question, &answer))
 }
 
 /// One SelfSubjectRulesReview.

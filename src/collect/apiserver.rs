@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::credential::Obtained;
 use super::kubeconfig::Impersonation;
+use super::proto;
 use super::wire::{Answer, Limits, Wire};
 use crate::apiserver::configuration::{flags_of_pod, parse_flags_text};
 use crate::credential::json;
@@ -35,6 +36,9 @@ const VALUES: usize = 200_000;
 
 /// How much of a foreign body stays in the evidence, in bytes.
 const BODY_KEPT: usize = 2048;
+
+/// How much of a reason stays, in bytes.
+const WORDS_KEPT: usize = 4096;
 
 /// An API server, spoken to with one credential (or none).
 #[derive(Clone)]
@@ -197,7 +201,8 @@ impl Api {
         let message = serde_json::from_slice::<Status>(&answer.body)
             .ok()
             .and_then(|status| status.message)
-            .unwrap_or_else(|| String::from_utf8_lossy(looked_at(&answer.body)).into_owned());
+            .or_else(|| proto::status_message(&answer.body))
+            .unwrap_or_else(|| readable(&answer.body));
         let message = self.scrubber.text_limited(message.trim(), 600);
         let kind = match status {
             401 => FailureKind::Unauthorized,
@@ -206,6 +211,12 @@ impl Api {
             _ => FailureKind::Http,
         };
         Failure::new(kind, format!("{status} {}: {message}", answer.status.canonical_reason().unwrap_or_default()))
+    }
+
+    /// Words of the server (an authorizer's reason, for one), fit for evidence.
+    pub fn words(&self, text: &str) -> String {
+        let text = self.scrubber.known_only(text);
+        if text.len() > WORDS_KEPT { self.scrubber.text_limited(&text, WORDS_KEPT) } else { text }
     }
 
     /// How a body begins, for people.
@@ -217,6 +228,15 @@ impl Api {
     pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
         http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
     }
+}
+
+/// A foreign body as text; of one that is no text, only its length.
+fn readable(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(looked_at(body));
+    if text.chars().any(|c| c.is_control() && !c.is_whitespace() && c != '\u{1b}') {
+        return format!("({} bytes that are no text)", body.len());
+    }
+    text.into_owned()
 }
 
 /// What of a foreign body is searched for secrets before its beginning is quoted: longer than any credential.

@@ -8,13 +8,16 @@ use serde_json::Value;
 
 use super::apiserver::Api;
 use super::wire::Limits;
-use crate::evidence::Failure;
+use crate::evidence::apiserver::Apis;
+use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 
 /// How long a copy is good; kubectl's takes the same 6 hours.
 const FRESH: Duration = Duration::from_secs(6 * 60 * 60);
 /// Largest list, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
+/// How many versions without an answer are named at most.
+const STALE_KEPT: usize = 50;
 
 /// Every group's types in one answer: aggregated discovery, 1.27 and later.
 ///
@@ -25,6 +28,30 @@ pub async fn fetch(api: &Api) -> Result<Value, Failure> {
     let limits = Limits { body_bytes: LARGEST, time: Duration::from_secs(8), ..Limits::default() };
     let answer = api.send("GET", "/apis", None, accept, limits).await?;
     api.decode(&answer)
+}
+
+/// Which groups' extension servers do not answer.
+///
+/// # Errors
+/// As [`fetch`], and where the server is older than 1.27 and cannot tell.
+pub async fn apis(api: &Api) -> Result<Apis, Failure> {
+    let list = fetch(api).await?;
+    if list.get("kind").and_then(Value::as_str) != Some("APIGroupDiscoveryList") {
+        return Err(Failure::new(FailureKind::Unsupported, "the server does not tell which APIs answer (before 1.27)"));
+    }
+    let items = |value: &Value, field: &str| value.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut apis = Apis::default();
+    for group in items(&list, "items") {
+        let name = group.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        apis.metrics |= name == "metrics.k8s.io";
+        for version in items(&group, "versions") {
+            let text = |field: &str| version.get(field).and_then(Value::as_str).unwrap_or_default();
+            if text("freshness") == "Stale" && apis.stale.len() < STALE_KEPT {
+                apis.stale.push(api.words(&format!("{name}/{}", text("version"))));
+            }
+        }
+    }
+    Ok(apis)
 }
 
 /// Where the list of one server is kept: `$KUBECACHEDIR` or `~/.kube/cache`, below `kaccess`.

@@ -12,6 +12,7 @@ pub mod issuer;
 pub mod kubeconfig;
 pub mod log;
 pub mod plan;
+pub mod proto;
 pub mod proxy;
 pub mod rbac;
 pub mod tls;

@@ -34,7 +34,7 @@ use super::proxy::Decision;
 use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
 use super::{
-    Roots, access, apiserver, credential, dns, identity, issuer, kubeconfig, log, proxy, rbac,
+    Roots, access, apiserver, credential, discovery, dns, identity, issuer, kubeconfig, log, proxy, rbac,
     workload as workload_looks,
 };
 use crate::credential::{certificate, token};
@@ -42,6 +42,7 @@ use crate::evidence::access::Question;
 use crate::evidence::apiserver::{Flags, Repeats, Reviewer};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::Route;
+use crate::evidence::identity::User;
 use crate::evidence::{
     Asked, ControlPlane, Endpoint, Evidence, Failure, FailureKind, Issuer, Observation, Outcome, SCHEMA, Skip,
 };
@@ -71,6 +72,10 @@ pub struct Plan {
     pub error: Option<String>,
     /// The question in it.
     pub question: Option<Question>,
+    /// The user in it, with the groups that follow from the name.
+    pub named: Option<User>,
+    /// The message says that the server lacks an API.
+    pub misses_api: bool,
     /// Open no connection.
     pub offline: bool,
     /// Credential plugin.
@@ -104,6 +109,8 @@ impl Plan {
             log: None,
             error: None,
             question: None,
+            named: None,
+            misses_api: false,
             offline: false,
             exec,
             timeout: Duration::from_secs(20),
@@ -733,7 +740,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let access = {
-        let (who, api, config, question) = (who.clone(), api.clone(), kubeconfig.clone(), plan.question.clone());
+        let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
+        let (question, named) = (plan.question.clone(), plan.named.clone());
         let needs = async move {
             let api = api.await.map_err(recast)?;
             let resolved: Arc<Resolved> = need(&config).await?;
@@ -745,7 +753,11 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                     if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Forbidden) => {}
                 _ => return Err(skip_of(&who.observation, "identity")),
             }
-            Ok((api, resolved, question))
+            // What somebody else may do, a review of oneself does not say.
+            let other = who.observation.seen().zip(named).is_some_and(|(identity, named)| {
+                named.username != identity.user.username && named.username != "system:anonymous"
+            });
+            Ok((api, resolved, question.filter(|_| !other)))
         };
         graph.probe(
             "access",
@@ -943,6 +955,16 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((workload_looks::daemon_sets(&api, &scrubber).await?, Some(())))
         })
     };
+    let apis = {
+        let (reader, misses) = (reader.clone(), plan.misses_api);
+        let needs = async move {
+            if !misses {
+                return Err(not_applicable("no message was given that misses an API"));
+            }
+            reader.await.map_err(recast)
+        };
+        graph.probe("apis", LONG, needs, move |api: Api| async move { Ok((discovery::apis(&api).await?, Some(()))) })
+    };
     let configuration = {
         let given = plan.configuration.clone();
         let needs = async move { given.ok_or_else(|| not_applicable("no --apiserver-config was given")) };
@@ -980,8 +1002,10 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 None => (own, user, "self"),
             })
         };
+        let named = plan.named.clone();
         graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
-            Ok((rbac::rbac(&api, &user, read_as).await?, Some(())))
+            let named = named.filter(|named| named.username != user.username);
+            Ok((rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
         })
     };
 
@@ -1048,6 +1072,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         rbac: taken(rbac).await,
         aws: aws_probes.collect().await,
         agents: taken(agents).await,
+        apis: taken(apis).await,
         workload: None,
         took_ms: host.elapsed_ms(),
     }

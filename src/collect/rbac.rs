@@ -1,6 +1,7 @@
 //! Reads the RBAC lists and keeps what touches one identity.
 
 pub mod lists;
+pub mod selector;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+
+use selector::{Aggregation, Labels};
 
 use super::apiserver::Api;
 use super::wire::Limits;
@@ -110,7 +113,21 @@ struct RawRole<'a> {
     #[serde(default)]
     rules: Option<Vec<RawRule>>,
     #[serde(default, rename = "aggregationRule")]
-    aggregation: Option<serde::de::IgnoredAny>,
+    aggregation: Option<Aggregation>,
+}
+
+/// A role's labels, read only where some role collects others by them.
+#[derive(Deserialize)]
+struct LabelledRole {
+    #[serde(default)]
+    metadata: LabelledMeta,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct LabelledMeta {
+    name: String,
+    labels: Option<Labels>,
 }
 
 #[derive(Deserialize, Default)]
@@ -125,11 +142,11 @@ struct RawRule {
 }
 
 /// Lists the four kinds and reduces them to what touches this user: bindings with a subject that is, or looks like,
-/// the user or one of its groups, and the roles they name.
+/// the user or one of its groups, and the roles they name. `named` is the user of a message that is about somebody else.
 ///
 /// # Errors
 /// When neither kind of binding could be listed.
-pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure> {
+pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -> Result<Rbac, Failure> {
     let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15), ..Limits::default() };
     let get = |kind: &'static str| async move {
         let answer = api.get(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?resourceVersion=0"), limits).await?;
@@ -146,7 +163,8 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
     };
     let (cluster_bindings, bindings, cluster_roles, roles) =
         tokio::join!(get("clusterrolebindings"), get("rolebindings"), get("clusterroles"), get("roles"));
-    let mut reduced = Rbac { read_as: read_as.to_owned(), ..Rbac::default() };
+    let users: Vec<&User> = std::iter::once(user).chain(named).collect();
+    let mut reduced = Rbac { read_as: read_as.to_owned(), named: named.cloned(), ..Rbac::default() };
     let mut refusal = None;
     for (kind, body) in [("ClusterRoleBinding", &cluster_bindings), ("RoleBinding", &bindings)] {
         match body {
@@ -154,7 +172,7 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
                 let mut take = |binding: RawBinding<'_>| {
                     reduced.bindings_total += 1;
                     if reduced.bindings.len() < KEPT
-                        && let Some(binding) = keep_binding(kind, &binding, user)
+                        && let Some(binding) = keep_binding(kind, &binding, &users)
                     {
                         reduced.bindings.push(binding);
                     }
@@ -180,15 +198,20 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
             (binding.role_kind.clone(), namespace, binding.role_name.clone())
         })
         .collect();
+    let mut unfilled: Vec<(usize, Aggregation)> = Vec::new();
     for (kind, body) in [("ClusterRole", &cluster_roles), ("Role", &roles)] {
         match body {
             Ok(body) => {
                 let mut take = |role: RawRole<'_>| {
                     let key = (kind.to_owned(), role.metadata.namespace.to_string(), role.metadata.name.to_string());
                     if wanted.contains(&key) {
-                        let aggregates = role.aggregation.is_some();
-                        let role = read_role(key, role.rules.unwrap_or_default());
-                        reduced.roles.push(Role { aggregates, ..role });
+                        let aggregation = role.aggregation;
+                        let mut role = read_role(key, role.rules.unwrap_or_default());
+                        role.aggregates = aggregation.is_some();
+                        if let Some(aggregation) = aggregation.filter(|_| role.is_empty()) {
+                            unfilled.push((reduced.roles.len(), aggregation));
+                        }
+                        reduced.roles.push(role);
                     }
                 };
                 if each(body, &mut take).is_err() {
@@ -198,7 +221,38 @@ pub async fn rbac(api: &Api, user: &User, read_as: &str) -> Result<Rbac, Failure
             Err(failure) => reduced.unread.push(format!("{kind}s: {}", failure.detail)),
         }
     }
+    if let (Ok(body), false) = (&cluster_roles, unfilled.is_empty()) {
+        collect_for(body, &unfilled, &mut reduced.roles);
+    }
     Ok(reduced)
+}
+
+/// Names the roles that should fill these, and keeps them too.
+fn collect_for(cluster_roles: &[u8], unfilled: &[(usize, Aggregation)], roles: &mut Vec<Role>) {
+    let mut wanted: BTreeSet<String> = BTreeSet::new();
+    let mut select = |role: LabelledRole| {
+        let LabelledMeta { name, labels } = role.metadata;
+        let labels = labels.unwrap_or_default();
+        for (index, aggregation) in unfilled {
+            if roles[*index].name != name && aggregation.selects(&labels) {
+                roles[*index].collects.push(name.clone());
+                wanted.insert(name.clone());
+            }
+        }
+    };
+    // The list was read once without a fault.
+    let _ = each(cluster_roles, &mut select);
+    let known: BTreeSet<String> =
+        roles.iter().filter(|role| role.kind == "ClusterRole").map(|role| role.name.clone()).collect();
+    let mut take = |role: RawRole<'_>| {
+        let name = role.metadata.name.to_string();
+        if wanted.contains(&name) && !known.contains(&name) {
+            let aggregates = role.aggregation.is_some();
+            let key = ("ClusterRole".to_owned(), String::new(), name);
+            roles.push(Role { aggregates, ..read_role(key, role.rules.unwrap_or_default()) });
+        }
+    };
+    let _ = each(cluster_roles, &mut take);
 }
 
 fn read_role((kind, namespace, name): (String, String, String), rules: Vec<RawRule>) -> Role {
@@ -224,24 +278,26 @@ fn core(name: &str) -> String {
     tail.to_lowercase()
 }
 
-fn keep_binding(kind: &str, binding: &RawBinding<'_>, user: &User) -> Option<Binding> {
+/// The subject is this user or one of its groups, or looks like it.
+fn touches(subject: &Named<'_>, user: &User) -> bool {
     let service_account = user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
+    let alike =
+        |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name));
+    match subject.kind.as_ref() {
+        "User" => alike(&user.username),
+        "Group" => user.groups.iter().any(|group| alike(group)),
+        "ServiceAccount" => service_account.is_some_and(|(_, name)| name == subject.name),
+        _ => false,
+    }
+}
+
+fn keep_binding(kind: &str, binding: &RawBinding<'_>, users: &[&User]) -> Option<Binding> {
     let subjects: Vec<Subject> = binding
         .subjects
         .iter()
         .flatten()
         .enumerate()
-        .filter(|(_, subject)| {
-            let alike = |name: &str| {
-                name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name))
-            };
-            match subject.kind.as_ref() {
-                "User" => alike(&user.username),
-                "Group" => user.groups.iter().any(|group| alike(group)),
-                "ServiceAccount" => service_account.is_some_and(|(_, name)| name == subject.name),
-                _ => false,
-            }
-        })
+        .filter(|(_, subject)| users.iter().any(|user| touches(subject, user)))
         .map(|(index, subject)| Subject {
             kind: subject.kind.to_string(),
             name: subject.name.to_string(),

@@ -58,6 +58,10 @@ pub struct Check {
     pub question: Question,
     /// The answer.
     pub allowed: bool,
+    /// An authorizer denied it outright, so that no later one (RBAC is one) was asked; false also where nobody allowed
+    /// it, and in evidence of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub denied: bool,
     /// The authorizer's reason, often empty for a denial.
     pub reason: String,
     /// An error while evaluating, empty when none.

@@ -210,3 +210,14 @@ pub struct LogMatch {
     /// Fields pulled out of the last one (`status`, `issuer`, `expected`, `got`, ...).
     pub fields: BTreeMap<String, String>,
 }
+
+/// What discovery tells of API groups.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Apis {
+    /// Versions of groups that are registered and whose extension server does not answer (freshness `Stale`), as
+    /// `group/version`.
+    pub stale: Vec<String>,
+    /// The group metrics.k8s.io is registered, whether it answers or not.
+    pub metrics: bool,
+}

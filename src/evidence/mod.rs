@@ -64,6 +64,9 @@ pub struct Evidence {
     /// The DaemonSets that hand out AWS credentials in the cluster, as `doctor` sees them.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub agents: Observation<Vec<workload::Agent>>,
+    /// Which aggregated APIs have no answer; looked at only where the message that the user met misses an API.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub apis: Observation<apiserver::Apis>,
     /// What AWS says about the cluster and the way from its control plane to the issuer; absent where the cluster is not
     /// EKS or nobody asked AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,6 +10,10 @@ use super::access::{NonResourceRule, ResourceRule};
 pub struct Rbac {
     /// Who read it: `self` or `reviewer`.
     pub read_as: String,
+    /// The user of the message that the user met, where it is another one than who is signed in: its bindings are kept
+    /// too. The groups are those that follow from the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub named: Option<super::identity::User>,
     /// How many bindings the cluster has.
     pub bindings_total: usize,
     /// Bindings with a subject that is this identity or looks like it.
@@ -69,4 +73,14 @@ pub struct Role {
     /// A ClusterRole with an aggregationRule: a controller copies the rules of other roles into it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub aggregates: bool,
+    /// The ClusterRoles that its aggregationRule selects; told only where it aggregates and has no rules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub collects: Vec<String>,
+}
+
+impl Role {
+    /// It has no rules.
+    pub fn is_empty(&self) -> bool {
+        self.resource_rules.is_empty() && self.non_resource_rules.is_empty()
+    }
 }

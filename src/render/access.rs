@@ -85,6 +85,12 @@ fn grant_words(grant: &GrantView) -> String {
 /// When the writer fails.
 pub fn answer(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", plain_line(answer))?;
+    if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
+        writeln!(out, "\n{words}")?;
+        for grant in answer.grants.iter().flatten() {
+            writeln!(out, "  RBAC: through {}", grant_words(grant))?;
+        }
+    }
     if let Some(grants) = answer.grants.as_ref().filter(|_| answer.allowed == Some(true)) {
         for grant in grants {
             writeln!(out, "  through {}", grant_words(grant))?;
@@ -128,6 +134,9 @@ pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result
         (user, groups) => format!("{user} (groups: {})", groups.join(", ")),
     };
     writeln!(out, "- about: {}\n- asked by: {}", safe(&who), answer.method)?;
+    if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
+        writeln!(out, "- {words}")?;
+    }
     for grant in answer.grants.iter().flatten() {
         writeln!(out, "- through {}", safe(&grant_words(grant)))?;
     }

@@ -120,6 +120,8 @@ pub struct AccessAnswer {
     pub subject: User,
     /// `None`: it could not be asked.
     pub allowed: Option<bool>,
+    /// An authorizer denied it outright: no later one (RBAC is one) was asked.
+    pub denied: bool,
     /// The server's reason.
     pub reason: String,
     /// The way it was asked: `self-review`, `review`, `impersonation` or `computed`.
@@ -143,6 +145,7 @@ impl AccessAnswer {
         AnswerView {
             question: QuestionView::new(&self.question, &self.subject),
             allowed: self.allowed,
+            denied: self.denied,
             reason: self.reason.clone(),
             method: self.method,
             grants: self.grants.clone(),
@@ -151,6 +154,19 @@ impl AccessAnswer {
             evaluation_error: text(&self.evaluation_error),
             error: self.error.clone(),
         }
+    }
+
+    /// Why no grant changes a no: another authorizer than RBAC gave it.
+    pub fn overruled(&self) -> Option<&'static str> {
+        if self.allowed != Some(false) {
+            return None;
+        }
+        if self.denied {
+            return Some("An authorizer denies it outright, so RBAC is not asked: no role and no binding changes it.");
+        }
+        self.grants.as_ref().is_some_and(|grants| !grants.is_empty()).then_some(
+            "RBAC grants it, and the server still says no: another authorizer comes first, or RBAC is not among the modes. No further grant changes it.",
+        )
     }
 
     /// kubectl's line: `yes`, or `no` with the reasons.
@@ -268,6 +284,10 @@ pub struct AnswerView {
     pub question: QuestionView,
     /// Null: it could not be asked.
     pub allowed: Option<bool>,
+    /// True: an authorizer denied it outright, and no grant changes that; else absent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(default)]
+    pub denied: bool,
     /// The server's reason.
     pub reason: String,
     /// `self-review`, `review`, `impersonation` or `computed`.

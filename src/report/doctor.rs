@@ -249,6 +249,31 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         || (evidence.aws.is_some() && !evidence.agents.nothing_to_look_at()))
     .then(|| check("agents", "what hands out AWS credentials is known", &evidence.agents, good));
     list.extend(agents);
+    // Only a message that misses an API makes it worth a look.
+    let missed = |apis: &crate::evidence::apiserver::Apis| {
+        (!apis.stale.is_empty()).then(|| format!("no answer: {}", apis.stale.join(", ")))
+    };
+    list.extend(
+        (!evidence.apis.nothing_to_look_at())
+            .then(|| check("apis", "the aggregated APIs answer", &evidence.apis, missed)),
+    );
+    // A message about somebody else: what the access reviews say is about who is signed in.
+    let named = evidence.rbac.seen().and_then(|rbac| rbac.named.as_ref()).map(|named| &named.username);
+    if let (Some(named), Some(identity)) = (named.filter(|name| *name != "system:anonymous"), evidence.identity.seen())
+    {
+        list.push(Check {
+            id: "message-user",
+            title: "the message is about you",
+            status: Status::Skipped,
+            because: Some(format!(
+                "it is about {named:?}, and you are {:?}: what the server answers about you says nothing of it",
+                identity.user.username
+            )),
+            needs: None,
+            started_ms: 0,
+            took_ms: 0,
+        });
+    }
     // Only a control plane that runs as Pods has these, and only recent evidence looked.
     let from_pods = [
         (!control.pods.nothing_to_look_at())

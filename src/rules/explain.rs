@@ -243,6 +243,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "namespace-not-found" => format!("the namespace {} does not exist", f("namespace")),
         "resource-not-served" if !f("type").is_empty() => format!("the server does not serve {:?}, or discovery was refused", f("type")),
         "resource-not-served" if !f("kind").is_empty() => format!("the server does not serve {} in {}", f("kind"), f("version")),
+        "metrics-api" => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
         "kubectl-localhost" => "kubectl found no cluster in its configuration and fell back to localhost:8080".to_owned(),
         "context-missing" => format!("there is no context {}", [f("context"), f("name"), f("asked"), f("object")].concat()),
         "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", f("file"), f("error")),

@@ -688,7 +688,7 @@ registry! {
     }
     /// Authorization.
     rbac {
-        authorization_webhook_down, rbac_default_bindings_removed, impersonation_denied, node_not_in_nodes_group,
+        authorization_webhook_down, authorization_webhook_denied, rbac_default_bindings_removed, impersonation_denied, node_not_in_nodes_group,
         node_authorizer_denied, rbac_escalation, admission_denied, namespace_not_found, resource_not_served,
         rbac_role_missing, rolebinding_to_cluster_scope, rbac_wrong_scope, rbac_subresource_not_granted,
         rbac_wrong_api_group, rbac_resource_names, rbac_group_name_mismatch, rbac_service_account_namespace,

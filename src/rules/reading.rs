@@ -374,7 +374,10 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "discovery-forbidden" => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
         "whoami-refused" => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         "upgrade-refused" => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
-        "resource-not-served" => (vec!["resource-not-served", "credential-rejected"], Possible),
+        "resource-not-served" => {
+            (vec!["resource-not-served", "aggregated-api-unavailable", "credential-rejected"], Possible)
+        }
+        "metrics-api" => (vec!["aggregated-api-unavailable", "resource-not-served"], Possible),
         // Controllers say it of themselves while a cluster starts.
         "namespace-not-found"
             if !context.answer
@@ -577,7 +580,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "server-error" if context.plain.contains("metrics.k8s.io") => {
             (vec!["aggregated-api-unavailable", "api-unavailable"], Likely)
         }
-        "server-error" if context.plain.contains("failed calling webhook") => return None,
+        "server-error" if has("authorization-error") || context.plain.contains("failed calling webhook") => {
+            return None;
+        }
         "server-error" => (vec!["api-unavailable"], Likely),
         // A bare 401 is a bare 401.
         "unauthorized" | "audit-authentication-failed" | "refused-line" => {
@@ -791,6 +796,12 @@ fn forbidden_codes(context: &Context, who: &str) -> Option<Codes> {
     }
     if refusal.user.starts_with("system:node:") {
         return Some((vec!["node-not-in-nodes-group", "node-authorizer-denied", "rbac-no-grant"], Likely));
+    }
+    // RBAC gives no reason but a missing role, ABAC only this one: another authorizer speaks, and whether it denied or
+    // only had no opinion, the message does not tell.
+    let reason = refusal.reason.lines().next().unwrap_or_default().trim_end_matches(['"', '\\', ',', '}']);
+    if !reason.is_empty() && !reason.starts_with("RBAC:") && reason != "No policy matched." {
+        return Some((vec!["authorization-webhook-denied", "rbac-no-grant"], Possible));
     }
     if let Some(path) = &question.path {
         let open = ["/api", "/apis", "/version", "/openapi", "/healthz", "/livez", "/readyz"];

@@ -152,11 +152,15 @@ fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Questi
         }
         return;
     }
-    if role.aggregates && role.resource_rules.is_empty() && role.non_resource_rules.is_empty() {
+    // An empty role is beside the point where the roles that it should collect do not grant this either.
+    let source = role.collects.iter().filter(|_| role.aggregates && role.is_empty()).find(|name| {
+        world.role("ClusterRole", "", name).is_some_and(|source| rules::allowing(source, question).is_some())
+    });
+    if let Some(source) = source {
         found.push(NearMiss {
             kind: Kind::AggregatedRoleEmpty,
             text: format!(
-                "{} names ClusterRole {:?}, which collects the rules of other roles by label and has none",
+                "{} names ClusterRole {:?}, which should hold the rules of {source:?} (its aggregationRule selects it, and that one allows it) and holds none: kube-controller-manager did not fill it",
                 title(binding),
                 role.name
             ),

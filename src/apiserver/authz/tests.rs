@@ -147,7 +147,9 @@ fn near_misses_name_what_is_wrong() {
         read("apps", vec![rule(&["get"], &["apps"], &["pods/log"], &[])]),
         read("log", vec![rule(&["get"], &[""], &["pods/log"], &[])]),
         read("watch", vec![rule(&["watch"], &[""], &["pods/log"], &[])]),
-        Role { aggregates: true, ..read("empty", Vec::new()) },
+        Role { aggregates: true, collects: vec!["log".to_owned()], ..read("empty", Vec::new()) },
+        // What it should collect does not grant this either.
+        Role { aggregates: true, collects: vec!["pods".to_owned()], ..read("beside", Vec::new()) },
     ];
     let alice = || vec![subject("User", "oidc:alice", "")];
     let bindings = vec![
@@ -158,6 +160,7 @@ fn near_misses_name_what_is_wrong() {
         binding("", "e", ("ClusterRole", "watch"), alice()),
         binding("", "f", ("ClusterRole", "gone"), alice()),
         binding("", "g", ("ClusterRole", "empty"), alice()),
+        binding("", "l", ("ClusterRole", "beside"), alice()),
         binding("", "h", ("ClusterRole", "log"), vec![subject("User", "alice", "")]),
         binding("", "i", ("ClusterRole", "log"), vec![subject("Group", "oidc:/dev", "")]),
         binding("", "j", ("ClusterRole", "log"), vec![subject("Group", "oidc:Dev", "")]),

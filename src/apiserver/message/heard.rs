@@ -193,7 +193,7 @@ texts! {
     /// Which CAs may sign whom is not told apart.
     FRONT_PROXY_OVERLAP = "front-proxy-overlap", r"--requestheader-client-ca-file and --client-ca-file contain overlapping certificates";
     /// An APIService's condition.
-    API_SERVICE = "api-service-condition", r"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+)\s+\S+\s+False \((?P<reason>FailedDiscoveryCheck|MissingEndpoints|ServiceNotFound|EndpointsNotFound|ServicePortError|ServiceAccessError)\)|failing or missing response from (?P<url>https?://\S+): (?P<error>[^\n]+)";
+    API_SERVICE = "api-service-condition", r#"(?P<name>v\d[a-z0-9]*\.[a-z0-9.-]+)\s+\S+\s+False \((?P<reason>FailedDiscoveryCheck|MissingEndpoints|ServiceNotFound|EndpointsNotFound|ServicePortError|ServiceAccessError)\)|service/(?P<service>\S+) in "(?P<namespace>[^"]+)" is not present|endpoints? (?:slices )?for service/(?P<backend>\S+) in "(?P<in>[^"]+)" have no addresses|failing or missing response from (?P<url>https?://\S+): (?P<error>[^\n]+)"#;
     /// The token file of the API server.
     TOKEN_FILE = "token-file", r"token file '(?P<file>[^']*)' must have at least 3 columns";
     /// A token of kubeadm that is unknown or has ended.

@@ -141,6 +141,7 @@ impl Asker {
         Ok(Check {
             question: question.clone(),
             allowed: decision.allowed,
+            denied: false,
             reason: decision.reason,
             evaluation_error: String::new(),
         })
@@ -173,6 +174,7 @@ pub fn answer(
         question: question.clone(),
         subject: subject.clone(),
         allowed: None,
+        denied: false,
         reason: String::new(),
         method,
         grants: None,
@@ -184,6 +186,7 @@ pub fn answer(
     match result {
         Ok(check) => {
             answer.allowed = Some(check.allowed);
+            answer.denied = check.denied && !check.allowed;
             answer.reason = check.reason;
             answer.evaluation_error = check.evaluation_error;
         }
@@ -203,5 +206,5 @@ async fn review(api: &Api, subject: &User, question: &Question) -> Result<Check,
     }
     let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec });
     let answer: Value = api.review("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).await?;
-    Ok(verdict(question, &answer))
+    Ok(verdict(api, question, &answer))
 }

@@ -58,7 +58,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                 );
             }
             answer.grants = Some(grants);
-            answer.near_misses = Some(if answer.allowed == Some(false) {
+            answer.near_misses = Some(if answer.allowed == Some(false) && answer.overruled().is_none() {
                 near::near_misses(&world, &subject, question).iter().map(near_view).collect()
             } else {
                 Vec::new()
@@ -71,6 +71,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             answer.near_misses = Some(Vec::new());
             // Whoever may read no binding may still see the own rules.
             if answer.allowed == Some(false)
+                && !answer.denied
                 && let Some(api) = &asker.acting
                 && let Ok(rules) = rules_review(api, or_default(&question.namespace)).await
             {
@@ -79,7 +80,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             }
         }
     }
-    if answer.allowed == Some(false) {
+    if answer.allowed == Some(false) && answer.overruled().is_none() {
         let world = read.as_ref().ok().map(World::new);
         answer.manifest = Some(suggestion::manifest(world.as_ref(), &subject, question));
     }

@@ -362,6 +362,7 @@ pub async fn gather_workload(
         rbac: Observation::not_applicable(elsewhere),
         // They are in the workload's own part.
         agents: Observation::not_applicable(elsewhere),
+        apis: Observation::not_applicable(elsewhere),
         aws,
         workload: Some(Box::new(seen)),
         took_ms: host.elapsed_ms(),

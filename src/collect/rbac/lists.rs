@@ -1,14 +1,16 @@
 //! The four RBAC lists, page by page and all at once, as protobuf where the server speaks it.
 //!
-//! Field numbers: Kubernetes' `api/rbac/v1/generated.proto`, `apimachinery/pkg/apis/meta/v1/generated.proto`, and the
-//! envelope of `apimachinery/pkg/runtime/generated.proto`.
+//! Field numbers: Kubernetes' `api/rbac/v1/generated.proto` and `apimachinery/pkg/apis/meta/v1/generated.proto`.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 
+use super::selector::{Aggregation, Expression, Labels, Selector};
 use crate::collect::apiserver::Api;
+use crate::collect::proto::{self, fields, text, unwrapped};
 use crate::collect::wire::Limits;
 use crate::evidence::access::{NonResourceRule, ResourceRule};
 use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
@@ -35,8 +37,45 @@ pub struct Page {
     pub bindings: Vec<Binding>,
     /// Roles, if it is a list of those.
     pub roles: Vec<Role>,
+    /// Labels of roles that have some, by the role's name.
+    labels: HashMap<String, Labels>,
+    /// What aggregated roles without rules collect, by their name.
+    unfilled: Vec<(String, Aggregation)>,
     /// Where the next page begins, empty at the end.
     pub next: String,
+}
+
+impl Page {
+    /// The roles; aggregated ones without rules name those that they should collect.
+    fn filled(mut self) -> Vec<Role> {
+        let none = Labels::default();
+        for (name, aggregation) in &self.unfilled {
+            let selected: Vec<String> = self
+                .roles
+                .iter()
+                .filter(|role| role.kind == "ClusterRole" && role.name != *name)
+                .filter(|role| aggregation.selects(self.labels.get(&role.name).unwrap_or(&none)))
+                .map(|role| role.name.clone())
+                .collect();
+            let role = self.roles.iter_mut().find(|role| role.kind == "ClusterRole" && role.name == *name);
+            if let Some(role) = role {
+                role.collects = selected;
+            }
+        }
+        self.roles
+    }
+
+    /// Adds a role, with what is needed to know whom it collects and who collects it.
+    fn add(&mut self, mut role: Role, labels: Labels, aggregation: Option<Aggregation>) {
+        role.aggregates = aggregation.is_some();
+        if !labels.is_empty() {
+            self.labels.insert(role.name.clone(), labels);
+        }
+        if let Some(aggregation) = aggregation.filter(|_| role.is_empty()) {
+            self.unfilled.push((role.name.clone(), aggregation));
+        }
+        self.roles.push(role);
+    }
 }
 
 /// Reads the whole RBAC. What may not be listed in all namespaces is listed in `namespace`, if one is given; what
@@ -55,12 +94,12 @@ pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Fa
     let mut refusal = None;
     for ((kind, resource), result) in KINDS.into_iter().zip([a, b, c, d]) {
         match result {
-            Ok((page, limited)) => {
+            Ok((mut page, limited)) => {
                 if limited {
                     rbac.unread.push(format!("{kind}s outside namespace {namespace}"));
                 }
-                rbac.bindings.extend(page.bindings);
-                rbac.roles.extend(page.roles);
+                rbac.bindings.append(&mut page.bindings);
+                rbac.roles.extend(page.filled());
             }
             Err(failure) => {
                 rbac.unread.push(format!("{kind}s: {}", failure.detail));
@@ -116,6 +155,8 @@ async fn pages(api: &Api, kind: &str, path: &str) -> Result<Page, Failure> {
             .ok_or_else(|| Failure::new(FailureKind::Protocol, format!("the answer is no list of {kind}s")))?;
         all.bindings.extend(page.bindings);
         all.roles.extend(page.roles);
+        all.labels.extend(page.labels);
+        all.unfilled.extend(page.unfilled);
         all.next = page.next;
         if all.next.is_empty() {
             break;
@@ -126,7 +167,7 @@ async fn pages(api: &Api, kind: &str, path: &str) -> Result<Page, Failure> {
 
 /// Reads one page in either form.
 pub fn read(kind: &str, body: &Bytes) -> Option<Page> {
-    match body.strip_prefix(b"k8s\0") {
+    match body.strip_prefix(proto::MAGIC) {
         Some(envelope) => protobuf(kind, envelope),
         None => json(kind, body),
     }
@@ -168,6 +209,7 @@ struct JsonList<T> {
 struct JsonMeta {
     name: String,
     namespace: String,
+    labels: Option<Labels>,
     r#continue: String,
 }
 
@@ -192,7 +234,7 @@ struct JsonBinding {
 struct JsonRole {
     metadata: JsonMeta,
     rules: Option<Vec<JsonRule>>,
-    aggregation_rule: Option<serde::de::IgnoredAny>,
+    aggregation_rule: Option<Aggregation>,
 }
 
 #[derive(Deserialize, Default)]
@@ -226,12 +268,12 @@ fn json(kind: &str, body: &[u8]) -> Option<Page> {
         return Some(Page { bindings: bindings.collect(), next: list.metadata.r#continue, ..Page::default() });
     }
     let list: JsonList<JsonRole> = serde_json::from_slice(body).ok()?;
-    let roles = list.items.into_iter().map(|item| {
+    let mut page = Page { next: list.metadata.r#continue, ..Page::default() };
+    for item in list.items {
         let mut role = Role {
             kind: kind.to_owned(),
             namespace: item.metadata.namespace,
             name: item.metadata.name,
-            aggregates: item.aggregation_rule.is_some(),
             ..Role::default()
         };
         for rule in item.rules.unwrap_or_default() {
@@ -244,9 +286,9 @@ fn json(kind: &str, body: &[u8]) -> Option<Page> {
             };
             rule.add_to(&mut role);
         }
-        role
-    });
-    Some(Page { roles: roles.collect(), next: list.metadata.r#continue, ..Page::default() })
+        page.add(role, item.metadata.labels.unwrap_or_default(), item.aggregation_rule);
+    }
+    Some(page)
 }
 
 /// A PolicyRule before it is known whether it is about resources or paths.
@@ -274,69 +316,9 @@ impl RawRule {
     }
 }
 
-/// The length-delimited fields of a message with their numbers; `None` at the first byte that is no protobuf.
-fn fields(message: &[u8]) -> impl Iterator<Item = Option<(u64, &[u8])>> {
-    let mut rest = message;
-    std::iter::from_fn(move || {
-        loop {
-            if rest.is_empty() {
-                return None;
-            }
-            let step = (|| {
-                let tag = varint(&mut rest)?;
-                let length = match tag & 7 {
-                    0 => {
-                        varint(&mut rest)?;
-                        return Some(None);
-                    }
-                    1 => 8,
-                    5 => 4,
-                    2 => usize::try_from(varint(&mut rest)?).ok()?,
-                    _ => return None,
-                };
-                let (value, tail) = rest.split_at_checked(length)?;
-                rest = tail;
-                Some((tag & 7 == 2).then_some((tag >> 3, value)))
-            })();
-            match step {
-                Some(Some(field)) => return Some(Some(field)),
-                // A number: none of the fields needed is one.
-                Some(None) => {}
-                None => {
-                    rest = &[];
-                    return Some(None);
-                }
-            }
-        }
-    })
-}
-
-fn varint(rest: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, tail) = rest.split_first()?;
-        *rest = tail;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 fn protobuf(kind: &str, envelope: &[u8]) -> Option<Page> {
-    let mut raw: &[u8] = &[];
-    for field in fields(envelope) {
-        if let (2, value) = field? {
-            raw = value;
-        }
-    }
     let mut page = Page::default();
-    for field in fields(raw) {
+    for field in fields(unwrapped(envelope)?) {
         match field? {
             // ListMeta.continue
             (1, meta) => {
@@ -347,31 +329,76 @@ fn protobuf(kind: &str, envelope: &[u8]) -> Option<Page> {
                 }
             }
             (2, item) if kind.ends_with("Binding") => page.bindings.push(proto_binding(kind, item)?),
-            (2, item) => page.roles.push(proto_role(kind, item)?),
+            (2, item) => {
+                let (role, labels, aggregation) = proto_role(kind, item)?;
+                page.add(role, labels, aggregation);
+            }
             _ => {}
         }
     }
     Some(page)
 }
 
-/// ObjectMeta: name and namespace.
-fn proto_meta(meta: &[u8]) -> Option<(String, String)> {
-    let (mut name, mut namespace) = (String::new(), String::new());
+/// ObjectMeta: name, namespace and labels.
+fn proto_meta(meta: &[u8]) -> Option<(String, String, Labels)> {
+    let (mut name, mut namespace, mut labels) = (String::new(), String::new(), Labels::new());
     for field in fields(meta) {
         match field? {
             (1, value) => name = text(value),
             (3, value) => namespace = text(value),
+            (11, entry) => labels.extend([proto_label(entry)?]),
             _ => {}
         }
     }
-    Some((name, namespace))
+    Some((name, namespace, labels))
+}
+
+/// One entry of a map of texts.
+fn proto_label(entry: &[u8]) -> Option<(String, String)> {
+    let (mut key, mut label) = (String::new(), String::new());
+    for field in fields(entry) {
+        match field? {
+            (1, value) => key = text(value),
+            (2, value) => label = text(value),
+            _ => {}
+        }
+    }
+    Some((key, label))
+}
+
+fn proto_aggregation(rule: &[u8]) -> Option<Aggregation> {
+    let mut selectors = Vec::new();
+    for field in fields(rule) {
+        let (1, value) = field? else { continue };
+        let (mut labels, mut expressions) = (Labels::new(), Vec::new());
+        for field in fields(value) {
+            match field? {
+                (1, entry) => labels.extend([proto_label(entry)?]),
+                (2, value) => {
+                    let (mut expression, mut values) = (Expression::default(), Vec::new());
+                    for field in fields(value) {
+                        match field? {
+                            (1, value) => expression.key = text(value),
+                            (2, value) => expression.operator = text(value),
+                            (3, value) => values.push(text(value)),
+                            _ => {}
+                        }
+                    }
+                    expressions.push(Expression { values: Some(values), ..expression });
+                }
+                _ => {}
+            }
+        }
+        selectors.push(Selector { match_labels: Some(labels), match_expressions: Some(expressions) });
+    }
+    Some(Aggregation { cluster_role_selectors: Some(selectors) })
 }
 
 fn proto_binding(kind: &str, item: &[u8]) -> Option<Binding> {
     let mut binding = Binding { kind: kind.to_owned(), ..Binding::default() };
     for field in fields(item) {
         match field? {
-            (1, meta) => (binding.name, binding.namespace) = proto_meta(meta)?,
+            (1, meta) => (binding.name, binding.namespace, _) = proto_meta(meta)?,
             (2, value) => {
                 let mut subject = Subject { index: binding.subjects.len(), ..Subject::default() };
                 for field in fields(value) {
@@ -399,11 +426,12 @@ fn proto_binding(kind: &str, item: &[u8]) -> Option<Binding> {
     Some(binding)
 }
 
-fn proto_role(kind: &str, item: &[u8]) -> Option<Role> {
+fn proto_role(kind: &str, item: &[u8]) -> Option<(Role, Labels, Option<Aggregation>)> {
     let mut role = Role { kind: kind.to_owned(), ..Role::default() };
+    let (mut labels, mut aggregation) = (Labels::new(), None);
     for field in fields(item) {
         match field? {
-            (1, meta) => (role.name, role.namespace) = proto_meta(meta)?,
+            (1, meta) => (role.name, role.namespace, labels) = proto_meta(meta)?,
             (2, value) => {
                 let mut rule = RawRule::default();
                 for field in fields(value) {
@@ -420,11 +448,11 @@ fn proto_role(kind: &str, item: &[u8]) -> Option<Role> {
                 }
                 rule.add_to(&mut role);
             }
-            (3, _) => role.aggregates = true,
+            (3, value) => aggregation = Some(proto_aggregation(value)?),
             _ => {}
         }
     }
-    Some(role)
+    Some((role, labels, aggregation))
 }
 
 #[cfg(test)]
@@ -433,9 +461,12 @@ mod tests {
 
     #[test]
     fn lists_of_go_may_be_null() {
-        let body = br#"{"metadata":{},"items":[{"metadata":{"name":"a"},"rules":[{"verbs":["get"],"apiGroups":null,"resources":["pods"]}],"aggregationRule":{}},{"metadata":{"name":"b"},"rules":null}]}"#;
+        let body = br#"{"metadata":{},"items":[{"metadata":{"name":"a"},"rules":[{"verbs":["get"],"apiGroups":null,"resources":["pods"]}],"aggregationRule":{}},{"metadata":{"name":"b","labels":{"into":"it"}},"rules":null},{"metadata":{"name":"c","labels":null},"aggregationRule":{"clusterRoleSelectors":[{"matchLabels":{"into":"it"}}]}}]}"#;
         let page = read("ClusterRole", &Bytes::from_static(body)).expect("a list");
-        assert_eq!(page.roles.len(), 2);
+        let collected: Vec<Vec<String>> = page.filled().into_iter().map(|role| role.collects).collect();
+        assert_eq!(collected, [Vec::new(), Vec::new(), vec!["b".to_owned()]]);
+        let page = read("ClusterRole", &Bytes::from_static(body)).expect("a list");
+        assert_eq!(page.roles.len(), 3);
         assert!(page.roles[0].aggregates && !page.roles[1].aggregates);
         assert_eq!(page.roles[0].resource_rules[0].resources, ["pods"]);
     }

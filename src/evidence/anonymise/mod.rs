@@ -303,7 +303,7 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
         ("cluster", "name") | (_, "cluster" | "tokenCluster") => names.name("cluster", text),
         (_, "namespace" | "namespaces") => names.name("namespace", text),
         ("bindings", "name") => names.name("binding", text),
-        ("roles", "name") | (_, "roleName" | "named" | "wantedRole") => names.name("role", text),
+        ("roles", "name") | (_, "roleName" | "named" | "wantedRole" | "collects") => names.name("role", text),
         ("env", _) => {}
         (_, "commonNames" | "subject" | "issuer" | "clientAuthorities") if is_vendor(text) => {}
         (_, "commonNames") => {
@@ -316,6 +316,13 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
         (_, "host" | "serverName" | "tlsServerName" | "search" | "capturedBy" | "dnsName") => names.host(text),
         (_, "names") if path.iter().any(|part| matches!(*part, "chain" | "authorities" | "certificates")) => {
             names.host(text);
+        }
+        ("apis", "stale") => {
+            // Groups of Kubernetes' own say nothing of anybody.
+            let group = text.split('/').next().unwrap_or_default();
+            if group.contains('.') && !group.ends_with(".k8s.io") {
+                names.host(group);
+            }
         }
         (_, "noProxy") => text.split(',').for_each(|one| {
             let one = one.trim().trim_start_matches("*.");

@@ -1,6 +1,7 @@
 //! The certificate is good, and the group that has the rights is not in it.
 
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
 use crate::rules::{Case, Page, Rule, seen, slug};
 
 /// The rule.
@@ -22,8 +23,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(identity)) = (case.only_certificate(), case.evidence.identity.seen()) else { return Vec::new() };
     // Denied something, and known by this very certificate.
-    let denied = (crate::rules::rbac::rbac_no_grant::RULE.check)(case);
-    if denied.is_empty() || leaf.common_names.last() != Some(&identity.user.username) {
+    let denied = (rbac_no_grant::RULE.check)(case);
+    if denied.is_empty() || elsewhere(case) || leaf.common_names.last() != Some(&identity.user.username) {
         return Vec::new();
     }
     let joined = leaf.organizations.iter().find(|group| group.contains([',', ';']) || group.contains("/O="));

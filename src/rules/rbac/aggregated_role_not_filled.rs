@@ -12,9 +12,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "An aggregated ClusterRole has no rules",
     page: Page {
-        means: "A ClusterRole with an aggregationRule takes its rules from other ClusterRoles by label, filled in by kube-controller-manager. If no role has the label, or the controller does not run, it grants nothing.",
-        evidence: "The bound ClusterRole has an aggregationRule and no rules.",
-        fix: "Label the ClusterRoles it is meant to collect, and see that kube-controller-manager runs. `kubectl label clusterrole ROLE rbac.authorization.k8s.io/aggregate-to-NAME=true`.",
+        means: "A ClusterRole with an aggregationRule takes its rules from other ClusterRoles by label, filled in by kube-controller-manager. If the controller does not run, it grants nothing, whatever the roles with the label hold.",
+        evidence: "The bound ClusterRole has an aggregationRule and no rules, and a ClusterRole that its selectors select would allow what was asked.",
+        fix: "See that kube-controller-manager runs and that its controller clusterrole-aggregation is not switched off (--controllers); until then bind the collected role itself. `kubectl -n kube-system get pods -l component=kube-controller-manager` shows it on self-managed clusters.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#aggregated-clusterroles",
     },
     recognises: &[&heard::FORBIDDEN],
@@ -27,6 +27,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         case,
         &RULE,
         &[Kind::AggregatedRoleEmpty],
-        "Label the ClusterRoles that it should collect (its aggregationRule says how), or have this grant applied",
+        "See why kube-controller-manager does not fill the role (does it run, with the controller clusterrole-aggregation?); until then this grant does it",
     )
 }

@@ -89,22 +89,40 @@ fn bound(case: &Case<'_>) -> Option<Finding> {
     None
 }
 
+/// The modes by what the server says of itself: where AlwaysAllow is not among them, it is no riddle who allows.
+fn modes_known(case: &Case<'_>) -> bool {
+    let control = &case.evidence.control_plane;
+    [control.flagz.seen(), control.configuration.seen()]
+        .into_iter()
+        .flatten()
+        .any(|flags| flags.flags.contains_key("authorization-mode") || flags.flags.contains_key("authorization-config"))
+}
+
 fn unbound(case: &Case<'_>) -> Option<Finding> {
     let (user, rbac) = (&case.evidence.identity.seen()?.user, case.evidence.rbac.seen()?);
     let index = case.evidence.access.seen()?.rules.as_ref()?.resource_rules.iter().position(everything)?;
     let bound = rbac.roles.iter().any(|role| role.resource_rules.iter().any(everything));
-    if bound || !rbac.unread.is_empty() || user.groups.iter().any(|group| group == MASTERS) {
+    if bound || modes_known(case) || !rbac.unread.is_empty() || user.groups.iter().any(|group| group == MASTERS) {
         return None;
     }
+    let name = &user.username;
     Some(
         RULE.finding(
-            Confidence::Likely,
-            format!("{:?} may do everything by the server's own list of rules, and no binding of RBAC gives that: something else allows it, most likely --authorization-mode=AlwaysAllow.", user.username),
+            Confidence::Possible,
+            format!("{name:?} may do everything by the server's own list of rules, and no binding of RBAC gives that. Either everybody may (--authorization-mode=AlwaysAllow), or another authorizer gives it to this user or one of its groups alone (a policy of ABAC, a webhook)."),
             seen(format!("/access/seen/rules/resourceRules/{index}"), "the rules allow every verb on every resource"),
-            Step::command("Read the mode from the flags of the API server (1.36 and later), or from its command line", "kubectl get --raw /flagz | grep authorization"),
+            Step::command(
+                "Ask for somebody whom no policy can name: a yes means that everybody may do everything, a no that it is you",
+                "kubectl auth can-i '*' '*' --as=nobody-whom-a-policy-names",
+            ),
         )
+        .titled(format!("{name:?} may do everything, and no binding says so: perhaps everybody may"))
         .cite(seen("/rbac/seen/bindings", "no binding of yours has a role that allows everything"))
-        .step(Step::manifest("If it says AlwaysAllow, give those who need rights bindings, and set", "--authorization-mode=Node,RBAC\n")),
+        .step(Step::command(
+            "Or read the mode from the flags of the API server (1.36 and later), or from its command line on a control-plane node: AlwaysAllow is everybody, a policy file is ABAC",
+            "ps -o args= -C kube-apiserver | tr ' ' '\\n' | grep -E '^--authorization-(mode|config|policy)'",
+        ))
+        .step(Step::manifest("If everybody may, give those who need rights bindings, and set", "--authorization-mode=Node,RBAC\n")),
     )
 }
 

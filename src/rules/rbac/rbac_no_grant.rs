@@ -1,8 +1,11 @@
 //! The identity is known and has no right to what was asked.
 
+use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, heard};
-use crate::evidence::access::Rules;
+use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
+use crate::evidence::identity::User;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::nearness::{can_i, denied, named, overruled, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
 
 /// The rule.
@@ -11,9 +14,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "Signed in, but nothing is granted",
     page: Page {
-        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for.",
-        evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question.",
-        fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included). `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
+        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen.",
+        evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question; without a question the rules of the context's namespace, and the role bindings where they can be read.",
+        fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
     recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &message::KUBELET_FORBIDDEN],
@@ -21,71 +24,303 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// Everybody who is authenticated has these by the default bindings of system:basic-user, system:discovery and
-/// system:public-info-viewer.
-fn beyond_defaults(rules: &Rules) -> bool {
-    let reviews = ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"];
-    rules.resource_rules.iter().any(|rule| rule.resources.iter().any(|resource| !reviews.contains(&resource.as_str())))
-        || rules.non_resource_rules.iter().any(|rule| {
-            rule.paths.iter().any(|path| {
-                !["/api", "/apis", "/healthz", "/livez", "/openapi", "/readyz", "/version", "/.well-known"]
-                    .iter()
-                    .any(|known| path.starts_with(known))
-            })
+/// Resources that the default bindings of everybody, and of every service account, give.
+const DEFAULT_RESOURCES: &[&str] =
+    &["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "clustertrustbundles"];
+/// Paths that they give: system:discovery, system:public-info-viewer, system:service-account-issuer-discovery.
+const DEFAULT_PATHS: &[&str] = &[
+    "/api",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/readyz",
+    "/version",
+    "/.well-known/openid-configuration",
+    "/openid/v1/jwks",
+];
+
+/// Everybody who is authenticated has the defaults; these rules hold more.
+fn beyond_defaults(resources: &[ResourceRule], paths: &[NonResourceRule]) -> bool {
+    let known = |path: &String| DEFAULT_PATHS.contains(&path.trim_end_matches(['*', '/']));
+    resources.iter().any(|rule| rule.resources.iter().any(|one| !DEFAULT_RESOURCES.contains(&one.as_str())))
+        || paths.iter().any(|rule| !rule.paths.iter().all(known))
+}
+
+/// Every question was answered no, and the rules of the namespace hold nothing but the defaults.
+fn nothing(access: &Access) -> bool {
+    !access.checks.is_empty()
+        && access.checks.iter().all(|check| !check.allowed)
+        && access
+            .rules
+            .as_ref()
+            .is_some_and(|rules| !beyond_defaults(&rules.resource_rules, &rules.non_resource_rules))
+}
+
+/// Nothing is allowed in the namespace that was looked at.
+pub fn nothing_here(case: &Case<'_>) -> bool {
+    case.evidence.access.seen().is_some_and(nothing)
+}
+
+/// RoleBindings of other namespaces that give the user something, by their place in the evidence.
+fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
+    let (Some(identity), Some(access), Some(rbac)) =
+        (case.evidence.identity.seen(), case.evidence.access.seen(), case.evidence.rbac.seen())
+    else {
+        return Vec::new();
+    };
+    let here = access.rules.as_ref().map_or("", |rules| rules.namespace.as_str());
+    let world = World::new(rbac);
+    rbac.bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, binding)| !binding.namespace.is_empty() && binding.namespace != here)
+        .filter(|(_, binding)| authz::applying(binding, &identity.user).is_some())
+        .filter(|(_, binding)| match world.resolve(binding) {
+            Resolved::Role(role) => beyond_defaults(&role.resource_rules, &[]),
+            Resolved::Unread => true,
+            Resolved::Missing(_) => false,
         })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// No question was asked, and what the user has is in other namespaces than the one looked at.
+pub fn elsewhere(case: &Case<'_>) -> bool {
+    case.evidence.asked.question.is_none() && !granted_elsewhere(case).is_empty()
+}
+
+/// A kubelet: the Node authorizer gives it its rights, and cannot list them.
+fn is_kubelet(user: &User) -> bool {
+    user.username.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(identity), Some(access)) = (case.evidence.identity.seen(), case.evidence.access.seen()) else {
-        return Vec::new();
-    };
-    let user = &identity.user;
-    if user.username == "system:anonymous" {
+    let Some(identity) = case.evidence.identity.seen() else { return Vec::new() };
+    if identity.user.username == "system:anonymous" {
         return Vec::new();
     }
-    let asked = case.evidence.asked.question.as_ref();
-    let denied = match asked {
-        Some(question) => access.checks.iter().position(|check| check.question == *question && !check.allowed),
-        None => {
-            let nothing = access.rules.as_ref().is_some_and(|rules| !beyond_defaults(rules))
-                && access.checks.iter().all(|check| !check.allowed);
-            (nothing && !access.checks.is_empty()).then_some(0)
-        }
+    let finding = match (&case.evidence.asked.question, somebody_else(case)) {
+        // What a request without a credential met is no missing right.
+        (Some(_), Some(name)) if name == "system:anonymous" => None,
+        (Some(question), Some(name)) => of_somebody_else(case, question, &name),
+        (Some(question), None) => of_question(case, question),
+        (None, _) => of_namespace(case),
     };
-    let Some(index) = denied else { return Vec::new() };
-    let question = &access.checks[index].question;
-    let group = user.groups.iter().find(|group| !group.starts_with("system:"));
-    let (kind, name) = group.map_or(("User", user.username.as_str()), |group| ("Group", group.as_str()));
-    let scope = if question.namespace.is_empty() || question.path.is_some() {
-        ("ClusterRoleBinding", String::new())
+    finding.into_iter().collect()
+}
+
+fn signed_in(user: &User) -> String {
+    let groups =
+        if user.groups.is_empty() { "no groups".to_owned() } else { format!("groups {}", user.groups.join(", ")) };
+    format!("{:?} ({groups})", user.username)
+}
+
+/// A service account as such, else a user, as a sentence names it.
+fn called(user: &User) -> String {
+    match authz::service_account(&user.username) {
+        Some((namespace, name)) => format!("ServiceAccount {name:?} of namespace {namespace}"),
+        None => format!("User {:?}", user.username),
+    }
+}
+
+/// The same right for a whole group.
+fn for_group(user: &User) -> Option<Step> {
+    let group = user.groups.iter().find(|group| !group.starts_with("system:"))?;
+    Some(Step::text(format!(
+        "To give it to everybody in one of the groups instead, put `kind: Group` and `name: {group:?}` in the binding's subject."
+    )))
+}
+
+/// The question of the message, about who is signed in.
+fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
+    let denied = denied(case)?;
+    let (index, check) = denied.check?;
+    let user = &*denied.user;
+    let world = case.evidence.rbac.seen().map(World::new);
+    let first = if is_kubelet(user) {
+        Step::text("Kubelets get their rights from the Node authorizer, and never by a binding: let whoever asks this have a service account or user of its own.")
     } else {
-        ("RoleBinding", format!("\n  namespace: {}", question.namespace))
+        Step::manifest(
+            format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
+            suggestion::manifest(world.as_ref(), user, question),
+        )
     };
-    let manifest = format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: {}\nmetadata:\n  name: {}-view{}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: view\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {name:?}\n",
-        scope.0,
-        slug(name),
-        scope.1
-    );
-    let who = if user.groups.is_empty() { "no groups".to_owned() } else { format!("groups {}", user.groups.join(", ")) };
+    // RBAC's own reasons begin so; the node authorizer's and ABAC's say that they have no opinion.
+    let foreign = !check.reason.is_empty() && !check.reason.starts_with("RBAC:") && check.reason != "No policy matched.";
+    let foreign = (foreign && !is_kubelet(user)).then(|| clip(&check.reason, 200));
+    let mut why =
+        format!("The API server knows you as {} and answers no to {}.", signed_in(user), question.sentence());
+    if let Some(reason) = &foreign {
+        why.push_str(&format!(" Another authorizer than RBAC adds: {reason}. If that one denies outright, no role changes it."));
+    }
     let mut finding = RULE
         .finding(
-            // A question that was really asked and denied is decided; "nothing at all" is, where the rules are complete.
-            if asked.is_some() || access.rules.as_ref().is_some_and(|rules| !rules.incomplete) { Confidence::Certain } else { Confidence::Likely },
-            format!("The API server knows you as {:?} ({who}) and answers no to {}.", user.username, question.sentence()),
+            // A question that was really asked and denied is decided.
+            if foreign.is_some() { Confidence::Likely } else { Confidence::Certain },
+            why,
             seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())),
-            Step::manifest(
-                format!("Have somebody with rights apply a binding; this one lets {kind} {name:?} read what the built-in role view covers (take edit, or an own role, for more)"),
-                manifest,
-            ),
+            first,
         )
-        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)))
-        .step(Step::command("Afterwards, look again", "kaccess doctor"));
+        .titled(format!("Signed in, but not allowed to {}", question.sentence()))
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)));
+    if !is_kubelet(user)
+        && let Some(step) = for_group(user)
+    {
+        finding = finding.step(step);
+    }
+    finding = finding.step(Step::command("Afterwards, look again", "kaccess doctor"));
     if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
         finding = finding.cite(seen("/asked/error", clip(error, 240)));
     }
-    if asked.is_some() {
-        finding = finding.titled(format!("Signed in, but not allowed to {}", question.sentence()));
+    Some(finding)
+}
+
+/// The question of a message about another user than who is signed in.
+fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<Finding> {
+    let own = &case.evidence.identity.seen()?.user.username;
+    let what = question.sentence();
+    let said = seen("/asked/error", clip(case.evidence.asked.error.as_deref().unwrap_or_default(), 240));
+    let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty()) {
+        Some((user, rbac)) => {
+            // Granted by now, or denied by another authorizer: nothing that RBAC explains.
+            denied(case)?;
+            RULE.finding(
+                Confidence::Likely,
+                format!("The message is about {name:?}, and you are {own:?}; so the role bindings were judged for {name:?}, and none of them lets it {what}."),
+                said,
+                Step::manifest(
+                    format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
+                    suggestion::manifest(Some(&World::new(rbac)), user, question),
+                ),
+            )
+            .titled(format!("{name:?} is not allowed to {what} (the message is about it, not about you)"))
+        }
+        None => {
+            let because = match case.evidence.rbac.seen() {
+                None => "the role bindings cannot be read with your rights",
+                Some(rbac) if !rbac.unread.is_empty() => "not all roles and bindings can be read with your rights",
+                Some(_) => "the message does not tell its groups",
+            };
+            RULE.finding(
+                Confidence::Possible,
+                format!("The message is about {name:?}, and you are {own:?}. The API server refused {name:?} to {what}; why was not checked, because {because}. Your own rights say nothing about it."),
+                said,
+                Step::command(
+                    "Ask for that user (it needs the right to impersonate it, to create subjectaccessreviews, or to list the four RBAC kinds)",
+                    can_i(question, Some(name)),
+                ),
+            )
+            .titled(format!("The message is about {name:?}, and you are {own:?}: its rights were not checked"))
+            .step(Step::text(format!("Or run kaccess doctor with the credential of {name:?}.")))
+        }
+    };
+    Some(finding.cite(seen("/identity/seen/user/username", format!("signed in as {own:?}"))))
+}
+
+/// No question: only the namespace of the context, and the role bindings where they can be read, speak.
+fn of_namespace(case: &Case<'_>) -> Option<Finding> {
+    let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
+    let user = &identity.user;
+    if !nothing(access) || is_kubelet(user) {
+        return None;
     }
-    vec![finding]
+    // Where another authorizer denies, no grant is missing.
+    let index = access.checks.iter().position(|check| !overruled(case, check))?;
+    let (question, rules) = (&access.checks[index].question, access.rules.as_ref()?);
+    let here = rules.namespace.as_str();
+    let place = format!("namespace {here}");
+    let manifest = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: {}-view\n  namespace: {here}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: ClusterRole\n  name: view\nsubjects:\n{}",
+        slug(&user.username),
+        subject(&user.username)
+    );
+    let grant = Step::manifest(
+        format!("Have somebody with rights apply a binding; this one lets {} read what the built-in role view covers in {place} (take edit, or an own role, for more)", called(user)),
+        manifest,
+    );
+    let answer = seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence()));
+    let who = seen("/identity/seen/user", format!("signed in as {:?}", user.username));
+    let again = Step::command("Afterwards, look again", "kaccess doctor");
+    let known = signed_in(user);
+    let other = granted_elsewhere(case);
+    let rbac = case.evidence.rbac.seen();
+    if let (Some(&first), Some(rbac)) = (other.first(), rbac) {
+        let binding = &rbac.bindings[first];
+        let mut places: Vec<&str> = other.iter().map(|index| rbac.bindings[*index].namespace.as_str()).collect();
+        places.sort_unstable();
+        places.dedup();
+        let shown = places.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        let more = if places.len() > 5 { format!(" and {} more", places.len() - 5) } else { String::new() };
+        let mut finding = RULE
+            .finding(
+                if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
+                format!("The API server knows you as {known}. In {place}, which the context takes, you have no rights; role bindings give you some in {shown}{more}."),
+                answer,
+                Step::command("Work where you have rights, or let the context take that namespace", format!("kubectl config set-context --current --namespace={}", binding.namespace)),
+            )
+            .titled(format!("Nothing is granted in {place}, but in {shown}{more}"))
+            .step(grant)
+            .cite(seen(
+                format!("/rbac/seen/bindings/{first}"),
+                format!("{} {:?} in namespace {} names {} {:?}", binding.kind, binding.name, binding.namespace, binding.role_kind, binding.role_name),
+            ))
+            .cite(who);
+        finding.severity = Severity::Warning;
+        return Some(finding);
+    }
+    let unread = rbac.is_none_or(|rbac| rbac.unread.iter().any(|kind| kind.contains("Binding")));
+    if unread {
+        let mut finding = RULE
+            .finding(
+                if rules.incomplete { Confidence::Possible } else { Confidence::Likely },
+                format!("The API server knows you as {known} and answers no to {}. The rules that it lists for {place} are those of everybody; other namespaces were not looked at, because role bindings cannot be read with your rights.", question.sentence()),
+                answer,
+                Step::text("If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE; and with the message that you met: kaccess doctor --error '...'."),
+            )
+            .titled(format!("Nothing is granted in {place}; other namespaces were not looked at"))
+            .step(grant)
+            .cite(who);
+        finding.severity = Severity::Warning;
+        return Some(finding);
+    }
+    let mut finding = RULE
+        .finding(
+            if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
+            format!("The API server knows you as {known} and answers no to {}. No role binding of any namespace gives you anything.", question.sentence()),
+            answer,
+            grant,
+        )
+        .cite(who);
+    if let Some(step) = for_group(user) {
+        finding = finding.step(step);
+    }
+    Some(finding.step(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_has_is_nothing() {
+        let rule = |resources: &[&str]| ResourceRule {
+            verbs: vec!["create".to_owned()],
+            resources: resources.iter().map(|one| (*one).to_owned()).collect(),
+            ..ResourceRule::default()
+        };
+        let paths = |paths: &[&str]| NonResourceRule {
+            verbs: vec!["get".to_owned()],
+            paths: paths.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        let reviews = [rule(&["selfsubjectaccessreviews", "selfsubjectrulesreviews"]), rule(&["selfsubjectreviews"])];
+        let discovery = [
+            paths(&["/api", "/api/*", "/apis", "/openapi/*", "/version/", "/readyz"]),
+            paths(&["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks/"]),
+        ];
+        assert!(!beyond_defaults(&reviews, &discovery));
+        assert!(beyond_defaults(&reviews, &[paths(&["/metrics"])]));
+        assert!(beyond_defaults(&reviews, &[paths(&["/version", "*"])]));
+        assert!(beyond_defaults(&[rule(&["selfsubjectreviews", "leases"])], &discovery));
+    }
 }

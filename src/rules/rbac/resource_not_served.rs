@@ -15,17 +15,26 @@ pub static RULE: Rule = Rule {
         fix: "Look at what the server serves; install the definition, or take the version that is served. `kubectl api-resources` lists it.",
         references: "https://kubernetes.io/docs/reference/using-api/deprecation-guide/",
     },
-    recognises: &[&message::RESOURCE_NOT_SERVED],
+    recognises: &[&message::RESOURCE_NOT_SERVED, &message::METRICS_API],
     explains: &["rbac-no-grant"],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let said = case.said(&message::RESOURCE_NOT_SERVED).filter(|word| word.place == "error");
+    let met = |text| case.said(text).filter(|word| word.place == "error");
+    let apis = case.evidence.apis.seen();
+    // Registered, it is another finding's; where discovery could not be read, it is not known which of the two it is.
+    let metrics = met(&message::METRICS_API).filter(|_| apis.is_none_or(|apis| !apis.metrics));
+    let said = met(&message::RESOURCE_NOT_SERVED).or(metrics);
     // A server that is no Kubernetes, or that does not know the caller, serves nothing of it.
     let Some(word) = said.filter(|_| case.rejected().is_none() && case.anonymous().is_none()) else { return Vec::new() };
     let (kind, version) = (word.field("kind"), word.field("version"));
-    let name = if kind.is_empty() { word.field("type") } else { kind };
+    let metrics = word.text == &message::METRICS_API;
+    let name = match (kind, metrics) {
+        (_, true) => "metrics.k8s.io",
+        ("", false) => word.field("type"),
+        (kind, false) => kind,
+    };
     let (title, look) = if name.is_empty() {
         ("The server does not serve what was asked for".to_owned(), "kubectl api-resources".to_owned())
     } else if version.is_empty() {
@@ -33,19 +42,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         (format!("The server serves no {name} in {version}"), format!("kubectl api-resources | grep -w {name:?}"))
     };
+    // What does not answer lists no types: a name that is missed may be one of its.
+    let unanswered = apis.is_some_and(|apis| !apis.stale.is_empty());
+    let confidence = match name {
+        // The bare text is also what a request with a broken path meets.
+        "" => Confidence::Likely,
+        _ if unanswered || metrics && apis.is_none() => Confidence::Possible,
+        _ => word.confidence(true),
+    };
     let context = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.context.as_deref());
     vec![
         RULE.finding(
-            // The bare text is also what a request with a broken path meets.
-            if name.is_empty() { Confidence::Likely } else { word.confidence(true) },
+            confidence,
             format!("{title}: a definition is not installed, a version was removed, or the name is wrong. It is not a right that is missing."),
             word.cite(),
             Step::command("See whether the server has it, perhaps under another name or version", look),
         )
         .titled(title)
-        .step(Step::text(format!(
+        .step(Step::text(if metrics {
+            "If it is not listed, install metrics-server (or what else serves metrics.k8s.io in your clusters).".to_owned()
+        } else { format!(
             "If it is not listed, install its CustomResourceDefinition (or the program that brings it); if another version is, change apiVersion; and check that the context{} is the cluster you mean.",
             context.map(|context| format!(" {context:?}")).unwrap_or_default()
-        ))),
+        ) })),
     ]
 }

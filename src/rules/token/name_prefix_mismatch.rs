@@ -1,8 +1,14 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
+use serde_json::json;
+
+use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
+use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Citation, Confidence, Finding, Severity, Step};
+use crate::rules::complaint::quoted;
+use crate::rules::nearness::{denied, overruled, somebody_else};
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -12,8 +18,8 @@ pub static RULE: Rule = Rule {
     title: "A role binding names you without the prefix the API server uses",
     page: Page {
         means: "The API server puts a prefix before names and groups of an issuer (--oidc-username-prefix, --oidc-groups-prefix; without one, the issuer and # before the name). Bindings must name the prefixed form; they are compared byte by byte.",
-        evidence: "The names in SelfSubjectReview beside the subjects of the role bindings.",
-        fix: "Change the subject of the binding to the name exactly as the API server says it. `kaccess whoami` shows it; `kubectl edit rolebinding NAME -n NAMESPACE`.",
+        evidence: "The names in SelfSubjectReview beside the subjects of a role binding that does not reach the user, and whose role would grant what is refused.",
+        fix: "Add the name exactly as the API server says it to the binding's subjects, and take the other one out where nobody comes under it. `kaccess whoami` shows the name; `kubectl edit rolebinding NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[&heard::FORBIDDEN],
@@ -33,27 +39,62 @@ fn bare(name: &str) -> &str {
     }
 }
 
-fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(identity), Some(rbac), Some(access)) = (case.evidence.identity.seen(), case.evidence.rbac.seen(), case.evidence.access.seen()) else {
-        return Vec::new();
-    };
-    let user = &identity.user;
-    let denied = match &case.evidence.asked.question {
-        Some(question) => access.checks.iter().any(|check| check.question == *question && !check.allowed),
-        None => !access.checks.is_empty() && access.checks.iter().all(|check| !check.allowed),
-    };
-    if !denied {
+/// Whether the role of a binding, in its scope, would grant the question to somebody whom the binding reaches.
+fn would_grant(world: &World<'_>, binding: &Binding, question: &Question) -> bool {
+    let scope = if question.path.is_some() { "" } else { question.namespace.as_str() };
+    let counts = binding.kind == "ClusterRoleBinding" || (!scope.is_empty() && binding.namespace == scope);
+    counts
+        && matches!(world.resolve(binding), Resolved::Role(role) if rules::allowing(role, question).is_some())
+}
+
+/// The questions that are refused, each with where that stands: the one of the message, else those asked by ourselves
+/// where not one was answered yes.
+fn refused<'e>(case: &Case<'e>) -> Vec<(&'e Question, Citation)> {
+    if let Some(denied) = denied(case) {
+        return vec![(denied.question, denied.cite(case))];
+    }
+    let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
+    if case.evidence.asked.question.is_some() || checks.iter().any(|check| check.allowed) {
         return Vec::new();
     }
+    checks
+        .iter()
+        .enumerate()
+        .filter(|(_, check)| !overruled(case, check))
+        .map(|(index, check)| {
+            let text = format!("{}: no", check.question.sentence());
+            (&check.question, seen(format!("/access/seen/checks/{index}"), text))
+        })
+        .collect()
+}
+
+fn check(case: &Case<'_>) -> Vec<Finding> {
+    let (Some(identity), Some(rbac)) = (case.evidence.identity.seen(), case.evidence.rbac.seen()) else {
+        return Vec::new();
+    };
+    // A service account's name has no prefix that an issuer's configuration could change.
+    if somebody_else(case).is_some() {
+        return Vec::new();
+    }
+    let user = &identity.user;
+    let refused = refused(case);
+    let world = World::new(rbac);
     let own: Vec<(&str, &str)> = std::iter::once(("User", user.username.as_str()))
         .chain(user.groups.iter().map(|group| ("Group", group.as_str())))
         .filter(|(_, name)| !name.starts_with("system:"))
         .collect();
     for (index, binding) in rbac.bindings.iter().enumerate() {
+        // Whom it reaches already by another subject, it does not miss by this one.
+        if applying(binding, user).is_some() {
+            continue;
+        }
+        let Some((question, answer)) = refused.iter().find(|(question, _)| would_grant(&world, binding, question))
+        else {
+            continue;
+        };
         for (place, subject) in binding.subjects.iter().enumerate() {
             // Kubernetes' own names are never to be handed to an identity provider's.
-            let reserved = subject.name.starts_with("system:");
-            if reserved || own.iter().any(|(kind, name)| subject.kind == *kind && subject.name == *name) {
+            if subject.name.starts_with("system:") {
                 continue;
             }
             let Some((kind, name)) = own.iter().find(|(kind, name)| {
@@ -61,32 +102,58 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             }) else {
                 continue;
             };
+            // A name with another prefix may be the same name at another issuer.
+            let unprefixed = subject.name == bare(name);
             return vec![
                 RULE.finding(
-                    Confidence::Certain,
+                    if unprefixed { Confidence::Certain } else { Confidence::Likely },
                     format!(
-                        "The API server knows you as {name:?}; {} names {:?}. The two differ only by the prefix, and RBAC compares byte by byte, so the binding does not reach you.",
+                        "The API server knows you as {name:?}; {} would let you {}, and names {:?}. The two differ only by the prefix, and RBAC compares byte by byte, so the binding does not reach you.",
                         describe(binding),
+                        question.sentence(),
                         subject.name
                     ),
                     seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("{} has the subject {} {:?}", describe(binding), subject.kind, subject.name)),
                     Step::command(
-                        "Have the subject changed to the name as the API server says it",
-                        format!(
-                            "kubectl patch {} {}{} --type=json -p '[{{\"op\":\"replace\",\"path\":\"/subjects/{}/name\",\"value\":\"{name}\"}}]'",
-                            binding.kind.to_lowercase(),
-                            binding.name,
-                            if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", binding.namespace) },
-                            subject.index
+                        if unprefixed {
+                            "Have the name as the API server says it added to the binding's subjects".to_owned()
+                        } else {
+                            format!("If {:?} is meant to be you (and not the same name at another issuer), have the name as the API server says it added to the binding's subjects", subject.name)
+                        },
+                        patch(
+                            binding,
+                            &json!([{ "op": "add", "path": "/subjects/-", "value": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name } }]),
                         ),
                     ),
                 )
                 .titled(format!("{} names {:?}, but the API server calls you {name:?}", describe(binding), subject.name))
-                .cite(seen("/identity/seen/user", format!("{kind} {name:?}"))),
+                .step(Step::command(
+                    format!("Then take {:?} out, if nobody else comes under that name", subject.name),
+                    patch(
+                        binding,
+                        &json!([
+                            { "op": "test", "path": format!("/subjects/{}/name", subject.index), "value": subject.name },
+                            { "op": "remove", "path": format!("/subjects/{}", subject.index) },
+                        ]),
+                    ),
+                ))
+                .cite(seen("/identity/seen/user", format!("{kind} {name:?}")))
+                .cite(answer.clone()),
             ];
         }
     }
     Vec::new()
+}
+
+/// The command that changes a binding's subjects.
+fn patch(binding: &Binding, operations: &serde_json::Value) -> String {
+    let place = if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
+    format!(
+        "kubectl patch {} {}{place} --type=json -p {}",
+        binding.kind.to_lowercase(),
+        quoted(&binding.name),
+        quoted(&operations.to_string())
+    )
 }
 
 fn describe(binding: &Binding) -> String {

@@ -89,6 +89,13 @@ fn nearly_given_rights_are_found_and_mended() {
                     "metadata": { "name": name }, "rules": [],
                     "aggregationRule": { "clusterRoleSelectors": [{ "matchLabels": { "into": "it" } }] } }),
                 );
+                // What it collects allows it; without a controller-manager nobody fills it.
+                server.create(
+                    &format!("{RBAC}/clusterroles"),
+                    &json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+                    "metadata": { "name": format!("{name}-part"), "labels": { "into": "it" } },
+                    "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }] }),
+                );
             }
             Some(rules) => stage.role("", &name, rules.clone()),
             None => {}

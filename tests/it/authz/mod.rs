@@ -8,6 +8,8 @@ mod kubectl;
 mod peers;
 mod random;
 mod refusals;
+mod scopes;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::Output;

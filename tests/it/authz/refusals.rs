@@ -11,7 +11,7 @@ use crate::support::lab::{self, ApiServer, Lab, Options, Release, certificate_us
 use crate::support::run::{Run, doctor, expect_fault, expect_warning, scratch};
 
 /// Runs the lab's kubectl; its exit code and what it said on stderr.
-fn kubectl(lab: &Lab, config: &Path, arguments: &[&str], input: &str) -> (i32, String) {
+pub fn kubectl(lab: &Lab, config: &Path, arguments: &[&str], input: &str) -> (i32, String) {
     let mut child = Command::new(lab.kubectl())
         .args(arguments)
         .arg("--kubeconfig")
@@ -31,7 +31,7 @@ fn kubectl(lab: &Lab, config: &Path, arguments: &[&str], input: &str) -> (i32, S
 }
 
 /// The authorizer reads from caches.
-fn settle() {
+pub fn settle() {
     std::thread::sleep(std::time::Duration::from_millis(500));
 }
 
@@ -41,7 +41,7 @@ fn manifest(run: &Run, code: &str) -> String {
     steps.iter().find_map(|step| step["manifest"].as_str()).expect("a manifest").to_owned()
 }
 
-fn apply(server: &ApiServer, manifest: &str) {
+pub fn apply(server: &ApiServer, manifest: &str) {
     for text in manifest.split("---\n") {
         let object: Value = serde_norway::from_str(text).expect("YAML");
         let kind = object["kind"].as_str().expect("a kind").to_lowercase();
@@ -52,7 +52,7 @@ fn apply(server: &ApiServer, manifest: &str) {
     settle();
 }
 
-fn cluster_role(server: &ApiServer, name: &str, rules: Value, subject: Value) {
+pub fn cluster_role(server: &ApiServer, name: &str, rules: Value, subject: Value) {
     let rbac = |kind: &str| json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": { "name": name } });
     let mut role = rbac("ClusterRole");
     role["rules"] = rules;
@@ -248,6 +248,61 @@ fn what_looks_like_a_missing_right_and_is_none() {
     ask("resource-not-served", "resource-not-served", &["get", "gadgets"], "");
     let gadget = r#"{"apiVersion":"example.com/v1","kind":"Gadget","metadata":{"name":"one"}}"#;
     ask("resource-not-served-kind", "resource-not-served", &["create", "-f", "-"], gadget);
+}
+
+#[test]
+fn an_aggregated_api_whose_server_is_not_there() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let rules = json!([{ "apiGroups": ["*"], "resources": ["pods", "podmetrics"], "verbs": ["get", "list"] }]);
+    cluster_role(&server, "top", rules, user("ivy"));
+    settle();
+    let identity = lab.pki.ca.sign_client("ivy", "ivy", &["team"]);
+    let config = server.kubeconfig("ivy", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
+    // Not registered at all: the server does not serve it.
+    let (code, error) = kubectl(lab, &config, &["top", "pods"], "");
+    assert_eq!((code, error.as_str()), (1, "error: Metrics API not available"));
+    let run = doctor(&config, &["--error", &error]);
+    expect_fault("resource-not-served-metrics", &run, &["resource-not-served"]);
+    assert_eq!(run.codes(), ["resource-not-served"], "{}", run.stdout);
+
+    server.create(
+        "/apis/apiregistration.k8s.io/v1/apiservices",
+        &json!({ "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": { "name": "v1beta1.metrics.k8s.io" },
+            "spec": { "group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+                "insecureSkipTLSVerify": true, "service": { "name": "metrics-server", "namespace": "kube-system" } } }),
+    );
+    // Discovery is gathered every few seconds.
+    let stale = || server.api("GET", "/apis", None).1.to_string().contains("metrics.k8s.io");
+    for _ in 0..60 {
+        if stale() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let (_, error) = kubectl(lab, &config, &["top", "pods"], "");
+    let run = doctor(&config, &["--error", &error]);
+    expect_fault("aggregated-api-unavailable-metrics", &run, &["aggregated-api-unavailable"]);
+    assert_eq!(run.codes(), ["aggregated-api-unavailable"], "{}", run.stdout);
+    assert_eq!(run.findings()[0]["confidence"], "certain", "{}", run.stdout);
+    let (_, error) = kubectl(lab, &config, &["get", "podmetrics"], "");
+    assert!(error.contains("the server doesn't have a resource type"), "{error}");
+    let run = doctor(&config, &["--error", &error]);
+    expect_fault("aggregated-api-unavailable-type", &run, &["aggregated-api-unavailable", "resource-not-served"]);
+    assert!(run.findings().iter().all(|finding| finding["confidence"] != "certain"), "{}", run.stdout);
+    // Its removal, as the fix has it: then the type is not served, and nothing else stands behind it.
+    let fix = run.finding("aggregated-api-unavailable")["fix"][2]["command"].as_str().expect("a command").to_owned();
+    let words: Vec<&str> = fix.split(' ').skip(1).collect();
+    assert_eq!(kubectl(lab, &server.admin_kubeconfig(), &words, "").0, 0);
+    for _ in 0..60 {
+        if !stale() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    let run = doctor(&config, &["--error", &error]);
+    assert_eq!(run.codes(), ["resource-not-served"], "{}", run.stdout);
 }
 
 #[test]
