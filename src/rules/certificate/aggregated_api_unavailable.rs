@@ -26,33 +26,54 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
     let met = |text| case.said(text).filter(|word| word.place == "error");
     let word = met(&message::METRICS_API).or_else(|| met(&message::RESOURCE_NOT_SERVED))?;
     let metrics = word.text == &message::METRICS_API;
-    let version = word.field("version");
-    let own = apis.stale.iter().position(|stale| {
-        stale == version || stale.split_once('/').is_some_and(|(group, _)| group == version || metrics && group == "metrics.k8s.io")
+    let (version, name) = (word.field("version"), word.field("type"));
+    let of_metrics = metrics || matches!(name, "podmetrics" | "nodemetrics");
+    let place = |wanted: &dyn Fn(&str, &str) -> bool| {
+        apis.stale.iter().position(|stale| stale.split_once('/').is_some_and(|(group, _)| wanted(group, stale)))
+    };
+    // A kind with its version, or a type with its group, tells whose it is.
+    let named = name.split_once('.').map(|(_, group)| group);
+    let own = place(&|group, stale| {
+        stale == version || group == version || Some(group) == named || metrics && group == "metrics.k8s.io"
     });
-    // A kind with its version tells whose it is; a mere name does not, because what does not answer lists no types.
-    let unnamed = !metrics && version.is_empty();
-    let index = own.or_else(|| (unnamed && case.rejected().is_none()).then_some(0))?;
+    // A mere name does not, because what does not answer lists no types.
+    let guessed = || {
+        let unnamed = !name.is_empty() && named.is_none() && case.rejected().is_none();
+        let index = if of_metrics { place(&|group, _| group == "metrics.k8s.io") } else { None };
+        index.or_else(|| (unnamed && !of_metrics).then_some(0))
+    };
+    let index = own.or_else(guessed)?;
+    let confidence = match own {
+        Some(_) => Confidence::Certain,
+        None if of_metrics => Confidence::Likely,
+        None => Confidence::Possible,
+    };
     let stale = &apis.stale[index];
-    let name = stale.split_once('/').map_or_else(|| stale.clone(), |(group, version)| format!("{version}.{group}"));
-    let others = if own.is_none() && apis.stale.len() > 1 { format!(" (so are {})", apis.stale[1..].join(", ")) } else { String::new() };
+    let service = stale.split_once('/').map_or_else(|| stale.clone(), |(group, version)| format!("{version}.{group}"));
+    let rest: Vec<&str> = apis.stale.iter().filter(|other| *other != stale).map(String::as_str).collect();
+    let others = if rest.is_empty() { String::new() } else { format!(" (so are {})", rest.join(", ")) };
     let why = if own.is_some() {
         format!("{stale} is registered with the API server, and the extension server that serves it does not answer; therefore its types are unknown. It is not a right that is missing.")
     } else {
-        format!("{stale} is registered with the API server{others}, and the extension server that serves it does not answer; therefore none of its types is known, and {:?} may be one of them. Or the name is wrong.", word.field("type"))
+        format!("{stale} is registered with the API server{others}, and the extension server that serves it does not answer; therefore none of its types is known, and {name:?} may be one of them. Or the name is wrong.")
     };
     Some(
         RULE.finding(
-            if own.is_some() { Confidence::Certain } else { Confidence::Likely },
+            confidence,
             why,
             seen(format!("/apis/seen/stale/{index}"), format!("discovery marks {stale} as stale: its server does not answer")),
             Step::command(
                 "Read why (the condition Available names it: ServiceNotFound, MissingEndpoints, FailedDiscoveryCheck)",
-                format!("kubectl get apiservice {name} -o jsonpath='{{.status.conditions}}'"),
+                format!("kubectl get apiservice {service} -o jsonpath='{{.status.conditions}}'"),
             ),
         )
+        .titled(if own.is_some() {
+            format!("{stale} does not answer")
+        } else {
+            format!("{stale} does not answer, and the missing type may be one of its")
+        })
         .step(Step::text("Repair the extension server: its Pods, its Service, and the network from the control plane to its port (often a firewall between control plane and nodes)."))
-        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {name}")))
+        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {service}")))
         .cite(word.cite()),
     )
 }

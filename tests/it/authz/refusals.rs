@@ -291,6 +291,10 @@ fn an_aggregated_api_whose_server_is_not_there() {
     let run = doctor(&config, &["--error", &error]);
     expect_fault("aggregated-api-unavailable-type", &run, &["aggregated-api-unavailable", "resource-not-served"]);
     assert!(run.findings().iter().all(|finding| finding["confidence"] != "certain"), "{}", run.stdout);
+    // A type that is nowhere may be one of those that are unknown now; hardly so.
+    let (_, other) = kubectl(lab, &config, &["get", "gadgets"], "");
+    let guessed = doctor(&config, &["--error", &other]);
+    assert!(guessed.findings().iter().all(|finding| finding["confidence"] == "possible"), "{}", guessed.stdout);
     // Its removal, as the fix has it: then the type is not served, and nothing else stands behind it.
     let fix = run.finding("aggregated-api-unavailable")["fix"][2]["command"].as_str().expect("a command").to_owned();
     let words: Vec<&str> = fix.split(' ').skip(1).collect();
