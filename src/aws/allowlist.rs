@@ -8,6 +8,7 @@ use super::addresses;
 use super::egress::{self, Exit, Mode};
 use super::reach::{self, Judged, Known, Layer, Peer, Reach};
 use crate::evidence::Evidence;
+use crate::evidence::balancer::ListenerRule;
 use crate::evidence::eks::{Aws, Cluster};
 
 /// Where something is listed.
@@ -209,8 +210,10 @@ pub struct Answer {
     pub public_copy: bool,
     /// The load balancer's security groups and the listener on the issuer's port.
     pub load_balancer: Option<(Vec<String>, Option<String>)>,
-    /// Target groups that the issuer's listener forwards to.
+    /// Target groups that serve the issuer's host today; none where that cannot be told.
     pub target_groups: Vec<String>,
+    /// Why the load balancer's port is not to be opened to everybody, whatever its rules say.
+    pub closed: Option<String>,
 }
 
 /// Why there is no answer.
@@ -241,6 +244,7 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
         open: false,
         public_copy: false,
         load_balancer: None,
+        closed: None,
         target_groups: Vec::new(),
     };
     match direction {
@@ -293,16 +297,9 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
             balancer.listeners.seen().and_then(|all| all.iter().find(|one| one.port == i32::from(reach.port)));
         (found.security_groups.clone(), listener.map(|listener| listener.arn.clone()))
     });
-    let forwards = balancer
-        .rules
-        .seen()
-        .into_iter()
-        .flatten()
-        .flat_map(|rule| &rule.actions)
-        .flat_map(|action| &action.target_groups);
-    answer.target_groups = if answer.public_copy { Vec::new() } else { forwards.cloned().collect() };
+    let rules = balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
+    answer.target_groups = if answer.public_copy { Vec::new() } else { serving(rules, reach) };
     answer.target_groups.dedup();
-
     match &answer.mode {
         Mode::AwsManaged { .. } => {
             answer.warnings.push("There is no address list for this cluster: its control plane leaves through a network of AWS's own, whose addresses are not published and change. Only the two paths, open to everybody, work.".to_owned());
@@ -322,6 +319,28 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
             known: if what == "the key set" && discovered(evidence) { Known::Probed } else { Known::Inferred },
         });
     }
+    // Where sources can be listed nobody opens anything to everybody.
+    let by_path = answer.entries.iter().all(|entry| entry.kind == Kind::Path);
+    if let Some(found) = balancer.load_balancer.seen().filter(|_| by_path && !answer.public_copy) {
+        let exposed = exposed(rules, &reach.host);
+        answer.closed = if found.kind == "network" {
+            Some("It is a network load balancer, which knows no paths and has no listener rules: opening its port opens the whole issuer. Put the two paths in front of it on an application load balancer, an Ingress or nginx of their own.".to_owned())
+        } else if !answer.open && !exposed.is_empty() {
+            Some(format!(
+                "Its security group guards everything that it serves, and without that group everybody would reach {} too. Restrict those by source-ip first, or give the two paths a load balancer of their own (a second Ingress).",
+                exposed.join(", ")
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = &answer.closed {
+            answer.warnings.push(format!("The port of load balancer {} is not opened here. {why}", found.name));
+        }
+        if reach.blocked_at(Layer::Waf).is_some() {
+            answer.warnings.push("Its web ACL refuses before any listener rule is asked: first give the web ACL a rule in front that allows exactly these paths on this host.".to_owned());
+        }
+    }
+
     if reach.paths.len() < 2 {
         answer.warnings.push("The key set's path is not known from here, or is on another host: it is jwks_uri in the discovery document, and must be open too.".to_owned());
     }
@@ -352,6 +371,45 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
             });
         }
     }
+}
+
+/// The target groups that take the issuer's requests today, whoever may send them.
+fn serving(rules: &[ListenerRule], reach: &Reach) -> Vec<String> {
+    let mut open = rules.to_vec();
+    for rule in &mut open {
+        rule.conditions.retain(|condition| condition.field != "source-ip");
+    }
+    let root = [&reach.paths[..], &["/".to_owned()][..]].concat();
+    let of = |path: &String| -> Option<Vec<String>> {
+        let (_, rule) = super::reach::taken(&open, &reach.host, path, &reach.peer).ok()??;
+        let groups: Vec<String> = rule.actions.iter().flat_map(|action| action.target_groups.clone()).collect();
+        (!groups.is_empty()).then_some(groups)
+    };
+    if let Some(found) = root.iter().find_map(of) {
+        return found;
+    }
+    // Where there is only one, it is that one.
+    let mut all: Vec<String> =
+        rules.iter().flat_map(|rule| &rule.actions).flat_map(|action| action.target_groups.clone()).collect();
+    all.sort();
+    all.dedup();
+    if all.len() == 1 { all } else { Vec::new() }
+}
+
+/// What everybody would reach on this listener beside a host, were the port open: rules that forward and ask for no
+/// source address.
+fn exposed(rules: &[ListenerRule], host: &str) -> Vec<String> {
+    let forwards = rules.iter().filter(|rule| rule.actions.iter().any(|action| action.kind == "forward"));
+    let open = forwards.filter(|rule| !rule.conditions.iter().any(|condition| condition.field == "source-ip"));
+    open.filter_map(|rule| match rule.conditions.iter().find(|condition| condition.field == "host-header") {
+        Some(hosts) if hosts.values.iter().all(|value| value.eq_ignore_ascii_case(host)) => None,
+        Some(hosts) => Some(hosts.values.join(" and ")),
+        None => Some(rule.priority.map_or_else(
+            || "whatever the default rule serves".to_owned(),
+            |number| format!("whatever rule {number} serves"),
+        )),
+    })
+    .collect()
 }
 
 /// The discovery document was read.

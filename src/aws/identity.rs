@@ -352,6 +352,12 @@ pub fn map(aws: &Aws) -> Verdict {
     let Some(caller) = aws.caller.seen() else {
         return Verdict::Unknown("the caller's ARN is not known".to_owned());
     };
+    // The plugin signs as another role than kaccess asks as.
+    if let Some(role) = aws.target.seen().and_then(|target| target.role_arn.as_deref())
+        && canonical(role) != canonical(&caller.arn)
+    {
+        return Verdict::Unknown(format!("the token is signed as {role}, and kaccess asks AWS as {}", caller.arn));
+    }
     let Some((mode, said)) = Mode::of(aws) else {
         return Verdict::Unknown("the cluster's authentication mode is not known".to_owned());
     };

@@ -729,6 +729,9 @@ fn some(peer: &Peer, ranges: &[IpNet]) -> bool {
     matches!(peer, Peer::Known { addresses: seen, .. } if seen.iter().any(|address| addresses::holds(ranges, *address)))
 }
 
+/// A rule of a web ACL that cannot be judged, with the pointer to it.
+type Doubt<'a> = (&'a WebAclRule, Option<String>);
+
 fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     let balancer = goal.balancer;
     let at = format!("{}/webAcl", goal.at);
@@ -741,7 +744,21 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     };
     let mut rules: Vec<(usize, &WebAclRule)> = acl.rules.iter().enumerate().collect();
     rules.sort_by_key(|(_, rule)| rule.priority);
-    let mut doubt = None;
+    // What may let it through before, and what may refuse it before.
+    let (mut spared, mut refused): (Option<Doubt<'_>>, Option<Doubt<'_>>) = (None, None);
+    let unsure = |(rule, path): Doubt<'_>, reach: &mut Reach| {
+        let what = rule
+            .reference
+            .as_deref()
+            .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()));
+        let text = format!(
+            "what rule {}{} of web ACL {} does to the control plane's requests is not known",
+            rule.name,
+            what.unwrap_or_default(),
+            acl.name
+        );
+        push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+    };
     for (index, rule) in rules {
         if rule.action == "count" {
             continue;
@@ -770,6 +787,9 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
         };
         match (applies, rule.action.as_str()) {
             (Some(false), _) => {}
+            (Some(true), "allow") if refused.is_some() => {
+                return refused.into_iter().for_each(|one| unsure(one, reach));
+            }
             (Some(true), "allow") => {
                 return push(
                     reach,
@@ -780,15 +800,19 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
                     path,
                 );
             }
+            (Some(true), _) if spared.is_some() => {
+                return spared.into_iter().for_each(|one| unsure(one, reach));
+            }
             (Some(true), _) => {
                 let text =
                     format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
                 return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, path);
             }
-            (None, "allow") => doubt = doubt.or(Some((rule, path))),
-            (None, _) => doubt = doubt.or(Some((rule, path))),
+            (None, "allow") => spared = spared.or(Some((rule, path))),
+            (None, _) => refused = refused.or(Some((rule, path))),
         }
     }
+    let doubt = refused.or(spared.filter(|_| acl.default_action == "block"));
     if let Some((rule, path)) = doubt {
         let what = rule
             .reference

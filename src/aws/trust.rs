@@ -478,17 +478,23 @@ pub fn judge(policy: &str, request: &Request<'_>) -> Verdict {
     }
 }
 
-/// EKS Pod Identity: the service must be allowed both actions; the context is what the service gives along.
+/// EKS Pod Identity: the service must be allowed both actions; the context is what the service gives along, its session
+/// tags where the association has them.
 pub fn judge_pod_identity(
     policy: &str,
     cluster_arn: &str,
     cluster: &str,
     namespace: &str,
     account: &str,
+    tags: bool,
 ) -> [Verdict; 2] {
     let request = |action| {
         let mut context = BTreeMap::new();
-        let mut put = |key: &str, value: &str| context.insert(key.to_owned(), Some(vec![value.to_owned()]));
+        // Without session tags the keys are not there.
+        let mut put = |key: &str, value: &str| {
+            let there = tags || !key.starts_with("aws:RequestTag/");
+            context.insert(key.to_owned(), there.then(|| vec![value.to_owned()]))
+        };
         put("aws:SourceArn", cluster_arn);
         put("aws:SourceAccount", cluster_arn.split(':').nth(4).unwrap_or_default());
         put("aws:RequestTag/eks-cluster-arn", cluster_arn);
@@ -520,12 +526,25 @@ pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subjec
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": { "StringEquals": { format!("{issuer}:sub"): subject, format!("{issuer}:aud"): audience } },
     });
-    // Only what is about nobody but this subject is replaced: any other statement may be somebody else's way in.
-    with_statement(today, &statement, |old| {
+    // Only what is about nobody but this subject is replaced: any other statement may be somebody else's way in. What else
+    // it asks for stays.
+    let ours = |old: &Value| {
         let text = old.to_string();
         let allows = old.get("Effect").and_then(Value::as_str) == Some("Allow");
         allows && text.contains(&format!("\"{subject}\"")) && text.matches("system:serviceaccount:").count() == 1
-    })
+    };
+    let old = today.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let old = old.as_ref().and_then(|policy| list(policy.get("Statement")?).into_iter().find(|old| ours(old)).cloned());
+    let mut statement = statement;
+    for (operator, keys) in old.iter().filter_map(|old| old.get("Condition")?.as_object()).flatten() {
+        for (key, values) in keys.as_object().into_iter().flatten() {
+            // Keys of a token end so, whoever its provider.
+            if !key.ends_with(":sub") && !key.ends_with(":aud") {
+                statement["Condition"][operator][key] = values.clone();
+            }
+        }
+    }
+    with_statement(today, &statement, ours)
 }
 
 /// The whole trust policy that EKS Pod Identity needs.

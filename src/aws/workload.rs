@@ -1,6 +1,8 @@
 //! Which AWS identity a Pod gets: the SDKs' usual order (variables, web identity, container credentials, metadata
 //! service) over what was seen, and every link of the chain that stands behind it.
 
+use std::net::IpAddr;
+
 use super::trust::{self, Request, Respect, Verdict};
 use crate::evidence::eks::Aws;
 use crate::evidence::tls::TlsFaultKind;
@@ -72,6 +74,8 @@ enum Way {
     Container,
     Metadata,
     Disabled,
+    /// From somewhere that is not read.
+    Hidden(&'static str),
 }
 
 /// A key as it stands in a JSON pointer.
@@ -183,7 +187,8 @@ impl<'a> Judged<'a> {
     /// The service account's role by IRSA.
     pub fn annotated(&self) -> Option<&'a str> {
         let account = self.workload.service_account.seen()?;
-        account.annotations.get(IRSA).map(|value| value.trim()).filter(|value| !value.is_empty())
+        // The webhook takes it as it stands, blanks and all.
+        account.annotations.get(IRSA).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
 
     /// The Pod's role by kiam or kube2iam.
@@ -705,7 +710,8 @@ impl<'a> Judged<'a> {
         let Some(details) = self.association() else { return };
         let Some(policy) = self.role_link("pod-identity-role", &details.role_arn) else { return };
         let (cluster, arn) = self.cluster();
-        let verdicts = trust::judge_pod_identity(policy, arn, cluster, namespace, name);
+        let tags = !details.session_tags_disabled;
+        let verdicts = trust::judge_pod_identity(policy, arn, cluster, namespace, name, tags);
         let at = format!("{}/seen/trustPolicy", self.role_at(&details.role_arn));
         let expected = "sts:AssumeRole and sts:TagSession for pods.eks.amazonaws.com";
         let faults: Vec<String> = ["sts:AssumeRole", "sts:TagSession"]
@@ -850,6 +856,10 @@ impl<'a> Judged<'a> {
     /// A proxy that is not told to leave the agent's address alone.
     fn pod_identity_proxy(&mut self) {
         for (container, at) in self.containers() {
+            let asked = variable(container, "AWS_CONTAINER_CREDENTIALS_FULL_URI").and_then(url_host);
+            let agent: IpAddr = asked
+                .and_then(|host| host.trim_matches(['[', ']']).parse().ok())
+                .unwrap_or(IpAddr::from([169, 254, 170, 23]));
             let value = |upper: &str, lower: &str| variable(container, upper).or_else(|| variable(container, lower));
             if value("HTTP_PROXY", "http_proxy").is_none() {
                 continue;
@@ -857,15 +867,17 @@ impl<'a> Judged<'a> {
             let except = value("NO_PROXY", "no_proxy");
             let free = except.is_some_and(|list| {
                 list.split(',').map(str::trim).any(|one| {
-                    matches!(one, "*" | "169.254.170.23")
-                        || one.strip_prefix("169.254.").is_some_and(|rest| rest.contains('/'))
+                    let bare = one.trim_matches(['[', ']']);
+                    one == "*"
+                        || bare.parse::<IpAddr>() == Ok(agent)
+                        || bare.parse::<ipnet::IpNet>().is_ok_and(|range| range.contains(&agent))
                 })
             });
             // A list whose text is not known (from a ConfigMap) may hold it.
             if !free && except != Some("") {
                 let seen =
                     format!("container {} has HTTP_PROXY, and NO_PROXY={}", container.name, except.unwrap_or_default());
-                self.push("pod-identity-proxy", false, "169.254.170.23 in NO_PROXY", seen, at);
+                self.push("pod-identity-proxy", false, format!("{agent} in NO_PROXY"), seen, at);
                 return;
             }
         }
@@ -1160,6 +1172,14 @@ impl<'a> Judged<'a> {
         {
             return Way::Container;
         }
+        // A credentials file goes before the metadata service, and what a whole Secret or ConfigMap sets is not read.
+        let file = ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_PROFILE"].iter().any(|name| has(name));
+        if file || container.mounts.iter().any(|(path, _)| path.trim_end_matches('/').ends_with("/.aws")) {
+            return Way::Hidden("a file of credentials or a profile");
+        }
+        if !container.env_from_secrets.is_empty() || container.env_from_config_maps {
+            return Way::Hidden("variables that it takes from a whole Secret or ConfigMap (envFrom)");
+        }
         if variable(container, "AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Way::Disabled;
         }
@@ -1168,7 +1188,7 @@ impl<'a> Judged<'a> {
 
     /// The first container has no credentials of its own and asks the metadata service.
     pub fn asks_metadata(&self) -> bool {
-        self.containers().first().is_some_and(|(container, _)| self.way(container) == Way::Metadata)
+        self.main().is_some_and(|container| self.way(container) == Way::Metadata)
     }
 
     /// Some container has access keys in its variables, with the pointer to it.
@@ -1176,11 +1196,24 @@ impl<'a> Judged<'a> {
         self.containers().into_iter().find(|(container, _)| self.way(container) == Way::Keys)
     }
 
+    /// The container that the answer is about: the first with credentials of its own, for sidecars have none.
+    fn main(&self) -> Option<&'a Container> {
+        let containers = self.containers();
+        let own =
+            containers.iter().find(|(container, _)| !matches!(self.way(container), Way::Metadata | Way::Disabled));
+        own.or(containers.first()).map(|(container, _)| *container)
+    }
+
+    /// Another way goes before kiam and kube2iam, so that they change nothing for this Pod.
+    pub fn past_agents(&self) -> bool {
+        matches!(self.effective.kind, "irsa" | "pod-identity" | "static-keys")
+    }
+
     fn effect(&self) -> Effective {
         let make = |kind, role: Option<String>, why: String| Effective { kind, role_arn: role, why };
         let containers = self.containers();
-        let first = match containers.first() {
-            Some((container, _)) => *container,
+        let first = match self.main() {
+            Some(container) => container,
             None if self.workload.target.kind == "ServiceAccount" && self.workload.service_account.seen().is_some() => {
                 // A service account without Pods: what its next Pod would get.
                 return if self.workload.associations.seen().is_some_and(|all| all.ours.is_some()) {
@@ -1208,7 +1241,6 @@ impl<'a> Judged<'a> {
         let lead = format!("container {}", first.name);
         let others: Vec<&str> = containers
             .iter()
-            .skip(1)
             .filter(|(other, _)| self.way(other) != self.way(first))
             .map(|(other, _)| other.name.as_str())
             .collect();
@@ -1236,6 +1268,9 @@ impl<'a> Judged<'a> {
             }
             Way::Disabled => {
                 make("none", None, format!("{lead} has no credentials, and AWS_EC2_METADATA_DISABLED=true"))
+            }
+            Way::Hidden(what) => {
+                make("unknown", None, format!("{lead} may have credentials from {what}, which kaccess does not read"))
             }
             Way::Metadata => self.by_metadata(&lead),
         };

@@ -259,6 +259,9 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             present: found.present,
             open: found.open,
             public_copy: found.public_copy,
+            network: balancer.and_then(|all| all.load_balancer.seen()).is_some_and(|one| one.kind == "network")
+                && !found.public_copy,
+            closed: found.closed.clone(),
             ingress,
             scheme: balancer.and_then(|balancer| Some(balancer.load_balancer.seen()?.scheme.clone())),
             public_access_cidrs: cluster.map(|cluster| cluster.vpc.public_access_cidrs.clone()).unwrap_or_default(),

@@ -173,6 +173,7 @@ fn container(value: &Value, init: bool, scrubber: &Scrubber) -> Container {
         name: text(value, "/name").unwrap_or_default(),
         init,
         env: variables(value, scrubber),
+        env_from_config_maps: from.clone().any(|one| one.get("configMapRef").is_some()),
         env_from_secrets: from.filter_map(|one| text(one, "/secretRef/name")).collect(),
         mounts: mounts.filter_map(|mount| Some((text(mount, "/mountPath")?, text(mount, "/name")?))).collect(),
     }

@@ -143,6 +143,9 @@ pub struct Container {
     pub env: Vec<Variable>,
     /// Secrets that it takes all variables from.
     pub env_from_secrets: Vec<String>,
+    /// Whole ConfigMaps give it variables.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub env_from_config_maps: bool,
     /// Where which volumes are mounted: path to volume.
     pub mounts: BTreeMap<String, String>,
 }

@@ -119,6 +119,10 @@ pub struct Place {
     pub open: bool,
     /// Another, public load balancer has to serve the two paths, and nothing else.
     pub public_copy: bool,
+    /// The load balancer is a network one, without listener rules.
+    pub network: bool,
+    /// Why the port is not to be opened to everybody.
+    pub closed: Option<String>,
     /// Namespace, name, Service and its port of the Ingress that made it.
     pub ingress: Option<(String, String, String, String)>,
     /// `internal` or `internet-facing`.

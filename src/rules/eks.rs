@@ -106,8 +106,12 @@ pub fn refused(case: &Case<'_>) -> Option<Citation> {
 
 /// The caller and what the authenticator compares.
 pub fn caller<'e>(case: &Case<'e>) -> Option<(&'e Caller, String)> {
-    let caller = aws(case)?.caller.seen()?;
-    Some((caller, identity::canonical(&caller.arn)?))
+    let aws = aws(case)?;
+    let caller = aws.caller.seen()?;
+    let arn = identity::canonical(&caller.arn)?;
+    // With --role-arn the plugin signs as another one.
+    let role = aws.target.seen().and_then(|target| target.role_arn.as_deref());
+    role.is_none_or(|role| identity::canonical(role).as_deref() == Some(arn.as_str())).then_some((caller, arn))
 }
 
 /// aws-auth, where the cluster reads it.

@@ -100,13 +100,17 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
     ];
     for (log, at) in logs {
         let Some(log) = log else { continue };
-        let end = log.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at));
+        // CloudWatch gives matching lines only, up to the moment of asking, and minutes late.
+        let (end, over) = match at {
+            "/aws/apiLog" => (Some(evidence.observed_at), 3 * OVER),
+            _ => (log.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at)), OVER),
+        };
         for (index, found) in log.matches.iter().enumerate() {
             let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) else { continue };
             let last = found.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at));
             // An authenticator that cannot initialise says so every 10 s: where the log goes on without it, it has.
-            let over = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > OVER);
-            if over && INITIALISING.contains(&text) {
+            let over = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > over);
+            if over && INITIALISING.contains(text) {
                 continue;
             }
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
@@ -116,7 +120,7 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 path: format!("{at}/seen/matches/{index}"),
                 line: found.line.clone(),
                 place: "log",
-                doubtful: old && INITIALISING.contains(&text),
+                doubtful: old && INITIALISING.contains(text),
             });
         }
     }
@@ -237,7 +241,7 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         }
         if of_issuer {
             let reviewed_otherwise = reviewed.is_some_and(|error| !uninitialised(error));
-            return !reviewed_otherwise && !(word.place == "log" && unknown_issuer);
+            return !(reviewed_otherwise || word.place == "log" && unknown_issuer);
         }
         // The TokenReview of this very token would say it too.
         reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))

@@ -237,11 +237,13 @@ fn pod_identity_needs_both_actions_of_its_service() {
         ("another namespace", format!(r#"{service},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{{"StringEquals":{{"aws:RequestTag/kubernetes-namespace":"dev"}}}}"#), "condition", "condition"),
         ("a Pod's name", format!(r#"{service},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{{"StringLike":{{"aws:RequestTag/kubernetes-pod-name":"api-*"}}}}"#), "unknown", "unknown"),
     ] {
-        let [one, two] = judge_pod_identity(&policy(&body), arn, "prod", "shop", "api");
+        let [one, two] = judge_pod_identity(&policy(&body), arn, "prod", "shop", "api", true);
         assert_eq!((word(&one).as_str(), word(&two).as_str()), (assume, tag), "{name}: {one:?} {two:?}");
     }
     let parts = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:TagSession"}]}"#;
-    assert!(judge_pod_identity(parts, arn, "prod", "shop", "api").iter().all(|verdict| verdict.ok() == Some(true)));
+    assert!(
+        judge_pod_identity(parts, arn, "prod", "shop", "api", true).iter().all(|verdict| verdict.ok() == Some(true))
+    );
 }
 
 #[test]
@@ -326,7 +328,10 @@ fn the_policies_of_fixes_are_accepted() {
     }
     let fixed = pod_identity_policy(Some(today));
     assert!(fixed.contains("ec2.amazonaws.com"), "{fixed}");
-    assert!(judge_pod_identity(&fixed, "", "", "", "").iter().all(|verdict| verdict.ok() == Some(true)), "{fixed}");
+    assert!(
+        judge_pod_identity(&fixed, "", "", "", "", true).iter().all(|verdict| verdict.ok() == Some(true)),
+        "{fixed}"
+    );
     let server = "arn:aws:iam::111122223333:role/kiam-server";
     let fixed = role_policy(None, server, Some("abc"));
     assert_eq!(judge_role(&fixed, server, Some("abc")).ok(), Some(true), "{fixed}");

@@ -20,7 +20,7 @@ use crate::render::{json, workload as render};
 use crate::report::Step;
 use crate::report::view::StepView;
 use crate::report::workload::{Migration, MigrationPlan};
-use crate::rules::links::{put_policy, quoted, role_name};
+use crate::rules::links::{quoted, role_name};
 use crate::secret::Scrubber;
 
 /// What is known of the cluster.
@@ -205,11 +205,24 @@ fn migration(
             one.service_account
         ));
     }
-    notes.push(
-        "the trust policy below holds only the new statement: keep today's beside it until kiam or kube2iam is gone"
-            .to_owned(),
-    );
-    steps.extend(put_policy(role, &policy));
+    steps.push(Step::command(
+        format!("Write today's trust policy of role {} to a file", role_name(role)),
+        format!(
+            "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument > trust.json",
+            quoted(role_name(role))
+        ),
+    ));
+    steps.push(Step::manifest(
+        "Put the statement of this into that file's list, beside those there are: what kiam or kube2iam need stays until they are gone",
+        policy,
+    ));
+    steps.push(Step::command(
+        format!("Put the file on the role, in account {}", account(role)),
+        format!(
+            "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
+            quoted(role_name(role))
+        ),
+    ));
     let mut account =
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
     if to == Way::Irsa {

@@ -145,28 +145,26 @@ fn condition(condition: &RuleCondition) -> Condition {
         values.extend(config.values().iter().cloned());
     }
     if let Some(config) = condition.http_header_config() {
-        values.extend(config.values().iter().cloned());
         header = config.http_header_name().map(str::to_owned);
+        // Any other header is often a secret that a CDN and the balancer share: its name says enough.
+        if header.as_deref().is_some_and(|header| header.eq_ignore_ascii_case("user-agent")) {
+            values.extend(config.values().iter().cloned());
+        }
     }
     if let Some(config) = condition.query_string_config() {
-        values.extend(
-            config
-                .values()
-                .iter()
-                .map(|pair| format!("{}={}", pair.key().unwrap_or_default(), pair.value().unwrap_or_default())),
-        );
+        values.extend(config.values().iter().map(|pair| format!("{}=...", pair.key().unwrap_or_default())));
     }
     // The older spelling, which says the same.
-    if values.is_empty() {
+    if values.is_empty() && header.is_none() {
         values.extend(condition.values().iter().cloned());
     }
     let regexes = [
         condition.path_pattern_config().map(|config| config.regex_values()),
         condition.host_header_config().map(|config| config.regex_values()),
-        condition.http_header_config().map(|config| config.regex_values()),
         Some(condition.regex_values()),
     ];
-    let regexes: Vec<String> = regexes.into_iter().flatten().flatten().cloned().collect();
+    let regexes = regexes.into_iter().flatten().flatten().filter(|_| header.is_none());
+    let regexes: Vec<String> = regexes.cloned().collect();
     let regex = values.is_empty() && !regexes.is_empty();
     if regex {
         values = regexes;

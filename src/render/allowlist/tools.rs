@@ -105,6 +105,9 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         }
         return Ok(());
     }
+    if answer.place.network {
+        return writeln!(out, "\n# Nothing here can be put on a network load balancer: see above.");
+    }
     let host = quoted(&answer.place.host);
     let rule = |out: &mut dyn Write, name: &str, priority: usize, conditions: &str, action: &str| {
         writeln!(
@@ -146,11 +149,14 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         "",
         "    type = \"fixed-response\"\n\n    fixed_response {\n      content_type = \"text/plain\"\n      message_body = \"not on the list\"\n      status_code  = \"403\"\n    }",
     )?;
+    if answer.place.closed.is_some() {
+        return writeln!(out, "\n# The port itself is not opened, for the reason above.");
+    }
     writeln!(out, "\n# Last, when the rules above are in force: the port itself, for everybody.")?;
     ingress(
         out,
         "issuer_https",
-        "cidr_ipv4         = \"0.0.0.0/0\"".to_owned(),
+        "cidr_ipv4         = \"0.0.0.0/0\"\n  depends_on        = [aws_lb_listener_rule.oidc_public_documents, aws_lb_listener_rule.issuer_others]".to_owned(),
         "OIDC discovery and keys are public, listener rules restrict the rest",
     )
 }
@@ -222,6 +228,9 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         }
         return Ok(());
     }
+    if answer.place.network {
+        return writeln!(out, "# Nothing here can be put on a network load balancer: see above.");
+    }
     let rule = |priority: usize, field: &str, values: &[&str]| {
         format!(
             "aws elbv2 create-rule --listener-arn {} --priority {priority} --conditions 'Field=host-header,Values={}' 'Field={field},{}={}' --actions 'Type=forward,TargetGroupArn={}'",
@@ -252,6 +261,9 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         listener(answer),
         answer.place.host
     )?;
+    if answer.place.closed.is_some() {
+        return writeln!(out, "# 3. The port itself is not opened, for the reason above.");
+    }
     writeln!(out, "# 3. Last: the port itself.\n{}", authorize("--cidr 0.0.0.0/0"))
 }
 

@@ -23,7 +23,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() || !eks::is_iam(case) {
+    // A refusal in the log may be older than the mapping that is there now.
+    let mapped = matches!(case.mapping, Some(crate::aws::identity::Verdict::Mapped(_)));
+    if case.accepted() || !eks::is_iam(case) || mapped {
         return Vec::new();
     }
     let word = eks::said(case, &message::IAM_NOT_MAPPED);

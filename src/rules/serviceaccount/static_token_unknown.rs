@@ -41,15 +41,18 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if unasked {
         return Vec::new();
     }
+    let hookless = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.complete && !configuration.webhook);
     let form = seen("/credential/seen/token/kind", format!("no JWT: {} characters whose content cannot be known", token.length));
     let why = if nobody.is_some() {
         "The token is no JWT, and the API server has neither a token file nor a webhook: nobody could know it."
+    } else if hookless {
+        "The token is no JWT, and the API server's token file does not hold it."
     } else {
         "The token is no JWT, and neither a token file nor a webhook of the API server knows it, or its webhook could not be asked (its log would say so: Failed to make webhook authenticator request)."
     };
     let mut finding = RULE
         .finding(
-            if nobody.is_some() { Confidence::Certain } else { Confidence::Likely },
+            if hookless { Confidence::Certain } else { Confidence::Likely },
             why,
             form,
             Step::text("If it is an access token of an identity provider, send the ID token of the same login instead: a JWT, which begins with eyJ."),

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kiam-namespace");
     let words = links::said(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
     let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let Some(link) = judged.broken("kiam-role") else { return Vec::new() };
     let name = links::role_name(&link.expected);
     vec![

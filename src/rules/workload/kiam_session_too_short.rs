@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let Some((server, at)) = judged.agent("kiam-server") else { return Vec::new() };
     let told = flag(&server.args, "--session-duration").filter(|text| !text.is_empty());
     let seconds = match told.map(seconds) {

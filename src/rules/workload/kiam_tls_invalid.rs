@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let certificate = judged.broken("kiam-certificate");
     let link = judged.broken("kiam-tls").or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();

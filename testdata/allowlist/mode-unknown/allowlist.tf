@@ -76,6 +76,7 @@ resource "aws_lb_listener_rule" "issuer_others" {
 resource "aws_vpc_security_group_ingress_rule" "issuer_https" {
   security_group_id = "sg-0a1b"
   cidr_ipv4         = "0.0.0.0/0"
+  depends_on        = [aws_lb_listener_rule.oidc_public_documents, aws_lb_listener_rule.issuer_others]
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
