@@ -950,7 +950,13 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let agents = {
         let (reader, scrubber) = (reader.clone(), scrubber.clone());
-        let needs = async move { reader.await.map_err(recast) };
+        let before = (metrics.clone(), server_pods.clone(), published.clone());
+        // Not beside them: what several answers hold in memory at once is bounded, whatever answers.
+        let needs = async move {
+            let api = reader.await.map_err(recast)?;
+            let _ = futures::join!(before.0, before.1, before.2);
+            Ok(api)
+        };
         graph.probe("agents", LONG, needs, move |api: Api| async move {
             Ok((workload_looks::daemon_sets(&api, &scrubber).await?, Some(())))
         })

@@ -494,8 +494,7 @@ async fn pages<T>(
 pub async fn daemon_sets(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failure> {
     // doctor asks for them beside everything else: small pages keep its memory small, whatever answers.
     let right = "list on daemonsets in all namespaces";
-    pages(api, "/apis/apps/v1/daemonsets", right, (100, 4 * 1024 * 1024), |value| agent(value, "DaemonSet", scrubber))
-        .await
+    pages(api, "/apis/apps/v1/daemonsets", right, (25, 1024 * 1024), |value| agent(value, "DaemonSet", scrubber)).await
 }
 
 /// Whatever hands out AWS credentials in this cluster.
