@@ -375,10 +375,7 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
 
 /// The target groups that take the issuer's requests today, whoever may send them.
 fn serving(rules: &[ListenerRule], reach: &Reach) -> Vec<String> {
-    let mut open = rules.to_vec();
-    for rule in &mut open {
-        rule.conditions.retain(|condition| condition.field != "source-ip");
-    }
+    let open = super::reach::without_sources(rules);
     let root = [&reach.paths[..], &["/".to_owned()][..]].concat();
     let of = |path: &String| -> Option<Vec<String>> {
         let (_, rule) = super::reach::taken(&open, &reach.host, path, &reach.peer).ok()??;

@@ -921,6 +921,15 @@ pub fn taken<'r>(
     Ok(None)
 }
 
+/// The rules as they would be for senders of any address.
+pub fn without_sources(rules: &[ListenerRule]) -> Vec<ListenerRule> {
+    let mut open = rules.to_vec();
+    for rule in &mut open {
+        rule.conditions.retain(|condition| condition.field != "source-ip");
+    }
+    open
+}
+
 fn listener(goal: &Goal<'_>, reach: &mut Reach) {
     let (balancer, at) = (goal.balancer, goal.at);
     let Some(load_balancer) = balancer.load_balancer.seen() else { return };

@@ -948,19 +948,6 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             Ok((apiserver::published(&api, &scrubber).await?, Some(())))
         })
     };
-    let agents = {
-        let (reader, scrubber) = (reader.clone(), scrubber.clone());
-        let before = (metrics.clone(), server_pods.clone(), published.clone());
-        // Not beside them: what several answers hold in memory at once is bounded, whatever answers.
-        let needs = async move {
-            let api = reader.await.map_err(recast)?;
-            let _ = futures::join!(before.0, before.1, before.2);
-            Ok(api)
-        };
-        graph.probe("agents", LONG, needs, move |api: Api| async move {
-            Ok((workload_looks::daemon_sets(&api, &scrubber).await?, Some(())))
-        })
-    };
     let apis = {
         let (reader, misses) = (reader.clone(), plan.misses_api);
         let needs = async move {
@@ -1012,6 +999,20 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
             let named = named.filter(|named| named.username != user.username);
             Ok((rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
+        })
+    };
+
+    let agents = {
+        let (reader, scrubber) = (reader.clone(), scrubber.clone());
+        let before = (metrics.clone(), server_pods.clone(), published.clone(), rbac.clone());
+        // Not beside them: what several answers hold in memory at once is bounded, whatever answers.
+        let needs = async move {
+            let api = reader.await.map_err(recast)?;
+            let _ = futures::join!(before.0, before.1, before.2, before.3);
+            Ok(api)
+        };
+        graph.probe("agents", LONG, needs, move |api: Api| async move {
+            Ok((workload_looks::daemon_sets(&api, &scrubber).await?, Some(())))
         })
     };
 

@@ -306,10 +306,7 @@ pub fn own_egress(obstacle: &Obstacle<'_>) -> bool {
 pub fn by_source(case: &Case<'_>) -> bool {
     let (Some(reach), Some(aws)) = (&case.reach, aws(case)) else { return false };
     let Some(rules) = aws.issuer_balancer.rules.seen() else { return false };
-    let mut open = rules.clone();
-    for rule in &mut open {
-        rule.conditions.retain(|condition| condition.field != "source-ip");
-    }
+    let open = crate::aws::reach::without_sources(rules);
     reach.paths.iter().all(|path| {
         crate::aws::reach::taken(&open, &reach.host, path, &reach.peer)
             .is_ok_and(|rule| rule.is_some_and(|(_, rule)| rule.actions.iter().any(|action| action.kind == "forward")))

@@ -1108,6 +1108,51 @@ fn every_world_gets_its_identity_and_its_cause() {
     assert_eq!(link(&unseen, "kube2iam-trust")["ok"], Value::Null);
     assert_eq!(link(&unseen, "kube2iam-trust")["needs"], "iam:GetInstanceProfile");
 
+    // What goes before: a sidecar without credentials, a whole Secret as variables, kiam's leftovers beside IRSA.
+    one(
+        "workload-irsa-behind-sidecar",
+        json!({}),
+        &|world| {
+            let mut spec = injected(ROLE, "sts.amazonaws.com");
+            let containers = spec["containers"].as_array_mut().expect("containers");
+            let mounts = json!([{ "name": "kube-api-access", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true }]);
+            containers.insert(0, json!({ "name": "istio-proxy", "image": "istio/proxyv2:1", "volumeMounts": mounts }));
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+        },
+        "api",
+        &[],
+        "irsa",
+    );
+    one(
+        "workload-whole-secret",
+        json!({}),
+        &|world| {
+            let mut spec = plain();
+            spec["containers"][0]["envFrom"] =
+                json!([{ "secretRef": { "name": "aws" } }, { "configMapRef": { "name": "app" } }]);
+            world.account(json!({}), json!({})).pod(json!({}), spec);
+        },
+        "api",
+        &[],
+        "unknown",
+    );
+    one(
+        "workload-irsa-past-kiam",
+        json!({ "iam.amazonaws.com/permitted": "other-.*" }),
+        &|world| {
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({}));
+            world.pod(json!({ "iam.amazonaws.com/role": "shop-api" }), injected(ROLE, "sts.amazonaws.com"));
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+            world.kiam(&kiam_args, 1, &[]);
+        },
+        "api",
+        &["kiam-abandoned"],
+        "irsa",
+    );
+
     // The metadata service
     one(
         "workload-node-role",

@@ -12,7 +12,7 @@ use crate::evidence::apiserver::Log;
 use crate::secret::Scrubber;
 
 /// Most pages read of one kind of line.
-const PAGES_LIMIT: usize = 5;
+const PAGES_LIMIT: usize = 20;
 
 /// Which component's streams are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,13 @@ impl Component {
         }
     }
 
-    /// CloudWatch's pattern: any of these terms.
+    /// CloudWatch's pattern: any of these terms. The audit log's streams have the same prefix, and every event of a user
+    /// called `oidc:...` holds that word: the terms are those of kube-apiserver's own lines.
     fn pattern(self) -> &'static str {
         match self {
-            Self::ApiServer => r#"?"oidc" ?"Unable to authenticate the request" ?"authentication config" ?"x509""#,
+            Self::ApiServer => {
+                r#"?"oidc authenticator" ?"oidc: " ?"Unable to authenticate the request" ?"authentication config" ?"x509""#
+            }
             Self::Authenticator => r#"?"access denied" ?"level=error" ?"level=warning" ?"access granted""#,
         }
     }

@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.endpoint.dns, &[FailureKind::NameNotFound]) else { return Vec::new() };
     // Where a proxy is used it is the proxy's name that was looked up; the server's is the proxy's business.
-    if proxy(case).is_some() {
+    if case.evidence.endpoint.route.seen().is_none() || proxy(case).is_some() {
         return Vec::new();
     }
     let names = case.evidence.endpoint.names.seen();

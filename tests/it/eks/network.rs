@@ -37,6 +37,13 @@ fn web_acl(default: &str, rules: Value, addresses: &[&str]) -> Value {
         "ipSets": [{"arn": "arn:ipset/offices", "addresses": {"startedMs": 30, "tookMs": 9, "seen": addresses}}]}})
 }
 
+/// A rule for the two paths, whose statement is not read, before one that refuses everybody who is not listed.
+fn two_paths_first() -> Value {
+    json!([
+        {"name": "oidc-documents", "priority": 0, "action": "allow", "statement": "byte-match"},
+        {"name": "only-offices", "priority": 1, "action": "block", "statement": "not-ip-set", "reference": "arn:ipset/offices"}])
+}
+
 fn login(kind: &str) -> Value {
     json!([{"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [
         {"type": kind, "order": 1, "targetGroups": [], "onUnauthenticated": "authenticate"},
@@ -165,6 +172,14 @@ pub fn cases() -> Vec<Told> {
             Possible,
             refused().uninitialized().set("/aws/issuerBalancer/webAcl", web_acl("allow", json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]), &[])),
         ),
+        // Whether an earlier rule lets exactly the two paths through cannot be told: then the later one does not decide.
+        told(
+            "eks-waf-rule-before-the-list",
+            &["waf-may-block-discovery", "oidc-not-initialized", "credential-rejected"],
+            Possible,
+            refused().uninitialized().set("/aws/issuerBalancer/webAcl", web_acl("allow", two_paths_first(), &["192.0.2.0/24"])),
+        ),
+        healthy("eks-waf-two-paths-first", World::oidc().set("/aws/issuerBalancer/webAcl", web_acl("allow", two_paths_first(), &["192.0.2.0/24"]))),
         healthy("eks-waf-lets-through", World::oidc().set("/aws/issuerBalancer/webAcl", web_acl("allow", json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]), &[]))),
         // Security groups, routes, network ACLs.
         told("eks-security-group-blocks-issuer", &["security-group-blocks-issuer"], Certain, refused().lets_in(&[]).api_log(TIMEOUT)),
