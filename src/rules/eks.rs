@@ -270,13 +270,7 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
 /// What stops the control plane on its way to the key set, where that has a load balancer of its own: whether it is refused
 /// there by an answer, or no connection comes about. Discovery, on its own way, is fine.
 pub fn keys_obstacle<'c>(case: &'c Case<'_>, refused: bool) -> Option<(&'c Reach, &'c ReachStep)> {
-    let fetched = case.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
-        let ours = |issuer: &&crate::evidence::apiserver::IssuerMetrics| {
-            Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
-        };
-        let issuer = metrics.issuers.iter().find(ours);
-        issuer.is_some_and(|issuer| issuer.keys_fetched_at > issuer.keys_failed_at)
-    });
+    let fetched = case.issuer_metrics().is_some_and(|(_, issuer)| issuer.keys_fetched_at > issuer.keys_failed_at);
     if fetched || of_cluster(case)?.obstacle().is_some() {
         return None;
     }

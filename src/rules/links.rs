@@ -2,7 +2,7 @@
 
 use super::{Case, clip, probed, seen};
 use crate::aws::trust;
-use crate::aws::workload::{Judged, Link, account};
+use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
 use crate::report::{Citation, Step};
 
 /// A link as a citation: where it is, and both sides.
@@ -106,6 +106,19 @@ pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: &str) -> Vec<S
         steps.push(Step::manifest(title, terraform));
     }
     steps
+}
+
+/// The steps that let whoever hands out credentials (kiam's server, a node for kube2iam) into the role that a Pod names,
+/// with that role as the agent resolves it.
+pub fn let_agent_in(judged: &Judged<'_>, link: &Link, base: Option<&str>, agent: &str) -> Option<(String, Vec<Step>)> {
+    let role = judged.iam_role()?;
+    let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
+    let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
+    let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
+    let today = known.map(|role| role.trust_policy.as_str());
+    let policy = trust::role_policy(today, agent, id);
+    let steps = mend(link, &resolved, today, &policy);
+    Some((resolved, steps))
 }
 
 /// What one policy has and the other has not, line by line; nothing where today's is no JSON.

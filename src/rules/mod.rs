@@ -361,6 +361,23 @@ impl<'a> Case<'a> {
         (judged || fetched) && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != "TokenReview")
     }
 
+    /// What the metrics say of the token's issuer, and where.
+    pub fn issuer_metrics(&self) -> Option<(usize, &evidence::apiserver::IssuerMetrics)> {
+        let metrics = self.evidence.control_plane.metrics.seen()?;
+        let hash = metrics.token_issuer_hash.as_ref()?;
+        metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)
+    }
+
+    /// The metrics say that the last fetch of the issuer's keys failed.
+    pub fn last_keys_failed(&self) -> Option<Citation> {
+        let (index, issuer) = self.issuer_metrics()?;
+        let failed = issuer.keys_failed_at?;
+        issuer.keys_fetched_at.is_none_or(|good| good < failed).then(|| {
+            let path = format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt");
+            seen(path, format!("metrics: the last key fetch failed, at {failed}"))
+        })
+    }
+
     /// `host:port` of the issuer.
     pub fn issuer_place(&self) -> String {
         let (probes, _) = self.issuer();

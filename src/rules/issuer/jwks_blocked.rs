@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, links, probed, seen};
+use crate::rules::{Case, Page, Rule, eks, links, probed};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,15 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let refused = [(&probes.jwks, "jwks"), (&probes.jwks_as_control_plane, "jwksAsControlPlane")]
         .into_iter()
         .find_map(|(jwks, name)| jwks.seen().filter(|jwks| refuses(jwks.answer.status)).map(|jwks| (jwks.answer.status, format!("{at}/{name}/seen/answer/status"))));
-    let metrics = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
-        let hash = metrics.token_issuer_hash.as_ref()?;
-        let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
-        let issuer = &metrics.issuers[index];
-        let failed = issuer.keys_failed_at?;
-        issuer.keys_fetched_at.is_none_or(|good| good < failed).then(|| {
-            seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {failed}"))
-        })
-    });
+    let metrics = case.last_keys_failed();
     let obstacle = eks::keys_obstacle(case, true);
     let (confidence, first) = match (&said, &metrics, &refused, obstacle) {
         (Some(word), ..) => (word.sure(), word.cite()),

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, eks, probed, seen};
+use crate::rules::{Case, Page, Rule, clip, eks, probed};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,13 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let failed = [(&probes.jwks, "jwks"), (&probes.jwks_as_control_plane, "jwksAsControlPlane")]
         .into_iter()
         .find_map(|(jwks, name)| Some((jwks.failed()?, name)));
-    let metrics = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
-        let hash = metrics.token_issuer_hash.as_ref()?;
-        let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
-        let issuer = &metrics.issuers[index];
-        let at = issuer.keys_failed_at?;
-        issuer.keys_fetched_at.is_none_or(|good| good < at).then(|| seen(format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt"), format!("metrics: the last key fetch failed, at {at}")))
-    });
+    let metrics = case.last_keys_failed();
     let obstacle = eks::keys_obstacle(case, false);
     let (confidence, first) = match (said, &metrics, &failed, obstacle) {
         (Some(word), ..) => (word.confidence(true), word.cite()),

@@ -1,8 +1,7 @@
 //! kube2iam cannot become the role that the Pod names.
 
 use crate::apiserver::message::heard;
-use crate::aws::trust;
-use crate::aws::workload::{EXTERNAL_ID, Judged, flag};
+use crate::aws::workload::{Judged, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -48,14 +47,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 /// The role is there and does not let the node's role in.
 fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
     let link = judged.broken("kube2iam-trust")?;
-    let (node, role) = (judged.workload.node_role.seen()?, judged.iam_role()?);
+    let node = judged.workload.node_role.seen()?;
     let base = judged.agent("kube2iam").and_then(|(agent, _)| flag(&agent.args, "--base-role-arn"));
-    let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
-    let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
-    let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
-    let today = known.map(|role| role.trust_policy.as_str());
-    let policy = trust::role_policy(today, node, id);
-    let (first, more) = links::split(links::mend(link, &resolved, today, &policy));
+    let (resolved, steps) = links::let_agent_in(judged, link, base, node)?;
+    let (first, more) = links::split(steps);
     // Somebody may have given kube2iam credentials of its own, which nothing shows.
     let mut finding = RULE.finding(
         Confidence::Likely,
