@@ -12,6 +12,7 @@ use super::addresses;
 use super::egress::{self, Exit, Mode, Way};
 use super::identity::wild;
 use crate::evidence::balancer::{Balancer, Condition, ListenerRule, WebAclRule};
+use crate::evidence::dns::{Resolution, is_public};
 use crate::evidence::eks::Aws;
 use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
 use crate::evidence::tls::TlsFaultKind;
@@ -161,14 +162,41 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
     let target = issuer.target.seen().filter(|target| !target.laboratory || shown)?;
     let url = url::Url::parse(&target.url).ok()?;
     let dns = issuer.dns.seen().filter(|_| !target.laboratory);
-    let dns = dns.map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
-    let goal = Goal {
-        what: "the issuer",
-        balancer: &aws.issuer_balancer,
-        at: "/aws/issuerBalancer",
-        probes: Some((issuer, at)),
+    let outside = public_answer(aws, dns);
+    let balancer = if outside.is_empty() { &aws.issuer_balancer } else { &UNREAD };
+    let dns = match dns {
+        Some(dns) if outside.is_empty() => addresses::parse(&dns.addresses),
+        _ => outside.clone(),
     };
-    walk(aws, &goal, &url, paths(issuer, &url), &dns)
+    let goal = Goal { what: "the issuer", balancer, at: "/aws/issuerBalancer", probes: Some((issuer, at)) };
+    let mut reach = walk(aws, &goal, &url, paths(issuer, &url), &dns)?;
+    if let (Some(step), false) = (reach.steps.iter_mut().find(|step| step.layer == Layer::Name), outside.is_empty()) {
+        let text: Vec<String> = outside.iter().map(IpAddr::to_string).collect();
+        step.text = format!(
+            "a private zone answers this machine; other name servers say {}, and so does public DNS, which the control plane asks",
+            text.join(", ")
+        );
+        step.path = Some(format!("{at}/dns/seen/nameServers"));
+    }
+    Some(reach)
+}
+
+/// A load balancer of which nothing is known.
+static UNREAD: std::sync::LazyLock<Balancer> = std::sync::LazyLock::new(Balancer::default);
+
+/// The public addresses of a name that has only private ones here: a control plane in AWS's own network asks public DNS,
+/// and goes there. Empty where the name servers say nothing else.
+fn public_answer(aws: &Aws, dns: Option<&Resolution>) -> Vec<IpAddr> {
+    let managed = aws.cluster.seen().is_some_and(|cluster| matches!(Mode::of(cluster), Mode::AwsManaged { .. }));
+    let Some(dns) = dns.filter(|dns| managed && !dns.literal) else { return Vec::new() };
+    let here = addresses::parse(&dns.addresses);
+    let Some(servers) = dns.name_servers.as_ref().filter(|servers| servers.outcome == "answer") else {
+        return Vec::new();
+    };
+    if here.is_empty() || !here.iter().all(|address| addresses::private(*address)) {
+        return Vec::new();
+    }
+    addresses::parse(&servers.addresses).into_iter().filter(|address| is_public(*address)).collect()
 }
 
 /// The same to the key set, where the discovery document names another host for it and that host's load balancer was
@@ -221,6 +249,21 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
     let mut reach = Reach { mode, host, port, paths, private, peer, ways, steps: Vec::new() };
     if let Some((issuer, at)) = goal.probes {
         name(aws, issuer, at, &mut reach);
+    }
+    if let Some(balancer) = goal.balancer.load_balancer.seen().filter(|balancer| !balancer.also.is_empty()) {
+        let text = format!(
+            "the name leads to {} as well as to {}, which alone was read",
+            balancer.also.join(", "),
+            balancer.name
+        );
+        push(
+            &mut reach,
+            Layer::Name,
+            Judged::Unknown,
+            Known::Seen,
+            text,
+            Some(format!("{}/loadBalancer/seen/also", goal.at)),
+        );
     }
     route(goal, &mut reach);
     acl(aws, &destinations, &mut reach);

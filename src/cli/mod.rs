@@ -20,7 +20,7 @@ pub mod whoami;
 pub mod workload;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -271,7 +271,12 @@ fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
 /// Writes the answer to stdout, at once.
 fn answer(text: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(text);
-    let text = crate::render::human::shown(&text, colored::control::SHOULD_COLORIZE.should_colorize());
+    let colour = colored::control::SHOULD_COLORIZE.should_colorize();
+    let mut text = crate::render::human::shown(&text, colour);
+    // Only a terminal that is coloured too: what is piped stays plain.
+    if colour && io::stdout().is_terminal() && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
+        text = crate::render::human::linked(&text).into_owned().into();
+    }
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;

@@ -88,6 +88,9 @@ pub struct LoadBalancer {
     pub state: String,
     /// How it was found: `dns-name` (the issuer's name is, or is an alias of, its DNS name) or `address`.
     pub found_by: String,
+    /// Names of other load balancers that share the host's addresses: it leads to them too, by turns.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
 }
 
 /// A listener.

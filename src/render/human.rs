@@ -68,6 +68,33 @@ fn is_colour(rest: &str) -> bool {
     codes.split(';').all(|code| matches!(code, "0" | "1" | "2" | "4" | "31" | "32" | "33" | "36"))
 }
 
+/// The same text with every web address a hyperlink to itself (OSC 8), for terminals that know them: where the address
+/// goes and what is read are always the same.
+pub fn linked(text: &str) -> Cow<'_, str> {
+    const SCHEME: &str = "https://";
+    if !text.contains(SCHEME) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 256);
+    let mut rest = text;
+    while let Some(at) = rest.find(SCHEME) {
+        let (before, from) = rest.split_at(at);
+        let part =
+            |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>' | '`' | '\\' | '|' | '(' | ')');
+        let address = &from[..from.find(|c| !part(c)).unwrap_or(from.len())];
+        let address = address.trim_end_matches(['.', ',', ';', ':', ']', '}']);
+        out.push_str(before);
+        if address.len() > SCHEME.len() {
+            out.push_str(&format!("\u{1b}]8;;{address}\u{1b}\\{address}\u{1b}]8;;\u{1b}\\"));
+        } else {
+            out.push_str(address);
+        }
+        rest = &from[address.len()..];
+    }
+    out.push_str(rest);
+    out.into()
+}
+
 /// Foreign text on one line: what could move a terminal's cursor or deceive the eye is written as an escape.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -136,6 +163,17 @@ mod tests {
         assert_eq!(relative(now, at(720)), "in 12 min");
         assert_eq!(relative(now, at(-10_800)), "3 h ago");
         assert_eq!(relative(now, now), "now");
+    }
+
+    #[test]
+    fn an_address_is_a_link_to_itself() {
+        assert_eq!(linked("no address, https:// alone"), "no address, https:// alone");
+        let link = "\u{1b}]8;;https://sso.example.com/a?b=1\u{1b}\\https://sso.example.com/a?b=1\u{1b}]8;;\u{1b}\\";
+        assert_eq!(linked("see https://sso.example.com/a?b=1."), format!("see {link}."));
+        assert_eq!(
+            linked("\"https://sso.example.com/a?b=1\" \u{1b}[36mhttps://sso.example.com/a?b=1\u{1b}[0m"),
+            format!("\"{link}\" \u{1b}[36m{link}\u{1b}[0m")
+        );
     }
 
     #[test]

@@ -31,33 +31,70 @@ fn help(arguments: &[&str]) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
+/// What each command's JSON and YAML is, by the names of its schemas.
+const ANSWERS: &[(&str, &[&str])] = &[
+    ("doctor", &["DoctorReport", "DoctorReportList"]),
+    ("decode", &["CredentialReport"]),
+    ("can-i", &["AccessAnswer", "AccessAnswerList", "AccessList", "AccessMatrix"]),
+    ("who-can", &["WhoCan"]),
+    ("whoami", &["Identity"]),
+    ("explain", &["Explanation", "FindingPage", "FindingList"]),
+    ("allowlist", &["Allowlist"]),
+    ("workload", &["WorkloadIdentity", "MigrationPlan"]),
+    ("schema", &["SchemaList"]),
+    ("version", &["Version"]),
+];
+
+/// One page a command, and one that lists them, from `--help`.
 #[test]
-fn the_command_page_is_the_help() {
-    let mut page = String::from(
-        "# The commands\n\nGenerated from `--help` (KACCESS_UPDATE=1 cargo test --test it -- docs::). The flags for \
-         connection and output\nstand under `kaccess` alone and work with every command.\n",
+fn command_pages_are_the_help() {
+    let whole = help(&[]);
+    let listed = whole.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
+    let mut list = String::from(
+        "# The commands\n\nThese pages are written from `--help` (`KACCESS_UPDATE=1 cargo test --test it -- docs::`). Forms, exit codes and \
+         scripts: [outputs](../outputs.md).\n\n| command | answers |\n|---|---|\n",
     );
-    page.push_str(&format!("\n## kaccess\n\n```text\n{}```\n", help(&[])));
+    for line in listed.lines().filter(|line| !line.trim().is_empty()) {
+        let (name, about) = line.trim().split_once(' ').expect("a name and what it does");
+        assert!(COMMANDS.contains(&name) || name == "help", "docs/commands lacks {name}");
+        if name != "help" {
+            list.push_str(&format!("| [{name}]({name}.md) | {} |\n", about.trim()));
+        }
+    }
+    list.push_str(&format!(
+        "\n## kaccess\n\nThe flags for connection and output stand here alone and work with every command.\n\n```text\n{whole}```\n"
+    ));
+    let mut pages = vec![("README".to_owned(), list)];
     for name in COMMANDS {
         let whole = help(&[name]);
-        // The global flags, once.
+        // The global flags stand on the list's page, once.
         let own = match (whole.find("\nConnection:"), whole.find("\nExamples:")) {
             (Some(from), Some(to)) => format!("{}{}", &whole[..from], &whole[to..]),
             (Some(from), None) => whole[..from].to_owned(),
             _ => whole,
         };
-        page.push_str(&format!("\n## kaccess {name}\n\n```text\n{own}```\n"));
+        let mut page = format!("# kaccess {name}\n\n```text\n{own}```\n");
+        if let Some((_, kinds)) = ANSWERS.iter().find(|(command, _)| command == name) {
+            let kinds: Vec<String> = kinds.iter().map(|kind| format!("[{kind}](../schemas/{kind}.json)")).collect();
+            page.push_str(&format!("\nAs `-o json` and `-o yaml`: {}.\n", kinds.join(", ")));
+        }
+        page.push_str(
+            "\nFlags for connection and output: [all commands](README.md). Exit codes: [outputs](../outputs.md).\n",
+        );
+        pages.push(((*name).to_owned(), page));
     }
-    let listed = page.split("Commands:").nth(1).and_then(|rest| rest.split("\n\n").next()).unwrap_or_default();
-    for line in listed.lines().filter(|line| !line.trim().is_empty()) {
-        let name = line.split_whitespace().next().unwrap_or_default();
-        assert!(COMMANDS.contains(&name) || name == "help", "docs/cli.md lacks {name}");
+    let schemas = fs::read_dir(root().join("docs/schemas")).expect("schemas").count();
+    let named: usize = ANSWERS.iter().map(|(_, kinds)| kinds.len()).sum();
+    assert_eq!(named, schemas, "a schema belongs to no command's page");
+    for (name, page) in pages {
+        let path = root().join(format!("docs/commands/{name}.md"));
+        if std::env::var_os("KACCESS_UPDATE").is_some() {
+            fs::create_dir_all(root().join("docs/commands")).expect("docs/commands");
+            fs::write(&path, &page).expect("docs/commands");
+        }
+        let stale = "stale: KACCESS_UPDATE=1 cargo test --test it -- docs::";
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page, "{name}: {stale}");
     }
-    let path = root().join("docs/cli.md");
-    if std::env::var_os("KACCESS_UPDATE").is_some() {
-        fs::write(&path, &page).expect("docs/cli.md");
-    }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), page, "stale: KACCESS_UPDATE=1 cargo test docs::");
 }
 
 /// Every `kaccess ...` in the documents is a command that exists, with flags that it has.
@@ -65,7 +102,7 @@ fn the_command_page_is_the_help() {
 fn commands_in_documents_exist() {
     let mut checked = 0;
     let mut pages = vec![root().join("README.md")];
-    for folder in ["docs", "docs/findings", "docs/runbooks"] {
+    for folder in ["docs", "docs/commands", "docs/findings", "docs/runbooks"] {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
         pages.extend(
             entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "md")),

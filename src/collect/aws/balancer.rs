@@ -44,8 +44,10 @@ pub async fn load_balancer(clients: &Clients, host: &str, addresses: &[IpAddr]) 
         Some((found.map(|address| address.ip()).any(|address| addresses.contains(&address)), balancer))
     }))
     .await;
-    if let Some((_, found)) = resolved.iter().flatten().find(|(ours, _)| *ours) {
-        return Ok(told(found, "address"));
+    let mut ours = resolved.iter().flatten().filter(|(ours, _)| *ours).map(|(_, balancer)| balancer);
+    if let Some(found) = ours.next() {
+        let also = ours.map(|balancer| owned(balancer.load_balancer_name())).collect();
+        return Ok(LoadBalancer { also, ..told(found, "address") });
     }
     let all = balancers.len();
     let open = resolved.iter().filter(|one| one.is_none()).count() + all.saturating_sub(RESOLVED_LIMIT);
@@ -75,6 +77,7 @@ fn told(balancer: &ElbLoadBalancer, found_by: &str) -> LoadBalancer {
         ip_address_type: balancer.ip_address_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         state: balancer.state().and_then(|state| Some(state.code()?.as_str().to_owned())).unwrap_or_default(),
         found_by: found_by.to_owned(),
+        also: Vec::new(),
     }
 }
 

@@ -34,13 +34,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // Without the load balancer itself only this machine's resolver speaks, which may be a private zone's.
     let confidence = if balancer.is_some() { found.confidence } else { Confidence::Likely };
-    vec![
-        RULE.finding(
+    let finding = RULE.finding(
             confidence,
             format!("{} has only private addresses. The control plane of this cluster leaves through AWS's own network (AWS_MANAGED) and cannot get there.", found.reach.host),
             first,
             Step::text(format!("Put a second, internet-facing load balancer (or a public copy of two static files) in front of {}, that serves only {}; the name must resolve to it in public DNS, and a private zone of the same name may keep the internal one for people.", found.reach.host, found.reach.paths.join(" and "))),
-        )
+        );
+    let finding = if balancer.is_some() {
+        finding
+    } else {
+        finding.step(Step::command("Whether public DNS says the same, which is what the control plane asks:", "kaccess doctor --public-resolver 9.9.9.9"))
+    };
+    vec![
+        finding
         .step(eks::route_through_vpc(case))
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))

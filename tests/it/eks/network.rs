@@ -374,6 +374,45 @@ fn routed() -> World {
     World::oidc().routed().rules(forward_all())
 }
 
+/// A private zone's answer is for those inside: a control plane in AWS's own network asks public DNS.
+#[test]
+fn a_private_zone_here_says_nothing_about_public_dns() {
+    let world = |public: &str| {
+        let servers = json!({"servers": ["9.9.9.9"], "outcome": "answer", "addresses": [public]});
+        World::oidc().internal().set("/issuer/dns/seen/nameServers", servers)
+    };
+    assert_eq!(judged(&World::oidc().internal(), Layer::Route), Some(Judged::Blocks));
+    assert_eq!(judged(&world("10.0.10.5"), Layer::Route), Some(Judged::Blocks));
+    assert_eq!(judged(&world("203.0.113.50"), Layer::Route), Some(Judged::Passes));
+    let (evidence, _) = world("203.0.113.50").evidence();
+    let reach = reach::to_issuer(&evidence).expect("a way");
+    let name = &reach.step(Layer::Name).expect("a step").text;
+    assert!(name.contains("203.0.113.50"), "{name}");
+    // The load balancer behind the private addresses is not the one that it meets.
+    assert_eq!(reach.step(Layer::SecurityGroup).map(|step| step.judged), Some(Judged::Unknown));
+    assert!(reach.obstacle().is_none(), "{:?}", reach.obstacle());
+}
+
+/// Two load balancers behind one name: what one of them lets through, the other may not.
+#[test]
+fn a_second_load_balancer_leaves_the_verdict_open() {
+    let world = routed().set("/aws/issuerBalancer/loadBalancer/seen/also", json!(["k8s-other"]));
+    let (evidence, _) = world.evidence();
+    let reach = reach::to_issuer(&evidence).expect("a way");
+    let open = reach.steps.iter().find(|step| step.layer == Layer::Name && step.judged == Judged::Unknown);
+    assert!(open.is_some_and(|step| step.text.contains("k8s-other")), "{:?}", reach.steps);
+}
+
+/// To a private address outside the VPC a NAT gateway sends from its private address, by its own subnet's routes.
+#[test]
+fn a_nat_gateway_shows_a_private_destination_no_public_address() {
+    let world = routed().internal().set("/issuer/dns/seen/addresses", json!(["172.31.9.9"]));
+    let (evidence, _) = world.evidence();
+    let reach = reach::to_issuer(&evidence).expect("a way");
+    assert!(matches!(reach.peer, reach::Peer::Hidden(_)), "{:?}", reach.peer);
+    assert_eq!(judged(&world, Layer::Route), Some(Judged::Unknown));
+}
+
 /// Network ACLs stand at a subnet's edge.
 #[test]
 fn an_acl_does_not_stop_what_stays_in_its_subnet() {

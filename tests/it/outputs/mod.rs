@@ -1,6 +1,7 @@
 //! Every form of every answer is what its format says: JSON by its schema, HTML, XML and SARIF by real readers,
 //! Prometheus' text by the format's grammar.
 
+mod browser;
 mod compare;
 mod machines;
 mod page;

@@ -11,6 +11,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::shells::{ARN, config, with_programs};
 use super::{each_case, text_of};
+use crate::support::lab;
 use crate::support::run::{command, scratch};
 
 /// A program at a terminal of its own.
@@ -81,6 +82,45 @@ fn a_tab_completes_an_arn_in_a_terminal() {
     terminal.keys.write_all(b"\nexit\n").expect("keys");
     let shown = terminal.ends();
     assert!(shown.contains("\"kind\": \"Version\""), "what was completed runs: {shown}");
+}
+
+/// The same at a zsh, whose completion lists what the words mean too.
+#[test]
+fn a_tab_completes_an_arn_in_zsh() {
+    let config = config();
+    let mut zsh = with_programs("zsh", &config);
+    zsh.env("TERM", "dumb").env("PS1", "$ ").args(["-f", "-i"]);
+    if Command::new("zsh").arg("--version").output().is_err() {
+        return lab::skip_optional("zsh is not here");
+    }
+    let mut terminal = Terminal::start(&mut zsh, None);
+    terminal.waits_for("$ ");
+    let start = "autoload -Uz compinit && compinit -D; source <(kaccess completion zsh); print re''ady\n";
+    terminal.keys.write_all(start.as_bytes()).expect("keys");
+    terminal.waits_for("ready");
+    terminal.keys.write_all(b"kaccess version --context arn\t").expect("keys");
+    // As zsh quotes it for itself.
+    terminal.waits_for("cluster/prod ");
+    terminal.keys.write_all(b"-o js\t").expect("keys");
+    terminal.waits_for("-o json ");
+    terminal.keys.write_all(b"\nexit\n").expect("keys");
+    let shown = terminal.ends();
+    assert!(shown.contains("\"kind\": \"Version\""), "what was completed runs: {shown}");
+}
+
+/// And what a fish would offer, asked as it asks itself.
+#[test]
+fn fish_completes_contexts_and_codes() {
+    let config = config();
+    let ask = |line: &str| {
+        let script = format!("kaccess completion fish | source; complete -C {line:?}");
+        let output = with_programs("fish", &config).args(["--no-config", "-c", &script]).output().ok()?;
+        Some(text_of(&output, 0))
+    };
+    let Some(contexts) = ask("kaccess doctor --context ") else { return lab::skip_optional("fish is not here") };
+    assert!(contexts.lines().any(|line| line.starts_with(ARN)), "{contexts}");
+    let codes = ask("kaccess explain token-exp").unwrap_or_default();
+    assert!(codes.lines().any(|line| line.starts_with("token-expired")), "{codes}");
 }
 
 #[test]

@@ -135,7 +135,8 @@ fn is_required() -> bool {
     std::env::var("KACCESS_LAB").as_deref() == Ok("require")
 }
 
-fn skip(reason: &str) -> Option<&'static Lab> {
+/// Counts and tells a test that cannot run for want of a program; a failure where the lab is required.
+pub fn skip(reason: &str) -> Option<&'static Lab> {
     assert!(!is_required(), "KACCESS_LAB=require, but the lab cannot start: {reason}");
     let count = SKIPPED.fetch_add(1, Ordering::Relaxed) + 1;
     let test = std::thread::current().name().unwrap_or("?").to_owned();
