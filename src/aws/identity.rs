@@ -22,6 +22,18 @@ pub struct Arn<'a> {
     pub resource: &'a str,
 }
 
+/// The partition of a region, as ARNs name it.
+pub fn partition_of(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        region if region.starts_with("us-isob-") => "aws-iso-b",
+        region if region.starts_with("us-iso-") => "aws-iso",
+        region if region.starts_with("eusc-") => "aws-eusc",
+        _ => "aws",
+    }
+}
+
 impl<'a> Arn<'a> {
     /// Takes an ARN apart.
     pub fn parse(text: &'a str) -> Option<Self> {

@@ -311,6 +311,7 @@ impl Loader<'_> {
             .or(context.as_ref().map(|c| c.value.namespace.as_str()).filter(|name| !name.is_empty()))
             .map(str::to_owned);
         self.seen.context = context.as_ref().map(|entry| self.scrubber.known_only(&entry.name));
+        self.seen.context_named = set(&flags.context).is_some_and(|name| merged.current_context != name);
         self.seen.namespace = namespace.clone().unwrap_or_else(|| "default".to_owned());
 
         let effective = self.effective_cluster(cluster.map(|entry| &entry.value));

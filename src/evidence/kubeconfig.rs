@@ -17,6 +17,9 @@ pub struct Kubeconfig {
     /// The context used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
+    /// `--context` named it: the current one may be another.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub context_named: bool,
     /// The namespace questions are asked in.
     pub namespace: String,
     /// The cluster entry used.

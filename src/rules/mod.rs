@@ -1,6 +1,7 @@
 //! One file per finding; this file is the one list.
 
 pub mod complaint;
+mod context;
 pub mod eks;
 pub mod explain;
 pub mod links;
@@ -602,6 +603,7 @@ pub fn check_all(case: &Case<'_>) -> Vec<Finding> {
             findings.push(finding);
         }
     }
+    context::name_it(case.evidence, &mut findings);
     findings
 }
 

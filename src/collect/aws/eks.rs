@@ -7,7 +7,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::clients::{Clients, maybe, owned};
-use crate::aws::identity::{Arn, canonical};
+use crate::aws::identity::{Arn, canonical, partition_of};
 use crate::evidence::eks::{
     AccessEntries, AccessEntry, AccessEntryDetails, AssociatedPolicy, Cluster, HealthIssue, IdentityProvider,
     IdentityProviderConfig, IdentityProviders, Principals, Update, UpdateError, VpcConfig,
@@ -22,7 +22,7 @@ const UPDATES_LIMIT: usize = 3;
 /// How many pages of access entries (100 each) are read for namesakes.
 const PAGES_LIMIT: usize = 2;
 /// The policy that makes an administrator.
-const ADMIN_POLICY: &str = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
+const ADMIN_POLICY: &str = "eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
 fn time(time: Option<&DateTime>) -> Option<Timestamp> {
     Timestamp::from_second(time?.secs()).ok()
@@ -329,10 +329,11 @@ async fn policies(clients: &Clients, name: &str, arn: &str) -> Result<Vec<Associ
 /// # Errors
 /// As [`Clients::failure`].
 pub async fn administrators(clients: &Clients, name: &str) -> Result<Principals, Failure> {
+    let region = clients.config.region().map(|region| region.as_ref()).unwrap_or_default();
     let answer = Client::new(&clients.config)
         .list_access_entries()
         .cluster_name(name)
-        .associated_policy_arn(ADMIN_POLICY)
+        .associated_policy_arn(format!("arn:{}:{ADMIN_POLICY}", partition_of(region)))
         .max_results(100)
         .send()
         .await;
