@@ -7,6 +7,7 @@ pub mod links;
 pub mod nearness;
 pub mod plugin;
 pub mod reading;
+pub mod renew;
 pub mod served;
 pub mod way;
 pub mod words;
