@@ -136,6 +136,14 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
+/// How long something took, as people say it: `640 ms`, `5 s`, `19 s`, `4 min`.
+pub fn waited(ms: u64) -> String {
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    span(i64::try_from(ms.saturating_add(500) / 1000).unwrap_or(i64::MAX))
+}
+
 /// The certificate is out of date by this machine's clock alone: by the API server's own it is valid, and the clocks
 /// are apart.
 pub fn dated_by_clock(case: &Case<'_>) -> Option<Skew> {
