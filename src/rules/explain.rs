@@ -226,7 +226,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "not-yet-valid" => format!("the token is not valid before {}", f("time")),
         "algorithm" => format!("the server takes tokens signed with {}, this one is signed with {}", bare("expected"), f("got")),
         "username-claim-missing" => format!("the claim {}, which names the user, is not in the token", f("claim")),
-        "username-claim-type" | "groups-claim-type" | "required-claim-type" => format!("the claim {} is of type {}, and must be a text{}", f("claim"), f("got"), if found.text == "groups-claim-type" { " or a list of texts" } else { "" }),
+        "username-claim-type" | "groups-claim-type" | "required-claim-type" => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == "groups-claim-type" { " or a list of strings" } else { "" }),
         "required-claim-missing" => format!("the claim {}, which the server requires, is not in the token", f("claim")),
         "required-claim-differs" => format!("the server requires {} = {}, the token says {}", f("claim"), f("expected"), f("got")),
         "claim-rule" | "user-rule" => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),

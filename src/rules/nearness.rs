@@ -110,7 +110,7 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
     let first = steps.remove(0);
     let finding = rule.finding(
         if certain { Confidence::Certain } else { Confidence::Likely },
-        format!("{:?} may not {}: {}.", denied.user.username, question.sentence(), miss.text),
+        format!("{:?} may not {}: {}.", denied.user.username, sentence(question), miss.text),
         seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
         first,
     );
@@ -124,6 +124,18 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
     }
     vec![finding]
+}
+
+/// The question in words. Servers from 1.36 on name a verb `impersonate-on:user-info:list` for a list by somebody who acts
+/// as another one.
+pub fn sentence(question: &Question) -> String {
+    match question.verb.strip_prefix("impersonate-on:").and_then(|rest| rest.split_once(':')) {
+        Some((_, verb)) => {
+            let plain = Question { verb: verb.to_owned(), ..question.clone() };
+            format!("{} while acting as somebody else", plain.sentence())
+        }
+        None => question.sentence(),
+    }
 }
 
 /// A binding as it stands: its role and for whom.

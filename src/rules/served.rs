@@ -130,8 +130,8 @@ pub fn span(seconds: i64) -> String {
     let seconds = seconds.abs();
     match seconds {
         0..=180 => format!("{seconds} s"),
-        181..=10_800 => format!("{} min", seconds / 60),
-        10_801..=172_800 => format!("{} h", seconds / 3600),
+        181..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     }
 }

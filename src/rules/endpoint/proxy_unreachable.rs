@@ -34,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 seen("/endpoint/route/failed/detail", failure.detail.clone()),
                 Step::text(text),
             )
-            .titled("The proxy on the way to the API server is none"),
+            .titled("The proxy setting for the API server names no proxy that can be used"),
         ];
     }
     let Some(proxy) = proxy(case) else { return Vec::new() };

@@ -65,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("The server is written as {written:?}. kubectl sends no credential over plain HTTP, so the one of the user entry stays at home."),
+            format!("The server is written as {written:?}. kubectl sends no credential over plain HTTP, so that of the user entry is not sent."),
             withheld.cite,
             step,
         )

@@ -8,7 +8,7 @@ use crate::rules::{Case, Page, Rule, eks, seen};
 pub static RULE: Rule = Rule {
     code: "security-group-blocks-issuer",
     severity: Severity::Error,
-    title: "A security group lets the control plane not through to the issuer",
+    title: "A security group does not let the control plane through to the issuer",
     page: Page {
         means: "Either the load balancer's security group has no rule for the issuer's port at all, or (with CUSTOMER_ROUTED) the groups on the cluster's interfaces let nothing out to it. Packets are dropped without a word: the API server times out.",
         evidence: "The rules of the security groups, the egress mode, and the addresses between which they would have to fit.",
