@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![
             RULE.finding(
                 Confidence::Certain,
-                format!("{}. No connection was tried.", failure.detail),
+                "kubectl takes the setting for a proxy all the same, and fails with each request; no connection was tried.",
                 seen("/endpoint/route/failed/detail", failure.detail.clone()),
                 Step::text(text),
             )

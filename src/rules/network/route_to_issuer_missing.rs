@@ -64,7 +64,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (_, false) => Step::command("Route to a NAT gateway that works, in a public subnet", format!("aws ec2 {verb} --route-table-id {table} {option} {destination} --nat-gateway-id {gateway}")),
     };
     vec![
-        RULE.finding(found.confidence, format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
+        RULE.finding(found.confidence, format!("The control plane finds no way out of your VPC to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone()),

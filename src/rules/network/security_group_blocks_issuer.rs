@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
     };
     vec![
-        RULE.finding(found.confidence, format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
+        RULE.finding(found.confidence, format!("A security group drops what the control plane sends to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone()),

@@ -44,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("In front of {}, {}.", reach.host, step.text),
+            format!("A web ACL judges what comes to {} before the issuer sees it; if it refuses the control plane, the API server never reads {}.", reach.host, reach.paths.join(" and ")),
             seen(path, step.text.clone()),
             Step::text(format!("Add a rule with the lowest number to the web ACL: allow, where the URI path is exactly {} (both hold public data only).", reach.paths.join(" or "))),
         )
