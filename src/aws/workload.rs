@@ -492,9 +492,13 @@ impl<'a> Judged<'a> {
             trust::judge(policy, &Request::web_identity(&provider, &trust::issuer_name(issuer), &subject, &audience));
         let expected = format!("sts:AssumeRoleWithWebIdentity for {subject}, audience {audience}, from {provider}");
         match &verdict {
-            Verdict::Allowed(index) => {
-                self.push("irsa-trust", true, expected, format!("statement {} of the trust policy allows it", index + 1), at)
-            }
+            Verdict::Allowed(index) => self.push(
+                "irsa-trust",
+                true,
+                expected,
+                format!("statement {} of the trust policy allows it", index + 1),
+                at,
+            ),
             Verdict::NotAllowed(misses) => {
                 let respects = [
                     (Respect::Provider, "irsa-trust-provider"),
@@ -527,9 +531,13 @@ impl<'a> Judged<'a> {
                     self.push(id, false, expected, seen, at);
                 }
             }
-            Verdict::Denied(index) => {
-                self.push("irsa-trust", false, expected, format!("statement {} of the trust policy denies it", index + 1), at)
-            }
+            Verdict::Denied(index) => self.push(
+                "irsa-trust",
+                false,
+                expected,
+                format!("statement {} of the trust policy denies it", index + 1),
+                at,
+            ),
             Verdict::Undecided(reasons) => {
                 let why = format!("it depends on {}", reasons.join(", "));
                 self.unknown("irsa-trust", expected, (why, None), at);
@@ -606,7 +614,13 @@ impl<'a> Judged<'a> {
         let expected = format!("{issuer} serves its discovery document to everybody");
         match &reading.outcome {
             Outcome::Seen(read) if read.status == 200 && read.issuer.as_deref() == Some(issuer) => {
-                self.push("irsa-issuer", true, expected, "it is served, with status 200", "/workload/issuerReading/seen");
+                self.push(
+                    "irsa-issuer",
+                    true,
+                    expected,
+                    "it is served, with status 200",
+                    "/workload/issuerReading/seen",
+                );
             }
             Outcome::Seen(read) => {
                 let seen = match &read.issuer {
@@ -1153,7 +1167,13 @@ impl<'a> Judged<'a> {
             let seen = "HttpTokens=required with HttpPutResponseHopLimit=1: its answer does not reach a Pod with a network of its own";
             self.push("metadata", false, "the metadata service answers the Pod", seen, format!("{at}/hopLimit"));
         } else {
-            self.push("metadata", true, "the metadata service answers the Pod", "nothing keeps its answer from the Pod", at);
+            self.push(
+                "metadata",
+                true,
+                "the metadata service answers the Pod",
+                "nothing keeps its answer from the Pod",
+                at,
+            );
         }
     }
 

@@ -322,7 +322,10 @@ pub fn open_two_paths(reach: &Reach) -> Step {
 
 /// What follows for everybody who comes with a token of the issuer, as the end of a sentence.
 pub fn unread(reach: &Reach) -> String {
-    format!("so the API server never reads what stands at {}, and refuses every token of this issuer", reach.paths.join(" and "))
+    format!(
+        "so the API server never reads what stands at {}, and refuses every token of this issuer",
+        reach.paths.join(" and ")
+    )
 }
 
 /// The alternative: the control plane leaves through the customer's VPC.

@@ -123,8 +123,24 @@ pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
 /// they are written.
 fn sentence(text: String) -> String {
     const ORDINARY: &[&str] = &[
-        "a", "an", "any", "cluster", "container", "context", "error", "every", "it", "more", "no", "none", "nothing",
-        "that", "the", "this", "unable", "user",
+        "a",
+        "an",
+        "any",
+        "cluster",
+        "container",
+        "context",
+        "error",
+        "every",
+        "it",
+        "more",
+        "no",
+        "none",
+        "nothing",
+        "that",
+        "the",
+        "this",
+        "unable",
+        "user",
     ];
     let word = text.split(' ').next().unwrap_or_default();
     if !ORDINARY.contains(&word) {

@@ -104,9 +104,10 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
     // A missing role is in the server's own reason; that another near miss is the one that was meant is a guess.
     let certain =
         miss.kind == Kind::DanglingRole && denied.check.is_some_and(|(_, check)| check.reason.contains("not found"));
-    let mut steps = miss.binding.and_then(|binding| respell(binding, &denied.user, miss.kind)).unwrap_or_else(|| {
-        vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]
-    });
+    let mut steps = miss
+        .binding
+        .and_then(|binding| respell(binding, &denied.user, miss.kind))
+        .unwrap_or_else(|| vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]);
     let first = steps.remove(0);
     let finding = rule.finding(
         if certain { Confidence::Certain } else { Confidence::Likely },
@@ -114,11 +115,7 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
         first,
     );
-    let mut finding = steps
-        .into_iter()
-        .fold(finding, Finding::step)
-        .cite(denied.cite(case))
-        .cite(denied.who());
+    let mut finding = steps.into_iter().fold(finding, Finding::step).cite(denied.cite(case)).cite(denied.who());
     let others = fitting.count();
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
@@ -195,7 +192,8 @@ pub fn remove_subject(binding: &Binding, subject: &Subject) -> String {
 
 /// The command that changes a binding's subjects.
 fn patch(binding: &Binding, operations: &serde_json::Value) -> String {
-    let place = if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
+    let place =
+        if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
     format!(
         "kubectl patch {} {}{place} --type=json -p {}",
         binding.kind.to_lowercase(),

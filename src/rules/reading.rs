@@ -504,9 +504,7 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network"], Possible)
         }
         "bare-wrong-scheme" => (vec!["server-url-wrong-scheme"], Possible),
-        "kubectl-certificate-required"
-            if context.plain.trim() == format!("remote error: tls: {}", field("alert")) =>
-        {
+        "kubectl-certificate-required" if context.plain.trim() == format!("remote error: tls: {}", field("alert")) => {
             (vec!["load-balancer-requires-client-certificate"], Possible)
         }
         "server-tls-silent" => (vec!["tls-handshake-timeout"], Likely),

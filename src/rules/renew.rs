@@ -54,11 +54,15 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
         };
         return vec![
             Step::command(
-                format!("On a kubeadm control-plane node, renew the administrator's certificate (it stands in /etc/kubernetes/{conf}, which works there at once: KUBECONFIG=/etc/kubernetes/{conf})"),
+                format!(
+                    "On a kubeadm control-plane node, renew the administrator's certificate (it stands in /etc/kubernetes/{conf}, which works there at once: KUBECONFIG=/etc/kubernetes/{conf})"
+                ),
                 format!("sudo kubeadm certs renew {conf}"),
             ),
             Step::command(
-                format!("Copy that file here as ./{conf} and put its certificate and key into your user entry; the other contexts stay"),
+                format!(
+                    "Copy that file here as ./{conf} and put its certificate and key into your user entry; the other contexts stay"
+                ),
                 format!(
                     "umask 077; {} && {} && {}",
                     take("client-certificate-data", "admin.crt"),
@@ -82,7 +86,9 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
             request,
             Step::command(
                 "Have it signed with the cluster's CA on a control-plane node, for a short time (a CertificateSigningRequest may not ask for system:masters; these are kubeadm's paths)",
-                format!("printf extendedKeyUsage=clientAuth > client.ext && sudo openssl x509 -req -in {file}.csr -CA /etc/kubernetes/pki/ca.crt -CAkey /etc/kubernetes/pki/ca.key -CAcreateserial -days 30 -extfile client.ext -out {file}.crt"),
+                format!(
+                    "printf extendedKeyUsage=clientAuth > client.ext && sudo openssl x509 -req -in {file}.csr -CA /etc/kubernetes/pki/ca.crt -CAkey /etc/kubernetes/pki/ca.key -CAcreateserial -days 30 -extfile client.ext -out {file}.crt"
+                ),
             ),
             store,
         ];
@@ -90,14 +96,18 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
     vec![
         request,
         Step::manifest(
-            format!("Have an administrator create this; `base64 < {file}.csr | tr -d '\\n'` prints what stands for the request"),
+            format!(
+                "Have an administrator create this; `base64 < {file}.csr | tr -d '\\n'` prints what stands for the request"
+            ),
             format!(
                 "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  name: {file}\nspec:\n  request: BASE64_OF_{file}.csr\n  signerName: kubernetes.io/kube-apiserver-client\n  usages: [client auth]\n"
             ),
         ),
         Step::command(
             "Have the administrator approve it and hand you the certificate (it holds no secret)",
-            format!("kubectl certificate approve {file} && kubectl get csr {file} -o jsonpath='{{.status.certificate}}' | base64 -d > {file}.crt"),
+            format!(
+                "kubectl certificate approve {file} && kubectl get csr {file} -o jsonpath='{{.status.certificate}}' | base64 -d > {file}.crt"
+            ),
         ),
         store,
     ]

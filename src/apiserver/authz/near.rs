@@ -353,9 +353,9 @@ pub fn meant<'u>(subject: &Subject, user: &'u User) -> Option<(&'static str, &'u
     match subject.kind.as_str() {
         "User" if like(&user.username) => Some(("User", user.username.as_str())),
         "User" => group(&|group| group == subject.name).map(|group| ("Group", group)),
-        "Group" => group(&like).map(|group| ("Group", group)).or_else(|| {
-            (user.username == subject.name).then_some(("User", user.username.as_str()))
-        }),
+        "Group" => group(&like)
+            .map(|group| ("Group", group))
+            .or_else(|| (user.username == subject.name).then_some(("User", user.username.as_str()))),
         _ => None,
     }
 }
