@@ -517,9 +517,66 @@ pub fn policy_allows(policy: &AssociatedPolicy, question: &Question) -> Option<b
     }
 }
 
+/// The smallest access policy that covers a question; none where only the one for everything would, and a group with a
+/// role of its own is the better way.
+///
+/// Source: EKS' list of access policy permissions, which follow Kubernetes' roles view, edit and admin.
+pub fn policy_for(question: &Question) -> Option<&'static str> {
+    let Question { verb, group, resource, subresource, path, .. } = question;
+    let read = matches!(verb.as_str(), "get" | "list" | "watch");
+    let write = matches!(verb.as_str(), "create" | "update" | "patch" | "delete" | "deletecollection");
+    if path.is_some() || resource == "*" || !(read || write) {
+        return None;
+    }
+    let everything_readable = read.then_some("AmazonEKSAdminViewPolicy");
+    match (group.as_str(), resource.as_str(), subresource.as_str()) {
+        (group, ..) if !BUILT_IN.contains(&group) => everything_readable,
+        ("rbac.authorization.k8s.io", "roles" | "rolebindings", "") => Some("AmazonEKSAdminPolicy"),
+        ("rbac.authorization.k8s.io" | "authorization.k8s.io", ..) => everything_readable,
+        ("", "secrets", "") if read => Some("AmazonEKSSecretReaderPolicy"),
+        // What somebody may do by these, somebody who only reads may not.
+        ("", "pods", "exec" | "attach" | "portforward" | "proxy") | ("", "services", "proxy") => {
+            Some("AmazonEKSEditPolicy")
+        }
+        ("", "nodes" | "persistentvolumes" | "componentstatuses", _) | ("metrics.k8s.io", "nodes", _) => {
+            everything_readable
+        }
+        ("", "serviceaccounts", "token") => None,
+        ("", "namespaces" | "resourcequotas" | "limitranges" | "events" | "bindings", _) if write => None,
+        (.., sub) if write && !matches!(sub, "" | "scale" | "eviction") => None,
+        _ if read => Some("AmazonEKSViewPolicy"),
+        _ => Some("AmazonEKSEditPolicy"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn policies_cover_what_is_asked_and_no_more_than_needed() {
+        let ask = |verb: &str, group: &str, resource: &str, subresource: &str| {
+            policy_for(&Question {
+                verb: verb.to_owned(),
+                group: group.to_owned(),
+                resource: resource.to_owned(),
+                subresource: subresource.to_owned(),
+                ..Question::default()
+            })
+        };
+        assert_eq!(ask("list", "", "pods", ""), Some("AmazonEKSViewPolicy"));
+        assert_eq!(ask("get", "", "pods", "log"), Some("AmazonEKSViewPolicy"));
+        assert_eq!(ask("get", "", "pods", "exec"), Some("AmazonEKSEditPolicy"));
+        assert_eq!(ask("create", "apps", "deployments", ""), Some("AmazonEKSEditPolicy"));
+        assert_eq!(ask("get", "", "secrets", ""), Some("AmazonEKSSecretReaderPolicy"));
+        assert_eq!(ask("update", "", "secrets", ""), Some("AmazonEKSEditPolicy"));
+        assert_eq!(ask("create", "rbac.authorization.k8s.io", "rolebindings", ""), Some("AmazonEKSAdminPolicy"));
+        assert_eq!(ask("create", "rbac.authorization.k8s.io", "clusterroles", ""), None);
+        assert_eq!(ask("list", "", "nodes", ""), Some("AmazonEKSAdminViewPolicy"));
+        assert_eq!(ask("list", "example.com", "things", ""), Some("AmazonEKSAdminViewPolicy"));
+        assert_eq!(ask("delete", "example.com", "things", ""), None);
+        assert_eq!(ask("impersonate", "", "users", ""), None);
+    }
 
     fn caller(arn: &str) -> Caller {
         Caller { arn: arn.to_owned(), account: "111122223333".to_owned(), user_id: "AROAX:jane@example.com".to_owned() }

@@ -492,9 +492,13 @@ impl<'a> Judged<'a> {
             trust::judge(policy, &Request::web_identity(&provider, &trust::issuer_name(issuer), &subject, &audience));
         let expected = format!("sts:AssumeRoleWithWebIdentity for {subject}, audience {audience}, from {provider}");
         match &verdict {
-            Verdict::Allowed(index) => {
-                self.push("irsa-trust", true, expected, format!("statement {index} allows it"), at)
-            }
+            Verdict::Allowed(index) => self.push(
+                "irsa-trust",
+                true,
+                expected,
+                format!("statement {} of the trust policy allows it", index + 1),
+                at,
+            ),
             Verdict::NotAllowed(misses) => {
                 let respects = [
                     (Respect::Provider, "irsa-trust-provider"),
@@ -527,9 +531,13 @@ impl<'a> Judged<'a> {
                     self.push(id, false, expected, seen, at);
                 }
             }
-            Verdict::Denied(index) => {
-                self.push("irsa-trust", false, expected, format!("statement {index} denies it"), at)
-            }
+            Verdict::Denied(index) => self.push(
+                "irsa-trust",
+                false,
+                expected,
+                format!("statement {} of the trust policy denies it", index + 1),
+                at,
+            ),
             Verdict::Undecided(reasons) => {
                 let why = format!("it depends on {}", reasons.join(", "));
                 self.unknown("irsa-trust", expected, (why, None), at);
@@ -606,7 +614,13 @@ impl<'a> Judged<'a> {
         let expected = format!("{issuer} serves its discovery document to everybody");
         match &reading.outcome {
             Outcome::Seen(read) if read.status == 200 && read.issuer.as_deref() == Some(issuer) => {
-                self.push("irsa-issuer", true, expected, "it does", "/workload/issuerReading/seen");
+                self.push(
+                    "irsa-issuer",
+                    true,
+                    expected,
+                    "it is served, with status 200",
+                    "/workload/issuerReading/seen",
+                );
             }
             Outcome::Seen(read) => {
                 let seen = match &read.issuer {
@@ -719,7 +733,7 @@ impl<'a> Judged<'a> {
             .zip(&verdicts)
             .filter(|(_, verdict)| verdict.ok() == Some(false))
             .map(|(action, verdict)| match verdict {
-                Verdict::Denied(index) => format!("statement {index} denies {action}"),
+                Verdict::Denied(index) => format!("statement {} of the trust policy denies {action}", index + 1),
                 _ => format!("{action} is not allowed"),
             })
             .collect();
@@ -759,8 +773,12 @@ impl<'a> Judged<'a> {
         at: String,
     ) {
         match trust::judge_role(policy, role, external_id) {
-            Verdict::Allowed(index) => self.push(id, true, expected, format!("statement {index} allows it"), at),
-            Verdict::Denied(index) => self.push(id, false, expected, format!("statement {index} denies it"), at),
+            Verdict::Allowed(index) => {
+                self.push(id, true, expected, format!("statement {} of the trust policy allows it", index + 1), at);
+            }
+            Verdict::Denied(index) => {
+                self.push(id, false, expected, format!("statement {} of the trust policy denies it", index + 1), at);
+            }
             Verdict::NotAllowed(misses) => {
                 let said: Vec<String> = misses.iter().map(|miss| miss.expected.clone()).collect();
                 let seen = if said.is_empty() {
@@ -1149,7 +1167,13 @@ impl<'a> Judged<'a> {
             let seen = "HttpTokens=required with HttpPutResponseHopLimit=1: its answer does not reach a Pod with a network of its own";
             self.push("metadata", false, "the metadata service answers the Pod", seen, format!("{at}/hopLimit"));
         } else {
-            self.push("metadata", true, "the metadata service answers the Pod", "it does", at);
+            self.push(
+                "metadata",
+                true,
+                "the metadata service answers the Pod",
+                "nothing keeps its answer from the Pod",
+                at,
+            );
         }
     }
 

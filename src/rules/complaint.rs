@@ -1,8 +1,8 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, seen};
+use super::{Case, seen, way};
 use crate::evidence::Failure;
-use crate::report::Citation;
+use crate::report::{Citation, Step};
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]
@@ -72,6 +72,54 @@ pub fn cluster(case: &Case<'_>) -> String {
 
 fn named(name: Option<&str>, or: &str) -> String {
     name.filter(|name| !name.is_empty()).map_or_else(|| or.to_owned(), quoted)
+}
+
+/// The names that a missing entry of the kubeconfig could have had.
+pub fn names(failure: &Failure) -> Vec<&str> {
+    let list = failure.expected.as_deref().and_then(|expected| expected.strip_prefix("one of: ")).unwrap_or_default();
+    list.split(", ").filter(|name| !name.is_empty() && *name != "…").collect()
+}
+
+/// The context that a complaint names.
+pub fn context_of(failure: &Failure) -> Option<&str> {
+    let rest = failure.detail.split_once("for context \"")?.1;
+    rest.find('"').map(|end| &rest[..end])
+}
+
+/// How to get the cluster's CA again, by what the cluster is.
+pub fn fetch_authority(case: &Case<'_>) -> Step {
+    if let Some(way::Managed::Eks(_)) = way::managed(way::host(case)) {
+        let (name, region) = way::eks_arguments(case);
+        return Step::command(
+            "Write the cluster's entry anew, with the CA that EKS has for it",
+            format!("aws eks update-kubeconfig --name {name} --region {region}"),
+        );
+    }
+    Step::command(
+        "Take the cluster's CA again from a place you trust: from a context that still works (another machine's, another user's) as follows; with kubeadm it is /etc/kubernetes/pki/ca.crt on a control-plane node",
+        "kubectl --context WORKING_CONTEXT -n default get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' > ca.crt",
+    )
+}
+
+/// The names in a sentence, ten at most.
+pub fn listed(names: &[&str]) -> String {
+    let some = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(10) {
+        0 => some,
+        more => format!("{some} and {more} more"),
+    }
+}
+
+/// One step for each of the names, three at most.
+pub fn each(names: &[&str], text: &str, command: impl Fn(&str) -> String) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for (index, name) in names.iter().take(3).enumerate() {
+        let words = if index == 0 { text.to_owned() } else { "Or".to_owned() };
+        let more = names.len().saturating_sub(3);
+        let words = if index == 2 && more > 0 { format!("Or (there are {more} more)") } else { words };
+        steps.push(Step::command(words, command(&quoted(name))));
+    }
+    steps
 }
 
 /// A word as a POSIX shell takes it.

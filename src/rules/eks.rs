@@ -9,6 +9,7 @@ use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::{Citation, Confidence, Grade, Step};
+use crate::rules::complaint::quoted;
 use crate::rules::{Case, Word, seen};
 
 /// Findings that any obstacle between the control plane and the issuer explains.
@@ -319,6 +320,14 @@ pub fn open_two_paths(reach: &Reach) -> Step {
     )
 }
 
+/// What follows for everybody who comes with a token of the issuer, as the end of a sentence.
+pub fn unread(reach: &Reach) -> String {
+    format!(
+        "so the API server never reads what stands at {}, and refuses every token of this issuer",
+        reach.paths.join(" and ")
+    )
+}
+
 /// The alternative: the control plane leaves through the customer's VPC.
 pub fn route_through_vpc(case: &Case<'_>) -> Step {
     Step::command(
@@ -340,14 +349,19 @@ pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
     reach.step(layer).filter(|step| step.judged == Judged::Unknown)
 }
 
-/// The step that gives the caller an access entry, as the cluster's mode allows.
-pub fn map_caller(case: &Case<'_>) -> Step {
-    let cluster = cluster(case);
-    let arn = aws(case)
+/// The caller's role or user for commands: with its path where IAM told it.
+pub fn principal(case: &Case<'_>) -> String {
+    aws(case)
         .and_then(|aws| aws.principal.seen())
         .map(|principal| principal.arn.clone())
         .or_else(|| caller(case).map(|(_, arn)| arn))
-        .unwrap_or_else(|| "PRINCIPAL_ARN".to_owned());
+        .unwrap_or_else(|| "PRINCIPAL_ARN".to_owned())
+}
+
+/// The step that gives the caller an access entry, as the cluster's mode allows.
+pub fn map_caller(case: &Case<'_>) -> Step {
+    let cluster = cluster(case);
+    let arn = principal(case);
     let mode = aws(case).and_then(identity::Mode::of).map(|(mode, _)| mode);
     if mode == Some(identity::Mode::ConfigMap) {
         let mapped = identity::without_path(&arn);
@@ -367,10 +381,31 @@ pub fn map_caller(case: &Case<'_>) -> Step {
             ),
         );
     }
-    Step::command(
-        "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
-        format!(
-            "aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn} && aws eks associate-access-policy --cluster-name {cluster} --principal-arn {arn} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+    let entry = format!("aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn}");
+    match associate(case, &arn) {
+        Some(policy) => Step::command(
+            "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
+            format!("{entry} && {policy}"),
         ),
-    )
+        None => Step::command(
+            "Have an administrator of the AWS account make an access entry (the ARN with its path) with a group that your RBAC binds: short of the one for everything, no access policy covers what was asked",
+            format!("{entry} --kubernetes-groups GROUP"),
+        ),
+    }
+}
+
+/// The command that gives an access entry the smallest policy that covers the question, in its namespace; View for the
+/// whole cluster where nothing was asked. None where no such policy is to be had.
+pub fn associate(case: &Case<'_>, arn: &str) -> Option<String> {
+    let question = case.evidence.asked.question.as_ref();
+    let policy = question.map_or(Some("AmazonEKSViewPolicy"), identity::policy_for)?;
+    let scope = match question.map(|question| question.namespace.as_str()) {
+        None | Some("") => "type=cluster".to_owned(),
+        Some(namespace) => quoted(&format!("type=namespace,namespaces={namespace}")),
+    };
+    let partition = identity::Arn::parse(arn).map_or("aws", |arn| arn.partition);
+    Some(format!(
+        "aws eks associate-access-policy --cluster-name {} --principal-arn {arn} --access-scope {scope} --policy-arn arn:{partition}:eks::aws:cluster-access-policy/{policy}",
+        cluster(case)
+    ))
 }

@@ -8,6 +8,7 @@ pub mod links;
 pub mod nearness;
 pub mod plugin;
 pub mod reading;
+pub mod renew;
 pub mod served;
 pub mod way;
 pub mod words;
@@ -68,7 +69,7 @@ impl Rule {
             severity: self.severity,
             confidence,
             title: self.title.to_owned(),
-            why: why.into(),
+            why: sentence(why.into()),
             cites: vec![first],
             fix: vec![step],
             candidates: Vec::new(),
@@ -117,6 +118,37 @@ pub fn seen(path: impl Into<String>, text: impl Into<String>) -> Citation {
 /// A citation of something tried from this machine.
 pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
     Citation { path: path.into(), grade: Grade::Probed, text: text.into() }
+}
+
+/// Begins a sentence with a capital letter where an ordinary word stands first: names, hosts, ids and settings stay as
+/// they are written.
+fn sentence(text: String) -> String {
+    const ORDINARY: &[&str] = &[
+        "a",
+        "an",
+        "any",
+        "cluster",
+        "container",
+        "context",
+        "error",
+        "every",
+        "it",
+        "more",
+        "no",
+        "none",
+        "nothing",
+        "that",
+        "the",
+        "this",
+        "unable",
+        "user",
+    ];
+    let word = text.split(' ').next().unwrap_or_default();
+    if !ORDINARY.contains(&word) {
+        return text;
+    }
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The first `limit` characters of the first line.

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::json;
+
 use super::complaint::quoted;
 use super::{Case, Rule, clip, seen};
 use crate::apiserver::authz::near::{self, Kind};
@@ -10,7 +12,7 @@ use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message;
 use crate::evidence::access::{Check, Question};
 use crate::evidence::identity::User;
-use crate::evidence::rbac::Rbac;
+use crate::evidence::rbac::{Binding, Rbac, Subject};
 use crate::report::{Citation, Confidence, Finding, Step};
 
 /// A question that RBAC does not grant, and whom it is about.
@@ -102,20 +104,102 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
     // A missing role is in the server's own reason; that another near miss is the one that was meant is a guess.
     let certain =
         miss.kind == Kind::DanglingRole && denied.check.is_some_and(|(_, check)| check.reason.contains("not found"));
-    let mut finding = rule
-        .finding(
-            if certain { Confidence::Certain } else { Confidence::Likely },
-            format!("{} is denied to {:?}. {}.", question.sentence(), denied.user.username, miss.text),
-            seen(format!("/rbac/seen/bindings/{index}"), miss.text.clone()),
-            Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question)),
-        )
-        .cite(denied.cite(case))
-        .cite(denied.who());
+    let mut steps = miss
+        .binding
+        .and_then(|binding| respell(binding, &denied.user, miss.kind))
+        .unwrap_or_else(|| vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]);
+    let first = steps.remove(0);
+    let finding = rule.finding(
+        if certain { Confidence::Certain } else { Confidence::Likely },
+        format!("{:?} may not {}: {}.", denied.user.username, sentence(question), miss.text),
+        seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
+        first,
+    );
+    let mut finding = steps.into_iter().fold(finding, Finding::step).cite(denied.cite(case)).cite(denied.who());
     let others = fitting.count();
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
     }
     vec![finding]
+}
+
+/// The question in words. Servers from 1.36 on name a verb `impersonate-on:user-info:list` for a list by somebody who acts
+/// as another one.
+pub fn sentence(question: &Question) -> String {
+    match question.verb.strip_prefix("impersonate-on:").and_then(|rest| rest.split_once(':')) {
+        Some((_, verb)) => {
+            let plain = Question { verb: verb.to_owned(), ..question.clone() };
+            format!("{} while acting as somebody else", plain.sentence())
+        }
+        None => question.sentence(),
+    }
+}
+
+/// A binding as it stands: its role and for whom.
+fn as_it_stands(binding: &Binding) -> String {
+    let mut whom: Vec<String> =
+        binding.subjects.iter().take(3).map(|subject| format!("{} {:?}", subject.kind, subject.name)).collect();
+    if binding.subjects.len() > whom.len() {
+        whom.push(format!("{} more", binding.subjects.len() - whom.len()));
+    }
+    format!("{}: {} {:?} for {}", describe(binding), binding.role_kind, binding.role_name, whom.join(", "))
+}
+
+/// A binding's kind, name and namespace.
+pub fn describe(binding: &Binding) -> String {
+    if binding.namespace.is_empty() {
+        format!("{} {:?}", binding.kind, binding.name)
+    } else {
+        format!("{} {:?} in namespace {}", binding.kind, binding.name, binding.namespace)
+    }
+}
+
+/// The steps that put the user's own name or group into a binding that spells it otherwise; none for other near misses.
+fn respell(binding: &Binding, user: &User, kind: Kind) -> Option<Vec<Step>> {
+    if !matches!(kind, Kind::SubjectCase | Kind::SubjectSlash | Kind::SubjectKind) {
+        return None;
+    }
+    let (subject, (kind, name)) =
+        binding.subjects.iter().find_map(|subject| Some((subject, near::meant(subject, user)?)))?;
+    Some(vec![
+        Step::command(
+            format!("Have {kind} {name:?}, as the API server says it, added to the binding's subjects"),
+            add_subject(binding, kind, name),
+        ),
+        Step::command(
+            format!("Then take {} {:?} out, if nobody else comes under that name", subject.kind, subject.name),
+            remove_subject(binding, subject),
+        ),
+    ])
+}
+
+/// The command that adds a user or group to a binding's subjects.
+pub fn add_subject(binding: &Binding, kind: &str, name: &str) -> String {
+    let value = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name });
+    patch(binding, &json!([{ "op": "add", "path": "/subjects/-", "value": value }]))
+}
+
+/// The command that takes one subject out, if it still stands where it was seen.
+pub fn remove_subject(binding: &Binding, subject: &Subject) -> String {
+    patch(
+        binding,
+        &json!([
+            { "op": "test", "path": format!("/subjects/{}/name", subject.index), "value": subject.name },
+            { "op": "remove", "path": format!("/subjects/{}", subject.index) },
+        ]),
+    )
+}
+
+/// The command that changes a binding's subjects.
+fn patch(binding: &Binding, operations: &serde_json::Value) -> String {
+    let place =
+        if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
+    format!(
+        "kubectl patch {} {}{place} --type=json -p {}",
+        binding.kind.to_lowercase(),
+        quoted(&binding.name),
+        quoted(&operations.to_string())
+    )
 }
 
 /// The command that says why not.

@@ -497,6 +497,16 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             ],
             Likely,
         ),
+        // Whose connection it was, such a line does not say.
+        "bare-x509" | "bare-timeout" | "bare-wrong-scheme" if all.len() > 1 => return None,
+        "bare-x509" => (certificate_codes(if error.is_empty() { field("bare") } else { error }).0, Possible),
+        "bare-timeout" => {
+            (vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network"], Possible)
+        }
+        "bare-wrong-scheme" => (vec!["server-url-wrong-scheme"], Possible),
+        "kubectl-certificate-required" if context.plain.trim() == format!("remote error: tls: {}", field("alert")) => {
+            (vec!["load-balancer-requires-client-certificate"], Possible)
+        }
         "server-tls-silent" => (vec!["tls-handshake-timeout"], Likely),
         "client-no-network" => (vec!["ip-family-unreachable", "api-host-unreachable"], Likely),
         "server-route" if context.plain.contains("network is unreachable") => {

@@ -130,10 +130,18 @@ pub fn span(seconds: i64) -> String {
     let seconds = seconds.abs();
     match seconds {
         0..=180 => format!("{seconds} s"),
-        181..=10_800 => format!("{} min", seconds / 60),
-        10_801..=172_800 => format!("{} h", seconds / 3600),
+        181..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     }
+}
+
+/// How long something took, as people say it: `640 ms`, `5 s`, `19 s`, `4 min`.
+pub fn waited(ms: u64) -> String {
+    if ms < 1000 {
+        return format!("{ms} ms");
+    }
+    span(i64::try_from(ms.saturating_add(500) / 1000).unwrap_or(i64::MAX))
 }
 
 /// The certificate is out of date by this machine's clock alone: by the API server's own it is valid, and the clocks

@@ -221,7 +221,7 @@ fn of_resource_rule(rule: &ResourceRule, question: &Question) -> Option<(Kind, S
             Kind::ResourceNames,
             if question.name.is_empty() {
                 format!(
-                    "it names the objects {}; a request that names none ({} does not) is never covered",
+                    "it is limited to the objects {}, and what is asked ({} without a name) is about all of them",
                     quoted(&rule.resource_names),
                     question.verb
                 )
@@ -322,7 +322,7 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
                 let text = if theirs.is_empty() {
                     "a ClusterRoleBinding must name the service account's namespace, and this one does not".to_owned()
                 } else {
-                    format!("that one lives in namespace {theirs}, you in {namespace}")
+                    format!("that one lives in namespace {theirs}, and the one that asks in {namespace}")
                 };
                 (Kind::ServiceAccountNamespace, text)
             });
@@ -330,17 +330,34 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
         _ => return None,
     };
     let near = own.iter().filter(|name| !name.is_empty() && !is_builtin(name)).find_map(|name| {
-        let word = if subject.kind == "User" { "your user name" } else { "your group" };
-        alike(&subject.name, name).map(|(kind, how)| (kind, format!("{word} is {name:?}, it differs {how}")))
+        let word = if subject.kind == "User" { "the user name" } else { "the user's group" };
+        alike(&subject.name, name).map(|(kind, how)| (kind, format!("{word} is {name:?}, which differs {how}")))
     });
     if near.is_some() {
         return near;
     }
     let (crossed, word) = match subject.kind.as_str() {
-        "User" => (user.groups.contains(&subject.name), "that is one of your groups, and the subject is a User"),
-        _ => (user.username == subject.name, "that is your user name, and the subject is a Group"),
+        "User" => (user.groups.contains(&subject.name), "that is one of the user's groups, and the subject is a User"),
+        _ => (user.username == subject.name, "that is the user name, and the subject is a Group"),
     };
     (crossed && !subject.name.is_empty()).then(|| (Kind::SubjectKind, word.to_owned()))
+}
+
+/// The user's own kind and name that a subject of another spelling or kind stands for.
+pub fn meant<'u>(subject: &Subject, user: &'u User) -> Option<(&'static str, &'u str)> {
+    if is_builtin(&subject.name) || subject.name.is_empty() {
+        return None;
+    }
+    let like = |name: &str| !name.is_empty() && !is_builtin(name) && alike(&subject.name, name).is_some();
+    let group = |fits: &dyn Fn(&str) -> bool| user.groups.iter().map(String::as_str).find(|group| fits(group));
+    match subject.kind.as_str() {
+        "User" if like(&user.username) => Some(("User", user.username.as_str())),
+        "User" => group(&|group| group == subject.name).map(|group| ("Group", group)),
+        "Group" => group(&like)
+            .map(|group| ("Group", group))
+            .or_else(|| (user.username == subject.name).then_some(("User", user.username.as_str()))),
+        _ => None,
+    }
 }
 
 /// Kubernetes' own groups differ from each other by what looks like a prefix.
@@ -361,6 +378,9 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     let head = |text: &str| text.rsplit_once(':').map(|(head, _)| head.to_owned());
     if head(theirs) == head(own) && no_slash(theirs) == no_slash(own) {
         return Some((Kind::SubjectSlash, "by a leading slash"));
+    }
+    if head(theirs) == head(own) && folded(&no_slash(theirs)) == folded(&no_slash(own)) {
+        return Some((Kind::SubjectSlash, "by a leading slash, and by upper and lower case"));
     }
     let tail = |text: &str| {
         let tail = text.rsplit(['#', ':']).find(|part| !part.is_empty()).unwrap_or(text);

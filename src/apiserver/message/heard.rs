@@ -101,6 +101,13 @@ texts! {
     X509_DATE = "server-x509-date", r#"(?:Unable to connect to the server: |group list: Get "?[^"\s]+"?: )x509: certificate has expired or is not yet valid\s*(?:$|"|\n)"#;
     /// The server's certificate is refused, as helm, Terraform and kubeadm tell it.
     X509_OTHER = "server-x509-other", r#"(?:luster (?:is )?unreachable|Error|error|API Server|server version|version from server): (?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: (?:tls: failed to verify certificate: )?x509: (?P<error>(?:certificate |cannot validate certificate )[^\n]+)"#;
+    /// Go's words about a certificate, and nothing else in the line: it need not be the API server's. The forms that
+    /// registries, webhooks and databases log in the same way are left out.
+    BARE_X509 = "bare-x509", r"^(?:[Ee]rror: )?(?:tls: failed to verify certificate: x509: (?P<error>certificate (?:signed by unknown authority|has expired or is not yet valid: |is valid for )[^\n]*)|x509: (?P<bare>certificate is valid for [^\n]+, not \S+))\s*$";
+    /// The same of a connection without an answer, to a port of API servers.
+    BARE_TIMEOUT = "bare-timeout", r"^(?:[Ee]rror: )?dial tcp (?P<address>\S+:(?:443|6443|8443|16443)): i/o timeout\s*$";
+    /// The same of a TLS client that met plain HTTP.
+    BARE_SCHEME = "bare-wrong-scheme", r"^(?:[Ee]rror: )?http: server gave HTTP response to HTTPS client\s*$";
     /// There is no way to the address.
     SERVER_ROUTE = "server-route", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
     /// A call of the API that did not come through, in whatever program's words: Go tells method, URL and reason alike.

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::rules::{Case, Page, Rule, Word, renew, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,20 +34,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("expired"));
     let name = leaf.common_names.last().map_or("the user", String::as_str);
-    vec![
-        RULE.finding(
+    let mut steps = renew::certificate(case, leaf).into_iter();
+    let Some(first) = steps.next() else { return Vec::new() };
+    let finding = RULE
+        .finding(
             Confidence::Certain,
             format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it."),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
-            Step::command(
-                "On a kubeadm control-plane node, renew the certificate of the kubeconfig (elsewhere, ask for a new one by a CertificateSigningRequest)",
-                "kubeadm certs renew admin.conf && cp /etc/kubernetes/admin.conf ~/.kube/config",
-            ),
+            first,
         )
         .titled(format!("The client certificate of {name:?} has expired"))
         .cite_if(case.rejected())
-        .cite_if(said.map(Word::cite)),
-    ]
+        .cite_if(said.map(Word::cite));
+    vec![steps.fold(finding, Finding::step)]
 }
 
 /// The other side of the same check: not valid yet.

@@ -1,7 +1,7 @@
 //! A client certificate near its end that nothing renews.
 
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity};
+use crate::rules::{Case, Page, Rule, renew, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,16 +35,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let name = leaf.common_names.last().map_or("the user", String::as_str);
-    vec![
-        RULE.finding(
+    let mut steps = renew::certificate(case, leaf).into_iter();
+    let Some(first) = steps.next() else { return Vec::new() };
+    let finding = RULE
+        .finding(
             Confidence::Certain,
             format!("The certificate of {name:?} ends on {end}, in {} days; the API server gives no leeway, and nothing renews a certificate that stands in a file.", left / DAY),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
-            Step::command(
-                "On a kubeadm control-plane node, renew it (elsewhere: a new key and CertificateSigningRequest with the same CN and O)",
-                "kubeadm certs renew admin.conf && cp /etc/kubernetes/admin.conf ~/.kube/config",
-            ),
+            first,
         )
-        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY)),
-    ]
+        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY));
+    vec![steps.fold(finding, Finding::step)]
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, probed, seen};
+use crate::rules::{Case, Page, Rule, Word, probed, renew, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,18 +49,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.", leaf.issuer)
     };
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             confidence,
             why,
             first,
-            Step::text("Take the kubeconfig of this cluster again from where it is handed out; if the cluster was made anew, every certificate of the old one is void."),
+            Step::text("Take the kubeconfig of this cluster again from where it is handed out; if the cluster was made anew, every certificate of the old one is void. Or have this cluster's own CA sign one for the same names, as follows."),
         )
-        .step(Step::manifest(
-            "Or have a certificate signed by this cluster's CA: make a key and a request (openssl req -new -key user.key -subj /O=GROUP/CN=USER -out user.csr), and have an admin create this and approve it (kubectl certificate approve user)",
-            "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  name: user\nspec:\n  request: BASE64_OF_user.csr\n  signerName: kubernetes.io/kube-apiserver-client\n  usages: [client auth]\n",
-        ))
         .cite(seen("/credential/seen/certificates/0/issuer", format!("signed by {}", leaf.issuer)));
+    // Or one that this cluster's own CA signs.
+    let mut finding = renew::certificate(case, leaf).into_iter().fold(finding, Finding::step);
     if stranger {
         finding = finding.cite(probed("/endpoint/tls/seen/clientAuthorities", format!("the handshake asks for certificates of {}", named.join(", "))));
     }

@@ -57,9 +57,20 @@ fn by_aws(case: &Case<'_>) -> Option<Finding> {
     let failure = case.evidence.aws.as_deref()?.caller.failed()?;
     let word = message::recognise(&failure.detail).into_iter().find(|word| word.text.name == message::IAM_CLOCK.name)?;
     let (signed, now) = (word.fields.get("signed")?, word.fields.get("now")?);
+    // "... is now earlier than LIMIT (NOW - 15 min.)": the clock of AWS stands in the brackets.
+    let clock = failure.detail.split_once(now.as_str()).and_then(|(_, rest)| rest.trim_start().strip_prefix('('));
+    let clock = clock.and_then(|rest| aws_time(rest.split([' ', ')']).next()?));
+    let compared = match (aws_time(signed), clock) {
+        (Some(own), Some(theirs)) => {
+            let ahead = own.as_second() - theirs.as_second();
+            let way = if ahead < 0 { "behind" } else { "ahead of" };
+            format!("{own}, and is {} {way} AWS, whose clock said {theirs}: AWS refuses that", span(ahead))
+        }
+        _ => format!("{signed}, and AWS, whose limit of that moment was {now}, refuses them"),
+    };
     let mut finding = RULE.finding(
         Confidence::Certain,
-        format!("This machine signs requests for AWS with its own time, {signed}, and AWS, whose limit of that moment was {now}, refuses them. A token of `aws eks get-token` is such a request."),
+        format!("This machine signs requests for AWS with its own time, {compared}. A token of `aws eks get-token` is such a request."),
         seen("/aws/caller/failed/detail", clip(&failure.detail, 240)),
         clock_step(),
     );
@@ -67,6 +78,12 @@ fn by_aws(case: &Case<'_>) -> Option<Finding> {
         finding.severity = Severity::Warning;
     }
     Some(finding)
+}
+
+/// A time as AWS writes it in signatures: `20261125T093500Z`.
+fn aws_time(text: &str) -> Option<jiff::Timestamp> {
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 fn clock_step() -> Step {

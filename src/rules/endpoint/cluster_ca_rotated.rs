@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster;
+use crate::rules::complaint::{cluster, fetch_authority};
 use crate::rules::served::{fault, met};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -27,12 +27,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let shown = fault(case, &[TlsFaultKind::AuthorityKeyDiffers]).filter(|shown| shown.report.roots == "kubeconfig");
-    let fetch = || {
-        Step::command(
-            "Write the kubeconfig anew (EKS: this command; kubeadm: /etc/kubernetes/admin.conf; others: as you got it the first time)",
-            "aws eks update-kubeconfig --name CLUSTER --region REGION",
-        )
-    };
+    let fetch = || fetch_authority(case);
     let Some(shown) = shown else {
         let found = met(case, &message::KUBECTL_X509_ROTATED).map(|word| {
             let why = format!("The kubeconfig trusts a CA named {:?}, whose key did not sign the server's certificate.", word.field("authority"));
@@ -54,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             fetch(),
         )
         .step(Step::command(
-            "Or with the new CA in a file, put it into the cluster entry",
+            "With the new CA in a file, put it into the cluster entry",
             format!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster(case)),
         ))
         .cite_if(ours.map(|ours| seen("/kubeconfig/seen/cluster/authorities/0", format!("the kubeconfig trusts {}", ours.subject)))),

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::way::{answers, cite_met, proxy};
+use crate::rules::way::{answers, cite_met, host, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
 
 /// The rule.
@@ -32,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let server = case.evidence.kubeconfig.seen().and_then(|kubeconfig| Some(kubeconfig.cluster.as_ref()?.server.clone()));
     let mut finding = RULE.finding(
             Confidence::Certain,
-            format!("{}. Nothing was sent to any API server.", failure.detail),
+            format!("Without an address for {} nothing can be sent to any API server: the name is wrong, its record is gone, or it is known only in a network that this machine is not in.", host(case)),
             probed("/endpoint/dns/failed/detail", failure.detail.clone()),
             Step::command("Compare the server of the cluster entry with the cluster's real endpoint", "kubectl config view --minify -o jsonpath='{.clusters[0].cluster.server}'"),
         )

@@ -44,7 +44,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         confidence,
         format!("{host} is at {list} only, in a private network, and nothing answers there. That is how it looks from outside of that network; a firewall inside of it would look the same."),
         probed("/endpoint/tcp/seen/attempts", format!("{list}: no answer")),
-        Step::text("Connect the VPN of the cluster's network; if it is connected, check that it routes these addresses (ip route get ADDRESS)."),
+        Step::command(
+            "Connect the VPN of the cluster's network; if it is connected, check that it routes these addresses",
+            format!("ip route get {}", attempts.first().and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string())),
+        ),
     );
     if let Some(source) = attempts.first().and_then(|attempt| attempt.source.as_deref()) {
         finding = finding.cite(probed("/endpoint/tcp/seen/attempts/0/source", format!("this machine would send from {source}")));

@@ -70,6 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{list}: {}", bad[0].detail.as_deref().unwrap_or(&bad[0].outcome))),
                 step,
             )
+            .titled(if slow { format!("The {name} addresses of the API server do not answer from here") } else { format!("This machine has no {name} route") })
             .step(Step::text(format!("Get a route for {name} (VPN, router), or have the endpoint published with {other_name} addresses too.")))
             .cite_if(cite_met(case, RULE.recognises)),
         ];

@@ -30,11 +30,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![
             RULE.finding(
                 Confidence::Certain,
-                format!("{}. No connection was tried.", failure.detail),
+                "kubectl takes the setting for a proxy all the same, and fails with each request; no connection was tried.",
                 seen("/endpoint/route/failed/detail", failure.detail.clone()),
                 Step::text(text),
             )
-            .titled("The proxy on the way to the API server is none"),
+            .titled("The proxy setting for the API server names no proxy that can be used"),
         ];
     }
     let Some(proxy) = proxy(case) else { return Vec::new() };

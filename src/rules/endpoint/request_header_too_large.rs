@@ -44,10 +44,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let groups = case.token().and_then(|token| {
         let claims = token.claims.as_ref()?.as_object()?;
-        let (name, list) = claims.iter().filter_map(|(name, value)| Some((name, value.as_array()?.len()))).max_by_key(|(_, length)| *length)?;
-        (list > 10).then(|| (name.clone(), list))
+        let (name, list) = claims.iter().filter_map(|(name, value)| Some((name, value.as_array()?))).max_by_key(|(_, list)| list.len())?;
+        let some: Vec<&str> = list.iter().filter_map(serde_json::Value::as_str).take(5).collect();
+        (list.len() > 10).then(|| (name.clone(), list.len(), some.join("; ")))
     });
-    let what = groups.as_ref().map_or_else(String::new, |(name, length)| format!(" The claim {name:?} of its token has {length} entries."));
+    let what = groups.as_ref().map_or_else(String::new, |(name, length, _)| format!(" The claim {name:?} of its token has {length} entries."));
     let by = answer.server.as_ref().map_or_else(String::new, |server| format!(" ({server})"));
     let mut finding = RULE
         .finding(
@@ -58,8 +59,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::manifest("Or raise the limit of what stands before the API server; in nginx, inside server { }", "large_client_header_buffers 8 64k;\n"))
         .cite(seen("/endpoint/authenticated/seen/sentHeaderBytes", format!("{size} bytes of header carried the credential")));
-    if let Some((name, length)) = groups {
-        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", name.replace('~', "~0").replace('/', "~1")), format!("{length} entries")));
+    if let Some((name, length, some)) = groups {
+        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", name.replace('~', "~0").replace('/', "~1")), format!("{name} has {length} entries: {some}; …")));
     }
     vec![finding]
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::way::proxy;
+use crate::rules::way::{address, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
 
 /// The rule.
@@ -28,10 +28,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if proxy(case).is_some() && failure.expected.is_none() {
         return Vec::new();
     }
+    let to = case.evidence.endpoint.tcp.seen().and_then(|tcp| tcp.attempts.iter().find(|attempt| attempt.outcome == "connected"));
+    let to = to.and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string());
+    let interface = Step::command(
+        "See by which interface your packets go (the word behind dev) and what packets it lets through",
+        format!("ip route get {to} && ip link"),
+    );
     vec![RULE.finding(
         Confidence::Certain,
         "The port accepts connections and then stays silent: large packets are lost (MTU) or the process behind it hangs.",
         probed("/endpoint/tls/failed/detail", failure.detail.clone()),
-        Step::command("Try with small packets; if that works it is the MTU of your VPN or tunnel", "ip link set dev tun0 mtu 1280"),
-    )]
+        interface,
+    )
+    .step(Step::command(
+        "Try with small packets on that interface until the next restart; if kubectl works then, it is the MTU of the VPN or tunnel, and belongs into its settings",
+        "sudo ip link set dev INTERFACE mtu 1280",
+    ))
+    .step(Step::text("If it makes no difference, whatever stands at that port accepts connections and hangs: look at the load balancer's targets, or at the API server itself."))]
 }

@@ -4,6 +4,7 @@ use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::{self, Kind, complained};
+use crate::rules::way::eks_arguments;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -35,10 +36,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "Ask for a version that is still there",
         format!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1beta1", user(case)),
     );
+    let (cluster, region) = eks_arguments(case);
     let upgrade = match plugin::kind(case) {
         Kind::Aws => Step::command(
             "Upgrade the AWS CLI (2.7 or later, 1.24 or later), then have the entry written anew",
-            "aws eks update-kubeconfig --name CLUSTER --region REGION",
+            format!("aws eks update-kubeconfig --name {cluster} --region {region}"),
         ),
         Kind::AwsIamAuthenticator => Step::text("Upgrade aws-iam-authenticator to 0.5.4 or later."),
         _ => Step::text("Upgrade the plugin to a release that prints v1beta1 or v1."),

@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![
             RULE.finding(
                 Confidence::Certain,
-                format!("The plugin was not started: {}.", failure.detail),
+                "The plugin was not started, so there is no credential to send, and kubectl connects to nothing.",
                 seen("/plugin/failed/detail", failure.detail.clone()),
                 Step::command("See whether it is an executable file that you may run", format!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
             )
@@ -41,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let finding = RULE
         .finding(
             Confidence::Certain,
-            format!("{:?} ended with {code} before any request was sent. Its last word: {}", run.program, clip(said, 240)),
+            format!("{:?} ended with {code}, so there is no credential to send: no request reached the API server.", run.program),
             seen("/plugin/seen/stderr", format!("stderr: {}", clip(said, 240))),
             Step::command(
                 "Run the same command by hand until it works",

@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("{:?} ran without an error, but kubectl cannot use what it printed: {error}.", run.program),
+            format!("{:?} ran without an error, but kubectl cannot use what it printed, and so has no credential to send.", run.program),
             seen("/plugin/seen/outputError", clip(error, 240)),
             Step::command(
                 "Run it as kubectl does and look at what comes first (the output may hold a token: do not paste it anywhere)",

@@ -2,6 +2,7 @@
 
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind};
+use crate::rules::served::waited;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -33,19 +34,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let Some(exec) = plugin::exec(case) else { return Vec::new() };
-    let seconds = ran.took_ms / 1000;
+    let time = waited(ran.took_ms);
     let command = plugin::command(exec);
     let mut finding = RULE
         .finding(
             Confidence::Certain,
-            format!("The plugin gave a credential after {seconds} s. Every kubectl command waits that long."),
-            seen("/plugin/tookMs", format!("it ran for {} ms", ran.took_ms)),
+            format!("The plugin gave a credential after {time}. Every kubectl command waits that long."),
+            seen("/plugin/tookMs", format!("it ran for {time}")),
             Step::command(
                 "Run it by hand and see what it waits for (the output is a credential: it goes to /dev/null)",
                 format!("time {command} > /dev/null"),
             ),
         )
-        .titled(format!("The credential plugin took {seconds} s"));
+        .titled(format!("The credential plugin took {time}"));
     if plugin::kind(case).is_aws() || plugin::kind(case) == Kind::Other {
         finding = finding.step(Step::text(
             "Where it asks the metadata address 169.254.169.254 and the machine is not in AWS, AWS_EC2_METADATA_DISABLED=true spares that.",

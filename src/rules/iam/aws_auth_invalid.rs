@@ -40,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             let line = problem.line.map(|line| format!(" line {line}")).unwrap_or_default();
             (
                 seen(format!("/aws/awsAuth/seen/data/{}", problem.section), format!("{}{line}: {}", problem.section, problem.detail)),
-                format!("In ConfigMap kube-system/aws-auth, {}{line}: {}.", problem.section, problem.detail),
+                format!("In ConfigMap kube-system/aws-auth the authenticator cannot use {}{line} as it stands, and whom it should map gets less than was meant, or nothing.", problem.section),
                 format!(" (key {}{line})", problem.section),
             )
         }

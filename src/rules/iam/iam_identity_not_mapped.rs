@@ -59,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite_if(eks::cite_caller(case));
     }
     if let Some(entries) = aws.and_then(|aws| aws.access_entries.seen()).filter(|entries| entries.entries.is_empty()) {
-        finding = finding.cite(seen("/aws/accessEntries/seen", format!("none of the cluster's {} access entries is for you", entries.total)));
+        finding = finding.cite(seen("/aws/accessEntries/seen", match entries.total { 0 => "the cluster has no access entry".to_owned(), 1 => "the cluster has 1 access entry, which is not for you".to_owned(), many => format!("none of the cluster's {many} access entries is for you") }));
         if let Some(namesake) = entries.namesakes.first() {
             finding = finding
                 .cite(seen("/aws/accessEntries/seen/namesakes/0", format!("there is one for {namesake}")))
@@ -67,7 +67,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     if let Some(all) = eks::aws_auth(case) {
-        finding = finding.cite(seen("/aws/awsAuth/seen/data", format!("aws-auth has {} entries, none for you", all.entries.len())));
+        finding = finding.cite(seen("/aws/awsAuth/seen/data", match all.entries.len() { 0 => "aws-auth has no entry".to_owned(), 1 => "aws-auth has 1 entry, which is not for you".to_owned(), many => format!("aws-auth has {many} entries, none for you") }));
     } else if let Some(failure) = aws.and_then(|aws| aws.aws_auth.failed()).filter(|failure| failure.kind == FailureKind::NotFound) {
         finding = finding.cite(seen("/aws/awsAuth/failed/detail", failure.detail.clone()));
     }

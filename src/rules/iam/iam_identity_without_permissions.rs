@@ -1,9 +1,12 @@
 //! A mapping without groups and policies.
 
+use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
+use crate::evidence::identity::User;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::rules::complaint::quoted;
+use crate::rules::{Case, Page, Rule, eks, seen, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -48,10 +51,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 if policies.is_some() { Confidence::Certain } else { Confidence::Likely },
                 seen(mapped.source.path(), "the access entry has no policy and no group"),
                 "your access entry has neither an access policy nor a Kubernetes group".to_owned(),
-                Step::command(
-                    "Have an administrator of the AWS account give it a policy (View, Edit, Admin or ClusterAdmin; a namespace scope is possible)",
-                    format!("aws eks associate-access-policy --cluster-name {cluster} --principal-arn {} --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", entry.principal_arn),
-                ),
+                match eks::associate(case, &entry.principal_arn) {
+                    Some(command) => Step::command("Have an administrator of the AWS account give it a policy (this one covers what was asked; --access-scope type=namespace,namespaces=NAMES keeps it to namespaces)", command),
+                    // Only the policy for everything would do.
+                    None => Step::command(
+                        "Have an administrator of the AWS account give it a group, and bind a role to that group",
+                        format!("aws eks update-access-entry --cluster-name {cluster} --principal-arn {} --kubernetes-groups GROUP", entry.principal_arn),
+                    ),
+                },
             )
         }
         None if mapped.groups.is_empty() => (
@@ -69,8 +76,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             step,
         )
-        .step(Step::text(format!("Or bind a role to the user {:?} by RBAC.", identity.user.username)))
+        .step(bind(case, &identity.user))
         .cite(answer)
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
     ]
+}
+
+/// The same by RBAC: exactly what was asked, else to look around in the namespace.
+fn bind(case: &Case<'_>, user: &User) -> Step {
+    if let Some(question) = &case.evidence.asked.question {
+        let world = case.evidence.rbac.seen().map(World::new);
+        return Step::manifest("Or bind a role to the user by RBAC", suggestion::manifest(world.as_ref(), user, question));
+    }
+    let namespace = case.evidence.kubeconfig.seen().map_or("default", |kubeconfig| kubeconfig.namespace.as_str());
+    Step::command(
+        "Or bind a role to the user by RBAC, for example to look around in your namespace",
+        format!(
+            "kubectl create rolebinding {}-view --clusterrole=view --user={} --namespace={}",
+            slug(&user.username),
+            quoted(&user.username),
+            quoted(namespace)
+        ),
+    )
 }

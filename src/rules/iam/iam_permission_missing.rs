@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let names: Vec<&str> = actions.iter().map(|(name, _)| name.as_str()).collect();
     let mut finding = RULE.finding(
         Confidence::Certain,
-        format!("AWS refused {}; what they would have told is not known here.", names.join(", ")),
+        format!("AWS refused {}: what these calls would have shown is not known here, and what rests on it was not checked.", names.join(", ")),
         seen(first.1.clone(), format!("refused: {}", first.0)),
         Step::manifest(
             "Have this read-only statement attached to your role or user, or ask somebody with ReadOnlyAccess to run kaccess",

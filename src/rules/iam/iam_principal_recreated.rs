@@ -2,7 +2,9 @@
 
 use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
+use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen};
 
 /// The rule.
@@ -43,23 +45,71 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, true) => (Confidence::Likely, seen("/aws/principal/seen/createdAt", format!("the role is of {}", born.map(|born| born.to_string()).unwrap_or_default()))),
         _ => return Vec::new(),
     };
-    let arn = entry.map_or_else(|| "PRINCIPAL_ARN".to_owned(), |(_, entry)| entry.principal_arn.clone());
+    let arn = entry.map(|(_, entry)| entry.principal_arn.clone()).unwrap_or_else(|| eks::principal(case));
     let cluster = eks::cluster(case);
     let why = match (made, born) {
         (Some(made), Some(born)) if younger => format!("The access entry for {arn} is of {made}, and the role that has this name now was made on {born}: the entry is for the one before it."),
         _ => "The authenticator finds an entry for this ARN, which is for an earlier principal of the same name.".to_owned(),
     };
-    let mut finding = RULE
-        .finding(
-            confidence,
-            why,
-            first,
-            Step::command("Note the entry's groups and policies, then delete it and make it again", format!("aws eks describe-access-entry --cluster-name {cluster} --principal-arn {arn}; aws eks list-associated-access-policies --cluster-name {cluster} --principal-arn {arn}")),
-        )
-        .step(Step::command("Then", format!("aws eks delete-access-entry --cluster-name {cluster} --principal-arn {arn} && aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn} --kubernetes-groups GROUP")))
-        .cite_if(refused);
+    let mut steps = again(&format!("--cluster-name {cluster} --principal-arn {arn}"), entry.map(|(_, entry)| entry)).into_iter();
+    let Some(step) = steps.next() else { return Vec::new() };
+    let finding = RULE.finding(confidence, why, first, step);
+    let mut finding = steps.fold(finding, Finding::step).cite_if(refused);
     if let (Some(made), Some((index, _))) = (made, entry) {
         finding = finding.cite(seen(format!("/aws/accessEntries/seen/entries/{index}/details/seen/createdAt"), format!("the access entry is of {made}")));
     }
     vec![finding]
+}
+
+/// Deletes the entry and makes it again as it is: with its type, user name, groups and policies, as far as they are known.
+fn again(which: &str, entry: Option<&AccessEntry>) -> Vec<Step> {
+    let details = entry.and_then(|entry| entry.details.seen());
+    let policies = entry.and_then(|entry| entry.policies.seen());
+    let mut steps = Vec::new();
+    if details.is_none() || policies.is_none() {
+        steps.push(Step::command(
+            "Note the entry's groups and policies, which go with it",
+            format!("aws eks describe-access-entry {which}; aws eks list-associated-access-policies {which}"),
+        ));
+    }
+    let mut options = String::new();
+    match details {
+        Some(details) if matches!(details.kind.as_str(), "" | "STANDARD") => {
+            // The name that EKS gives by itself is not set by hand.
+            if !details.username.is_empty() && !details.username.starts_with("arn:") {
+                options.push_str(&format!(" --username {}", quoted(&details.username)));
+            }
+            if !details.groups.is_empty() {
+                let groups: Vec<String> = details.groups.iter().map(|group| quoted(group)).collect();
+                options.push_str(&format!(" --kubernetes-groups {}", groups.join(" ")));
+            }
+        }
+        // Entries of nodes have a name and groups that nobody may choose.
+        Some(details) => options.push_str(&format!(" --type {}", details.kind)),
+        None => options.push_str(" --kubernetes-groups GROUP"),
+    }
+    steps.push(Step::command(
+        "Delete the entry and make it again for the principal of today",
+        format!("aws eks delete-access-entry {which} && aws eks create-access-entry {which}{options}"),
+    ));
+    for policy in policies.into_iter().flatten() {
+        steps.push(Step::command(
+            "Give it back its policy",
+            format!(
+                "aws eks associate-access-policy {which} --policy-arn {} --access-scope {}",
+                policy.policy_arn,
+                scope(policy)
+            ),
+        ));
+    }
+    steps
+}
+
+/// The scope as the command line takes it.
+fn scope(policy: &AssociatedPolicy) -> String {
+    if policy.scope == "namespace" {
+        quoted(&format!("type=namespace,namespaces={}", policy.namespaces.join(",")))
+    } else {
+        "type=cluster".to_owned()
+    }
 }

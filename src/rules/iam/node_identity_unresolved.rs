@@ -21,17 +21,25 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    
     let Some((word, named)) = eks::said(case, &message::IAM_NODE_NAME) else { return Vec::new() };
-    
-    vec![
-        RULE.finding(
+    let error = clip(word.field("error"), 200);
+    let error = error.trim_end_matches(['"', '\\', '.', ' ']);
+    // The line is about a node. Only where that node is the caller does it say anything of this caller's refusal.
+    let session = eks::caller(case).and_then(|(caller, _)| caller.arn.rsplit('/').next());
+    let own = session.is_some_and(|session| session.starts_with("i-") && error.contains(session));
+    let mut finding = RULE
+        .finding(
             eks::sure(case, word, named),
-            format!("The authenticator cannot fill {:?}: {}", word.field("template"), clip(word.field("error"), 200)),
+            format!("The authenticator cannot fill {:?} for a node: {error}.", word.field("template")),
             word.cite(),
             Step::command("Give the cluster's role the managed policy again", format!("aws iam attach-role-policy --policy-arn arn:aws:iam::aws:policy/AmazonEKSClusterPolicy --role-name {}", eks::aws(case).and_then(|aws| aws.cluster.seen()?.role_arn.as_deref()?.rsplit('/').next()).unwrap_or("CLUSTER_ROLE"))),
         )
-        .step(Step::text("An explicit denial (a permissions boundary, an SCP) must go too."))
-        .cite_if(eks::refused(case)),
-    ]
+        .step(Step::text("An explicit denial (a permissions boundary, an SCP) must go too."));
+    if own {
+        finding = finding.cite_if(eks::refused(case));
+    } else {
+        finding.severity = Severity::Warning;
+        finding.explains = &[];
+    }
+    vec![finding]
 }

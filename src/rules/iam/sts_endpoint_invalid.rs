@@ -31,6 +31,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let host = eks::said(case, &message::IAM_HOST);
     let key = eks::said(case, &message::IAM_KEY_UNKNOWN);
     let refused = eks::refused(case);
+    let key_unknown = token.is_none()
+        && host.is_none()
+        && key.as_ref().is_some_and(|(word, _)| word.field("code") != "RegionDisabledException");
     let (confidence, first, why) = match (token, host, key) {
         (Some((index, detail)), ..) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
@@ -56,6 +59,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let region = eks::aws(case).and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    if key_unknown {
+        let cluster = eks::cluster(case);
+        return vec![
+            RULE.finding(
+                confidence,
+                why,
+                first,
+                Step::command("See whether the key still works; if not, take new credentials (log in again, or a new access key)", "aws sts get-caller-identity"),
+            )
+            .titled("STS does not know the access key that signed the token")
+            .step(Step::command(
+                "If it works, STS is off in the token's region for this account, or the key is of another partition: sign for a region that is on",
+                format!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {cluster} --region {region}"),
+            ))
+            .cite_if(refused),
+        ];
+    }
     vec![
         RULE.finding(
             confidence,

@@ -2,6 +2,7 @@
 
 use crate::evidence::apiserver::HttpAnswer;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::span;
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -47,11 +48,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             Confidence::Certain,
-            format!("The API server's clock is {} s {way} this machine's, and the issuer's clock agrees with this machine's. {}", own.abs(), if own > 0 { "Tokens expire too early for it." } else { "New tokens are not valid yet for it, and expired ones still are." }),
-            probed(path, format!("the API server's Date is {} s {way} this machine's clock", own.abs())),
+            format!("The API server's clock is {} {way} this machine's, and the issuer's clock agrees with this machine's. {}", span(own), if own > 0 { "Tokens expire too early for it." } else { "New tokens are not valid yet for it, and expired ones still are." }),
+            probed(path, format!("the API server's Date is {} {way} this machine's clock", span(own))),
             Step::command("On the control-plane nodes, look at the clock and have it set by NTP", "timedatectl status; chronyc makestep"),
         )
-        .cite(probed(other_path, format!("the issuer's Date differs from this machine's clock by {} s", other.abs())))
+        .cite(probed(other_path, format!("the issuer's Date differs from this machine's clock by {}", span(other))))
         .cite_if(case.rejected());
     if case.accepted() {
         finding.severity = Severity::Warning;

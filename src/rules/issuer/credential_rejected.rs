@@ -4,6 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
+use crate::rules::way::eks_arguments;
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
 
 /// The rule.
@@ -135,6 +136,14 @@ fn unexpected(running: bool) -> Vec<Candidate> {
     list
 }
 
+/// The cluster's name for commands of AWS.
+fn eks_cluster(case: &Case<'_>) -> String {
+    match eks_arguments(case).0 {
+        name if name == "NAME" => "CLUSTER".to_owned(),
+        name => name,
+    }
+}
+
 /// The causes that fit, the likeliest first, each with the observation that decides it.
 fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let mut list = Vec::new();
@@ -200,7 +209,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             let not_configured = Candidate {
                 code: "oidc-not-configured",
                 why: "the API server may not be configured for any OIDC issuer".to_owned(),
-                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", "aws eks list-identity-provider-configs --cluster-name CLUSTER"),
+                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", format!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case))),
             };
             let issuer_differs = Candidate {
                 code: "token-issuer-mismatch",
@@ -249,7 +258,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::EksIam => list.push(Candidate {
             code: "iam-identity-not-mapped",
             why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-            decided_by: Step::command("the cluster's access entries", "aws eks list-access-entries --cluster-name CLUSTER"),
+            decided_by: Step::command("the cluster's access entries", format!("aws eks list-access-entries --cluster-name {}", eks_cluster(case))),
         }),
         TokenKind::Bootstrap => list.push(Candidate {
             code: "bootstrap-token-invalid",

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_INIT_PROXY, &heard::INIT_PROXY, &heard::INIT_OLD],
-    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-private-dns", "issuer-unreachable-from-control-plane"],
     check,
 };
 

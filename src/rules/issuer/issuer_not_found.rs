@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Candidate, Finding, Severity, Step};
+use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -19,6 +20,20 @@ pub static RULE: Rule = Rule {
     explains: &["credential-rejected", "oidc-not-initialized", "token-issuer-mismatch"],
     check,
 };
+
+/// Where the discovery document stands below an issuer's URL.
+const DISCOVERY: &str = "/.well-known/openid-configuration";
+
+/// The same Keycloak realm with the path of its other releases.
+fn other_path(issuer: &str) -> Option<String> {
+    let at = issuer.find("/realms/")?;
+    let (base, realm) = issuer.split_at(at);
+    let realm = realm.trim_end_matches('/');
+    Some(match base.strip_suffix("/auth") {
+        Some(base) => format!("{base}{realm}"),
+        None => format!("{base}/auth{realm}"),
+    })
+}
 
 fn fits(status: u16) -> bool {
     matches!(status, 404 | 410)
@@ -48,15 +63,32 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let status = logged.map(|(_, status)| status).or(probe.as_ref().map(|(status, ..)| *status)).unwrap_or_default();
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
-    let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
+    let url = format!("{}{DISCOVERY}", issuer.strip_suffix('/').unwrap_or(issuer));
+    let right = match case.claim_text("iss").filter(|iss| *iss != issuer && iss.starts_with("https://")) {
+        Some(iss) => Step::command(
+            format!("The token in hand comes from {iss}: if its discovery document is there, configure the API server with that issuer (--oidc-issuer-url), byte for byte"),
+            format!("curl -s {}", quoted(&format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss)))),
+        ),
+        None => Step::command(
+            "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that",
+            "kaccess decode TOKEN",
+        ),
+    };
     let mut finding = RULE
         .finding(
             confidence,
             format!("{url} answers {status}: no realm or tenant is there, so the API server cannot read the discovery document of {issuer}, unless its configuration names another address for it (discoveryURL)."),
             first,
-            Step::command("Open the discovery URL of the issuer you mean, and configure the API server (--oidc-issuer-url) with the issuer that stands in it, byte for byte", format!("curl -s {url}")),
+            right,
         )
-        .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here"))));
+        .cite_if(probe.map(|(status, path, _)| probed(path, format!("answers {status} here: {url}"))));
+    if let Some(other) = other_path(issuer) {
+        finding = finding.step(Step::command(
+            "Keycloak has /auth before /realms up to version 16 (and later with --http-relative-path=/auth), and else not: if this answers with a document, its issuer is the right one",
+            format!("curl -s {other}{DISCOVERY}"),
+        ));
+        finding = finding.step(Step::text("Is the realm's name spelled as in Keycloak's admin console? Upper and lower case count."));
+    }
     if logged.is_none() && case.not_initialized().is_none() {
         finding.candidates = vec![Candidate {
             code: "token-audience-mismatch",
@@ -65,4 +97,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }];
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::other_path;
+
+    #[test]
+    fn keycloaks_two_paths_are_known() {
+        assert_eq!(other_path("https://kc/realms/a").as_deref(), Some("https://kc/auth/realms/a"));
+        assert_eq!(other_path("https://kc/auth/realms/a/").as_deref(), Some("https://kc/realms/a"));
+        assert_eq!(other_path("https://login.example.com/tenant"), None);
+    }
 }

@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{each, listed, names};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -24,7 +25,17 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    vec![RULE
-        .finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("See the names there are, and use one of them", "kubectl config get-contexts"))
-        .step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
+    let mut names = names(failure);
+    // The one that the loader takes the name for a slip of goes first.
+    let near = failure.detail.split_once("did you mean \"").and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
+    names.sort_by_key(|name| near != Some(*name));
+    let mut steps = each(&names, "Use one of the names there are", |name| format!("kubectl config use-context {name}")).into_iter();
+    let first = steps.next().unwrap_or_else(|| Step::command("See which files are read, and what is in them", "kubectl config get-contexts"));
+    let why = if names.is_empty() {
+        "The files of the kubeconfig hold no context at all.".to_owned()
+    } else {
+        format!("The name is not among the contexts: there are {}.", listed(&names))
+    };
+    let finding = RULE.finding(Confidence::Certain, why, cite, first);
+    vec![steps.fold(finding, Finding::step).step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
 }

@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{context_of, each, listed, names, quoted};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -24,5 +25,17 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::UserNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Point the context at a user that exists", "kubectl config set-context --current --user=NAME"))]
+    let context = context_of(failure).map_or_else(|| "CONTEXT".to_owned(), quoted);
+    let names = names(failure);
+    let mut steps = each(&names, "Point the context at a user that exists", |name| format!("kubectl config set-context {context} --user={name}")).into_iter();
+    let first = steps.next().unwrap_or_else(|| {
+        Step::text("The files hold no user entry at all: take the kubeconfig again from where it is handed out, or add the file that holds the entry to KUBECONFIG.")
+    });
+    let why = if names.is_empty() {
+        "The name is not among the user entries, of which there is none.".to_owned()
+    } else {
+        format!("The name is not among the user entries: there are {}. An entry of another file counts only if that file is in KUBECONFIG.", listed(&names))
+    };
+    let finding = RULE.finding(Confidence::Certain, why, cite, first);
+    vec![steps.fold(finding, Finding::step)]
 }

@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![RULE
             .finding(
                 Confidence::Certain,
-                format!("{detail}. kubectl stops before it opens a connection."),
+                "The cluster entry names a CA file that cannot be read, so kubectl stops before it opens a connection.",
                 cite,
                 Step::command(
                     "Put the cluster's CA into the entry itself, so that no file can be missing",
@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     vec![RULE.finding(
         Confidence::Certain,
-        format!("{detail}. Without it there is nothing to send."),
+        "The user entry names a file that cannot be read, and without it there is nothing to send.",
         cite,
         Step::command("See which file the user entry names, and put it there", "kubectl config view --minify -o jsonpath='{.users[0].user}'"),
     )]

@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::{each, listed, names};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -24,5 +25,10 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextUnset]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    vec![RULE.finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Choose a context", format!("kubectl config use-context {}", failure.expected.as_deref().and_then(|names| names.split(", ").next()).unwrap_or("NAME"))))]
+    let names = names(failure);
+    let mut steps = each(&names, "Choose a context", |name| format!("kubectl config use-context {name}")).into_iter();
+    let first = steps.next().unwrap_or_else(|| Step::command("Choose a context", "kubectl config get-contexts"));
+    let why = format!("No file of the kubeconfig says which of its contexts is meant ({}), so kubectl knows no server.", listed(&names));
+    let finding = RULE.finding(Confidence::Certain, why, cite, first);
+    vec![steps.fold(finding, Finding::step)]
 }

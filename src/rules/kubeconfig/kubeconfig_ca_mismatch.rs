@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster as named;
+use crate::rules::complaint::{cluster as named, fetch_authority};
 use crate::rules::served::{fault, met};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
             If the issuer named is your company's proxy, exempt the API server with NO_PROXY. Do not switch verification off: the next request carries your credential. Elsewhere: `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/certificates/",
     },
-    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY],
+    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY, &heard::BARE_X509],
     explains: &[],
     check,
 };
@@ -46,10 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "With the CA in a file, put it into the cluster entry",
         format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
     );
-    let take = Step::command(
-        "Take the cluster's CA again from a place you trust (EKS: the next command; kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node)",
-        "aws eks update-kubeconfig --name CLUSTER --region REGION",
-    );
+    let take = fetch_authority(case);
     if report.roots == "system" {
         let why = format!("The cluster entry names no CA, so this machine's own roots judge, and they do not know {presented:?}, which signed the API server's certificate.");
         return vec![

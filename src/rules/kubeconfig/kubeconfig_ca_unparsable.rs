@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![
             RULE.finding(
                 Confidence::Certain,
-                complaint.detail,
+                "Of the two, the data counts, and the file is ignored without a word: whoever changes the file changes nothing.",
                 complaint.cite,
                 Step::command("Keep the data, drop the file", format!("kubectl config unset clusters.{name}.certificate-authority")),
             )
@@ -41,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("{}. kubectl stops here and connects to nothing.", complaint.detail),
+            "What the cluster entry gives as its CA holds no certificate, so kubectl stops here and connects to nothing.",
             complaint.cite,
             Step::command(
                 "With the CA in a file (kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node), put it into the entry",

@@ -29,6 +29,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     vec![RULE
-        .finding(Confidence::Certain, failure.detail.clone(), cite, Step::command("Name the file you have", "export KUBECONFIG=/path/to/kubeconfig"))
+        .finding(Confidence::Certain, "There is no kubeconfig at the place that is looked at, so kubectl knows no cluster and no credential.", cite, Step::command("Name the file you have", "export KUBECONFIG=/path/to/kubeconfig"))
         .step(Step::text("Or create one with your provider's command (aws eks update-kubeconfig --name CLUSTER --region REGION, or what your cluster admin gives you)."))]
 }

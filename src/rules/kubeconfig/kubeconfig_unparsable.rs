@@ -37,10 +37,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     vec![RULE.finding(
         Confidence::Certain,
-        failure.detail.clone(),
+        "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing.",
         seen(path, failure.detail.clone()),
         Step::text(
-            "Repair the place named above, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
+            "Repair the place that the message names, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
         ),
     )]
 }

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.) `kubectl config set-cluster CLUSTER --server=https://HOST:6443`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[&heard::WRONG_SCHEME, &heard::BAD_REQUEST, &heard::CALL_FAILED],
+    recognises: &[&heard::WRONG_SCHEME, &heard::BAD_REQUEST, &heard::CALL_FAILED, &heard::BARE_SCHEME],
     explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected"],
     check,
 };
@@ -65,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("The server is written as {written:?}. kubectl sends no credential over plain HTTP, so the one of the user entry stays at home."),
+            format!("The server is written as {written:?}. kubectl sends no credential over plain HTTP, so that of the user entry is not sent."),
             withheld.cite,
             step,
         )

@@ -3,6 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::complaint::user;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -42,6 +43,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Certain,
         "No HTTP client can send this token as it is: the header would be cut or refused.",
         seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-        Step::command("Store it without the line feed", "kubectl config set-credentials USER --token=\"$(tr -d '[:space:]' < token.txt)\""),
+        Step::command("Store it without the line feed", format!("kubectl config set-credentials {} --token=\"$(tr -d '[:space:]' < token.txt)\"", user(case))),
     )]
 }

@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(first) = found.lists.first() else { return Vec::new() };
     let managed = matches!(found.reach.mode, Mode::AwsManaged { .. });
     let why = if managed {
-        format!("{}. No list can: the control plane of this cluster leaves through a network of AWS's own.", capital(&found.step.text))
+        format!("In front of {}, {}. No list can let it in: the control plane of this cluster leaves through a network of AWS's own.", found.reach.host, found.step.text)
     } else {
         format!("The control plane comes from {}, and {}.", sources(&found), found.step.text)
     };
@@ -46,9 +46,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(eks::cite_step(found.step))
         .cite_if(found.word.clone()),
     ]
-}
-
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }

@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     vec![
-        RULE.finding(found.confidence, format!("Asked as the API server asks, {}.", found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
+        RULE.finding(found.confidence, format!("The load balancer of {} does not hand the API server's request on to the issuer, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
             .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))

@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             found.confidence,
-            format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text),
+            format!("A network ACL drops packets between the control plane and {}, {}.", found.reach.host, eks::unread(found.reach)),
             seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()),
             Step::command("Add an entry (a number below the denial's)", format!("aws ec2 create-network-acl-entry --network-acl-id {acl} {direction} --rule-number 90 --protocol tcp --port-range {ports} --cidr-block 0.0.0.0/0 --rule-action allow")),
         )

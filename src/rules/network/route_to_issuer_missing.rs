@@ -27,18 +27,44 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (_, Some(found)) if found.reach.mode == Mode::CustomerRouted => (Layer::Name, found),
         _ => return Vec::new(),
     };
-    let table = found.step.path.as_deref().and_then(|path| path.split('/').nth(5)?.parse::<usize>().ok());
-    let table = eks::aws(case)
-        .and_then(|aws| aws.network.route_tables.seen()?.get(table?).map(|table| table.id.clone()))
-        .unwrap_or_else(|| "ROUTE_TABLE".to_owned());
+    // The step points at the table, or at the route in it that leads nowhere.
+    let part = |at: usize| found.step.path.as_deref()?.split('/').nth(at)?.parse::<usize>().ok();
+    let seen_table = eks::aws(case).and_then(|aws| aws.network.route_tables.seen()?.get(part(5)?));
+    let table = seen_table.map_or("ROUTE_TABLE", |table| table.id.as_str());
+    let route = seen_table.and_then(|table| table.routes.get(part(7)?));
+    // A destination stands in a table once: creating it again is refused with RouteAlreadyExists.
+    let verb = if route.is_some() { "replace-route" } else { "create-route" };
+    let destination = route.map_or("0.0.0.0/0", |route| route.destination.as_str());
+    let option = if destination.starts_with("pl-") {
+        "--destination-prefix-list-id"
+    } else if destination.contains(':') {
+        "--destination-ipv6-cidr-block"
+    } else {
+        "--destination-cidr-block"
+    };
+    let vpc_of_table = seen_table.map_or("", |table| table.vpc_id.as_str());
+    let gateway = eks::aws(case).and_then(|aws| {
+        let subnets = aws.network.subnets.seen()?;
+        aws.network.nat_gateways.seen()?.iter().find(|nat| {
+            let here = subnets.iter().any(|subnet| subnet.id == nat.subnet_id && subnet.vpc_id == vpc_of_table);
+            here && nat.state == "available" && nat.connectivity == "public"
+        })
+    });
+    let gateway = gateway.map_or("NAT_GATEWAY", |gateway| gateway.id.as_str());
     let vpc = eks::aws(case).and_then(|aws| aws.cluster.seen()).map_or("VPC", |cluster| cluster.vpc.vpc_id.as_str());
     let step = match (layer, found.reach.private) {
         (Layer::Name, _) => Step::command("Switch the VPC's resolver on", format!("aws ec2 modify-vpc-attribute --vpc-id {vpc} --enable-dns-support Value=true")),
+        (_, true) if route.is_some() => Step::text(format!("Let the route to {destination} in {table} lead to the issuer's network (peering, transit gateway; aws ec2 replace-route), and have one back on the other side.")),
         (_, true) => Step::text(format!("Add a route to the issuer's network (peering, transit gateway) to {table}, and one back on the other side.")),
-        (_, false) => Step::command("Route to a NAT gateway that works, in a public subnet", format!("aws ec2 create-route --route-table-id {table} --destination-cidr-block 0.0.0.0/0 --nat-gateway-id NAT_GATEWAY")),
+        (_, false) if route.is_some_and(|route| route.target.starts_with("igw-")) => Step::command(
+            "Put the cluster's interfaces into private subnets, whose tables lead to a NAT gateway (taking this route away would cut off what has public addresses there)",
+            format!("aws eks update-cluster-config --name {} --resources-vpc-config subnetIds=PRIVATE_SUBNET_1,PRIVATE_SUBNET_2", eks::cluster(case)),
+        ),
+        (_, false) if destination.contains(':') => Step::command("Route to an egress-only internet gateway of the VPC", format!("aws ec2 {verb} --route-table-id {table} {option} {destination} --egress-only-internet-gateway-id EGRESS_ONLY_GATEWAY")),
+        (_, false) => Step::command("Route to a NAT gateway that works, in a public subnet", format!("aws ec2 {verb} --route-table-id {table} {option} {destination} --nat-gateway-id {gateway}")),
     };
     vec![
-        RULE.finding(found.confidence, format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
+        RULE.finding(found.confidence, format!("The control plane finds no way out of your VPC to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone()),

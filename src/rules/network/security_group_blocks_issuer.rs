@@ -8,7 +8,7 @@ use crate::rules::{Case, Page, Rule, eks, seen};
 pub static RULE: Rule = Rule {
     code: "security-group-blocks-issuer",
     severity: Severity::Error,
-    title: "A security group lets the control plane not through to the issuer",
+    title: "A security group does not let the control plane through to the issuer",
     page: Page {
         means: "Either the load balancer's security group has no rule for the issuer's port at all, or (with CUSTOMER_ROUTED) the groups on the cluster's interfaces let nothing out to it. Packets are dropped without a word: the API server times out.",
         evidence: "The rules of the security groups, the egress mode, and the addresses between which they would have to fit.",
@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
     };
     vec![
-        RULE.finding(found.confidence, format!("On the way from the control plane to {}: {}.", found.reach.host, found.step.text), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
+        RULE.finding(found.confidence, format!("A security group drops what the control plane sends to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone()),

@@ -35,14 +35,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let path = step.path.clone().unwrap_or_else(|| "/aws/issuerBalancer/webAcl/seen".to_owned());
+    let arn = eks::aws(case).and_then(|aws| aws.issuer_balancer.web_acl.seen()).map_or("ARN", |acl| acl.arn.as_str());
+    let scope = if arn.contains(":global/") { "CLOUDFRONT --region us-east-1" } else { "REGIONAL" };
+    let sampled = Step::command(
+        "See what it refused in the last hour: Go's User-Agent at those paths (METRIC: CloudWatch's name of the rule that is in question)",
+        format!("aws wafv2 get-sampled-requests --web-acl-arn {arn} --rule-metric-name METRIC --scope {scope} --time-window StartTime=$(($(date +%s)-3600)),EndTime=$(date +%s) --max-items 100"),
+    );
     vec![
         RULE.finding(
             confidence,
-            format!("In front of {}, {}.", reach.host, step.text),
+            format!("A web ACL judges what comes to {} before the issuer sees it; if it refuses the control plane, the API server never reads {}.", reach.host, reach.paths.join(" and ")),
             seen(path, step.text.clone()),
             Step::text(format!("Add a rule with the lowest number to the web ACL: allow, where the URI path is exactly {} (both hold public data only).", reach.paths.join(" or "))),
         )
-        .step(Step::command("See what it refused: Go's User-Agent at those paths", "aws wafv2 get-sampled-requests --web-acl-arn ARN --rule-metric-name METRIC --scope REGIONAL --time-window StartTime=...,EndTime=... --max-items 100"))
+        .step(sampled)
         .step(eks::again())
         .cite(eks::cite_mode(reach))
         .cite_if(word),

@@ -63,10 +63,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let rules = rules(word.field("rules"));
     let count = rules.lines().filter(|line| line.starts_with("- ")).count();
+    let what = if count == 1 { "1 rule".to_owned() } else { format!("{count} rules") };
     let mut finding = RULE
         .finding(
             word.confidence(own),
-            format!("{user:?} may write {resource}, but {name:?} would give away {count} rule(s) that {user:?} does not hold: RBAC lets nobody give more than they have."),
+            format!("{user:?} may write {resource}, but {name:?} would grant {what} that {user:?} does not hold: RBAC lets nobody give more than they have."),
             word.cite(),
             Step::text("Have somebody who holds these rights apply the object (a cluster administrator does)."),
         );

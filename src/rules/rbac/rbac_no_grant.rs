@@ -5,7 +5,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{can_i, denied, named, overruled, somebody_else, subject};
+use crate::rules::nearness::{can_i, denied, named, overruled, sentence, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
 
 /// The rule.
@@ -150,7 +150,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let foreign = !check.reason.is_empty() && !check.reason.starts_with("RBAC:") && check.reason != "No policy matched.";
     let foreign = (foreign && !is_kubelet(user)).then(|| clip(&check.reason, 200));
     let mut why =
-        format!("The API server knows you as {} and answers no to {}.", signed_in(user), question.sentence());
+        format!("The API server knows you as {} and does not let you {}.", signed_in(user), sentence(question));
     if let Some(reason) = &foreign {
         why.push_str(&format!(" Another authorizer than RBAC adds: {reason}. If that one denies outright, no role changes it."));
     }
@@ -162,7 +162,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
             seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())),
             first,
         )
-        .titled(format!("Signed in, but not allowed to {}", question.sentence()))
+        .titled(format!("Signed in, but not allowed to {}", sentence(question)))
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)));
     if !is_kubelet(user)
         && let Some(step) = for_group(user)
@@ -179,7 +179,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
 /// The question of a message about another user than who is signed in.
 fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<Finding> {
     let own = &case.evidence.identity.seen()?.user.username;
-    let what = question.sentence();
+    let what = sentence(question);
     let said = seen("/asked/error", clip(case.evidence.asked.error.as_deref().unwrap_or_default(), 240));
     let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty()) {
         Some((user, rbac)) => {

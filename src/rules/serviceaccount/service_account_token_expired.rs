@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::span;
 use crate::rules::{Case, Page, Rule, Word, renewal, seen};
 
 /// The rule.
@@ -42,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("exp is {expiry}, and by {clock} it is {}: {past} s later. The API server forgives {LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            format!("The token ended on {expiry} (exp), and by {clock} it is {}: {}. The API server forgives {LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if past < 0 { format!("{} before that, so the server's clock is another one", span(past)) } else { format!("{} later", span(past)) }),
             seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
             renewal(case),
         )

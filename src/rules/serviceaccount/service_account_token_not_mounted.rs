@@ -1,6 +1,7 @@
 //! The Pod has no service account token.
 
 use crate::apiserver::message::heard;
+use crate::evidence::Outcome;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -36,20 +37,44 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some((account?.automount?, "/workload/serviceAccount/seen/automount".to_owned(), "the service account"))
     });
     let words = links::said(case, &[PLACE, "unable to load in-cluster configuration", "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"]);
+    let switched_off = matches!(off, Some((false, ..)));
     let (why, cite) = match (off, &words) {
         // Switched off on purpose, and nobody misses it: as it should be.
         (Some((false, ..)), None) => return Vec::new(),
         (Some((false, pointer, who)), Some(_)) => {
-            (format!("{who} says automountServiceAccountToken: false, and container {} asks for the token.", container.name), seen(pointer, format!("{who}: automountServiceAccountToken is false")))
+            (format!("{} says automountServiceAccountToken: false, and container {} asks for the token.", if who == "the Pod" { "The Pod" } else { "The service account" }, container.name), seen(pointer, format!("{who}: automountServiceAccountToken is false")))
         }
         _ => (
             format!("Nothing switches the token off, and container {} has none: the Pod was made without the admission plugin ServiceAccount, or something took the mount away.", container.name),
             seen(pointer.clone(), format!("container {} mounts nothing at {PLACE}", container.name)),
         ),
     };
-    let manifest = "spec:\n  template:\n    spec:\n      automountServiceAccountToken: true";
+    // A Pod that nothing makes has no template, and what it mounts is fixed when it is made.
+    let bare = matches!(judged.workload.owner.outcome, Outcome::NotApplicable(_));
+    let (step, manifest) = match judged.workload.owner.seen().map(|owner| owner.kind.as_str()) {
+        None if bare => (
+            "Say so in the Pod's own manifest, where the program needs the token",
+            "spec:\n  automountServiceAccountToken: true",
+        ),
+        Some("CronJob") => (
+            "Say so in the Pod template, where the program needs the token",
+            "spec:\n  jobTemplate:\n    spec:\n      template:\n        spec:\n          automountServiceAccountToken: true",
+        ),
+        _ => (
+            "Say so in the Pod template, where the program needs the token",
+            "spec:\n  template:\n    spec:\n      automountServiceAccountToken: true",
+        ),
+    };
+    let first = if switched_off {
+        Step::manifest(step, manifest)
+    } else {
+        Step::command(
+            "See whether the API server runs without the admission plugin ServiceAccount, and let it run with it (kubeadm; elsewhere, look for what changes Pods: a mutating webhook)",
+            "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -- admission-plugins; kubectl get mutatingwebhookconfigurations",
+        )
+    };
     vec![
-        RULE.finding(Confidence::Certain, why, cite, Step::manifest("Say so in the Pod template, where the program needs the token", manifest))
+        RULE.finding(Confidence::Certain, why, cite, first)
             .cite_if(words)
             .step(links::remake(judged)),
     ]

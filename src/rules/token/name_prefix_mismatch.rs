@@ -1,14 +1,11 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
-use serde_json::json;
-
 use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
-use crate::rules::nearness::{denied, overruled, somebody_else};
+use crate::rules::nearness::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -120,22 +117,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                         } else {
                             format!("If {:?} is meant to be you (and not the same name at another issuer), have the name as the API server says it added to the binding's subjects", subject.name)
                         },
-                        patch(
-                            binding,
-                            &json!([{ "op": "add", "path": "/subjects/-", "value": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name } }]),
-                        ),
+                        add_subject(binding, kind, name),
                     ),
                 )
                 .titled(format!("{} names {:?}, but the API server calls you {name:?}", describe(binding), subject.name))
                 .step(Step::command(
                     format!("Then take {:?} out, if nobody else comes under that name", subject.name),
-                    patch(
-                        binding,
-                        &json!([
-                            { "op": "test", "path": format!("/subjects/{}/name", subject.index), "value": subject.name },
-                            { "op": "remove", "path": format!("/subjects/{}", subject.index) },
-                        ]),
-                    ),
+                    remove_subject(binding, subject),
                 ))
                 .cite(seen("/identity/seen/user", format!("{kind} {name:?}")))
                 .cite(answer.clone()),
@@ -143,25 +131,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     Vec::new()
-}
-
-/// The command that changes a binding's subjects.
-fn patch(binding: &Binding, operations: &serde_json::Value) -> String {
-    let place = if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
-    format!(
-        "kubectl patch {} {}{place} --type=json -p {}",
-        binding.kind.to_lowercase(),
-        quoted(&binding.name),
-        quoted(&operations.to_string())
-    )
-}
-
-fn describe(binding: &Binding) -> String {
-    if binding.namespace.is_empty() {
-        format!("{} {:?}", binding.kind, binding.name)
-    } else {
-        format!("{} {:?} in namespace {}", binding.kind, binding.name, binding.namespace)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The token ends soon, and nothing will renew it.
 
 use crate::report::{Confidence, Finding, Severity};
+use crate::rules::served::span;
 use crate::rules::{Case, Page, Rule, renewal, seen};
 
 /// The rule.
@@ -35,10 +36,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("The token lives {life} s and has {left} s left by {clock}. It comes from {}, which nothing renews.", credential.origin),
+            format!("The token lives {} and has {} left by {clock}. It comes from {}, which nothing renews.", span(life), span(left), credential.origin),
             seen("/credential/seen/token/claims/exp", format!("exp: {end}")),
             renewal(case),
         )
-        .cite(seen("/credential/seen/source", format!("it is a {}", credential.source))),
+        .cite(seen("/credential/seen/source", if credential.source == "tokenFile" { "the credential is a token in a file" } else { "the credential is a token in the kubeconfig" })),
     ]
 }

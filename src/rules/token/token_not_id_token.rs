@@ -3,6 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Finding, Severity, Step};
+use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -41,6 +42,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         &message::REQUIRED_CLAIM_DIFFERS,
     ];
     let Some(word) = case.reason(&reasons) else { return Vec::new() };
+    // The client whose ID tokens the server takes: its own word, else its configuration.
+    let told = word.field("expected").trim_matches(['"', '[', ']']);
+    let known = case.authenticator().and_then(|jwt| jwt.issuer.audiences.first()).map(String::as_str);
+    let client = quoted(Some(told).filter(|name| !name.is_empty() && !name.contains('"')).or(known).unwrap_or("CLIENT_ID"));
     let audience = case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string);
     vec![
         RULE.finding(
@@ -51,7 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "Or let kubelogin do it: it always sends the ID token",
-            format!("kubectl oidc-login setup --oidc-issuer-url={} --oidc-client-id=CLIENT_ID", case.claim_text("iss").unwrap_or("ISSUER")),
+            format!("kubectl oidc-login setup --oidc-issuer-url={} --oidc-client-id={client}", case.claim_text("iss").unwrap_or("ISSUER")),
         ))
         .cite(word.cite())
         .cite_if(case.rejected()),

@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::served::span;
 use crate::rules::{Case, Page, Rule, Word, seen};
 
 /// The rule.
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("nbf is {start}, and by {clock} it is {}: {ahead} s to go, of which the API server forgives {LEEWAY}.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            format!("The token begins on {start} (nbf), and by {clock} it is {}: {}. The API server forgives {LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if ahead > 0 { format!("{} to go", span(ahead)) } else { "that has begun, so the server's clock is another one".to_owned() }),
             seen("/credential/seen/token/claims/nbf", format!("nbf: {start}")),
             Step::command("Compare the clocks of the identity provider and of the API server's machine with NTP, and correct the wrong one", "chronyc tracking || timedatectl status"),
         )

@@ -10,9 +10,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The claim that names the user is no text",
     page: Page {
-        means: "The API server wants the user's name as one JSON text; a number, a list or an object is refused. sub must be a text in any case, even where another claim names the user.",
+        means: "The API server wants the user's name as one JSON string; a number, a list or an object is refused. sub must be a string in any case, even where another claim names the user.",
         evidence: "The claim's type in the token, beside the server's words (parse username claims ... cannot unmarshal number).",
-        fix: "Map the claim as a text in the identity provider, or configure another claim. `kaccess decode` shows the claim; `--oidc-username-claim=sub` is the flag.",
+        fix: "Map the claim as a string in the identity provider, or configure another claim. `kaccess decode` shows the claim; `--oidc-username-claim=sub` is the flag.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::USERNAME_CLAIM_TYPE, &message::SUBJECT_TYPE, &heard::CLAIM_TYPE],
@@ -28,14 +28,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             word.confidence(true),
-            format!("The claim {claim:?} of the token is {value}, of the JSON type {kind}; the API server takes a text only."),
+            format!("The claim {claim:?} of the token is {value}, of the JSON type {kind}; the API server takes a string only."),
             seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {value}")),
-            Step::text(format!("In the identity provider, map {claim:?} as a text (Keycloak: the mapper's Claim JSON Type: String, Multivalued: off), and log in again.")),
+            Step::text(format!("In the identity provider, map {claim:?} as a string (Keycloak: the mapper's Claim JSON Type: String, Multivalued: off), and log in again.")),
         )
-        .titled(format!("The claim {claim:?} must be a text, and has the JSON type {kind}"));
+        .titled(format!("The claim {claim:?} must be a string, and has the JSON type {kind}"));
     if word.text == &message::USERNAME_CLAIM_TYPE {
         finding = finding.step(Step::manifest(
-            "Or configure a claim that is a text, and restart the API server (the users' names change)",
+            "Or configure a claim that is a string, and restart the API server (the users' names change)",
             "--oidc-username-claim=sub\n",
         ));
     }

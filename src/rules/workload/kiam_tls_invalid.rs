@@ -28,8 +28,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let words = links::said(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
     let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
     let namespace = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")).map_or("kube-system", |(agent, _)| agent.namespace.as_str());
-    vec![
-        RULE.finding(
+    let missing = link.is_some_and(|link| link.id == "kiam-tls");
+    let mut finding = RULE
+        .finding(
             Confidence::Certain,
             match link {
                 Some(link) if link.id == "kiam-certificate" => format!("{}: kiam's agents refuse that, and no Pod gets a role.", link.seen),
@@ -39,6 +40,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command("See which certificates there are, and until when", format!("kubectl get certificates,secrets -n {namespace}")),
         )
-        .step(Step::text("Issue them again (cert-manager renews by itself), with kiam-server among the server's DNS names, and restart server and agents.")),
-    ]
+        .step(Step::text("Issue them again (cert-manager renews by itself), with kiam-server among the server's DNS names, and restart server and agents."));
+    if missing {
+        finding = finding.titled("The Secret with kiam's certificates does not exist");
+    }
+    vec![finding]
 }

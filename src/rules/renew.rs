@@ -1,0 +1,114 @@
+//! How somebody gets a new client certificate with the names of the old one, without touching the rest of a kubeconfig.
+
+use super::complaint::{quoted, user};
+use super::{Case, slug};
+use crate::evidence::tls::CertificateFacts;
+use crate::report::Step;
+
+/// The file of kubeadm's own administrator whose certificate this is; nobody else's may be replaced by it.
+fn of_kubeadm(leaf: &CertificateFacts) -> Option<&'static str> {
+    match leaf.common_names.last().map(String::as_str) {
+        Some("kubernetes-admin") => Some("admin.conf"),
+        Some("kubernetes-super-admin") => Some("super-admin.conf"),
+        _ => None,
+    }
+}
+
+/// The subject as `openssl req -subj` takes it.
+fn subject(leaf: &CertificateFacts, name: &str) -> String {
+    let escaped = |text: &str| {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if matches!(c, '/' | '+' | '\\') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
+        out
+    };
+    let groups: String = leaf.organizations.iter().map(|group| format!("/O={}", escaped(group))).collect();
+    format!("{groups}/CN={}", escaped(name))
+}
+
+/// Stores a certificate and key in the user entry and leaves everything else of the kubeconfig as it is.
+fn store(case: &Case<'_>, file: &str) -> String {
+    format!(
+        "kubectl config set-credentials {} --client-certificate={file}.crt --client-key={file}.key --embed-certs=true",
+        user(case)
+    )
+}
+
+/// The steps to a new certificate for whom this one names.
+pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
+    let plugin = case.evidence.credential.seen().is_some_and(|credential| credential.source == "exec");
+    if plugin {
+        return vec![Step::text(
+            "The credential plugin handed this certificate out: log in with it again, so that it gets a new one.",
+        )];
+    }
+    if let Some(conf) = of_kubeadm(leaf) {
+        let take = |field: &str, to: &str| {
+            format!(
+                "kubectl config view --kubeconfig={conf} --raw -o jsonpath='{{.users[0].user.{field}}}' | base64 -d > {to}"
+            )
+        };
+        return vec![
+            Step::command(
+                format!(
+                    "On a kubeadm control-plane node, renew the administrator's certificate (it stands in /etc/kubernetes/{conf}, which works there at once: KUBECONFIG=/etc/kubernetes/{conf})"
+                ),
+                format!("sudo kubeadm certs renew {conf}"),
+            ),
+            Step::command(
+                format!(
+                    "Copy that file here as ./{conf} and put its certificate and key into your user entry; the other contexts stay"
+                ),
+                format!(
+                    "umask 077; {} && {} && {}",
+                    take("client-certificate-data", "admin.crt"),
+                    take("client-key-data", "admin.key"),
+                    store(case, "admin")
+                ),
+            ),
+        ];
+    }
+    let name = leaf.common_names.last().map(String::as_str).filter(|name| !name.is_empty());
+    let file = slug(name.unwrap_or("user"));
+    let names = quoted(&subject(leaf, name.unwrap_or("USER")));
+    let request = Step::command(
+        "Make a new key, and a request with the same user and groups",
+        format!("openssl req -new -newkey rsa:2048 -nodes -keyout {file}.key -out {file}.csr -subj {names}"),
+    );
+    let store = Step::command("Then put it into your user entry; the other contexts stay", store(case, &file));
+    // The admission plugin CertificateSubjectRestriction refuses this group from the API's signer.
+    if leaf.organizations.iter().any(|group| group == "system:masters") {
+        return vec![
+            request,
+            Step::command(
+                "Have it signed with the cluster's CA on a control-plane node, for a short time (a CertificateSigningRequest may not ask for system:masters; these are kubeadm's paths)",
+                format!(
+                    "printf extendedKeyUsage=clientAuth > client.ext && sudo openssl x509 -req -in {file}.csr -CA /etc/kubernetes/pki/ca.crt -CAkey /etc/kubernetes/pki/ca.key -CAcreateserial -days 30 -extfile client.ext -out {file}.crt"
+                ),
+            ),
+            store,
+        ];
+    }
+    vec![
+        request,
+        Step::manifest(
+            format!(
+                "Have an administrator create this; `base64 < {file}.csr | tr -d '\\n'` prints what stands for the request"
+            ),
+            format!(
+                "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  name: {file}\nspec:\n  request: BASE64_OF_{file}.csr\n  signerName: kubernetes.io/kube-apiserver-client\n  usages: [client auth]\n"
+            ),
+        ),
+        Step::command(
+            "Have the administrator approve it and hand you the certificate (it holds no secret)",
+            format!(
+                "kubectl certificate approve {file} && kubectl get csr {file} -o jsonpath='{{.status.certificate}}' | base64 -d > {file}.crt"
+            ),
+        ),
+        store,
+    ]
+}
