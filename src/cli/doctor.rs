@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, compare, note};
-use crate::apiserver::{authz, configuration, message};
+use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::interrupt;
@@ -374,14 +374,7 @@ fn plan_of(
         .apiserver_config
         .as_ref()
         .map(|path| -> Result<_, Error> {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::plain(format!("--apiserver-config {}: {error}", path.display())))?;
-            let flags = configuration::parse_flags_text(&text, &path.display().to_string()).map_err(|error| {
-                Error::new(
-                    format!("--apiserver-config {}: {error}", path.display()),
-                    "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration",
-                )
-            })?;
+            let (flags, _) = super::server_file::read("--apiserver-config", path)?;
             Ok(Ok(apiserver::kept_configuration(flags, scrubber)))
         })
         .transpose()?;

@@ -13,6 +13,7 @@ pub mod flags;
 pub mod man;
 mod progress;
 pub mod schema;
+mod server_file;
 mod share;
 mod watch;
 pub mod who_can;

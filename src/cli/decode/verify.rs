@@ -135,7 +135,18 @@ pub(super) fn checks(
     });
     if let Some(place) = local.filter(|place| !place.starts_with("http")) {
         let body = std::fs::read(place).map_err(|error| Error::plain(format!("--jwks {place}: {error}")))?;
+        let foreign = || {
+            Error::new(
+                format!("--jwks {place}: no key set (JSON with a list \"keys\")"),
+                "give what the issuer's jwks_uri serves, as curl prints it",
+            )
+        };
+        // A set with one bad key is judged as if it were served; a file of another kind was not meant.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(foreign());
+        }
         match signature::parse_key_set(&body) {
+            Ok((_, document)) if document.get("keys").is_none() => return Err(foreign()),
             Ok((keys, document)) => {
                 list.push(Check {
                     id: "jwks",
