@@ -150,6 +150,7 @@ fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
 /// Looks now; a second time where only the first look told which issuer the cluster trusts.
 fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
+    super::doctor::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
     let mut plan = Plan {
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,

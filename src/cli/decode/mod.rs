@@ -115,6 +115,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
     }
     let form = match output.format() {
+        _ if output.short => Form::Short,
         Format::Json => Form::Json,
         Format::Yaml => Form::Yaml,
         Format::Markdown => Form::Markdown,
@@ -138,13 +139,22 @@ fn view(user: User, assumption: Option<&str>) -> View {
     }
 }
 
+/// The minor release from which on the rules are as the model has them, but for what it knows to differ.
+const OLDEST: u32 = 20;
+
 /// The release that `--server-version` names.
 fn release(text: &str) -> Result<(u32, u32), Error> {
     let parse = || {
         let (major, minor) = text.trim_start_matches('v').split_once('.')?;
         Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
     };
-    parse().ok_or_else(|| Error::plain("--server-version is no release; write it as 1.36"))
+    // Older ones have other rules than those that are known here; 1.2 is a slip for 1.2x.
+    parse().filter(|(major, minor)| *major == 1 && *minor >= OLDEST).ok_or_else(|| {
+        Error::new(
+            format!("--server-version is no release whose rules are known (1.{OLDEST} and later)"),
+            "write it as 1.36, or as kubectl version prints it",
+        )
+    })
 }
 
 /// Puts the judgement into the report, and finds the exit code.

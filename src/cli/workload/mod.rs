@@ -74,7 +74,7 @@ pub struct WorkloadArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
 /// Runs the command.
