@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{human, terminal};
 use crate::evidence::Evidence;
 use crate::report::compare::Comparison;
-use crate::report::doctor::{DoctorReport, Status};
+use crate::report::doctor::{DoctorReport, Status, context_words};
 use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
 use crate::report::{Finding, Grade, Step};
 
@@ -43,8 +43,7 @@ pub fn doctor(
     comparison: Option<&Comparison>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let config = evidence.kubeconfig.seen();
-    let context = config.and_then(|config| config.context.as_deref()).unwrap_or("no context");
+    let context = &context_words(evidence);
     let verdict = report.verdict.word();
     // Browsers are held to it: even a fault in the escaping below could fetch nothing.
     write!(

@@ -7,8 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::human;
 use crate::evidence::Evidence;
-use crate::report::doctor::{DoctorReport, Status, Verdict};
-use crate::report::way::{Mark, way_in, way_to_issuer};
+use crate::report::doctor::{DoctorReport, Status, Verdict, context_words};
+use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
 use crate::report::{Finding, Grade, Severity};
 
 /// How to show a report.
@@ -89,10 +89,7 @@ pub fn findings(findings: &[Finding], width: usize, out: &mut dyn Write) -> io::
 
 fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let config = evidence.kubeconfig.seen();
-    let context = config
-        .and_then(|config| config.context.as_deref())
-        .map(|context| format!("context {context}"))
-        .unwrap_or_else(|| "no context".to_owned());
+    let context = context_words(evidence);
     let server = config
         .and_then(|config| config.cluster.as_ref())
         .map(|cluster| format!(" at {}", cluster.server))
@@ -123,24 +120,7 @@ fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dy
 }
 
 fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = String::new();
-    for hop in way_in(report) {
-        let (mark, because) = match &hop.mark {
-            Mark::Passed => {
-                line.push_str(if line.is_empty() { "" } else { " > " });
-                line.push_str(&hop.name);
-                continue;
-            }
-            // The status is enough here; the findings say the rest.
-            Mark::Failed(because) => ("[X]", because.split(": ").next().unwrap_or_default()),
-            Mark::Unknown(because) => ("[?]", because.as_str()),
-        };
-        let whole = format!("{line} > {mark} {}: {because}", hop.name);
-        let short = format!("{line} > {mark} {}", hop.name);
-        line = if whole.chars().count() <= look.width { whole } else { short };
-        break;
-    }
-    writeln!(out, "{}", clip(&line, look.width))?;
+    writeln!(out, "{}", way_line(&way_in(report), look.width))?;
     let issuer = way_to_issuer(report, evidence);
     if !issuer.is_empty() {
         let hops = issuer.iter().map(|hop| match &hop.mark {
@@ -152,6 +132,30 @@ fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn W
         writeln!(out, "{}", clip(&line, look.width))?;
     }
     Ok(())
+}
+
+/// The hops up to the first that is not passed. Where they do not fit, those in the middle give way, never the last.
+fn way_line(hops: &[Hop], width: usize) -> String {
+    let passed: Vec<&str> =
+        hops.iter().take_while(|hop| hop.mark == Mark::Passed).map(|hop| hop.name.as_str()).collect();
+    let (end, because) = match hops.get(passed.len()) {
+        // The status is enough here; the findings say the rest.
+        Some(Hop { name, mark: Mark::Failed(because) }) => {
+            (format!(" > [X] {name}"), because.split(": ").next().unwrap_or_default())
+        }
+        Some(Hop { name, mark: Mark::Unknown(because) }) => (format!(" > [?] {name}"), because.as_str()),
+        _ => (String::new(), ""),
+    };
+    let line = passed.join(" > ");
+    let whole = format!("{line}{end}: {because}");
+    let short = format!("{line}{end}");
+    if !because.is_empty() && whole.chars().count() <= width {
+        return whole;
+    }
+    if short.chars().count() <= width || passed.len() < 4 {
+        return clip(&short, width);
+    }
+    clip(&format!("{} > ... > {}{end}", passed[0], passed[passed.len() - 2..].join(" > ")), width)
 }
 
 fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -373,6 +377,10 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         report.count(Status::Fail),
         report.count(Status::Skipped)
     )?;
+    if report.verdict == Verdict::Problems && report.count(Status::Fail) == 0 {
+        let text = "every probe that could be made got its answer; the problem is in what the answers say (above)";
+        wrapped(text, "  ", "  ", look.width, out)?;
+    }
     // What failed and keeps nobody out is told nowhere else.
     let told_above = report.findings.iter().any(|finding| finding.severity == Severity::Error);
     for check in report.checks.iter().filter(|check| check.status == Status::Fail && !told_above) {
