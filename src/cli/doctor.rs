@@ -511,9 +511,10 @@ pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
     if value == "-" {
         std::io::stdin().take(LIMIT).read_to_string(&mut text)?;
     } else if let Some(path) = value.strip_prefix('@') {
-        let file = std::fs::File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        let file = super::open_named(path)?;
         file.take(LIMIT).read_to_string(&mut text).map_err(|error| Error::plain(format!("{path}: {error}")))?;
     } else {
+        super::hint_at_file(value);
         value.clone_into(&mut text);
     }
     Ok(text)

@@ -328,6 +328,24 @@ fn answer(text: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Opens what `@FILE` names.
+fn open_named(path: &str) -> Result<std::fs::File, Error> {
+    std::fs::File::open(path).map_err(|error| {
+        Error::new(
+            format!("{path}: {error}"),
+            "@ names a file, from the folder that you are in; without the @ the text itself is meant",
+        )
+    })
+}
+
+/// A text that is the name of a file was most likely meant as the file.
+fn hint_at_file(given: &str) {
+    // No path is longer, and no token is looked up as one.
+    if given.len() <= 255 && std::path::Path::new(given).is_file() {
+        note(&format!("hint: there is a file of that name: did you mean @{given}?"));
+    }
+}
+
 /// A line for people on stderr.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", crate::secret::strip_control(text));

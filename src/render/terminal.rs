@@ -150,7 +150,7 @@ fn way_line(hops: &[Hop], width: usize) -> String {
     let whole = format!("{line}{end}: {because}");
     let short = format!("{line}{end}");
     if !because.is_empty() && whole.chars().count() <= width {
-        return whole;
+        return clip(&whole, width);
     }
     if short.chars().count() <= width || passed.len() < 4 {
         return clip(&short, width);
