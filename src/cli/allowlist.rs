@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, Direction, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::aws::reach::Known;
@@ -113,7 +113,7 @@ pub fn run(
             }
         }
         // The forms of other commands never come here.
-        _ => render::table(&told, &mut text)?,
+        _ => render::table(&told, columns_of(host), &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, answer, hint_at_file, note, open_named};
+use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, note, open_named};
 use crate::host::Host;
 use crate::render::explain as show;
 use crate::render::json::{headed, write_json, write_yaml};
@@ -218,7 +218,7 @@ fn codes(host: &Host, output: &OutputArgs) -> Result<u8, Error> {
         Format::Json => write_json(&view("FindingList", &all)?, &mut out)?,
         Format::Yaml => write_yaml(&view("FindingList", &all)?, &mut out)?,
         Format::Markdown => show::list_markdown(&all.items, &mut out)?,
-        _ => show::list(&all.items, host.stdout_is_terminal.then_some(host.width), &mut out)?,
+        _ => show::list(&all.items, columns_of(host), &mut out)?,
     }
     say(output, &out).map(|()| GOOD)
 }

@@ -328,6 +328,11 @@ fn answer(text: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// The columns that an answer has on a terminal; elsewhere its lines stay whole, for programs that read them.
+fn columns_of(host: &Host) -> Option<usize> {
+    host.stdout_is_terminal.then_some(host.width)
+}
+
 /// Opens what `@FILE` names.
 fn open_named(path: &str) -> Result<std::fs::File, Error> {
     std::fs::File::open(path).map_err(|error| {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::connect::{Session, runtime, unanswered};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, answer, note};
+use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
 use crate::aws::identity::{self as iam, Source, Verdict};
@@ -413,9 +413,10 @@ fn table(told: &Told, format: Format, host: &Host) -> String {
         facts.insert(0, vec!["Fact".to_owned(), "Value".to_owned()]);
         return format!("# kaccess whoami\n\n{}\n{}", render::markdown_table(&facts), render::markdown_table(&groups));
     }
-    let groups = render::columns(&groups);
+    let width = columns_of(host);
+    let groups = render::listed(&groups, width);
     let trimmed: Vec<&str> = groups.lines().map(str::trim_end).collect();
-    format!("{}\n{}\n", render::columns(&facts), trimmed.join("\n"))
+    format!("{}\n{}\n", render::columns_within(&facts, width), trimmed.join("\n"))
 }
 
 fn view(told: &Told) -> IdentityView {

@@ -401,16 +401,18 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         wrapped(&format!("- not checked: {} ({because}{needs})", ids.join(", ")), "  ", "    ", look.width, out)?;
     }
     if look.verbose {
-        let mut table = plain_table(look.width);
         for check in &report.checks {
-            table.add_row(vec![
-                format!("  {}", check.status.word()),
-                format!("{} ms", check.took_ms),
-                check.title.to_owned(),
-                check.because.clone().unwrap_or_default(),
-            ]);
+            let word = match check.status {
+                Status::Pass => "passed",
+                Status::Fail => "failed",
+                Status::Skipped => "skipped",
+                Status::NotApplicable => "n/a",
+            };
+            let because = check.because.as_ref().map(|because| format!(" ({because})")).unwrap_or_default();
+            let text = format!("{}: {}{because}", check.id, check.title);
+            let first = format!("  {word:7} {:>6} ms  ", check.took_ms);
+            wrapped(&text, &first, &" ".repeat(first.len()), look.width, out)?;
         }
-        print_table(&table, out)?;
     }
     writeln!(out, "looked at {} for {} ms", evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC"), evidence.took_ms)
 }

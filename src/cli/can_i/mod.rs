@@ -16,7 +16,7 @@ pub use words::{Types, Words};
 
 use super::connect::{Session, runtime, unanswered};
 use super::flags::{ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
 use crate::collect::kubeconfig::{self, ConnectionFlags};
@@ -150,7 +150,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     });
     runtime.shutdown_timeout(Duration::ZERO);
     let told = told.map_err(|failure| unanswered(&failure))?;
-    tell(&told, output, arguments, &scrubber)
+    tell(&told, output, arguments, &scrubber, columns_of(host))
 }
 
 /// What there is to say.
@@ -161,11 +161,17 @@ enum Told {
     Matrix(AccessMatrix),
 }
 
-fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrubber) -> Result<u8, Error> {
+fn tell(
+    told: &Told,
+    output: &OutputArgs,
+    arguments: &CanIArgs,
+    scrubber: &Scrubber,
+    width: Option<usize>,
+) -> Result<u8, Error> {
     let mut text = Vec::new();
     let table = |rows: &[Vec<String>]| match output.format() {
         Format::Markdown => render::markdown_table(rows),
-        _ => render::columns(rows),
+        _ => render::columns_within(rows, width),
     };
     match (told, output.format()) {
         (_, Format::Json) => json::write_json(&view(told)?, &mut text)?,
@@ -173,7 +179,7 @@ fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrub
         (Told::Answer(answer), Format::Mermaid) => graph::mermaid(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Dot) => graph::dot(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Markdown) => render::answer_markdown(answer, &mut text)?,
-        (Told::Answer(answer), _) => render::answer(answer, &mut text)?,
+        (Told::Answer(answer), _) => render::answer(answer, width, &mut text)?,
         (Told::Answers(answers), format) => {
             let mut rows = render::answer_rows(answers);
             if format == Format::Markdown {
