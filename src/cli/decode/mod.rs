@@ -205,13 +205,23 @@ fn token_report(
 ) -> CredentialReport {
     let times = token::times(facts);
     let issuer = facts.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
-    let authenticator = server
-        .and_then(|server| server.as_ref().ok())
-        .and_then(|server| server.configuration.jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer));
-    let seen_as = match authenticator {
-        Some(authenticator) => jwt::view(facts, authenticator).map(|user| view(user, None)),
-        None => default_view(facts).map(|user| view(user, default_assumption(facts))),
+    let configuration = server.and_then(|server| server.as_ref().ok()).map(|server| &server.configuration);
+    let jwt = configuration.map(|configuration| configuration.jwt.as_slice()).unwrap_or_default();
+    let authenticator = jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer);
+    // A view by the defaults would not be that of the server that was given.
+    let seen_as = match (authenticator, jwt) {
+        (Some(authenticator), _) => jwt::view(facts, authenticator).map(|user| view(user, None)),
+        (None, [only]) if facts.kind == TokenKind::Jwt => {
+            let assumption = format!("as the given configuration maps it, if the issuer were {}", only.issuer.url);
+            jwt::view(facts, only).map(|user| view(user, Some(&assumption)))
+        }
+        (None, [_, _, ..]) if facts.kind == TokenKind::Jwt => None,
+        _ => default_view(facts).map(|user| view(user, default_assumption(facts))),
     };
+    let mut found = findings::of_token(facts, now, arguments);
+    if let Some(other) = configuration.and_then(|configuration| findings::of_issuer(facts, configuration)) {
+        found.insert(0, other);
+    }
     let credential_type = match facts.kind {
         TokenKind::Jwt => CredentialType::Jwt,
         TokenKind::ServiceAccount => CredentialType::ServiceAccount,
@@ -233,7 +243,7 @@ fn token_report(
         verification,
         configuration: server.map(configuration_view),
         problems: facts.problems.clone(),
-        findings: findings::of_token(facts, now, arguments),
+        findings: found,
         ..CredentialReport::new(credential_type, origin)
     }
 }
