@@ -81,14 +81,13 @@ pub fn run(
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
         Err(NoAnswer::NoCluster) => {
-            note(
-                "the evidence says nothing of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
-            );
-            return Ok(NONE);
+            return Err(Error::new(
+                "nothing is known of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
+                without_cluster(&evidence),
+            ));
         }
         Err(NoAnswer::NoIssuer) => {
-            note("no issuer is known: the credential names none; give one with --issuer URL");
-            return Ok(NONE);
+            return Err(Error::new("no issuer is known: the credential names none", "give one with --issuer URL"));
         }
     };
     let uncompared = found.uncompared.clone();
@@ -130,6 +129,22 @@ pub fn run(
         });
     }
     Ok(GOOD)
+}
+
+/// What can be said of any cluster: the issuer's two documents, where they are known.
+fn without_cluster(evidence: &Evidence) -> String {
+    let Some(target) = evidence.issuer.target.seen() else {
+        return "name the cluster with --eks-cluster NAME --region REGION".to_owned();
+    };
+    let discovery = format!("{}/.well-known/openid-configuration", target.url.trim_end_matches('/'));
+    let keys = match evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()) {
+        Some(keys) => keys.to_owned(),
+        None => "the jwks_uri that it names".to_owned(),
+    };
+    format!(
+        "name the cluster with --eks-cluster NAME --region REGION; any API server must be able to read {discovery} and {keys}, \
+         which hold public data only"
+    )
 }
 
 /// Saved evidence, if it is about this issuer.
@@ -256,6 +271,12 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             port,
             balancer_groups,
             listener,
+            priorities: balancer.and_then(|balancer| balancer.rules.seen()).filter(|_| !found.public_copy).map(
+                |rules| {
+                    let rules = rules.iter();
+                    rules.filter_map(|rule| rule.priority).collect()
+                },
+            ),
             target_group: found.target_groups.first().cloned(),
             present: found.present,
             open: found.open,

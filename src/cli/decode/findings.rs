@@ -140,13 +140,13 @@ pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Op
 /// By what little two issuers differ, if it is little.
 fn difference(configured: &str, token: &str) -> Option<&'static str> {
     let same = |change: &dyn Fn(&str) -> String| change(configured) == change(token);
-    if same(&|url| url.trim_end_matches('/').to_owned()) {
+    if same(&|url: &str| url.trim_end_matches('/').to_owned()) {
         Some("a slash at the end")
-    } else if same(&|url| url.replacen("https://", "http://", 1)) {
+    } else if same(&|url: &str| url.replacen("https://", "http://", 1)) {
         Some("the scheme")
     } else if same(&str::to_ascii_lowercase) {
         Some("upper and lower case")
-    } else if same(&|url| url.replacen("/auth/realms/", "/realms/", 1)) {
+    } else if same(&|url: &str| url.replacen("/auth/realms/", "/realms/", 1)) {
         Some("Keycloak's old /auth path")
     } else {
         None
