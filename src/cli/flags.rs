@@ -306,6 +306,9 @@ pub struct OutputArgs {
     /// Passing checks and times too
     #[arg(long, short = 'v', global = true, conflicts_with = "quiet", help_heading = OUTPUT)]
     pub verbose: bool,
+    /// kubectl's level of its own log, which there is none of here: what kubectl accepts is accepted
+    #[arg(long = "v", global = true, hide = true, value_name = "LEVEL")]
+    pub klog: Option<u8>,
     /// No output, exit code only
     #[arg(long, short = 'q', global = true, help_heading = OUTPUT)]
     pub quiet: bool,

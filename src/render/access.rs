@@ -229,6 +229,12 @@ pub fn answer_rows(answers: &[AccessAnswer]) -> Vec<Vec<String>> {
                 ("", groups) => format!(" for somebody in {}", groups.join(", ")),
                 (user, _) => format!(" for {user}"),
             };
+            // A line that holds no question was told about on stderr, with what is wrong with it.
+            if answer.question.verb.is_empty() && answer.error.is_some() {
+                let error = answer.error.as_deref().unwrap_or_default();
+                let number = error.split(": ").next().unwrap_or_default();
+                return vec!["unknown".to_owned(), format!("{}: no question", plain(number))];
+            }
             let line = answer.line();
             let (word, reason) = line.split_once(" - ").unwrap_or((&line, ""));
             let mut row = vec![word.to_owned(), plain(&format!("{}{who}", answer.question.sentence()))];

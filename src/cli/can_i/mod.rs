@@ -8,13 +8,13 @@ mod words;
 
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ArgAction, ValueEnum};
 use serde_json::{Value, json};
 
 pub use why::rule_view;
 pub use words::{Types, Words};
 
-use super::connect::{Session, runtime, unanswered};
+use super::connect::{Session, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
@@ -60,7 +60,9 @@ pub struct CanIArgs {
     #[arg(long)]
     subresource: Option<String>,
     /// In all namespaces
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true,
+        value_name = "BOOL")]
     all_namespaces: bool,
     /// List everything that is allowed in the namespace
     #[arg(long, conflicts_with_all = ["matrix", "filename", "http", "each_namespace", "why", "all_namespaces", "subresource", "verb"])]
@@ -98,6 +100,9 @@ pub struct CanIArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin included (none unless given)
+    #[arg(long, value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Option<Duration>,
 }
 
 impl CanIArgs {
@@ -135,7 +140,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let told = runtime.block_on(async {
+    let told = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         if arguments.list {
             return list(&session, &flags, arguments).await;
@@ -147,7 +152,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             return bulk::answer_lines(&session, &flags, arguments, lines).await.map(Told::Answers);
         }
         one(&session, &flags, arguments).await
-    });
+    }));
     runtime.shutdown_timeout(Duration::ZERO);
     let told = told.map_err(|failure| unanswered(&failure))?;
     tell(&told, output, arguments, &scrubber, columns_of(host))

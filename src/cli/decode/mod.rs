@@ -7,6 +7,7 @@ mod places;
 mod verify;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -59,16 +60,23 @@ pub struct DecodeArgs {
     #[arg(long, value_name = "VERSION")]
     server_version: Option<String>,
     /// The time judged at, RFC 3339
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin not counted
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Duration,
     /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
     #[arg(long, value_name = "NAME")]
     eks_cluster: Option<String>,
     #[command(flatten)]
     server: ServerFlags,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write it as 2026-11-25T10:00:00Z, or with an offset such as +01:00".to_owned())
 }
 
 /// Runs the command.

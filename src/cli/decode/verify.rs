@@ -50,6 +50,7 @@ fn tls_settings(arguments: &DecodeArgs) -> Result<TlsSettings, Error> {
 /// An IAM token is verified by STS alone, which also says whose it is.
 fn of_sts(
     host: &Host,
+    limit: Duration,
     cluster: Option<&str>,
     secret: &Secret,
     facts: &TokenFacts,
@@ -68,8 +69,7 @@ fn of_sts(
         Some(cluster) => {
             let runtime = crate::cli::connect::runtime()?;
             let asked = runtime.block_on(async {
-                tokio::time::timeout(Duration::from_secs(15), sts::caller_of_token(secret, cluster, host, scrubber))
-                    .await
+                tokio::time::timeout(limit, sts::caller_of_token(secret, cluster, host, scrubber)).await
             });
             runtime.shutdown_background();
             match asked {
@@ -121,7 +121,7 @@ pub(super) fn checks(
     scrubber: &Scrubber,
 ) -> Result<Checked, Error> {
     if facts.kind == TokenKind::EksIam && arguments.verify {
-        return of_sts(host, cluster, secret, facts, now, scrubber);
+        return of_sts(host, arguments.timeout, cluster, secret, facts, now, scrubber);
     }
     let claims = facts.claims.as_ref();
     let claimed = claims.and_then(|claims| claims.get("iss")?.as_str()).unwrap_or_default().to_owned();
@@ -181,11 +181,12 @@ pub(super) fn checks(
             .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
         let tls = tls_settings(arguments)?;
         runtime.block_on(async {
-            let limit = Duration::from_secs(15);
+            let begun = std::time::Instant::now();
+            let left = || arguments.timeout.saturating_sub(begun.elapsed());
             let mut uri = local.map(str::to_owned);
             if uri.is_none() {
                 let discovery =
-                    tokio::time::timeout(limit, issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
+                    tokio::time::timeout(left(), issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
                         .await;
                 match discovery {
                     Ok(Ok(discovery)) => {
@@ -218,8 +219,11 @@ pub(super) fn checks(
                 }
             }
             if let Some(uri) = uri {
-                match tokio::time::timeout(limit, issuer::jwks(&claimed, &uri, issuer::OWN_AGENT, &tls, host, scrubber))
-                    .await
+                match tokio::time::timeout(
+                    left(),
+                    issuer::jwks(&claimed, &uri, issuer::OWN_AGENT, &tls, host, scrubber),
+                )
+                .await
                 {
                     Ok(Ok(jwks)) => {
                         let good = jwks.answer.status == 200 && jwks.unparsable.is_none();
