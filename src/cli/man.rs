@@ -40,9 +40,9 @@ pub fn run(arguments: &ManArgs) -> Result<u8, Error> {
         None => whole,
         Some(name) => {
             let Some(found) = whole.find_subcommand(name).cloned() else {
-                let mut names = whole.get_subcommands().map(clap::Command::get_name);
-                let near = nearest(name, names.clone())
-                    .or_else(|| names.find(|known| known.starts_with(name.as_str()) || name.starts_with(known)));
+                let names: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
+                let begins = |known: &&str| known.starts_with(name.as_str()) || name.starts_with(known);
+                let near = nearest(name, names.iter().copied()).or_else(|| names.iter().copied().find(begins));
                 let hint =
                     near.map_or_else(|| "kaccess --help lists them".to_owned(), |near| format!("did you mean {near}?"));
                 return Err(Error::new(format!("there is no command {name}"), hint));

@@ -1,5 +1,6 @@
 //! `kaccess who-can`: every subject that can, with binding, role and rule.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -168,6 +169,10 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         Format::Mermaid => graph::mermaid(&paths(&subjects, scrubber), &mut text)?,
         Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
+            if format == Format::Markdown {
+                let asked = render::markdown_text(&found.question.sentence());
+                writeln!(text, "# kaccess who-can: {asked}\n")?;
+            }
             let rows = rows(&subjects);
             let body = match format {
                 Format::Markdown => render::markdown_table(&rows),

@@ -96,9 +96,14 @@ fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut 
     }
 }
 
+/// Text that opens no markup.
+pub fn markdown_text(text: &str) -> String {
+    plain(text).replace('<', "&lt;").replace('|', "\\|")
+}
+
 /// A markdown table; the first row is the head.
 pub fn markdown_table(rows: &[Vec<String>]) -> String {
-    let cell = |text: &String| plain(text).replace('<', "&lt;").replace('|', "\\|");
+    let cell = |text: &String| markdown_text(text);
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         text.push_str(&format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | ")));

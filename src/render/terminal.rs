@@ -121,21 +121,25 @@ fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dy
 
 fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", way_line(&way_in(report), look.width))?;
-    let issuer = way_to_issuer(report, evidence);
-    if !issuer.is_empty() {
-        let hops = issuer.iter().map(|hop| match &hop.mark {
-            Mark::Passed => hop.name.clone(),
-            Mark::Failed(because) => format!("[X] {}: {because}", hop.name),
-            Mark::Unknown(because) => format!("[?] {}: {because}", hop.name),
-        });
-        let line = hops.collect::<Vec<_>>().join(" > ");
-        writeln!(out, "{}", clip(&line, look.width))?;
+    match issuer_line(report, evidence) {
+        Some(line) => writeln!(out, "{}", clip(&line, look.width)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The control plane's way to the issuer, where one is known.
+pub(super) fn issuer_line(report: &DoctorReport, evidence: &Evidence) -> Option<String> {
+    let issuer = way_to_issuer(report, evidence);
+    let hops = issuer.iter().map(|hop| match &hop.mark {
+        Mark::Passed => hop.name.clone(),
+        Mark::Failed(because) => format!("[X] {}: {because}", hop.name),
+        Mark::Unknown(because) => format!("[?] {}: {because}", hop.name),
+    });
+    (!issuer.is_empty()).then(|| hops.collect::<Vec<_>>().join(" > "))
 }
 
 /// The hops up to the first that is not passed. Where they do not fit, those in the middle give way, never the last.
-fn way_line(hops: &[Hop], width: usize) -> String {
+pub(super) fn way_line(hops: &[Hop], width: usize) -> String {
     let passed: Vec<&str> =
         hops.iter().take_while(|hop| hop.mark == Mark::Passed).map(|hop| hop.name.as_str()).collect();
     let (end, because) = match hops.get(passed.len()) {
@@ -307,9 +311,19 @@ fn addresses(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result
 
 /// The EKS cluster: how its control plane leaves, and the interfaces and security groups that people look for first.
 fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Some(aws) = &evidence.aws else { return Ok(()) };
-    let Some(cluster) = aws.cluster.seen() else { return Ok(()) };
-    writeln!(out, "\n{} {}", "EKS cluster".bold(), cluster.name)?;
+    let Some((name, rows)) = eks_rows(evidence) else { return Ok(()) };
+    writeln!(out, "\n{} {name}", "EKS cluster".bold())?;
+    let mut table = plain_table(look.width);
+    for (what, value) in rows {
+        table.add_row(vec![format!("  {what}"), value]);
+    }
+    print_table(&table, out)
+}
+
+/// The EKS cluster's name, and what is shown of it.
+pub(super) fn eks_rows(evidence: &Evidence) -> Option<(&str, Vec<(String, String)>)> {
+    let aws = evidence.aws.as_ref()?;
+    let cluster = aws.cluster.seen()?;
     let egress =
         cluster.vpc.control_plane_egress_mode.as_deref().unwrap_or("AWS_MANAGED (assumed: the API does not say)");
     let access = match (cluster.vpc.endpoint_public_access, cluster.vpc.endpoint_private_access) {
@@ -318,10 +332,11 @@ fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
         (false, true) => "private",
         (false, false) => "neither public nor private",
     };
-    let mut table = plain_table(look.width);
-    table.add_row(vec!["  version".to_owned(), cluster.version.clone()]);
-    table.add_row(vec!["  endpoint".to_owned(), access.to_owned()]);
-    table.add_row(vec!["  control plane leaves by".to_owned(), egress.to_owned()]);
+    let mut rows = vec![
+        ("version".to_owned(), cluster.version.clone()),
+        ("endpoint".to_owned(), access.to_owned()),
+        ("control plane leaves by".to_owned(), egress.to_owned()),
+    ];
     for interface in aws.network.interfaces.seen().into_iter().flatten() {
         let addresses: Vec<&str> =
             interface.private_addresses.iter().chain(&interface.ipv6_addresses).map(String::as_str).collect();
@@ -331,16 +346,16 @@ fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
             interface.subnet_id,
             interface.security_groups.join(", ")
         );
-        table.add_row(vec![format!("  {}", interface.id), place]);
+        rows.push((interface.id.clone(), place));
     }
     let named = |id: &str| {
         let group = aws.network.security_groups.seen().into_iter().flatten().find(|group| group.id == id);
         group.map(|group| format!(" ({})", group.name)).unwrap_or_default()
     };
     if let Some(id) = &cluster.vpc.cluster_security_group_id {
-        table.add_row(vec!["  cluster security group".to_owned(), format!("{id}{}", named(id))]);
+        rows.push(("cluster security group".to_owned(), format!("{id}{}", named(id))));
     }
-    print_table(&table, out)
+    Some((cluster.name.as_str(), rows))
 }
 
 fn access(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {

@@ -6,6 +6,7 @@ mod matrix;
 mod why;
 mod words;
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use clap::{ArgAction, ValueEnum};
@@ -178,6 +179,20 @@ fn tell(
         Format::Markdown => render::markdown_table(rows),
         _ => render::columns_within(rows, width),
     };
+    if output.format() == Format::Markdown {
+        let title = match told {
+            Told::Answer(_) => None,
+            Told::Answers(_) => Some("can-i".to_owned()),
+            Told::List { namespace, .. } => Some(format!("can-i --list, in namespace {namespace}")),
+            Told::Matrix(matrix) => match matrix.namespaces.as_slice() {
+                [one] if !one.is_empty() => Some(format!("can-i --matrix, in namespace {one}")),
+                _ => Some("can-i --matrix".to_owned()),
+            },
+        };
+        if let Some(title) = title {
+            writeln!(text, "# kaccess {}\n", render::markdown_text(&title))?;
+        }
+    }
     match (told, output.format()) {
         (_, Format::Json) => json::write_json(&view(told)?, &mut text)?,
         (_, Format::Yaml) => json::write_yaml(&view(told)?, &mut text)?,
