@@ -44,7 +44,7 @@ pub enum FailOn {
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
-    kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" in API group \"\" in the namespace \"dev\"'\n  \
+    kubectl get pods 2>&1 | kaccess doctor --error -      the message you met, whole\n  \
     kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
