@@ -71,7 +71,12 @@ pub fn run(
     arguments: &AllowlistArgs,
 ) -> Result<u8, Error> {
     let evidence = match &arguments.from {
-        Some(path) => saved(path, arguments.issuer.as_deref())?,
+        Some(path) => {
+            let mut without_effect = connection.given();
+            without_effect.extend(arguments.aws.given());
+            super::doctor::refuse_on_replay("--from", &without_effect)?;
+            saved(path, arguments.issuer.as_deref())?
+        }
         None => looked(host, connection, arguments)?,
     };
     let direction = match arguments.direction {

@@ -282,11 +282,14 @@ fn replayed_alone(connection: &ConnectionArgs, arguments: &DoctorArgs) -> Result
         ("--error", arguments.error.is_some()),
         ("--oidc-ca-file", arguments.oidc_ca_file.is_some()),
         ("--public-resolver", arguments.public_resolver != "off"),
-        ("--eks-cluster", arguments.aws.eks_cluster.is_some()),
-        ("--region", arguments.aws.region.is_some()),
-        ("--profile", arguments.aws.profile.is_some()),
     ];
     without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
+    without_effect.extend(arguments.aws.given());
+    refuse_on_replay(replay, &without_effect)
+}
+
+/// Refuses flags that say where and how to look beside saved evidence, in which what was seen stands already.
+pub(super) fn refuse_on_replay(replay: &str, without_effect: &[&str]) -> Result<(), Error> {
     if without_effect.is_empty() {
         return Ok(());
     }
@@ -295,9 +298,7 @@ fn replayed_alone(connection: &ConnectionArgs, arguments: &DoctorArgs) -> Result
             "{replay} shows what was seen when the evidence was taken, and looks at nothing else: {} would change nothing",
             without_effect.join(", ")
         ),
-        format!(
-            "look again with them (kaccess doctor without {replay}); kaccess explain reads a message or log by itself"
-        ),
+        format!("look again with them, without {replay}; kaccess explain reads a message or a log by itself"),
     ))
 }
 

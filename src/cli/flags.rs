@@ -363,6 +363,16 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
+    /// The names of the flags that were given; `--no-aws` is no question that a saved answer could miss.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--eks-cluster", self.eks_cluster.is_some()),
+            ("--region", self.region.is_some()),
+            ("--profile", self.profile.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+
     /// The wishes.
     pub fn options(&self) -> AwsOptions {
         AwsOptions {

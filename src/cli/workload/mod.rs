@@ -91,7 +91,14 @@ pub fn run(
         return migration::run(host, connection, output, arguments);
     }
     let evidence = match &arguments.from {
-        Some(path) => doctor::load_evidence(path)?,
+        Some(path) => {
+            let mut without_effect = connection.given();
+            without_effect.extend(arguments.aws.given());
+            let own = [("--role", arguments.role.is_some()), ("--error", arguments.error.is_some())];
+            without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
+            doctor::refuse_on_replay("--from", &without_effect)?;
+            doctor::load_evidence(path)?
+        }
         None => look(host, connection, arguments)?,
     };
     // Live and saved evidence are judged in the same form.
