@@ -177,6 +177,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         (read, report)
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
+        if !output.quiet {
+            note_unknown(plan.error.as_deref());
+        }
         if arguments.all_contexts {
             // A token or certificate given by hand is for one cluster, and is not shown to the others.
             let one = connection.context.is_some()
@@ -211,7 +214,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         let (read, report, text) = reported(&evidence)?;
         keep(arguments, text, &report)?;
         if !output.quiet {
-            note_unknown(&read);
+            note_unknown_log(&read);
         }
         (read, report)
     };
@@ -302,17 +305,22 @@ pub(super) fn refuse_on_replay(replay: &str, without_effect: &[&str]) -> Result<
     ))
 }
 
-/// Says of what the user handed over that nothing in it was understood, so that no cause rests on it.
-fn note_unknown(evidence: &Evidence) {
-    if let Some(error) = &evidence.asked.error
-        && message::recognise(error).is_empty()
-        && message::forbidden(error).is_none()
-        && super::explain::explained(error.as_bytes()).matches.is_empty()
-    {
+/// Says of the message that the user met that nothing in it was understood, so that no cause rests on it.
+pub(super) fn note_unknown(error: Option<&str>) {
+    let known = |error: &str| {
+        !message::recognise(error).is_empty()
+            || message::forbidden(error).is_some()
+            || !super::explain::explained(error.as_bytes()).matches.is_empty()
+    };
+    if error.is_some_and(|error| !known(error)) {
         note(
             "note: the text of --error was read, and nothing in it is known; give the message whole, as it was printed",
         );
     }
+}
+
+/// The same of a log.
+fn note_unknown_log(evidence: &Evidence) {
     if let Some(log) = evidence.control_plane.log.seen().filter(|log| log.matches.is_empty()) {
         note(&format!(
             "note: --log {}: {} lines were read, and nothing in them is known; kaccess explain reads logs of other programs too",

@@ -99,7 +99,7 @@ pub fn run(
             doctor::refuse_on_replay("--from", &without_effect)?;
             doctor::load_evidence(path)?
         }
-        None => look(host, connection, arguments)?,
+        None => look(host, connection, output, arguments)?,
     };
     // Live and saved evidence are judged in the same form.
     let written = serde_json::to_string(&evidence)
@@ -157,11 +157,19 @@ fn missing(seen: &Workload) -> Option<&Failure> {
     }
 }
 
-fn look(host: &Host, connection: &ConnectionArgs, arguments: &WorkloadArgs) -> Result<Evidence, Error> {
+fn look(
+    host: &Host,
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    arguments: &WorkloadArgs,
+) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
     let error = arguments.error.as_deref().map(doctor::text_or_file).transpose()?;
     let error = error.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    if !output.quiet {
+        doctor::note_unknown(error.as_deref());
+    }
     let (facts, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = Arc::new(resolved.map_err(|failure| unanswered(&failure))?);
     let named = arguments.target.as_deref().unwrap_or_default();
