@@ -362,3 +362,29 @@ pub fn rule_rows(rules: &[Value], headers: bool) -> Vec<Vec<String>> {
     });
     headers.then_some(head).into_iter().chain(rows).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn columns_keep_to_a_terminal_and_are_whole_in_a_pipe() {
+        let table = rows(&[&["username", "aa bb cc dd ee ff gg hh ii"]]);
+        assert_eq!(columns_within(&table, None), "username   aa bb cc dd ee ff gg hh ii\n");
+        assert_eq!(columns_within(&table, Some(36)), "username aa bb cc dd ee ff gg hh ii\n");
+        assert_eq!(columns_within(&table, Some(28)), "username  aa bb cc dd ee ff\n          gg hh ii\n");
+        // Where a column could hold hardly a word, nothing is broken.
+        assert_eq!(columns_within(&table, Some(20)), "username  aa bb cc dd ee ff gg hh ii\n");
+    }
+
+    #[test]
+    fn what_is_too_wide_for_columns_is_a_list_with_their_names() {
+        let table = rows(&[&["GROUP", "ORIGIN", "BOUND TO"], &["dev", "the token's claim groups", ""]]);
+        assert_eq!(listed(&table, None), columns(&table));
+        assert_eq!(listed(&table, Some(24)), "dev\n  origin: the token's\n    claim groups\n");
+    }
+}
