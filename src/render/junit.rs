@@ -81,7 +81,8 @@ fn suite(item: &Diagnosed<'_>, counts: &dyn Fn(Severity) -> bool) -> Suite {
     } else {
         ""
     };
-    case("verdict", item.report.verdict.word(), item.evidence.took_ms, verdict);
+    // Named for what is asked, not for the answer: the case itself fails only where there is none.
+    case("verdict", "a verdict was reached", item.evidence.took_ms, verdict);
     suite.tests = 1;
     for finding in &item.report.findings {
         let mut body = finding.why.clone();
