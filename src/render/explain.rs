@@ -43,7 +43,7 @@ fn times(found: &Match) -> String {
 fn steps(steps: &[StepView], indent: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     for (number, step) in steps.iter().enumerate() {
         wrapped(&step.text, &format!("{indent}{}. ", number + 1), &format!("{indent}   "), width, out)?;
-        for code in [&step.command, &step.manifest].into_iter().flatten() {
+        for code in step.codes() {
             for line in code.lines() {
                 writeln!(out, "{indent}     {}", line.cyan())?;
             }
@@ -188,7 +188,7 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\nNext:\n")?;
         for (number, step) in found.next.iter().enumerate() {
             writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 fenced(code, "   ", out)?;
             }
         }

@@ -230,7 +230,7 @@ fn one_finding(number: usize, finding: &Finding, out: &mut dyn Write) -> io::Res
 
 fn step(step: &Step, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{}", text(&step.text))?;
-    for code in [&step.command, &step.manifest].into_iter().flatten() {
+    for code in step.codes() {
         // A parser takes the first line break of a pre for none.
         write!(out, "<pre>\n{}</pre>", text(code.trim_end()))?;
     }

@@ -96,7 +96,7 @@ fn suite(item: &Diagnosed<'_>, counts: &dyn Fn(Severity) -> bool) -> Suite {
         body.push_str("\n\nFix:");
         for (number, step) in finding.fix.iter().enumerate() {
             body.push_str(&format!("\n{}. {}", number + 1, step.text));
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 body.push_str(&format!("\n{code}"));
             }
         }

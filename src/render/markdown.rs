@@ -96,7 +96,7 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\nFix:\n")?;
         for (number, step) in finding.fix.iter().enumerate() {
             writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 writeln!(out, "\n   ```")?;
                 for line in code.lines() {
                     writeln!(out, "   {line}")?;

@@ -1,5 +1,6 @@
 //! The certificate is good, and the group that has the rights is not in it.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
 use crate::rules::{Case, Page, Rule, seen, slug};
@@ -43,12 +44,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/certificates/0/subject", format!("subject {:?}", leaf.subject)),
             Step::command(
                 "Have a certificate with the group made: one O for each (the group is the one your team's bindings name)",
-                format!("openssl req -new -key user.key -subj '/O=GROUP/CN={user}' -out user.csr"),
+                shell!("openssl req -new -key user.key -subj '/O=GROUP/CN={}' -out user.csr", user),
             ),
         )
         .step(Step::command(
             "Or bind the role to the user by name",
-            format!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={user:?}", slug(user)),
+            shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={}", slug(user), user),
         ))
         .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", ")))),
     ]

@@ -1,5 +1,6 @@
 //! The credential plugin ended with an error.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -30,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 "The plugin was not started, so there is no credential to send, and kubectl connects to nothing.",
                 seen("/plugin/failed/detail", failure.detail.clone()),
-                Step::command("See whether it is an executable file that you may run", format!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
+                Step::command("See whether it is an executable file that you may run", shell!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
             )
             .titled("The credential plugin could not be started"),
         ];
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/plugin/seen/stderr", format!("stderr: {}", clip(said, 240))),
             Step::command(
                 "Run the same command by hand until it works",
-                format!("{} {}", run.program, run.args.join(" ")).trim().to_owned(),
+                plugin::ran(run),
             ),
         )
         .titled(format!("The credential plugin failed with {code}"));

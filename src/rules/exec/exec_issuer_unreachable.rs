@@ -1,8 +1,8 @@
 //! The login plugin does not get through to the issuer.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, Kind, argument, said};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Certain,
         format!("The plugin could not read the discovery document of {issuer} from this machine: {}", clip(line, 300)),
         cite,
-        Step::command("Try the same from here; it must give JSON", format!("curl -v {}", quoted(&url))),
+        Step::command("Try the same from here; it must give JSON", shell!("curl -v {}", url)),
     );
     if *how == "x509:" || *how == "tls:" {
         finding = finding.step(Step::text("If its certificate is of a CA of your own, give it to the plugin: --certificate-authority=FILE."));

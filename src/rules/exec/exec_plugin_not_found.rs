@@ -1,9 +1,10 @@
 //! The credential plugin is not on PATH.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{self, quoted};
+use crate::rules::complaint;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -31,9 +32,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A new command drops the arguments; they are given again.
     let base = command.rsplit('/').next().unwrap_or(command);
     let mut absolute =
-        format!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), quoted(&format!("/absolute/path/{base}")));
+        shell!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), format!("/absolute/path/{base}"));
     for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
-        absolute.push_str(&format!(" --exec-arg={}", quoted(arg)));
+        absolute.push(&shell!(" --exec-arg={}", arg));
     }
     let mut finding = RULE
         .finding(

@@ -1,5 +1,6 @@
 //! The plugin's cluster name is not this cluster's.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -61,7 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             why,
             first,
-            Step::command("Write the entry anew for the cluster that you mean", format!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
+            Step::command("Write the entry anew for the cluster that you mean", shell!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
         )
         .step(Step::command("Or correct the argument behind --cluster-name (-i) in the exec entry", "kubectl config view --minify -o jsonpath='{.users[0].user.exec.args}'"))
         .cite_if(refused),

@@ -1,5 +1,6 @@
 //! A file that the kubeconfig names for a credential is not there.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -39,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 cite,
                 Step::command(
                     "Put the cluster's CA into the entry itself, so that no file can be missing",
-                    format!("kubectl config set-cluster {cluster} --certificate-authority=ca.crt --embed-certs=true"),
+                    shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster),
                 ),
             )
             .titled("The CA file that the kubeconfig names cannot be read")];

@@ -1,5 +1,6 @@
 //! The identity is known and has no right to what was asked.
 
+use crate::shell;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, heard};
 use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
@@ -257,7 +258,7 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
                 if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
                 format!("The API server knows you as {known}. In {place}, which the context takes, you have no rights; role bindings give you some in {shown}{more}."),
                 answer,
-                Step::command("Work where you have rights, or let the context take that namespace", format!("kubectl config set-context --current --namespace={}", binding.namespace)),
+                Step::command("Work where you have rights, or let the context take that namespace", shell!("kubectl config set-context --current --namespace={}", binding.namespace)),
             )
             .titled(format!("Nothing is granted in {place}, but in {shown}{more}"))
             .step(grant)

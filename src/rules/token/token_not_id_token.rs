@@ -1,5 +1,6 @@
 //! An access token was sent where the ID token belongs.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Finding, Severity, Step};
@@ -56,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "Or let kubelogin do it: it always sends the ID token",
-            format!("kubectl oidc-login setup --oidc-issuer-url={} --oidc-client-id={client}", case.claim_text("iss").unwrap_or("ISSUER")),
+            shell!("kubectl oidc-login setup --oidc-issuer-url={} --oidc-client-id={}", case.claim_text("iss").unwrap_or("ISSUER"), client),
         ))
         .cite(word.cite())
         .cite_if(case.rejected()),

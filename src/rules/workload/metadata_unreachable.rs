@@ -1,5 +1,6 @@
 //! The metadata service does not answer the Pod, and it has no other credentials.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -41,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(links::annotate(judged, role))
         .step(Step::command(
             "Only if the node's role is really meant: let the answer travel two hops",
-            format!("aws ec2 modify-instance-metadata-options --instance-id {} --http-endpoint enabled --http-put-response-hop-limit 2", links::quoted(node)),
+            shell!("aws ec2 modify-instance-metadata-options --instance-id {} --http-endpoint enabled --http-put-response-hop-limit 2", node),
         )),
     ]
 }
