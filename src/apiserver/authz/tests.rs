@@ -194,6 +194,52 @@ fn near_misses_name_what_is_wrong() {
 }
 
 #[test]
+fn several_groups_in_one_are_no_prefix_and_no_path() {
+    use near::{alike, joins};
+    for (theirs, own) in [
+        ("oidc:backend", "dev,oidc:backend"),
+        ("oidc:backend", "oidc:dev,oidc:backend"),
+        ("oidc:backend", "oidc:dev,backend"),
+        ("dev", "dev; backend"),
+        ("backend", "dev backend"),
+        ("backend", "backend/dev"),
+    ] {
+        assert!(joins(own, theirs), "{theirs} {own}");
+        assert_eq!(alike(theirs, own).map(|(kind, _)| kind), Some(Kind::SubjectJoined), "{theirs} {own}");
+    }
+    assert!(!joins("backend", "backend") && !joins("oidc:backend", "backend"));
+    assert_eq!(alike("b:backend", "dev,oidc:backend"), None);
+    assert_eq!(alike("oidc:/slashed", "oidc:/parent/slashed").map(|(kind, _)| kind), Some(Kind::SubjectSlash));
+    assert_eq!(alike("one/dev", "other/dev"), None, "two paths that end alike are two groups");
+    assert_eq!(alike("/platform", "oidc:platform").map(|(kind, _)| kind), Some(Kind::SubjectPrefix));
+    assert_eq!(
+        alike("backend", "https://kc.example/realms/a:backend").map(|(kind, _)| kind),
+        Some(Kind::SubjectPrefix)
+    );
+}
+
+#[test]
+fn who_reads_pods_is_told_of_their_subresources_and_a_user_is_no_service_account() {
+    let roles = vec![
+        role("ClusterRole", "", "read", vec![rule(&["get", "list", "watch"], &[""], &["pods", "pods/log"], &[])]),
+        role("ClusterRole", "", "exec", vec![rule(&["create"], &[""], &["pods/exec"], &[])]),
+    ];
+    let bindings = vec![
+        binding("", "a", ("ClusterRole", "read"), vec![subject("ServiceAccount", "deployer", "ci")]),
+        binding("", "b", ("ClusterRole", "exec"), vec![subject("User", "deployer", "")]),
+    ];
+    let rbac = world(roles, bindings);
+    let world = World::new(&rbac);
+    let who = user("system:serviceaccount:ci:deployer", &["system:authenticated"]);
+    let kinds = |verb: &str, what: &str| -> Vec<Kind> {
+        near::near_misses(&world, &who, &ask(verb, what, "dev", "web")).iter().map(|miss| miss.kind).collect()
+    };
+    assert_eq!(kinds("create", "pods/exec"), [Kind::SubjectKind, Kind::MissingSubresource]);
+    assert_eq!(kinds("patch", "pods/ephemeralcontainers"), [Kind::MissingSubresource]);
+    assert!(kinds("update", "pods/status").is_empty());
+}
+
+#[test]
 fn escalation_says_what_is_not_held() {
     let rbac = world(
         vec![
