@@ -139,6 +139,26 @@ fn a_service_account_without_namespace_in_a_cluster_binding_is_nobody() {
 }
 
 #[test]
+fn one_namespace_is_opened_by_its_own_role_bindings_and_no_others() {
+    let reader = role("ClusterRole", "", "read", vec![rule(&["get"], &[""], &["namespaces"], &[])]);
+    let rbac = world(
+        vec![reader],
+        vec![
+            binding("dev", "here", ("ClusterRole", "read"), vec![subject("User", "alice", "")]),
+            binding("prod", "there", ("ClusterRole", "read"), vec![subject("User", "bob", "")]),
+            binding("", "all", ("ClusterRole", "read"), vec![subject("User", "carol", "")]),
+        ],
+    );
+    let world = World::new(&rbac);
+    let names = |name: &str| -> Vec<String> {
+        let who = who_can(&world, &ask("get", "namespaces", "", name), Reach::Anywhere);
+        who.into_keys().filter(|who| who.kind == "User").map(|who| who.name).collect()
+    };
+    assert_eq!(names("dev"), ["alice", "carol"]);
+    assert_eq!(names(""), ["alice", "bob", "carol"]);
+}
+
+#[test]
 fn near_misses_name_what_is_wrong() {
     let read = |name: &str, rules: Vec<ResourceRule>| role("ClusterRole", "", name, rules);
     let roles = vec![
