@@ -905,8 +905,8 @@ impl<'a> Judged<'a> {
         self.workload.node.seen().and_then(|node| node.compute_type.as_deref()) == Some("fargate")
     }
 
-    /// Why an agent that runs in the cluster does not answer this Pod, with the pointer to it. Nothing where it does, or
-    /// where that cannot be told.
+    /// Why an agent that runs in the cluster does not answer this Pod, with the pointer to it. Nothing where it
+    /// does, or where nobody can tell.
     fn passed_by(&self, role: &str) -> Option<(String, String)> {
         let (agent, _) = self.agent(role)?;
         let name = format!("{} {}/{}", agent.kind, agent.namespace, agent.name);
