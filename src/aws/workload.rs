@@ -1297,10 +1297,13 @@ impl<'a> Judged<'a> {
         own.or(containers.first()).map(|(container, _)| *container)
     }
 
-    /// Another way goes before kiam and kube2iam, so that they change nothing for this Pod.
+    /// Another way goes before kiam and kube2iam, or they do not answer this Pod: they change nothing for it.
     pub fn past_agents(&self) -> bool {
         let own = |container: &Container| matches!(self.way(container), Way::Keys | Way::WebIdentity | Way::Container);
-        matches!(self.effective.kind, "irsa" | "pod-identity" | "static-keys") || self.main().is_some_and(own)
+        let passed = |role: &&str| self.passed_by(role).is_some();
+        matches!(self.effective.kind, "irsa" | "pod-identity" | "static-keys")
+            || self.main().is_some_and(own)
+            || (self.caught_by().is_none() && ["kiam-agent", "kube2iam"].iter().any(passed))
     }
 
     fn effect(&self) -> Effective {
