@@ -45,5 +45,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if late.is_some() {
         finding = finding.cite_if(word.map(|(word, _)| word.cite()));
     }
+    // That nothing maps the caller was looked up: a fresh token would be refused as well.
+    if eks::unmapped(case) {
+        finding.explains = &["credential-rejected"];
+    }
     vec![finding]
 }
