@@ -170,7 +170,7 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
             if format == Format::Markdown {
-                let asked = render::markdown_text(&found.question.sentence());
+                let asked = crate::render::markdown::plain(&found.question.sentence());
                 writeln!(text, "# kaccess who-can: {asked}\n")?;
             }
             let rows = rows(&subjects);

@@ -96,14 +96,9 @@ fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut 
     }
 }
 
-/// Text that opens no markup.
-pub fn markdown_text(text: &str) -> String {
-    plain(text).replace('<', "&lt;").replace('|', "\\|")
-}
-
 /// A markdown table; the first row is the head.
 pub fn markdown_table(rows: &[Vec<String>]) -> String {
-    let cell = |text: &String| markdown_text(text);
+    let cell = |text: &String| super::markdown::plain(text);
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         text.push_str(&format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | ")));
@@ -197,7 +192,7 @@ fn plain_line(answer: &AccessAnswer) -> String {
 /// # Errors
 /// When the writer fails.
 pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result<()> {
-    let safe = |text: &str| plain(text).replace('<', "&lt;");
+    let safe = super::markdown::plain;
     writeln!(out, "# kaccess can-i: {}\n", safe(&plain_line(answer)))?;
     writeln!(out, "- question: {}", safe(&answer.question.sentence()))?;
     let who = match (answer.subject.username.as_str(), answer.subject.groups.as_slice()) {
@@ -219,7 +214,8 @@ pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result
         }
     }
     if let Some(manifest) = &answer.manifest {
-        writeln!(out, "\nThe smallest grant that would make it yes:\n\n```yaml\n{manifest}```")?;
+        writeln!(out, "\nThe smallest grant that would make it yes:\n")?;
+        super::markdown::block(manifest, "", out)?;
     }
     Ok(())
 }

@@ -125,10 +125,11 @@ pub fn table(answer: &Allowlist, width: Option<usize>, out: &mut dyn Write) -> i
 /// # Errors
 /// When the writer fails.
 pub fn markdown(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# {}\n", heading(answer))?;
+    use super::markdown::{code, plain};
+    writeln!(out, "# {}\n", plain(&heading(answer)))?;
     writeln!(out, "| allow | as | why | known |\n|---|---|---|---|")?;
     for entry in &answer.entries {
-        writeln!(out, "| `{}` | {} | {} | {} |", entry.value, kind(entry), entry.why, grade(entry.grade))?;
+        writeln!(out, "| {} | {} | {} | {} |", code(&entry.value), kind(entry), plain(&entry.why), grade(entry.grade))?;
     }
     if let Some(drift) = &answer.drift {
         writeln!(out, "\n## Differs today\n")?;
@@ -136,22 +137,28 @@ pub fn markdown(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "Nothing.")?;
         }
         for one in drift {
-            writeln!(out, "- {}: `{}` ({}): {}", one.kind, one.value, one.place, one.text)?;
+            writeln!(out, "- {}: {} ({}): {}", one.kind, code(&one.value), plain(&one.place), plain(&one.text))?;
         }
     }
     writeln!(out, "\n## Note\n")?;
     for warning in &answer.warnings {
-        writeln!(out, "- {warning}")?;
+        writeln!(out, "- {}", plain(warning))?;
     }
     writeln!(
         out,
-        "- API endpoint `{}` ({}): {}",
-        answer.endpoint.host,
+        "- API endpoint {} ({}): {}",
+        code(&answer.endpoint.host),
         endpoint_note(answer),
         answer.endpoint.addresses.join(", ")
     )?;
     for interface in &answer.network_interfaces {
-        writeln!(out, "- interface `{}`: {} in {}", interface.id, interface.addresses.join(", "), interface.subnet)?;
+        writeln!(
+            out,
+            "- interface {}: {} in {}",
+            code(&interface.id),
+            interface.addresses.join(", "),
+            plain(&interface.subnet)
+        )?;
     }
     Ok(())
 }

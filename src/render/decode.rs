@@ -204,7 +204,8 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
             cell(&finding.why)
         )?;
         for step in &finding.fix {
-            let command = step.command.as_ref().map(|command| format!(" `{command}`")).unwrap_or_default();
+            let command =
+                step.command.as_ref().map(|command| format!(" {}", super::markdown::code(command))).unwrap_or_default();
             writeln!(out, "  - {}{command}", cell(&step.text))?;
         }
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use colored::Colorize as _;
 
 use super::human::wrap;
+use super::markdown as notes;
+use super::markdown::plain;
 use crate::report::Severity;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::StepView;
@@ -147,18 +149,10 @@ pub fn one_line(found: &Match, out: &mut dyn Write) -> io::Result<()> {
     )
 }
 
-/// Text that cannot open markup.
-fn plain(text: &str) -> String {
-    text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ")
-}
-
-/// A fence that the text in it does not end.
+/// A block of its own.
 fn fenced(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n{indent}```")?;
-    for line in text.lines() {
-        writeln!(out, "{indent}{}", line.replace("```", "'''"))?;
-    }
-    writeln!(out, "{indent}```")
+    writeln!(out)?;
+    notes::block(text, indent, out)
 }
 
 /// For tickets.
@@ -195,8 +189,12 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
         if !found.candidates.is_empty() {
             writeln!(out, "\nThe same words fit:\n")?;
             for candidate in &found.candidates {
-                let command =
-                    candidate.decided_by.command.as_ref().map(|command| format!(" (`{command}`)")).unwrap_or_default();
+                let command = candidate
+                    .decided_by
+                    .command
+                    .as_ref()
+                    .map(|command| format!(" ({})", notes::code(command)))
+                    .unwrap_or_default();
                 writeln!(
                     out,
                     "- `{}`: {}; told apart by: {}{command}",

@@ -8,9 +8,37 @@ use crate::report::doctor::{DoctorReport, Status};
 use crate::report::way::way_in;
 use crate::report::{Finding, Grade};
 
-/// Text that cannot open markup.
+/// Text that cannot open markup: no element, no cell, no link or picture, no code.
 pub fn plain(text: &str) -> String {
-    human::plain(&text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " "))
+    let text = text.replace('<', "&lt;").replace('|', "\\|").replace('`', "\\`").replace("](", "]\\(");
+    human::plain(&text.replace(['\r', '\n'], " "))
+}
+
+/// Text as code within a line, whatever it holds.
+pub fn code(text: &str) -> String {
+    let text = human::plain(text);
+    let fence = "`".repeat(longest_run(&text) + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    // A table's cell ends at this sign even inside code.
+    format!("{fence}{pad}{}{pad}{fence}", text.replace('|', "\\|"))
+}
+
+/// A block of code, which nothing in it ends.
+///
+/// # Errors
+/// When the writer fails.
+pub fn block(text: &str, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    let fence = "`".repeat((longest_run(text) + 1).max(3));
+    writeln!(out, "{indent}{fence}")?;
+    for line in text.lines() {
+        writeln!(out, "{indent}{line}")?;
+    }
+    writeln!(out, "{indent}{fence}")
+}
+
+/// The most backticks in a row.
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
 }
 
 /// The whole report.
@@ -21,15 +49,15 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
     let context =
         evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
     writeln!(out, "# kaccess doctor: {}\n", report.verdict.word())?;
-    writeln!(out, "- context: `{context}`")?;
+    writeln!(out, "- context: {}", code(&context))?;
     if let Some(route) = evidence.endpoint.route.seen() {
-        writeln!(out, "- API server: `{}`", route.url)?;
+        writeln!(out, "- API server: {}", code(&route.url))?;
     }
     if let Some(identity) = evidence.identity.seen() {
         writeln!(
             out,
-            "- identity: `{}` (groups: {})",
-            identity.user.username,
+            "- identity: {} (groups: {})",
+            code(&identity.user.username),
             plain(&identity.user.groups.join(", "))
         )?;
     }
@@ -77,13 +105,17 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
                 Grade::Probed => "probed",
                 Grade::Inferred => "inferred",
             };
-            writeln!(out, "- {} ({grade}, `{}`)", plain(&citation.text), citation.path)?;
+            writeln!(out, "- {} ({grade}, {})", plain(&citation.text), code(&citation.path))?;
         }
         if !finding.candidates.is_empty() {
             writeln!(out, "\nCandidates:\n")?;
             for candidate in &finding.candidates {
-                let command =
-                    candidate.decided_by.command.as_ref().map(|command| format!(": `{command}`")).unwrap_or_default();
+                let command = candidate
+                    .decided_by
+                    .command
+                    .as_ref()
+                    .map(|command| format!(": {}", code(command)))
+                    .unwrap_or_default();
                 writeln!(
                     out,
                     "1. `{}`: {}; decided by {}{command}",
@@ -97,11 +129,8 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         for (number, step) in finding.fix.iter().enumerate() {
             writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
             for code in step.codes() {
-                writeln!(out, "\n   ```")?;
-                for line in code.lines() {
-                    writeln!(out, "   {line}")?;
-                }
-                writeln!(out, "   ```")?;
+                writeln!(out)?;
+                block(code, "   ", out)?;
             }
         }
     }
@@ -119,4 +148,20 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_text() {
+        assert_eq!(plain("a `b` ![x](http://evil) <b> | c\nd"), "a \\`b\\` ![x]\\(http://evil) &lt;b> \\| c d");
+        assert_eq!(code("prod"), "`prod`");
+        assert_eq!(code("a`b``c\n</pre>"), "```a`b``c\\n</pre>```");
+        assert_eq!(code("`x"), "`` `x ``");
+        let mut out = Vec::new();
+        block("a\n```\n# b", "  ", &mut out).expect("room");
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), "  ````\n  a\n  ```\n  # b\n  ````\n");
+    }
 }

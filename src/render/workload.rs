@@ -72,11 +72,11 @@ pub fn table(told: &WorkloadIdentity, findings: &[Finding], width: usize, out: &
 /// # Errors
 /// When the writer fails.
 pub fn markdown(told: &WorkloadIdentity, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# kaccess workload: {}\n", about(told))?;
-    let role = told.effective.role_arn.as_deref().map(|role| format!(" `{role}`")).unwrap_or_default();
+    writeln!(out, "# kaccess workload: {}\n", notes::plain(&about(told)))?;
+    let role = told.effective.role_arn.as_deref().map(|role| format!(" {}", notes::code(role))).unwrap_or_default();
     writeln!(out, "- identity: {}{role}", told.effective.kind)?;
     writeln!(out, "- why: {}", notes::plain(&told.effective.why))?;
-    writeln!(out, "- service account: `{}`", told.service_account)?;
+    writeln!(out, "- service account: {}", notes::code(&told.service_account))?;
     notes::findings(findings, out)?;
     let mut rows = vec![["Link", "State", "Seen"].map(str::to_owned).to_vec()];
     rows.extend(told.chain.iter().map(|link| vec![link.id.to_owned(), state(link).to_owned(), seen(link)]));
@@ -86,17 +86,17 @@ pub fn markdown(told: &WorkloadIdentity, findings: &[Finding], out: &mut dyn Wri
 /// The steps of a plan, numbered.
 fn steps(all: &[StepView], lead: &str, fence: bool, out: &mut dyn Write) -> io::Result<()> {
     for (index, step) in all.iter().enumerate() {
-        writeln!(out, "{lead}{}. {}", index + 1, plain(&step.text))?;
-        for (text, prompt) in [(&step.command, if fence { "" } else { "$ " }), (&step.manifest, "")] {
+        let text = if fence { notes::plain(&step.text) } else { plain(&step.text) };
+        writeln!(out, "{lead}{}. {text}", index + 1)?;
+        for (text, prompt) in [(&step.command, "$ "), (&step.manifest, "")] {
             let Some(text) = text else { continue };
             if fence {
-                writeln!(out, "\n{lead}   ```")?;
+                writeln!(out)?;
+                notes::block(text, &format!("{lead}   "), out)?;
+                continue;
             }
             for line in text.lines() {
                 writeln!(out, "{lead}   {prompt}{line}")?;
-            }
-            if fence {
-                writeln!(out, "{lead}   ```")?;
             }
         }
     }

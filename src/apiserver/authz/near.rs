@@ -435,7 +435,10 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
         return Some((Kind::SubjectSlash, "by a leading slash, and by upper and lower case"));
     }
     if joins(own, theirs) {
-        return Some((Kind::SubjectJoined, "in that the user's joins several names, and is one group of that whole name"));
+        return Some((
+            Kind::SubjectJoined,
+            "in that the user's joins several names, and is one group of that whole name",
+        ));
     }
     let last = |text: &str| no_slash(text).rsplit('/').next().unwrap_or_default().to_owned();
     // Two paths that end alike are two groups; a name beside a path that ends in it may be meant.

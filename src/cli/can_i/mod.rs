@@ -190,7 +190,7 @@ fn tell(
             },
         };
         if let Some(title) = title {
-            writeln!(text, "# kaccess {}\n", render::markdown_text(&title))?;
+            writeln!(text, "# kaccess {}\n", crate::render::markdown::plain(&title))?;
         }
     }
     match (told, output.format()) {

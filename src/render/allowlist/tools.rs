@@ -5,7 +5,10 @@
 
 use std::io::{self, Write};
 
+use crate::render::human;
 use crate::report::allowlist::{Allowlist, Kind};
+use crate::report::shell::Shell;
+use crate::shell;
 
 /// A rule of a load balancer takes at most five values in all its conditions; the host is one.
 const VALUES: usize = 4;
@@ -13,7 +16,7 @@ const VALUES: usize = 4;
 /// What stands at the top of each form.
 fn head(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     for warning in &answer.warnings {
-        writeln!(out, "# {warning}")?;
+        writeln!(out, "# {}", human::plain(warning))?;
     }
     Ok(())
 }
@@ -52,17 +55,15 @@ fn target(answer: &Allowlist) -> &str {
 
 /// Text inside double quotes, of HCL and JSON alike; templates of HCL are not begun.
 fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${").replace("%{", "%%{"))
+    // JSON's escapes are HCL's too.
+    serde_json::Value::from(text).to_string().replace("${", "$${").replace("%{", "%%{")
 }
 
-/// A word as a POSIX shell takes it.
-fn shell(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
+/// A value of YAML, in quotes unless it is plainly a name.
+fn yaml(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let name = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') && text.chars().all(plain);
+    if name { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 /// The first priority for so many rules, before all that the listener has, and what is to be said of it.
@@ -231,36 +232,38 @@ fn wanted_public(answer: &Allowlist) -> Vec<String> {
 pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     head(answer, out)?;
     if answer.direction == "clients" {
-        return writeln!(
-            out,
+        let ranges = wanted_public(answer).join(",");
+        let command = shell!(
             "aws eks update-cluster-config --name {} --resources-vpc-config 'publicAccessCidrs={}'",
             answer.place.cluster,
-            wanted_public(answer).join(",")
+            ranges
         );
+        return writeln!(out, "{command}");
     }
-    let authorize = |source: &str| {
-        format!(
-            "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} {source}",
+    let authorize = |source: &Shell| {
+        shell!(
+            "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} {}",
             group(answer),
-            answer.place.port
+            answer.place.port,
+            source
         )
     };
     if !by_path(answer) {
         let (groups, ranges) = sources(answer, true);
         for value in groups {
-            writeln!(out, "{}", authorize(&format!("--source-group {value}")))?;
+            writeln!(out, "{}", authorize(&shell!("--source-group {}", value)))?;
         }
         for range in ranges {
             if range.contains(':') {
-                writeln!(
-                    out,
-                    "aws ec2 authorize-security-group-ingress --group-id {} --ip-permissions 'IpProtocol=tcp,FromPort={2},ToPort={2},Ipv6Ranges=[{{CidrIpv6={1}}}]'",
+                let command = shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {0} --ip-permissions 'IpProtocol=tcp,FromPort={2},ToPort={2},Ipv6Ranges=[{{CidrIpv6={1}}}]'",
                     group(answer),
                     range,
                     answer.place.port
-                )?;
+                );
+                writeln!(out, "{command}")?;
             } else {
-                writeln!(out, "{}", authorize(&format!("--cidr {range}")))?;
+                writeln!(out, "{}", authorize(&shell!("--cidr {}", range)))?;
             }
         }
         return Ok(());
@@ -269,10 +272,12 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "# Nothing here can be put on a network load balancer: see above.");
     }
     let rule = |priority: usize, field: &str, values: &[&str]| {
-        format!(
-            "aws elbv2 create-rule --listener-arn {} --priority {priority} --conditions 'Field=host-header,Values={}' 'Field={field},{}={}' --actions 'Type=forward,TargetGroupArn={}'",
+        shell!(
+            "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' 'Field={},{}={}' --actions 'Type=forward,TargetGroupArn={}'",
             listener(answer),
+            priority,
             answer.place.host,
+            field,
             if field == "source-ip" { "SourceIpConfig" } else { "Values" },
             if field == "source-ip" { format!("{{Values=[{}]}}", values.join(",")) } else { values.join(",") },
             target(answer)
@@ -293,16 +298,17 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{}", rule(priority, "source-ip", &chunk.iter().map(String::as_str).collect::<Vec<_>>()))?;
         priority += 1;
     }
-    writeln!(
-        out,
-        "aws elbv2 create-rule --listener-arn {} --priority {priority} --conditions 'Field=host-header,Values={}' --actions 'Type=fixed-response,FixedResponseConfig={{StatusCode=403}}'",
+    let refuse = shell!(
+        "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' --actions 'Type=fixed-response,FixedResponseConfig={{StatusCode=403}}'",
         listener(answer),
+        priority,
         answer.place.host
-    )?;
+    );
+    writeln!(out, "{refuse}")?;
     if answer.place.closed.is_some() {
         return writeln!(out, "# 3. The port itself is not opened, for the reason above.");
     }
-    writeln!(out, "# 3. Last: the port itself.\n{}", authorize("--cidr 0.0.0.0/0"))
+    writeln!(out, "# 3. Last: the port itself.\n{}", authorize(&"--cidr 0.0.0.0/0".into()))
 }
 
 /// Ingresses of the AWS Load Balancer Controller.
@@ -326,8 +332,11 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     let scheme = if copy { "internet-facing" } else { answer.place.scheme.as_deref().unwrap_or("internet-facing") };
     // Ingresses of one group share a load balancer, so a public one needs a group of its own.
     let group = if copy { format!("{name}-public") } else { name.clone() };
-    let port =
-        if port.chars().all(|c| c.is_ascii_digit()) { format!("number: {port}") } else { format!("name: {port}") };
+    let port = if port.chars().all(|c| c.is_ascii_digit()) {
+        format!("number: {port}")
+    } else {
+        format!("name: {}", yaml(&port))
+    };
     let (_, ranges) = sources(answer, false);
     let mut present: Vec<&str> = answer.place.present.iter().map(String::as_str).collect();
     if !by_path(answer) {
@@ -344,15 +353,14 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             "# The Ingress stays as it is but for one annotation, which counts only without security-groups."
         )?;
         let annotation = format!("alb.ingress.kubernetes.io/inbound-cidrs={}", present.join(","));
-        return writeln!(
-            out,
-            "kubectl annotate --overwrite ingress {} --namespace {} {}",
-            shell(&name),
-            shell(&namespace),
-            shell(&annotation)
-        );
+        let command = shell!("kubectl annotate --overwrite ingress {} --namespace {} {}", name, namespace, annotation);
+        return writeln!(out, "{command}");
     }
-    let host = &answer.place.host;
+    let documents = yaml(&format!("{name}-oidc-documents"));
+    let conditions = yaml(&format!("alb.ingress.kubernetes.io/conditions.{service}"));
+    let (name, namespace, service) = (yaml(&name), yaml(&namespace), yaml(&service));
+    let (group, scheme) = (yaml(&group), yaml(scheme));
+    let host = &yaml(&answer.place.host);
     let which = if copy {
         "An Ingress with a public load balancer of its own"
     } else {
@@ -361,12 +369,13 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "# {which}: the two documents, for everybody.")?;
     writeln!(
         out,
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {name}-oidc-documents\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {group}\n    alb.ingress.kubernetes.io/group.order: \"1\"\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:"
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {documents}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {group}\n    alb.ingress.kubernetes.io/group.order: \"1\"\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:"
     )?;
     for path in answer.values(Kind::Path) {
         writeln!(
             out,
-            "      - path: {path}\n        pathType: Exact\n        backend:\n          service:\n            name: {service}\n            port:\n              {port}"
+            "      - path: {}\n        pathType: Exact\n        backend:\n          service:\n            name: {service}\n            port:\n              {port}",
+            yaml(path)
         )?;
     }
     if copy {
@@ -397,7 +406,7 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {name}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {name}\n    alb.ingress.kubernetes.io/group.order: \"10\"\n    alb.ingress.kubernetes.io/inbound-cidrs: \"0.0.0.0/0\"\n    alb.ingress.kubernetes.io/conditions.{service}: >-\n      [{{\"field\":\"source-ip\",\"sourceIpConfig\":{{\"values\":{}}}}}]\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: {service}\n            port:\n              {port}",
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {name}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {name}\n    alb.ingress.kubernetes.io/group.order: \"10\"\n    alb.ingress.kubernetes.io/inbound-cidrs: \"0.0.0.0/0\"\n    {conditions}: >-\n      [{{\"field\":\"source-ip\",\"sourceIpConfig\":{{\"values\":{}}}}}]\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: {service}\n            port:\n              {port}",
         list(&present)
     )
 }
@@ -414,10 +423,15 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "# Into the server block of {}, before the location that holds the allow-list.\n# KEYCLOAK stands for what that location passes to; take over its proxy_set_header lines too.",
-        answer.place.host
+        human::plain(&answer.place.host)
     )?;
     let (_, ranges) = sources(answer, false);
     for path in answer.values(Kind::Path) {
+        // nginx has no way to write these in a path.
+        if path.contains(|c: char| c.is_control() || c.is_whitespace() || "\"'$;{}\\#".contains(c)) {
+            writeln!(out, "# A path that nginx' configuration cannot hold: {}", human::plain(path))?;
+            continue;
+        }
         // Where addresses are known, they are let in; where none can be, everybody is.
         writeln!(out, "location = {path} {{")?;
         if by_path(answer) || answer.place.open {
