@@ -25,7 +25,7 @@ const KEPT: usize = 200;
 /// Most memory of what stays in the evidence. A rule takes three hundred bytes here and ten times as much in a report.
 const KEPT_BYTES: usize = 3 * 1024 * 1024;
 /// Most memory of one object while it is read. etcd takes none of more than 1.5 MiB.
-const OBJECT: usize = 32 * 1024 * 1024;
+const OBJECT: usize = 16 * 1024 * 1024;
 /// Most entries without a name: a real server has none.
 const NAMELESS: usize = 1000;
 

@@ -331,7 +331,11 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
         let (rules, errors) = World::new(rbac).rules_for(&asker.subject, &namespace);
         let rules = rules.iter().map(rule_view).collect();
         note("computed from the RBAC objects; other authorizers are not counted");
-        return Ok(Told::List { namespace, rules, incomplete: !errors.is_empty() });
+        for unread in &rbac.unread {
+            note(&format!("not read: {unread}"));
+        }
+        let incomplete = !errors.is_empty() || !rbac.unread.is_empty();
+        return Ok(Told::List { namespace, rules, incomplete });
     }
     let Some(api) = &asker.acting else {
         return Err(Failure::new(FailureKind::Unsupported, "SubjectAccessReview answers questions, it lists nothing"));

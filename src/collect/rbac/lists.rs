@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use super::budget::{Bill, Budget};
 use super::item::{Fault, Item};
@@ -25,6 +26,8 @@ const PAGE: usize = 5000;
 const SMALL_PAGE: usize = 500;
 /// Most pages of one list.
 const PAGES: usize = 200;
+/// Most bytes of a list that is read beside the others. Larger ones take turns, so that no two lie in memory at once.
+const BESIDE: usize = 1024 * 1024;
 /// Most bytes of one page. 10,000 bindings have 4 MB as protobuf and 9 as JSON; where there are more, the server is asked
 /// for less at a time.
 const PAGE_BYTES: usize = 12 * 1024 * 1024;
@@ -58,6 +61,8 @@ struct Allowance {
     held: Budget,
     read: AtomicUsize,
     until: Instant,
+    /// Held by the list that may read large pages.
+    turn: Mutex<()>,
 }
 
 /// One page of a list, or all that were read.
@@ -147,7 +152,12 @@ impl Page {
 /// # Errors
 /// When no binding at all could be read.
 pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Failure> {
-    let allowance = Allowance { held: Budget::new(HELD), read: AtomicUsize::new(0), until: Instant::now() + TIME };
+    let allowance = Allowance {
+        held: Budget::new(HELD),
+        read: AtomicUsize::new(0),
+        until: Instant::now() + TIME,
+        turn: Mutex::new(()),
+    };
     let (a, b, c, d) = tokio::join!(
         list(api, KINDS[0], namespace, &allowance),
         list(api, KINDS[1], namespace, &allowance),
@@ -165,8 +175,9 @@ pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Fa
                 if let Some(why) = &page.ended {
                     rbac.unread.push(format!("{kind}s beyond the first {}: {why}", page.len()));
                 }
-                rbac.bindings.append(&mut page.bindings);
-                rbac.roles.extend(page.filled());
+                let bindings = std::mem::take(&mut page.bindings);
+                join(&mut rbac.bindings, bindings);
+                join(&mut rbac.roles, page.filled());
             }
             Err(failure) => {
                 rbac.unread.push(format!("{kind}s: {}", failure.detail));
@@ -183,6 +194,16 @@ pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Fa
     match refusal {
         Some(failure) if rbac.bindings.is_empty() => Err(failure),
         _ => Ok(rbac),
+    }
+}
+
+/// Puts one list behind the other, without room for the larger one twice.
+fn join<T>(all: &mut Vec<T>, mut more: Vec<T>) {
+    if more.len() > all.len() {
+        drop(more.splice(0..0, all.drain(..)));
+        *all = more;
+    } else {
+        all.append(&mut more);
     }
 }
 
@@ -208,8 +229,11 @@ async fn list(
 /// The pages of one list, as many as there are or may be. A failure after the first page leaves what was read.
 async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Result<Page, Failure> {
     let (mut all, mut tokens) = (Page::default(), BTreeSet::new());
-    let (mut begun, mut whole, mut size, mut short) = (false, true, PAGE, 0);
+    let (mut begun, mut whole, mut size, mut short, mut turn) = (false, true, PAGE, 0, None);
     for _ in 0..PAGES {
+        if begun && turn.is_none() {
+            turn = Some(allowance.turn.lock().await);
+        }
         // From its cache (resourceVersion 0) the server may give everything at once; a continuation is from etcd.
         let query = if !all.next.is_empty() {
             let token: String = url::form_urlencoded::byte_serialize(all.next.as_bytes()).collect();
@@ -219,8 +243,13 @@ async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Resu
         } else {
             format!("limit={size}")
         };
-        let answer = match page(api, kind, &format!("{path}?{query}"), allowance).await {
+        let most = if turn.is_some() { PAGE_BYTES } else { BESIDE };
+        let answer = match page(api, kind, &format!("{path}?{query}"), most, allowance).await {
             Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Limit && turn.is_none() => {
+                turn = Some(allowance.turn.lock().await);
+                continue;
+            }
             Err(failure) if failure.kind == FailureKind::Limit && whole => {
                 whole = false;
                 continue;
@@ -289,19 +318,19 @@ async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Resu
 }
 
 /// The answer that holds one page.
-async fn page(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Result<Answer, Failure> {
+async fn page(api: &Api, kind: &str, path: &str, most: usize, allowance: &Allowance) -> Result<Answer, Failure> {
     let time = allowance.until.saturating_duration_since(Instant::now());
     if time.is_zero() {
         let text = format!("reading took longer than {} s", TIME.as_secs());
         return Err(Failure::new(FailureKind::Timeout, text));
     }
-    let limits = Limits { body_bytes: PAGE_BYTES, time, ..Limits::default() };
+    let limits = Limits { body_bytes: most, time, ..Limits::default() };
     let answer = api.send("GET", path, None, ACCEPT, limits).await?;
     if !answer.status.is_success() {
         return Err(api.refusal(&answer));
     }
     if answer.truncated {
-        let text = format!("an answer with {kind}s has more than {} MiB", PAGE_BYTES >> 20);
+        let text = format!("an answer with {kind}s has more than {} MiB", most >> 20);
         return Err(Failure::new(FailureKind::Limit, text));
     }
     Ok(answer)
