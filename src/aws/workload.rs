@@ -321,11 +321,16 @@ impl<'a> Judged<'a> {
         if let Some(role) = self.iam_role() {
             if self.agent("kiam-agent").is_some() || self.agent("kiam-server").is_some() {
                 self.intended.push("kiam");
-                self.kiam(role);
+                // What its server would do is no matter where no agent passes the Pod's requests on.
+                if !self.out_of_reach("kiam-agent", "kiam-agent") {
+                    self.kiam(role);
+                }
             }
             if self.agent("kube2iam").is_some() {
                 self.intended.push("kube2iam");
-                self.kube2iam(role);
+                if !self.out_of_reach("kube2iam", "kube2iam-agent") {
+                    self.kube2iam(role);
+                }
             }
             if self.workload.agents.seen().is_some_and(Vec::is_empty) {
                 self.push(
@@ -913,6 +918,57 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// The Pod runs on Fargate, which has neither DaemonSets nor a metadata service.
+    fn on_fargate(&self) -> bool {
+        self.workload.node.seen().and_then(|node| node.compute_type.as_deref()) == Some("fargate")
+    }
+
+    /// Why an agent that runs in the cluster does not answer this Pod, with the pointer to it. Nothing where it
+    /// does, or where nobody can tell.
+    fn passed_by(&self, role: &str) -> Option<(String, String)> {
+        let (agent, _) = self.agent(role)?;
+        let name = format!("{} {}/{}", agent.kind, agent.namespace, agent.name);
+        if let Some((_, at)) = self.template().filter(|(template, _)| template.host_network) {
+            let seen = format!("the Pod is on its node's network (hostNetwork), whose requests {name} does not catch");
+            return Some((seen, format!("{at}/hostNetwork")));
+        }
+        if self.on_fargate() {
+            return Some((
+                format!("Fargate runs no DaemonSets: {name} has no Pod there"),
+                "/workload/node/seen/computeType".to_owned(),
+            ));
+        }
+        let node = self.workload.pod.seen()?.node.as_deref()?;
+        let there = self.workload.node_agents.seen()?.iter().any(|pod| pod.role == role);
+        (!there).then(|| (format!("{name} has no Pod on {node}"), "/workload/nodeAgents/seen".to_owned()))
+    }
+
+    /// The agent (`kiam-agent`, `kube2iam`) that answers this Pod in the metadata service's place.
+    pub fn caught_by(&self) -> Option<&'static str> {
+        let runs = |role: &&&'static str| self.agent(role).is_some() && self.passed_by(role).is_none();
+        ["kiam-agent", "kube2iam"].iter().find(runs).copied()
+    }
+
+    /// The link of an agent that runs in the cluster and does not answer this Pod; whether that is so.
+    fn out_of_reach(&mut self, role: &str, id: &'static str) -> bool {
+        let Some((seen, at)) = self.passed_by(role) else { return false };
+        let whose = if role == "kube2iam" { "kube2iam" } else { "kiam" };
+        self.push(id, false, format!("{whose} answers the Pod in the metadata service's place"), seen, at);
+        true
+    }
+
+    /// The ARN of the role that somebody meant for this Pod (`--role`, else its annotation), as IAM has it or as the
+    /// agents complete it; the name alone where the account is not known.
+    pub fn meant_role(&self) -> Option<String> {
+        let named = self.workload.wanted_role.as_deref().or_else(|| self.iam_role())?;
+        if let Some(role) = self.role(named) {
+            return Some(role.arn.clone());
+        }
+        let base = |role: &str, name: &str| self.agent(role).and_then(|(agent, _)| flag(&agent.args, name));
+        let base = base("kiam-server", "--role-base-arn").or_else(|| base("kube2iam", "--base-role-arn"));
+        Some(self.resolved_role(named, base).unwrap_or_else(|| named.to_owned()))
+    }
+
     fn kiam(&mut self, role: &str) {
         let workload = self.workload;
         let (namespace, _) = self.account_name();
@@ -1143,6 +1199,19 @@ impl<'a> Judged<'a> {
     fn metadata(&mut self) {
         let workload = self.workload;
         let host_network = self.template().is_some_and(|(template, _)| template.host_network);
+        if self.on_fargate() {
+            // To a Pod with credentials of its own that is no lack.
+            if self.asks_metadata() {
+                self.push(
+                    "metadata",
+                    false,
+                    "the metadata service answers the Pod",
+                    "Fargate gives Pods no metadata service",
+                    "/workload/node/seen/computeType",
+                );
+            }
+            return;
+        }
         let Some(instance) = workload.instance.seen() else {
             if workload.pod.seen().is_some() && !workload.instance.nothing_to_look_at() {
                 self.unknown(
@@ -1201,13 +1270,37 @@ impl<'a> Judged<'a> {
         if file || container.mounts.iter().any(|(path, _)| path.trim_end_matches('/').ends_with("/.aws")) {
             return Way::Hidden("a file of credentials or a profile");
         }
-        if !container.env_from_secrets.is_empty() || container.env_from_config_maps {
+        if self.whole_sources(container).is_some() {
             return Way::Hidden("variables that it takes from a whole Secret or ConfigMap (envFrom)");
         }
         if variable(container, "AWS_EC2_METADATA_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
             return Way::Disabled;
         }
         Way::Metadata
+    }
+
+    /// What a container takes all its variables from (envFrom), where that may hold access keys: the contents are not
+    /// read. Nothing where it has no such source, where all of them are Secrets that are not there, or where a variable
+    /// of its own says that there are no keys.
+    fn whole_sources(&self, container: &Container) -> Option<String> {
+        // A variable of the container's own goes before one of envFrom, and an empty one is none to the SDKs.
+        let emptied = |name: &str| {
+            container.env.iter().any(|variable| variable.name == name) && variable(container, name).is_none()
+        };
+        if emptied("AWS_ACCESS_KEY_ID") || emptied("AWS_SECRET_ACCESS_KEY") {
+            return None;
+        }
+        let there = |name: &&String| {
+            let namespace = &self.workload.target.namespace;
+            let mut looks = self.workload.secrets.iter();
+            !looks.any(|look| look.name == **name && look.namespace == *namespace && absent(&look.look))
+        };
+        let mut sources: Vec<String> =
+            container.env_from_secrets.iter().filter(there).map(|name| format!("Secret {name}")).collect();
+        if container.env_from_config_maps {
+            sources.push("a ConfigMap".to_owned());
+        }
+        (!sources.is_empty()).then(|| sources.join(" and "))
     }
 
     /// The first container has no credentials of its own and asks the metadata service.
@@ -1228,9 +1321,13 @@ impl<'a> Judged<'a> {
         own.or(containers.first()).map(|(container, _)| *container)
     }
 
-    /// Another way goes before kiam and kube2iam, so that they change nothing for this Pod.
+    /// Another way goes before kiam and kube2iam, or they do not answer this Pod: they change nothing for it.
     pub fn past_agents(&self) -> bool {
+        let own = |container: &Container| matches!(self.way(container), Way::Keys | Way::WebIdentity | Way::Container);
+        let passed = |role: &&str| self.passed_by(role).is_some();
         matches!(self.effective.kind, "irsa" | "pod-identity" | "static-keys")
+            || self.main().is_some_and(own)
+            || (self.caught_by().is_none() && ["kiam-agent", "kube2iam"].iter().any(passed))
     }
 
     fn effect(&self) -> Effective {
@@ -1298,10 +1395,32 @@ impl<'a> Judged<'a> {
             }
             Way::Metadata => self.by_metadata(&lead),
         };
+        if matches!(self.way(first), Way::WebIdentity | Way::Container)
+            && let Some(sources) = self.whole_sources(first)
+        {
+            found = self.beside(found, first, &sources);
+        }
         if !others.is_empty() {
             found.why.push_str(&format!("; other containers take another way: {}", others.join(", ")));
         }
         found
+    }
+
+    /// What a container gets whose variables come from somewhere that is not read as well: access keys there would go
+    /// before the way that was found.
+    fn beside(&self, found: Effective, container: &Container, sources: &str) -> Effective {
+        let role = found.role_arn.map(|role| format!(" ({role})")).unwrap_or_default();
+        let namespace = self.account_name().0;
+        let look = match container.env_from_secrets.first() {
+            Some(secret) => format!("kubectl describe secret {secret} -n {namespace} lists the names"),
+            None => format!("kubectl describe configmap NAME -n {namespace} lists them"),
+        };
+        let why = format!(
+            "{}{role}; but container {} also takes all variables of {sources} (envFrom), which kaccess does not read: \
+             AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there would go before it ({look})",
+            found.why, container.name
+        );
+        Effective { kind: "unknown", role_arn: None, why }
     }
 
     /// A way that is taken, and what becomes of it by its links.
@@ -1331,8 +1450,16 @@ impl<'a> Judged<'a> {
 
     fn by_metadata(&self, lead: &str) -> Effective {
         let make = |kind, role: Option<String>, why: String| Effective { kind, role_arn: role, why };
-        let host_network = self.template().is_some_and(|(template, _)| template.host_network);
-        let Some(agents) = self.workload.agents.seen() else {
+        if self.on_fargate() {
+            return make(
+                "none",
+                None,
+                format!(
+                    "{lead} has no credentials of its own, and Fargate has neither DaemonSets nor a metadata service"
+                ),
+            );
+        }
+        if self.workload.agents.seen().is_none() {
             let (why, _) = unseen(&self.workload.agents);
             return make(
                 "unknown",
@@ -1341,9 +1468,9 @@ impl<'a> Judged<'a> {
                     "{lead} has no credentials of its own, and who answers for the metadata service is not known: {why}"
                 ),
             );
-        };
-        if !host_network {
-            if agents.iter().any(|agent| agent.role == "kiam-agent") {
+        }
+        match self.caught_by() {
+            Some("kiam-agent") => {
                 return match self.iam_role() {
                     Some(role) => {
                         let args =
@@ -1360,11 +1487,12 @@ impl<'a> Judged<'a> {
                     ),
                 };
             }
-            if let Some(agent) = agents.iter().find(|agent| agent.role == "kube2iam") {
-                let default = flag(&agent.args, "--default-role").filter(|role| !role.is_empty());
+            Some(_) => {
+                let args = self.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
+                let default = flag(args, "--default-role").filter(|role| !role.is_empty());
                 return match self.iam_role().or(default) {
                     Some(role) => {
-                        let arn = self.resolved_role(role, flag(&agent.args, "--base-role-arn"));
+                        let arn = self.resolved_role(role, flag(args, "--base-role-arn"));
                         self.chained(
                             "kube2iam",
                             arn,
@@ -1380,7 +1508,11 @@ impl<'a> Judged<'a> {
                     ),
                 };
             }
+            None => {}
         }
+        // An agent that runs in the cluster and not for this Pod is worth a word.
+        let passed = ["kiam-agent", "kube2iam"].iter().find_map(|role| self.passed_by(role));
+        let lead = &passed.map_or_else(|| lead.to_owned(), |(passed, _)| format!("{passed}; {lead}"));
         match self.links.iter().find(|link| link.id == "metadata").map(|link| (link.ok, link.seen.clone())) {
             Some((Some(true), _)) => make(
                 "node-role",

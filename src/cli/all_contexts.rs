@@ -11,12 +11,13 @@ use tokio::sync::Semaphore;
 use super::doctor::{exit_code, for_machines, look, reported};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
-use super::{BAD, Error, GOOD, NONE, answer, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::collect::plan::Plan;
 use crate::collect::{interrupt, kubeconfig};
 use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Issuer, Observation, Outcome, SCHEMA};
 use crate::host::Host;
 use crate::render::Diagnosed;
+use crate::render::human;
 use crate::render::json::{self, DoctorListView, DoctorView};
 use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
@@ -33,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LEAST: Duration = Duration::from_secs(5);
 /// Why a context was not begun, in evidence.
 const TOO_LATE: &str = "timeout";
+
+/// The columns of the verdict and the blanks behind it.
+const VERDICT: usize = 10;
 
 /// One context's answer.
 struct Item {
@@ -150,7 +154,7 @@ pub fn run(
             for_machines(format, &all, fail_on, &mut text)?;
         }
         // The forms of single commands were refused before.
-        _ => table(&items, host.elapsed_ms(), &mut text)?,
+        _ => table(&items, host.elapsed_ms(), columns_of(host), &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;
@@ -305,7 +309,7 @@ fn counts(items: &[Item]) -> String {
     )
 }
 
-fn table(items: &[Item], took_ms: u64, out: &mut dyn Write) -> io::Result<()> {
+fn table(items: &[Item], took_ms: u64, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     let wide = items.iter().map(|item| item.context.chars().count()).max().unwrap_or_default();
     for item in items {
         let word = match item.report.verdict {
@@ -314,7 +318,22 @@ fn table(items: &[Item], took_ms: u64, out: &mut dyn Write) -> io::Result<()> {
             Verdict::Healthy => "HEALTHY ".green().bold(),
         };
         let blanks = " ".repeat(wide - item.context.chars().count());
-        writeln!(out, "{word}  {}{blanks}  {}", item.context, words(item))?;
+        let (words, before) = (words(item), VERDICT + wide + 2);
+        // On a terminal what is wider goes on below: beside the contexts, or where these leave no room, indented.
+        let indent = if width.is_some_and(|width| before + 30 > width) { 4 } else { before };
+        match width.filter(|width| before + words.chars().count() > *width) {
+            None => writeln!(out, "{word}  {}{blanks}  {words}", item.context)?,
+            Some(width) => {
+                let lines = human::wrap(&words, width.saturating_sub(indent));
+                let below = format!("\n{}", " ".repeat(indent));
+                let rest = lines.join(below.as_str());
+                if indent == before {
+                    writeln!(out, "{word}  {}{blanks}  {rest}", item.context)?;
+                } else {
+                    writeln!(out, "{word}  {}\n{}{rest}", item.context, " ".repeat(indent))?;
+                }
+            }
+        }
     }
     let seconds = std::time::Duration::from_millis(took_ms).as_secs_f64();
     writeln!(out, "\n{}, in {seconds:.1} s", counts(items))?;

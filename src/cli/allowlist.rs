@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, Direction, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::aws::reach::Known;
@@ -71,7 +71,12 @@ pub fn run(
     arguments: &AllowlistArgs,
 ) -> Result<u8, Error> {
     let evidence = match &arguments.from {
-        Some(path) => saved(path, arguments.issuer.as_deref())?,
+        Some(path) => {
+            let mut without_effect = connection.given();
+            without_effect.extend(arguments.aws.given());
+            super::doctor::refuse_on_replay("--from", &without_effect)?;
+            saved(path, arguments.issuer.as_deref())?
+        }
         None => looked(host, connection, arguments)?,
     };
     let direction = match arguments.direction {
@@ -81,14 +86,13 @@ pub fn run(
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
         Err(NoAnswer::NoCluster) => {
-            note(
-                "the evidence says nothing of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
-            );
-            return Ok(NONE);
+            return Err(Error::new(
+                "nothing is known of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
+                without_cluster(&evidence),
+            ));
         }
         Err(NoAnswer::NoIssuer) => {
-            note("no issuer is known: the credential names none; give one with --issuer URL");
-            return Ok(NONE);
+            return Err(Error::new("no issuer is known: the credential names none", "give one with --issuer URL"));
         }
     };
     let uncompared = found.uncompared.clone();
@@ -113,7 +117,7 @@ pub fn run(
             }
         }
         // The forms of other commands never come here.
-        _ => render::table(&told, &mut text)?,
+        _ => render::table(&told, columns_of(host), &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;
@@ -130,6 +134,22 @@ pub fn run(
         });
     }
     Ok(GOOD)
+}
+
+/// What can be said of any cluster: the issuer's two documents, where they are known.
+fn without_cluster(evidence: &Evidence) -> String {
+    let Some(target) = evidence.issuer.target.seen() else {
+        return "name the cluster with --eks-cluster NAME --region REGION".to_owned();
+    };
+    let discovery = format!("{}/.well-known/openid-configuration", target.url.trim_end_matches('/'));
+    let keys = match evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()) {
+        Some(keys) => keys.to_owned(),
+        None => "the jwks_uri that it names".to_owned(),
+    };
+    format!(
+        "name the cluster with --eks-cluster NAME --region REGION; any API server must be able to read {discovery} and {keys}, \
+         which hold public data only"
+    )
 }
 
 /// Saved evidence, if it is about this issuer.
@@ -150,6 +170,7 @@ fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
 /// Looks now; a second time where only the first look told which issuer the cluster trusts.
 fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
+    super::doctor::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
     let mut plan = Plan {
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,
@@ -255,6 +276,12 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             port,
             balancer_groups,
             listener,
+            priorities: balancer.and_then(|balancer| balancer.rules.seen()).filter(|_| !found.public_copy).map(
+                |rules| {
+                    let rules = rules.iter();
+                    rules.filter_map(|rule| rule.priority).collect()
+                },
+            ),
             target_group: found.target_groups.first().cloned(),
             present: found.present,
             open: found.open,

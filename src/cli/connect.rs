@@ -111,15 +111,31 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .map_err(|error| Error::plain(format!("no runtime: {error}")))
 }
 
+/// The work within the limit that `--timeout` gives it, if any.
+///
+/// # Errors
+/// Those of the work, and when it took too long.
+pub async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let Some(limit) = limit else { return work.await };
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(Failure::new(
+            FailureKind::Timeout,
+            format!("there was no answer within {} s (--timeout)", limit.as_secs_f64()),
+        )),
+    }
+}
+
 /// A failure that left the question without an answer, with what to do.
 pub fn unanswered(failure: &Failure) -> Error {
     let text = format!("the question could not be put: {}", failure.detail);
     match (&failure.needs, failure.kind) {
         (Some(needs), _) => Error::new(text, format!("it needs {needs}")),
-        (None, FailureKind::Unauthorized) => {
-            Error::new(text, "the API server does not accept this credential; kaccess doctor says why")
-        }
+        (None, FailureKind::Unauthorized) => Error::new(
+            text,
+            "the API server does not accept this credential; kaccess doctor, with the same flags for the connection, says why",
+        ),
         (None, FailureKind::Malformed) => Error::new(text, "kaccess can-i --help shows the forms"),
-        _ => Error::new(text, "kaccess doctor looks at the whole way"),
+        _ => Error::new(text, "kaccess doctor, with the same flags for the connection, says why"),
     }
 }

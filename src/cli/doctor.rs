@@ -10,13 +10,13 @@ use clap::ValueEnum;
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, compare, note};
-use crate::apiserver::{authz, configuration, message};
+use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::interrupt;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::identity::User;
-use crate::evidence::{Evidence, SCHEMA};
+use crate::evidence::{Evidence, FailureKind, SCHEMA};
 use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
@@ -44,7 +44,7 @@ pub enum FailOn {
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
-    kaccess doctor --error 'pods is forbidden: User \"oidc:alice\" cannot list resource \"pods\" ...'\n  \
+    kubectl get pods 2>&1 | kaccess doctor --error -      the message you met, whole\n  \
     kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
@@ -136,8 +136,20 @@ fn window(text: &str) -> Result<Window, String> {
     if text == "off" { Ok(Window(None)) } else { duration(text).map(|window| Window(Some(window))) }
 }
 
+/// A bare number is seconds, as in --request-timeout.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+}
+
+/// The issuer that a flag names, if it is one that can be asked at all.
+pub(super) fn check_issuer(url: Option<&str>, scrubber: &Scrubber) -> Result<(), Error> {
+    match url.map(|url| crate::collect::issuer::target(url, "flag")) {
+        Some(Err(failure)) if failure.kind == FailureKind::Malformed => Err(Error::new(
+            format!("--issuer: {}", scrubber.text(&failure.detail)),
+            "give it as the token's claim iss has it, such as https://sso.example.com/realms/platform",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Runs the command.
@@ -146,8 +158,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// When kaccess itself could not run: unreadable files, bad flags.
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
+    replayed_alone(connection, arguments)?;
     let saved = arguments.compare.as_deref().map(compare::Saved::read).transpose()?;
     let (evidence, report) = if arguments.demo {
+        if !output.quiet {
+            note("a recorded incident, built into kaccess: nothing of this machine or of your clusters is in it");
+        }
         diagnosed(read_evidence(DEMO.as_bytes(), "the built-in demo")?)
     } else if let Some(path) = &arguments.from {
         if arguments.save.is_some() && !arguments.anonymise {
@@ -161,6 +177,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         (read, report)
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
+        if !output.quiet {
+            note_unknown(plan.error.as_deref());
+        }
         if arguments.all_contexts {
             // A token or certificate given by hand is for one cluster, and is not shown to the others.
             let one = connection.context.is_some()
@@ -194,6 +213,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         runtime.shutdown_background();
         let (read, report, text) = reported(&evidence)?;
         keep(arguments, text, &report)?;
+        if !output.quiet {
+            note_unknown_log(&read);
+        }
         (read, report)
     };
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
@@ -243,6 +265,68 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         return Ok(code);
     }
     Ok(exit_code(&report, arguments.fail_on))
+}
+
+/// What was seen is in the file: a flag that says where and how to look would change nothing, and is refused.
+fn replayed_alone(connection: &ConnectionArgs, arguments: &DoctorArgs) -> Result<(), Error> {
+    let replay = match (&arguments.from, arguments.demo) {
+        (Some(_), _) => "--from",
+        (None, true) => "--demo",
+        (None, false) => return Ok(()),
+    };
+    let mut without_effect = connection.given();
+    let own = [
+        ("--issuer", arguments.issuer.is_some()),
+        ("--client-id", arguments.client_id.is_some()),
+        ("--reviewer-context", arguments.reviewer_context.is_some()),
+        ("--review", arguments.review),
+        ("--apiserver-config", arguments.apiserver_config.is_some()),
+        ("--log", arguments.log.is_some()),
+        ("--error", arguments.error.is_some()),
+        ("--oidc-ca-file", arguments.oidc_ca_file.is_some()),
+        ("--public-resolver", arguments.public_resolver != "off"),
+    ];
+    without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
+    without_effect.extend(arguments.aws.given());
+    refuse_on_replay(replay, &without_effect)
+}
+
+/// Refuses flags that say where and how to look beside saved evidence, in which what was seen stands already.
+pub(super) fn refuse_on_replay(replay: &str, without_effect: &[&str]) -> Result<(), Error> {
+    if without_effect.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        format!(
+            "{replay} shows what was seen when the evidence was taken, and looks at nothing else: {} would change nothing",
+            without_effect.join(", ")
+        ),
+        format!("look again with them, without {replay}; kaccess explain reads a message or a log by itself"),
+    ))
+}
+
+/// Says of the message that the user met that nothing in it was understood, so that no cause rests on it.
+pub(super) fn note_unknown(error: Option<&str>) {
+    let known = |error: &str| {
+        !message::recognise(error).is_empty()
+            || message::forbidden(error).is_some()
+            || !super::explain::explained(error.as_bytes()).matches.is_empty()
+    };
+    if error.is_some_and(|error| !known(error)) {
+        note(
+            "note: the text of --error was read, and nothing in it is known; give the message whole, as it was printed",
+        );
+    }
+}
+
+/// The same of a log.
+fn note_unknown_log(evidence: &Evidence) {
+    if let Some(log) = evidence.control_plane.log.seen().filter(|log| log.matches.is_empty()) {
+        note(&format!(
+            "note: --log {}: {} lines were read, and nothing in them is known; kaccess explain reads logs of other programs too",
+            log.source, log.lines
+        ));
+    }
 }
 
 /// The forms that hold one context or several.
@@ -348,6 +432,7 @@ fn plan_of(
     scrubber: &Scrubber,
 ) -> Result<Plan, Error> {
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
+    check_issuer(arguments.issuer.as_deref(), scrubber)?;
     let error =
         arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
     let (named, question) = error
@@ -374,14 +459,7 @@ fn plan_of(
         .apiserver_config
         .as_ref()
         .map(|path| -> Result<_, Error> {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Error::plain(format!("--apiserver-config {}: {error}", path.display())))?;
-            let flags = configuration::parse_flags_text(&text, &path.display().to_string()).map_err(|error| {
-                Error::new(
-                    format!("--apiserver-config {}: {error}", path.display()),
-                    "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration",
-                )
-            })?;
+            let (flags, _) = super::server_file::read("--apiserver-config", path)?;
             Ok(Ok(apiserver::kept_configuration(flags, scrubber)))
         })
         .transpose()?;
@@ -442,9 +520,10 @@ pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
     if value == "-" {
         std::io::stdin().take(LIMIT).read_to_string(&mut text)?;
     } else if let Some(path) = value.strip_prefix('@') {
-        let file = std::fs::File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        let file = super::open_named(path)?;
         file.take(LIMIT).read_to_string(&mut text).map_err(|error| Error::plain(format!("{path}: {error}")))?;
     } else {
+        super::hint_at_file(value);
         value.clone_into(&mut text);
     }
     Ok(text)

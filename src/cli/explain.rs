@@ -2,14 +2,13 @@
 
 mod stream;
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 
 use serde_json::Value;
 
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, answer, note};
+use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, note, open_named};
 use crate::host::Host;
 use crate::render::explain as show;
 use crate::render::json::{headed, write_json, write_yaml};
@@ -43,7 +42,7 @@ pub struct ExplainArgs {
 /// When nothing was given, or it cannot be read.
 pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<u8, Error> {
     if arguments.list {
-        return codes(output);
+        return codes(host, output);
     }
     let text = arguments.text.join(" ");
     if text.trim().is_empty() {
@@ -52,26 +51,46 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
             "give a code, a text, @FILE, or - for stdin; --list shows the codes",
         ));
     }
-    if let Some(rule) = asked(&text) {
-        let page = page(rule);
+    // Words that together are a code, or each of which is one.
+    let rules: Option<Vec<_>> = match asked(&text) {
+        Some(rule) => Some(vec![rule]),
+        None => arguments.text.iter().map(|word| asked(word)).collect(),
+    };
+    if let Some(rules) = rules {
         let mut out = Vec::new();
-        match output.format() {
-            Format::Json => write_json(&view("FindingPage", &page)?, &mut out)?,
-            Format::Yaml => write_yaml(&view("FindingPage", &page)?, &mut out)?,
-            Format::Markdown => show::page_markdown(&page, &mut out)?,
-            _ => show::page(&page, host.width, &mut out)?,
+        for (number, rule) in rules.into_iter().enumerate() {
+            let page = page(rule);
+            match output.format() {
+                Format::Json => write_json(&view("FindingPage", &page)?, &mut out)?,
+                Format::Yaml => {
+                    if number > 0 {
+                        writeln!(out, "---")?;
+                    }
+                    write_yaml(&view("FindingPage", &page)?, &mut out)?;
+                }
+                format => {
+                    if number > 0 {
+                        writeln!(out)?;
+                    }
+                    match format {
+                        Format::Markdown => show::page_markdown(&page, &mut out)?,
+                        _ => show::page(&page, host.width, &mut out)?,
+                    }
+                }
+            }
         }
         return say(output, &out).map(|()| GOOD);
     }
     let source = if text == "-" {
         Some(("stdin".to_owned(), Box::new(io::stdin()) as Box<dyn Read + Send>))
     } else if let Some(path) = text.strip_prefix('@') {
-        let file = File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        let file = open_named(path)?;
         if file.metadata().is_ok_and(|data| data.is_dir()) {
             return Err(Error::plain(format!("{path}: is a directory")));
         }
         Some((path.to_owned(), Box::new(file) as Box<dyn Read + Send>))
     } else {
+        hint_at_file(&text);
         None
     };
     if arguments.follow && source.is_none() {
@@ -192,14 +211,14 @@ fn view(kind: &str, body: &impl serde::Serialize) -> Result<Value, Error> {
     Ok(headed(kind, body))
 }
 
-fn codes(output: &OutputArgs) -> Result<u8, Error> {
+fn codes(host: &Host, output: &OutputArgs) -> Result<u8, Error> {
     let all = FindingListView { items: list() };
     let mut out = Vec::new();
     match output.format() {
         Format::Json => write_json(&view("FindingList", &all)?, &mut out)?,
         Format::Yaml => write_yaml(&view("FindingList", &all)?, &mut out)?,
         Format::Markdown => show::list_markdown(&all.items, &mut out)?,
-        _ => show::list(&all.items, &mut out)?,
+        _ => show::list(&all.items, columns_of(host), &mut out)?,
     }
     say(output, &out).map(|()| GOOD)
 }

@@ -133,6 +133,30 @@ impl ConnectionArgs {
         })
     }
 
+    /// The names of the flags that were given.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--context", self.context.is_some()),
+            ("--cluster", self.cluster.is_some()),
+            ("--user", self.user.is_some()),
+            ("--namespace", self.namespace.is_some()),
+            ("--server", self.server.is_some()),
+            ("--token", self.token.is_some()),
+            ("--as", self.impersonate.is_some()),
+            ("--as-group", !self.impersonate_groups.is_empty()),
+            ("--as-uid", self.impersonate_uid.is_some()),
+            ("--as-user-extra", !self.impersonate_extra.is_empty()),
+            ("--certificate-authority", self.certificate_authority.is_some()),
+            ("--client-certificate", self.client_certificate.is_some()),
+            ("--client-key", self.client_key.is_some()),
+            ("--insecure-skip-tls-verify", self.insecure_skip_tls_verify.is_some()),
+            ("--tls-server-name", self.tls_server_name.is_some()),
+            ("--request-timeout", self.request_timeout.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+
     /// Whether the token stands on the command line itself, and so in the shell's history.
     pub fn token_in_history(&self) -> bool {
         self.token.as_deref().is_some_and(|token| token != "-" && !token.starts_with('@') && !token.is_empty())
@@ -276,12 +300,15 @@ pub struct OutputArgs {
     /// Form of the answer [default: table]
     #[arg(long, short = 'o', global = true, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
     pub output: Option<Format>,
-    /// One line for each finding
+    /// One line for each finding (doctor, decode, explain, workload)
     #[arg(long, global = true, help_heading = OUTPUT)]
     pub short: bool,
     /// Passing checks and times too
     #[arg(long, short = 'v', global = true, conflicts_with = "quiet", help_heading = OUTPUT)]
     pub verbose: bool,
+    /// kubectl's level of its own log, which there is none of here: what kubectl accepts is accepted
+    #[arg(long = "v", global = true, hide = true, value_name = "LEVEL")]
+    pub klog: Option<u8>,
     /// No output, exit code only
     #[arg(long, short = 'q', global = true, help_heading = OUTPUT)]
     pub quiet: bool,
@@ -336,6 +363,16 @@ pub struct AwsArgs {
 }
 
 impl AwsArgs {
+    /// The names of the flags that were given; `--no-aws` is no question that a saved answer could miss.
+    pub fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--eks-cluster", self.eks_cluster.is_some()),
+            ("--region", self.region.is_some()),
+            ("--profile", self.profile.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
+    }
+
     /// The wishes.
     pub fn options(&self) -> AwsOptions {
         AwsOptions {

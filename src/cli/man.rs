@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 
 use super::{Cli, Error, GOOD, answer, note};
+use crate::apiserver::authz::resources::nearest;
 
 /// Flags of `man`.
 #[derive(Debug, clap::Args)]
@@ -38,9 +39,10 @@ pub fn run(arguments: &ManArgs) -> Result<u8, Error> {
     let page = match &arguments.command {
         None => whole,
         Some(name) => {
-            let mut names = whole.get_subcommands().map(|command| command.get_name().to_owned());
             let Some(found) = whole.find_subcommand(name).cloned() else {
-                let near = names.find(|known| known.starts_with(name.as_str()) || name.starts_with(known.as_str()));
+                let names: Vec<&str> = whole.get_subcommands().map(clap::Command::get_name).collect();
+                let begins = |known: &&str| known.starts_with(name.as_str()) || name.starts_with(known);
+                let near = nearest(name, names.iter().copied()).or_else(|| names.iter().copied().find(begins));
                 let hint =
                     near.map_or_else(|| "kaccess --help lists them".to_owned(), |near| format!("did you mean {near}?"));
                 return Err(Error::new(format!("there is no command {name}"), hint));

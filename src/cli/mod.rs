@@ -13,6 +13,7 @@ pub mod flags;
 pub mod man;
 mod progress;
 pub mod schema;
+mod server_file;
 mod share;
 mod watch;
 pub mod who_can;
@@ -22,11 +23,12 @@ pub mod workload;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::flags::Format;
 use crate::host::Host;
-use crate::render::json;
+use crate::render::{human, json};
 
 /// The answer is good.
 pub const GOOD: u8 = 0;
@@ -161,12 +163,35 @@ impl Command {
     }
 }
 
+impl Command {
+    /// The error for `--short` where it would change nothing: beside another form, and in answers without findings.
+    fn refuses_short(&self, output: &flags::OutputArgs) -> Option<Error> {
+        if !output.short {
+            return None;
+        }
+        if output.format() != Format::Table {
+            let form = output.format().word();
+            return Some(Error::new(
+                format!("--short is a form of its own, and so is -o {form}"),
+                "leave out one of them",
+            ));
+        }
+        match self {
+            Self::Doctor(_) | Self::Decode(_) | Self::Explain(_) | Self::Workload(_) => None,
+            _ => Some(Error::new(
+                format!("{} has no findings, of which --short shows each in one line", self.forms().0),
+                "leave out --short",
+            )),
+        }
+    }
+}
+
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     std::panic::set_hook(Box::new(|bug| note(&bug_line(bug))));
     let arguments: Vec<OsString> = arguments.collect();
     if let Some(result) = completion::asked(host, &arguments) {
-        return ended(result);
+        return ended(host, result);
     }
     let cli = match parsed(host, arguments) {
         Ok(cli) => cli,
@@ -178,25 +203,33 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
                 let _ = io::stdout().lock().write_all(as_called(host, text).as_bytes());
                 return GOOD;
             }
-            // clap quotes the word it does not understand, and that may be a token in the wrong place.
-            let text = crate::secret::Scrubber::default().text(&error.render().to_string());
+            let text = error.render().to_string();
+            // clap quotes the word it does not understand, and that may be a token in the wrong place. Help and the names
+            // of what is missing hold no word of the user's.
+            let text = match error.kind() {
+                ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                | ErrorKind::MissingRequiredArgument
+                | ErrorKind::MissingSubcommand => as_called(host, text),
+                _ => crate::secret::Scrubber::default().text(&text),
+            };
             let _ = io::stderr().lock().write_all(text.as_bytes());
             return NONE;
         }
     };
     colored::control::set_override(flags::wants_colour(&cli.output, host));
-    let result = match cli.command.refused(cli.output.format()) {
+    let refused = cli.command.refused(cli.output.format()).or_else(|| cli.command.refuses_short(&cli.output));
+    let result = match refused {
         Some(error) => Err(error),
         None => dispatch(host, &cli),
     };
     if host.stderr_is_terminal && cli.connection.token_in_history() {
         note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
     }
-    ended(result)
+    ended(host, result)
 }
 
 /// The exit code of a result, whose error is told.
-fn ended(result: Result<u8, Error>) -> u8 {
+fn ended(host: &Host, result: Result<u8, Error>) -> u8 {
     // A signal is ending kaccess: what failed because of it is no news.
     if let Some(code) = crate::collect::interrupt::ending() {
         return code;
@@ -205,7 +238,7 @@ fn ended(result: Result<u8, Error>) -> u8 {
         Ok(code) => code,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
         Err(error) => {
-            complain(&error);
+            complain(host, &error);
             NONE
         }
     }
@@ -250,14 +283,26 @@ fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
     }
 }
 
-/// Shows an error on stderr.
-fn complain(error: &Error) {
-    let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "error: {}", crate::secret::strip_control(&error.to_string()));
+/// Shows an error on stderr: as it is for programs, in lines that fit for a terminal.
+fn complain(host: &Host, error: &Error) {
+    let mut text = format!("error: {}\n", crate::secret::strip_control(&error.to_string()));
     if let Error::Usage { hint: Some(hint), .. } = error {
-        let _ = writeln!(stderr, "hint: {hint}");
+        text.push_str(&format!("hint: {hint}\n"));
+    }
+    let mut stderr = io::stderr().lock();
+    for line in text.lines() {
+        if host.stderr_is_terminal && line.chars().count() > host.width {
+            for (number, part) in human::wrap(line, host.width - INDENT.len()).iter().enumerate() {
+                let _ = writeln!(stderr, "{}{part}", if number == 0 { "" } else { INDENT });
+            }
+        } else {
+            let _ = writeln!(stderr, "{line}");
+        }
     }
 }
+
+/// What stands before the further lines of an error.
+const INDENT: &str = "  ";
 
 /// A bug by its place alone: a panic's message may quote what it stumbled over, and that may be a secret.
 fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
@@ -272,15 +317,38 @@ fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
 fn answer(text: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(text);
     let colour = colored::control::SHOULD_COLORIZE.should_colorize();
-    let mut text = crate::render::human::shown(&text, colour);
+    let mut text = human::shown(&text, colour);
     // Only a terminal that is coloured too: what is piped stays plain.
     if colour && io::stdout().is_terminal() && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
-        text = crate::render::human::linked(&text).into_owned().into();
+        text = human::linked(&text).into_owned().into();
     }
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
     Ok(())
+}
+
+/// The columns that an answer has on a terminal; elsewhere its lines stay whole, for programs that read them.
+fn columns_of(host: &Host) -> Option<usize> {
+    host.stdout_is_terminal.then_some(host.width)
+}
+
+/// Opens what `@FILE` names.
+fn open_named(path: &str) -> Result<std::fs::File, Error> {
+    std::fs::File::open(path).map_err(|error| {
+        Error::new(
+            format!("{path}: {error}"),
+            "@ names a file, from the folder that you are in; without the @ the text itself is meant",
+        )
+    })
+}
+
+/// A text that is the name of a file was most likely meant as the file.
+fn hint_at_file(given: &str) {
+    // No path is longer, and no token is looked up as one.
+    if given.len() <= 255 && std::path::Path::new(given).is_file() {
+        note(&format!("hint: there is a file of that name: did you mean @{given}?"));
+    }
 }
 
 /// A line for people on stderr.

@@ -11,6 +11,9 @@ use crate::host::Host;
 /// The probe that may speak with the user by itself.
 const PLUGIN: &str = "plugin";
 
+/// How many probes the line names.
+const NAMED: usize = 3;
+
 /// One line that names the probes at work; it is gone when this is dropped.
 pub struct Progress {
     bar: ProgressBar,
@@ -44,7 +47,12 @@ impl Progress {
                 // Draws at once, whatever the limit on drawing says.
                 bar.suspend(|| ());
             } else if !running.is_empty() {
-                bar.set_message(format!("looking: {}", running.join(", ")));
+                // The eldest hold up the rest.
+                let more = match running.len().saturating_sub(NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                bar.set_message(format!("looking: {}{more}", running[..running.len().min(NAMED)].join(", ")));
             }
         })
     }

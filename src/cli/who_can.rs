@@ -1,11 +1,12 @@
 //! `kaccess who-can`: every subject that can, with binding, role and rule.
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
-use super::connect::{Session, runtime, unanswered};
+use super::connect::{Session, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
@@ -41,7 +42,9 @@ pub struct WhoCanArgs {
     #[arg(long)]
     subresource: Option<String>,
     /// In any namespace
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, action = clap::ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true,
+        value_name = "BOOL")]
     all_namespaces: bool,
     /// Only the subjects that the bearer of this token is: the token, @FILE, or - for stdin
     #[arg(long, value_name = "TOKEN")]
@@ -49,6 +52,9 @@ pub struct WhoCanArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin included (none unless given)
+    #[arg(long, value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Option<Duration>,
 }
 
 /// What was found out.
@@ -82,7 +88,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let found = runtime.block_on(async {
+    let found = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let types = Types::new(&api, session.copy.clone());
@@ -112,17 +118,18 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                     None => {
                         let error = review.error.unwrap_or_else(|| "no reason given".to_owned());
                         note(&format!("the server does not accept this token ({error}); its claims are compared"));
-                        (Bearer::Claims(claims(secret.expose())), "its claims, under any prefix")
+                        (Bearer::Claims(claims(secret.expose())?), "its claims, under any prefix")
                     }
                 },
                 Err(_) => {
+                    let claims = claims(secret.expose())?;
                     note("the token cannot be reviewed (it needs create on tokenreviews), so its claims are compared");
-                    (Bearer::Claims(claims(secret.expose())), "its claims, under any prefix")
+                    (Bearer::Claims(claims), "its claims, under any prefix")
                 }
             });
         }
         Ok::<_, Failure>(Found { question, rbac, reach, bearer })
-    });
+    }));
     runtime.shutdown_timeout(Duration::ZERO);
     let found = found.map_err(|failure| match failure.kind {
         FailureKind::Forbidden => {
@@ -162,6 +169,10 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         Format::Mermaid => graph::mermaid(&paths(&subjects, scrubber), &mut text)?,
         Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
         format => {
+            if format == Format::Markdown {
+                let asked = render::markdown_text(&found.question.sentence());
+                writeln!(text, "# kaccess who-can: {asked}\n")?;
+            }
             let rows = rows(&subjects);
             let body = match format {
                 Format::Markdown => render::markdown_table(&rows),
@@ -204,7 +215,10 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
 }
 
 /// The user's and group names that a token carries.
-fn claims(text: &str) -> Vec<String> {
+///
+/// # Errors
+/// When it carries none: then nobody but the server knows whose it is, and "nobody can" would be no answer.
+fn claims(text: &str) -> Result<Vec<String>, Failure> {
     let facts = token::parse(text);
     let mut words = Vec::new();
     let claims = facts.claims.as_ref().and_then(Value::as_object).cloned().unwrap_or_default();
@@ -220,12 +234,17 @@ fn claims(text: &str) -> Vec<String> {
             }
         }
     }
+    if words.is_empty() {
+        let text = "what --for-token gives names nobody, and the server does not say whose it is";
+        return Err(Failure::new(FailureKind::Malformed, text)
+            .needs("a token that the server accepts, and create on tokenreviews"));
+    }
     words.push(authz::AUTHENTICATED.to_owned());
     if let Some((namespace, _)) = claims.get("sub").and_then(Value::as_str).and_then(authz::service_account) {
         words.push("system:serviceaccounts".to_owned());
         words.push(format!("system:serviceaccounts:{namespace}"));
     }
-    words
+    Ok(words)
 }
 
 fn is_bearer(who: &Who, bearer: &Bearer) -> bool {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connect::{Session, runtime, unanswered};
+use super::connect::{Session, runtime, unanswered, within};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, answer, note};
+use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
 use crate::aws::identity::{self as iam, Source, Verdict};
@@ -37,6 +37,9 @@ pub struct WhoamiArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin included (none unless given)
+    #[arg(long, value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Option<Duration>,
     #[command(flatten)]
     aws: AwsArgs,
 }
@@ -75,7 +78,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let told = runtime.block_on(async {
+    let told = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let own = session.own()?;
@@ -106,7 +109,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             _ => None,
         };
         Ok::<_, Failure>(tell_of(user, &known, rbac.as_ref(), aws.as_ref(), &resolved))
-    });
+    }));
     runtime.shutdown_timeout(Duration::ZERO);
     let told = match told {
         Ok(told) => told,
@@ -418,9 +421,10 @@ fn table(told: &Told, format: Format, host: &Host) -> String {
         facts.insert(0, vec!["Fact".to_owned(), "Value".to_owned()]);
         return format!("# kaccess whoami\n\n{}\n{}", render::markdown_table(&facts), render::markdown_table(&groups));
     }
-    let groups = render::columns(&groups);
+    let width = columns_of(host);
+    let groups = render::listed(&groups, width);
     let trimmed: Vec<&str> = groups.lines().map(str::trim_end).collect();
-    format!("{}\n{}\n", render::columns(&facts), trimmed.join("\n"))
+    format!("{}\n{}\n", render::columns_within(&facts, width), trimmed.join("\n"))
 }
 
 fn view(told: &Told) -> IdentityView {

@@ -347,6 +347,15 @@ fn not_applicable<T>(reason: &str) -> Outcome<T> {
     Outcome::NotApplicable(reason.to_owned())
 }
 
+/// There is something to look at, and the user does not want it looked at.
+fn offline_skip<T>() -> Outcome<T> {
+    Outcome::Skipped(Skip {
+        because: "offline".to_owned(),
+        text: "--offline: no connection is opened".to_owned(),
+        needs: Some("running without --offline".to_owned()),
+    })
+}
+
 const SHORT: Duration = Duration::from_secs(8);
 /// Limit of one step of a connection: shorter than its probe's, so that the step that was silent is named.
 const STEP: Duration = Duration::from_secs(7);
@@ -482,7 +491,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         let (config, host, route_scrubber) = (kubeconfig.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             if offline {
-                return Err(not_applicable("--offline: no connection is opened"));
+                return Err(offline_skip());
             }
             need::<_, Arc<Resolved>, Route>(&config).await
         };
@@ -778,10 +787,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     // issuer
     let target = {
         let (config, credential, flag) = (kubeconfig.clone(), credential.clone(), plan.issuer.clone());
-        let needs = async move {
-            if offline {
-                return Err(not_applicable("--offline: no connection is opened"));
-            }
+        let named = async move {
             if let Some(url) = flag {
                 return Ok((url, "flag"));
             }
@@ -808,6 +814,13 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 _ => Err(skip_of(&done.observation, "credential")),
             }
         };
+        // Where there is no issuer to look at, being offline keeps nobody from it.
+        let needs = async move {
+            match named.await {
+                Ok(_) if offline => Err(offline_skip()),
+                other => other,
+            }
+        };
         graph.probe("issuer-target", SHORT, needs, |(url, origin): (String, &'static str)| async move {
             let target = issuer::target(&url, origin)?;
             Ok((target.clone(), Some(Arc::new(target))))
@@ -821,7 +834,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             (kubeconfig.clone(), api.clone(), host.clone(), plan.clone(), scrubber.clone());
         let needs = async move {
             if offline {
-                return Err(not_applicable("--offline: no connection is opened"));
+                return Err(offline_skip());
             }
             if plan.review && plan.reviewer_context.is_none() {
                 let api = own.clone().await.map_err(recast)?;
@@ -883,16 +896,29 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 return Err(skip_of::<_, ()>(&done.observation, "reviewer"));
             }
             let done = who.await;
-            match &done.give {
-                Some((api, _)) => Ok(api.clone()),
-                None => Err(Outcome::Skipped(Skip {
-                    because: "identity".to_owned(),
-                    text: "the API server does not accept this credential, and no other was named".to_owned(),
-                    needs: Some(
-                        "--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned(),
-                    ),
-                })),
+            if let Some((api, _)) = &done.give {
+                return Ok(api.clone());
             }
+            // Only the server's own answer says something about the credential: whoever did not reach it knows nothing.
+            let text = match done.observation.failed() {
+                None => return Err(skip_of::<_, ()>(&done.observation, "identity")),
+                Some(failure) if failure.kind == FailureKind::Unauthorized => {
+                    "the API server does not accept this credential, and no other was named".to_owned()
+                }
+                Some(failure) => {
+                    format!(
+                        "the API server did not say who this credential is, and no other was named: {}",
+                        failure.detail
+                    )
+                }
+            };
+            Err(Outcome::Skipped(Skip {
+                because: "identity".to_owned(),
+                text,
+                needs: Some(
+                    "--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned(),
+                ),
+            }))
         }
         .boxed()
         .shared()

@@ -208,9 +208,20 @@ fn touches(subject: &Subject, user: &User) -> bool {
     let service_account = user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
     let alike =
         |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name));
+    let own = |name: &str| name == subject.name && !name.starts_with("system:");
+    // Several groups in one, of which the subject may be a part.
+    let part = |group: &str| {
+        let mut parts = group.split([',', ';', ' ', '/']).filter(|part| !part.is_empty() && *part != group);
+        !group.starts_with("system:") && parts.any(|part| core(part) == core(&subject.name))
+    };
     match subject.kind.as_str() {
-        "User" => alike(&user.username),
-        "Group" => user.groups.iter().any(|group| alike(group)),
+        // A group or a service account that a binding takes for a user, and a user that it takes for a group.
+        "User" => {
+            alike(&user.username)
+                || user.groups.iter().any(|group| own(group))
+                || service_account.is_some_and(|(_, name)| name == subject.name)
+        }
+        "Group" => own(&user.username) || user.groups.iter().any(|group| alike(group) || part(group)),
         "ServiceAccount" => service_account.is_some_and(|(_, name)| name == subject.name),
         _ => false,
     }

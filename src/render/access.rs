@@ -4,25 +4,52 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::human::plain;
+use super::human::{plain, wrap};
 use crate::report::access::{AccessAnswer, AccessMatrix, GrantView};
 
 /// Least width of a column, and the blanks between two, as kubectl's tables have them.
 const COLUMN: (usize, usize) = (6, 3);
 
+/// Least room for which a last column is broken into lines.
+const ROOM: usize = 16;
+
 /// Lines in columns; the last column is not padded.
 pub fn columns(rows: &[Vec<String>]) -> String {
+    spaced(rows, COLUMN.1, None)
+}
+
+/// The same within a terminal's width: with closer columns where it must be, and then with the last one broken at blanks.
+/// What fits in no way stays whole.
+pub fn columns_within(rows: &[Vec<String>], width: Option<usize>) -> String {
+    let text = columns(rows);
+    let Some(width) = width else { return text };
+    let fits = |text: &str| text.lines().all(|line| line.trim_end().chars().count() <= width);
+    if fits(&text) {
+        return text;
+    }
+    let close = spaced(rows, 1, None);
+    if fits(&close) { close } else { spaced(rows, 2, Some(width)) }
+}
+
+fn spaced(rows: &[Vec<String>], gap: usize, width: Option<usize>) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count)
         .map(|column| {
             let widest = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-            (widest.unwrap_or(0) + COLUMN.1).max(COLUMN.0)
+            (widest.unwrap_or(0) + gap).max(COLUMN.0)
         })
         .collect();
     let mut text = String::new();
     for row in rows {
         for (index, cell) in row.iter().enumerate() {
-            text.push_str(cell);
+            let before: usize = widths[..index].iter().sum();
+            match width.and_then(|width| width.checked_sub(before)).filter(|room| *room >= ROOM) {
+                Some(room) if index > 0 && index + 1 == row.len() && cell.chars().count() > room => {
+                    let below = format!("\n{}", " ".repeat(before));
+                    text.push_str(&wrap(cell, room).join(below.as_str()));
+                }
+                _ => text.push_str(cell),
+            }
             if index + 1 < row.len() {
                 text.extend(std::iter::repeat_n(' ', widths[index].saturating_sub(cell.chars().count())));
             }
@@ -32,9 +59,51 @@ pub fn columns(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Rows under a head as a list where their columns do not fit: the first cell, and below it each other with its name.
+pub fn listed(rows: &[Vec<String>], width: Option<usize>) -> String {
+    let text = columns(rows);
+    let fits = |width: usize| text.lines().all(|line| line.trim_end().chars().count() <= width);
+    let (Some(width), Some((head, rest))) = (width.filter(|width| !fits(*width)), rows.split_first()) else {
+        return text;
+    };
+    let mut list = String::new();
+    for row in rest {
+        for (index, (name, cell)) in head.iter().zip(row).enumerate().filter(|(_, (_, cell))| !cell.is_empty()) {
+            if index == 0 {
+                list.push_str(&format!("{cell}\n"));
+                continue;
+            }
+            let lines = wrap(&format!("{}: {cell}", name.to_lowercase()), width.saturating_sub(4).max(ROOM));
+            for (number, line) in lines.iter().enumerate() {
+                list.push_str(&format!("{}{line}\n", if number == 0 { "  " } else { "    " }));
+            }
+        }
+    }
+    list
+}
+
+/// Text at its indent, broken at blanks where a terminal is too narrow for it.
+fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    match width.filter(|width| first.len() + text.chars().count() > *width) {
+        None => writeln!(out, "{first}{text}"),
+        Some(width) => {
+            let lines = wrap(text, width.saturating_sub(rest.len()).max(ROOM));
+            lines
+                .iter()
+                .enumerate()
+                .try_for_each(|(number, line)| writeln!(out, "{}{line}", if number == 0 { first } else { rest }))
+        }
+    }
+}
+
+/// Text that opens no markup.
+pub fn markdown_text(text: &str) -> String {
+    plain(text).replace('<', "&lt;").replace('|', "\\|")
+}
+
 /// A markdown table; the first row is the head.
 pub fn markdown_table(rows: &[Vec<String>]) -> String {
-    let cell = |text: &String| plain(text).replace('<', "&lt;").replace('|', "\\|");
+    let cell = |text: &String| markdown_text(text);
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         text.push_str(&format!("| {} |\n", row.iter().map(cell).collect::<Vec<_>>().join(" | ")));
@@ -79,30 +148,33 @@ fn grant_words(grant: &GrantView) -> String {
     }
 }
 
-/// One answer: kubectl's line, then the why.
+/// One answer: kubectl's line, then the why, within the width of a terminal.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn answer(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", plain_line(answer))?;
+pub fn answer(answer: &AccessAnswer, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    for line in plain_line(answer).lines() {
+        wrapped(line, "", "  ", width, out)?;
+    }
     if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
-        writeln!(out, "\n{words}")?;
+        writeln!(out)?;
+        wrapped(words, "", "", width, out)?;
         for grant in answer.grants.iter().flatten() {
-            writeln!(out, "  RBAC: through {}", grant_words(grant))?;
+            wrapped(&format!("RBAC: through {}", grant_words(grant)), "  ", "    ", width, out)?;
         }
     }
     if let Some(grants) = answer.grants.as_ref().filter(|_| answer.allowed == Some(true)) {
         for grant in grants {
-            writeln!(out, "  through {}", grant_words(grant))?;
+            wrapped(&format!("through {}", grant_words(grant)), "  ", "    ", width, out)?;
         }
         if grants.is_empty() && !answer.reason.is_empty() {
-            writeln!(out, "  the server says: {}", plain(&answer.reason))?;
+            wrapped(&format!("the server says: {}", plain(&answer.reason)), "  ", "    ", width, out)?;
         }
     }
     if let Some(misses) = answer.near_misses.as_ref().filter(|misses| !misses.is_empty()) {
         writeln!(out, "\nNear misses:")?;
         for miss in misses.iter().take(10) {
-            writeln!(out, "  - {}", plain(&miss.text))?;
+            wrapped(&format!("- {}", plain(&miss.text)), "  ", "    ", width, out)?;
         }
         if misses.len() > 10 {
             writeln!(out, "  - and {} more (-o json shows all)", misses.len() - 10)?;
@@ -162,6 +234,12 @@ pub fn answer_rows(answers: &[AccessAnswer]) -> Vec<Vec<String>> {
                 ("", groups) => format!(" for somebody in {}", groups.join(", ")),
                 (user, _) => format!(" for {user}"),
             };
+            // A line that holds no question was told about on stderr, with what is wrong with it.
+            if answer.question.verb.is_empty() && answer.error.is_some() {
+                let error = answer.error.as_deref().unwrap_or_default();
+                let number = error.split(": ").next().unwrap_or_default();
+                return vec!["unknown".to_owned(), format!("{}: no question", plain(number))];
+            }
             let line = answer.line();
             let (word, reason) = line.split_once(" - ").unwrap_or((&line, ""));
             let mut row = vec![word.to_owned(), plain(&format!("{}{who}", answer.question.sentence()))];
@@ -283,4 +361,30 @@ pub fn rule_rows(rules: &[Value], headers: bool) -> Vec<Vec<String>> {
         ]
     });
     headers.then_some(head).into_iter().chain(rows).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+    }
+
+    #[test]
+    fn columns_keep_to_a_terminal_and_are_whole_in_a_pipe() {
+        let table = rows(&[&["username", "aa bb cc dd ee ff gg hh ii"]]);
+        assert_eq!(columns_within(&table, None), "username   aa bb cc dd ee ff gg hh ii\n");
+        assert_eq!(columns_within(&table, Some(36)), "username aa bb cc dd ee ff gg hh ii\n");
+        assert_eq!(columns_within(&table, Some(28)), "username  aa bb cc dd ee ff\n          gg hh ii\n");
+        // Where a column could hold hardly a word, nothing is broken.
+        assert_eq!(columns_within(&table, Some(20)), "username  aa bb cc dd ee ff gg hh ii\n");
+    }
+
+    #[test]
+    fn what_is_too_wide_for_columns_is_a_list_with_their_names() {
+        let table = rows(&[&["GROUP", "ORIGIN", "BOUND TO"], &["dev", "the token's claim groups", ""]]);
+        assert_eq!(listed(&table, None), columns(&table));
+        assert_eq!(listed(&table, Some(24)), "dev\n  origin: the token's\n    claim groups\n");
+    }
 }

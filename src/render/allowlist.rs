@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use colored::Colorize as _;
 
+use super::human::wrap;
 use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Entry, Kind};
 
@@ -51,18 +52,35 @@ fn endpoint_note(answer: &Allowlist) -> &'static str {
     }
 }
 
-/// The table form.
+/// Text at its indent, broken at blanks where a terminal is too narrow for it.
+fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    match width.filter(|width| first.len() + text.chars().count() > *width) {
+        None => writeln!(out, "{first}{text}"),
+        Some(width) => {
+            let lines = wrap(text, width.saturating_sub(rest.len()).max(20));
+            let mut lines = lines.iter().enumerate();
+            lines.try_for_each(|(number, line)| writeln!(out, "{}{line}", if number == 0 { first } else { rest }))
+        }
+    }
+}
+
+/// The table form, within the width of a terminal.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn table(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}\n", heading(answer).bold())?;
+pub fn table(answer: &Allowlist, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    let title = heading(answer);
+    for line in width.map_or_else(|| vec![title.clone()], |width| wrap(&title, width)) {
+        writeln!(out, "{}", line.bold())?;
+    }
+    writeln!(out)?;
     writeln!(out, "{}", "Allow".bold())?;
     if answer.entries.is_empty() {
         writeln!(out, "  nothing can be named; see below")?;
     }
     for entry in &answer.entries {
-        writeln!(out, "  {}  {}\n      {} [{}]", entry.value, kind(entry).dimmed(), entry.why, grade(entry.grade))?;
+        writeln!(out, "  {}  {}", entry.value, kind(entry).dimmed())?;
+        wrapped(&format!("{} [{}]", entry.why, grade(entry.grade)), "      ", "      ", width, out)?;
     }
     if let Some(drift) = &answer.drift {
         writeln!(out, "\n{}", "Differs today".bold())?;
@@ -70,31 +88,33 @@ pub fn table(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  nothing")?;
         }
         for one in drift {
-            writeln!(out, "  {}: {} ({})\n      {}", one.kind, one.value, one.place, one.text)?;
+            wrapped(&format!("{}: {} ({})", one.kind, one.value, one.place), "  ", "    ", width, out)?;
+            wrapped(&one.text, "      ", "      ", width, out)?;
         }
     }
     if !answer.warnings.is_empty() {
         writeln!(out, "\n{}", "Note".bold())?;
         for warning in &answer.warnings {
-            writeln!(out, "  - {warning}")?;
+            wrapped(&format!("- {warning}"), "  ", "    ", width, out)?;
         }
     }
-    writeln!(out, "\n{} {} ({})", "API endpoint".bold(), answer.endpoint.host, endpoint_note(answer))?;
+    writeln!(out, "\n{}", "API endpoint".bold())?;
+    wrapped(&format!("{} ({})", answer.endpoint.host, endpoint_note(answer)), "  ", "    ", width, out)?;
     for address in &answer.endpoint.addresses {
         writeln!(out, "  {address}")?;
     }
     if !answer.network_interfaces.is_empty() {
         writeln!(out, "{}", "Network interfaces of the control plane".bold())?;
         for interface in &answer.network_interfaces {
-            writeln!(
-                out,
-                "  {}  {}  {} {}  {}",
+            let place = format!(
+                "{}  {}  {} {}  {}",
                 interface.id,
                 interface.addresses.join(" "),
                 interface.subnet,
                 interface.zone,
                 interface.security_groups.join(" ")
-            )?;
+            );
+            wrapped(&place, "  ", "      ", width, out)?;
         }
     }
     Ok(())

@@ -29,6 +29,8 @@ pub enum Form {
     Yaml,
     /// For tickets.
     Markdown,
+    /// One line a finding.
+    Short,
 }
 
 /// Writes a report. `now` is the time judged at, `width` the terminal's columns.
@@ -42,12 +44,23 @@ pub fn write(
     match form {
         Form::Table => table(report, now, width, out),
         Form::Markdown => markdown(report, now, out),
+        Form::Short => short(report, out),
         Form::Json => {
             serde_json::to_writer_pretty(&mut *out, report).map_err(io::Error::other)?;
             writeln!(out)
         }
         Form::Yaml => serde_norway::to_writer(out, report).map_err(io::Error::other),
     }
+}
+
+fn short(report: &CredentialReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return writeln!(out, "{}: no finding", report.credential_type.words());
+    }
+    report.findings.iter().try_for_each(|finding| {
+        let (severity, confidence) = (finding.severity.word(), finding.confidence.word());
+        writeln!(out, "{severity} {confidence} {}: {}", finding.code, plain(&finding.title))
+    })
 }
 
 fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn Write) -> io::Result<()> {

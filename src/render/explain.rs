@@ -43,7 +43,7 @@ fn times(found: &Match) -> String {
 fn steps(steps: &[StepView], indent: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
     for (number, step) in steps.iter().enumerate() {
         wrapped(&step.text, &format!("{indent}{}. ", number + 1), &format!("{indent}   "), width, out)?;
-        for code in [&step.command, &step.manifest].into_iter().flatten() {
+        for code in step.codes() {
             for line in code.lines() {
                 writeln!(out, "{indent}     {}", line.cyan())?;
             }
@@ -188,7 +188,7 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\nNext:\n")?;
         for (number, step) in found.next.iter().enumerate() {
             writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 fenced(code, "   ", out)?;
             }
         }
@@ -249,19 +249,28 @@ pub fn page_markdown(page: &FindingPage, out: &mut dyn Write) -> io::Result<()> 
     page.references.iter().try_for_each(|reference| writeln!(out, "<{reference}>"))
 }
 
-/// Every code, for people.
+/// Every code, for people; with a width, what is wider goes on below its title's beginning.
 ///
 /// # Errors
 /// When the writer fails.
-pub fn list(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+pub fn list(entries: &[Entry], width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
     let longest = entries.iter().map(|entry| entry.code.len()).max().unwrap_or_default();
+    // Two blanks, the code, two blanks, the severity in seven, two blanks.
+    let before = longest + 13;
     let mut area = "";
     for entry in entries {
         if entry.area != area {
             area = entry.area;
             writeln!(out, "{}", area.bold())?;
         }
-        writeln!(out, "  {:longest$}  {:7}  {}", entry.code, entry.severity.word(), entry.title)?;
+        let severity = entry.severity.word();
+        match width {
+            Some(width) if before + entry.title.chars().count() > width => {
+                writeln!(out, "  {:longest$}  {severity}", entry.code)?;
+                wrapped(entry.title, "      ", "      ", width, out)?;
+            }
+            _ => writeln!(out, "  {:longest$}  {severity:7}  {}", entry.code, entry.title)?,
+        }
     }
     Ok(())
 }

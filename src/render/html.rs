@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{human, terminal};
 use crate::evidence::Evidence;
 use crate::report::compare::Comparison;
-use crate::report::doctor::{DoctorReport, Status};
+use crate::report::doctor::{DoctorReport, Status, context_words};
 use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
 use crate::report::{Finding, Grade, Step};
 
@@ -43,8 +43,7 @@ pub fn doctor(
     comparison: Option<&Comparison>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let config = evidence.kubeconfig.seen();
-    let context = config.and_then(|config| config.context.as_deref()).unwrap_or("no context");
+    let context = &context_words(evidence);
     let verdict = report.verdict.word();
     // Browsers are held to it: even a fault in the escaping below could fetch nothing.
     write!(
@@ -87,6 +86,7 @@ pub fn doctor(
     access(evidence, out)?;
     credential(evidence, hide_claims, out)?;
     addresses(evidence, out)?;
+    eks(evidence, out)?;
     waterfall(report, evidence, out)?;
     not_checked(report, out)?;
     writeln!(out, "</main>\n</body>\n</html>")
@@ -101,59 +101,60 @@ fn short(foreign: &str, most: usize) -> String {
     text(&format!("{}...", line.chars().take(most.saturating_sub(3)).collect::<String>()))
 }
 
-/// A way as boxes in a row. The first hop that fails is the one to look at, and is marked.
+/// A way as boxes in rows that a telephone shows whole. The first hop that fails is the one to look at, and is marked.
 fn way(title: &str, hops: &[Hop], out: &mut dyn Write) -> io::Result<()> {
     const GAP: usize = 26;
-    let widths: Vec<usize> = hops.iter().map(|hop| hop.name.chars().count().min(40) * 8 + 24).collect();
-    let width = (widths.iter().sum::<usize>() + GAP * hops.len().saturating_sub(1) + 4).max(640);
+    const WIDTH: usize = 420;
+    const ROW: usize = 50;
+    // In characters of the text below the boxes.
+    const LINE: usize = 58;
     let bad = hops.iter().find(|hop| matches!(hop.mark, Mark::Failed(_)));
     let bad = bad.or_else(|| hops.iter().find(|hop| matches!(hop.mark, Mark::Unknown(_))));
-    let said = match bad {
-        Some(Hop { name, mark: Mark::Failed(because) }) => format!("{name} fails: {because}"),
-        Some(Hop { name, mark: Mark::Unknown(because) }) => format!("{name} was not checked: {because}"),
-        _ => "every hop is passed".to_owned(),
+    let (said, class) = match bad {
+        Some(Hop { name, mark: Mark::Failed(because) }) => (format!("{name} fails: {because}"), "fail"),
+        Some(Hop { name, mark: Mark::Unknown(because) }) => (format!("{name} was not checked: {because}"), "skipped"),
+        _ => ("every hop is passed".to_owned(), "soft"),
     };
+    let mut boxes = String::new();
+    let (mut x, mut y) = (2, 26);
+    for (index, hop) in hops.iter().enumerate() {
+        let box_width = hop.name.chars().count().min(40) * 8 + 24;
+        if index > 0 {
+            // A row that is full goes on in the next one, which begins with the arrow.
+            if x + GAP + box_width > WIDTH {
+                (x, y) = (2, y + ROW);
+            }
+            boxes.push_str(&format!("<path d=\"M{} {}h{}m-5 -4l5 4l-5 4\"/>\n", x + 3, y + 18, GAP - 6));
+            x += GAP;
+        }
+        let (class, sign) = match &hop.mark {
+            Mark::Passed => ("pass", ""),
+            Mark::Failed(_) => ("fail", "\u{2715} "),
+            Mark::Unknown(_) => ("skipped", "? "),
+        };
+        boxes.push_str(&format!(
+            "<rect class=\"{class}\" x=\"{x}\" y=\"{y}\" width=\"{box_width}\" height=\"36\" rx=\"6\"/>\
+             <text class=\"{}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{sign}{}</text>\n",
+            if class == "pass" { "" } else { class },
+            x + box_width / 2,
+            y + 23,
+            short(&hop.name, 40)
+        ));
+        x += box_width;
+    }
+    let mut below = y + 58;
+    for line in human::wrap(&human::plain(said.lines().next().unwrap_or_default()), LINE).iter().take(3) {
+        boxes.push_str(&format!("<text class=\"{class}\" x=\"2\" y=\"{below}\">{}</text>\n", short(line, LINE)));
+        below += 18;
+    }
     writeln!(
         out,
-        "<div class=\"wide\"><svg width=\"{width}\" viewBox=\"0 0 {width} 96\" role=\"img\"><title>{}: {}</title>\n\
-         <text class=\"soft\" x=\"2\" y=\"14\">{}</text>",
+        "<svg class=\"way\" width=\"{WIDTH}\" viewBox=\"0 0 {WIDTH} {below}\" role=\"img\"><title>{}: {}</title>\n\
+         <text class=\"soft\" x=\"2\" y=\"14\">{}</text>\n{boxes}</svg>",
         text(title),
         text(&human::plain(&said)),
         text(title)
-    )?;
-    let mut x = 2;
-    let mut marked = false;
-    for (index, (hop, box_width)) in hops.iter().zip(&widths).enumerate() {
-        if index > 0 {
-            writeln!(out, "<path d=\"M{} 44h{}m-5 -4l5 4l-5 4\"/>", x - GAP + 3, GAP - 6)?;
-        }
-        let (class, sign, because) = match &hop.mark {
-            Mark::Passed => ("pass", "", None),
-            Mark::Failed(because) => ("fail", "\u{2715} ", Some(because)),
-            Mark::Unknown(because) => ("skipped", "? ", Some(because)),
-        };
-        writeln!(
-            out,
-            "<rect class=\"{class}\" x=\"{x}\" y=\"26\" width=\"{box_width}\" height=\"36\" rx=\"6\"/>\
-             <text class=\"{}\" x=\"{}\" y=\"49\" text-anchor=\"middle\">{sign}{}</text>",
-            if class == "pass" { "" } else { class },
-            x + box_width / 2,
-            short(&hop.name, 40)
-        )?;
-        if let Some(because) = because.filter(|_| !marked) {
-            marked = true;
-            // On the side where there is room for it.
-            let (at, anchor, room) =
-                if x * 2 > width { (x + box_width, "end", x + box_width) } else { (x, "start", width - x) };
-            writeln!(
-                out,
-                "<text class=\"{class}\" x=\"{at}\" y=\"84\" text-anchor=\"{anchor}\">{}</text>",
-                short(because, room / 8)
-            )?;
-        }
-        x += box_width + GAP;
-    }
-    writeln!(out, "</svg></div>")
+    )
 }
 
 fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
@@ -229,7 +230,7 @@ fn one_finding(number: usize, finding: &Finding, out: &mut dyn Write) -> io::Res
 
 fn step(step: &Step, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{}", text(&step.text))?;
-    for code in [&step.command, &step.manifest].into_iter().flatten() {
+    for code in step.codes() {
         // A parser takes the first line break of a pre for none.
         write!(out, "<pre>\n{}</pre>", text(code.trim_end()))?;
     }
@@ -321,6 +322,16 @@ fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
             text(&attempt.outcome),
             attempt.took_ms
         )?;
+    }
+    writeln!(out, "</tbody>\n</table>")
+}
+
+/// The EKS cluster: how its control plane leaves, its interfaces and security groups.
+fn eks(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let Some((name, rows)) = terminal::eks_rows(evidence) else { return Ok(()) };
+    writeln!(out, "<h2>EKS cluster {}</h2>\n<table>\n<tbody>", text(name))?;
+    for (what, value) in rows {
+        writeln!(out, "<tr><th scope=\"row\">{}</th><td class=\"mono\">{}</td></tr>", text(&what), text(&value))?;
     }
     writeln!(out, "</tbody>\n</table>")
 }

@@ -81,7 +81,8 @@ fn suite(item: &Diagnosed<'_>, counts: &dyn Fn(Severity) -> bool) -> Suite {
     } else {
         ""
     };
-    case("verdict", item.report.verdict.word(), item.evidence.took_ms, verdict);
+    // Named for what is asked, not for the answer: the case itself fails only where there is none.
+    case("verdict", "a verdict was reached", item.evidence.took_ms, verdict);
     suite.tests = 1;
     for finding in &item.report.findings {
         let mut body = finding.why.clone();
@@ -95,7 +96,7 @@ fn suite(item: &Diagnosed<'_>, counts: &dyn Fn(Severity) -> bool) -> Suite {
         body.push_str("\n\nFix:");
         for (number, step) in finding.fix.iter().enumerate() {
             body.push_str(&format!("\n{}. {}", number + 1, step.text));
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 body.push_str(&format!("\n{code}"));
             }
         }

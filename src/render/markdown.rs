@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::human;
+use super::{human, terminal};
 use crate::evidence::Evidence;
 use crate::report::doctor::{DoctorReport, Status};
+use crate::report::way::way_in;
 use crate::report::{Finding, Grade};
 
 /// Text that cannot open markup.
@@ -32,6 +33,10 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
             plain(&identity.user.groups.join(", "))
         )?;
     }
+    writeln!(out, "- way in: {}", plain(&terminal::way_line(&way_in(report), usize::MAX)))?;
+    if let Some(line) = terminal::issuer_line(report, evidence) {
+        writeln!(out, "- way to the issuer: {}", plain(&line))?;
+    }
     let at = evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
     writeln!(out, "- observed at {at} for {} ms", evidence.took_ms)?;
     findings(&report.findings, out)?;
@@ -54,22 +59,17 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
     Ok(())
 }
 
-/// Findings, each a section.
+/// Findings, each a section; those that others explain are a list behind them.
 ///
 /// # Errors
 /// When the writer fails.
 pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
-    for finding in findings {
-        let confidence = finding.confidence.word();
+    let (roots, explained): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.explained_by.is_none());
+    for finding in roots {
+        let (severity, confidence) = (finding.severity.word(), finding.confidence.word());
         writeln!(out, "\n## {}\n", plain(&finding.title))?;
-        write!(out, "`{}`, {confidence}", finding.code)?;
-        match finding.explained_by {
-            Some(code) => {
-                writeln!(out, ", explained by `{code}`")?;
-                continue;
-            }
-            None => writeln!(out)?,
-        }
+        writeln!(out, "{severity}, `{}`, {confidence}", finding.code)?;
         writeln!(out, "\n{}\n\nEvidence:\n", plain(&finding.why))?;
         for citation in &finding.cites {
             let grade = match citation.grade {
@@ -96,7 +96,7 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "\nFix:\n")?;
         for (number, step) in finding.fix.iter().enumerate() {
             writeln!(out, "{}. {}", number + 1, plain(&step.text))?;
-            for code in [&step.command, &step.manifest].into_iter().flatten() {
+            for code in step.codes() {
                 writeln!(out, "\n   ```")?;
                 for line in code.lines() {
                     writeln!(out, "   {line}")?;
@@ -104,6 +104,19 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
                 writeln!(out, "   ```")?;
             }
         }
+    }
+    for (number, finding) in explained.into_iter().enumerate() {
+        if number == 0 {
+            writeln!(out, "\n## Explained by the above\n")?;
+        }
+        let by = finding.explained_by.unwrap_or_default();
+        writeln!(
+            out,
+            "- {} ({}, `{}`), because of `{by}`",
+            plain(&finding.title),
+            finding.severity.word(),
+            finding.code
+        )?;
     }
     Ok(())
 }

@@ -90,7 +90,7 @@ fn result(item: &Diagnosed<'_>, finding: &Finding, index: usize, before: usize) 
     let mut text = format!("{}\n\n{}\n\nFix:", finding.title, finding.why);
     for (number, step) in finding.fix.iter().enumerate() {
         text.push_str(&format!("\n{}. {}", number + 1, step.text));
-        for code in [&step.command, &step.manifest].into_iter().flatten() {
+        for code in step.codes() {
             text.push_str(&format!("\n{code}"));
         }
     }

@@ -7,8 +7,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::human;
 use crate::evidence::Evidence;
-use crate::report::doctor::{DoctorReport, Status, Verdict};
-use crate::report::way::{Mark, way_in, way_to_issuer};
+use crate::report::doctor::{DoctorReport, Status, Verdict, context_words};
+use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
 use crate::report::{Finding, Grade, Severity};
 
 /// How to show a report.
@@ -89,10 +89,7 @@ pub fn findings(findings: &[Finding], width: usize, out: &mut dyn Write) -> io::
 
 fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let config = evidence.kubeconfig.seen();
-    let context = config
-        .and_then(|config| config.context.as_deref())
-        .map(|context| format!("context {context}"))
-        .unwrap_or_else(|| "no context".to_owned());
+    let context = context_words(evidence);
     let server = config
         .and_then(|config| config.cluster.as_ref())
         .map(|cluster| format!(" at {}", cluster.server))
@@ -123,35 +120,46 @@ fn headline(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dy
 }
 
 fn paths(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = String::new();
-    for hop in way_in(report) {
-        let (mark, because) = match &hop.mark {
-            Mark::Passed => {
-                line.push_str(if line.is_empty() { "" } else { " > " });
-                line.push_str(&hop.name);
-                continue;
-            }
-            // The status is enough here; the findings say the rest.
-            Mark::Failed(because) => ("[X]", because.split(": ").next().unwrap_or_default()),
-            Mark::Unknown(because) => ("[?]", because.as_str()),
-        };
-        let whole = format!("{line} > {mark} {}: {because}", hop.name);
-        let short = format!("{line} > {mark} {}", hop.name);
-        line = if whole.chars().count() <= look.width { whole } else { short };
-        break;
+    writeln!(out, "{}", way_line(&way_in(report), look.width))?;
+    match issuer_line(report, evidence) {
+        Some(line) => writeln!(out, "{}", clip(&line, look.width)),
+        None => Ok(()),
     }
-    writeln!(out, "{}", clip(&line, look.width))?;
+}
+
+/// The control plane's way to the issuer, where one is known.
+pub(super) fn issuer_line(report: &DoctorReport, evidence: &Evidence) -> Option<String> {
     let issuer = way_to_issuer(report, evidence);
-    if !issuer.is_empty() {
-        let hops = issuer.iter().map(|hop| match &hop.mark {
-            Mark::Passed => hop.name.clone(),
-            Mark::Failed(because) => format!("[X] {}: {because}", hop.name),
-            Mark::Unknown(because) => format!("[?] {}: {because}", hop.name),
-        });
-        let line = hops.collect::<Vec<_>>().join(" > ");
-        writeln!(out, "{}", clip(&line, look.width))?;
+    let hops = issuer.iter().map(|hop| match &hop.mark {
+        Mark::Passed => hop.name.clone(),
+        Mark::Failed(because) => format!("[X] {}: {because}", hop.name),
+        Mark::Unknown(because) => format!("[?] {}: {because}", hop.name),
+    });
+    (!issuer.is_empty()).then(|| hops.collect::<Vec<_>>().join(" > "))
+}
+
+/// The hops up to the first that is not passed. Where they do not fit, those in the middle give way, never the last.
+pub(super) fn way_line(hops: &[Hop], width: usize) -> String {
+    let passed: Vec<&str> =
+        hops.iter().take_while(|hop| hop.mark == Mark::Passed).map(|hop| hop.name.as_str()).collect();
+    let (end, because) = match hops.get(passed.len()) {
+        // The status is enough here; the findings say the rest.
+        Some(Hop { name, mark: Mark::Failed(because) }) => {
+            (format!(" > [X] {name}"), because.split(": ").next().unwrap_or_default())
+        }
+        Some(Hop { name, mark: Mark::Unknown(because) }) => (format!(" > [?] {name}"), because.as_str()),
+        _ => (String::new(), ""),
+    };
+    let line = passed.join(" > ");
+    let whole = format!("{line}{end}: {because}");
+    let short = format!("{line}{end}");
+    if !because.is_empty() && whole.chars().count() <= width {
+        return clip(&whole, width);
     }
-    Ok(())
+    if short.chars().count() <= width || passed.len() < 4 {
+        return clip(&short, width);
+    }
+    clip(&format!("{} > ... > {}{end}", passed[0], passed[passed.len() - 2..].join(" > ")), width)
 }
 
 fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -303,9 +311,19 @@ fn addresses(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result
 
 /// The EKS cluster: how its control plane leaves, and the interfaces and security groups that people look for first.
 fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Some(aws) = &evidence.aws else { return Ok(()) };
-    let Some(cluster) = aws.cluster.seen() else { return Ok(()) };
-    writeln!(out, "\n{} {}", "EKS cluster".bold(), cluster.name)?;
+    let Some((name, rows)) = eks_rows(evidence) else { return Ok(()) };
+    writeln!(out, "\n{} {name}", "EKS cluster".bold())?;
+    let mut table = plain_table(look.width);
+    for (what, value) in rows {
+        table.add_row(vec![format!("  {what}"), value]);
+    }
+    print_table(&table, out)
+}
+
+/// The EKS cluster's name, and what is shown of it.
+pub(super) fn eks_rows(evidence: &Evidence) -> Option<(&str, Vec<(String, String)>)> {
+    let aws = evidence.aws.as_ref()?;
+    let cluster = aws.cluster.seen()?;
     let egress =
         cluster.vpc.control_plane_egress_mode.as_deref().unwrap_or("AWS_MANAGED (assumed: the API does not say)");
     let access = match (cluster.vpc.endpoint_public_access, cluster.vpc.endpoint_private_access) {
@@ -314,10 +332,11 @@ fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
         (false, true) => "private",
         (false, false) => "neither public nor private",
     };
-    let mut table = plain_table(look.width);
-    table.add_row(vec!["  version".to_owned(), cluster.version.clone()]);
-    table.add_row(vec!["  endpoint".to_owned(), access.to_owned()]);
-    table.add_row(vec!["  control plane leaves by".to_owned(), egress.to_owned()]);
+    let mut rows = vec![
+        ("version".to_owned(), cluster.version.clone()),
+        ("endpoint".to_owned(), access.to_owned()),
+        ("control plane leaves by".to_owned(), egress.to_owned()),
+    ];
     for interface in aws.network.interfaces.seen().into_iter().flatten() {
         let addresses: Vec<&str> =
             interface.private_addresses.iter().chain(&interface.ipv6_addresses).map(String::as_str).collect();
@@ -327,16 +346,16 @@ fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
             interface.subnet_id,
             interface.security_groups.join(", ")
         );
-        table.add_row(vec![format!("  {}", interface.id), place]);
+        rows.push((interface.id.clone(), place));
     }
     let named = |id: &str| {
         let group = aws.network.security_groups.seen().into_iter().flatten().find(|group| group.id == id);
         group.map(|group| format!(" ({})", group.name)).unwrap_or_default()
     };
     if let Some(id) = &cluster.vpc.cluster_security_group_id {
-        table.add_row(vec!["  cluster security group".to_owned(), format!("{id}{}", named(id))]);
+        rows.push(("cluster security group".to_owned(), format!("{id}{}", named(id))));
     }
-    print_table(&table, out)
+    Some((cluster.name.as_str(), rows))
 }
 
 fn access(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
@@ -373,6 +392,10 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         report.count(Status::Fail),
         report.count(Status::Skipped)
     )?;
+    if report.verdict == Verdict::Problems && report.count(Status::Fail) == 0 {
+        let text = "every probe that could be made got its answer; the problem is in what the answers say (above)";
+        wrapped(text, "  ", "  ", look.width, out)?;
+    }
     // What failed and keeps nobody out is told nowhere else.
     let told_above = report.findings.iter().any(|finding| finding.severity == Severity::Error);
     for check in report.checks.iter().filter(|check| check.status == Status::Fail && !told_above) {
@@ -393,16 +416,18 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         wrapped(&format!("- not checked: {} ({because}{needs})", ids.join(", ")), "  ", "    ", look.width, out)?;
     }
     if look.verbose {
-        let mut table = plain_table(look.width);
         for check in &report.checks {
-            table.add_row(vec![
-                format!("  {}", check.status.word()),
-                format!("{} ms", check.took_ms),
-                check.title.to_owned(),
-                check.because.clone().unwrap_or_default(),
-            ]);
+            let word = match check.status {
+                Status::Pass => "passed",
+                Status::Fail => "failed",
+                Status::Skipped => "skipped",
+                Status::NotApplicable => "n/a",
+            };
+            let because = check.because.as_ref().map(|because| format!(" ({because})")).unwrap_or_default();
+            let text = format!("{}: {}{because}", check.id, check.title);
+            let first = format!("  {word:7} {:>6} ms  ", check.took_ms);
+            wrapped(&text, &first, &" ".repeat(first.len()), look.width, out)?;
         }
-        print_table(&table, out)?;
     }
     writeln!(out, "looked at {} for {} ms", evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC"), evidence.took_ms)
 }

@@ -111,6 +111,8 @@ pub struct Place {
     pub balancer_groups: Vec<String>,
     /// Its listener on that port.
     pub listener: Option<String>,
+    /// The priorities of that listener's rules; absent where they could not be read, or it is another that will be used.
+    pub priorities: Option<Vec<u32>>,
     /// The target group it forwards to.
     pub target_group: Option<String>,
     /// Ranges that it lets in today.

@@ -99,6 +99,17 @@ impl DoctorReport {
     }
 }
 
+/// The context that was looked at, in words for a headline.
+pub fn context_words(evidence: &Evidence) -> String {
+    match evidence.kubeconfig.seen() {
+        Some(config) => {
+            config.context.as_deref().map_or_else(|| "no context".to_owned(), |name| format!("context {name}"))
+        }
+        // There may well be one; which, the file does not say in a way that counts.
+        None => "the kubeconfig cannot be used".to_owned(),
+    }
+}
+
 /// Judges one observation: `bad` says why something seen is not as it should be.
 fn check<T>(
     id: &'static str,
@@ -162,6 +173,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         jwks.unparsable.clone()
     };
     let target = issuer.target.seen().map(|target| target.url.clone());
+    let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
     let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             // What only weakens the file does not keep anybody out.
@@ -171,22 +183,29 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
                 "static-credential-shadows-exec",
                 "default-impersonation",
                 "no-credential",
+                "tls-verification-off",
             ];
+            // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
+            let harmless = |kind: &str| mild.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme");
             config
                 .problems
                 .iter()
-                .find(|problem| !mild.contains(&problem.kind.as_str()))
+                .find(|problem| !harmless(problem.kind.as_str()))
                 .map(|problem| problem.detail.clone())
         }),
         check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
-            (run.exit_code != Some(0))
-                .then(|| format!("exit code {}", run.exit_code.map_or("none".to_owned(), |code| code.to_string())))
-                .or_else(|| run.output_error.clone())
+            match (run.exit_code, &run.output_error) {
+                (Some(0), error) => error.clone(),
+                (Some(code), _) => Some(format!("exit code {code}")),
+                (None, Some(error)) if error.contains("did not end within") => Some(format!("timed out: {error}")),
+                // What could not even be waited for has its own words; the code -1 is none.
+                (None, Some(error)) if !error.ends_with("exit code -1") => Some(error.clone()),
+                (None, _) => Some("ended by a signal".to_owned()),
+            }
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
-            let named = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
-            if credential.source == "none" && !named {
+            if credential.source == "none" && !signed_in {
                 return Some("the user entry holds no credential".to_owned());
             }
             credential

@@ -7,12 +7,15 @@ pub mod compare;
 pub mod credential;
 pub mod doctor;
 pub mod explain;
+pub mod shell;
 pub mod view;
 pub mod way;
 pub mod workload;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use shell::Shell;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -89,7 +92,7 @@ pub struct Step {
     /// The step in words.
     pub text: String,
     /// A command to copy.
-    pub command: Option<String>,
+    pub command: Option<Shell>,
     /// A manifest or file, whole.
     pub manifest: Option<String>,
 }
@@ -101,8 +104,13 @@ impl Step {
     }
 
     /// A step with a command.
-    pub fn command(text: impl Into<String>, command: impl Into<String>) -> Self {
+    pub fn command(text: impl Into<String>, command: impl Into<Shell>) -> Self {
         Self { text: text.into(), command: Some(command.into()), manifest: None }
+    }
+
+    /// What there is to copy: the command, the manifest.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        [self.command.as_deref(), self.manifest.as_deref()].into_iter().flatten()
     }
 
     /// A step with a manifest or a piece of configuration.

@@ -100,8 +100,19 @@ impl FindingView {
     }
 }
 
+impl StepView {
+    /// What there is to copy: the command, the manifest.
+    pub fn codes(&self) -> impl Iterator<Item = &str> {
+        [self.command.as_deref(), self.manifest.as_deref()].into_iter().flatten()
+    }
+}
+
 impl From<&Step> for StepView {
     fn from(step: &Step) -> Self {
-        Self { text: step.text.clone(), command: step.command.clone(), manifest: step.manifest.clone() }
+        Self {
+            text: step.text.clone(),
+            command: step.command.as_deref().map(str::to_owned),
+            manifest: step.manifest.clone(),
+        }
     }
 }

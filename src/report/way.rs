@@ -1,7 +1,7 @@
 //! The two ways that every diagnosis is about, hop by hop: you to the API server, its control plane to the issuer.
 
-use super::Severity;
 use super::doctor::{DoctorReport, Status};
+use super::{Finding, Severity};
 use crate::evidence::Evidence;
 
 /// What is known of one hop.
@@ -30,22 +30,50 @@ impl Hop {
     }
 }
 
-/// The hops of the way in, by the checks that judge them.
-const WAY_IN: &[(&str, &str)] = &[
-    ("kubeconfig", "kubeconfig"),
-    ("plugin", "plugin"),
-    ("credential", "credential"),
-    ("DNS", "endpoint-dns"),
-    ("TCP", "endpoint-tcp"),
-    ("TLS", "endpoint-tls"),
-    ("HTTP", "endpoint-anonymous"),
-    ("identity", "identity"),
+/// The hops of the way in: name, the check that judges it, and where in the evidence it stands.
+const WAY_IN: &[(&str, &str, &str)] = &[
+    ("kubeconfig", "kubeconfig", "/kubeconfig/"),
+    ("plugin", "plugin", "/plugin/"),
+    ("credential", "credential", "/credential/"),
+    ("DNS", "endpoint-dns", "/endpoint/dns/"),
+    ("TCP", "endpoint-tcp", "/endpoint/tcp/"),
+    ("TLS", "endpoint-tls", "/endpoint/tls/"),
+    ("HTTP", "endpoint-anonymous", "/endpoint/anonymous/"),
+    ("identity", IDENTITY, "/identity/"),
 ];
 
-/// From you to who you are: every hop that there is, whatever stands before it.
+/// The check of the last hop before one is known.
+const IDENTITY: &str = "identity";
+
+/// What stands between the control plane and the issuer, layer by layer: how the codes begin.
+const BETWEEN: &[&str] = &[
+    "issuer-",
+    "jwks-",
+    "allowlist-",
+    "listener-",
+    "waf-",
+    "security-group-blocks-",
+    "route-to-issuer-",
+    "network-acl-blocks-",
+];
+
+fn is_between(finding: &Finding) -> bool {
+    BETWEEN.iter().any(|begin| finding.code.starts_with(begin))
+}
+
+/// It keeps somebody out, by itself or by what it brings about.
+fn is_grave(report: &DoctorReport, finding: &Finding) -> bool {
+    let severe = |other: &Finding| other.severity == Severity::Error;
+    severe(finding) || report.findings.iter().any(|other| other.explained_by == Some(finding.code) && severe(other))
+}
+
+/// From you to what you may do: every hop that there is, whatever stands before it. Where a hop failed and was passed all
+/// the same, it is marked only if the root cause rests on it.
 pub fn way_in(report: &DoctorReport) -> Vec<Hop> {
     let mut way = vec![Hop::passed("you")];
-    for (name, id) in WAY_IN {
+    let mut cited = vec![false];
+    let root = report.findings.first().filter(|finding| finding.explained_by.is_none() && is_grave(report, finding));
+    for (name, id, path) in WAY_IN {
         let Some(check) = report.checks.iter().find(|check| check.id == *id) else { continue };
         let mark = match check.status {
             Status::Pass => Mark::Passed,
@@ -54,6 +82,27 @@ pub fn way_in(report: &DoctorReport) -> Vec<Hop> {
             Status::Skipped => Mark::Unknown(check.because.clone().unwrap_or_else(|| "not checked".to_owned())),
         };
         way.push(Hop { name: (*name).to_owned(), mark });
+        cited.push(root.is_some_and(|root| root.cites.iter().any(|citation| citation.path.starts_with(path))));
+    }
+    let failed = |hop: &Hop| matches!(hop.mark, Mark::Failed(_));
+    let known = report.checks.iter().any(|check| check.id == IDENTITY && check.status == Status::Pass);
+    let broken = (0..way.len()).find(|at| failed(&way[*at]) && cited[*at]);
+    let last = way.iter().rposition(|hop| hop.mark == Mark::Passed).unwrap_or_default();
+    for (at, hop) in way.iter_mut().enumerate() {
+        let got_past = match broken {
+            Some(broken) => at < broken && at < last,
+            None => known,
+        };
+        if failed(hop) && got_past {
+            hop.mark = Mark::Passed;
+        }
+    }
+    if let Some(root) = root.filter(|root| known && !is_between(root))
+        && !way.iter().any(failed)
+    {
+        let of_pod = root.cites.first().is_some_and(|citation| citation.path.starts_with("/workload/"));
+        let name = if of_pod { "the Pod's AWS identity" } else { "access" };
+        way.push(Hop { name: name.to_owned(), mark: Mark::Failed(root.code.to_owned()) });
     }
     way
 }
@@ -66,23 +115,10 @@ pub fn way_to_issuer(report: &DoctorReport, evidence: &Evidence) -> Vec<Hop> {
     };
     let accepted = evidence.identity.seen().is_some()
         || evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated);
-    // What stands between the control plane and the issuer, layer by layer.
-    let between = [
-        "issuer-",
-        "jwks-",
-        "allowlist-",
-        "listener-",
-        "waf-",
-        "security-group-blocks-",
-        "route-to-issuer-",
-        "network-acl-blocks-",
-    ];
-    let found = report.findings.iter().find(|finding| {
-        let own = finding.code.starts_with("issuer-") || finding.code.starts_with("jwks-");
-        finding.explained_by.is_none()
-            && between.iter().any(|begin| finding.code.starts_with(begin))
-            && (own || finding.severity == Severity::Error)
-    });
+    let found = report
+        .findings
+        .iter()
+        .find(|finding| finding.explained_by.is_none() && is_between(finding) && is_grave(report, finding));
     let start = Hop::passed("control plane");
     match found {
         Some(finding) if finding.code.starts_with("jwks-") => vec![

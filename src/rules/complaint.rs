@@ -2,7 +2,9 @@
 
 use super::{Case, seen, way};
 use crate::evidence::Failure;
+use crate::report::shell::Shell;
 use crate::report::{Citation, Step};
+use crate::shell;
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]
@@ -57,21 +59,21 @@ pub fn met<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
 }
 
 /// The user entry's name as a shell takes it; `USER` where none is known.
-pub fn user(case: &Case<'_>) -> String {
+pub fn user(case: &Case<'_>) -> Shell {
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     named(user.map(|user| user.name.as_str()), "USER")
 }
 
 /// The cluster entry's name as a shell takes it; `CLUSTER` where none is known.
-pub fn cluster(case: &Case<'_>) -> String {
+pub fn cluster(case: &Case<'_>) -> Shell {
     let kubeconfig = &case.evidence.kubeconfig;
     let cluster = kubeconfig.seen().and_then(|kubeconfig| Some(kubeconfig.cluster.as_ref()?.name.as_str()));
     let refused = || kubeconfig.failed()?.fault.as_ref()?.entry.as_deref();
     named(cluster.or_else(refused), "CLUSTER")
 }
 
-fn named(name: Option<&str>, or: &str) -> String {
-    name.filter(|name| !name.is_empty()).map_or_else(|| or.to_owned(), quoted)
+fn named(name: Option<&str>, or: &'static str) -> Shell {
+    name.filter(|name| !name.is_empty()).map_or_else(|| or.into(), quoted)
 }
 
 /// The names that a missing entry of the kubeconfig could have had.
@@ -92,7 +94,7 @@ pub fn fetch_authority(case: &Case<'_>) -> Step {
         let (name, region) = way::eks_arguments(case);
         return Step::command(
             "Write the cluster's entry anew, with the CA that EKS has for it",
-            format!("aws eks update-kubeconfig --name {name} --region {region}"),
+            shell!("aws eks update-kubeconfig --name {} --region {}", name, region),
         );
     }
     Step::command(
@@ -111,23 +113,15 @@ pub fn listed(names: &[&str]) -> String {
 }
 
 /// One step for each of the names, three at most.
-pub fn each(names: &[&str], text: &str, command: impl Fn(&str) -> String) -> Vec<Step> {
+pub fn each(names: &[&str], text: &str, command: impl Fn(&str) -> Shell) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (index, name) in names.iter().take(3).enumerate() {
         let words = if index == 0 { text.to_owned() } else { "Or".to_owned() };
         let more = names.len().saturating_sub(3);
         let words = if index == 2 && more > 0 { format!("Or (there are {more} more)") } else { words };
-        steps.push(Step::command(words, command(&quoted(name))));
+        steps.push(Step::command(words, command(name)));
     }
     steps
 }
 
-/// A word as a POSIX shell takes it.
-pub fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
+pub use crate::report::shell::quoted;

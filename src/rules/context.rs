@@ -17,7 +17,7 @@ pub fn name_it(evidence: &Evidence, findings: &mut [Finding]) {
     let name = quoted(context);
     let mend = |step: &mut Step| {
         if let Some(command) = &mut step.command {
-            *command = within(command, &name);
+            *command = command.map(|command| within(command, &name));
         }
     };
     for finding in findings {

@@ -8,9 +8,10 @@ use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
+use crate::report::shell::Shell;
 use crate::report::{Citation, Confidence, Grade, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Word, seen};
+use crate::shell;
 
 /// Findings that any obstacle between the control plane and the issuer explains.
 pub const CONSEQUENCES: &[&str] = &[
@@ -332,7 +333,7 @@ pub fn unread(reach: &Reach) -> String {
 pub fn route_through_vpc(case: &Case<'_>) -> Step {
     Step::command(
         "Or let the control plane leave through your VPC (it cannot be undone; the issuer's certificate must be publicly trusted, and the subnets need a way to it)",
-        format!(
+        shell!(
             "aws eks update-cluster-config --name {} --resources-vpc-config controlPlaneEgressMode=CUSTOMER_ROUTED",
             cluster(case)
         ),
@@ -381,31 +382,35 @@ pub fn map_caller(case: &Case<'_>) -> Step {
             ),
         );
     }
-    let entry = format!("aws eks create-access-entry --cluster-name {cluster} --principal-arn {arn}");
+    let entry = shell!("aws eks create-access-entry --cluster-name {} --principal-arn {}", cluster, arn);
     match associate(case, &arn) {
         Some(policy) => Step::command(
             "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
-            format!("{entry} && {policy}"),
+            shell!("{} && {}", entry, policy),
         ),
         None => Step::command(
             "Have an administrator of the AWS account make an access entry (the ARN with its path) with a group that your RBAC binds: short of the one for everything, no access policy covers what was asked",
-            format!("{entry} --kubernetes-groups GROUP"),
+            shell!("{} --kubernetes-groups GROUP", entry),
         ),
     }
 }
 
 /// The command that gives an access entry the smallest policy that covers the question, in its namespace; View for the
 /// whole cluster where nothing was asked. None where no such policy is to be had.
-pub fn associate(case: &Case<'_>, arn: &str) -> Option<String> {
+pub fn associate(case: &Case<'_>, arn: &str) -> Option<Shell> {
     let question = case.evidence.asked.question.as_ref();
     let policy = question.map_or(Some("AmazonEKSViewPolicy"), identity::policy_for)?;
     let scope = match question.map(|question| question.namespace.as_str()) {
         None | Some("") => "type=cluster".to_owned(),
-        Some(namespace) => quoted(&format!("type=namespace,namespaces={namespace}")),
+        Some(namespace) => format!("type=namespace,namespaces={namespace}"),
     };
     let partition = identity::Arn::parse(arn).map_or("aws", |arn| arn.partition);
-    Some(format!(
-        "aws eks associate-access-policy --cluster-name {} --principal-arn {arn} --access-scope {scope} --policy-arn arn:{partition}:eks::aws:cluster-access-policy/{policy}",
-        cluster(case)
+    Some(shell!(
+        "aws eks associate-access-policy --cluster-name {} --principal-arn {} --access-scope {} --policy-arn arn:{}:eks::aws:cluster-access-policy/{}",
+        cluster(case),
+        arn,
+        scope,
+        partition,
+        policy
     ))
 }

@@ -1,11 +1,12 @@
 //! What texts mean, grouped by cause; the page of a code; the code that somebody meant.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::complaint::quoted;
 use super::reading::{self, Reading, rank};
 use super::{AREAS, RULES, Rule, rule};
 use crate::apiserver::message::set;
@@ -328,7 +329,7 @@ fn area(code: &str) -> &'static str {
 }
 
 /// The command that looks whether it is this.
-fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
+fn look(code: &str, fields: &BTreeMap<String, String>) -> Shell {
     let f = |name: &str| field(fields, name);
     match area(code) {
         "rbac"
@@ -336,34 +337,33 @@ fn look(code: &str, fields: &BTreeMap<String, String>) -> String {
                 && !f("verb").contains(':')
                 && (!f("resource").is_empty() || !f("path").is_empty()) =>
         {
-            format!("kaccess can-i {} --why", question(fields))
+            shell!("kaccess can-i {} --why", question(fields))
         }
-        "rbac" => "kaccess can-i --list".to_owned(),
-        "network" => "kaccess allowlist --check".to_owned(),
-        "workload" => "kaccess workload POD -n NAMESPACE".to_owned(),
-        "token" if code != "name-prefix-mismatch" => "kaccess decode --verify".to_owned(),
-        "token" => "kaccess whoami".to_owned(),
+        "rbac" => "kaccess can-i --list".into(),
+        "network" => "kaccess allowlist --check".into(),
+        "workload" => "kaccess workload POD -n NAMESPACE".into(),
+        "token" if code != "name-prefix-mismatch" => "kaccess decode --verify".into(),
+        "token" => "kaccess whoami".into(),
         "issuer" | "serviceaccount" | "certificate" if code != "anonymous-request" => {
-            "kaccess doctor --reviewer-context ADMIN_CONTEXT".to_owned()
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT".into()
         }
-        _ => "kaccess doctor".to_owned(),
+        _ => "kaccess doctor".into(),
     }
 }
 
 /// The question of a refusal, as `can-i` and `who-can` take it.
-fn question(fields: &BTreeMap<String, String>) -> String {
+fn question(fields: &BTreeMap<String, String>) -> Shell {
     let f = |name: &str| field(fields, name);
     if !f("path").is_empty() {
-        return format!("{} {}", f("verb"), quoted(f("path")));
+        return shell!("{} {}", f("verb"), f("path"));
     }
     let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
-    let mut text =
-        format!("{} {}", f("verb"), quoted(&format!("{}{dotted}{}", f("resource"), with("/", f("subresource")))));
+    let mut text = shell!("{} {}", f("verb"), format!("{}{dotted}{}", f("resource"), with("/", f("subresource"))));
     if !f("name").is_empty() {
-        text.push_str(&format!(" {}", quoted(f("name"))));
+        text.push(&shell!(" {}", f("name")));
     }
     if !f("namespace").is_empty() {
-        text.push_str(&format!(" -n {}", quoted(f("namespace"))));
+        text.push(&shell!(" -n {}", f("namespace")));
     }
     text
 }
@@ -390,7 +390,7 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
         }
         "context-not-found" => steps.push(Step::command("See which contexts there are, and use one of them", "kubectl config get-contexts")),
         "rbac-no-grant" | "rbac-role-missing" if !f("verb").is_empty() && (!f("resource").is_empty() || !f("path").is_empty()) => {
-            steps.push(Step::command("See who can, and through which binding; have yourself added to that group or binding", format!("kaccess who-can {}", question(fields))));
+            steps.push(Step::command("See who can, and through which binding; have yourself added to that group or binding", shell!("kaccess who-can {}", question(fields))));
         }
         "aws-assume-role-denied" if !f("role").is_empty() => steps.push(Step::text(format!(
             "Have the trust policy of {} name {} as its principal, and have that identity allowed sts:AssumeRole on the role; or leave the role out of the user entry.",
@@ -400,7 +400,7 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
         "aws-credentials-unavailable" => steps.push(Step::command("Log in at AWS again, or name the right profile", "aws sso login")),
         "irsa-provider-missing" if !f("issuer").is_empty() => steps.push(Step::command(
             "Register the cluster's issuer in the role's account, once for the cluster",
-            format!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", quoted(f("issuer"))),
+            shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", f("issuer")),
         )),
         "workload-uses-node-role" if !f("role").is_empty() => steps.push(Step::text(format!(
             "The program asked as {} of node {}, which has no right to {}: give its service account a role of its own (IRSA or Pod Identity), and make its Pods anew.",
@@ -410,9 +410,9 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
         ))),
         "kiam-namespace-not-permitted" if !f("role").is_empty() => steps.push(Step::command(
             format!("The namespace permits {}, and the role is {}: permit it", or(f("expression"), "nothing"), f("role")),
-            format!("kubectl annotate --overwrite namespace NAMESPACE iam.amazonaws.com/permitted={}", quoted(f("role"))),
+            shell!("kubectl annotate --overwrite namespace NAMESPACE iam.amazonaws.com/permitted={}", f("role")),
         )),
-        "exec-plugin-not-found" => steps.push(Step::command(squeeze(rule.page.fix), format!("command -v {}", quoted(or(f("command"), "PLUGIN"))))),
+        "exec-plugin-not-found" => steps.push(Step::command(squeeze(rule.page.fix), shell!("command -v {}", or(f("command"), "PLUGIN")))),
         _ => steps.push(Step::text(squeeze(rule.page.fix))),
     }
     // What is none of kaccess' business has nothing to look at.

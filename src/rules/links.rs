@@ -4,6 +4,7 @@ use super::{Case, clip, probed, seen};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
 use crate::report::{Citation, Step};
+use crate::shell;
 
 /// A link as a citation: where it is, and both sides.
 pub fn cite(link: &Link) -> Citation {
@@ -46,15 +47,7 @@ pub fn cluster_name<'a>(judged: &Judged<'a>) -> &'a str {
     if name.is_empty() { "CLUSTER" } else { name }
 }
 
-/// A text as one word of a shell.
-pub fn quoted(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
+pub use crate::report::shell::quoted;
 
 /// New Pods: what is injected is injected when a Pod is made.
 pub fn remake(judged: &Judged<'_>) -> Step {
@@ -63,7 +56,7 @@ pub fn remake(judged: &Judged<'_>) -> Step {
     match judged.workload.owner.seen() {
         Some(owner) if ["Deployment", "StatefulSet", "DaemonSet"].contains(&owner.kind.as_str()) => Step::command(
             why,
-            format!("kubectl rollout restart {}/{} -n {namespace}", owner.kind.to_lowercase(), owner.name),
+            shell!("kubectl rollout restart {}/{} -n {}", owner.kind.to_lowercase(), owner.name, namespace),
         ),
         Some(owner) => Step::text(format!("{why}. {} {} makes them at its next run.", owner.kind, owner.name)),
         None => match judged.workload.pod.seen() {
@@ -81,9 +74,11 @@ pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
     Step::command(
         "Name the role on the service account",
-        format!(
-            "kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/role-arn={}",
-            quoted(role)
+        shell!(
+            "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
+            name,
+            namespace,
+            role
         ),
     )
 }
@@ -93,8 +88,7 @@ pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
 pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: &str) -> Vec<Step> {
     if link.seen.contains(" denies ") {
         let why = "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit";
-        let command =
-            format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name(role)));
+        let command = shell!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", role_name(role));
         return vec![Step::command(why, command)];
     }
     let mut steps = put_policy(role, policy);
@@ -181,10 +175,7 @@ pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
         ),
         Step::command(
             format!("Put it on the role, in account {}", account(role)),
-            format!(
-                "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
-                quoted(name)
-            ),
+            shell!("aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json", name),
         ),
     ]
 }
@@ -207,10 +198,12 @@ pub fn associate(judged: &Judged<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
     Step::command(
         "Associate the role with the service account",
-        format!(
-            "aws eks create-pod-identity-association --cluster-name {} --namespace {namespace} --service-account {name} --role-arn {}",
-            quoted(cluster_name(judged)),
-            quoted(role)
+        shell!(
+            "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}",
+            cluster_name(judged),
+            namespace,
+            name,
+            role
         ),
     )
 }

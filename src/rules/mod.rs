@@ -15,6 +15,7 @@ pub mod words;
 
 pub use words::Word;
 
+use crate::shell;
 use jiff::Timestamp;
 
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
@@ -567,7 +568,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
         let (namespace, name) = case.service_account();
         return Step::command(
             "Have a new token issued for the service account",
-            format!("kubectl create token {name} -n {namespace}"),
+            shell!("kubectl create token {} -n {}", name, namespace),
         );
     }
     match credential.map(|credential| credential.source.as_str()) {
@@ -586,9 +587,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
             } else {
                 Step::command(
                     "Run the credential plugin again; it must give a token that is not expired",
-                    exec.map_or_else(String::new, |exec| {
-                        format!("{} {}", exec.command, exec.args.join(" ")).trim().to_owned()
-                    }),
+                    exec.map_or_else(Default::default, plugin::command),
                 )
             }
         }
@@ -597,7 +596,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
         }
         _ => Step::command(
             "Log in again at the identity provider, and store the new ID token (or let a plugin such as kubelogin renew it)",
-            format!(
+            shell!(
                 "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
                 user.map_or("USER", |user| user.name.as_str())
             ),

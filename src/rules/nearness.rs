@@ -1,6 +1,8 @@
 //! What the findings about a nearly given right share: the refused question, whom it is about, and the near misses of
 //! the model.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use std::borrow::Cow;
 
 use serde_json::json;
@@ -174,13 +176,13 @@ fn respell(binding: &Binding, user: &User, kind: Kind) -> Option<Vec<Step>> {
 }
 
 /// The command that adds a user or group to a binding's subjects.
-pub fn add_subject(binding: &Binding, kind: &str, name: &str) -> String {
+pub fn add_subject(binding: &Binding, kind: &str, name: &str) -> Shell {
     let value = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name });
     patch(binding, &json!([{ "op": "add", "path": "/subjects/-", "value": value }]))
 }
 
 /// The command that takes one subject out, if it still stands where it was seen.
-pub fn remove_subject(binding: &Binding, subject: &Subject) -> String {
+pub fn remove_subject(binding: &Binding, subject: &Subject) -> Shell {
     patch(
         binding,
         &json!([
@@ -191,49 +193,49 @@ pub fn remove_subject(binding: &Binding, subject: &Subject) -> String {
 }
 
 /// The command that changes a binding's subjects.
-fn patch(binding: &Binding, operations: &serde_json::Value) -> String {
-    let place =
-        if binding.namespace.is_empty() { String::new() } else { format!(" -n {}", quoted(&binding.namespace)) };
-    format!(
-        "kubectl patch {} {}{place} --type=json -p {}",
+fn patch(binding: &Binding, operations: &serde_json::Value) -> Shell {
+    let place = if binding.namespace.is_empty() { Shell::default() } else { shell!(" -n {}", binding.namespace) };
+    shell!(
+        "kubectl patch {} {}{} --type=json -p {}",
         binding.kind.to_lowercase(),
-        quoted(&binding.name),
-        quoted(&operations.to_string())
+        binding.name,
+        place,
+        operations.to_string()
     )
 }
 
 /// The command that says why not.
-pub fn ask_why(denied: &Denied<'_>) -> String {
+pub fn ask_why(denied: &Denied<'_>) -> Shell {
     let whose = denied.check.is_none().then_some(denied.user.username.as_str());
     can_i(denied.question, whose)
 }
 
 /// The command that asks a question, about somebody else where one is named, and says why.
-pub fn can_i(question: &Question, whose: Option<&str>) -> String {
+pub fn can_i(question: &Question, whose: Option<&str>) -> Shell {
     let Question { verb, group, resource, subresource, name, namespace, path } = question;
-    let mut command = format!("kaccess can-i {verb} ");
+    let mut command = shell!("kaccess can-i {} ", verb);
     match path {
-        Some(path) => command.push_str(&quoted(path)),
+        Some(path) => command.push(&quoted(path)),
         None => {
             let dot = if group.is_empty() { "" } else { "." };
-            command.push_str(&quoted(&format!("{resource}{dot}{group}")));
+            command.push(&quoted(&format!("{resource}{dot}{group}")));
             if !name.is_empty() {
-                command.push_str(&format!(" {}", quoted(name)));
+                command.push(&shell!(" {}", name));
             }
             if !subresource.is_empty() {
-                command.push_str(&format!(" --subresource {}", quoted(subresource)));
+                command.push(&shell!(" --subresource {}", subresource));
             }
             if namespace.is_empty() {
-                command.push_str(" -A");
+                command.push(&" -A".into());
             } else {
-                command.push_str(&format!(" -n {}", quoted(namespace)));
+                command.push(&shell!(" -n {}", namespace));
             }
         }
     }
     if let Some(whose) = whose {
-        command.push_str(&format!(" --as {}", quoted(whose)));
+        command.push(&shell!(" --as {}", whose));
     }
-    command.push_str(" --why");
+    command.push(&" --why".into());
     command
 }
 

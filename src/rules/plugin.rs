@@ -5,6 +5,7 @@ use super::{Case, clip, seen};
 use crate::evidence::credential::PluginRun;
 use crate::evidence::kubeconfig::Exec;
 use crate::report::Citation;
+use crate::report::shell::Shell;
 
 /// The credential plugins that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +79,14 @@ pub fn argument<'e>(exec: &'e Exec, names: &[&str]) -> Option<&'e str> {
 }
 
 /// The command as it would be typed.
-pub fn command(exec: &Exec) -> String {
+pub fn command(exec: &Exec) -> Shell {
     let words = std::iter::once(&exec.command).chain(&exec.args);
-    words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    Shell::join(words.map(|word| quoted(word)), " ")
+}
+
+/// A command that was run, as it would be typed.
+pub fn ran(run: &PluginRun) -> Shell {
+    Shell::join(std::iter::once(&run.program).chain(&run.args).map(|word| quoted(word)), " ")
 }
 
 /// The line that a plugin that failed wrote to stderr, if it holds all of these texts.

@@ -1,9 +1,11 @@
 //! How somebody gets a new client certificate with the names of the old one, without touching the rest of a kubeconfig.
 
-use super::complaint::{quoted, user};
+use super::complaint::user;
 use super::{Case, slug};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;
+use crate::report::shell::Shell;
+use crate::shell;
 
 /// The file of kubeadm's own administrator whose certificate this is; nobody else's may be replaced by it.
 fn of_kubeadm(leaf: &CertificateFacts) -> Option<&'static str> {
@@ -31,10 +33,12 @@ fn subject(leaf: &CertificateFacts, name: &str) -> String {
 }
 
 /// Stores a certificate and key in the user entry and leaves everything else of the kubeconfig as it is.
-fn store(case: &Case<'_>, file: &str) -> String {
-    format!(
-        "kubectl config set-credentials {} --client-certificate={file}.crt --client-key={file}.key --embed-certs=true",
-        user(case)
+fn store(case: &Case<'_>, file: &str) -> Shell {
+    shell!(
+        "kubectl config set-credentials {} --client-certificate={}.crt --client-key={}.key --embed-certs=true",
+        user(case),
+        file,
+        file
     )
 }
 
@@ -48,8 +52,11 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
     }
     if let Some(conf) = of_kubeadm(leaf) {
         let take = |field: &str, to: &str| {
-            format!(
-                "kubectl config view --kubeconfig={conf} --raw -o jsonpath='{{.users[0].user.{field}}}' | base64 -d > {to}"
+            shell!(
+                "kubectl config view --kubeconfig={} --raw -o jsonpath='{{.users[0].user.{}}}' | base64 -d > {}",
+                conf,
+                field,
+                to
             )
         };
         return vec![
@@ -57,13 +64,13 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
                 format!(
                     "On a kubeadm control-plane node, renew the administrator's certificate (it stands in /etc/kubernetes/{conf}, which works there at once: KUBECONFIG=/etc/kubernetes/{conf})"
                 ),
-                format!("sudo kubeadm certs renew {conf}"),
+                shell!("sudo kubeadm certs renew {}", conf),
             ),
             Step::command(
                 format!(
                     "Copy that file here as ./{conf} and put its certificate and key into your user entry; the other contexts stay"
                 ),
-                format!(
+                shell!(
                     "umask 077; {} && {} && {}",
                     take("client-certificate-data", "admin.crt"),
                     take("client-key-data", "admin.key"),
@@ -74,10 +81,10 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
     }
     let name = leaf.common_names.last().map(String::as_str).filter(|name| !name.is_empty());
     let file = slug(name.unwrap_or("user"));
-    let names = quoted(&subject(leaf, name.unwrap_or("USER")));
+    let names = subject(leaf, name.unwrap_or("USER"));
     let request = Step::command(
         "Make a new key, and a request with the same user and groups",
-        format!("openssl req -new -newkey rsa:2048 -nodes -keyout {file}.key -out {file}.csr -subj {names}"),
+        shell!("openssl req -new -newkey rsa:2048 -nodes -keyout {}.key -out {}.csr -subj {}", file, file, names),
     );
     let store = Step::command("Then put it into your user entry; the other contexts stay", store(case, &file));
     // The admission plugin CertificateSubjectRestriction refuses this group from the API's signer.
@@ -86,8 +93,10 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
             request,
             Step::command(
                 "Have it signed with the cluster's CA on a control-plane node, for a short time (a CertificateSigningRequest may not ask for system:masters; these are kubeadm's paths)",
-                format!(
-                    "printf extendedKeyUsage=clientAuth > client.ext && sudo openssl x509 -req -in {file}.csr -CA /etc/kubernetes/pki/ca.crt -CAkey /etc/kubernetes/pki/ca.key -CAcreateserial -days 30 -extfile client.ext -out {file}.crt"
+                shell!(
+                    "printf extendedKeyUsage=clientAuth > client.ext && sudo openssl x509 -req -in {}.csr -CA /etc/kubernetes/pki/ca.crt -CAkey /etc/kubernetes/pki/ca.key -CAcreateserial -days 30 -extfile client.ext -out {}.crt",
+                    file,
+                    file
                 ),
             ),
             store,
@@ -105,8 +114,11 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
         ),
         Step::command(
             "Have the administrator approve it and hand you the certificate (it holds no secret)",
-            format!(
-                "kubectl certificate approve {file} && kubectl get csr {file} -o jsonpath='{{.status.certificate}}' | base64 -d > {file}.crt"
+            shell!(
+                "kubectl certificate approve {} && kubectl get csr {} -o jsonpath='{{.status.certificate}}' | base64 -d > {}.crt",
+                file,
+                file,
+                file
             ),
         ),
         store,

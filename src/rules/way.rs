@@ -1,5 +1,7 @@
 //! What the rules of the way to the API server share: who is connected to first, and what its addresses say.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use std::net::IpAddr;
 
 use super::complaint::{cluster, quoted};
@@ -91,7 +93,7 @@ pub fn managed(host: &str) -> Option<Managed<'_>> {
 }
 
 /// Cluster name and region for commands of AWS' tools: from the plugin's arguments, else from the endpoint.
-pub fn eks_arguments(case: &Case<'_>) -> (String, String) {
+pub fn eks_arguments(case: &Case<'_>) -> (Shell, Shell) {
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let arguments = user.and_then(|user| user.exec.as_ref()).map(|exec| exec.args.as_slice()).unwrap_or_default();
     let value = |names: &[&str]| {
@@ -105,8 +107,8 @@ pub fn eks_arguments(case: &Case<'_>) -> (String, String) {
     let meant = case.evidence.aws.as_deref().and_then(|aws| aws.target.seen()).map(|target| target.cluster.clone());
     let named = value(&["--cluster-name", "--cluster-id", "-i"]).or(meant.filter(|name| !name.is_empty()));
     (
-        named.map_or_else(|| "NAME".to_owned(), |name| quoted(&name)),
-        region.or_else(|| value(&["--region"])).map_or_else(|| "REGION".to_owned(), |region| quoted(&region)),
+        named.map_or_else(|| "NAME".into(), |name| quoted(&name)),
+        region.or_else(|| value(&["--region"])).map_or_else(|| "REGION".into(), |region| quoted(&region)),
     )
 }
 
@@ -183,12 +185,12 @@ pub fn without_proxy(case: &Case<'_>) -> Option<Step> {
     Some(if proxy_of_kubeconfig(case) {
         Step::command(
             "The server answers without the proxy: take it out of the cluster entry, if nothing else speaks for it",
-            format!("kubectl config unset clusters.{}.proxy-url", cluster(case)),
+            shell!("kubectl config unset clusters.{}.proxy-url", cluster(case)),
         )
     } else {
         Step::command(
             "The server answers without the proxy: leave it out for this host",
-            format!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}{}\"", host(case)),
+            shell!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}{}\"", host(case)),
         )
     })
 }

@@ -275,6 +275,82 @@ fn login_plugins_that_get_no_token() {
     let run = doctor(&failing("gke-gcloud-auth-plugin", stderr, 1, &[]), &[]);
     expect_fault("exec-login-expired-gke", &run, &["exec-login-expired", "exec-failed"]);
     assert_eq!(fix(&run, 0), "gcloud auth login");
+    // Other programs, other words; what they say decides, and where they end says nothing.
+    let gcloud = "F1126 cred.go:145] print credential failed with error: Failed to retrieve access token:: failure while executing gcloud, with args [config config-helper --format=json]";
+    let entra = "RESPONSE 401: 401 Unauthorized\n{\n  \"error\": \"invalid_client\",\n  \"error_description\": \"AADSTS7000222: The provided client secret keys for app 'x' are expired.\"\n}";
+    let azure: &[&str] = &["get-token", "--login", "spn", "--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630"];
+    let worlds: [(&str, &str, &[&str], String, &str, &str); 8] = [
+        (
+            "exec-login-none-gke",
+            "gke-gcloud-auth-plugin",
+            &[],
+            format!("{gcloud}: exit status 1 (err: ERROR: (gcloud.config.config-helper) You do not currently have an active account selected.\nPlease run:\n\n  $ gcloud auth login\n)"),
+            "exec-login-expired",
+            "gcloud auth login",
+        ),
+        (
+            "exec-login-none-azure-cli",
+            "kubelogin",
+            azure,
+            "Error: failed to get token: AzureCLICredential: ERROR: Please run 'az login' to setup account.".to_owned(),
+            "exec-login-expired",
+            "az login",
+        ),
+        (
+            "exec-login-application-secret",
+            "kubelogin",
+            azure,
+            format!("Error: failed to get token\n{entra}"),
+            "exec-login-expired",
+            "az ad app credential reset --id APPLICATION_ID",
+        ),
+        (
+            "exec-login-expired-tsh",
+            "tsh",
+            &["kube", "credentials"],
+            "ERROR: Your credentials have expired. Please re-login with `tsh login`.\n\tssh: cert has expired\n".to_owned(),
+            "exec-login-expired",
+            "tsh login",
+        ),
+        ("exec-login-none-tsh", "tsh", &["kube", "credentials"], "ERROR: Not logged in.".to_owned(), "exec-login-expired", "tsh login"),
+        (
+            "exec-issuer-unreachable-pinniped",
+            "pinniped",
+            &["login", "oidc"],
+            "Error: could not complete Pinniped login: could not perform OIDC discovery for \"https://sup.example.com\": Get \"https://sup.example.com/.well-known/openid-configuration\": dial tcp: lookup sup.example.com: no such host".to_owned(),
+            "exec-issuer-unreachable",
+            "curl -v https://sup.example.com/.well-known/openid-configuration",
+        ),
+        (
+            "exec-plugin-of-kubectl-missing",
+            "kubectl",
+            ISSUER,
+            "Error: unknown command \"oidc-login\" for \"kubectl\"".to_owned(),
+            "exec-plugin-not-found",
+            "kubectl krew install oidc-login",
+        ),
+        (
+            "exec-plugin-without-gcloud",
+            "gke-gcloud-auth-plugin",
+            &[],
+            format!("{gcloud}: exec: \"gcloud\": executable file not found in $PATH (err: )"),
+            "exec-plugin-not-found",
+            "gcloud",
+        ),
+    ];
+    for (case, program, args, stderr, code, command) in worlds {
+        let run = doctor(&failing(program, &stderr, 1, args), &[]);
+        expect_fault(case, &run, &[code, "exec-failed"]);
+        certain(&run, code);
+        let steps = run.findings()[0]["fix"].to_string();
+        assert!(steps.contains(command), "{case}: {steps}");
+    }
+    // A browser that is not there is no missing plugin.
+    let stderr = "error: get-token: authentication error: authcode-browser error: could not open the browser: exec: \"xdg-open,x-www-browser,www-browser\": executable file not found in $PATH";
+    let run = doctor(&failing("kubectl-oidc_login", stderr, 1, ISSUER), &[]);
+    silent(&run, "exec-plugin-not-found");
+    let run = doctor(&failing("mytool", "it went wrong: permission denied\n}", 1, &[]), &[]);
+    assert!(run.stdout.contains("It says: it went wrong: permission denied"), "{}", run.stdout);
     // It waits for a browser that nobody looks at.
     let plugin = script("kubectl", "echo 'error: could not refresh the token, opening the browser' >&2\nsleep 30");
     let run = doctor(&config(NOWHERE, &exec(&plugin, ISSUER).to_string()), &["--exec-timeout", "1s"]);

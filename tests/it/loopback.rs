@@ -62,6 +62,15 @@ fn kubeconfigs_that_cannot_be_used() {
     expect_fault("credential-file-missing", &run, &["credential-file-missing"]);
     let run = doctor(&file("apiVersion: v1\nclusters: [\n- a: {\n"), &[]);
     expect_fault("kubeconfig-unparsable", &run, &["kubeconfig-unparsable"]);
+    // What a failed download left is a file all the same, and an empty token file is one, too.
+    let run = doctor(&file("404: Not Found"), &[]);
+    expect_fault("kubeconfig-of-a-failed-download", &run, &["kubeconfig-unparsable"]);
+    assert!(!run.codes().iter().any(|code| code == "kubeconfig-not-found"), "{}", run.stdout);
+    let empty = file("");
+    let run =
+        doctor(&file(&text.replace("token: opaque-token-of-a-test", &format!("tokenFile: {}", empty.display()))), &[]);
+    expect_fault("token-file-empty", &run, &["credential-file-missing"]);
+    assert!(run.findings()[0]["title"].to_string().contains("empty"), "{}", run.stdout);
 }
 
 #[test]

@@ -115,7 +115,11 @@ impl<'a> World<'a> {
 
     /// A Pod `api` with this spec and these annotations.
     fn pod(&self, annotations: Value, spec: Value) -> &Self {
-        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "api", "annotations": annotations, "labels": { "app": "api" } }, "spec": spec });
+        self.pod_named("api", annotations, spec)
+    }
+
+    fn pod_named(&self, name: &str, annotations: Value, spec: Value) -> &Self {
+        let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "annotations": annotations, "labels": { "app": "api" } }, "spec": spec });
         self.server.create(&format!("/api/v1/namespaces/{}/pods", self.namespace), &pod);
         self
     }
@@ -1108,6 +1112,92 @@ fn every_world_gets_its_identity_and_its_cause() {
     assert_eq!(link(&unseen, "kube2iam-trust")["ok"], Value::Null);
     assert_eq!(link(&unseen, "kube2iam-trust")["needs"], "iam:GetInstanceProfile");
 
+    // An agent that runs in the cluster, and not for this Pod: no Pod of it on the node, hostNetwork, Fargate.
+    let by_node = |run: &Run, agent: &str| {
+        assert_eq!(link(run, agent)["ok"], Value::Bool(false), "{}", run.stdout);
+        let found = run.findings();
+        let finding = found.iter().find(|one| one["code"] == "workload-uses-node-role").expect("the finding");
+        let steps = finding["fix"].as_array().expect("steps");
+        assert!(
+            steps.iter().any(|step| step["command"].as_str().is_some_and(|text| text.ends_with(ROLE))),
+            "{steps:?}"
+        );
+    };
+    let missing = one(
+        "workload-kube2iam-not-on-node",
+        json!({}),
+        &|world| {
+            world.account(json!({}), json!({})).pod(json!({ "iam.amazonaws.com/role": "shop-api" }), plain());
+            world.role(ROLE, &role_policy("arn:aws:iam::111122223333:role/old-nodes"));
+            world.agent("kube2iam", "jtblin/kube2iam:0.12.1", &[base], 1, None, &[]);
+        },
+        "api",
+        &["workload-uses-node-role"],
+        "node-role",
+    );
+    by_node(&missing, "kube2iam-agent");
+    let missing = one(
+        "workload-kiam-not-on-node",
+        permitted.clone(),
+        &|world| {
+            by_kiam(world);
+            world.agent("kiam-agent", "quay.io/uswitch/kiam:v4.2", &["agent"], 1, None, &[]);
+            let words: Vec<&str> = ["server"].into_iter().chain(kiam_args.iter().copied()).collect();
+            world.agent("kiam-server", "quay.io/uswitch/kiam:v4.2", &words, 1, None, &[]);
+        },
+        "api",
+        &["kiam-abandoned", "workload-uses-node-role"],
+        "node-role",
+    );
+    by_node(&missing, "kiam-agent");
+    let on_host = |spec: &mut Value| spec["hostNetwork"] = json!(true);
+    let beside = one(
+        "workload-kube2iam-host-network",
+        json!({}),
+        &|world| {
+            by_kube2iam(world, "shop-api", &[base, "--iptables=true"]);
+            let mut spec = plain();
+            on_host(&mut spec);
+            world.pod_named("host", json!({ "iam.amazonaws.com/role": "shop-api" }), spec);
+        },
+        "host",
+        &["workload-uses-node-role"],
+        "node-role",
+    );
+    by_node(&beside, "kube2iam-agent");
+    // Whom its server may become is no matter to a Pod that no agent answers.
+    let beside = one(
+        "workload-kiam-host-network",
+        permitted.clone(),
+        &|world| {
+            let mut spec = plain();
+            on_host(&mut spec);
+            world.account(json!({}), json!({})).pod(json!({ "iam.amazonaws.com/role": "shop-api" }), spec);
+            world.role(ROLE, &role_policy("arn:aws:iam::111122223333:role/nodes"));
+            world.kiam(&kiam_args, 1, &[]);
+        },
+        "api",
+        &["kiam-abandoned", "workload-uses-node-role"],
+        "node-role",
+    );
+    by_node(&beside, "kiam-agent");
+    assert!(!beside.codes().iter().any(|code| code == "kiam-trust-mismatch"), "{}", beside.stdout);
+    let fargate = one(
+        "workload-kiam-on-fargate",
+        permitted.clone(),
+        &|world| {
+            let mut spec = plain();
+            spec["nodeName"] = json!("fargate-1");
+            world.account(json!({}), json!({})).pod(json!({ "iam.amazonaws.com/role": "shop-api" }), spec);
+            world.role(ROLE, &role_policy(SERVER));
+            world.kiam(&kiam_args, 1, &[]);
+        },
+        "api",
+        &["metadata-unreachable", "kiam-abandoned"],
+        "none",
+    );
+    assert!(fargate.stdout.contains("Fargate"), "{}", fargate.stdout);
+
     // What goes before: a sidecar without credentials, a whole Secret as variables, kiam's leftovers beside IRSA.
     one(
         "workload-irsa-behind-sidecar",
@@ -1133,6 +1223,45 @@ fn every_world_gets_its_identity_and_its_cause() {
             spec["containers"][0]["envFrom"] =
                 json!([{ "secretRef": { "name": "aws" } }, { "configMapRef": { "name": "app" } }]);
             world.account(json!({}), json!({})).pod(json!({}), spec);
+        },
+        "api",
+        &[],
+        "unknown",
+    );
+    // Access keys in it would go before IRSA and Pod Identity; a Secret that is not there holds none.
+    let whole = |spec: &mut Value| {
+        spec["containers"][0]["envFrom"] = json!([{ "secretRef": { "name": "aws", "optional": true } }])
+    };
+    for (there, kind) in [(true, "unknown"), (false, "irsa")] {
+        let run = one(
+            if there { "workload-irsa-whole-secret" } else { "workload-irsa-whole-secret-absent" },
+            json!({}),
+            &|world| {
+                let mut spec = injected(ROLE, "sts.amazonaws.com");
+                whole(&mut spec);
+                world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec);
+                let policy = irsa_policy(&world.namespace);
+                world.role(ROLE, &policy);
+                if there {
+                    world.secret("aws", "Opaque");
+                }
+            },
+            "api",
+            &[],
+            kind,
+        );
+        let why = run.report["effective"]["why"].as_str().expect("why").to_owned();
+        assert_eq!(there, why.contains("Secret aws (envFrom)"), "{why}");
+    }
+    one(
+        "workload-pod-identity-whole-config-map",
+        json!({}),
+        &|world| {
+            let mut spec = associated(&[]);
+            spec["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "app" } }]);
+            world.account(json!({}), json!({})).pod(json!({}), spec);
+            world.associated(json!({})).role(ROLE, &pods_policy(both.clone()));
+            world.pod_identity_agent();
         },
         "api",
         &[],
@@ -1215,7 +1344,7 @@ fn every_world_gets_its_identity_and_its_cause() {
         },
         "api",
         &["secret-not-mountable"],
-        "irsa",
+        "unknown",
     );
     one(
         "workload-secret-mountable",
@@ -1226,7 +1355,7 @@ fn every_world_gets_its_identity_and_its_cause() {
         },
         "api",
         &[],
-        "irsa",
+        "unknown",
     );
     let pulls = |spec: &mut Value| spec["imagePullSecrets"] = json!([{ "name": "registry" }]);
     one(

@@ -16,8 +16,10 @@ pub enum Kind {
     DanglingRole,
     /// The subject differs by upper and lower case.
     SubjectCase,
-    /// The subject differs by a leading slash (a Keycloak group path).
+    /// The subject differs by a leading slash or by the path before it (a Keycloak group path).
     SubjectSlash,
+    /// Several groups stand in one, joined by a comma, a blank or a slash.
+    SubjectJoined,
     /// The subject lacks the prefix, or has another.
     SubjectPrefix,
     /// The name is right and the kind is wrong (User for Group or the other way round).
@@ -51,6 +53,7 @@ impl Kind {
             Self::DanglingRole => "dangling-role",
             Self::SubjectCase => "subject-case",
             Self::SubjectSlash => "subject-slash",
+            Self::SubjectJoined => "subject-joined",
             Self::SubjectPrefix => "subject-prefix",
             Self::SubjectKind => "subject-kind",
             Self::ServiceAccountNamespace => "service-account-namespace",
@@ -230,8 +233,25 @@ fn of_resource_rule(rule: &ResourceRule, question: &Question) -> Option<(Kind, S
             },
         )),
         (true, true, false, true) => near_resource(rule, question),
+        (false, true, false, true) => beside_the_pod(rule, question),
         _ => None,
     }
+}
+
+/// Subresources of a Pod that are asked with other verbs than the Pod itself, so that who may read Pods has neither.
+const OF_PODS: [&str; 5] = ["exec", "attach", "portforward", "proxy", "ephemeralcontainers"];
+
+fn beside_the_pod(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
+    let (verb, sub) = (&question.verb, &question.subresource);
+    if question.resource != "pods" || !OF_PODS.contains(&sub.as_str()) || !rules::has(&rule.verbs, "get") {
+        return None;
+    }
+    let entry = rule.resources.iter().find(|entry| *entry == "pods" || *entry == "pods/*")?;
+    let text = format!(
+        "it grants {} on {entry}, and that covers neither pods/{sub} nor the verb {verb} on it: name both",
+        rule.verbs.join(", ")
+    );
+    Some((Kind::MissingSubresource, text))
 }
 
 fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
@@ -331,12 +351,20 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
     };
     let near = own.iter().filter(|name| !name.is_empty() && !is_builtin(name)).find_map(|name| {
         let word = if subject.kind == "User" { "the user name" } else { "the user's group" };
-        alike(&subject.name, name).map(|(kind, how)| (kind, format!("{word} is {name:?}, which differs {how}")))
+        let found = alike(&subject.name, name);
+        // Only groups are joined by mistake; a user's name may hold blanks.
+        let found = found.filter(|(kind, _)| *kind != Kind::SubjectJoined || subject.kind == "Group");
+        found.map(|(kind, how)| (kind, format!("{word} is {name:?}, which differs {how}")))
     });
     if near.is_some() {
         return near;
     }
+    let account = service_account(&user.username).map(|(_, name)| name);
     let (crossed, word) = match subject.kind.as_str() {
+        "User" if account == Some(subject.name.as_str()) => (
+            true,
+            "that is the service account's name, and the subject is a User, not a ServiceAccount with its namespace",
+        ),
         "User" => (user.groups.contains(&subject.name), "that is one of the user's groups, and the subject is a User"),
         _ => (user.username == subject.name, "that is the user name, and the subject is a Group"),
     };
@@ -365,6 +393,30 @@ fn is_builtin(name: &str) -> bool {
     name.starts_with("system:")
 }
 
+/// Whether a text may be what an issuer's names are prefixed with: a word or a URL, and no list of names.
+pub fn is_prefix(head: &str) -> bool {
+    !head.contains([',', ';', ' ']) && (!head.contains('/') || head.contains("://"))
+}
+
+/// What stands before the last `#` or `:` of a name may be a prefix.
+fn prefixed(name: &str) -> bool {
+    name.rsplit_once(['#', ':']).is_none_or(|(head, _)| is_prefix(head))
+}
+
+/// Whether a name of one's own is several names in one, of which the other is a part.
+pub fn joins(own: &str, theirs: &str) -> bool {
+    [',', ';', ' ', '/'].into_iter().any(|joiner| {
+        // A path is one name, and its last part is told as such.
+        let parts: Vec<&str> = own.split(joiner).map(str::trim).filter(|part| !part.is_empty()).collect();
+        let count = if joiner == '/' { parts.len().saturating_sub(1) } else { parts.len() };
+        let prefix = parts.first().and_then(|part| part.rsplit_once(':')).map(|(head, _)| head);
+        let is = |part: &&str| {
+            *part == theirs || prefix.is_some_and(|head| !part.contains(':') && theirs == format!("{head}:{part}"))
+        };
+        parts.len() > 1 && parts[..count].iter().any(is)
+    })
+}
+
 /// How two different names resemble each other.
 pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     if theirs == own {
@@ -381,6 +433,18 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     }
     if head(theirs) == head(own) && folded(&no_slash(theirs)) == folded(&no_slash(own)) {
         return Some((Kind::SubjectSlash, "by a leading slash, and by upper and lower case"));
+    }
+    if joins(own, theirs) {
+        return Some((Kind::SubjectJoined, "in that the user's joins several names, and is one group of that whole name"));
+    }
+    let last = |text: &str| no_slash(text).rsplit('/').next().unwrap_or_default().to_owned();
+    // Two paths that end alike are two groups; a name beside a path that ends in it may be meant.
+    let plain = no_slash(own) == last(own) || no_slash(theirs) == last(theirs);
+    if plain && head(theirs) == head(own) && last(theirs) == last(own) && prefixed(own) && prefixed(theirs) {
+        return Some((Kind::SubjectSlash, "by the path before its last part"));
+    }
+    if !prefixed(theirs) || !prefixed(own) {
+        return None;
     }
     let tail = |text: &str| {
         let tail = text.rsplit(['#', ':']).find(|part| !part.is_empty()).unwrap_or(text);

@@ -139,6 +139,26 @@ fn a_service_account_without_namespace_in_a_cluster_binding_is_nobody() {
 }
 
 #[test]
+fn one_namespace_is_opened_by_its_own_role_bindings_and_no_others() {
+    let reader = role("ClusterRole", "", "read", vec![rule(&["get"], &[""], &["namespaces"], &[])]);
+    let rbac = world(
+        vec![reader],
+        vec![
+            binding("dev", "here", ("ClusterRole", "read"), vec![subject("User", "alice", "")]),
+            binding("prod", "there", ("ClusterRole", "read"), vec![subject("User", "bob", "")]),
+            binding("", "all", ("ClusterRole", "read"), vec![subject("User", "carol", "")]),
+        ],
+    );
+    let world = World::new(&rbac);
+    let names = |name: &str| -> Vec<String> {
+        let who = who_can(&world, &ask("get", "namespaces", "", name), Reach::Anywhere);
+        who.into_keys().filter(|who| who.kind == "User").map(|who| who.name).collect()
+    };
+    assert_eq!(names("dev"), ["alice", "carol"]);
+    assert_eq!(names(""), ["alice", "bob", "carol"]);
+}
+
+#[test]
 fn near_misses_name_what_is_wrong() {
     let read = |name: &str, rules: Vec<ResourceRule>| role("ClusterRole", "", name, rules);
     let roles = vec![
@@ -191,6 +211,52 @@ fn near_misses_name_what_is_wrong() {
             (Kind::AggregatedRoleEmpty, "g"),
         ]
     );
+}
+
+#[test]
+fn several_groups_in_one_are_no_prefix_and_no_path() {
+    use near::{alike, joins};
+    for (theirs, own) in [
+        ("oidc:backend", "dev,oidc:backend"),
+        ("oidc:backend", "oidc:dev,oidc:backend"),
+        ("oidc:backend", "oidc:dev,backend"),
+        ("dev", "dev; backend"),
+        ("backend", "dev backend"),
+        ("backend", "backend/dev"),
+    ] {
+        assert!(joins(own, theirs), "{theirs} {own}");
+        assert_eq!(alike(theirs, own).map(|(kind, _)| kind), Some(Kind::SubjectJoined), "{theirs} {own}");
+    }
+    assert!(!joins("backend", "backend") && !joins("oidc:backend", "backend"));
+    assert_eq!(alike("b:backend", "dev,oidc:backend"), None);
+    assert_eq!(alike("oidc:/slashed", "oidc:/parent/slashed").map(|(kind, _)| kind), Some(Kind::SubjectSlash));
+    assert_eq!(alike("one/dev", "other/dev"), None, "two paths that end alike are two groups");
+    assert_eq!(alike("/platform", "oidc:platform").map(|(kind, _)| kind), Some(Kind::SubjectPrefix));
+    assert_eq!(
+        alike("backend", "https://kc.example/realms/a:backend").map(|(kind, _)| kind),
+        Some(Kind::SubjectPrefix)
+    );
+}
+
+#[test]
+fn who_reads_pods_is_told_of_their_subresources_and_a_user_is_no_service_account() {
+    let roles = vec![
+        role("ClusterRole", "", "read", vec![rule(&["get", "list", "watch"], &[""], &["pods", "pods/log"], &[])]),
+        role("ClusterRole", "", "exec", vec![rule(&["create"], &[""], &["pods/exec"], &[])]),
+    ];
+    let bindings = vec![
+        binding("", "a", ("ClusterRole", "read"), vec![subject("ServiceAccount", "deployer", "ci")]),
+        binding("", "b", ("ClusterRole", "exec"), vec![subject("User", "deployer", "")]),
+    ];
+    let rbac = world(roles, bindings);
+    let world = World::new(&rbac);
+    let who = user("system:serviceaccount:ci:deployer", &["system:authenticated"]);
+    let kinds = |verb: &str, what: &str| -> Vec<Kind> {
+        near::near_misses(&world, &who, &ask(verb, what, "dev", "web")).iter().map(|miss| miss.kind).collect()
+    };
+    assert_eq!(kinds("create", "pods/exec"), [Kind::SubjectKind, Kind::MissingSubresource]);
+    assert_eq!(kinds("patch", "pods/ephemeralcontainers"), [Kind::MissingSubresource]);
+    assert!(kinds("update", "pods/status").is_empty());
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub fn who_can<'a>(world: &World<'a>, question: &Question, reach: Reach) -> BTre
     let masters = Who { kind: "Group".to_owned(), namespace: String::new(), name: MASTERS.to_owned() };
     found.insert(masters, Vec::new());
     let everywhere = reach == Reach::Anywhere && question.path.is_none();
+    // A request about one Namespace carries it as its own namespace: RoleBindings in it count, and no others.
+    let one_namespace = question.group.is_empty() && question.resource == "namespaces" && !question.name.is_empty();
     let mut look = |binding: &'a Binding| {
         if binding.subjects.is_empty() {
             return;
@@ -69,7 +71,9 @@ pub fn who_can<'a>(world: &World<'a>, question: &Question, reach: Reach) -> BTre
             }
         }
     };
-    if everywhere {
+    if everywhere && one_namespace {
+        world.in_scope(&question.name).for_each(&mut look);
+    } else if everywhere {
         world.bindings().iter().for_each(&mut look);
     } else {
         world.in_scope(super::scope(question)).for_each(&mut look);

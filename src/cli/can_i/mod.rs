@@ -6,17 +6,18 @@ mod matrix;
 mod why;
 mod words;
 
+use std::io::Write as _;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ArgAction, ValueEnum};
 use serde_json::{Value, json};
 
 pub use why::rule_view;
 pub use words::{Types, Words};
 
-use super::connect::{Session, runtime, unanswered};
+use super::connect::{Session, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
 use crate::collect::kubeconfig::{self, ConnectionFlags};
@@ -60,7 +61,9 @@ pub struct CanIArgs {
     #[arg(long)]
     subresource: Option<String>,
     /// In all namespaces
-    #[arg(short = 'A', long)]
+    #[arg(short = 'A', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true,
+        value_name = "BOOL")]
     all_namespaces: bool,
     /// List everything that is allowed in the namespace
     #[arg(long, conflicts_with_all = ["matrix", "filename", "http", "each_namespace", "why", "all_namespaces", "subresource", "verb"])]
@@ -98,6 +101,9 @@ pub struct CanIArgs {
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin included (none unless given)
+    #[arg(long, value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Option<Duration>,
 }
 
 impl CanIArgs {
@@ -135,7 +141,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let told = runtime.block_on(async {
+    let told = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         if arguments.list {
             return list(&session, &flags, arguments).await;
@@ -147,10 +153,10 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             return bulk::answer_lines(&session, &flags, arguments, lines).await.map(Told::Answers);
         }
         one(&session, &flags, arguments).await
-    });
+    }));
     runtime.shutdown_timeout(Duration::ZERO);
     let told = told.map_err(|failure| unanswered(&failure))?;
-    tell(&told, output, arguments, &scrubber)
+    tell(&told, output, arguments, &scrubber, columns_of(host))
 }
 
 /// What there is to say.
@@ -161,19 +167,39 @@ enum Told {
     Matrix(AccessMatrix),
 }
 
-fn tell(told: &Told, output: &OutputArgs, arguments: &CanIArgs, scrubber: &Scrubber) -> Result<u8, Error> {
+fn tell(
+    told: &Told,
+    output: &OutputArgs,
+    arguments: &CanIArgs,
+    scrubber: &Scrubber,
+    width: Option<usize>,
+) -> Result<u8, Error> {
     let mut text = Vec::new();
     let table = |rows: &[Vec<String>]| match output.format() {
         Format::Markdown => render::markdown_table(rows),
-        _ => render::columns(rows),
+        _ => render::columns_within(rows, width),
     };
+    if output.format() == Format::Markdown {
+        let title = match told {
+            Told::Answer(_) => None,
+            Told::Answers(_) => Some("can-i".to_owned()),
+            Told::List { namespace, .. } => Some(format!("can-i --list, in namespace {namespace}")),
+            Told::Matrix(matrix) => match matrix.namespaces.as_slice() {
+                [one] if !one.is_empty() => Some(format!("can-i --matrix, in namespace {one}")),
+                _ => Some("can-i --matrix".to_owned()),
+            },
+        };
+        if let Some(title) = title {
+            writeln!(text, "# kaccess {}\n", render::markdown_text(&title))?;
+        }
+    }
     match (told, output.format()) {
         (_, Format::Json) => json::write_json(&view(told)?, &mut text)?,
         (_, Format::Yaml) => json::write_yaml(&view(told)?, &mut text)?,
         (Told::Answer(answer), Format::Mermaid) => graph::mermaid(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Dot) => graph::dot(&why::paths(answer), &mut text)?,
         (Told::Answer(answer), Format::Markdown) => render::answer_markdown(answer, &mut text)?,
-        (Told::Answer(answer), _) => render::answer(answer, &mut text)?,
+        (Told::Answer(answer), _) => render::answer(answer, width, &mut text)?,
         (Told::Answers(answers), format) => {
             let mut rows = render::answer_rows(answers);
             if format == Format::Markdown {

@@ -118,7 +118,11 @@ fn near_view(miss: &NearMiss<'_>) -> NearMissView {
 pub fn paths(answer: &AccessAnswer) -> Vec<graph::Path> {
     let question =
         format!("{}: {}", answer.question.sentence(), if answer.allowed == Some(true) { "yes" } else { "no" });
-    let who = if answer.subject.username.is_empty() { "you".to_owned() } else { answer.subject.username.clone() };
+    let who = match (answer.subject.username.as_str(), answer.subject.groups.as_slice()) {
+        ("", []) => "you".to_owned(),
+        ("", _) => super::subject_words(&answer.subject),
+        (name, _) => name.to_owned(),
+    };
     let mut paths: Vec<graph::Path> = answer
         .grants
         .iter()

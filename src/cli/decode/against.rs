@@ -15,7 +15,7 @@ use crate::apiserver::authn::{
     Judgement, Keys, Objects, Peer, Presented, Request, TokenFile, World, judge_request, judge_token_in,
 };
 use crate::apiserver::configuration::{Configuration, from_flags, parse_flags_text};
-use crate::cli::Error;
+use crate::cli::{Error, server_file};
 use crate::credential::chain::{self, ParseError, Pool};
 use crate::credential::{public_keys, signature, token};
 use crate::evidence::apiserver::Flags;
@@ -178,9 +178,7 @@ pub(super) fn read(
     let mut document = None;
     let mut flags = match file {
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| unreadable("--against", path, &error))?;
-            let flags = parse_flags_text(&text, &path.display().to_string())
-                .map_err(|error| unreadable("--against", path, &error))?;
+            let (flags, text) = server_file::read("--against", path)?;
             document = flags.authentication_configuration.is_some().then(|| (path.display().to_string(), text));
             flags
         }
@@ -215,6 +213,9 @@ pub(super) fn read(
     {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         match parse_flags_text(&text, &name) {
+            Ok(inner) if inner.authentication_configuration.is_none() => {
+                return Err(Error::plain(format!("--authentication-config {name}: no AuthenticationConfiguration")));
+            }
             Ok(inner) => flags.authentication_configuration = inner.authentication_configuration,
             Err(error) => return Ok(refused(vec![error])),
         }
@@ -261,10 +262,22 @@ pub(super) fn read(
                 .map(Value::deserialize)
                 .collect::<Result<Vec<_>, _>>()
                 .map_err(|error| unreadable("--objects", path, &error))?;
+            let documents: Vec<Value> = documents.into_iter().filter(|document| !document.is_null()).collect();
+            if documents.is_empty() || !documents.iter().all(is_manifest) {
+                return Err(Error::new(
+                    format!("--objects {}: no manifest (apiVersion, kind) and no list of manifests", path.display()),
+                    "give what kubectl get serviceaccounts,pods,nodes,secrets -o yaml prints",
+                ));
+            }
             Some(Objects::new(documents))
         }
     };
     Ok(Some(Ok(Server { configuration, objects, token_file, client_ca, front_proxy_ca, account_keys })))
+}
+
+/// An object of Kubernetes, or a list of them; an item of a typed list may leave its kind out.
+fn is_manifest(document: &Value) -> bool {
+    document.is_object() && (document.get("kind").is_some_and(Value::is_string) || document.get("items").is_some())
 }
 
 fn pool(pem: &[u8]) -> Pool {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::DecodeArgs;
+use crate::apiserver::configuration::Configuration;
 use crate::credential::token;
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::tls::CertificateFacts;
@@ -13,7 +14,7 @@ use crate::rules::certificate::client_certificate_expired;
 use crate::rules::serviceaccount::service_account_token_expired;
 use crate::rules::token::{
     email_not_verified, groups_overage, token_algorithm_not_allowed, token_expired, token_is_refresh_token,
-    token_not_id_token, token_not_yet_valid,
+    token_issuer_mismatch, token_not_id_token, token_not_yet_valid,
 };
 use crate::rules::{Rule, seen};
 
@@ -104,6 +105,52 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
         ));
     }
     list
+}
+
+/// Of a token whose issuer is none of those that the server is configured for: the server itself only says that nobody
+/// takes it.
+pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Option<FindingView> {
+    let issuer = facts.claims.as_ref()?.get("iss")?.as_str().filter(|_| facts.kind == TokenKind::Jwt)?;
+    let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
+    if configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+        return None;
+    }
+    let nearly = configured.iter().find_map(|url| Some((*url, difference(url, issuer)?)));
+    let why = match (nearly, configured.as_slice()) {
+        (Some((url, how)), _) => {
+            format!("The token says iss {issuer:?}, and the configured issuer is {url:?}: they differ by {how}. ")
+        }
+        (None, []) => return None,
+        (None, [url]) => format!("The token says iss {issuer:?}, and the configured issuer is {url:?}. "),
+        (None, urls) => format!("The token says iss {issuer:?}, and the configured issuers are {}. ", urls.join(", ")),
+    };
+    let fix = format!(
+        "Set the API server's issuer to exactly {issuer} (--oidc-issuer-url, or issuer.url), or take a token of the configured \
+         issuer."
+    );
+    Some(finding(
+        &token_issuer_mismatch::RULE,
+        &format!("{why}The API server compares byte by byte, and says nothing of it but \"invalid bearer token\"."),
+        "/claims/iss",
+        format!("iss: {issuer}"),
+        &fix,
+    ))
+}
+
+/// By what little two issuers differ, if it is little.
+fn difference(configured: &str, token: &str) -> Option<&'static str> {
+    let same = |change: &dyn Fn(&str) -> String| change(configured) == change(token);
+    if same(&|url: &str| url.trim_end_matches('/').to_owned()) {
+        Some("a slash at the end")
+    } else if same(&|url: &str| url.replacen("https://", "http://", 1)) {
+        Some("the scheme")
+    } else if same(&str::to_ascii_lowercase) {
+        Some("upper and lower case")
+    } else if same(&|url: &str| url.replacen("/auth/realms/", "/realms/", 1)) {
+        Some("Keycloak's old /auth path")
+    } else {
+        None
+    }
 }
 
 /// Of a client certificate.

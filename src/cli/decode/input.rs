@@ -7,8 +7,8 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use super::DecodeArgs;
-use crate::cli::Error;
 use crate::cli::flags::ConnectionArgs;
+use crate::cli::{Error, hint_at_file, open_named};
 use crate::collect::credential::{self as obtaining, ExecOptions};
 use crate::collect::kubeconfig;
 use crate::credential::certificate;
@@ -45,10 +45,11 @@ pub(super) fn find(
         std::io::stdin().take(LIMIT + 1).read_to_end(&mut bytes)?;
         "stdin".to_owned()
     } else if let Some(path) = given.strip_prefix('@') {
-        let file = std::fs::File::open(path).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        let file = open_named(path)?;
         file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| Error::plain(format!("{path}: {error}")))?;
         path.to_owned()
     } else {
+        hint_at_file(given);
         bytes.extend_from_slice(given.as_bytes());
         "the argument".to_owned()
     };

@@ -7,6 +7,7 @@ mod places;
 mod verify;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -59,16 +60,23 @@ pub struct DecodeArgs {
     #[arg(long, value_name = "VERSION")]
     server_version: Option<String>,
     /// The time judged at, RFC 3339
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
     /// Never run the credential plugin
     #[arg(long)]
     no_exec: bool,
+    /// Limit of the whole run, the plugin not counted
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::doctor::duration)]
+    timeout: Duration,
     /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
     #[arg(long, value_name = "NAME")]
     eks_cluster: Option<String>,
     #[command(flatten)]
     server: ServerFlags,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write it as 2026-11-25T10:00:00Z, or with an offset such as +01:00".to_owned())
 }
 
 /// Runs the command.
@@ -115,6 +123,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
     }
     let form = match output.format() {
+        _ if output.short => Form::Short,
         Format::Json => Form::Json,
         Format::Yaml => Form::Yaml,
         Format::Markdown => Form::Markdown,
@@ -138,13 +147,22 @@ fn view(user: User, assumption: Option<&str>) -> View {
     }
 }
 
+/// The minor release from which on the rules are as the model has them, but for what it knows to differ.
+const OLDEST: u32 = 20;
+
 /// The release that `--server-version` names.
 fn release(text: &str) -> Result<(u32, u32), Error> {
     let parse = || {
         let (major, minor) = text.trim_start_matches('v').split_once('.')?;
         Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
     };
-    parse().ok_or_else(|| Error::plain("--server-version is no release; write it as 1.36"))
+    // Older ones have other rules than those that are known here; 1.2 is a slip for 1.2x.
+    parse().filter(|(major, minor)| *major == 1 && *minor >= OLDEST).ok_or_else(|| {
+        Error::new(
+            format!("--server-version is no release whose rules are known (1.{OLDEST} and later)"),
+            "write it as 1.36, or as kubectl version prints it",
+        )
+    })
 }
 
 /// Puts the judgement into the report, and finds the exit code.
@@ -195,13 +213,23 @@ fn token_report(
 ) -> CredentialReport {
     let times = token::times(facts);
     let issuer = facts.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
-    let authenticator = server
-        .and_then(|server| server.as_ref().ok())
-        .and_then(|server| server.configuration.jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer));
-    let seen_as = match authenticator {
-        Some(authenticator) => jwt::view(facts, authenticator).map(|user| view(user, None)),
-        None => default_view(facts).map(|user| view(user, default_assumption(facts))),
+    let configuration = server.and_then(|server| server.as_ref().ok()).map(|server| &server.configuration);
+    let jwt = configuration.map(|configuration| configuration.jwt.as_slice()).unwrap_or_default();
+    let authenticator = jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer);
+    // A view by the defaults would not be that of the server that was given.
+    let seen_as = match (authenticator, jwt) {
+        (Some(authenticator), _) => jwt::view(facts, authenticator).map(|user| view(user, None)),
+        (None, [only]) if facts.kind == TokenKind::Jwt => {
+            let assumption = format!("as the given configuration maps it, if the issuer were {}", only.issuer.url);
+            jwt::view(facts, only).map(|user| view(user, Some(&assumption)))
+        }
+        (None, [_, _, ..]) if facts.kind == TokenKind::Jwt => None,
+        _ => default_view(facts).map(|user| view(user, default_assumption(facts))),
     };
+    let mut found = findings::of_token(facts, now, arguments);
+    if let Some(other) = configuration.and_then(|configuration| findings::of_issuer(facts, configuration)) {
+        found.insert(0, other);
+    }
     let credential_type = match facts.kind {
         TokenKind::Jwt => CredentialType::Jwt,
         TokenKind::ServiceAccount => CredentialType::ServiceAccount,
@@ -223,7 +251,7 @@ fn token_report(
         verification,
         configuration: server.map(configuration_view),
         problems: facts.problems.clone(),
-        findings: findings::of_token(facts, now, arguments),
+        findings: found,
         ..CredentialReport::new(credential_type, origin)
     }
 }

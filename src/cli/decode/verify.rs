@@ -51,6 +51,7 @@ fn tls_settings(arguments: &DecodeArgs) -> Result<TlsSettings, Error> {
 /// An IAM token is verified by STS alone, which also says whose it is.
 fn of_sts(
     host: &Host,
+    limit: Duration,
     cluster: Option<&str>,
     secret: &Secret,
     facts: &TokenFacts,
@@ -69,8 +70,7 @@ fn of_sts(
         Some(cluster) => {
             let runtime = crate::cli::connect::runtime()?;
             let asked = runtime.block_on(async {
-                tokio::time::timeout(Duration::from_secs(15), sts::caller_of_token(secret, cluster, host, scrubber))
-                    .await
+                tokio::time::timeout(limit, sts::caller_of_token(secret, cluster, host, scrubber)).await
             });
             runtime.shutdown_background();
             match asked {
@@ -149,7 +149,7 @@ pub(super) fn checks(
     scrubber: &Scrubber,
 ) -> Result<Checked, Error> {
     if facts.kind == TokenKind::EksIam && arguments.verify {
-        return of_sts(host, cluster, secret, facts, now, scrubber);
+        return of_sts(host, arguments.timeout, cluster, secret, facts, now, scrubber);
     }
     let claims = facts.claims.as_ref();
     let claimed = claims.and_then(|claims| claims.get("iss")?.as_str()).unwrap_or_default().to_owned();
@@ -163,7 +163,18 @@ pub(super) fn checks(
     });
     if let Some(place) = local.filter(|place| !place.starts_with("http")) {
         let body = key_set(place)?;
+        let foreign = || {
+            Error::new(
+                format!("--jwks {place}: no key set (JSON with a list \"keys\")"),
+                "give what the issuer's jwks_uri serves, as curl prints it",
+            )
+        };
+        // A set with one bad key is judged as if it were served; a file of another kind was not meant.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(foreign());
+        }
         match signature::parse_key_set(&body) {
+            Ok((_, document)) if document.get("keys").is_none() => return Err(foreign()),
             Ok((keys, document)) => {
                 list.push(Check {
                     id: "jwks",
@@ -198,11 +209,12 @@ pub(super) fn checks(
             .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
         let tls = tls_settings(arguments)?;
         runtime.block_on(async {
-            let limit = Duration::from_secs(15);
+            let begun = std::time::Instant::now();
+            let left = || arguments.timeout.saturating_sub(begun.elapsed());
             let mut uri = local.map(str::to_owned);
             if uri.is_none() {
                 let discovery =
-                    tokio::time::timeout(limit, issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
+                    tokio::time::timeout(left(), issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
                         .await;
                 match discovery {
                     Ok(Ok(discovery)) => {
@@ -235,8 +247,11 @@ pub(super) fn checks(
                 }
             }
             if let Some(uri) = uri {
-                match tokio::time::timeout(limit, issuer::jwks(&claimed, &uri, issuer::OWN_AGENT, &tls, host, scrubber))
-                    .await
+                match tokio::time::timeout(
+                    left(),
+                    issuer::jwks(&claimed, &uri, issuer::OWN_AGENT, &tls, host, scrubber),
+                )
+                .await
                 {
                     Ok(Ok(jwks)) => {
                         let good = jwks.answer.status == 200 && jwks.unparsable.is_none();

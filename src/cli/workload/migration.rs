@@ -1,5 +1,6 @@
 //! `--plan-migration`: everything that is annotated for kiam or kube2iam, and what replaces the annotation.
 
+use crate::shell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
@@ -20,7 +21,7 @@ use crate::render::{json, workload as render};
 use crate::report::Step;
 use crate::report::view::StepView;
 use crate::report::workload::{Migration, MigrationPlan};
-use crate::rules::links::{quoted, role_name};
+use crate::rules::links::role_name;
 use crate::secret::Scrubber;
 
 /// What is known of the cluster.
@@ -136,14 +137,11 @@ fn plan(annotated: &[Annotated], known: &Known, to: Way, incomplete: Vec<String>
         match to {
             Way::PodIdentity => preparation.push(Step::command(
                 "Have the agent run on every node",
-                format!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", quoted(cluster)),
+                shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", cluster),
             )),
             Way::Irsa => preparation.push(Step::command(
                 "Have IAM know the cluster's issuer, once in each account that has one of the roles",
-                format!(
-                    "aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com",
-                    quoted(&issuer)
-                ),
+                shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer),
             )),
         }
     }
@@ -207,10 +205,7 @@ fn migration(
     }
     steps.push(Step::command(
         format!("Write today's trust policy of role {} to a file", role_name(role)),
-        format!(
-            "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument > trust.json",
-            quoted(role_name(role))
-        ),
+        shell!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument > trust.json", role_name(role)),
     ));
     steps.push(Step::manifest(
         "Put the statement of this into that file's list, beside those there are: what kiam or kube2iam need stays until they are gone",
@@ -218,10 +213,7 @@ fn migration(
     ));
     steps.push(Step::command(
         format!("Put the file on the role, in account {}", account(role)),
-        format!(
-            "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
-            quoted(role_name(role))
-        ),
+        shell!("aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json", role_name(role)),
     ));
     let mut account =
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
@@ -234,20 +226,18 @@ fn migration(
     } else if to == Way::Irsa {
         steps.push(Step::command(
             "Name the role on the service account",
-            format!(
-                "kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/role-arn={}",
-                quoted(role)
+            shell!(
+                "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
+                name,
+                namespace,
+                role
             ),
         ));
     }
     if to == Way::PodIdentity {
         steps.push(Step::command(
             "Associate the role with it",
-            format!(
-                "aws eks create-pod-identity-association --cluster-name {} --namespace {namespace} --service-account {name} --role-arn {}",
-                quoted(cluster),
-                quoted(role)
-            ),
+            shell!("aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}", cluster, namespace, name, role),
         ));
     }
     let mut annotations = serde_json::Map::new();
@@ -270,7 +260,13 @@ fn migration(
         };
         steps.push(Step::command(
             "Last, take the old annotation away; the Pods are made again by that",
-            format!("kubectl patch {} {} -n {namespace} --type merge -p '{patch}'", one.kind.to_lowercase(), one.name),
+            shell!(
+                "kubectl patch {} {} -n {} --type merge -p '{}'",
+                one.kind.to_lowercase(),
+                one.name,
+                namespace,
+                patch
+            ),
         ));
         if one.kind == "Job" {
             notes.push("a Job's template cannot be changed: make the Job again instead of the last step".to_owned());

@@ -74,7 +74,7 @@ pub struct WorkloadArgs {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_duration(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -91,8 +91,15 @@ pub fn run(
         return migration::run(host, connection, output, arguments);
     }
     let evidence = match &arguments.from {
-        Some(path) => doctor::load_evidence(path)?,
-        None => look(host, connection, arguments)?,
+        Some(path) => {
+            let mut without_effect = connection.given();
+            without_effect.extend(arguments.aws.given());
+            let own = [("--role", arguments.role.is_some()), ("--error", arguments.error.is_some())];
+            without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
+            doctor::refuse_on_replay("--from", &without_effect)?;
+            doctor::load_evidence(path)?
+        }
+        None => look(host, connection, output, arguments)?,
     };
     // Live and saved evidence are judged in the same form.
     let written = serde_json::to_string(&evidence)
@@ -150,11 +157,19 @@ fn missing(seen: &Workload) -> Option<&Failure> {
     }
 }
 
-fn look(host: &Host, connection: &ConnectionArgs, arguments: &WorkloadArgs) -> Result<Evidence, Error> {
+fn look(
+    host: &Host,
+    connection: &ConnectionArgs,
+    output: &OutputArgs,
+    arguments: &WorkloadArgs,
+) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
     let error = arguments.error.as_deref().map(doctor::text_or_file).transpose()?;
     let error = error.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    if !output.quiet {
+        doctor::note_unknown(error.as_deref());
+    }
     let (facts, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = Arc::new(resolved.map_err(|failure| unanswered(&failure))?);
     let named = arguments.target.as_deref().unwrap_or_default();

@@ -55,6 +55,42 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${").replace("%{", "%%{"))
 }
 
+/// A word as a POSIX shell takes it.
+fn shell(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The first priority for so many rules, before all that the listener has, and what is to be said of it.
+fn priorities(answer: &Allowlist, count: usize) -> (usize, String) {
+    let Some(taken) = &answer.place.priorities else {
+        return (1, "The priorities must be free, and come before those that the listener has.".to_owned());
+    };
+    let Some(first) = taken.iter().min().and_then(|first| usize::try_from(*first).ok()) else {
+        return (1, "The listener has no rule but the default one.".to_owned());
+    };
+    if first > count {
+        let from = first - count;
+        return (from, format!("The priorities are free today, and come before the listener's first rule ({first})."));
+    }
+    (
+        1,
+        format!(
+            "These priorities come first, and are not free: the listener's first rule has {first}. Give its rules higher \
+             ones before (aws elbv2 set-rule-priorities)."
+        ),
+    )
+}
+
+/// How many rules of a listener the two documents and what is kept for everything else take.
+fn rule_count(answer: &Allowlist) -> usize {
+    if answer.place.open { 1 } else { 2 + others(answer).chunks(VALUES).count() }
+}
+
 fn list(values: &[&str]) -> String {
     format!("[{}]", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
 }
@@ -118,11 +154,12 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     };
     let forward = format!("    type             = \"forward\"\n    target_group_arn = {}", quoted(target(answer)));
     let paths = answer.values(Kind::Path);
-    writeln!(out, "\n# The priorities must be free, and come before those that the listener has.")?;
+    let (first, said) = priorities(answer, rule_count(answer));
+    writeln!(out, "\n# {said}")?;
     rule(
         out,
         "oidc_public_documents",
-        1,
+        first,
         &format!("\n  condition {{\n    path_pattern {{\n      values = {}\n    }}\n  }}\n", list(&paths)),
         &forward,
     )?;
@@ -130,7 +167,7 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         return writeln!(out, "\n# Everybody is let in today, so nothing else is needed.");
     }
     writeln!(out, "\n# {}", restriction(answer))?;
-    let mut priority = 2;
+    let mut priority = first + 1;
     for (index, chunk) in others(answer).chunks(VALUES).enumerate() {
         let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
         rule(
@@ -241,16 +278,17 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             target(answer)
         )
     };
+    let (first, said) = priorities(answer, rule_count(answer));
     writeln!(
         out,
-        "# 1. The two public documents, for everybody (the priorities must be free, and come before those there are).\n{}",
-        rule(1, "path-pattern", &answer.values(Kind::Path))
+        "# {said}\n# 1. The two public documents, for everybody.\n{}",
+        rule(first, "path-pattern", &answer.values(Kind::Path))
     )?;
     if answer.place.open {
         return writeln!(out, "# Everybody is let in today, so nothing else is needed.");
     }
     writeln!(out, "# 2. {}", restriction(answer))?;
-    let mut priority = 2;
+    let mut priority = first + 1;
     for chunk in others(answer).chunks(VALUES) {
         writeln!(out, "{}", rule(priority, "source-ip", &chunk.iter().map(String::as_str).collect::<Vec<_>>()))?;
         priority += 1;
@@ -303,12 +341,15 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(
             out,
-            "# Annotations of Ingress {namespace}/{name}. inbound-cidrs counts only without security-groups."
+            "# The Ingress stays as it is but for one annotation, which counts only without security-groups."
         )?;
+        let annotation = format!("alb.ingress.kubernetes.io/inbound-cidrs={}", present.join(","));
         return writeln!(
             out,
-            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {name}\n  annotations:\n    alb.ingress.kubernetes.io/inbound-cidrs: {}",
-            quoted(&present.join(","))
+            "kubectl annotate --overwrite ingress {} --namespace {} {}",
+            shell(&name),
+            shell(&namespace),
+            shell(&annotation)
         );
     }
     let host = &answer.place.host;
@@ -372,7 +413,7 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "# Into the server block of {}, before the location that holds the allow-list.\n# issuer is the upstream of that location; take over its proxy_set_header lines.",
+        "# Into the server block of {}, before the location that holds the allow-list.\n# KEYCLOAK stands for what that location passes to; take over its proxy_set_header lines too.",
         answer.place.host
     )?;
     let (_, ranges) = sources(answer, false);
@@ -382,12 +423,18 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         if by_path(answer) || answer.place.open {
             writeln!(out, "    allow all;")?;
         } else {
-            for range in ranges.iter().copied().chain(answer.place.present.iter().map(String::as_str)) {
+            let mut listed: Vec<&str> = ranges.clone();
+            for range in answer.place.present.iter().map(String::as_str) {
+                if !listed.contains(&range) {
+                    listed.push(range);
+                }
+            }
+            for range in listed {
                 writeln!(out, "    allow {range};")?;
             }
             writeln!(out, "    deny all;")?;
         }
-        writeln!(out, "    proxy_pass http://issuer;\n}}")?;
+        writeln!(out, "    proxy_pass KEYCLOAK;   # as in your location /\n}}")?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! An API that another server serves does not answer.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, clip, seen};
@@ -64,7 +65,7 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
             seen(format!("/apis/seen/stale/{index}"), format!("discovery marks {stale} as stale: its server does not answer")),
             Step::command(
                 "Read why (the condition Available names it: ServiceNotFound, MissingEndpoints, FailedDiscoveryCheck)",
-                format!("kubectl get apiservice {service} -o jsonpath='{{.status.conditions}}'"),
+                shell!("kubectl get apiservice {} -o jsonpath='{{.status.conditions}}'", service),
             ),
         )
         .titled(if own.is_some() {
@@ -73,7 +74,7 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
             format!("{stale} does not answer, and the missing type may be one of its")
         })
         .step(Step::text("Repair the extension server: its Pods, its Service, and the network from the control plane to its port (often a firewall between control plane and nodes)."))
-        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {service}")))
+        .step(Step::command("If that server is gone for good, remove its registration", shell!("kubectl delete apiservice {}", service)))
         .cite(word.cite()),
     )
 }
@@ -95,8 +96,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .or_else(|| group.split_once('/').map(|(group, version)| format!("{version}.{group}")));
     let reason = logged.map_or_else(String::new, |word| format!(" The API server's log says why: {}.", clip(word.field("error"), 160)));
     let show = match &name {
-        Some(name) => format!("kubectl get apiservice {name} -o jsonpath='{{.status.conditions}}'"),
-        None => format!("kubectl get apiservices | grep -F {group}"),
+        Some(name) => shell!("kubectl get apiservice {} -o jsonpath='{{.status.conditions}}'", name),
+        None => shell!("kubectl get apiservices | grep -F {}", group),
     };
     let mut finding = RULE
         .finding(
@@ -106,7 +107,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("Read why (the condition Available names it: ServiceNotFound, MissingEndpoints, FailedDiscoveryCheck)", show),
         )
         .step(Step::text("Repair the extension server: its Pods, its Service, and the network from the control plane to its port (often a firewall between control plane and nodes)."))
-        .step(Step::command("If that server is gone for good, remove its registration", format!("kubectl delete apiservice {}", name.clone().unwrap_or_else(|| format!("VERSION.{group}")))))
+        .step(Step::command("If that server is gone for good, remove its registration", shell!("kubectl delete apiservice {}", name.clone().unwrap_or_else(|| format!("VERSION.{group}")))))
         .cite_if(logged.filter(|_| met.is_some()).map(Word::cite));
     // Nobody met it yet: it keeps nobody out.
     if met.is_none() {

@@ -1,5 +1,6 @@
 //! No credential arrived: the API server sees system:anonymous.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -50,7 +51,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "The kubeconfig's user entry holds no credential, so there was nothing to send.".to_owned(),
             Step::command(
                 "Give the user entry a credential",
-                format!("kubectl config set-credentials {} --token=\"$(cat token.txt)\"", user.map_or("USER", |user| user.name.as_str())),
+                shell!("kubectl config set-credentials {} --token=\"$(cat token.txt)\"", user.map_or("USER", |user| user.name.as_str())),
             ),
         )
     } else {

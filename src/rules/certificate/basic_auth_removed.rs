@@ -1,5 +1,6 @@
 //! User name and password, which no API server takes any more.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, of_kubernetes, seen};
 
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/source", format!("{}: a user name and password", credential.origin)),
             Step::command(
                 "Replace them by a token (of the identity provider, or for machines of a service account)",
-                format!("kubectl config unset users.{user}.username; kubectl config unset users.{user}.password; kubectl config set-credentials {user} --token=\"$TOKEN\""),
+                shell!("kubectl config unset users.{}.username; kubectl config unset users.{}.password; kubectl config set-credentials {} --token=\"$TOKEN\"", user, user, user),
             ),
         )
         .cite(outcome),

@@ -34,17 +34,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("expired"));
     let name = leaf.common_names.last().map_or("the user", String::as_str);
+    let rejected = case.rejected();
+    // Who refuses the server's certificate sends none of his own: TLS is to be mended first.
+    let untrusting = case.evidence.endpoint.tls.seen().is_some_and(|tls| !tls.faults.is_empty());
+    let (confidence, not_yet) = match (&rejected, untrusting) {
+        (Some(_), _) => (Confidence::Certain, ""),
+        (None, true) => (Confidence::Possible, " That comes after the fault of TLS: so far no request got as far."),
+        (None, false) => (Confidence::Likely, " So far no answer of the API server says that it got as far."),
+    };
     let mut steps = renew::certificate(case, leaf).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
     let finding = RULE
         .finding(
-            Confidence::Certain,
-            format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it."),
+            confidence,
+            format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it.{not_yet}"),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
             first,
         )
         .titled(format!("The client certificate of {name:?} has expired"))
-        .cite_if(case.rejected())
+        .cite_if(rejected)
         .cite_if(said.map(Word::cite));
     vec![steps.fold(finding, Finding::step)]
 }

@@ -1,5 +1,8 @@
 //! The certificate is good, and the group that has the rights is not in it.
 
+use crate::shell;
+use crate::apiserver::authz::near::joins;
+use crate::evidence::rbac::Subject;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
 use crate::rules::{Case, Page, Rule, seen, slug};
@@ -11,7 +14,7 @@ pub static RULE: Rule = Rule {
     title: "The client certificate holds no group, or several in one",
     page: Page {
         means: "Groups of a certificate user are the organisations (O) of its subject, each one an attribute of its own; nothing else. An organisational unit (OU) is no group, and \"O=a,b\" is one group called \"a,b\". A certificate cannot be changed: another group means another certificate.",
-        evidence: "The subject of the certificate and the groups that the API server lists, beside a right that is not granted.",
+        evidence: "The subject of the certificate and the groups that the API server lists, beside a right that is not granted; or a binding that names a part of an organisation.",
         fix: "Have a certificate issued with one O for each group (openssl -subj /O=one/O=two/CN=user), or bind the role to the user. `openssl req -new -key KEY -subj /O=GROUP/CN=USER` makes the request.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
@@ -24,10 +27,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(identity)) = (case.only_certificate(), case.evidence.identity.seen()) else { return Vec::new() };
     // Denied something, and known by this very certificate.
     let denied = (rbac_no_grant::RULE.check)(case);
-    if denied.is_empty() || elsewhere(case) || leaf.common_names.last() != Some(&identity.user.username) {
+    if denied.is_empty() || leaf.common_names.last() != Some(&identity.user.username) {
         return Vec::new();
     }
-    let joined = leaf.organizations.iter().find(|group| group.contains([',', ';']) || group.contains("/O="));
+    // A binding that names a part of an organisation shows that two groups were meant, whatever joins them.
+    let bound = leaf.organizations.iter().find_map(|group| Some((group, part_bound(case, group)?)));
+    if bound.is_none() && elsewhere(case) {
+        return Vec::new();
+    }
+    let listed = || leaf.organizations.iter().find(|group| group.contains([',', ';']) || group.contains("/O="));
+    let joined = bound.as_ref().map(|(group, _)| *group).or_else(listed);
     let unit = leaf.subject.contains("OU=");
     let why = match (leaf.organizations.is_empty(), joined, unit) {
         (_, Some(joined), _) => format!("The certificate has one organisation called {joined:?}: that is one group of that name, not several."),
@@ -36,20 +45,37 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (false, None, _) => return Vec::new(),
     };
     let user = &identity.user.username;
-    vec![
-        RULE.finding(
+    let mut finding = RULE
+        .finding(
             Confidence::Likely,
             why,
             seen("/credential/seen/certificates/0/subject", format!("subject {:?}", leaf.subject)),
             Step::command(
                 "Have a certificate with the group made: one O for each (the group is the one your team's bindings name)",
-                format!("openssl req -new -key user.key -subj '/O=GROUP/CN={user}' -out user.csr"),
+                shell!("openssl req -new -key user.key -subj '/O=GROUP/CN={}' -out user.csr", user),
             ),
         )
         .step(Step::command(
             "Or bind the role to the user by name",
-            format!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={user:?}", slug(user)),
+            shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={}", slug(user), user),
         ))
-        .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", ")))),
-    ]
+        .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", "))));
+    if let Some((_, (index, place, part))) = bound {
+        finding = finding.cite(seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("a binding names the group {part:?}")));
+    }
+    if joined.is_some() {
+        // What looks like another spelling of a group's name is this very joining.
+        finding.explains = &["rbac-no-grant", "rbac-group-name-mismatch"];
+    }
+    vec![finding]
+}
+
+/// A subject that is one part of several names in one: the places of its binding and of itself, and its name.
+fn part_bound<'e>(case: &Case<'e>, group: &str) -> Option<(usize, usize, &'e str)> {
+    let bindings = &case.evidence.rbac.seen()?.bindings;
+    bindings.iter().enumerate().find_map(|(index, binding)| {
+        let is = |subject: &Subject| subject.kind == "Group" && joins(group, &subject.name);
+        let place = binding.subjects.iter().position(is)?;
+        Some((index, place, binding.subjects[place].name.as_str()))
+    })
 }

@@ -1,5 +1,6 @@
 //! The client certificate names nobody.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/certificates/0/subject", format!("subject {:?}", leaf.subject)),
             Step::command(
                 "Make the request anew with a common name, and have it signed (kubernetes.io/kube-apiserver-client)",
-                format!("openssl req -new -key user.key -subj '/O={group}/CN=USER' -out user.csr"),
+                shell!("openssl req -new -key user.key -subj '/O={}/CN=USER' -out user.csr", group),
             ),
         )
         .cite(outcome),

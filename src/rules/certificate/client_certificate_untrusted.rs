@@ -31,6 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let stranger = !named.is_empty() && sent.iter().all(|certificate| !named.contains(&certificate.issuer));
     // What else would explain the 401, if nobody says that it is the CA.
     let other = leaf.not_after.is_some_and(|end| end < case.evidence.observed_at)
+        || leaf.not_before.is_some_and(|start| start > case.server_time().0)
         || leaf.common_names.last().is_none_or(String::is_empty)
         || !(leaf.extended_key_usages.is_empty()
             || leaf.extended_key_usages.iter().any(|usage| usage == "clientAuth" || usage == "any"));

@@ -1,5 +1,6 @@
 //! A client certificate for an EKS cluster.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, probed, seen};
 
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if cluster.is_some() { Confidence::Certain } else { Confidence::Likely },
             "The only credential is a client certificate, and EKS takes none from its users.",
             first,
-            Step::command("Write an entry that signs in with IAM", format!("aws eks update-kubeconfig --name {}", eks::cluster(case))),
+            Step::command("Write an entry that signs in with IAM", shell!("aws eks update-kubeconfig --name {}", eks::cluster(case))),
         )
         .step(Step::text("For a machine without an AWS identity: a service account token, or an OIDC provider associated with the cluster."))
         .cite(seen("/credential/seen/certificates", "a client certificate, and no token"))

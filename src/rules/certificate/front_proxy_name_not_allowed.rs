@@ -1,5 +1,6 @@
 //! The proxy's certificate has a name that is not on the list.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.cite(),
             Step::command(
                 "Issue the proxy a certificate with an allowed name, by the front proxy's CA",
-                format!("openssl req -new -newkey rsa:2048 -nodes -keyout proxy.key -subj '/CN={}' -out proxy.csr && openssl x509 -req -in proxy.csr -CA front-proxy-ca.crt -CAkey front-proxy-ca.key -days 365 -out proxy.crt", list.split(',').next().unwrap_or("NAME")),
+                shell!("openssl req -new -newkey rsa:2048 -nodes -keyout proxy.key -subj '/CN={}' -out proxy.csr && openssl x509 -req -in proxy.csr -CA front-proxy-ca.crt -CAkey front-proxy-ca.key -days 365 -out proxy.crt", list.split(',').next().unwrap_or("NAME")),
             ),
         )
         .step(Step::manifest("Or allow the name, and restart the API server", format!("--requestheader-allowed-names={list},{name}\n")))

@@ -1,5 +1,6 @@
 //! The kubelet does not take the API server's credential.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen, slug};
@@ -30,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.cite(),
             Step::command(
                 "Give the API server's user the built-in role for this",
-                format!("kubectl create clusterrolebinding {}-kubelet --clusterrole=system:kubelet-api-admin --user={user:?}", slug(user)),
+                shell!("kubectl create clusterrolebinding {}-kubelet --clusterrole=system:kubelet-api-admin --user={}", slug(user), user),
             ),
         )];
     }

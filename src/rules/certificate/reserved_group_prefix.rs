@@ -1,5 +1,6 @@
 //! Own groups named like the system's.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen, slug};
 
@@ -46,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(format!("/identity/seen/user/groups/{index}"), format!("group {group:?}")),
             Step::command(
                 format!("Rename it at its source ({source}) to {bare:?}, and bind that name; then remove the old binding"),
-                format!("kubectl create clusterrolebinding {}-view --clusterrole=view --group={bare:?}", slug(bare)),
+                shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --group={}", slug(bare), bare),
             ),
         )
         .titled(format!("The group {group:?} bears a name that is reserved for Kubernetes")),

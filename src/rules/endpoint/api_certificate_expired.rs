@@ -1,5 +1,6 @@
 //! The API server's certificate is past its end.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
@@ -62,7 +63,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ))
             .step(Step::command(
                 "This must show an end that lies ahead",
-                format!("openssl s_client -connect {} </dev/null 2>/dev/null | openssl x509 -noout -enddate", place(case)),
+                shell!("openssl s_client -connect {} </dev/null 2>/dev/null | openssl x509 -noout -enddate", place(case)),
             ));
     }
     match clocks {

@@ -1,9 +1,10 @@
 //! The certificate is for other names than the server URL's.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, quoted};
+use crate::rules::complaint::cluster;
 use crate::rules::served::{fault, met};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -52,11 +53,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let first = match (own, usable) {
         (Some(name), _) => Step::command(
             "It is a kube-apiserver's certificate: keep the address and have the server checked by a name that it has",
-            format!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), quoted(name)),
+            shell!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), name),
         ),
         (None, Some(name)) => Step::command(
             format!("If {name} is the server you mean and this is only another way to it, have it checked by that name"),
-            format!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), quoted(name)),
+            shell!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), name),
         ),
         (None, None) => Step::text(format!("Have a certificate made that names {asked}.")),
     };

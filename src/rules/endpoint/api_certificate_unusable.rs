@@ -1,5 +1,6 @@
 //! The server's chain is refused for what it is, whoever signed it.
 
+use crate::shell;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::{fault, place, sentence};
@@ -37,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         shown.cite(),
         Step::command(
             "Look at the chain, and have the certificate in question made anew",
-            format!("openssl s_client -showcerts -connect {} </dev/null 2>/dev/null | openssl x509 -noout -text", place(case)),
+            shell!("openssl s_client -showcerts -connect {} </dev/null 2>/dev/null | openssl x509 -noout -text", place(case)),
         ),
     );
     if undecided {

@@ -1,5 +1,6 @@
 //! The API server does not answer.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::waited;
@@ -30,12 +31,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let private = address(attempt).is_some_and(is_private);
     let ip = address(attempt).map_or_else(|| attempt.address.clone(), |address| address.to_string());
     let (host, port) = attempt.address.rsplit_once(':').unwrap_or((attempt.address.as_str(), "443"));
-    let port_alone = format!("nc -vz -w 5 {} {port}", host.trim_matches(['[', ']']));
+    let port_alone = shell!("nc -vz -w 5 {} {}", host.trim_matches(['[', ']']), port);
     let waited = waited(attempt.took_ms);
     let (first, own) = if private {
         (
             Step::text("Connect the VPN of the network that this private address belongs to, or have the firewall or security group in front of the API server let this machine in."),
-            Step::command("See by which interface and from which address you would go there", format!("ip route get {ip}")),
+            Step::command("See by which interface and from which address you would go there", shell!("ip route get {}", ip)),
         )
     } else {
         (

@@ -1,5 +1,6 @@
 //! No way leads to the API server.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
@@ -49,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{}: {detail}", attempt.address)),
             step,
         )
-        .step(Step::command("See which way this machine takes", format!("ip route get {ip}")))
+        .step(Step::command("See which way this machine takes", shell!("ip route get {}", ip)))
         .cite_if(cite_met(case, RULE.recognises)),
     ]
 }

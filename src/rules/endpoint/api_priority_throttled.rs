@@ -1,5 +1,6 @@
 //! API priority and fairness refuses the request.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::met;
@@ -40,10 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 seen(path, format!("429 {}, filed under the FlowSchema with the UID {}", clip(&answer.body, 80), flow.flow_schema_uid)),
                 Step::command(
                     "With a credential of another level (an administrator's is exempt), name the FlowSchema and its level by their UIDs",
-                    format!(
-                        "kubectl get flowschemas,prioritylevelconfigurations -o custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid | grep -e {} -e {}",
-                        flow.flow_schema_uid, flow.priority_level_uid
-                    ),
+                    shell!("kubectl get flowschemas,prioritylevelconfigurations -o custom-columns=KIND:.kind,NAME:.metadata.name,UID:.metadata.uid | grep -e {} -e {}", flow.flow_schema_uid, flow.priority_level_uid),
                 ),
             )
             .step(Step::command("See who fills that level", "kubectl get --raw /debug/api_priority_and_fairness/dump_requests")),

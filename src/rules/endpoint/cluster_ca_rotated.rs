@@ -1,5 +1,6 @@
 //! An authority of the name that the kubeconfig trusts, with another key.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -50,7 +51,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "With the new CA in a file, put it into the cluster entry",
-            format!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster(case)),
+            shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster(case)),
         ))
         .cite_if(ours.map(|ours| seen("/kubeconfig/seen/cluster/authorities/0", format!("the kubeconfig trusts {}", ours.subject)))),
     ]

@@ -1,5 +1,6 @@
 //! A search domain is put behind the name, and another host answers.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{host, proxy};
 use crate::rules::{Case, Page, Rule, probed};
@@ -49,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let url = server.map(|cluster| cluster.server.replacen(host, &format!("{host}."), 1)).unwrap_or_default();
         Step::command(
             "Write the name as an absolute one (its certificate is checked without the dot)",
-            format!("kubectl config set-cluster {} --server={url}", crate::rules::complaint::cluster(case)),
+            shell!("kubectl config set-cluster {} --server={}", crate::rules::complaint::cluster(case), url),
         )
     };
     vec![

@@ -1,5 +1,6 @@
 //! The endpoint has private addresses, and no way leads to them from here.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
@@ -46,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         probed("/endpoint/tcp/seen/attempts", format!("{list}: no answer")),
         Step::command(
             "Connect the VPN of the cluster's network; if it is connected, check that it routes these addresses",
-            format!("ip route get {}", attempts.first().and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string())),
+            shell!("ip route get {}", attempts.first().and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string())),
         ),
     );
     if let Some(source) = attempts.first().and_then(|attempt| attempt.source.as_deref()) {
@@ -59,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let (name, region) = eks_arguments(case);
         finding = finding.step(Step::command(
             "See whether the endpoint is meant to be public",
-            format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig"),
+            shell!("aws eks describe-cluster --name {} --region {} --query cluster.resourcesVpcConfig", name, region),
         ));
     }
     vec![finding.cite_if(cite_met(case, RULE.recognises))]

@@ -1,5 +1,6 @@
 //! The name of a cluster that does not exist any more.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -39,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 "an EKS cluster",
                 Step::command(
                     format!("See which clusters there are (aws eks list-clusters --region {region}), and write the entry anew"),
-                    format!("aws eks update-kubeconfig --name {name} --region {region}"),
+                    shell!("aws eks update-kubeconfig --name {} --region {}", name, region),
                 ),
             )
         }

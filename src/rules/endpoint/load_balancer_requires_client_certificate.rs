@@ -1,5 +1,6 @@
 //! What stands before the API server lets nobody in without a client certificate.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
@@ -61,7 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 fn step(case: &Case<'_>) -> Step {
     Step::command(
         "Get a certificate from whoever runs it, and put it into the user entry beside the token",
-        format!("kubectl config set-credentials {} --client-certificate=client.crt --client-key=client.key --embed-certs=true", user(case)),
+        shell!("kubectl config set-credentials {} --client-certificate=client.crt --client-key=client.key --embed-certs=true", user(case)),
     )
 }
 

@@ -1,5 +1,6 @@
 //! The API server should be reached without the proxy.
 
+use crate::shell;
 use std::net::IpAddr;
 
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -60,7 +61,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("{host} answers without the proxy {proxy} ({}), which does not lead there. NO_PROXY leaves it out: {reason}.", proxy_place(case)),
             through,
-            Step::command("Add the host", format!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}{host}\"")),
+            Step::command("Add the host", shell!("export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}{}\"", host)),
         )
         .cite(direct)
         .cite(not_meant),

@@ -1,5 +1,6 @@
 //! What answers there is no Kubernetes API.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -98,7 +99,7 @@ fn path_kept(case: &Case<'_>) -> Option<Finding> {
             seen("/identity/failed/detail", clip(&failure.detail, 240)),
             Step::command(
                 "If this is the API server's own address, take the path off",
-                format!("kubectl config set-cluster {} --server={}", named(case), url.origin().ascii_serialization()),
+                shell!("kubectl config set-cluster {} --server={}", named(case), url.origin().ascii_serialization()),
             ),
         )
         .titled("The server URL has a path that the API server does not know")

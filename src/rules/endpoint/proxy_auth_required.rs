@@ -1,5 +1,6 @@
 //! The proxy wants a name and password.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Tunnel, cite_met, direct_works, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
@@ -46,10 +47,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else if proxy_of_kubeconfig(case) {
         Step::command(
             "Put name and password into proxy-url (percent-encoded; the kubeconfig is then a secret)",
-            format!("kubectl config set-cluster {} --proxy-url={url}", crate::rules::complaint::cluster(case)),
+            shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::complaint::cluster(case), url),
         )
     } else {
-        Step::command("Put name and password into the variable (percent-encoded)", format!("export HTTPS_PROXY={url}"))
+        Step::command("Put name and password into the variable (percent-encoded)", shell!("export HTTPS_PROXY={}", url))
     };
     let given = detail.contains("does not accept");
     let mut finding = RULE

@@ -1,5 +1,6 @@
 //! The proxy in front of the API server cannot be used.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -69,7 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if proxy_of_kubeconfig(case) {
         Step::command(
             format!("Start the proxy at {proxy}, or correct proxy-url of the cluster entry"),
-            format!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::complaint::cluster(case)),
+            shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::complaint::cluster(case)),
         )
     } else {
         Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))

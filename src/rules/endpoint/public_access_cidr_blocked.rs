@@ -1,5 +1,6 @@
 //! A managed cluster's public endpoint drops this machine's packets.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -56,14 +57,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             let yours = own.filter(|_| allowed.is_some()).map_or_else(|| "YOURS/32".to_owned(), host_range);
             (
                 "publicAccessCidrs",
-                format!("aws eks describe-cluster --name {name} --region {region} --query cluster.resourcesVpcConfig.publicAccessCidrs; curl -s https://checkip.amazonaws.com"),
-                format!("aws eks update-cluster-config --name {name} --region {region} --resources-vpc-config publicAccessCidrs={these},{yours}"),
+                shell!("aws eks describe-cluster --name {} --region {} --query cluster.resourcesVpcConfig.publicAccessCidrs; curl -s https://checkip.amazonaws.com", name, region),
+                shell!("aws eks update-cluster-config --name {} --region {} --resources-vpc-config publicAccessCidrs={},{}", name, region, these, yours),
             )
         }
         Some(Managed::Aks(_)) => (
             "the authorized IP ranges",
-            "az aks show --name NAME --resource-group GROUP --query apiServerAccessProfile.authorizedIpRanges; curl -s https://checkip.amazonaws.com".to_owned(),
-            "az aks update --name NAME --resource-group GROUP --api-server-authorized-ip-ranges THOSE,YOURS/32".to_owned(),
+            "az aks show --name NAME --resource-group GROUP --query apiServerAccessProfile.authorizedIpRanges; curl -s https://checkip.amazonaws.com".into(),
+            "az aks update --name NAME --resource-group GROUP --api-server-authorized-ip-ranges THOSE,YOURS/32".into(),
         ),
         _ => return Vec::new(),
     };

@@ -1,5 +1,6 @@
 //! TCP is accepted, but TLS never answers.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -32,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let to = to.and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string());
     let interface = Step::command(
         "See by which interface your packets go (the word behind dev) and what packets it lets through",
-        format!("ip route get {to} && ip link"),
+        shell!("ip route get {} && ip link", to),
     );
     vec![RULE.finding(
         Confidence::Certain,

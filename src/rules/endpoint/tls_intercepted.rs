@@ -1,5 +1,6 @@
 //! Something on the way breaks TLS open.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
@@ -52,12 +53,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let bypass = if route.is_some_and(|route| route.proxy_reason.starts_with("proxy-url")) {
         Step::command(
             format!("If {name} can be reached directly, take the proxy out of the cluster entry"),
-            format!("kubectl config unset clusters.{}.proxy-url", cluster(case)),
+            shell!("kubectl config unset clusters.{}.proxy-url", cluster(case)),
         )
     } else if proxy.is_some() {
         Step::command(
             format!("If {name} can be reached directly, leave the proxy out"),
-            format!("export NO_PROXY=\"$NO_PROXY,{name}\" no_proxy=\"$no_proxy,{name}\""),
+            shell!("export NO_PROXY=\"$NO_PROXY,{}\" no_proxy=\"$no_proxy,{}\"", name, name),
         )
     } else {
         Step::text(format!("Have the people who run it exempt {name} from TLS inspection."))
@@ -86,7 +87,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             why: "The server itself may have got a certificate of that authority, and the kubeconfig is older.".to_owned(),
             decided_by: Step::command(
                 "Compare the fingerprint seen here with the one seen from another network, or beside the server: where they differ, something between makes certificates",
-                format!("openssl s_client -connect {} -servername {name} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256", place(case)),
+                shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256", place(case), name),
             ),
         }];
     }

@@ -1,5 +1,6 @@
 //! The two sides have no TLS in common.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
@@ -24,11 +25,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let looks = |place: &str| Step::command("See which versions the server takes", format!("for v in tls1 tls1_1 tls1_2 tls1_3; do openssl s_client -$v -connect {place} </dev/null >/dev/null 2>&1 && echo $v; done"));
+    let looks = |place: &str| Step::command("See which versions the server takes", shell!("for v in tls1 tls1_1 tls1_2 tls1_3; do openssl s_client -$v -connect {} </dev/null >/dev/null 2>&1 && echo $v; done", place));
     let demands = || Candidate {
         code: "load-balancer-requires-client-certificate",
         why: "Before TLS 1.3 a server that misses a client certificate may end the handshake in the same words.".to_owned(),
-        decided_by: Step::command("See whether it asks for one (\"Acceptable client certificate CA names\")", format!("openssl s_client -connect {} </dev/null", place(case))),
+        decided_by: Step::command("See whether it asks for one (\"Acceptable client certificate CA names\")", shell!("openssl s_client -connect {} </dev/null", place(case))),
     };
     let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::TlsVersion]) else {
         let found = met(case, &message::KUBECTL_TLS_VERSION).map(|word| {

@@ -1,8 +1,8 @@
 //! The role for the cluster may not be assumed.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, argument, said};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -42,9 +42,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 "See whom the role trusts; the identity above must be among them",
-                format!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", quoted(role_name)),
+                shell!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", role_name),
             ),
         )
-        .step(Step::command("Try it by hand; when this works, so does the plugin", format!("aws sts assume-role --role-session-name try --role-arn {} --query AssumedRoleUser", quoted(role)))),
+        .step(Step::command("Try it by hand; when this works, so does the plugin", shell!("aws sts assume-role --role-session-name try --role-arn {} --query AssumedRoleUser", role))),
     ]
 }

@@ -1,5 +1,6 @@
 //! The AWS tool has no credentials to sign with.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
@@ -28,8 +29,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let profile = plugin::exec(case).and_then(|exec| argument(exec, &["--profile"]));
     let with = profile.map(|profile| format!(" --profile {}", quoted(profile))).unwrap_or_default();
-    let login = || Step::command("Log in again", format!("aws sso login{with}"));
-    let who = || Step::command("See whom the AWS tools take you for; when this works, so does the plugin", format!("aws sts get-caller-identity{with}"));
+    let login = || Step::command("Log in again", shell!("aws sso login{}", with));
+    let who = || Step::command("See whom the AWS tools take you for; when this works, so does the plugin", shell!("aws sts get-caller-identity{}", with));
     type Kind<'k> = (&'k [&'k [&'k str]], &'k str, bool);
     const KINDS: &[Kind<'static>] = &[
         (
@@ -73,7 +74,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         RULE.finding(Confidence::Certain, why, cite, who()).step(Step::command(
             "Log in again where the profile is one of SSO; else put fresh keys in",
-            format!("aws sso login{with} || aws configure{with}"),
+            shell!("aws sso login{} || aws configure{}", with, with),
         ))
     };
     vec![finding.titled(title)]

@@ -1,5 +1,6 @@
 //! The credential plugin signs as somebody of another AWS account.
 
+use crate::shell;
 use crate::aws::identity::Arn;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -46,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("See whom the AWS tools take you for, with the profile and variables that kubectl uses", "aws sts get-caller-identity"),
         )
         .step(Step::command("If it is a stray variable: try without", "env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY -u AWS_SESSION_TOKEN -u AWS_PROFILE kubectl get --raw /version"))
-        .step(Step::command("If it is the profile: name the right one in the exec entry", format!("aws eks update-kubeconfig --name {} --profile PROFILE", cluster.name())))
+        .step(Step::command("If it is the profile: name the right one in the exec entry", shell!("aws eks update-kubeconfig --name {} --profile PROFILE", cluster.name())))
         .cite(seen("/kubeconfig/seen/context", format!("the context is {context}")))
         .cite(refused)]
 }

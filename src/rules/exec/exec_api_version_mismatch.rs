@@ -1,5 +1,6 @@
 //! The plugin answers in another version than it was asked for.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         cite,
         Step::command(
             "Ask for what the plugin speaks",
-            format!("kubectl config set-credentials {} --exec-api-version={given}", user(case)),
+            shell!("kubectl config set-credentials {} --exec-api-version={}", user(case), given),
         ),
     )]
 }

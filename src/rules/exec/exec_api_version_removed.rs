@@ -1,5 +1,6 @@
 //! client.authentication.k8s.io/v1alpha1, which is gone.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
@@ -34,13 +35,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let asked = exec.is_some_and(|exec| exec.api_version.ends_with("/v1alpha1"));
     let entry = Step::command(
         "Ask for a version that is still there",
-        format!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1beta1", user(case)),
+        shell!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1beta1", user(case)),
     );
     let (cluster, region) = eks_arguments(case);
     let upgrade = match plugin::kind(case) {
         Kind::Aws => Step::command(
             "Upgrade the AWS CLI (2.7 or later, 1.24 or later), then have the entry written anew",
-            format!("aws eks update-kubeconfig --name {cluster} --region {region}"),
+            shell!("aws eks update-kubeconfig --name {} --region {}", cluster, region),
         ),
         Kind::AwsIamAuthenticator => Step::text("Upgrade aws-iam-authenticator to 0.5.4 or later."),
         _ => Step::text("Upgrade the plugin to a release that prints v1beta1 or v1."),

@@ -1,5 +1,6 @@
 //! The kubeconfig asks for a version that the client does not know.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{met, user};
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             )
             .step(Step::command(
                 "Or, until then, ask for the older version, if the plugin can speak it",
-                format!("kubectl config set-credentials {user} --exec-api-version=client.authentication.k8s.io/v1beta1"),
+                shell!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1beta1", user),
             )),
         ];
     }
@@ -56,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/plugin/failed/detail", failure.detail.clone()),
             Step::command(
                 "Ask for the version that the plugin speaks (v1 or v1beta1)",
-                format!("kubectl config set-credentials {user} --exec-api-version=client.authentication.k8s.io/v1"),
+                shell!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1", user),
             ),
         )
         .titled("The kubeconfig asks for an exec version that does not exist"),

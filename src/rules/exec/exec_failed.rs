@@ -1,5 +1,6 @@
 //! The credential plugin ended with an error.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -30,24 +31,59 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 "The plugin was not started, so there is no credential to send, and kubectl connects to nothing.",
                 seen("/plugin/failed/detail", failure.detail.clone()),
-                Step::command("See whether it is an executable file that you may run", format!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
+                Step::command("See whether it is an executable file that you may run", shell!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
             )
             .titled("The credential plugin could not be started"),
         ];
     }
     let Some(run) = case.evidence.plugin.seen().filter(|run| run.exit_code != Some(0) && !exec_timeout::timed_out(run)) else { return Vec::new() };
     let code = run.exit_code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
-    let said = run.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("nothing on stderr");
+    let last = run.stderr.lines().rev().find(|line| !line.trim().is_empty());
+    let said = telling(&run.stderr).or(last).unwrap_or("nothing on stderr");
+    let lead = if last == Some(said) || last.is_none() { "Its last word" } else { "It says" };
+    let said = said.trim();
     let finding = RULE
         .finding(
             Confidence::Certain,
-            format!("{:?} ended with {code}, so there is no credential to send: no request reached the API server.", run.program),
+            format!("{:?} ended with {code} before any request was sent. {lead}: {}", run.program, clip(said, 240)),
             seen("/plugin/seen/stderr", format!("stderr: {}", clip(said, 240))),
             Step::command(
                 "Run the same command by hand until it works",
-                format!("{} {}", run.program, run.args.join(" ")).trim().to_owned(),
+                plugin::ran(run),
             ),
         )
         .titled(format!("The credential plugin failed with {code}"));
     vec![finding]
+}
+
+/// The line that says what went wrong: programs end with hints, closing brackets and tables as well.
+fn telling(stderr: &str) -> Option<&str> {
+    const WORDS: [&[&str]; 3] = [
+        // Entra ID's numbers say more than all around them.
+        &["aadsts"],
+        &["denied", "expired", "not found", "unauthorized", "forbidden", "no such ", "could not", "cannot", "unable to", "failed", "invalid", "required"],
+        &["error", "exception", "fatal"],
+    ];
+    WORDS.iter().find_map(|words| {
+        stderr.lines().rev().find(|line| {
+            let lower = line.to_lowercase();
+            words.iter().any(|word| lower.contains(word))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::telling;
+
+    #[test]
+    fn the_line_with_the_cause_is_taken() {
+        let entra = "Error: failed to get token: ClientSecretCredential authentication failed.\nRESPONSE 401: 401 Unauthorized\n{\n  \"error\": \"invalid_client\",\n  \"error_description\": \"AADSTS7000222: The provided client secret keys are expired.\"\n}\n";
+        assert!(telling(entra).is_some_and(|line| line.contains("AADSTS7000222")));
+        let python = "Traceback (most recent call last):\n  File \"x\"\nModuleNotFoundError: No module named 'awscli'\n";
+        assert_eq!(telling(python), Some("ModuleNotFoundError: No module named 'awscli'"));
+        let gcloud = "F1126 cred.go:145] print credential failed with error: exit status 1\nPlease run:\n\n  $ gcloud auth login\n\nto obtain new credentials.\n)\n";
+        assert!(telling(gcloud).is_some_and(|line| line.starts_with("F1126")));
+        assert_eq!(telling("only a word\n)\n"), None);
+    }
 }

@@ -1,8 +1,8 @@
 //! The login plugin does not get through to the issuer.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, Kind, argument, said};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The login plugin does not get through to the identity provider",
     page: Page {
-        means: "kubelogin reads the discovery document of the issuer from this machine before anything else, and did not get it: \"oidc discovery error\". The API server was not asked yet.",
+        means: "kubelogin and Pinniped read the discovery document of the issuer from this machine before anything else, and did not get it: \"oidc discovery error\", \"could not perform OIDC discovery\". The API server was not asked yet.",
         evidence: "The plugin's stderr.",
         fix: "Mend name, network, proxy or CA between this machine and the issuer; or correct --oidc-issuer-url. `curl -v ISSUER/.well-known/openid-configuration` tries the way.",
         references: "https://github.com/int128/kubelogin",
@@ -23,26 +23,27 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if plugin::kind(case) != Kind::Oidc {
-        return Vec::new();
-    }
-    let Some((line, cite)) = said(case, &["oidc discovery error"]) else { return Vec::new() };
+    let words = if plugin::kind(case) == Kind::Oidc { "oidc discovery error" } else { "could not perform OIDC discovery for" };
+    let Some((line, cite)) = said(case, &[words]) else { return Vec::new() };
     // Whoever gets an answer, though not the right one, got through.
     const NETWORK: [&str; 10] = [
         "dial tcp", "no such host", "timeout", "deadline exceeded", "connection refused", "connection reset", "proxyconnect",
         "x509:", "EOF", "tls:",
     ];
     let Some(how) = NETWORK.iter().find(|text| line.contains(**text)) else { return Vec::new() };
-    let issuer = plugin::exec(case).and_then(|exec| argument(exec, &["--oidc-issuer-url"])).unwrap_or("ISSUER");
+    // Pinniped names it in its words, too.
+    let named = line.split_once("discovery for \"").and_then(|(_, rest)| rest.split('"').next());
+    let given = plugin::exec(case).and_then(|exec| argument(exec, &["--oidc-issuer-url", "--issuer"]));
+    let issuer = given.or(named).unwrap_or("ISSUER");
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let mut finding = RULE.finding(
         Confidence::Certain,
         format!("The plugin could not read the discovery document of {issuer} from this machine: {}", clip(line, 300)),
         cite,
-        Step::command("Try the same from here; it must give JSON", format!("curl -v {}", quoted(&url))),
+        Step::command("Try the same from here; it must give JSON", shell!("curl -v {}", url)),
     );
     if *how == "x509:" || *how == "tls:" {
-        finding = finding.step(Step::text("If its certificate is of a CA of your own, give it to the plugin: --certificate-authority=FILE."));
+        finding = finding.step(Step::text("If its certificate is of a CA of your own, give it to the plugin: --certificate-authority=FILE (Pinniped: --ca-bundle=FILE)."));
     }
     vec![finding]
 }

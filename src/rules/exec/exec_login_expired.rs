@@ -11,9 +11,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The login behind the credential plugin has ended",
     page: Page {
-        means: "The plugin renews its token with a login that was made earlier, and the identity provider does not take that one any more; or it wanted a browser for a new one and nobody finished it there.",
+        means: "The plugin renews its token with a login that was made earlier, and the identity provider does not take that one any more; or it wanted a browser for a new one and nobody finished it there. The secret of an application ends in the same way.",
         evidence: "The plugin's stderr.",
-        fix: "Log in again, in a terminal with a browser. `kubectl oidc-login clean` throws the old login away; `gcloud auth login`, `az login` or `aws sso login` for those.",
+        fix: "Log in again, in a terminal with a browser. `kubectl oidc-login clean` throws the old login away; `gcloud auth login`, `az login`, `tsh login` or `aws sso login` for those.",
         references: "https://github.com/int128/kubelogin",
     },
     recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER],
@@ -21,28 +21,72 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// What a plugin says on one line, why the login is made again, and the command.
+type Ended = (&'static [&'static str], &'static str, &'static str);
+
+const KUBELOGIN: &str = "In a terminal with a browser, throw the cached login away and log in again";
+const CLEAN: &str = "kubectl oidc-login clean && kubectl get --raw /version";
+const CACHED: &str = "Throw the cached login away, and log in with the next request";
+const REMOVE: &str = "kubelogin remove-tokens && kubectl get --raw /version";
+
+const OIDC: &[Ended] = &[
+    (&["could not refresh the token"], KUBELOGIN, CLEAN),
+    (&["authcode-browser error"], KUBELOGIN, CLEAN),
+    (&["device-code error"], KUBELOGIN, CLEAN),
+    (&["invalid_grant"], KUBELOGIN, CLEAN),
+];
+const GKE: &[Ended] = &[
+    (&["do not currently have an active account selected"], "Log in", "gcloud auth login"),
+    (&["There was a problem refreshing"], "Log in again", "gcloud auth login"),
+    (&["Reauthentication"], "Log in again", "gcloud auth login"),
+    (&["gcloud auth login"], "Log in again", "gcloud auth login"),
+];
+const TSH: &[Ended] = &[
+    (&["Not logged in"], "Log in", "tsh login"),
+    (&["credentials have expired"], "Log in again", "tsh login"),
+    (&["cert has expired"], "Log in again", "tsh login"),
+];
+/// Words that belong to one provider, whatever the program is called.
+const ANYBODY: &[Ended] = &[
+    // The secret of an application ends like a login, and is made anew like one.
+    (&["AADSTS7000222"], "Make a new secret for the application, and put it where the plugin takes its own from (AAD_SERVICE_PRINCIPAL_CLIENT_SECRET or AZURE_CLIENT_SECRET)", "az ad app credential reset --id APPLICATION_ID"),
+    (&["AADSTS50173"], CACHED, REMOVE),
+    (&["AADSTS70008"], CACHED, REMOVE),
+    (&["AADSTS70043"], CACHED, REMOVE),
+    (&["AADSTS50078"], CACHED, REMOVE),
+    (&["az login"], "Log in again", "az login"),
+    (&["re-login with `tsh login`"], "Log in again", "tsh login"),
+    (&["doctl auth init"], "Log in", "doctl auth init"),
+    (&["could not complete Pinniped login", "invalid_grant"], "Throw Pinniped's cached session away, and log in with the next request in a terminal", "rm -f ~/.config/pinniped/sessions.yaml && kubectl get --raw /version"),
+];
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kind = plugin::kind(case);
-    let texts: &[&str] = match kind {
-        Kind::Oidc => &["could not refresh the token", "authcode-browser error", "device-code error", "invalid_grant"],
-        Kind::Gke => &["There was a problem refreshing", "Reauthentication", "gcloud auth login"],
-        Kind::Azure => &["AADSTS50173", "AADSTS70008", "AADSTS700082", "AADSTS50078", "az login"],
-        _ => return Vec::new(),
+    if kind.is_aws() {
+        return Vec::new();
+    }
+    let program = plugin::exec(case).map_or("", |exec| exec.command.rsplit(['/', '\\']).next().unwrap_or_default());
+    let own: &[Ended] = match kind {
+        Kind::Oidc => OIDC,
+        Kind::Gke => GKE,
+        Kind::Other if program.strip_suffix(".exe").unwrap_or(program) == "tsh" => TSH,
+        _ => &[],
     };
-    let Some((line, cite)) = texts.iter().find_map(|text| said(case, &[text])) else { return Vec::new() };
-    let step = match kind {
-        Kind::Gke => Step::command("Log in again", "gcloud auth login"),
-        Kind::Azure if line.contains("az login") => Step::command("Log in again", "az login"),
-        Kind::Azure => Step::command("Throw the cached login away, and log in with the next request", "kubelogin remove-tokens && kubectl get --raw /version"),
-        _ => Step::command(
-            "In a terminal with a browser, throw the cached login away and log in again",
-            "kubectl oidc-login clean && kubectl get --raw /version",
-        ),
+    let Some(((line, cite), why, command)) =
+        own.iter().chain(ANYBODY).find_map(|(texts, why, command)| Some((said(case, texts)?, *why, *command)))
+    else {
+        return Vec::new();
     };
-    vec![RULE.finding(
+    // Where the Azure CLI gives the token, the login is its own.
+    let by_cli = line.contains("AzureCLICredential") || plugin::run(case).is_some_and(|run| run.stderr.contains("az login"));
+    let (why, command) = if command == REMOVE && by_cli { ("Log in again", "az login") } else { (why, command) };
+    let secret = line.contains("AADSTS7000222");
+    let because = if secret { "the application's secret has ended" } else { "the login has to be made again" };
+    let finding = RULE.finding(
         Confidence::Certain,
-        format!("The plugin got no new token, because the login has to be made again: {}", clip(line, 300)),
+        format!("The plugin got no new token, because {because}: {}", clip(line, 300)),
         cite,
-        step,
-    )]
+        Step::command(why, command),
+    );
+    vec![if secret { finding.titled("The client secret behind the credential plugin has expired") } else { finding }]
 }

@@ -1,5 +1,6 @@
 //! The plugin wants a terminal, and there is none.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
@@ -42,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 "If the plugin can also do without a terminal, say so",
-                format!("kubectl config set-credentials {} --exec-interactive-mode=IfAvailable", user(case)),
+                shell!("kubectl config set-credentials {} --exec-interactive-mode=IfAvailable", user(case)),
             ),
         )
         .step(Step::text("If not: run the command in a terminal; for machines, use a service account token or another login without questions."));

@@ -1,5 +1,7 @@
 //! The credential plugin printed something that is no credential.
 
+use crate::shell;
+use crate::rules::plugin;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, seen};
@@ -31,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/plugin/seen/outputError", clip(error, 240)),
             Step::command(
                 "Run it as kubectl does and look at what comes first (the output may hold a token: do not paste it anywhere)",
-                format!("{} {} | head -c 60", run.program, run.args.join(" ")),
+                shell!("{} | head -c 60", plugin::ran(run)),
             ),
         ),
     ]

@@ -1,10 +1,12 @@
 //! The credential plugin is not on PATH.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{self, quoted};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::rules::complaint;
+use crate::rules::plugin::said;
+use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -12,28 +14,30 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The credential plugin is not installed, or not on PATH",
     page: Page {
-        means: "The user entry gets its credential from a program, and that program was not found. kubectl says \"exec: executable X not found\". \
+        means: "The user entry gets its credential from a program, and that program was not found; or it was, and a program that it calls in turn is not there (kubectl without its plugin oidc-login, gke-gcloud-auth-plugin without gcloud). kubectl says \"exec: executable X not found\". \
             It is often found in a terminal and not in an IDE, a cron job or CI, which have another PATH.",
-        evidence: "The command of the user entry, looked up on the PATH of this process.",
+        evidence: "The command of the user entry, looked up on the PATH of this process; or the plugin's stderr.",
         fix: "Install the plugin, or write its absolute path into the user entry. `command -v PLUGIN` shows where it is; `kubectl config set-credentials USER --exec-command=/PATH/TO/PLUGIN` writes the path.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
     recognises: &[&heard::PLUGIN_ABSENT],
-    explains: &[],
+    explains: &["exec-failed"],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginNotFound]) else { return Vec::new() };
+    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginNotFound]) else {
+        return without_its_own(case).into_iter().collect();
+    };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let exec = user.and_then(|user| user.exec.as_ref());
     let command = exec.map_or("the plugin", |exec| exec.command.as_str());
     // A new command drops the arguments; they are given again.
     let base = command.rsplit('/').next().unwrap_or(command);
     let mut absolute =
-        format!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), quoted(&format!("/absolute/path/{base}")));
+        shell!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), format!("/absolute/path/{base}"));
     for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
-        absolute.push_str(&format!(" --exec-arg={}", quoted(arg)));
+        absolute.push(&shell!(" --exec-arg={}", arg));
     }
     let mut finding = RULE
         .finding(
@@ -53,4 +57,33 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/kubeconfig/seen/user/exec/command", format!("command: {command}")));
     }
     vec![finding]
+}
+
+/// The plugin is there, and what it calls in turn is not.
+fn without_its_own(case: &Case<'_>) -> Option<Finding> {
+    if let Some((line, cite)) = said(case, &["unknown command \"", "\" for \"kubectl\""]) {
+        let name = line.split('"').nth(1).filter(|name| !name.is_empty())?;
+        let install = Step::command("Install kubectl's plugin (krew is kubectl's own plugin manager)", shell!("kubectl krew install {}", name));
+        let finding = RULE
+            .finding(Confidence::Certain, format!("kubectl has no plugin {name:?}: {}", clip(line, 240)), cite, install)
+            .titled(format!("kubectl's plugin {name:?} is not installed, or not on PATH"))
+            .step(Step::command("Or, where it is installed, see whether its folder is on the PATH of whoever runs kubectl", shell!("command -v kubectl-{}; echo \"$PATH\"", name.replace('-', "_"))));
+        return Some(finding);
+    }
+    let (line, cite) = said(case, &["exec: \"", "executable file not found"])?;
+    let name = line.split_once("exec: \"")?.1.split('"').next()?;
+    // A list of browsers is a login that nobody can finish here.
+    if name.is_empty() || name.contains(',') || name.contains("browser") || name == "xdg-open" {
+        return None;
+    }
+    let finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The plugin was found, and {name}, which it runs, was not: {}", clip(line, 300)),
+            cite,
+            Step::text(format!("Install {name}, or put its folder on the PATH of whoever runs kubectl (an IDE, a cron job and CI have another one than your terminal).")),
+        )
+        .titled(format!("The credential plugin needs {name}, which is not installed, or not on PATH"))
+        .step(Step::command("See whether it is there", shell!("command -v {}; echo \"$PATH\"", name)));
+    Some(finding)
 }

@@ -1,5 +1,6 @@
 //! The plugin is slow, and every command waits for it.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind};
 use crate::rules::served::waited;
@@ -43,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/plugin/tookMs", format!("it ran for {time}")),
             Step::command(
                 "Run it by hand and see what it waits for (the output is a credential: it goes to /dev/null)",
-                format!("time {command} > /dev/null"),
+                shell!("time {} > /dev/null", command),
             ),
         )
         .titled(format!("The credential plugin took {time}"));

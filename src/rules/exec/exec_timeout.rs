@@ -1,5 +1,6 @@
 //! The credential plugin did not end in time.
 
+use crate::rules::plugin;
 use crate::evidence::FailureKind;
 use crate::evidence::credential::PluginRun;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -28,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
-    let command = exec.map_or_else(|| "the plugin".to_owned(), |exec| format!("{} {}", exec.command, exec.args.join(" ")));
+    let command = exec.map_or_else(|| "PLUGIN".into(), plugin::command);
     let said = case.evidence.plugin.seen().map(|run| run.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
     let said = said.filter(|said| !said.is_empty());
     vec![
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             "The plugin was still running when its time was up; kubectl would wait for it without end.",
             seen(path, detail),
-            Step::command("Run it by hand in a terminal and finish what it asks for", command.trim().to_owned()),
+            Step::command("Run it by hand in a terminal and finish what it asks for", command),
         )
         .cite_if(said.map(|said| seen("/plugin/seen/stderr", format!("the plugin said: {}", clip(&said, 300))))),
     ]

@@ -1,5 +1,6 @@
 //! Both stores map the caller.
 
+use crate::shell;
 use crate::aws::identity::{self, Source, Verdict};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("{arn} has an access entry and stands in {} too. The access entry counts; {} of aws-auth do not.", line.source.words(), loss.join(" and ")),
             seen(entry.source.path(), format!("the access entry gives the groups {:?}", details.groups)),
-            Step::command("Put the groups into the access entry, if they are meant", format!("aws eks update-access-entry --cluster-name {} --principal-arn {principal} --kubernetes-groups {groups}", eks::cluster(case))),
+            Step::command("Put the groups into the access entry, if they are meant", shell!("aws eks update-access-entry --cluster-name {} --principal-arn {} --kubernetes-groups {}", eks::cluster(case), principal, groups)),
         )
         .step(Step::command("Then take the line out of aws-auth", "kubectl -n kube-system edit configmap aws-auth"))
         .cite(seen(line.source.path(), format!("{} gives the groups {:?}", line.source.words(), line.groups))),

@@ -1,5 +1,6 @@
 //! An access policy's scope or kind of resources.
 
+use crate::shell;
 use crate::aws::identity::{Source, Verdict, policy_allows, policy_name};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -44,11 +45,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let out_of_scope = policies.iter().all(|policy| policy.scope == "namespace");
     let cluster = eks::cluster(case);
     let step = if out_of_scope && question.namespace.is_empty() {
-        Step::command("Have the policy associated for the whole cluster, if that is meant", format!("aws eks associate-access-policy --cluster-name {cluster} --principal-arn {} --policy-arn {} --access-scope type=cluster", entry.principal_arn, policies[0].policy_arn))
+        Step::command("Have the policy associated for the whole cluster, if that is meant", shell!("aws eks associate-access-policy --cluster-name {} --principal-arn {} --policy-arn {} --access-scope type=cluster", cluster, entry.principal_arn, policies[0].policy_arn))
     } else if out_of_scope {
         let mut namespaces = policies[0].namespaces.clone();
         namespaces.push(question.namespace.clone());
-        Step::command("Have the namespace added to its scope (the list is replaced as a whole)", format!("aws eks associate-access-policy --cluster-name {cluster} --principal-arn {} --policy-arn {} --access-scope type=namespace,namespaces={}", entry.principal_arn, policies[0].policy_arn, namespaces.join(",")))
+        Step::command("Have the namespace added to its scope (the list is replaced as a whole)", shell!("aws eks associate-access-policy --cluster-name {} --principal-arn {} --policy-arn {} --access-scope type=namespace,namespaces={}", cluster, entry.principal_arn, policies[0].policy_arn, namespaces.join(",")))
     } else {
         Step::text("Give the access entry a Kubernetes group, and bind a role for these resources to it by RBAC: access policies for administrators, editors and viewers do not cover custom resources.")
     };
@@ -59,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(format!("{}/policies/seen", mapped.source.path()), words.join("; ")),
             step,
         )
-        .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", format!("kaccess can-i {} {}", question.verb, question.resource)))
+        .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", shell!("kaccess can-i {} {}", question.verb, question.resource)))
         .cite(seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())))
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
     ]

@@ -1,5 +1,6 @@
 //! The authentication mode reads the other store.
 
+use crate::shell;
 use crate::aws::identity::{self, Mode, Verdict};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -57,7 +58,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("{arn} has an access entry, and the cluster's mode is CONFIG_MAP: only aws-auth is read."),
             mode_cite,
-            Step::command("Switch the mode, so that both are read (it cannot be undone)", format!("aws eks update-cluster-config --name {cluster} --access-config authenticationMode=API_AND_CONFIG_MAP")),
+            Step::command("Switch the mode, so that both are read (it cannot be undone)", shell!("aws eks update-cluster-config --name {} --access-config authenticationMode=API_AND_CONFIG_MAP", cluster)),
         )
         .cite(seen(format!("/aws/accessEntries/seen/entries/{index}"), "there is an access entry for you"))
         .cite(refused),

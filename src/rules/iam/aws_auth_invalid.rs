@@ -1,5 +1,6 @@
 //! aws-auth that the authenticator drops.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{ProblemKind, Source, Verdict};
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -64,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::command(format!("Correct it{place}; the authenticator takes a change over at once"), "kubectl -n kube-system edit configmap aws-auth"),
         )
-        .step(Step::command("If nobody can get in any more: give an administrator an access entry, which does not depend on aws-auth (in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first; there is no way back from that)", format!("aws eks create-access-entry --cluster-name {} --principal-arn ADMIN_ROLE_ARN", eks::cluster(case))))
+        .step(Step::command("If nobody can get in any more: give an administrator an access entry, which does not depend on aws-auth (in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first; there is no way back from that)", shell!("aws eks create-access-entry --cluster-name {} --principal-arn ADMIN_ROLE_ARN", eks::cluster(case))))
         .cite_if(eks::refused(case));
     if found.is_some() {
         finding = finding.cite_if(logged.map(crate::rules::Word::cite));

@@ -1,5 +1,6 @@
 //! No administrator but the creator.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{self, Mode};
 use crate::evidence::FailureKind;
@@ -58,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         first,
         Step::command(
             "Give an administrators' role an entry with the cluster-admin policy (this needs IAM rights, none in the cluster; in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first)",
-            format!("aws eks create-access-entry --cluster-name {0} --principal-arn ADMIN_ROLE_ARN && aws eks associate-access-policy --cluster-name {0} --principal-arn ADMIN_ROLE_ARN --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", cluster.name),
+            shell!("aws eks create-access-entry --cluster-name {0} --principal-arn ADMIN_ROLE_ARN && aws eks associate-access-policy --cluster-name {0} --principal-arn ADMIN_ROLE_ARN --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", cluster.name),
         ),
     );
     for cite in cites {

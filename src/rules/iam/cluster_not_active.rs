@@ -1,5 +1,6 @@
 //! The cluster is being made, deleted, or has failed.
 
+use crate::shell;
 use crate::evidence::eks::HealthIssue;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
@@ -33,13 +34,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = match cluster.status.as_str() {
         "DELETING" => Step::text("Somebody is deleting this cluster: take another one, and its context."),
         "FAILED" => match cluster.health.as_slice() {
-            [] => Step::command("Read what failed", format!("aws eks describe-cluster --name {name} --query cluster.health")),
+            [] => Step::command("Read what failed", shell!("aws eks describe-cluster --name {} --query cluster.health", name)),
             issues => {
                 let named: Vec<String> = issues.iter().map(issue_in_words).collect();
                 Step::text(format!("Put right what its health names: {}.", named.join("; ").trim_end_matches('.')))
             }
         },
-        _ => Step::command("Wait for it", format!("aws eks wait cluster-active --name {name}")),
+        _ => Step::command("Wait for it", shell!("aws eks wait cluster-active --name {}", name)),
     };
     let mut finding = RULE
         .finding(

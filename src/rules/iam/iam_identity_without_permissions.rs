@@ -1,11 +1,11 @@
 //! A mapping without groups and policies.
 
+use crate::shell;
 use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::identity::User;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen, slug};
 
 /// The rule.
@@ -56,7 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                     // Only the policy for everything would do.
                     None => Step::command(
                         "Have an administrator of the AWS account give it a group, and bind a role to that group",
-                        format!("aws eks update-access-entry --cluster-name {cluster} --principal-arn {} --kubernetes-groups GROUP", entry.principal_arn),
+                        shell!("aws eks update-access-entry --cluster-name {} --principal-arn {} --kubernetes-groups GROUP", cluster, entry.principal_arn),
                     ),
                 },
             )
@@ -91,11 +91,6 @@ fn bind(case: &Case<'_>, user: &User) -> Step {
     let namespace = case.evidence.kubeconfig.seen().map_or("default", |kubeconfig| kubeconfig.namespace.as_str());
     Step::command(
         "Or bind a role to the user by RBAC, for example to look around in your namespace",
-        format!(
-            "kubectl create rolebinding {}-view --clusterrole=view --user={} --namespace={}",
-            slug(&user.username),
-            quoted(&user.username),
-            quoted(namespace)
-        ),
+        shell!("kubectl create rolebinding {}-view --clusterrole=view --user={} --namespace={}", slug(&user.username), user.username, namespace),
     )
 }

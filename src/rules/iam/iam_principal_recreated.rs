@@ -1,5 +1,7 @@
 //! A principal that was made again.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
@@ -51,7 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (Some(made), Some(born)) if younger => format!("The access entry for {arn} is of {made}, and the role that has this name now was made on {born}: the entry is for the one before it."),
         _ => "The authenticator finds an entry for this ARN, which is for an earlier principal of the same name.".to_owned(),
     };
-    let mut steps = again(&format!("--cluster-name {cluster} --principal-arn {arn}"), entry.map(|(_, entry)| entry)).into_iter();
+    let mut steps = again(&shell!("--cluster-name {} --principal-arn {}", cluster, arn), entry.map(|(_, entry)| entry)).into_iter();
     let Some(step) = steps.next() else { return Vec::new() };
     let finding = RULE.finding(confidence, why, first, step);
     let mut finding = steps.fold(finding, Finding::step).cite_if(refused);
@@ -62,44 +64,40 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Deletes the entry and makes it again as it is: with its type, user name, groups and policies, as far as they are known.
-fn again(which: &str, entry: Option<&AccessEntry>) -> Vec<Step> {
+fn again(which: &Shell, entry: Option<&AccessEntry>) -> Vec<Step> {
     let details = entry.and_then(|entry| entry.details.seen());
     let policies = entry.and_then(|entry| entry.policies.seen());
     let mut steps = Vec::new();
     if details.is_none() || policies.is_none() {
         steps.push(Step::command(
             "Note the entry's groups and policies, which go with it",
-            format!("aws eks describe-access-entry {which}; aws eks list-associated-access-policies {which}"),
+            shell!("aws eks describe-access-entry {}; aws eks list-associated-access-policies {}", which, which),
         ));
     }
-    let mut options = String::new();
+    let mut options = Shell::default();
     match details {
         Some(details) if matches!(details.kind.as_str(), "" | "STANDARD") => {
             // The name that EKS gives by itself is not set by hand.
             if !details.username.is_empty() && !details.username.starts_with("arn:") {
-                options.push_str(&format!(" --username {}", quoted(&details.username)));
+                options.push(&shell!(" --username {}", details.username));
             }
             if !details.groups.is_empty() {
-                let groups: Vec<String> = details.groups.iter().map(|group| quoted(group)).collect();
-                options.push_str(&format!(" --kubernetes-groups {}", groups.join(" ")));
+                let groups = Shell::join(details.groups.iter().map(|group| quoted(group)), " ");
+                options.push(&shell!(" --kubernetes-groups {}", groups));
             }
         }
         // Entries of nodes have a name and groups that nobody may choose.
-        Some(details) => options.push_str(&format!(" --type {}", details.kind)),
-        None => options.push_str(" --kubernetes-groups GROUP"),
+        Some(details) => options.push(&shell!(" --type {}", details.kind)),
+        None => options.push(&" --kubernetes-groups GROUP".into()),
     }
     steps.push(Step::command(
         "Delete the entry and make it again for the principal of today",
-        format!("aws eks delete-access-entry {which} && aws eks create-access-entry {which}{options}"),
+        shell!("aws eks delete-access-entry {} && aws eks create-access-entry {}{}", which, which, options),
     ));
     for policy in policies.into_iter().flatten() {
         steps.push(Step::command(
             "Give it back its policy",
-            format!(
-                "aws eks associate-access-policy {which} --policy-arn {} --access-scope {}",
-                policy.policy_arn,
-                scope(policy)
-            ),
+            shell!("aws eks associate-access-policy {} --policy-arn {} --access-scope {}", which, policy.policy_arn, scope(policy)),
         ));
     }
     steps
@@ -108,7 +106,7 @@ fn again(which: &str, entry: Option<&AccessEntry>) -> Vec<Step> {
 /// The scope as the command line takes it.
 fn scope(policy: &AssociatedPolicy) -> String {
     if policy.scope == "namespace" {
-        quoted(&format!("type=namespace,namespaces={}", policy.namespaces.join(",")))
+        format!("type=namespace,namespaces={}", policy.namespaces.join(","))
     } else {
         "type=cluster".to_owned()
     }

@@ -1,5 +1,6 @@
 //! A used-up IAM token.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -38,11 +39,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if fresh {
         Step::command("Set this machine's clock by the network, and compare", "date -u; timedatectl set-ntp true")
     } else {
-        Step::command("Let kubectl make a token for each use (an exec entry), instead of storing one", format!("aws eks update-kubeconfig --name {}", eks::cluster(case)))
+        Step::command("Let kubectl make a token for each use (an exec entry), instead of storing one", shell!("aws eks update-kubeconfig --name {}", eks::cluster(case)))
     };
     let mut finding = RULE.finding(Confidence::Certain, why, first, step).cite(refused);
     if late.is_some() {
         finding = finding.cite_if(word.map(|(word, _)| word.cite()));
+    }
+    // That nothing maps the caller was looked up: a fresh token would be refused as well.
+    if eks::unmapped(case) {
+        finding.explains = &["credential-rejected"];
     }
     vec![finding]
 }

@@ -1,5 +1,6 @@
 //! Extra parameters in the presigned URL.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
@@ -41,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     vec![
-        RULE.finding(confidence, format!("The authenticator refuses the whole token for one parameter: {}.", what), first, Step::command("Have the token made by the AWS CLI, which adds nothing", format!("aws --version; aws eks get-token --cluster-name {}", eks::cluster(case))))
+        RULE.finding(confidence, format!("The authenticator refuses the whole token for one parameter: {}.", what), first, Step::command("Have the token made by the AWS CLI, which adds nothing", shell!("aws --version; aws eks get-token --cluster-name {}", eks::cluster(case))))
             .step(Step::text("Where a program of your own presigns: use another version of its SDK, or presign without middleware that adds query parameters."))
             .cite_if(refused),
     ]

@@ -1,5 +1,6 @@
 //! A token of more than 4,096 bytes.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
@@ -42,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     vec![
         RULE.finding(confidence, format!("The authenticator reads no further than 4,096 bytes: {}.", what), first, Step::text("Have the session made with fewer or shorter session tags (in the identity provider that passes them, or in the CI system), and without chained roles."))
-            .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", format!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
+            .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", shell!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
             .cite_if(refused),
     ]
 }

@@ -1,5 +1,6 @@
 //! The plugin's cluster name is not this cluster's.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -56,16 +57,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, Some((signed, name))) => format!("The credential plugin signs for the cluster {signed}, and the request goes to {name}."),
         (None, None) => "STS finds that the signature is not for this cluster's name (or was made with another secret).".to_owned(),
     };
-    vec![
-        RULE.finding(
+    // The access entries that were read are those of the cluster that is asked: a token signed for it would be refused as
+    // well. Where they are those of the plugin's cluster, they say nothing of it.
+    let unmapped = differs.is_none() && other_name.is_some() && eks::unmapped(case);
+    let mut finding = RULE
+        .finding(
             confidence,
             why,
             first,
-            Step::command("Write the entry anew for the cluster that you mean", format!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
+            Step::command("Write the entry anew for the cluster that you mean", shell!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
         )
         .step(Step::command("Or correct the argument behind --cluster-name (-i) in the exec entry", "kubectl config view --minify -o jsonpath='{.users[0].user.exec.args}'"))
-        .cite_if(refused),
-    ]
+        .cite_if(refused);
+    if unmapped {
+        finding.explains = &["credential-rejected"];
+    }
+    vec![finding]
 }
 
 /// A name that EKS gives to its endpoints.

@@ -1,5 +1,6 @@
 //! The authenticator cannot find a node's name.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks};
@@ -32,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             eks::sure(case, word, named),
             format!("The authenticator cannot fill {:?} for a node: {error}.", word.field("template")),
             word.cite(),
-            Step::command("Give the cluster's role the managed policy again", format!("aws iam attach-role-policy --policy-arn arn:aws:iam::aws:policy/AmazonEKSClusterPolicy --role-name {}", eks::aws(case).and_then(|aws| aws.cluster.seen()?.role_arn.as_deref()?.rsplit('/').next()).unwrap_or("CLUSTER_ROLE"))),
+            Step::command("Give the cluster's role the managed policy again", shell!("aws iam attach-role-policy --policy-arn arn:aws:iam::aws:policy/AmazonEKSClusterPolicy --role-name {}", eks::aws(case).and_then(|aws| aws.cluster.seen()?.role_arn.as_deref()?.rsplit('/').next()).unwrap_or("CLUSTER_ROLE"))),
         )
         .step(Step::text("An explicit denial (a permissions boundary, an SCP) must go too."));
     if own {

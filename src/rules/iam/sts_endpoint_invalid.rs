@@ -1,5 +1,6 @@
 //! The STS host of the token.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -71,7 +72,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled("STS does not know the access key that signed the token")
             .step(Step::command(
                 "If it works, STS is off in the token's region for this account, or the key is of another partition: sign for a region that is on",
-                format!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {cluster} --region {region}"),
+                shell!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {}", cluster, region),
             ))
             .cite_if(refused),
         ];
@@ -81,7 +82,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             why,
             first,
-            Step::command("Sign for the regional endpoint, and for the cluster's region (in the exec entry's env and arguments)", format!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {region}", eks::cluster(case))),
+            Step::command("Sign for the regional endpoint, and for the cluster's region (in the exec entry's env and arguments)", shell!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {}", eks::cluster(case), region)),
         )
         .step(Step::text("Take AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS out of the plugin's environment: a private or FIPS host of one's own is not taken."))
         .cite_if(refused),

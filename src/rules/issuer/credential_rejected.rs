@@ -1,5 +1,7 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
@@ -137,9 +139,9 @@ fn unexpected(running: bool) -> Vec<Candidate> {
 }
 
 /// The cluster's name for commands of AWS.
-fn eks_cluster(case: &Case<'_>) -> String {
+fn eks_cluster(case: &Case<'_>) -> Shell {
     match eks_arguments(case).0 {
-        name if name == "NAME" => "CLUSTER".to_owned(),
+        name if &*name == "NAME" => "CLUSTER".into(),
         name => name,
     }
 }
@@ -209,7 +211,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             let not_configured = Candidate {
                 code: "oidc-not-configured",
                 why: "the API server may not be configured for any OIDC issuer".to_owned(),
-                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", format!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case))),
+                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", shell!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case))),
             };
             let issuer_differs = Candidate {
                 code: "token-issuer-mismatch",
@@ -258,7 +260,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::EksIam => list.push(Candidate {
             code: "iam-identity-not-mapped",
             why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-            decided_by: Step::command("the cluster's access entries", format!("aws eks list-access-entries --cluster-name {}", eks_cluster(case))),
+            decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}", eks_cluster(case))),
         }),
         TokenKind::Bootstrap => list.push(Candidate {
             code: "bootstrap-token-invalid",

@@ -1,5 +1,6 @@
 //! The issuer's certificate is past its end.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Finding, Severity, Step};
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let leaf = tls.and_then(|tls| tls.chain.first());
     let end = leaf.and_then(|leaf| leaf.not_after).map_or_else(String::new, |end| format!(" on {end}"));
     let why = format!("The certificate of {host} ended{end}; the API server breaks off before it reads the discovery document.");
-    let mut finding = RULE.finding(confidence, why, first, Step::command("Renew the certificate of the issuer (or of the balancer before it) and have the server load it; this must show an end that lies ahead", format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")))
+    let mut finding = RULE.finding(confidence, why, first, Step::command("Renew the certificate of the issuer (or of the balancer before it) and have the server load it; this must show an end that lies ahead", shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -enddate", place, host)))
         .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));

@@ -1,5 +1,6 @@
 //! The issuer's certificate is near its end.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 
@@ -36,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The certificate of {host} ends on {end}, in {} days. Whoever was to renew it by itself has not done so.", left / DAY),
             probed(format!("{at}/tls/seen/chain/0/notAfter"), format!("valid until {end}")),
-            Step::command("Renew it and have the server load it; this must show a later end", format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -enddate")),
+            Step::command("Renew it and have the server load it; this must show a later end", shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -enddate", place, host)),
         )
         .titled(format!("The issuer's certificate expires in {} days", left / DAY)),
     ]

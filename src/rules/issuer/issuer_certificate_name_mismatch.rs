@@ -1,5 +1,6 @@
 //! The issuer's certificate is for other names.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Finding, Severity, Step};
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let leaf = tls.and_then(|tls| tls.chain.first());
     let names = leaf.map_or_else(String::new, |leaf| if leaf.names.is_empty() { " (it has no alternative names at all)".to_owned() } else { format!(" (it is for {})", leaf.names.join(", ")) });
     let why = format!("The certificate that answers at {host} is not for that name{names}; the API server breaks off before it reads the discovery document.");
-    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), format!("openssl s_client -connect {place} -servername {host} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName")))
+    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName", place, host)))
         .step(Step::text("If a default certificate answers, the balancer has no rule for this name (SNI): add the name to its listener."));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));

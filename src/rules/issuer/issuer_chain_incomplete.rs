@@ -1,5 +1,6 @@
 //! The issuer does not send the intermediate certificate.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -48,11 +49,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::command(
                 "Fetch the intermediate certificate, and put it behind the server's own in one file",
-                format!("curl -s {place} | openssl x509 -inform DER -out intermediate.crt; cat server.crt intermediate.crt > fullchain.crt"),
+                shell!("curl -s {} | openssl x509 -inform DER -out intermediate.crt; cat server.crt intermediate.crt > fullchain.crt", place),
             ),
         )
         .step(Step::manifest("Have the server send that file; in nginx, then nginx -s reload", "ssl_certificate /etc/nginx/fullchain.crt;\n"))
-        .step(Step::command("This must show two certificates or more", format!("openssl s_client -connect {} -showcerts </dev/null | grep -c BEGIN", case.issuer_place())))
+        .step(Step::command("This must show two certificates or more", shell!("openssl s_client -connect {} -showcerts </dev/null | grep -c BEGIN", case.issuer_place())))
         .cite(probed(format!("{at}/tls/seen/chain"), format!("one certificate; its signer's is at {place}")))
         .cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone())),
     ]

@@ -1,8 +1,8 @@
 //! The issuer URL leads to no issuer.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Candidate, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.
@@ -67,7 +67,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let right = match case.claim_text("iss").filter(|iss| *iss != issuer && iss.starts_with("https://")) {
         Some(iss) => Step::command(
             format!("The token in hand comes from {iss}: if its discovery document is there, configure the API server with that issuer (--oidc-issuer-url), byte for byte"),
-            format!("curl -s {}", quoted(&format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss)))),
+            shell!("curl -s {}", format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss))),
         ),
         None => Step::command(
             "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that",
@@ -85,7 +85,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(other) = other_path(issuer) {
         finding = finding.step(Step::command(
             "Keycloak has /auth before /realms up to version 16 (and later with --http-relative-path=/auth), and else not: if this answers with a document, its issuer is the right one",
-            format!("curl -s {other}{DISCOVERY}"),
+            shell!("curl -s {}{}", other, DISCOVERY),
         ));
         finding = finding.step(Step::text("Is the realm's name spelled as in Keycloak's admin console? Upper and lower case count."));
     }

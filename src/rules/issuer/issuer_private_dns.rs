@@ -1,5 +1,6 @@
 //! The control plane cannot resolve the issuer's name.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -51,7 +52,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::text(format!("Publish {host} in the DNS that the control plane asks: a public record on a managed control plane, else the zone attached to its network. The API server tries again every 10 s.")),
         )
-        .step(Step::command("This must name an address (ask a public resolver, as the control plane may)", format!("dig +short {host} @1.1.1.1")))
+        .step(Step::command("This must name an address (ask a public resolver, as the control plane may)", shell!("dig +short {} @1.1.1.1", host)))
         .step(Step::text("If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."));
     if here.is_some() {
         finding = finding.cite(probed(format!("{at}/dns/seen"), format!("from this machine {host} resolves")));

@@ -1,5 +1,6 @@
 //! The issuer limits the rate of requests.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -48,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 format!("location = {base}/.well-known/openid-configuration {{\n    proxy_pass KEYCLOAK;   # as in your location /, without limit_req\n}}\n"),
             ),
         )
-        .step(Step::command("It must answer 200 each time", format!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}/.well-known/openid-configuration; done", issuer.strip_suffix('/').unwrap_or(issuer))))
+        .step(Step::command("It must answer 200 each time", shell!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}/.well-known/openid-configuration; done", issuer.strip_suffix('/').unwrap_or(issuer))))
         .cite_if(probe.map(|(status, path, _)| probed(path, format!("discovery answers {status} here too"))));
     if jwks && keys.is_some() {
         finding = finding.cite(probed(format!("{at}/jwks"), "the key set answers 429 here too"));

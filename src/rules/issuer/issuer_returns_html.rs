@@ -1,5 +1,6 @@
 //! The discovery URL answers 200 with a page instead of the document.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
@@ -41,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         first,
         Step::command(
             "Let the login, challenge or rewrite in front of the issuer leave out the discovery document and the key set; this must show JSON without a session",
-            format!("curl -si {}/.well-known/openid-configuration | head -n 20", issuer.strip_suffix('/').unwrap_or(issuer)),
+            shell!("curl -si {}/.well-known/openid-configuration | head -n 20", issuer.strip_suffix('/').unwrap_or(issuer)),
         ),
     );
     if let Some((discovery, name)) = page {

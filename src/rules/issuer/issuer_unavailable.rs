@@ -1,5 +1,6 @@
 //! The issuer is down.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -46,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
     vec![
-        RULE.finding(confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), first, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", format!("curl -si {url} | head -n 1")))
+        RULE.finding(confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), first, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
             .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here")))),
     ]
 }

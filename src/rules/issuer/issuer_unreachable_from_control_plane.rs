@@ -1,5 +1,6 @@
 //! The control plane gets no connection to the issuer.
 
+use crate::shell;
 use std::net::IpAddr;
 
 use crate::apiserver::message::{self, heard};
@@ -61,7 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::text(format!("Open TCP {port} of {host} to the control plane: security group or firewall on the issuer's side, egress and routes on the control plane's. A managed control plane comes from the provider's public addresses, so the issuer needs a public one.")),
         )
-        .step(Step::command("From a control-plane node (or a host in its network) this must answer", format!("curl -sv -m 5 https://{host}:{port}/ -o /dev/null")))
+        .step(Step::command("From a control-plane node (or a host in its network) this must answer", shell!("curl -sv -m 5 https://{}:{}/ -o /dev/null", host, port)))
         .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
     if let Some(dns) = inside {
         finding = finding.cite(probed(format!("{at}/dns/seen/addresses"), format!("{host} resolves to {} only", dns.addresses.join(", "))));

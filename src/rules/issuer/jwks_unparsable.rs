@@ -1,5 +1,6 @@
 //! The key set is one that the API server cannot read.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
@@ -43,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The set at {uri} cannot be read: {error}. One bad key spoils the whole set, so no signature of this issuer can be checked."),
             first,
-            Step::command("List the keys by kind; take the one that is no RSA, EC (P-256, P-384, P-521) or Ed25519 key out of the set (Keycloak: Realm settings, Keys, disable its provider)", format!("curl -s {uri} | jq -c '.keys[] | {{kid, kty, crv, alg}}'")),
+            Step::command("List the keys by kind; take the one that is no RSA, EC (P-256, P-384, P-521) or Ed25519 key out of the set (Keycloak: Realm settings, Keys, disable its provider)", shell!("curl -s {} | jq -c '.keys[] | {{kid, kty, crv, alg}}'", uri)),
         )
         .step(Step::command("The next token is judged at once", "kaccess doctor"));
     if let Some((error, name)) = read {

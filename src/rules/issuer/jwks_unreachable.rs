@@ -1,5 +1,6 @@
 //! The key set's address leads nowhere for the control plane.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, probed};
@@ -57,7 +58,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Step::text(format!("Open the way from the control plane to {}; discovery uses the same and works, so look at rules by path.", host(&uri).unwrap_or_default()))
             },
         )
-        .step(Step::command("From a host in the control plane's network this must show JSON", format!("curl -s {uri}")))
+        .step(Step::command("From a host in the control plane's network this must show JSON", shell!("curl -s {}", uri)))
         .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
         .cite_if(said.and(metrics));
     if probes.discovery.seen().is_some_and(|discovery| discovery.jwks_uri.is_some()) {

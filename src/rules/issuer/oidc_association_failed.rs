@@ -1,5 +1,6 @@
 //! An association that failed.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 
@@ -39,9 +40,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if about && case.rejected().is_some() { Confidence::Certain } else { Confidence::Likely },
             format!("The last attempt to add an identity provider failed ({said}), so the API server has no authenticator for {issuer}."),
             seen(format!("/aws/updates/seen/{index}"), format!("update {} failed: {said}", update.id)),
-            Step::command("When that is put right, associate it again", format!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={issuer},clientId={}", eks::cluster(case), case.claim_text("aud").or_else(|| case.claim("aud")?.get(0)?.as_str()).unwrap_or("CLIENT_ID"))),
+            Step::command("When that is put right, associate it again", shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={}", eks::cluster(case), issuer, case.claim_text("aud").or_else(|| case.claim("aud")?.get(0)?.as_str()).unwrap_or("CLIENT_ID"))),
         )
-        .step(Step::command("Follow the update to its end", format!("aws eks describe-update --name {} --update-id UPDATE_ID", eks::cluster(case))))
+        .step(Step::command("Follow the update to its end", shell!("aws eks describe-update --name {} --update-id UPDATE_ID", eks::cluster(case))))
         .cite_if(case.rejected()),
     ]
 }

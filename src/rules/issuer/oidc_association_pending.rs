@@ -1,5 +1,6 @@
 //! An association that is not finished.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 
@@ -35,9 +36,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let cluster = eks::cluster(case);
     let why = if making { format!("EKS is still adding {issuer} to the cluster; its API servers do not know it yet.") } else { format!("EKS is taking {issuer} out of the cluster.") };
     let step = if making {
-        Step::command("Wait for it (several minutes)", format!("aws eks wait identity-provider-config-active --cluster-name {cluster} --identity-provider-config type=oidc,name={} 2>/dev/null || aws eks describe-identity-provider-config --cluster-name {cluster} --identity-provider-config type=oidc,name={}", config.name, config.name))
+        Step::command("Wait for it (several minutes)", shell!("aws eks wait identity-provider-config-active --cluster-name {} --identity-provider-config type=oidc,name={} 2>/dev/null || aws eks describe-identity-provider-config --cluster-name {} --identity-provider-config type=oidc,name={}", cluster, config.name, cluster, config.name))
     } else {
-        Step::command("If it should stay, associate it again when it is gone", format!("aws eks associate-identity-provider-config --cluster-name {cluster} --oidc identityProviderConfigName={},issuerUrl={issuer},clientId={}", config.name, provider.client_id))
+        Step::command("If it should stay, associate it again when it is gone", shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName={},issuerUrl={},clientId={}", cluster, config.name, issuer, provider.client_id))
     };
     vec![
         RULE.finding(

@@ -1,5 +1,6 @@
 //! The API server is configured for no OIDC issuer at all.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -43,10 +44,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 seen((*path).to_owned(), "the cluster has no identity provider configuration"),
                 Step::command(
                     "Associate the issuer, with prefixes that keep its names apart (it takes some minutes; the issuer must be reachable for the control plane)",
-                    format!("aws eks associate-identity-provider-config --cluster-name {cluster} --oidc identityProviderConfigName=oidc,issuerUrl={issuer},clientId={audience},usernameClaim=email,usernamePrefix=oidc:,groupsClaim=groups,groupsPrefix=oidc:"),
+                    shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={},usernameClaim=email,usernamePrefix=oidc:,groupsClaim=groups,groupsPrefix=oidc:", cluster, issuer, audience),
                 ),
             )
-            .step(Step::command("Or come in by IAM, if the token is meant for another cluster", format!("aws eks update-kubeconfig --name {cluster}")))
+            .step(Step::command("Or come in by IAM, if the token is meant for another cluster", shell!("aws eks update-kubeconfig --name {}", cluster)))
             .cite_if(case.rejected()),
         ];
     }
@@ -60,7 +61,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 format!("--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim=email\n--oidc-username-prefix=oidc:\n--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n"),
             ),
         )
-        .step(Step::command("On EKS", format!("aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc identityProviderConfigName=oidc,issuerUrl={issuer},clientId={audience}")))
+        .step(Step::command("On EKS", shell!("aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={}", issuer, audience)))
         .cite_if(case.rejected()),
     ]
 }

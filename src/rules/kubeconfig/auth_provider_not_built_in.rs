@@ -1,5 +1,6 @@
 //! An auth-provider that this program was built without.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, met, user};
@@ -33,16 +34,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if name == "oidc" {
         Step::command(
             "Log in by kubelogin instead: every tool can run it",
-            format!(
-                "kubectl config unset users.{user}.auth-provider; kubectl config set-credentials {user} \
+            shell!("kubectl config unset users.{}.auth-provider; kubectl config set-credentials {} \
                  --exec-api-version=client.authentication.k8s.io/v1 --exec-interactive-mode=IfAvailable --exec-command=kubectl \
-                 --exec-arg=oidc-login --exec-arg=get-token --exec-arg=--oidc-issuer-url=ISSUER --exec-arg=--oidc-client-id=CLIENT"
-            ),
+                 --exec-arg=oidc-login --exec-arg=get-token --exec-arg=--oidc-issuer-url=ISSUER --exec-arg=--oidc-client-id=CLIENT", user, user),
         )
     } else {
         Step::command(
             "Take the auth-provider out, and give the entry a plugin or a token instead",
-            format!("kubectl config unset users.{user}.auth-provider; kubectl config set-credentials {user} --token=\"$TOKEN\""),
+            shell!("kubectl config unset users.{}.auth-provider; kubectl config set-credentials {} --token=\"$TOKEN\"", user, user),
         )
     };
     let whose = if name == "oidc" { "The tool that printed this was built without it; kubectl itself has it." } else { "kubectl knows only oidc." };

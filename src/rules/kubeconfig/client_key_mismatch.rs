@@ -1,5 +1,6 @@
 //! The client key does not belong to the certificate.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
@@ -46,10 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "Put a pair that agrees into the entry",
-            format!(
-                "kubectl config set-credentials {} --client-certificate=client.crt --client-key=client.key --embed-certs=true",
-                user(case)
-            ),
+            shell!("kubectl config set-credentials {} --client-certificate=client.crt --client-key=client.key --embed-certs=true", user(case)),
         )),
     ]
 }

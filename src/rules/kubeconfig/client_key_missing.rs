@@ -1,5 +1,6 @@
 //! A client certificate without its key.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         complaint.cite,
         Step::command(
             "Put the key into the entry",
-            format!("kubectl config set-credentials {} --client-key=client.key --embed-certs=true", user(case)),
+            shell!("kubectl config set-credentials {} --client-key=client.key --embed-certs=true", user(case)),
         ),
     )]
 }

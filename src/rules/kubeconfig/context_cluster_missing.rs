@@ -1,5 +1,6 @@
 //! The context names a cluster that the kubeconfig does not have.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -25,9 +26,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ClusterNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    let context = context_of(failure).map_or_else(|| "CONTEXT".to_owned(), quoted);
+    let context = context_of(failure).map_or_else(|| "CONTEXT".into(), quoted);
     let names = names(failure);
-    let mut steps = each(&names, "Point the context at a cluster that exists", |name| format!("kubectl config set-context {context} --cluster={name}")).into_iter();
+    let mut steps = each(&names, "Point the context at a cluster that exists", |name| shell!("kubectl config set-context {} --cluster={}", context, name)).into_iter();
     let first = steps.next().unwrap_or_else(|| {
         Step::text("The files hold no cluster entry at all: take the kubeconfig again from where it is handed out, or add the file that holds the entry to KUBECONFIG.")
     });

@@ -1,5 +1,6 @@
 //! The kubeconfig has no such context.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // The one that the loader takes the name for a slip of goes first.
     let near = failure.detail.split_once("did you mean \"").and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
     names.sort_by_key(|name| near != Some(*name));
-    let mut steps = each(&names, "Use one of the names there are", |name| format!("kubectl config use-context {name}")).into_iter();
+    let mut steps = each(&names, "Use one of the names there are", |name| shell!("kubectl config use-context {}", name)).into_iter();
     let first = steps.next().unwrap_or_else(|| Step::command("See which files are read, and what is in them", "kubectl config get-contexts"));
     let why = if names.is_empty() {
         "The files of the kubeconfig hold no context at all.".to_owned()

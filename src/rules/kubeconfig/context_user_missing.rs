@@ -1,5 +1,6 @@
 //! The context names a user that the kubeconfig does not have.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -25,9 +26,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::UserNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    let context = context_of(failure).map_or_else(|| "CONTEXT".to_owned(), quoted);
+    let context = context_of(failure).map_or_else(|| "CONTEXT".into(), quoted);
     let names = names(failure);
-    let mut steps = each(&names, "Point the context at a user that exists", |name| format!("kubectl config set-context {context} --user={name}")).into_iter();
+    let mut steps = each(&names, "Point the context at a user that exists", |name| shell!("kubectl config set-context {} --user={}", context, name)).into_iter();
     let first = steps.next().unwrap_or_else(|| {
         Step::text("The files hold no user entry at all: take the kubeconfig again from where it is handed out, or add the file that holds the entry to KUBECONFIG.")
     });

@@ -1,9 +1,11 @@
 //! A file that the kubeconfig names for a credential is not there.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, is_other};
+use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -12,7 +14,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "A credential file that the kubeconfig names cannot be read",
     page: Page {
-        means: "The user entry names a file for its token, client certificate or key (or the cluster entry one for its CA), and that file is not there or may not be read. Relative names count from the kubeconfig's folder.",
+        means: "The user entry names a file for its token, client certificate or key (or the cluster entry one for its CA), and that file is not there, is empty or may not be read. Relative names count from the kubeconfig's folder.",
         evidence: "The path as resolved, and the system's answer to opening it.",
         fix: "Put the file back, correct the path, or allow yourself to read it. `kubectl config view --minify` shows the path.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
@@ -25,6 +27,19 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [FailureKind::NotFound, FailureKind::Unreadable];
     let told = failed_as(&case.evidence.credential, &kinds).filter(|failure| !is_other(failure, RULE.code));
+    if let Some(failure) = failed_as(&case.evidence.credential, &[FailureKind::Malformed]).filter(|failure| failure.detail.starts_with(EMPTY_TOKEN)) {
+        let file = failure.detail.split('"').nth(1).unwrap_or("FILE");
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The user entry takes its token from {file}, and nothing is in that file. kubectl sends no request."),
+                seen("/credential/failed/detail", failure.detail.clone()),
+                Step::command("See when it was written last, and run again what writes it", shell!("ls -l {}", file)),
+            )
+            .titled("The token file that the kubeconfig names is empty")
+            .step(Step::command("See which file the user entry names", "kubectl config view --minify -o jsonpath='{.users[0].user.tokenFile}'")),
+        ];
+    }
     let (detail, cite) = match (told, complaint(case, RULE.code)) {
         (Some(failure), _) => (failure.detail.as_str(), seen("/credential/failed/detail", failure.detail.clone())),
         (None, Some(complaint)) => (complaint.detail, complaint.cite),
@@ -39,7 +54,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 cite,
                 Step::command(
                     "Put the cluster's CA into the entry itself, so that no file can be missing",
-                    format!("kubectl config set-cluster {cluster} --certificate-authority=ca.crt --embed-certs=true"),
+                    shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster),
                 ),
             )
             .titled("The CA file that the kubeconfig names cannot be read")];

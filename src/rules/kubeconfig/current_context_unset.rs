@@ -1,5 +1,6 @@
 //! The kubeconfig chooses no context.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -26,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextUnset]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     let names = names(failure);
-    let mut steps = each(&names, "Choose a context", |name| format!("kubectl config use-context {name}")).into_iter();
+    let mut steps = each(&names, "Choose a context", |name| shell!("kubectl config use-context {}", name)).into_iter();
     let first = steps.next().unwrap_or_else(|| Step::command("Choose a context", "kubectl config get-contexts"));
     let why = format!("No file of the kubeconfig says which of its contexts is meant ({}), so kubectl knows no server.", listed(&names));
     let finding = RULE.finding(Confidence::Certain, why, cite, first);

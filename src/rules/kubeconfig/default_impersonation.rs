@@ -1,5 +1,7 @@
 //! The user entry acts as somebody else with every request.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
@@ -24,9 +26,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
     let name = user(case);
-    let commands: Vec<String> = ["act-as", "act-as-uid", "act-as-groups", "act-as-user-extra"]
+    let commands: Vec<Shell> = ["act-as", "act-as-uid", "act-as-groups", "act-as-user-extra"]
         .iter()
-        .map(|field| format!("kubectl config unset users.{name}.{field}"))
+        .map(|field| shell!("kubectl config unset users.{}.{}", name, field))
         .collect();
     let why = if complaint.refused {
         format!("{}: kubectl stops here.", complaint.detail)
@@ -37,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Certain,
         why,
         complaint.cite,
-        Step::command("If that is not meant, take it out", commands.join("; ")),
+        Step::command("If that is not meant, take it out", Shell::join(commands, "; ")),
     );
     if complaint.refused {
         finding.severity = Severity::Error;

@@ -1,5 +1,6 @@
 //! A CA, and verification switched off: kubectl refuses both together.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         complaint.cite,
         Step::command(
             "Keep the CA and switch verification on again",
-            format!("kubectl config set-cluster {} --insecure-skip-tls-verify=false", cluster(case)),
+            shell!("kubectl config set-cluster {} --insecure-skip-tls-verify=false", cluster(case)),
         ),
     )]
 }

@@ -1,5 +1,6 @@
 //! The kubeconfig's CA did not sign the API server's certificate.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -44,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let name = named(case);
     let put = Step::command(
         "With the CA in a file, put it into the cluster entry",
-        format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
+        shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", name),
     );
     let take = fetch_authority(case);
     if report.roots == "system" {
@@ -73,7 +74,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             shown.cite(),
             Step::command(
                 "If this is the server you mean (a proxy with a public certificate before the API), let this machine's roots judge",
-                format!("kubectl config unset clusters.{name}.certificate-authority-data"),
+                shell!("kubectl config unset clusters.{}.certificate-authority-data", name),
             ),
         )
     } else {

@@ -1,5 +1,6 @@
 //! The CA in the cluster entry cannot be read as certificates.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 "Of the two, the data counts, and the file is ignored without a word: whoever changes the file changes nothing.",
                 complaint.cite,
-                Step::command("Keep the data, drop the file", format!("kubectl config unset clusters.{name}.certificate-authority")),
+                Step::command("Keep the data, drop the file", shell!("kubectl config unset clusters.{}.certificate-authority", name)),
             )
             .titled("The cluster entry names its CA twice"),
         ];
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             complaint.cite,
             Step::command(
                 "With the CA in a file (kubeadm: /etc/kubernetes/pki/ca.crt on a control-plane node), put it into the entry",
-                format!("kubectl config set-cluster {name} --certificate-authority=ca.crt --embed-certs=true"),
+                shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", name),
             ),
         )
         .step(Step::command("On EKS the entry is written anew by", "aws eks update-kubeconfig --name CLUSTER --region REGION")),

@@ -1,7 +1,7 @@
 //! Two files have an entry of this name; the first one is used.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(format!("/kubeconfig/seen/problems/{index}"), format!("{} ({at})", problem.detail)),
             Step::command(
                 "If the first one is meant, delete the other; if not, name its file first in KUBECONFIG",
-                format!("KUBECONFIG={} kubectl config delete-{kind} {}", quoted(file), quoted(name)),
+                shell!("KUBECONFIG={} kubectl config delete-{} {}", file, kind, name),
             ),
         )
         .titled(format!("The {kind} entry {name:?} stands in two kubeconfig files"));

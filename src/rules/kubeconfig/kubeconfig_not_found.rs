@@ -4,6 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::is_other;
+use crate::rules::kubeconfig::kubeconfig_unparsable::without_context;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -24,7 +25,8 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::NotFound]) else { return Vec::new() };
-    if is_other(failure, RULE.code) {
+    // One that was read and holds nothing is another finding.
+    if is_other(failure, RULE.code) || without_context(&failure.detail).is_some() {
         return Vec::new();
     }
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());

@@ -1,9 +1,10 @@
 //! The kubeconfig cannot be used as it is.
 
+use crate::shell;
 use crate::apiserver::message::heard;
-use crate::evidence::FailureKind;
+use crate::evidence::{Failure, FailureKind};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::is_other;
+use crate::rules::complaint::{is_other};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -12,15 +13,18 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The kubeconfig cannot be used as it is",
     page: Page {
-        means: "The file is there, but cannot be read as a kubeconfig: not YAML, another kind of document, a directory, a wrong type in a field, or data that is not base64 or PEM.",
+        means: "The file is there, but cannot be read as a kubeconfig: not YAML, another kind of document, a directory, a wrong type in a field, data that is not base64 or PEM, a file without any context in it (what a failed download left), or one that belongs to another user.",
         evidence: "The complaint with file and line, in the words kubectl uses.",
-        fix: "Repair the line named, or write the file anew with your provider's command. `kubectl config view` says when it can be read.",
+        fix: "Repair the line named, make the file yours (`sudo chown \"$(id -u)\" FILE`), or write the file anew with your provider's command. `kubectl config view` says when it can be read.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::KUBECONFIG_BROKEN],
     explains: &[],
     check,
 };
+
+/// What the loader says of a token file without a token.
+pub const EMPTY_TOKEN: &str = "read empty token from file";
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [FailureKind::Malformed, FailureKind::Unreadable];
@@ -30,10 +34,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (failed_as(&case.evidence.plugin, &kinds[..1]), "/plugin/failed/detail"),
     ];
     let Some((failure, path)) = places.into_iter().find_map(|(failure, path)| Some((failure?, path))) else {
-        return Vec::new();
+        return holds_nothing(case).into_iter().collect();
     };
-    if is_other(failure, RULE.code) {
+    // An empty token file is a matter of that file.
+    if is_other(failure, RULE.code) || failure.detail.starts_with(EMPTY_TOKEN) {
         return Vec::new();
+    }
+    if failure.kind == FailureKind::Unreadable && failure.detail.ends_with("permission denied") {
+        return vec![forbidden(failure, path)];
     }
     vec![RULE.finding(
         Confidence::Certain,
@@ -43,4 +51,65 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "Repair the place that the message names, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
         ),
     )]
+}
+
+/// The file is there, and belongs to somebody else: nothing in it is to be repaired.
+fn forbidden(failure: &Failure, path: &'static str) -> Finding {
+    let named = failure.detail.rsplit_once("open ").and_then(|(_, rest)| rest.strip_suffix(": permission denied"));
+    let file = named.unwrap_or("FILE");
+    // What a system service keeps under /etc stays root's: it holds an administrator's key.
+    let step = if file.starts_with("/etc/") {
+        Step::command(
+            "Take a copy of your own, and use that (it holds an administrator's key: leave the original to root)",
+            shell!("mkdir -p ~/.kube && sudo cp {} ~/.kube/config && sudo chown \"$(id -u):$(id -g)\" ~/.kube/config && chmod 600 ~/.kube/config && export KUBECONFIG=~/.kube/config", file),
+        )
+    } else {
+        Step::command("If it is meant for you, make it yours", shell!("sudo chown \"$(id -u):$(id -g)\" {0} && chmod 600 {0}", file))
+    };
+    RULE.finding(
+        Confidence::Certain,
+        format!("{}. The file is there, and you may not read it; what stands in it is not to blame.", failure.detail),
+        seen(path, failure.detail.clone()),
+        step,
+    )
+    .titled("You may not read the kubeconfig")
+    .step(Step::command("See whose it is (and its folders': each needs x for you)", shell!("ls -l {}; id -un", file)))
+}
+
+/// A file was read, and there is no context in it: kubectl goes on as if there were none.
+fn holds_nothing(case: &Case<'_>) -> Option<Finding> {
+    let failure = failed_as(&case.evidence.kubeconfig, &[FailureKind::NotFound])?;
+    let file = without_context(&failure.detail)?;
+    let finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("{file} was read, and it holds no context: it is empty, or no kubeconfig at all (a failed download leaves \"404: Not Found\" or an HTML page). kubectl then goes on as if there were no file, and asks http://localhost:8080."),
+            seen("/kubeconfig/failed/detail", failure.detail.clone()),
+            Step::command("See what it is", shell!("head -c 300 {}", file)),
+        )
+        .titled("The kubeconfig is there, and holds no context")
+        .step(Step::text("Get it again (aws eks update-kubeconfig, or the file your cluster admin gives you), or name the right one: export KUBECONFIG=/path/to/kubeconfig"));
+    Some(finding)
+}
+
+/// The first file that the loader read and found no context in.
+pub fn without_context(detail: &str) -> Option<&str> {
+    let (head, _) = detail.split_once(" (holds no context)")?;
+    let list = head.split_once("looked at ")?.1;
+    // Files before it stand with what became of them, in brackets.
+    Some(list.rsplit_once("), ").map_or(list, |(_, file)| file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_context;
+
+    #[test]
+    fn the_file_without_a_context_is_named() {
+        let one = "no kubeconfig found; looked at /home/alice/.kube/config (holds no context), a Pod's service account (x)";
+        assert_eq!(without_context(one), Some("/home/alice/.kube/config"));
+        let two = "no kubeconfig found; looked at /a, b (not found), /c (holds no context), a Pod's service account (x)";
+        assert_eq!(without_context(two), Some("/c"));
+        assert_eq!(without_context("no kubeconfig found; looked at /a (not found)"), None);
+    }
 }

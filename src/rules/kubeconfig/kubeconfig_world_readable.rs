@@ -1,8 +1,8 @@
 //! Everybody on the machine can read the credential.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("{} holds secrets; neither its mode nor any folder above it keeps other users out.", file.path),
             seen(format!("/kubeconfig/seen/files/{index}/worldReadable"), format!("{} is readable for everybody", file.path)),
-            Step::command("Keep it for yourself", format!("chmod 600 {}", quoted(&file.path))),
+            Step::command("Keep it for yourself", shell!("chmod 600 {}", file.path)),
         )
         .cite_if(told),
     ]

@@ -1,5 +1,6 @@
 //! The user entry is empty.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule, seen};
@@ -24,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let name = user(case);
     let step = Step::command(
         "Give the user entry a credential (or have your provider write it: aws eks update-kubeconfig, gcloud, az)",
-        format!("kubectl config set-credentials {name} --token=\"$(cat token.txt)\""),
+        shell!("kubectl config set-credentials {} --token=\"$(cat token.txt)\"", name),
     );
     if let Some(complaint) = complaint(case, RULE.code) {
         return vec![RULE.finding(

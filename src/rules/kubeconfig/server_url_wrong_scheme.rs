@@ -1,8 +1,9 @@
 //! The server URL begins with http, and the port speaks TLS (or the credential is withheld because of it).
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, complaint, quoted};
+use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule, clip, of_kubernetes, probed};
 
 /// The rule.
@@ -31,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let name = |scheme: &str| {
         let rest = written.split_once("://").map_or(written, |(_, rest)| rest);
         let right = format!("{scheme}://{rest}");
-        let step = format!("kubectl config set-cluster {} --server={}", cluster(case), quoted(&right));
+        let step = shell!("kubectl config set-cluster {} --server={}", cluster(case), right);
         Step::command(format!("Name the server with {scheme}"), step)
     };
     if route.scheme == "https" {

@@ -1,5 +1,7 @@
 //! The user entry holds two credentials that exclude each other.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
@@ -33,12 +35,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         ("Keep the token: no API server takes a password any more", &["username", "password"])
     };
-    let commands: Vec<String> = unset.iter().map(|field| format!("kubectl config unset users.{name}.{field}")).collect();
+    let commands: Vec<Shell> = unset.iter().map(|field| shell!("kubectl config unset users.{}.{}", name, field)).collect();
     vec![RULE.finding(
         Confidence::Certain,
         format!("{} kubectl does not choose for you and stops.", sentence(complaint.detail)),
         complaint.cite,
-        Step::command(why, commands.join("; ")),
+        Step::command(why, Shell::join(commands, "; ")),
     )]
 }
 

@@ -1,5 +1,7 @@
 //! A token or certificate in the user entry disables its plugin.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};
@@ -36,13 +38,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "basic" => &["username", "password"][..],
         _ => &[][..],
     });
-    let commands: Vec<String> = fields.map(|field| format!("kubectl config unset users.{name}.{field}")).collect();
+    let commands: Vec<Shell> = fields.map(|field| shell!("kubectl config unset users.{}.{}", name, field)).collect();
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("{}. The API server does not take that credential.", complaint.detail),
             complaint.cite,
-            Step::command("Take the fixed credential out, so that the plugin runs", commands.join("; ")),
+            Step::command("Take the fixed credential out, so that the plugin runs", Shell::join(commands, "; ")),
         )
         .cite(outcome),
     ]

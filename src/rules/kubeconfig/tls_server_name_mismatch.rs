@@ -1,8 +1,9 @@
 //! tls-server-name is set, and the certificate is for other names.
 
+use crate::shell;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, quoted};
+use crate::rules::complaint::cluster;
 use crate::rules::{Case, Page, Rule, probed, seen};
 
 /// The rule.
@@ -43,17 +44,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if names.iter().any(|other| other == host) {
         Step::command(
             "The certificate is for the server's own name: check that one",
-            format!("kubectl config unset clusters.{}.tls-server-name", cluster(case)),
+            shell!("kubectl config unset clusters.{}.tls-server-name", cluster(case)),
         )
     } else {
         let named = names.iter().find(|other| other.parse::<std::net::IpAddr>().is_err() && !other.contains('*'));
         Step::command(
             "Name one that the certificate has",
-            format!(
-                "kubectl config set-cluster {} --tls-server-name={}",
-                cluster(case),
-                named.or(names.first()).map_or_else(|| "NAME".to_owned(), |name| quoted(name))
-            ),
+            shell!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), named.or(names.first()).map_or("NAME", |name| name.as_str())),
         )
     };
     vec![

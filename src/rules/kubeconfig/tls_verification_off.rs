@@ -1,5 +1,6 @@
 //! The server is not verified.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule, seen};
@@ -31,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/kubeconfig/seen/cluster/insecureSkipTlsVerify", "insecure-skip-tls-verify: true"),
             Step::command(
                 "With the CA in a file, put it into the entry; kubectl takes insecure-skip-tls-verify out by itself",
-                format!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster(case)),
+                shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", cluster(case)),
             ),
         )
         .cite_if(complaint(case, RULE.code).map(|complaint| complaint.cite)),

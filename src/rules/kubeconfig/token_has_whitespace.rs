@@ -1,5 +1,6 @@
 //! The token holds white space or a line feed.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -43,6 +44,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Certain,
         "No HTTP client can send this token as it is: the header would be cut or refused.",
         seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-        Step::command("Store it without the line feed", format!("kubectl config set-credentials {} --token=\"$(tr -d '[:space:]' < token.txt)\"", user(case))),
+        Step::command("Store it without the line feed", shell!("kubectl config set-credentials {} --token=\"$(tr -d '[:space:]' < token.txt)\"", user(case))),
     )]
 }

@@ -1,5 +1,6 @@
 //! Interface addresses one by one.
 
+use crate::shell;
 use crate::aws::allowlist::listed;
 use crate::aws::egress;
 use crate::aws::reach::{Layer, Peer};
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("{} are addresses of the cluster's interfaces today. At the next version update they are others, and the API servers are shut out.", names.join(", ")),
             seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value)),
-            Step::command("Allow the security group that is on the interfaces, then take the addresses out", format!("aws ec2 authorize-security-group-ingress --group-id {target} --protocol tcp --port {} --source-group {}", reach.port, groups[0])),
+            Step::command("Allow the security group that is on the interfaces, then take the addresses out", shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}", target, reach.port, groups[0])),
         )
         .step(Step::text("Where the place takes no security group (a listener rule, a WAF, nginx): allow the ranges of the cluster's subnets."))
         .cite(seen("/aws/network/interfaces/seen", "the cluster's interfaces as they are now")),

@@ -1,5 +1,7 @@
 //! Endpoint addresses on the issuer's allow-list.
 
+use crate::report::shell::Shell;
+use crate::shell;
 use crate::aws::egress::Mode;
 use crate::aws::reach::{Layer, Peer};
 use crate::report::{Finding, Severity, Step};
@@ -68,14 +70,13 @@ pub(super) fn allow_sources(case: &Case<'_>, found: &eks::Obstacle<'_>) -> Step 
     let port = found.reach.port;
     let command = match &found.reach.peer {
         Peer::Known { groups, .. } if !groups.is_empty() => {
-            format!("aws ec2 authorize-security-group-ingress --group-id {target} --protocol tcp --port {port} --source-group {}", groups[0])
+            shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}", target, port, groups[0])
         }
-        Peer::Known { addresses, .. } => addresses
+        Peer::Known { addresses, .. } => Shell::join(addresses
             .iter()
-            .map(|address| format!("aws ec2 authorize-security-group-ingress --group-id {target} --protocol tcp --port {port} --cidr {}", ipnet::IpNet::from(*address)))
-            .collect::<Vec<_>>()
-            .join(" && "),
-        _ => "kaccess allowlist".to_owned(),
+            .map(|address| shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}", target, port, ipnet::IpNet::from(*address)))
+            , " && "),
+        _ => "kaccess allowlist".into(),
     };
     if found.step.layer == Layer::SecurityGroup {
         Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)

@@ -1,5 +1,6 @@
 //! An undocumented egress mode.
 
+use crate::shell;
 use crate::aws::egress::Mode;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -30,5 +31,5 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/aws/cluster/seen/vpc/controlPlaneEgressMode", format!("controlPlaneEgressMode is {word}")),
             Step::text("Ask AWS support from which addresses the API server of such a cluster calls an OIDC issuer."),
         )
-        .step(Step::command("The API server's own log says what it meets (log type api must be on)", format!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix kube-apiserver- --filter-pattern '\"oidc authenticator\"'", cluster.name)))]
+        .step(Step::command("The API server's own log says what it meets (log type api must be on)", shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix kube-apiserver- --filter-pattern '\"oidc authenticator\"'", cluster.name)))]
 }

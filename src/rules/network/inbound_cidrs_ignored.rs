@@ -1,5 +1,6 @@
 //! inbound-cidrs beside security-groups.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 
@@ -32,9 +33,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 format!("Ingress {}/{} has {name} ({}) and security-groups ({groups}): {name} counts for nothing.", ingress.namespace, ingress.name, ingress.annotations[name]),
                 seen(path, format!("{name}: {}", ingress.annotations[name])),
-                Step::command(format!("If the list is meant, take security-groups out (the controller then makes a group of its own from {name})"), format!("kubectl -n {} annotate ingress {} alb.ingress.kubernetes.io/security-groups-", ingress.namespace, ingress.name)),
+                Step::command(format!("If the list is meant, take security-groups out (the controller then makes a group of its own from {name})"), shell!("kubectl -n {} annotate ingress {} alb.ingress.kubernetes.io/security-groups-", ingress.namespace, ingress.name)),
             )
-            .step(Step::command("Else take the list out, and keep it in the rules of the group", format!("kubectl -n {} annotate ingress {} alb.ingress.kubernetes.io/{name}-", ingress.namespace, ingress.name)))
+            .step(Step::command("Else take the list out, and keep it in the rules of the group", shell!("kubectl -n {} annotate ingress {} alb.ingress.kubernetes.io/{}-", ingress.namespace, ingress.name, name)))
             .cite(seen(format!("/aws/issuerBalancer/ingresses/seen/{index}/annotations/security-groups"), format!("security-groups: {groups}"))),
         );
     }

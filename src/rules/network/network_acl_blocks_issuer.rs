@@ -1,5 +1,6 @@
 //! A network ACL of the cluster's subnets.
 
+use crate::shell;
 use crate::aws::reach::Layer;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -31,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             found.confidence,
             format!("A network ACL drops packets between the control plane and {}, {}.", found.reach.host, eks::unread(found.reach)),
             seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()),
-            Step::command("Add an entry (a number below the denial's)", format!("aws ec2 create-network-acl-entry --network-acl-id {acl} {direction} --rule-number 90 --protocol tcp --port-range {ports} --cidr-block 0.0.0.0/0 --rule-action allow")),
+            Step::command("Add an entry (a number below the denial's)", shell!("aws ec2 create-network-acl-entry --network-acl-id {} {} --rule-number 90 --protocol tcp --port-range {} --cidr-block 0.0.0.0/0 --rule-action allow", acl, direction, ports)),
         )
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))

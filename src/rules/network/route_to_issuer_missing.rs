@@ -1,5 +1,6 @@
 //! Routes and the resolver of the cluster's subnets.
 
+use crate::shell;
 use crate::aws::egress::Mode;
 use crate::aws::reach::Layer;
 use crate::report::{Finding, Severity, Step};
@@ -53,15 +54,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let gateway = gateway.map_or("NAT_GATEWAY", |gateway| gateway.id.as_str());
     let vpc = eks::aws(case).and_then(|aws| aws.cluster.seen()).map_or("VPC", |cluster| cluster.vpc.vpc_id.as_str());
     let step = match (layer, found.reach.private) {
-        (Layer::Name, _) => Step::command("Switch the VPC's resolver on", format!("aws ec2 modify-vpc-attribute --vpc-id {vpc} --enable-dns-support Value=true")),
+        (Layer::Name, _) => Step::command("Switch the VPC's resolver on", shell!("aws ec2 modify-vpc-attribute --vpc-id {} --enable-dns-support Value=true", vpc)),
         (_, true) if route.is_some() => Step::text(format!("Let the route to {destination} in {table} lead to the issuer's network (peering, transit gateway; aws ec2 replace-route), and have one back on the other side.")),
         (_, true) => Step::text(format!("Add a route to the issuer's network (peering, transit gateway) to {table}, and one back on the other side.")),
         (_, false) if route.is_some_and(|route| route.target.starts_with("igw-")) => Step::command(
             "Put the cluster's interfaces into private subnets, whose tables lead to a NAT gateway (taking this route away would cut off what has public addresses there)",
-            format!("aws eks update-cluster-config --name {} --resources-vpc-config subnetIds=PRIVATE_SUBNET_1,PRIVATE_SUBNET_2", eks::cluster(case)),
+            shell!("aws eks update-cluster-config --name {} --resources-vpc-config subnetIds=PRIVATE_SUBNET_1,PRIVATE_SUBNET_2", eks::cluster(case)),
         ),
-        (_, false) if destination.contains(':') => Step::command("Route to an egress-only internet gateway of the VPC", format!("aws ec2 {verb} --route-table-id {table} {option} {destination} --egress-only-internet-gateway-id EGRESS_ONLY_GATEWAY")),
-        (_, false) => Step::command("Route to a NAT gateway that works, in a public subnet", format!("aws ec2 {verb} --route-table-id {table} {option} {destination} --nat-gateway-id {gateway}")),
+        (_, false) if destination.contains(':') => Step::command("Route to an egress-only internet gateway of the VPC", shell!("aws ec2 {} --route-table-id {} {} {} --egress-only-internet-gateway-id EGRESS_ONLY_GATEWAY", verb, table, option, destination)),
+        (_, false) => Step::command("Route to a NAT gateway that works, in a public subnet", shell!("aws ec2 {} --route-table-id {} {} {} --nat-gateway-id {}", verb, table, option, destination, gateway)),
     };
     vec![
         RULE.finding(found.confidence, format!("The control plane finds no way out of your VPC to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)

@@ -1,5 +1,6 @@
 //! A security group without a rule for it.
 
+use crate::shell;
 use crate::aws::reach::{Layer, Peer};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -31,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let group = aws.map(crate::aws::egress::security_groups).and_then(|groups| groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_INTERFACES".to_owned());
         Step::command(
             "Let the cluster's interfaces out to the issuer's port",
-            format!("aws ec2 authorize-security-group-egress --group-id {group} --ip-permissions IpProtocol=tcp,FromPort={0},ToPort={0},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", found.reach.port),
+            shell!("aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", group, found.reach.port),
         )
     } else if matches!(found.reach.peer, Peer::Known { .. }) {
         super::allowlist_uses_endpoint_addresses::allow_sources(case, &found)
@@ -39,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let group = aws.and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
         Step::command(
             "Open the port to everybody, and restrict everything but the two paths by listener rules (kaccess allowlist -o terraform prints both); the control plane's addresses are not published",
-            format!("aws ec2 authorize-security-group-ingress --group-id {group} --protocol tcp --port {} --cidr 0.0.0.0/0", found.reach.port),
+            shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr 0.0.0.0/0", group, found.reach.port),
         )
     };
     vec![

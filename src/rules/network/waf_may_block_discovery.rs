@@ -1,5 +1,6 @@
 //! A WAF that may refuse the control plane.
 
+use crate::shell;
 use crate::aws::reach::Layer;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -39,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let scope = if arn.contains(":global/") { "CLOUDFRONT --region us-east-1" } else { "REGIONAL" };
     let sampled = Step::command(
         "See what it refused in the last hour: Go's User-Agent at those paths (METRIC: CloudWatch's name of the rule that is in question)",
-        format!("aws wafv2 get-sampled-requests --web-acl-arn {arn} --rule-metric-name METRIC --scope {scope} --time-window StartTime=$(($(date +%s)-3600)),EndTime=$(date +%s) --max-items 100"),
+        shell!("aws wafv2 get-sampled-requests --web-acl-arn {} --rule-metric-name METRIC --scope {} --time-window StartTime=$(($(date +%s)-3600)),EndTime=$(date +%s) --max-items 100", arn, scope),
     );
     vec![
         RULE.finding(

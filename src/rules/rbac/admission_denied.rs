@@ -1,5 +1,6 @@
 //! Admission refused the object: no matter of access.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, clip};
@@ -32,7 +33,7 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
     } else if set("quota") {
         (
             format!("a ResourceQuota ({})", clip(field("quota"), 160)),
-            Step::command("See what is used; delete what is not needed, ask for less, or have the quota raised", format!("kubectl describe resourcequota -n {namespace}")),
+            Step::command("See what is used; delete what is not needed, ask for less, or have the quota raised", shell!("kubectl describe resourcequota -n {}", namespace)),
         )
     } else if set("unset") {
         (
@@ -42,23 +43,23 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
     } else if set("ending") {
         (
             format!("the end of namespace {}, which is being deleted", field("ending")),
-            Step::command("See what holds it; create it again when it is gone", format!("kubectl get namespace {} -o jsonpath='{{.status.conditions}}'", field("ending"))),
+            Step::command("See what holds it; create it again when it is gone", shell!("kubectl get namespace {} -o jsonpath='{{.status.conditions}}'", field("ending"))),
         )
     } else if set("range") {
         (
             format!("a LimitRange ({})", clip(field("range"), 160)),
-            Step::command("See the range, and keep to it", format!("kubectl describe limitrange -n {namespace}")),
+            Step::command("See the range, and keep to it", shell!("kubectl describe limitrange -n {}", namespace)),
         )
     } else if set("account") {
         let account = field("account").split_once('/').unwrap_or((namespace, field("account")));
         (
             format!("the admission of service accounts: {} does not exist", field("account")),
-            Step::command("Create it", format!("kubectl create serviceaccount {} -n {}", account.1, account.0)),
+            Step::command("Create it", shell!("kubectl create serviceaccount {} -n {}", account.1, account.0)),
         )
     } else if set("policy") {
         (
             format!("the ValidatingAdmissionPolicy {} ({})", field("policy"), clip(field("because"), 160)),
-            Step::command("Read its rule, and change the object", format!("kubectl get validatingadmissionpolicy {} -o yaml", field("policy"))),
+            Step::command("Read its rule, and change the object", shell!("kubectl get validatingadmissionpolicy {} -o yaml", field("policy"))),
         )
     } else if set("webhook") {
         (

@@ -1,5 +1,6 @@
 //! Everybody may do everything.
 
+use crate::shell;
 use crate::apiserver::authz::MASTERS;
 use crate::evidence::access::ResourceRule;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -80,7 +81,7 @@ fn bound(case: &Case<'_>) -> Option<Finding> {
                 Confidence::Certain,
                 format!("ClusterRoleBinding {:?} gives {:?} to the group {}: {who} is administrator of the cluster.", binding.name, binding.role_name, subject.name),
                 seen(format!("/rbac/seen/bindings/{index}/subjects/{place}"), format!("ClusterRoleBinding {:?} has the subject Group {:?}", binding.name, subject.name)),
-                Step::command("Give those who need rights bindings of their own, then delete this one", format!("kubectl delete clusterrolebinding {}", binding.name)),
+                Step::command("Give those who need rights bindings of their own, then delete this one", shell!("kubectl delete clusterrolebinding {}", binding.name)),
             )
             .titled(format!("Everybody may do everything: {} is bound to {}", subject.name, binding.role_name))
             .cite(seen(format!("/rbac/seen/roles/{role}/resourceRules/{rule}"), format!("ClusterRole {:?} allows everything", binding.role_name))),

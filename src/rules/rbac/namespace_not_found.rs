@@ -1,5 +1,6 @@
 //! The namespace does not exist.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
@@ -34,6 +35,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("Look at how it is spelled there", "kubectl get namespaces"),
         )
         .titled(format!("The namespace {namespace:?} does not exist"))
-        .step(Step::command("If it is new, create it", format!("kubectl create namespace {namespace}"))),
+        .step(Step::command("If it is new, create it", shell!("kubectl create namespace {}", namespace))),
     ]
 }

@@ -1,5 +1,6 @@
 //! The node authorizer does not let a node at this object.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -41,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let object = asked.filter(|question| !question.name.is_empty());
     let first = Step::command(
         "See which Pods run on the node; the object must be named in the spec of one of them",
-        format!("kubectl get pods -A --field-selector spec.nodeName={node}"),
+        shell!("kubectl get pods -A --field-selector spec.nodeName={}", node),
     );
     let mut finding = RULE.finding(word.confidence(own), why, word.cite(), first);
     finding = match object {

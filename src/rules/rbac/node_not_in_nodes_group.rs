@@ -1,5 +1,6 @@
 //! A node's name without the nodes' group.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let renew = if case.only_certificate().is_some() {
         Step::command(
             "Make the certificate request anew with the group as organisation, and have it signed (signer kubernetes.io/kube-apiserver-client-kubelet)",
-            format!("openssl req -new -newkey rsa:2048 -nodes -keyout node.key -out node.csr -subj '/O=system:nodes/CN=system:node:{node}'"),
+            shell!("openssl req -new -newkey rsa:2048 -nodes -keyout node.key -out node.csr -subj '/O=system:nodes/CN=system:node:{}'", node),
         )
     } else {
         Step::text("Let whatever names this user give the group system:nodes as well (in aws-auth: groups system:bootstrappers and system:nodes; on EKS an access entry of a node type).")

@@ -1,9 +1,12 @@
 //! The identity is known and has no right to what was asked.
 
+use crate::shell;
+use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, heard};
 use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
+use crate::evidence::rbac::Binding;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::nearness::{can_i, denied, named, overruled, sentence, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
@@ -173,6 +176,18 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
         finding = finding.cite(seen("/asked/error", clip(error, 240)));
     }
+    // What nearly grants it, and has no finding of its own.
+    let unnamed = |miss: &near::NearMiss<'_>| matches!(miss.kind, Kind::ResourceSpelling | Kind::OtherPath);
+    if let (Some(world), Some(rbac)) = (&world, case.evidence.rbac.seen())
+        && let Some(miss) = near::near_misses(world, user, question).into_iter().find(unnamed)
+    {
+        let same = |binding: &Binding| miss.binding.is_some_and(|near| std::ptr::eq(near, binding));
+        let at = rbac.bindings.iter().position(same).unwrap_or_default();
+        finding.why.push_str(&format!(" Nearly granted: {}.", miss.text));
+        finding = finding
+            .cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()))
+            .step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
+    }
     Some(finding)
 }
 
@@ -257,7 +272,7 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
                 if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
                 format!("The API server knows you as {known}. In {place}, which the context takes, you have no rights; role bindings give you some in {shown}{more}."),
                 answer,
-                Step::command("Work where you have rights, or let the context take that namespace", format!("kubectl config set-context --current --namespace={}", binding.namespace)),
+                Step::command("Work where you have rights, or let the context take that namespace", shell!("kubectl config set-context --current --namespace={}", binding.namespace)),
             )
             .titled(format!("Nothing is granted in {place}, but in {shown}{more}"))
             .step(grant)

@@ -1,5 +1,6 @@
 //! The server has no such resource.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
@@ -36,11 +37,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (kind, false) => kind,
     };
     let (title, look) = if name.is_empty() {
-        ("The server does not serve what was asked for".to_owned(), "kubectl api-resources".to_owned())
+        ("The server does not serve what was asked for".to_owned(), "kubectl api-resources".into())
     } else if version.is_empty() {
-        (format!("The server serves no {name:?}"), format!("kubectl api-resources | grep -i {name:?}"))
+        (format!("The server serves no {name:?}"), shell!("kubectl api-resources | grep -i {}", name))
     } else {
-        (format!("The server serves no {name} in {version}"), format!("kubectl api-resources | grep -w {name:?}"))
+        (format!("The server serves no {name} in {version}"), shell!("kubectl api-resources | grep -w {}", name))
     };
     // What does not answer lists no types: a name that is missed may be one of its.
     let unanswered = apis.is_some_and(|apis| !apis.stale.is_empty());

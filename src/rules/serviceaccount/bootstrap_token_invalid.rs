@@ -1,5 +1,6 @@
 //! A bootstrap token that the API server does not take.
 
+use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -55,7 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "Or look at the Secret: its type, expiration and usage-bootstrap-authentication",
-            format!("kubectl -n kube-system get secret bootstrap-token-{id} -o yaml"),
+            shell!("kubectl -n kube-system get secret bootstrap-token-{} -o yaml", id),
         ))
     };
     vec![finding.cite_if(word.map(Word::cite)).cite(rejected)]

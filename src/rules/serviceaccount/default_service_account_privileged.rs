@@ -1,5 +1,6 @@
 //! The service account that every Pod has by default may do dangerous things.
 
+use crate::shell;
 use crate::evidence::access::ResourceRule;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -76,16 +77,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 seen(format!("/rbac/seen/bindings/{index}/subjects/{place}"), format!("{} {:?} has the subject {} {:?}", binding.kind, binding.name, subject.kind, subject.name)),
                 Step::command(
                     "Give the workload that needs this a service account of its own, bind that, and name it in the Pod (serviceAccountName)",
-                    format!("kubectl create serviceaccount WORKLOAD -n {namespace}"),
+                    shell!("kubectl create serviceaccount WORKLOAD -n {}", namespace),
                 ),
             )
             .titled(format!("Every Pod of namespace {namespace} may {what} by default"))
             .step(Step::command(
                 "Then take the subject out of the binding",
-                format!(
-                    "kubectl patch {} {}{option} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/subjects/{}\"}}]'",
-                    binding.kind.to_lowercase(), binding.name, subject.index
-                ),
+                shell!("kubectl patch {} {}{} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/subjects/{}\"}}]'", binding.kind.to_lowercase(), binding.name, option, subject.index),
             ))
             .cite(seen(format!("/rbac/seen/roles/{role_index}/resourceRules/{rule}"), format!("{} {:?} lets it {what}", role.kind, role.name)))
             .cite(seen("/identity/seen/user/username", format!("signed in as {}", identity.user.username))),

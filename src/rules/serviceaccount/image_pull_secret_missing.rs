@@ -1,5 +1,6 @@
 //! An image pull Secret does not exist, or is none.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 cite,
                 Step::command(
                     "Make it in the Pod's own namespace",
-                    format!("kubectl create secret docker-registry {name} -n {namespace} --docker-server=REGISTRY --docker-username=USER --docker-password=\"$PASSWORD\""),
+                    shell!("kubectl create secret docker-registry {} -n {} --docker-server=REGISTRY --docker-username=USER --docker-password=\"$PASSWORD\"", name, namespace),
                 ),
             )
             .titled(format!("The image pull Secret {namespace}/{name} {}", if secret.look.seen().is_some() { "is none" } else { "does not exist" }))

@@ -1,5 +1,6 @@
 //! The service account does not allow the Pod this Secret.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -61,7 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(pointer, format!("uses Secret {name}")),
             Step::command(
                 "Put it into the list; what stood there stays",
-                format!("kubectl patch serviceaccount {own} -n {namespace} -p '{{\"secrets\":[{}]}}'", list.join(",")),
+                shell!("kubectl patch serviceaccount {} -n {} -p '{{\"secrets\":[{}]}}'", own, namespace, list.join(",")),
             ),
         )
         .titled(format!("Service account {namespace}/{own} does not allow Secret {name}"))

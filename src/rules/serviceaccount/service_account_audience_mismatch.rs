@@ -1,5 +1,6 @@
 //! A service account's token is for somebody else than the API server.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
@@ -56,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The token is for {listed}; the API server takes only tokens for {expected}."),
             seen("/credential/seen/token/claims/aud", format!("aud: {audience}")),
-            Step::command("Request a token for the API server: one without an audience", format!("kubectl create token {name} -n {namespace}")),
+            Step::command("Request a token for the API server: one without an audience", shell!("kubectl create token {} -n {}", name, namespace)),
         )
         .step(Step::text("In a Pod, take the token at /var/run/secrets/kubernetes.io/serviceaccount/token; those of other projected volumes are for others."))
         .cite_if(word.map(Word::cite))

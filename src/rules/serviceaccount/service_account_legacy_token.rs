@@ -1,5 +1,6 @@
 //! A legacy token that never expires is in use.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
 
@@ -32,6 +33,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/token/claims/iss", "iss: kubernetes/serviceaccount"),
             renewal(case),
         )
-        .step(Step::command("When nothing uses it any more, end it", format!("kubectl delete secret {secret} -n {namespace}"))),
+        .step(Step::command("When nothing uses it any more, end it", shell!("kubectl delete secret {} -n {}", secret, namespace))),
     ]
 }

@@ -1,5 +1,6 @@
 //! The Secret of a legacy token does not back it any more.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
@@ -48,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if marked {
         finding = finding.step(Step::command(
             "To gain time, take the mark off; the cleaner sets it again, and later deletes the Secret",
-            format!("kubectl label secret {secret} -n {namespace} kubernetes.io/legacy-token-invalid-since-"),
+            shell!("kubectl label secret {} -n {} kubernetes.io/legacy-token-invalid-since-", secret, namespace),
         ));
     }
     vec![finding.cite_if(case.rejected())]

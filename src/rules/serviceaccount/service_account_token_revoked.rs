@@ -1,5 +1,6 @@
 //! What a service account's token was bound to is gone.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
@@ -48,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("service account {name:?} of namespace {namespace}"),
             Step::command(
                 "If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead",
-                format!("kubectl create serviceaccount {name} -n {namespace}"),
+                shell!("kubectl create serviceaccount {} -n {}", name, namespace),
             ),
         ),
         (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renewal(case)),

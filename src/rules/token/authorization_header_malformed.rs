@@ -1,5 +1,6 @@
 //! The Authorization header is not `Bearer TOKEN`.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
                 Step::command(
                     "Store the token alone",
-                    format!("kubectl config set-credentials {user} --token=\"$(sed -E 's/^(Authorization: *)?(Bearer +)?//I' token.txt)\""),
+                    shell!("kubectl config set-credentials {} --token=\"$(sed -E 's/^(Authorization: *)?(Bearer +)?//I' token.txt)\"", user),
                 ),
             )
             .cite_if(case.rejected()),

@@ -2,6 +2,7 @@
 
 use crate::apiserver::configuration::Mapping;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::token::groups_overage;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -27,6 +28,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Mapping::Claim { claim, .. } = &jwt.groups else { return Vec::new() };
     let Some(claims) = case.token().and_then(|token| token.claims.as_ref()?.as_object()) else { return Vec::new() };
     let elsewhere = claims.get("_claim_names").is_some_and(|names| names.get(claim).is_some());
+    // Too many groups for the token are another finding.
+    let elsewhere = elsewhere || (claim == "groups" && groups_overage::is_told(case));
     if claim.is_empty() || elsewhere || claims.get(claim).is_some_and(|value| !value.is_null()) {
         return Vec::new();
     }

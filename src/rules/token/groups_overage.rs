@@ -11,7 +11,7 @@ pub static RULE: Rule = Rule {
     title: "The groups are not in the token: there are too many",
     page: Page {
         means: "Beyond a limit (Microsoft Entra ID: 200 in a JWT) the identity provider leaves the groups out and writes _claim_names instead, which only says where they could be fetched. The API server can fetch signed claims only; from Entra it gets none, and the user has no groups or cannot sign in.",
-        evidence: "_claim_names in the token names the groups claim; the server says \"could not expand distributed claims\" where it refuses the token.",
+        evidence: "_claim_names in the token names the groups claim, or hasgroups: true stands for it; the server says \"could not expand distributed claims\" where it refuses the token.",
         fix: "Let the token hold only groups assigned to the application, or use app roles. Entra ID: `az ad app update --id APP --set groupMembershipClaims=ApplicationGroup`.",
         references: "https://learn.microsoft.com/en-us/security/zero-trust/develop/configure-tokens-group-claims-app-roles",
     },
@@ -21,7 +21,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(names) = case.claim("_claim_names").and_then(|names| names.as_object()) else { return Vec::new() };
+    let Some(names) = case.claim("_claim_names").and_then(|names| names.as_object()) else {
+        return only_told(case).into_iter().collect();
+    };
     let word = case.reason(&[&message::DISTRIBUTED_CLAIMS]);
     let confidence = match word {
         Some(word) => word.confidence(true),
@@ -32,17 +34,38 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let listed = names.keys().cloned().collect::<Vec<_>>().join(", ");
     let what = if word.is_some() { "the API server tried to fetch it there and could not, so it refuses the token" } else { "the user is signed in without them" };
     vec![
-        RULE.finding(
+        or_roles(RULE.finding(
             confidence,
             format!("The token holds no {listed}, only a reference to where that could be fetched; {what}."),
             seen("/credential/seen/token/claims/_claim_names", format!("_claim_names: {listed}")),
-            Step::text("Entra ID: App registrations, Token configuration, Edit groups claim, Groups assigned to the application; assign the few groups that RBAC names, and log in again."),
-        )
-        .step(Step::manifest(
-            "Or use app roles, which are never left out, and read them as groups",
-            "--oidc-groups-claim=roles\n",
+            fewer(),
         ))
         .cite_if(word.map(Word::cite))
         .cite_if(case.rejected()),
     ]
+}
+
+/// Where Entra ID says that there are groups, and neither which nor where.
+pub fn is_told(case: &Case<'_>) -> bool {
+    case.claim("hasgroups").and_then(serde_json::Value::as_bool) == Some(true) && case.claim("groups").is_none()
+}
+
+/// Signed in, and the token only tells that there are groups.
+fn only_told(case: &Case<'_>) -> Option<Finding> {
+    (case.accepted() && is_told(case)).then(|| {
+        or_roles(RULE.finding(
+            Confidence::Certain,
+            "The token holds hasgroups: true in the place of the groups, because there are too many for it; the user is signed in without them.",
+            seen("/credential/seen/token/claims/hasgroups", "hasgroups: true"),
+            fewer(),
+        ))
+    })
+}
+
+fn fewer() -> Step {
+    Step::text("Entra ID: App registrations, Token configuration, Edit groups claim, Groups assigned to the application; assign the few groups that RBAC names, and log in again.")
+}
+
+fn or_roles(finding: Finding) -> Finding {
+    finding.step(Step::manifest("Or use app roles, which are never left out, and read them as groups", "--oidc-groups-claim=roles\n"))
 }

@@ -1,5 +1,6 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
+use crate::apiserver::authz::near::is_prefix;
 use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
@@ -26,14 +27,22 @@ pub static RULE: Rule = Rule {
 
 /// The name behind a prefix such as `oidc:` or `https://issuer#`.
 fn bare(name: &str) -> &str {
-    if let Some((_, rest)) = name.rsplit_once('#') {
+    if let Some((_, rest)) = name.rsplit_once('#').filter(|(head, _)| is_prefix(head)) {
         return rest;
     }
-    // A scheme's colon is no prefix's.
-    match name.rsplit_once(':') {
+    // A scheme's colon is no prefix's, and what joins several names is none either: that is one group of that whole name.
+    match name.rsplit_once(':').filter(|(head, _)| is_prefix(head)) {
         Some((_, rest)) if !rest.is_empty() && !rest.starts_with("//") => rest,
         _ => name,
     }
+}
+
+/// Two names that differ by their prefix, and by a leading slash at most beside it.
+fn alike(theirs: &str, own: &str) -> bool {
+    let (one, other) = (bare(theirs), bare(own));
+    one == other
+        || (one.trim_start_matches('/') == other.trim_start_matches('/')
+            && theirs.strip_suffix(one) != own.strip_suffix(other))
 }
 
 /// Whether the role of a binding, in its scope, would grant the question to somebody whom the binding reaches.
@@ -95,17 +104,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 continue;
             }
             let Some((kind, name)) = own.iter().find(|(kind, name)| {
-                subject.kind == *kind && subject.name != *name && bare(&subject.name) == bare(name)
+                subject.kind == *kind && subject.name != *name && alike(&subject.name, name)
             }) else {
                 continue;
             };
+            // Keycloak writes groups as paths: the slash goes with the prefix, and both are to be written as the server does.
+            let slash = if bare(&subject.name) == bare(name) { "" } else { " and a leading slash" };
             // A name with another prefix may be the same name at another issuer.
             let unprefixed = subject.name == bare(name);
             return vec![
                 RULE.finding(
                     if unprefixed { Confidence::Certain } else { Confidence::Likely },
                     format!(
-                        "The API server knows you as {name:?}; {} would let you {}, and names {:?}. The two differ only by the prefix, and RBAC compares byte by byte, so the binding does not reach you.",
+                        "The API server knows you as {name:?}; {} would let you {}, and names {:?}. The two differ only by the prefix{slash}, and RBAC compares byte by byte, so the binding does not reach you.",
                         describe(binding),
                         question.sentence(),
                         subject.name
@@ -135,7 +146,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::bare;
+    use super::{alike, bare};
 
     #[test]
     fn prefixes_are_taken_off() {
@@ -144,5 +155,19 @@ mod tests {
         assert_eq!(bare("backend"), "backend");
         assert_eq!(bare("keycloak:oidc:backend"), "backend");
         assert_eq!(bare("https://x"), "https://x");
+        assert_eq!(bare("dev,oidc:backend"), "dev,oidc:backend");
+        assert_eq!(bare("dev oidc:backend"), "dev oidc:backend");
+        assert_eq!(bare("dev/oidc:backend"), "dev/oidc:backend");
+        assert_eq!(bare("https://kc/realms/a:backend"), "backend");
+    }
+
+    #[test]
+    fn a_slash_beside_the_prefix_is_told_and_a_slash_alone_is_another_finding() {
+        assert!(alike("/platform", "oidc:platform"));
+        assert!(alike("platform", "oidc:/platform"));
+        assert!(alike("backend", "oidc:backend"));
+        assert!(!alike("oidc:/platform", "oidc:platform"));
+        assert!(!alike("/platform", "platform"));
+        assert!(!alike("oidc:backend", "dev,oidc:backend"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, renewal, seen};
+use crate::rules::{Case, Page, Rule, Word, probed, renewal, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,16 +34,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // The server's own word about something else means that expiry is not (yet) what it stumbles over.
     let other = said.is_none() && case.words.iter().any(|word| word.place == "TokenReview");
     let confidence = if other || case.rejected().is_none() { Confidence::Likely } else { Confidence::Certain };
-    vec![
-        RULE.finding(
-            confidence,
-            format!("exp is {expiry}, and by {clock} it is {}: the API server refuses it without any leeway.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
-            seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
-            renewal(case),
-        )
+    let mut why = format!("exp is {expiry}, and by {clock} it is {}: the API server refuses it without any leeway.", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
+    // The API server verifies the signature before it reads exp. A key that is gone by now is no other cause: issuers throw
+    // keys away once all tokens signed by them have expired, and a new token has another key and another end.
+    let gone = expiry <= now && case.evidence.issuer.signature.seen().is_some_and(|signature| !signature.verified && !signature.kid_known);
+    if gone {
+        why.push_str(" The issuer's key set no longer holds its key either, as is usual for a token from before a rotation; the server may name that first, and a new token mends both.");
+    }
+    let mut finding = RULE
+        .finding(confidence, why, seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")), renewal(case))
         .cite_if(said.map(Word::cite))
-        .cite_if(case.rejected()),
-    ]
+        .cite_if(case.rejected());
+    if gone {
+        finding.explains = &["credential-rejected", "token-key-foreign"];
+        finding = finding.cite(probed("/issuer/signature/seen", "no key of the live key set verifies the token"));
+    }
+    vec![finding]
 }
 
 /// Where exp is not there, Go reads its zero time, which is long past.

@@ -1,5 +1,6 @@
 //! A refresh token was sent to the API server.
 
+use crate::shell;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -36,10 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/token/claims/typ", format!("typ: {typ}")),
             Step::command(
                 "Send the id_token of the same login; it is the other field of the token endpoint's answer",
-                format!(
-                    "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
-                    case.evidence.kubeconfig.seen().and_then(|config| config.user.as_ref()).map_or("USER", |user| user.name.as_str())
-                ),
+                shell!("kubectl config set-credentials {} --token=\"$ID_TOKEN\"", case.evidence.kubeconfig.seen().and_then(|config| config.user.as_ref()).map_or("USER", |user| user.name.as_str())),
             ),
         )
         .step(Step::text("A refresh token lives long: where it was pasted into a shared place, end the session in the identity provider."))

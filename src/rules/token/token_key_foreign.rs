@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         references: "https://openid.net/specs/openid-connect-core-1_0.html#RotateSigKeys",
     },
     recognises: &[&message::SIGNATURE_FAILED],
-    explains: &["credential-rejected", "token-expired"],
+    explains: &["credential-rejected"],
     check,
 };
 

@@ -1,5 +1,6 @@
 //! The issuer signs with a key that the API server has not fetched yet.
 
+use crate::shell;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed, seen};
@@ -49,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command(
             "For the next rotation: publish a key longer than that before signing with it; this shows the max-age",
-            format!("curl -sSI {} | grep -i cache-control", issuer.discovery.seen().and_then(|found| found.jwks_uri.as_deref()).unwrap_or("JWKS_URI")),
+            shell!("curl -sSI {} | grep -i cache-control", issuer.discovery.seen().and_then(|found| found.jwks_uri.as_deref()).unwrap_or("JWKS_URI")),
         ))
         .cite(probed("/issuer/signature/seen/verified", "the live key set verifies the token"))
         .cite_if(differs);

@@ -1,5 +1,6 @@
 //! The provider does not know the token's audience.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -35,16 +36,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 "If the audience is meant, add it to the provider (and to the trust policy's condition)",
-                format!(
-                    "aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}",
-                    links::quoted(provider),
-                    links::quoted(&audience)
-                ),
+                shell!("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}", provider, audience),
             ),
         )
         .step(Step::command(
             "Else have the usual one issued, and make the Pods again",
-            format!("kubectl annotate serviceaccount {name} -n {namespace} --overwrite eks.amazonaws.com/audience=sts.amazonaws.com"),
+            shell!("kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/audience=sts.amazonaws.com", name, namespace),
         ))
         .step(links::remake(judged)),
     ]

@@ -1,5 +1,6 @@
 //! STS cannot read the cluster's issuer.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("STS must read {url} from the internet, without any credential."),
             cite,
-            Step::command("It must answer 200 from a machine outside of your network", format!("curl -sS -D- {}", links::quoted(&url))),
+            Step::command("It must answer 200 from a machine outside of your network", shell!("curl -sS -D- {}", url)),
         )
         .step(Step::text("Open that path and the key set's (jwks_uri in the document) to everybody, with a certificate of a public CA.")),
     ]

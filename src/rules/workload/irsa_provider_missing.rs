@@ -1,5 +1,6 @@
 //! The role's account has no OIDC provider for this cluster.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::account;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -35,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 format!("Create it, once for the cluster, in account {account}"),
-                format!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", links::quoted(issuer)),
+                shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer),
             ),
         )
         .cite_if(link.and(words))

@@ -1,5 +1,6 @@
 //! The role that the service account names does not exist.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::aws::workload::account;
@@ -47,7 +48,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("IAM has no role {name} in account {}. STS only answers AccessDenied to that.", account(&role)),
             links::cite(link),
-            Step::command("Look for the name that is meant", format!("aws iam list-roles --query \"Roles[?contains(RoleName, '{name}')].Arn\"")),
+            Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
         )
         .titled(format!("The role {name} does not exist"))
         .step(links::annotate(judged, "ARN"));
@@ -55,7 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.step(Step::manifest("Or save this as trust.json and create the role: its whole trust policy", policy)).step(
             Step::command(
                 "with",
-                format!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", links::quoted(name)),
+                shell!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", name),
             ),
         );
     }

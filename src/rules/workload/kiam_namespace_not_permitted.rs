@@ -1,5 +1,6 @@
 //! The namespace does not permit the role in kiam.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::flag;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -37,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 "Permit exactly this role",
-                format!("kubectl annotate namespace {namespace} --overwrite iam.amazonaws.com/permitted={}", links::quoted(&regex::escape(&arn))),
+                shell!("kubectl annotate namespace {} --overwrite iam.amazonaws.com/permitted={}", namespace, regex::escape(&arn)),
             ),
         )
         .cite_if(link.and(words)),

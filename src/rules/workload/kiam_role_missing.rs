@@ -1,5 +1,6 @@
 //! The role that the Pod names for kiam does not exist.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The Pod's annotation iam.amazonaws.com/role names {}, and IAM has no role of that name.", link.expected),
             links::cite(link),
-            Step::command("Look for the name that is meant", format!("aws iam list-roles --query \"Roles[?contains(RoleName, '{name}')].Arn\"")),
+            Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
         )
         .titled(format!("The role {name} does not exist"))
         .step(Step::text("Correct iam.amazonaws.com/role in the Pod template (not on the Deployment itself).")),

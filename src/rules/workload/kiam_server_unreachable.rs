@@ -1,5 +1,6 @@
 //! kiam's agents reach no server.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = match server {
         Some(server) => Step::command(
             "Its log says why",
-            format!("kubectl logs -n {} {}/{} --tail=50", server.namespace, server.kind.to_lowercase(), server.name),
+            shell!("kubectl logs -n {} {}/{} --tail=50", server.namespace, server.kind.to_lowercase(), server.name),
         ),
         None => Step::text("Install kiam's server again (helm chart uswitch/kiam, server.enabled=true), or move the workloads: kaccess workload --plan-migration."),
     };

@@ -1,5 +1,6 @@
 //! kiam's agent and server do not trust each other.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 None => "kiam's agent and server refuse each other's certificate: one has expired, is of another CA, or does not cover the name that is dialled.".to_owned(),
             },
             cite,
-            Step::command("See which certificates there are, and until when", format!("kubectl get certificates,secrets -n {namespace}")),
+            Step::command("See which certificates there are, and until when", shell!("kubectl get certificates,secrets -n {}", namespace)),
         )
         .step(Step::text("Issue them again (cert-manager renews by itself), with kiam-server among the server's DNS names, and restart server and agents."));
     if missing {

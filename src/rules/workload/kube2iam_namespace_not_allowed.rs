@@ -1,5 +1,6 @@
 //! The namespace does not allow the role in kube2iam.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         cite,
         Step::command(
             "Allow it; what was allowed stays",
-            format!("kubectl annotate namespace {namespace} --overwrite {KUBE2IAM_ALLOWED}={}", links::quoted(&value)),
+            shell!("kubectl annotate namespace {} --overwrite {}={}", namespace, KUBE2IAM_ALLOWED, value),
         ),
     )]
 }

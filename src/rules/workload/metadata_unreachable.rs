@@ -1,5 +1,6 @@
 //! The metadata service does not answer the Pod, and it has no other credentials.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -10,8 +11,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The metadata service does not answer the Pod, and it has no other credentials",
     page: Page {
-        means: "A Pod without credentials of its own asks the instance metadata service for the node's role. Where that is off, or its answer may travel one hop only, the Pod gets none. That is good hygiene; the Pod needs a role of its own.",
-        evidence: "HttpEndpoint, HttpTokens and HttpPutResponseHopLimit of the node's instance; no credentials in the Pod.",
+        means: "A Pod without credentials of its own asks the instance metadata service for the node's role. Where that is off, or its answer may travel one hop only, the Pod gets none; on Fargate there is no such service, and no DaemonSet like kiam or kube2iam either. That is good hygiene; the Pod needs a role of its own.",
+        evidence: "HttpEndpoint, HttpTokens and HttpPutResponseHopLimit of the node's instance, or a node of Fargate; no credentials in the Pod.",
         fix: "Give the workload a role of its own, by IRSA or `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`; not the nodes a higher hop limit.",
         references: "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html",
     },
@@ -26,22 +27,39 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let Some(link) = judged.broken("metadata") else { return Vec::new() };
-    if judged.agent("kiam-agent").is_some() || judged.agent("kube2iam").is_some() {
+    if judged.caught_by().is_some() {
         return Vec::new();
     }
-    let role = judged.workload.wanted_role.as_deref().unwrap_or("ROLE-ARN");
+    let passed = judged.broken("kiam-agent").or_else(|| judged.broken("kube2iam-agent"));
+    let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
+    if link.at == "/workload/node/seen/computeType" {
+        // Neither a DaemonSet nor Pod Identity nor a hop limit helps there.
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The Pod has no credentials of its own. {}.", link.seen),
+                links::cite(link),
+                links::annotate(judged, &role),
+            )
+            .titled("The Pod has no credentials, and Fargate gives none")
+            .cite_if(passed.map(links::cite))
+            .step(Step::text(format!("The role must trust the cluster's OIDC provider: kaccess workload shows that policy once the annotation is there (--role {role}).")))
+            .step(links::remake(judged)),
+        ];
+    }
     let node = judged.workload.instance.seen().map_or("INSTANCE", |instance| instance.id.as_str());
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("The Pod has no credentials of its own. {}.", link.seen),
             links::cite(link),
-            links::associate(judged, role),
+            links::associate(judged, &role),
         )
-        .step(links::annotate(judged, role))
+        .cite_if(passed.map(links::cite))
+        .step(links::annotate(judged, &role))
         .step(Step::command(
             "Only if the node's role is really meant: let the answer travel two hops",
-            format!("aws ec2 modify-instance-metadata-options --instance-id {} --http-endpoint enabled --http-put-response-hop-limit 2", links::quoted(node)),
+            shell!("aws ec2 modify-instance-metadata-options --instance-id {} --http-endpoint enabled --http-put-response-hop-limit 2", node),
         )),
     ]
 }

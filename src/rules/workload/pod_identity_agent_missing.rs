@@ -1,5 +1,6 @@
 //! No Pod Identity agent runs on the Pod's node.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -35,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         Step::command(
             "Install the add-on",
-            format!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", links::quoted(links::cluster_name(judged))),
+            shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", links::cluster_name(judged)),
         )
     };
     vec![RULE.finding(

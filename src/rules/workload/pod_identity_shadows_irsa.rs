@@ -1,5 +1,6 @@
 //! An association of Pod Identity hides the role of IRSA.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -34,13 +35,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/workload/associations/seen/ours/details/seen/roleArn", format!("the association names {}", details.role_arn)),
             Step::command(
                 "If Pod Identity is meant, take the annotation away",
-                format!("kubectl annotate serviceaccount {name} -n {namespace} eks.amazonaws.com/role-arn-"),
+                shell!("kubectl annotate serviceaccount {} -n {} eks.amazonaws.com/role-arn-", name, namespace),
             ),
         )
         .cite(seen("/workload/serviceAccount/seen/annotations/eks.amazonaws.com~1role-arn", format!("the annotation names {role}")))
         .step(Step::command(
             "If IRSA is meant, take the association away, and make the Pods again",
-            format!("aws eks delete-pod-identity-association --cluster-name {} --association-id {}", links::quoted(links::cluster_name(judged)), links::quoted(id)),
+            shell!("aws eks delete-pod-identity-association --cluster-name {} --association-id {}", links::cluster_name(judged), id),
         )),
     ]
 }

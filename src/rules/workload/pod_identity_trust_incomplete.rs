@@ -1,5 +1,6 @@
 //! The role does not let EKS Pod Identity in.
 
+use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -42,10 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 .titled(format!("The role {} of the association does not exist", links::role_name(&link.expected)))
                 .step(Step::command(
                     "Create the role",
-                    format!(
-                        "aws iam create-role --role-name {} --assume-role-policy-document file://trust.json",
-                        links::quoted(links::role_name(&link.expected))
-                    ),
+                    shell!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", links::role_name(&link.expected)),
                 )),
             );
         }

@@ -1,5 +1,6 @@
 //! The role stands on the wrong object.
 
+use crate::shell;
 use crate::aws::workload::{IAM_ROLE, escaped};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = match owner {
         Some(owner) if owner.kind != "CronJob" => Step::command(
             "Put it into the Pod template; the Pods are made again by that",
-            format!("kubectl patch {} {} -n {namespace} --type merge -p '{patch}'", owner.kind.to_lowercase(), owner.name),
+            shell!("kubectl patch {} {} -n {} --type merge -p '{}'", owner.kind.to_lowercase(), owner.name, namespace, patch),
         ),
         _ => Step::manifest("Put it into the Pod template, and make the Pods again", format!("metadata:\n  annotations:\n    {IAM_ROLE}: {role}")),
     };

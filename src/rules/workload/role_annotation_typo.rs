@@ -1,5 +1,6 @@
 //! An annotation about the role is misspelled.
 
+use crate::shell;
 use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, escaped, is_role_arn};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
@@ -75,7 +76,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 let step = if object.is_empty() {
                     Step::manifest("As it must be, in the Pod template", format!("metadata:\n  annotations:\n    {read}: {value}"))
                 } else {
-                    Step::command("As it must be", format!("kubectl annotate {object} {read}={} {}-", links::quoted(value), links::quoted(key)))
+                    Step::command("As it must be", shell!("kubectl annotate {} {}={} {}-", object, read, value, key))
                 };
                 findings.push(
                     RULE.finding(

@@ -1,5 +1,6 @@
 //! Access keys in the Pod hide its role.
 
+use crate::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -30,12 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = match judged.workload.owner.seen() {
         Some(owner) if owner.kind != "CronJob" => Step::command(
             "Take them away; the Pods are made again by that",
-            format!(
-                "kubectl set env {}/{} -n {namespace} -c {} AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-",
-                owner.kind.to_lowercase(),
-                owner.name,
-                container.name
-            ),
+            shell!("kubectl set env {}/{} -n {} -c {} AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-", owner.kind.to_lowercase(), owner.name, namespace, container.name),
         ),
         _ => Step::text(format!("Take AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY out of container {}, and make the Pod again.", container.name)),
     };

@@ -1,7 +1,9 @@
 //! The Pod acts as its node.
 
+use crate::shell;
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity};
+use crate::aws::workload::{Judged, Link};
+use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
 /// The rule.
@@ -11,7 +13,7 @@ pub static RULE: Rule = Rule {
     title: "The Pod acts as its node",
     page: Page {
         means: "Without a role of its own a Pod gets the node's role from the metadata service: everything on that node may do the same, and what was meant for one workload must be given to all.",
-        evidence: "No credentials in the Pod, and a metadata service that answers it; or a role that only kiam or kube2iam could give, while neither runs.",
+        evidence: "No credentials in the Pod, and a metadata service that answers it; or a role that only kiam or kube2iam could give, while neither runs in the cluster, on the Pod's node, or for a Pod with hostNetwork.",
         fix: "Give the workload a role of its own, by IRSA or `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`, and keep the nodes' hop limit at 1.",
         references: "https://aws.github.io/aws-eks-best-practices/security/docs/iam/",
     },
@@ -26,7 +28,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let nobody = judged.broken("metadata-agent");
-    let role = judged.workload.wanted_role.as_deref().or_else(|| judged.iam_role()).unwrap_or("ROLE-ARN");
+    // The agent runs, and not for this Pod: that is why its annotation does nothing.
+    let passed = judged.broken("kiam-agent").or_else(|| judged.broken("kube2iam-agent"));
+    let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
     let link = judged.links.iter().find(|link| link.id == "metadata" && link.ok == Some(true));
     let (confidence, why, cite) = match (judged.effective.kind == "node-role", nobody, link) {
         (true, _, Some(link)) => (Confidence::Certain, match judged.workload.node_role.seen() {
@@ -40,10 +44,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ),
         _ => return Vec::new(),
     };
-    vec![
-        RULE.finding(confidence, why, cite, links::associate(judged, role))
-            .cite_if(nobody.map(links::cite))
-            .step(links::annotate(judged, role))
-            .step(links::remake(judged)),
-    ]
+    let (why, aside) = match passed {
+        Some(link) => (format!("{why} What its annotation iam.amazonaws.com/role names is not given: {}.", link.seen), missing(judged, link)),
+        None => (why, None),
+    };
+    let mut finding = RULE
+        .finding(confidence, why, cite, links::associate(judged, &role))
+        .cite_if(nobody.map(links::cite))
+        .cite_if(passed.map(links::cite))
+        .step(links::annotate(judged, &role))
+        .step(links::remake(judged));
+    finding.fix.extend(aside);
+    vec![finding]
+}
+
+/// Where the agent only lacks a Pod on this node: why that is can be seen.
+fn missing(judged: &Judged<'_>, link: &Link) -> Option<Step> {
+    let (role, whose) = if link.id == "kube2iam-agent" { ("kube2iam", "kube2iam") } else { ("kiam-agent", "kiam") };
+    let (agent, _) = judged.agent(role).filter(|_| link.at.starts_with("/workload/nodeAgents"))?;
+    let why = format!("Or where {whose} is to stay for now: see why it has no Pod on that node (node selector, taints, or no room)");
+    Some(Step::command(why, shell!("kubectl describe {} {} -n {}", agent.kind.to_lowercase(), agent.name, agent.namespace)))
 }

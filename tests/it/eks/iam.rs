@@ -118,6 +118,9 @@ pub fn cases() -> Vec<Told> {
         ),
         told("eks-iam-token-wrong-cluster-argument", &["iam-token-wrong-cluster"], Certain, refused().set("/aws/target/seen/tokenCluster", json!("staging"))),
         told("eks-iam-token-expired", &["iam-token-expired"], Certain, refused().set("/credential/seen/source", json!("token")).set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z")).set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z"))),
+        // That nothing maps the caller was looked up: both are to be mended.
+        told("eks-iam-token-expired-unmapped", &["iam-token-expired", "iam-identity-not-mapped", "credential-rejected"], Certain, unmapped().set("/credential/seen/source", json!("token")).set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z")).set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z"))),
+        told("eks-iam-token-wrong-cluster-unmapped", &["iam-token-wrong-cluster", "iam-identity-not-mapped", "credential-rejected"], Certain, unmapped().set("/aws/target/seen/tokenCluster", json!("staging"))),
         told("eks-iam-token-expired-log", &["iam-token-expired"], Certain, refused().set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z")).set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z")).authenticator_log(&denied("input token was not properly formatted: X-Amz-Date parameter is expired (15 minute expiration) 2026-11-25 09:30:00 +0000 UTC"))),
         told("eks-aws-session-expired", &["aws-session-expired"], Likely, refused().authenticator_log(&sts("ExpiredToken", "The security token included in the request is expired"))),
         told("eks-sts-endpoint-invalid", &["sts-endpoint-invalid"], Certain, refused().set("/credential/seen/token/problems", problem("unexpected hostname \"sts.internal.example.com\" in pre-signed URL"))),

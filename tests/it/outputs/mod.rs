@@ -99,3 +99,51 @@ fn a_form_of_another_command_is_refused_with_the_forms_that_there_are() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("similar value exists: 'json'"));
 }
+
+/// What would change nothing, and what is not what its flag is for, is refused with words, never taken in silence.
+#[test]
+fn flags_and_files_without_effect_are_refused() {
+    let evidence = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/cases/first-incident/evidence.json");
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let asked: &[(&[&str], &str)] = &[
+        (&["doctor", "--from", evidence, "--log", "x"], "--log would change nothing"),
+        (&["doctor", "--from", evidence, "--context", "b", "--error", "x"], "--context, --error would change nothing"),
+        (&["doctor", "--demo", "-n", "dev"], "--namespace would change nothing"),
+        (&["doctor", "--demo", "--short", "-o", "json"], "leave out one of them"),
+        (&["can-i", "get", "pods", "--short"], "has no findings"),
+        (&["doctor", "--issuer", "notaurl"], "--issuer: "),
+        (&["doctor", "--apiserver-config", readme], "no kube-apiserver manifest"),
+        (&["decode", "a.b.c", "--against", readme], "no kube-apiserver manifest"),
+        (
+            &["decode", "a.b.c", "--oidc-issuer-url", "https://a", "--oidc-client-id", "b", "--objects", readme],
+            "--objects",
+        ),
+        (&["decode", "a.b.c", "--jwks", readme], "no key set"),
+        (&["decode", "a.b.c", "--server-version", "1.2"], "--server-version"),
+        (&["decode", "a.b.c", "--at", "yesterday"], "2026-11-25T10:00:00Z"),
+        (&["decode", "@/no/such/file"], "without the @"),
+        (&["explain", "@/no/such/file"], "without the @"),
+        (&["man", "who-cn"], "did you mean who-can?"),
+    ];
+    for (arguments, word) in asked {
+        let output = kaccess(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(output.stdout.is_empty() && errors.contains(word), "{arguments:?}: {errors}");
+    }
+}
+
+/// A forgotten @ is hinted at, several codes have a page each, and help hides no word of its own.
+#[test]
+fn small_helps() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    for command in ["decode", "explain"] {
+        let errors = String::from_utf8_lossy(&kaccess(&[command, readme]).stderr).into_owned();
+        assert!(errors.contains(&format!("did you mean @{readme}?")), "{command}: {errors}");
+    }
+    let pages = text_of(&kaccess(&["explain", "token-expired", "rbac-no-grant"]), 0);
+    assert!(pages.starts_with("token-expired") && pages.contains("\nrbac-no-grant"), "{pages}");
+    let help = kaccess(&[]);
+    let help = String::from_utf8_lossy(&help.stderr).into_owned();
+    assert!(help.contains("--token <TOKEN>") && !help.contains("redacted"), "{help}");
+}

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kaccess::render::terminal;
+use kaccess::report::doctor::Verdict;
+use kaccess::report::way::{Hop, Mark, way_in, way_to_issuer};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::shells::{ARN, config, with_programs};
@@ -128,9 +130,9 @@ fn nothing_is_wider_than_the_terminal() {
     colored::control::set_override(false);
     let mut faults = Vec::new();
     each_case(|case| {
-        for width in [80, 120] {
+        for (width, verbose) in [(80, false), (120, false), (80, true), (120, true)] {
             let mut out = Vec::new();
-            let look = terminal::Look { width, verbose: false, hide_claims: false };
+            let look = terminal::Look { width, verbose, hide_claims: false };
             terminal::doctor(&case.report, &case.evidence, look, &mut out).expect("a table");
             let text = String::from_utf8(out).expect("UTF-8");
             // Commands and manifests stay as they are copied, and so does a word that is longer than a line.
@@ -154,6 +156,27 @@ fn nothing_is_wider_than_the_terminal() {
                     faults.push(format!("{} at {width}: {line}", case.name));
                 }
             }
+        }
+    });
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Whoever is healthy passed every hop; whoever is not sees where it ends, or where the looking ended.
+#[test]
+fn the_ways_agree_with_the_verdict() {
+    let mut faults = Vec::new();
+    each_case(|case| {
+        let way: Vec<Hop> =
+            way_in(&case.report).into_iter().chain(way_to_issuer(&case.report, &case.evidence)).collect();
+        let failed = way.iter().any(|hop| matches!(hop.mark, Mark::Failed(_)));
+        let open = way.iter().any(|hop| matches!(hop.mark, Mark::Unknown(_)));
+        let agrees = match case.report.verdict {
+            Verdict::Healthy => !failed,
+            Verdict::Problems => failed || open,
+            Verdict::Unknown => true,
+        };
+        if !agrees {
+            faults.push(format!("{}: {} with {way:?}", case.name, case.report.verdict.word()));
         }
     });
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -1,0 +1,136 @@
+//! A file handed over as kube-apiserver's configuration, and whether it is one: flags stand in every README too.
+
+use std::path::Path;
+
+use super::Error;
+use crate::apiserver::configuration::parse_flags_text;
+use crate::evidence::apiserver::Flags;
+
+/// How kube-apiserver's flags begin, whatever its release.
+const KNOWN: &[&str] = &[
+    "admission-control",
+    "advertise-address",
+    "aggregator-reject-",
+    "allow-metric-labels",
+    "allow-privileged",
+    "anonymous-auth",
+    "api-audiences",
+    "apiserver-count",
+    "audit-",
+    "authentication-",
+    "authorization-",
+    "bind-address",
+    "cert-dir",
+    "client-ca-file",
+    "cloud-",
+    "contention-profiling",
+    "cors-allowed-origins",
+    "coordinated-leadership-",
+    "debug-socket-path",
+    "default-not-ready-toleration-seconds",
+    "default-unreachable-toleration-seconds",
+    "default-watch-cache-size",
+    "delete-collection-workers",
+    "disable-admission-plugins",
+    "disable-http2-serving",
+    "disabled-metrics",
+    "egress-selector-config-file",
+    "emulated-version",
+    "emulation-forward-compatible",
+    "enable-admission-plugins",
+    "enable-aggregator-routing",
+    "enable-bootstrap-token-auth",
+    "enable-garbage-collector",
+    "enable-logs-handler",
+    "enable-priority-and-fairness",
+    "encryption-provider-config",
+    "endpoint-reconciler-type",
+    "etcd-",
+    "event-ttl",
+    "external-hostname",
+    "feature-gates",
+    "goaway-chance",
+    "http2-max-streams-per-connection",
+    "insecure-bind-address",
+    "insecure-port",
+    "kubelet-",
+    "kubernetes-service-node-port",
+    "lease-reuse-duration-seconds",
+    "livez-grace-period",
+    "logging-format",
+    "max-connection-bytes-per-sec",
+    "max-mutating-requests-inflight",
+    "max-requests-inflight",
+    "min-compatibility-version",
+    "min-request-timeout",
+    "oidc-",
+    "peer-",
+    "permit-address-sharing",
+    "permit-port-sharing",
+    "profiling",
+    "proxy-client-",
+    "request-timeout",
+    "requestheader-",
+    "runtime-config",
+    "secure-port",
+    "service-account-",
+    "service-cluster-ip-range",
+    "service-node-port-range",
+    "show-hidden-metrics-for-version",
+    "shutdown-delay-duration",
+    "shutdown-send-retry-after",
+    "shutdown-watch-termination-grace-period",
+    "storage-",
+    "strict-transport-security-directives",
+    "tls-",
+    "token-auth-file",
+    "tracing-config-file",
+    "watch-cache",
+];
+
+/// Reads what `flag` names: the flags, and the text they stand in.
+///
+/// # Errors
+/// When the file cannot be read, or is nothing that kube-apiserver is configured by.
+pub(super) fn read(flag: &str, path: &Path) -> Result<(Flags, String), Error> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|error| Error::plain(format!("{flag} {name}: {error}")))?;
+    let hint = "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration";
+    let flags = parse_flags_text(&text, &name).map_err(|error| Error::new(format!("{flag}: {error}"), hint))?;
+    if is_a_servers(&flags) {
+        return Ok((flags, text));
+    }
+    Err(Error::new(
+        format!("{flag} {name}: no kube-apiserver manifest, flags line or AuthenticationConfiguration"),
+        hint,
+    ))
+}
+
+/// An AuthenticationConfiguration, or flags of which most are kube-apiserver's: a text about it names a few, and those of
+/// other programs beside them.
+fn is_a_servers(flags: &Flags) -> bool {
+    if flags.authentication_configuration.is_some() {
+        return true;
+    }
+    let known = flags.flags.keys().filter(|name| KNOWN.iter().any(|begin| name.starts_with(begin))).count();
+    known > 0 && known * 2 >= flags.flags.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(text: &str) -> bool {
+        parse_flags_text(text, "x").is_ok_and(|flags| is_a_servers(&flags))
+    }
+
+    #[test]
+    fn a_text_about_a_server_is_no_configuration() {
+        assert!(judged("kube-apiserver --oidc-issuer-url=https://a --oidc-client-id=b --v=2"));
+        assert!(judged("/usr/bin/kube-apiserver \\\n  --etcd-servers=http://a \\\n  --secure-port 6443\n"));
+        assert!(judged("apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: []\n"));
+        assert!(!judged("kube-apiserver needs --oidc-issuer-url; see kaccess doctor --save FILE --demo --from FILE"));
+        assert!(!judged("k3s server --kube-apiserver-arg=oidc-issuer-url=https://a"));
+        assert!(!judged(include_str!("../../README.md")));
+    }
+}
