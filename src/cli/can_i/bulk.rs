@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::ask::{self, Asker};
+use super::ask::{self, Asker, Worlds};
 use super::words::{Types, Words};
 use super::{CanIArgs, Method};
 use crate::cli::connect::Session;
@@ -202,14 +202,15 @@ async fn about(
     wanted: &Impersonation,
     method: Option<Method>,
     first: &Question,
+    worlds: &Worlds,
 ) -> Result<(Asker, Check), Failure> {
     if method.is_none() && wanted.uid.is_none() && wanted.extra.is_empty() {
-        match Asker::about(session, wanted, Some(Method::Review), first).await {
+        match Asker::about(session, wanted, Some(Method::Review), first, worlds).await {
             Err(failure) if failure.kind == FailureKind::Forbidden => {}
             result => return result,
         }
     }
-    Asker::about(session, wanted, method, first).await
+    Asker::about(session, wanted, method, first, worlds).await
 }
 
 /// Answers all lines, in order. Bad lines are told on stderr and have no answer.
@@ -259,6 +260,7 @@ pub async fn answer_lines(
     let mut groups: Vec<(Whom, Vec<usize>)> = by_whom.into_iter().collect();
     groups.sort_by_key(|(_, indices)| indices[0]);
     // First the way for each somebody, found with their first question; then all other questions, some at a time.
+    let worlds = &Worlds::default();
     let prepare = |(whom, indices): (Whom, Vec<usize>)| {
         let first = &questions[indices[0]].0;
         async move {
@@ -270,7 +272,9 @@ pub async fn answer_lines(
             let asker = if wanted == Impersonation::default() {
                 Asker::own(session).map(|asker| (asker, None))
             } else {
-                about(session, &wanted, arguments.method, first).await.map(|(asker, check)| (asker, Some(check)))
+                about(session, &wanted, arguments.method, first, worlds)
+                    .await
+                    .map(|(asker, check)| (asker, Some(check)))
             };
             (wanted, indices, asker)
         }
