@@ -1,19 +1,20 @@
 //! `kaccess doctor --all-contexts`: every context of the kubeconfig at once, one line each, the worst first.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use colored::Colorize as _;
-use futures::future::join_all;
+use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
 use super::doctor::{exit_code, for_machines, look, reported};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
-use super::{BAD, Error, GOOD, NONE, answer, columns_of};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::collect::plan::Plan;
 use crate::collect::{interrupt, kubeconfig};
-use crate::evidence::Evidence;
+use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Issuer, Observation, Outcome, SCHEMA};
 use crate::host::Host;
 use crate::render::Diagnosed;
 use crate::render::human;
@@ -22,8 +23,17 @@ use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::secret::Scrubber;
 
-/// Most contexts at a time. Each holds a few connections and at most one plugin.
-const AT_ONCE: usize = 64;
+/// Most contexts that are at work at a time. Each holds a few connections and at most one plugin.
+const AT_ONCE: u32 = 16;
+/// Most contexts that are begun and not yet done.
+const BEGUN: usize = 32;
+/// A context that takes longer than this waits for somebody: another may work meanwhile.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// With less of the run's time than this, or a quarter of it, no further context is begun: it would only be said of it
+/// that it did not answer at once.
+const LEAST: Duration = Duration::from_secs(5);
+/// Why a context was not begun, in evidence.
+const TOO_LATE: &str = "timeout";
 
 /// The columns of the verdict and the blanks behind it.
 const VERDICT: usize = 10;
@@ -53,37 +63,68 @@ pub fn run(
     interrupt::hold();
     let runtime = super::doctor::runtime()?;
     let progress = Progress::start(host, output);
-    let looks = runtime.block_on(async {
-        let (turns, done, of) = (Semaphore::new(AT_ONCE), AtomicUsize::new(0), contexts.len());
-        let all = contexts.into_iter().map(|context| {
-            let (turns, done, progress) = (&turns, &done, progress.as_ref());
+    let looks: Vec<Option<Result<(usize, Item), Error>>> = runtime.block_on(async {
+        let (turns, done, plugin_ms) = (Semaphore::new(AT_ONCE as usize), AtomicUsize::new(0), AtomicU64::new(0));
+        let of = contexts.len();
+        let all = contexts.into_iter().enumerate().map(|(place, context)| {
+            let (turns, done, plugin_ms, progress) = (&turns, &done, &plugin_ms, progress.as_ref());
             async move {
-                let _turn = turns.acquire().await.ok()?;
+                let turn = turns.acquire().await.ok()?;
                 if interrupt::code().is_some() {
                     return None;
                 }
+                // What plugins took is not counted; as many as there are turns ran at once.
+                let plugins = Duration::from_millis(plugin_ms.load(Ordering::Relaxed)) / AT_ONCE;
+                let left = (plan.timeout + plugins).saturating_sub(Duration::from_millis(host.elapsed_ms()));
+                let name = context.clone().unwrap_or_else(|| "(none)".to_owned());
+                if left < LEAST.min(plan.timeout / 4) {
+                    return Some(Ok((place, unreached(name, host, plan.timeout))));
+                }
                 let mut plan = plan.clone();
-                plan.flags.context.clone_from(&context);
+                plan.flags.context = context;
+                plan.timeout = left;
                 // Nobody can answer fifty prompts at once.
                 plan.exec.interactive = false;
                 plan.exec.show_stderr = None;
-                // Its limits begin when its turn comes.
-                let evidence = look(&host.restarted(), &plan, scrubber).await;
+                // Its times count from when its turn came.
+                let own = host.restarted();
+                let evidence = {
+                    let looking = look(&own, &plan, scrubber);
+                    tokio::pin!(looking);
+                    match tokio::time::timeout(PATIENCE, &mut looking).await {
+                        Ok(evidence) => evidence,
+                        Err(_) => {
+                            drop(turn);
+                            looking.await
+                        }
+                    }
+                };
+                plugin_ms.fetch_add(evidence.plugin.took_ms, Ordering::Relaxed);
                 if let Some(progress) = progress {
                     progress.contexts(done.fetch_add(1, Ordering::Relaxed) + 1, of);
                 }
-                Some((context, evidence))
+                // Judged at once, so that only what is shown is held of each.
+                Some(reported(&evidence).map(|(evidence, report, _)| {
+                    let mut item = Item { context: name, evidence, report };
+                    slim(&mut item, output.format());
+                    (place, item)
+                }))
             }
         });
-        join_all(all).await
+        futures::stream::iter(all).buffer_unordered(BEGUN).collect().await
     });
     drop(progress);
     // A blocked resolver or reader must not keep the process.
     runtime.shutdown_background();
-    let mut items = Vec::new();
-    for (context, evidence) in looks.into_iter().flatten() {
-        let (evidence, report, _) = reported(&evidence)?;
-        items.push(Item { context: context.unwrap_or_else(|| "(none)".to_owned()), evidence, report });
+    let mut items = looks.into_iter().flatten().collect::<Result<Vec<(usize, Item)>, Error>>()?;
+    items.sort_by_key(|(place, _)| *place);
+    let mut items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
+    let late = items.iter().filter(|item| too_late(&item.evidence).is_some()).count();
+    if late > 0 && !output.quiet {
+        note(&format!(
+            "{late} of {} contexts were not looked at: the time of --timeout was over; give more, or name one with --context",
+            items.len()
+        ));
     }
     // The order of the file stays among equals.
     items.sort_by_key(|item| rank(&item.report));
@@ -92,7 +133,13 @@ pub fn run(
     match output.format() {
         Format::Json | Format::Yaml => {
             let views = items.iter().map(|item| DoctorView::new(&item.report, &item.evidence, hide_claims));
-            let list = json::headed_view("DoctorReportList", &DoctorListView { items: views.collect() })?;
+            let mut list = json::headed_view("DoctorReportList", &DoctorListView { items: views.collect() })?;
+            // Of a context that was not looked at only the name is known, and that from the list of them.
+            for (item, view) in items.iter().zip(list["items"].as_array_mut().into_iter().flatten()) {
+                if too_late(&item.evidence).is_some() {
+                    view["context"] = item.context.clone().into();
+                }
+            }
             match output.format() {
                 Format::Json => json::write_json(&list, &mut text)?,
                 _ => json::write_yaml(&list, &mut text)?,
@@ -119,6 +166,117 @@ pub fn run(
     Ok([BAD, NONE].into_iter().find(|code| codes.contains(code)).unwrap_or(GOOD))
 }
 
+/// A context whose turn did not come in time.
+fn unreached(context: String, host: &Host, limit: Duration) -> Item {
+    let text = format!("not looked at: the {} s of --timeout were over before its turn came", limit.as_secs_f64());
+    let evidence = Evidence {
+        schema: SCHEMA.to_owned(),
+        provenance: "observed".to_owned(),
+        kaccess: env!("CARGO_PKG_VERSION").to_owned(),
+        observed_at: host.now(),
+        took_ms: 0,
+        asked: Asked::default(),
+        kubeconfig: late(&text),
+        plugin: late(&text),
+        credential: late(&text),
+        endpoint: Endpoint {
+            route: late(&text),
+            dns: late(&text),
+            tcp: late(&text),
+            tls: late(&text),
+            anonymous: late(&text),
+            authenticated: late(&text),
+            repeated: Observation::default(),
+            plain: Observation::default(),
+            names: Observation::default(),
+            direct_dns: Observation::default(),
+            direct_tcp: Observation::default(),
+            direct_tls: Observation::default(),
+        },
+        identity: late(&text),
+        access: late(&text),
+        issuer: Issuer {
+            target: late(&text),
+            dns: late(&text),
+            tcp: late(&text),
+            tls: late(&text),
+            discovery: late(&text),
+            discovery_as_control_plane: late(&text),
+            jwks: late(&text),
+            jwks_as_control_plane: late(&text),
+            signature: late(&text),
+        },
+        configured_issuer: None,
+        control_plane: ControlPlane {
+            reviewer: late(&text),
+            token_review: late(&text),
+            metrics: late(&text),
+            flagz: late(&text),
+            configuration: late(&text),
+            pods: Observation::default(),
+            published: Observation::default(),
+            log: late(&text),
+            pod_log: Observation::default(),
+        },
+        rbac: late(&text),
+        agents: Observation::default(),
+        apis: Observation::default(),
+        aws: None,
+        workload: None,
+    };
+    // No rule has anything to judge.
+    let report = DoctorReport::new(&evidence, Vec::new());
+    Item { context, evidence, report }
+}
+
+fn late<T>(text: &str) -> Observation<T> {
+    Observation::skipped(TOO_LATE, text)
+}
+
+/// Why the context was not looked at, if so.
+fn too_late(evidence: &Evidence) -> Option<&str> {
+    match &evidence.kubeconfig.outcome {
+        Outcome::Skipped(skip) if skip.because == TOO_LATE => Some(&skip.text),
+        _ => None,
+    }
+}
+
+/// Forgets of a judged context what the form does not show: three hundred whole ones would fill the memory.
+fn slim(item: &mut Item, format: Format) {
+    let Item { evidence, report, .. } = item;
+    if let Outcome::Seen(config) = &mut evidence.kubeconfig.outcome {
+        config.contexts = Vec::new();
+    }
+    evidence.configured_issuer = None;
+    evidence.rbac = Observation::default();
+    evidence.agents = Observation::default();
+    evidence.apis = Observation::default();
+    let control = &mut evidence.control_plane;
+    control.metrics = Observation::default();
+    control.flagz = Observation::default();
+    control.pods = Observation::default();
+    control.published = Observation::default();
+    control.log = Observation::default();
+    control.pod_log = Observation::default();
+    let issuer = &mut evidence.issuer;
+    issuer.discovery = Observation::default();
+    issuer.discovery_as_control_plane = Observation::default();
+    issuer.jwks = Observation::default();
+    issuer.jwks_as_control_plane = Observation::default();
+    // One line, or one row.
+    if matches!(format, Format::Table | Format::Markdown) {
+        report.checks = Vec::new();
+        evidence.credential = Observation::default();
+        evidence.access = Observation::default();
+        evidence.aws = None;
+        evidence.endpoint.tls = Observation::default();
+        evidence.endpoint.anonymous = Observation::default();
+        evidence.endpoint.authenticated = Observation::default();
+        evidence.endpoint.repeated = Observation::default();
+        issuer.tls = Observation::default();
+    }
+}
+
 /// Problems, then what nobody knows, then warnings, then health.
 fn rank(report: &DoctorReport) -> u8 {
     let warned = report.findings.iter().any(|finding| finding.severity == Severity::Warning);
@@ -135,7 +293,7 @@ fn words(item: &Item) -> String {
     match (item.report.findings.first(), item.evidence.identity.seen()) {
         (Some(finding), _) => format!("{}: {}", finding.code, finding.title),
         (None, Some(identity)) => format!("you are {}", identity.user.username),
-        (None, None) => "nothing found, and nobody established".to_owned(),
+        (None, None) => too_late(&item.evidence).unwrap_or("nothing found, and nobody established").to_owned(),
     }
 }
 

@@ -184,7 +184,8 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
                 }
             };
             if subjects.is_empty() {
-                text.extend_from_slice(b"nobody\n");
+                let all = found.rbac.unread.is_empty();
+                text.extend_from_slice(if all { "nobody\n" } else { "nobody, in what could be read\n" }.as_bytes());
             } else {
                 text.extend(scrubber.known_only(&body).into_bytes());
             }

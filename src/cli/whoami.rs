@@ -90,7 +90,12 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         let known = Known::of(&session);
         let rbac = match read {
             None => None,
-            Some(Ok(rbac)) => Some(rbac),
+            Some(Ok(rbac)) => {
+                for unread in &rbac.unread {
+                    note(&format!("not read: {unread}"));
+                }
+                Some(rbac)
+            }
             Some(Err(failure)) => {
                 let needs = failure.needs.unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
                 note(&format!("what the groups are bound to cannot be read; it needs {needs}"));

@@ -17,14 +17,18 @@ pub fn unwrapped(envelope: &[u8]) -> Option<&[u8]> {
     Some(raw)
 }
 
+/// The kind that an envelope (what follows [`MAGIC`]) says of its object.
+pub fn kind(envelope: &[u8]) -> Option<&[u8]> {
+    fields(envelope).find_map(|field| match field? {
+        (1, meta) => fields(meta).find_map(|field| field.filter(|(number, _)| *number == 2).map(|(_, kind)| kind)),
+        _ => None,
+    })
+}
+
 /// The message of a Status in a whole body; `None` where the body is none in protobuf.
 pub fn status_message(body: &[u8]) -> Option<String> {
     let envelope = body.strip_prefix(MAGIC)?;
-    let kind = fields(envelope).find_map(|field| match field? {
-        (1, meta) => fields(meta).find_map(|field| field.filter(|(number, _)| *number == 2)),
-        _ => None,
-    })?;
-    if kind.1 != b"Status" {
+    if kind(envelope)? != b"Status" {
         return None;
     }
     fields(unwrapped(envelope)?).find_map(|field| match field? {

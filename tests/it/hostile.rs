@@ -593,6 +593,258 @@ fn names_and_claims_that_would_deceive() {
     }
 }
 
+/// A field of protobuf that holds bytes.
+fn proto(number: u8, value: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut length) = (vec![number << 3 | 2], value.len());
+    while length > 0x7f {
+        bytes.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+        length >>= 7;
+    }
+    bytes.push(u8::try_from(length).expect("seven bits"));
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+/// A list of this kind as Kubernetes' protobuf, with a continuation or without.
+fn proto_list(kind: &str, next: &str, items: &[u8]) -> Vec<u8> {
+    let meta = [proto(1, b"rbac.authorization.k8s.io/v1"), proto(2, format!("{kind}List").as_bytes())].concat();
+    let list = [proto(1, &proto(3, next.as_bytes())), items.to_vec()].concat();
+    [b"k8s\0".to_vec(), proto(1, &meta), proto(2, &list)].concat()
+}
+
+const PROTOBUF: &str = "Content-Type: application/vnd.kubernetes.protobuf\r\n";
+
+/// The kind that a path lists, if it is one of RBAC's.
+fn rbac_kind(asked: &Asked) -> Option<&'static str> {
+    match path(asked).rsplit('/').next().unwrap_or_default() {
+        "clusterrolebindings" => Some("ClusterRoleBinding"),
+        "rolebindings" => Some("RoleBinding"),
+        "clusterroles" => Some("ClusterRole"),
+        "roles" => Some("Role"),
+        _ => None,
+    }
+}
+
+/// An answer with bytes.
+fn binary(fields: &str, body: &[u8]) -> Vec<u8> {
+    [head("200 OK", &format!("{fields}Content-Length: {}\r\nConnection: close\r\n", body.len())), body.to_vec()]
+        .concat()
+}
+
+/// What a server may answer to a list of RBAC, by the kind and the number of the request.
+type Lists = Box<dyn Fn(&str, usize) -> Vec<u8> + Send + Sync>;
+
+fn rbac_plays() -> Vec<(&'static str, Lists)> {
+    let filled = |before: &str, piece: &str, after: &str| {
+        let pieces = piece.repeat(7_500_000 / piece.len());
+        format!("{{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"metadata\":{{}},{before}{pieces}{after}}}")
+    };
+    let json = |body: String| -> Lists { Box::new(move |_, _| binary(JSON, body.as_bytes())) };
+    let binding = [
+        proto(1, &proto(1, b"b")),
+        proto(2, &[proto(1, b"User"), proto(3, b"alice")].concat()),
+        proto(3, &[proto(2, b"ClusterRole"), proto(3, b"r")].concat()),
+    ]
+    .concat();
+    let many = proto(2, &binding).repeat(100_000);
+    let circle = proto(2, &binding);
+    let (crumbs, huge) = (circle.clone(), circle.clone());
+    let rules: String = (0..100_000)
+        .map(|number| {
+            let comma = if number == 0 { "" } else { "," };
+            format!("{comma}{{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],\"resources\":[\"x{number}\"]}}")
+        })
+        .collect();
+    vec![
+        ("millions of empty entries", json(filled("\"items\":[", "{},", "{}]"))),
+        ("millions of nulls", json(filled("\"items\":[", "null,", "null]"))),
+        (
+            "millions of empty entries as protobuf",
+            Box::new(|kind, _| binary(PROTOBUF, &proto_list(kind, "", &[0x12, 0].repeat(4_000_000)))),
+        ),
+        (
+            "millions of empty subjects",
+            json(filled("\"items\":[{\"metadata\":{\"name\":\"b\"},\"subjects\":[", "{},", "{}]}]")),
+        ),
+        (
+            "millions of empty rules",
+            json(filled("\"items\":[{\"metadata\":{\"name\":\"r\"},\"rules\":[", "{},", "{}]}]")),
+        ),
+        (
+            "millions of words",
+            json(filled("\"items\":[{\"metadata\":{\"name\":\"r\"},\"rules\":[{\"verbs\":[", "\"\",", "\"\"]}]}]")),
+        ),
+        (
+            "a role of 100,000 rules",
+            Box::new(move |kind, _| {
+                let items = match kind {
+                    "ClusterRole" => format!("{{\"metadata\":{{\"name\":\"r\"}},\"rules\":[{rules}]}}"),
+                    "ClusterRoleBinding" => {
+                        json!({ "metadata": { "name": "b" }, "roleRef": { "kind": "ClusterRole", "name": "r" },
+                        "subjects": [{ "kind": "User", "name": "alice" }] })
+                        .to_string()
+                    }
+                    _ => String::new(),
+                };
+                // So that something is missing for who-can too.
+                let next = if kind == "Role" { "\"continue\":\"x\"" } else { "" };
+                binary(JSON, format!("{{\"metadata\":{{{next}}},\"items\":[{items}]}}").as_bytes())
+            }),
+        ),
+        (
+            "large pages without end",
+            Box::new(move |kind, number| binary(PROTOBUF, &proto_list(kind, &format!("page-{number}"), &many))),
+        ),
+        (
+            "crumbs without end",
+            Box::new(move |kind, number| binary(PROTOBUF, &proto_list(kind, &format!("page-{number}"), &crumbs))),
+        ),
+        ("a circle of pages", Box::new(move |kind, _| binary(PROTOBUF, &proto_list(kind, "again", &circle)))),
+        (
+            "a continuation of 60 kB",
+            Box::new(move |kind, _| binary(PROTOBUF, &proto_list(kind, &"x".repeat(60_000), &huge))),
+        ),
+        ("another object", json(r#"{"kind":"Status","status":"Success"}"#.to_owned())),
+        ("nothing in it", json("{}".to_owned())),
+        ("lists of another kind", Box::new(|_, _| binary(PROTOBUF, &proto_list("Pod", "", b"")))),
+        (
+            "16 MB of blanks",
+            Box::new(|_, _| binary(JSON, &[b"{\"items\":[".to_vec(), vec![b' '; 16_000_000]].concat())),
+        ),
+    ]
+}
+
+/// A no that rests on lists that were not read to their end is none; and no list fills the memory.
+#[test]
+fn rbac_lists_of_a_hostile_server() {
+    for (what, lists) in rbac_plays() {
+        let (ca, pair) = certified();
+        let count = std::sync::atomic::AtomicUsize::new(0);
+        let stage = Stage::tls(
+            &pair,
+            play(move |asked, out| {
+                let body = match rbac_kind(asked) {
+                    Some(kind) => lists(kind, count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+                    None => api_answer(asked).unwrap_or_else(not_found),
+                };
+                let _ = out.write_all(&body);
+            }),
+        );
+        let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
+        let runs: [(&[&str], Option<i32>); 5] = [
+            (&["who-can", "list", "pods"], Some(2)),
+            (&["can-i", "list", "pods", "--as-group", "devs", "--method", "computed"], Some(2)),
+            (&["can-i", "list", "pods", "--why"], Some(0)),
+            (&["whoami"], Some(0)),
+            (&["doctor", "--no-aws", "--timeout", "6s"], None),
+        ];
+        for (arguments, expected) in runs {
+            let before = stage.heads().len();
+            let ended = watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(60));
+            let Ended { stdout, stderr, took, peak, code } = &ended;
+            let what = format!("{what}, {arguments:?}");
+            assert!(matches!(code, Some(0..=2)), "{what}: {code:?} {stderr}");
+            assert!(expected.is_none() || *code == expected, "{what}: {code:?}\n{stdout}\n{stderr}");
+            assert!(*peak < MEMORY, "{what}: {peak} kB at most");
+            assert!(*took < Duration::from_secs(20), "{what}: {took:?}");
+            assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+            let asked = stage.heads().len() - before;
+            assert!(asked < 100, "{what}: {asked} requests");
+            if expected == Some(2) {
+                assert!(!stdout.lines().any(|line| matches!(line, "no" | "nobody")), "{what}: {stdout}");
+                assert!(stderr.contains("not read") || stderr.contains("could not be put"), "{what}: {stderr}");
+            }
+        }
+    }
+}
+
+/// The time of `--timeout` is that of all contexts together; what was not looked at says so.
+#[test]
+fn three_hundred_contexts_of_a_silent_server() {
+    let stage = Stage::plain(play(|_, _| std::thread::sleep(Duration::from_secs(15))));
+    let names: Vec<String> = (0..300).map(|number| format!("context-{number}")).collect();
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "context-0",
+        "clusters": [{ "name": "c", "cluster": { "server": format!("http://{}", stage.place()) } }],
+        "users": [{ "name": "u", "user": {} }],
+        "contexts": names.iter().map(|name| json!({ "name": name, "context": { "cluster": "c", "user": "u" } })).collect::<Vec<_>>(),
+    });
+    let path = scratch("kubeconfig").join("config");
+    fs::write(&path, config.to_string()).expect("a kubeconfig");
+    for form in ["table", "json"] {
+        let mut run = command();
+        run.args(["doctor", "--all-contexts", "--no-aws", "--timeout", "3s", "-o", form, "--kubeconfig"]).arg(&path);
+        let ended = watched(&mut run, Duration::from_secs(60));
+        assert!(ended.took < Duration::from_secs(3) + GRACE, "{:?}", ended.took);
+        assert!(ended.peak < MEMORY, "{form}: {} kB at most", ended.peak);
+        assert!(ended.stderr.contains("of 300 contexts were not looked at"), "{}", ended.stderr);
+        if form == "table" {
+            let late = ended.stdout.lines().filter(|line| line.contains("not looked at: the 3 s of --timeout")).count();
+            assert!((100..300).contains(&late), "{late}: {}", ended.stdout);
+            continue;
+        }
+        let list: Value = serde_json::from_str(&ended.stdout).expect("JSON");
+        crate::support::schema::hold(&list);
+        let items = list["items"].as_array().expect("items");
+        let mut told: Vec<&str> = items.iter().filter_map(|item| item["context"].as_str()).collect();
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), 300, "each context by its name");
+        for item in items.iter().filter(|item| item["tookMs"] == 0) {
+            assert_eq!(item["verdict"], "unknown", "{item}");
+            let because = item["notChecked"][0]["because"].as_str().unwrap_or_default();
+            assert!(because.contains("--timeout"), "{item}");
+        }
+    }
+}
+
+/// Files that are none of what they are given for.
+#[test]
+fn input_without_end_is_refused() {
+    let zero = "/dev/zero";
+    if fs::metadata(zero).is_err() {
+        return;
+    }
+    let config = nowhere();
+    let folder = scratch("input");
+    let file = |name: &str, text: String| {
+        let path = folder.join(name);
+        fs::write(&path, text).expect("a file");
+        path.to_string_lossy().into_owned()
+    };
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let token = |claims: &str| {
+        format!(
+            "{}.{}.{}",
+            engine.encode(r#"{"alg":"RS256","kid":"k"}"#),
+            engine.encode(claims),
+            engine.encode([7; 256])
+        )
+    };
+    let claims: String = (0..150_000).map(|number| format!("\"c{number}\":1,")).collect();
+    let wide = format!("@{}", file("wide", token(&format!("{{{claims}\"sub\":\"alice\"}}"))));
+    let small = format!("@{}", file("small", token(r#"{"iss":"https://idp.example.com","sub":"alice"}"#)));
+    let operations = "\"sign\",".repeat(500_000);
+    let keys = file("keys", format!("{{\"keys\":[{{\"kty\":\"oct\",\"key_ops\":[{operations}\"sign\"]}}]}}"));
+    let long = file("long", format!("get pods\nget {}\n", "x".repeat(20_000_000)));
+    let many = file("many", "get pods\n".repeat(300_000));
+    let runs: [(&[&str], &str); 7] = [
+        (&["can-i", "-f", zero], "line 1 of"),
+        (&["can-i", "-f", &long], "line 2 of"),
+        (&["can-i", "-f", &many], "more than 40000 questions"),
+        (&["decode", "@/dev/zero"], "more than 4 MiB"),
+        (&["decode", &wide], "more than 1 MiB"),
+        (&["decode", &small, "--jwks", zero], "no key set"),
+        (&["decode", &small, "--jwks", &keys], "no key set"),
+    ];
+    for (arguments, words) in runs {
+        let ended = watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(30));
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(words), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.peak < MEMORY, "{arguments:?}: {} kB at most", ended.peak);
+    }
+}
+
 #[test]
 fn certificate_chains_of_any_length() {
     for length in [60, 700] {

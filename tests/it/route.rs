@@ -582,8 +582,9 @@ fn fifty_contexts_take_as_long_as_one() {
     let (_, slowest) = run(&["--context", "ctx49"]);
     let (output, all) = run(&["--all-contexts", "-o", "json"]);
     lab::tell(&format!("50 contexts, 25 of them dead: {all:?}; the slowest alone: {slowest:?}"));
-    // 25 handshakes and reviews share this machine with the servers, which a debug build feels.
-    assert!(all < slowest + Duration::from_secs(4), "{all:?} for all, {slowest:?} for the slowest");
+    // 25 handshakes and reviews share this machine with the servers, which a debug build feels; and they take turns, so
+    // that the last of the silent ones is begun late.
+    assert!(all < slowest + Duration::from_secs(10), "{all:?} for all, {slowest:?} for the slowest");
     assert_eq!(output.status.code(), Some(1));
     let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     crate::support::schema::hold(&list);

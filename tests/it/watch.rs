@@ -364,8 +364,8 @@ fn three_hundred_contexts_at_once() {
     let file = scratch("kubeconfig").join("config");
     fs::write(&file, config.to_string()).expect("a kubeconfig");
     let ended = watched(
-        command().args(["doctor", "--all-contexts", "-o", "json", "--timeout", "60s", "--kubeconfig"]).arg(&file),
-        Duration::from_secs(180),
+        command().args(["doctor", "--all-contexts", "-o", "json", "--timeout", "160s", "--kubeconfig"]).arg(&file),
+        Duration::from_secs(240),
     );
     let list: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
     let items = list["items"].as_array().expect("items");

@@ -1,7 +1,10 @@
 //! Puts questions, about ourselves or somebody else, by the best way that is allowed.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::Method;
 use crate::apiserver::authz::{self, World};
@@ -19,6 +22,30 @@ use crate::report::access::AccessAnswer;
 /// Questions in flight at once.
 pub const AT_ONCE: usize = 48;
 
+/// The RBAC objects, read once for all who are asked about: of a large cluster they take megabytes.
+#[derive(Default)]
+pub struct Worlds(Mutex<Vec<(String, Result<Arc<Rbac>, Failure>)>>);
+
+impl Worlds {
+    /// The objects, as far as they may be read with a view to this namespace.
+    async fn read(&self, api: &Api, namespace: &str) -> Result<Arc<Rbac>, Failure> {
+        // Whoever asks meanwhile waits, and finds them read.
+        let mut known = self.0.lock().await;
+        // What was not restricted to its namespace holds for every other.
+        let holds = |place: &str, read: &Result<Arc<Rbac>, Failure>| {
+            let restricted = format!("s outside namespace {place}");
+            place == namespace
+                || read.as_ref().is_ok_and(|rbac| !rbac.unread.iter().any(|text| text.ends_with(&restricted)))
+        };
+        if let Some((_, read)) = known.iter().find(|(place, read)| holds(place, read)) {
+            return read.clone();
+        }
+        let read = lists::world(api, "self", namespace).await.map(Arc::new);
+        known.push((namespace.to_owned(), read.clone()));
+        read
+    }
+}
+
 /// Whom a question is about, and the way it is put.
 pub struct Asker {
     /// About whom; empty for ourselves.
@@ -28,7 +55,7 @@ pub struct Asker {
     /// The server as that somebody, for SelfSubject reviews; absent where others are asked about.
     pub acting: Option<Api>,
     reviewing: Option<Api>,
-    computed: Option<Rbac>,
+    computed: Option<Arc<Rbac>>,
 }
 
 impl Asker {
@@ -56,6 +83,7 @@ impl Asker {
         wanted: &Impersonation,
         method: Option<Method>,
         first: &Question,
+        worlds: &Worlds,
     ) -> Result<(Self, Check), Failure> {
         let own = session.own()?;
         let named = User {
@@ -100,7 +128,7 @@ impl Asker {
                 }
                 Method::Computed => {
                     asker.method = "computed";
-                    lists::world(&own, "self", &first.namespace).await.map(|rbac| asker.computed = Some(rbac))
+                    worlds.read(&own, &first.namespace).await.map(|rbac| asker.computed = Some(rbac))
                 }
             };
             let result = match ready {
@@ -154,7 +182,7 @@ impl Asker {
 
     /// The RBAC objects, where the question was computed from them.
     pub fn computed(&self) -> Option<&Rbac> {
-        self.computed.as_ref()
+        self.computed.as_deref()
     }
 
     /// An answer for the report.

@@ -1,13 +1,13 @@
 //! Many questions at once: from a file, or one question in each namespace.
 
 use std::collections::HashMap;
-use std::io::Read as _;
+use std::io::{BufRead, BufReader, Read as _};
 use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::ask::{self, Asker};
+use super::ask::{self, Asker, Worlds};
 use super::words::{Types, Words};
 use super::{CanIArgs, Method};
 use crate::cli::connect::Session;
@@ -20,7 +20,12 @@ use crate::evidence::{Failure, FailureKind};
 use crate::report::access::AccessAnswer;
 
 /// Largest file of questions, in bytes.
-const LARGEST: u64 = 256 * 1024 * 1024;
+const LARGEST: usize = 256 * 1024 * 1024;
+/// Longest line, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// Most questions of one file, and most bytes of them: all answers are held, for a list has one width.
+const MOST: usize = 40_000;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// One line of the file.
 pub struct Line {
@@ -36,26 +41,58 @@ enum Asked {
 /// Reads a file (`-` is stdin).
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it cannot be read, has a line that is no question by its length, or too many.
 pub fn read(file: &str) -> Result<Vec<Line>, Error> {
-    let mut text = Vec::new();
-    let result = if file == "-" {
-        std::io::stdin().lock().take(LARGEST).read_to_end(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|opened| opened.take(LARGEST).read_to_end(&mut text))
-    };
-    result.map_err(|error| Error::plain(format!("cannot read questions from {file}: {error}")))?;
-    Ok(parse(&String::from_utf8_lossy(&text)))
+    if file == "-" {
+        return lines(std::io::stdin().lock(), "stdin");
+    }
+    let opened = std::fs::File::open(file)
+        .map_err(|error| Error::plain(format!("cannot read questions from {file}: {error}")))?;
+    lines(BufReader::new(opened), file)
 }
 
-/// The lines that hold a question; blank ones and comments do not.
-pub fn parse(text: &str) -> Vec<Line> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line.trim()))
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| Line { number, asked: if line.starts_with('{') { json(line) } else { words(line) } })
-        .collect()
+/// Reads line by line: what is no file of questions (a device, a disk image) is noticed at its first line.
+fn lines(mut source: impl BufRead, file: &str) -> Result<Vec<Line>, Error> {
+    let (mut lines, mut text, mut number) = (Vec::new(), Vec::new(), 0);
+    let (mut read, mut kept) = (0, 0);
+    loop {
+        text.clear();
+        number += 1;
+        let count = source
+            .by_ref()
+            .take(LONGEST as u64 + 1)
+            .read_until(b'\n', &mut text)
+            .map_err(|error| Error::plain(format!("cannot read questions from {file}: {error}")))?;
+        if count == 0 {
+            return Ok(lines);
+        }
+        read += count;
+        if count > LONGEST {
+            return Err(Error::new(
+                format!("line {number} of {file} has more than {} KiB: that is no question", LONGEST >> 10),
+                "a question is a line: VERB TYPE, VERB TYPE/NAME, VERB /PATH, or an object of JSON",
+            ));
+        }
+        if let Some(line) = line(number, &String::from_utf8_lossy(&text)) {
+            kept += count;
+            lines.push(line);
+        }
+        if lines.len() > MOST || kept > MOST_BYTES || read > LARGEST {
+            return Err(Error::new(
+                format!("{file} has more than {MOST} questions, or questions of more than {} MiB", MOST_BYTES >> 20),
+                "ask them in parts, such as split -l 10000 makes them",
+            ));
+        }
+    }
+}
+
+/// The question of a line; blank ones and comments have none.
+fn line(number: usize, text: &str) -> Option<Line> {
+    let text = text.trim();
+    if text.is_empty() || text.starts_with('#') {
+        return None;
+    }
+    Some(Line { number, asked: if text.starts_with('{') { json(text) } else { words(text) } })
 }
 
 fn json(line: &str) -> Result<Asked, String> {
@@ -165,14 +202,15 @@ async fn about(
     wanted: &Impersonation,
     method: Option<Method>,
     first: &Question,
+    worlds: &Worlds,
 ) -> Result<(Asker, Check), Failure> {
     if method.is_none() && wanted.uid.is_none() && wanted.extra.is_empty() {
-        match Asker::about(session, wanted, Some(Method::Review), first).await {
+        match Asker::about(session, wanted, Some(Method::Review), first, worlds).await {
             Err(failure) if failure.kind == FailureKind::Forbidden => {}
             result => return result,
         }
     }
-    Asker::about(session, wanted, method, first).await
+    Asker::about(session, wanted, method, first, worlds).await
 }
 
 /// Answers all lines, in order. Bad lines are told on stderr and have no answer.
@@ -222,6 +260,7 @@ pub async fn answer_lines(
     let mut groups: Vec<(Whom, Vec<usize>)> = by_whom.into_iter().collect();
     groups.sort_by_key(|(_, indices)| indices[0]);
     // First the way for each somebody, found with their first question; then all other questions, some at a time.
+    let worlds = &Worlds::default();
     let prepare = |(whom, indices): (Whom, Vec<usize>)| {
         let first = &questions[indices[0]].0;
         async move {
@@ -233,7 +272,9 @@ pub async fn answer_lines(
             let asker = if wanted == Impersonation::default() {
                 Asker::own(session).map(|asker| (asker, None))
             } else {
-                about(session, &wanted, arguments.method, first).await.map(|(asker, check)| (asker, Some(check)))
+                about(session, &wanted, arguments.method, first, worlds)
+                    .await
+                    .map(|(asker, check)| (asker, Some(check)))
             };
             (wanted, indices, asker)
         }
@@ -334,13 +375,27 @@ mod tests {
 
     #[test]
     fn lines_are_numbered_and_judged_one_by_one() {
-        let lines = parse(
-            "# head\nget pods -n dev # tail\n\nlist 'odd name'\nget\n{\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"a\"]}\n{\"verb\":1}\n{nonsense\nget pods --frob\nget \"pods\n",
+        let lines = lines(
+            "# head\nget pods -n dev # tail\n\nlist 'odd name'\nget\n{\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"a\"]}\n{\"verb\":1}\n{nonsense\nget pods --frob\nget \"pods\n"
+                .as_bytes(),
+            "a file",
         );
+        let lines = lines.unwrap_or_else(|_| panic!("they are read"));
         let told: Vec<(usize, bool)> = lines.iter().map(|line| (line.number, line.asked.is_ok())).collect();
         assert_eq!(
             told,
             [(2, true), (4, true), (5, false), (6, true), (7, false), (8, false), (9, false), (10, false)]
         );
+    }
+    #[test]
+    fn a_file_of_something_else_is_noticed_at_its_first_line() {
+        // As /dev/zero is: without an end.
+        assert!(lines(BufReader::new(std::io::repeat(0)), "zeros").is_err());
+        let long = format!("get pods\nget {}\n", "x".repeat(LONGEST));
+        assert!(lines(long.as_bytes(), "long").is_err());
+        let fits = format!("get pods\nget {}", "x".repeat(LONGEST - 4));
+        assert_eq!(lines(fits.as_bytes(), "fits").map(|lines| lines.len()).ok(), Some(2));
+        assert!(lines("get pods\n".repeat(MOST + 1).as_bytes(), "many").is_err());
+        assert_eq!(lines("get pods\n".repeat(MOST).as_bytes(), "as many").map(|lines| lines.len()).ok(), Some(MOST));
     }
 }

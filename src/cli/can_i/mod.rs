@@ -28,7 +28,7 @@ use crate::host::Host;
 use crate::render::{access as render, graph, json};
 use crate::report::access::{AccessAnswer, AccessListView, AccessMatrix, AnswerListView};
 use crate::secret::Scrubber;
-use ask::Asker;
+use ask::{Asker, Worlds};
 
 /// How a question about somebody else is put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -313,7 +313,7 @@ async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Ques
 async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArgs) -> Result<Told, Failure> {
     let question = question_of(session, arguments).await?;
     let (asker, check) = if about_other(flags) {
-        Asker::about(session, &session.resolved.impersonation, arguments.method, &question).await?
+        Asker::about(session, &session.resolved.impersonation, arguments.method, &question, &Worlds::default()).await?
     } else {
         let asker = Asker::own(session)?;
         let check = if arguments.each_namespace { None } else { Some(asker.check(&question).await?) };
@@ -344,9 +344,9 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
     let asker = if about_other(flags) {
         let wanted = &session.resolved.impersonation;
         let method = arguments.method.or(Some(Method::Impersonation));
-        match Asker::about(session, wanted, method, &probe).await {
+        match Asker::about(session, wanted, method, &probe, &Worlds::default()).await {
             Err(failure) if failure.kind == FailureKind::Forbidden && arguments.method.is_none() => {
-                Asker::about(session, wanted, Some(Method::Computed), &probe).await?.0
+                Asker::about(session, wanted, Some(Method::Computed), &probe, &Worlds::default()).await?.0
             }
             other => other?.0,
         }
@@ -357,7 +357,11 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
         let (rules, errors) = World::new(rbac).rules_for(&asker.subject, &namespace);
         let rules = rules.iter().map(rule_view).collect();
         note("computed from the RBAC objects; other authorizers are not counted");
-        return Ok(Told::List { namespace, rules, incomplete: !errors.is_empty() });
+        for unread in &rbac.unread {
+            note(&format!("not read: {unread}"));
+        }
+        let incomplete = !errors.is_empty() || !rbac.unread.is_empty();
+        return Ok(Told::List { namespace, rules, incomplete });
     }
     let Some(api) = &asker.acting else {
         return Err(Failure::new(FailureKind::Unsupported, "SubjectAccessReview answers questions, it lists nothing"));
@@ -448,7 +452,7 @@ async fn fill_matrix(session: &Session<'_>, flags: &ConnectionFlags, arguments: 
     let asker = if about_other(flags) {
         filled.requests += 1;
         let probe = Question { verb: "list".to_owned(), resource: "pods".to_owned(), ..Question::default() };
-        Asker::about(session, &session.resolved.impersonation, arguments.method, &probe).await?.0
+        Asker::about(session, &session.resolved.impersonation, arguments.method, &probe, &Worlds::default()).await?.0
     } else {
         Asker::own(session)?
     };

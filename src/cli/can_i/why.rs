@@ -1,5 +1,7 @@
 //! Why: all grants of a yes, all near misses of a no, and the smallest grant that would help.
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use super::ask::Asker;
@@ -27,8 +29,8 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
         subject = identity.user;
     }
     let read = match asker.computed() {
-        Some(rbac) => Ok(rbac.clone()),
-        None => lists::world(&own, "self", &question.namespace).await,
+        Some(rbac) => Ok(Cow::Borrowed(rbac)),
+        None => lists::world(&own, "self", &question.namespace).await.map(Cow::Owned),
     };
     match &read {
         Ok(rbac) => {
@@ -81,7 +83,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
         }
     }
     if answer.allowed == Some(false) && answer.overruled().is_none() {
-        let world = read.as_ref().ok().map(World::new);
+        let world = read.as_ref().ok().map(|rbac| World::new(rbac));
         answer.manifest = Some(suggestion::manifest(world.as_ref(), &subject, question));
     }
 }

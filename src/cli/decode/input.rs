@@ -18,6 +18,9 @@ use crate::secret::{Scrubber, Secret};
 /// The largest input that is read, in bytes.
 pub(super) const LIMIT: u64 = 4 * 1024 * 1024;
 
+/// The longest token that is looked at, in bytes.
+const LONGEST_TOKEN: usize = 1024 * 1024;
+
 /// A credential that was found in the input.
 pub(super) enum Found {
     /// A token, and where it stood.
@@ -39,22 +42,34 @@ pub(super) fn find(
     let Some(given) = arguments.credential.as_deref() else { return current(host, connection, arguments, scrubber) };
     let mut bytes = Vec::new();
     let origin = if given == "-" {
-        std::io::stdin().take(LIMIT).read_to_end(&mut bytes)?;
+        std::io::stdin().take(LIMIT + 1).read_to_end(&mut bytes)?;
         "stdin".to_owned()
     } else if let Some(path) = given.strip_prefix('@') {
         let file = open_named(path)?;
-        file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| Error::plain(format!("{path}: {error}")))?;
         path.to_owned()
     } else {
         hint_at_file(given);
         bytes.extend_from_slice(given.as_bytes());
         "the argument".to_owned()
     };
+    if bytes.len() as u64 > LIMIT {
+        return Err(Error::new(
+            format!("{origin} has more than {} MiB", LIMIT >> 20),
+            "give a token, a certificate, or a file that holds one",
+        ));
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if text.trim().is_empty() {
         return Err(Error::new(format!("{origin} is empty"), "give a token, a certificate, or a file that holds one"));
     }
-    classify(&text, origin)
+    match classify(&text, origin)? {
+        Found::Token(secret, origin) if secret.expose().len() > LONGEST_TOKEN => Err(Error::new(
+            format!("the token of {origin} has more than {} MiB", LONGEST_TOKEN >> 20),
+            "no API server takes so long a header field; is it the right file?",
+        )),
+        found => Ok(found),
+    }
 }
 
 /// Takes the credential out of what may be around it.

@@ -1,5 +1,6 @@
 //! The checks that can be made here: the issuer's discovery document and keys, the signature, the times.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use crate::collect::Roots;
 use crate::collect::aws::sts;
 use crate::collect::issuer;
 use crate::collect::tls::TlsSettings;
-use crate::credential::{signature, token};
+use crate::credential::{json, signature, token};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::issuer::SignatureCheck;
@@ -107,6 +108,33 @@ fn of_sts(
     Ok(Checked { verification: Some(Verification { ok, checks: list }), signature: None, unreadable: None })
 }
 
+/// Largest key set that is read from a file, in bytes, as of one that an issuer serves.
+const KEY_SET_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// Most values of it, likewise: two thousand keys have as many.
+const KEY_SET_VALUES: usize = 20_000;
+
+/// Reads the key set of a file.
+///
+/// # Errors
+/// When it cannot be read, or is too large.
+fn key_set(place: &str) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    std::fs::File::open(place)
+        .and_then(|file| file.take(KEY_SET_LIMIT + 1).read_to_end(&mut body))
+        .map_err(|error| Error::plain(format!("--jwks {place}: {error}")))?;
+    if body.len() as u64 > KEY_SET_LIMIT || !json::values(&body, KEY_SET_VALUES) {
+        return Err(Error::new(
+            format!(
+                "--jwks {place}: it has more than {} MiB or {KEY_SET_VALUES} values: that is no key set",
+                KEY_SET_LIMIT >> 20
+            ),
+            "give what the issuer's jwks_uri serves",
+        ));
+    }
+    Ok(body)
+}
+
 /// Makes the checks that were asked for; `cluster` is the one that an IAM token is for.
 ///
 /// # Errors
@@ -134,7 +162,7 @@ pub(super) fn checks(
         _ => Some(entry.as_str()),
     });
     if let Some(place) = local.filter(|place| !place.starts_with("http")) {
-        let body = std::fs::read(place).map_err(|error| Error::plain(format!("--jwks {place}: {error}")))?;
+        let body = key_set(place)?;
         let foreign = || {
             Error::new(
                 format!("--jwks {place}: no key set (JSON with a list \"keys\")"),

@@ -1,25 +1,51 @@
 //! The four RBAC lists, page by page and all at once, as protobuf where the server speaks it.
 //!
-//! Field numbers: Kubernetes' `api/rbac/v1/generated.proto` and `apimachinery/pkg/apis/meta/v1/generated.proto`.
+//! What they may cost together is bounded in memory, bytes and time, whatever answers. A list that was not read to its end
+//! says so: a no that rests on it is none.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use serde::Deserialize;
+use tokio::sync::Mutex;
 
-use super::selector::{Aggregation, Expression, Labels, Selector};
+use super::budget::{Bill, Budget};
+use super::item::{Fault, Item};
+use super::selector::{Aggregation, Labels};
+use super::{json, protobuf};
 use crate::collect::apiserver::Api;
-use crate::collect::proto::{self, fields, text, unwrapped};
-use crate::collect::wire::Limits;
-use crate::evidence::access::{NonResourceRule, ResourceRule};
-use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
+use crate::collect::proto;
+use crate::collect::wire::{Answer, Limits};
+use crate::evidence::rbac::{Binding, Rbac, Role};
 use crate::evidence::{Failure, FailureKind};
 
 /// Objects of one page.
 const PAGE: usize = 5000;
+/// Objects of one page where those of a larger one are too large together.
+const SMALL_PAGE: usize = 500;
 /// Most pages of one list.
 const PAGES: usize = 200;
+/// Most bytes of a list that is read beside the others. Larger ones take turns, so that no two lie in memory at once.
+const BESIDE: usize = 1024 * 1024;
+/// Most bytes of one page. 10,000 bindings have 4 MB as protobuf and 9 as JSON; where there are more, the server is asked
+/// for less at a time.
+const PAGE_BYTES: usize = 12 * 1024 * 1024;
+/// Most bytes of all lists.
+const READ: usize = 64 * 1024 * 1024;
+/// Most memory of all lists, the page that is being read included. 100,000 bindings of one subject take 43 MB.
+const HELD: usize = 46 * 1024 * 1024;
+/// Longest time for all lists.
+const TIME: Duration = Duration::from_secs(30);
+/// Most entries without a name: a real server has none.
+const NAMELESS: usize = 1000;
+/// Most pages with a continuation that hold less than half of what was asked for: a real server fills them.
+const SHORT: usize = 8;
+/// Longest continuation, in bytes; a real one has some hundreds.
+const TOKEN: usize = 4096;
+/// Most aggregated roles without rules that are told whom they collect, and most of those.
+const UNFILLED: usize = 100;
+const COLLECTED: usize = 1000;
 const ACCEPT: &str = "application/vnd.kubernetes.protobuf, application/json;q=0.9";
 
 /// The kinds, with the resource that lists them.
@@ -30,7 +56,16 @@ const KINDS: [(&str, &str); 4] = [
     ("Role", "roles"),
 ];
 
-/// One page of a list.
+/// What all lists of a cluster may cost together.
+struct Allowance {
+    held: Budget,
+    read: AtomicUsize,
+    until: Instant,
+    /// Held by the list that may read large pages.
+    turn: Mutex<()>,
+}
+
+/// One page of a list, or all that were read.
 #[derive(Debug, Default)]
 pub struct Page {
     /// Bindings, if it is a list of those.
@@ -43,18 +78,23 @@ pub struct Page {
     unfilled: Vec<(String, Aggregation)>,
     /// Where the next page begins, empty at the end.
     pub next: String,
+    /// Entries without a name, which are not kept.
+    nameless: usize,
+    /// Why the rest of the list is not there; absent where all is.
+    pub ended: Option<String>,
 }
 
 impl Page {
     /// The roles; aggregated ones without rules name those that they should collect.
     fn filled(mut self) -> Vec<Role> {
         let none = Labels::default();
-        for (name, aggregation) in &self.unfilled {
+        for (name, aggregation) in self.unfilled.iter().take(UNFILLED) {
             let selected: Vec<String> = self
                 .roles
                 .iter()
                 .filter(|role| role.kind == "ClusterRole" && role.name != *name)
                 .filter(|role| aggregation.selects(self.labels.get(&role.name).unwrap_or(&none)))
+                .take(COLLECTED)
                 .map(|role| role.name.clone())
                 .collect();
             let role = self.roles.iter_mut().find(|role| role.kind == "ClusterRole" && role.name == *name);
@@ -65,9 +105,21 @@ impl Page {
         self.roles
     }
 
-    /// Adds a role, with what is needed to know whom it collects and who collects it.
-    fn add(&mut self, mut role: Role, labels: Labels, aggregation: Option<Aggregation>) {
-        role.aggregates = aggregation.is_some();
+    /// Adds an object; false where there are too many that are none.
+    fn take(&mut self, kind: &str, item: Item<'_>) -> bool {
+        if item.name.is_empty() {
+            self.nameless += 1;
+            return self.nameless <= NAMELESS;
+        }
+        if kind.ends_with("Binding") {
+            let (binding, bill) = item.into_binding(kind);
+            bill.keep();
+            self.bindings.push(binding);
+            return true;
+        }
+        let (role, labels, aggregation, bill) = item.into_role(kind);
+        bill.keep();
+        // With what is needed to know whom it collects and who collects it.
         if !labels.is_empty() {
             self.labels.insert(role.name.clone(), labels);
         }
@@ -75,6 +127,22 @@ impl Page {
             self.unfilled.push((role.name.clone(), aggregation));
         }
         self.roles.push(role);
+        true
+    }
+
+    fn len(&self) -> usize {
+        self.bindings.len() + self.roles.len()
+    }
+
+    /// Adds what a body holds.
+    fn add(&mut self, kind: &str, body: &[u8], budget: &Budget) -> Result<(), Fault> {
+        let mut take = |item: Item<'_>| self.take(kind, item);
+        let next = match body.strip_prefix(proto::MAGIC) {
+            Some(envelope) => protobuf::each(kind, envelope, budget, &mut take),
+            None => json::each(kind, body, budget, &mut take),
+        }?;
+        self.next = next;
+        Ok(())
     }
 }
 
@@ -84,11 +152,17 @@ impl Page {
 /// # Errors
 /// When no binding at all could be read.
 pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Failure> {
+    let allowance = Allowance {
+        held: Budget::new(HELD),
+        read: AtomicUsize::new(0),
+        until: Instant::now() + TIME,
+        turn: Mutex::new(()),
+    };
     let (a, b, c, d) = tokio::join!(
-        list(api, KINDS[0], namespace),
-        list(api, KINDS[1], namespace),
-        list(api, KINDS[2], namespace),
-        list(api, KINDS[3], namespace)
+        list(api, KINDS[0], namespace, &allowance),
+        list(api, KINDS[1], namespace, &allowance),
+        list(api, KINDS[2], namespace, &allowance),
+        list(api, KINDS[3], namespace, &allowance)
     );
     let mut rbac = Rbac { read_as: read_as.to_owned(), ..Rbac::default() };
     let mut refusal = None;
@@ -98,8 +172,12 @@ pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Fa
                 if limited {
                     rbac.unread.push(format!("{kind}s outside namespace {namespace}"));
                 }
-                rbac.bindings.append(&mut page.bindings);
-                rbac.roles.extend(page.filled());
+                if let Some(why) = &page.ended {
+                    rbac.unread.push(format!("{kind}s beyond the first {}: {why}", page.len()));
+                }
+                let bindings = std::mem::take(&mut page.bindings);
+                join(&mut rbac.bindings, bindings);
+                join(&mut rbac.roles, page.filled());
             }
             Err(failure) => {
                 rbac.unread.push(format!("{kind}s: {}", failure.detail));
@@ -119,340 +197,150 @@ pub async fn world(api: &Api, read_as: &str, namespace: &str) -> Result<Rbac, Fa
     }
 }
 
+/// Puts one list behind the other, without room for the larger one twice.
+fn join<T>(all: &mut Vec<T>, mut more: Vec<T>) {
+    if more.len() > all.len() {
+        drop(more.splice(0..0, all.drain(..)));
+        *all = more;
+    } else {
+        all.append(&mut more);
+    }
+}
+
 /// One kind; true if only the namespace could be listed.
-async fn list(api: &Api, (kind, resource): (&str, &str), namespace: &str) -> Result<(Page, bool), Failure> {
-    match pages(api, kind, &format!("/apis/rbac.authorization.k8s.io/v1/{resource}")).await {
+async fn list(
+    api: &Api,
+    (kind, resource): (&str, &str),
+    namespace: &str,
+    allowance: &Allowance,
+) -> Result<(Page, bool), Failure> {
+    match pages(api, kind, &format!("/apis/rbac.authorization.k8s.io/v1/{resource}"), allowance).await {
         Err(failure)
             if failure.kind == FailureKind::Forbidden && !namespace.is_empty() && !kind.starts_with("Cluster") =>
         {
             let path = format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/{resource}");
             // The refusal for all namespaces says more about what is missing.
-            pages(api, kind, &path).await.map(|page| (page, true)).map_err(|_| failure)
+            pages(api, kind, &path, allowance).await.map(|page| (page, true)).map_err(|_| failure)
         }
         other => other.map(|page| (page, false)),
     }
 }
 
-async fn pages(api: &Api, kind: &str, path: &str) -> Result<Page, Failure> {
-    let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(30), ..Limits::default() };
-    let mut all = Page::default();
+/// The pages of one list, as many as there are or may be. A failure after the first page leaves what was read.
+async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Result<Page, Failure> {
+    let (mut all, mut tokens) = (Page::default(), BTreeSet::new());
+    let (mut begun, mut whole, mut size, mut short, mut turn) = (false, true, PAGE, 0, None);
     for _ in 0..PAGES {
+        if begun && turn.is_none() {
+            turn = Some(allowance.turn.lock().await);
+        }
         // From its cache (resourceVersion 0) the server may give everything at once; a continuation is from etcd.
-        let query = if all.next.is_empty() {
-            format!("limit={PAGE}&resourceVersion=0")
-        } else {
+        let query = if !all.next.is_empty() {
             let token: String = url::form_urlencoded::byte_serialize(all.next.as_bytes()).collect();
-            format!("limit={PAGE}&continue={token}")
+            format!("limit={size}&continue={token}")
+        } else if whole {
+            format!("limit={size}&resourceVersion=0")
+        } else {
+            format!("limit={size}")
         };
-        let answer = api.send("GET", &format!("{path}?{query}"), None, ACCEPT, limits).await?;
-        if !answer.status.is_success() {
-            return Err(api.refusal(&answer));
+        let most = if turn.is_some() { PAGE_BYTES } else { BESIDE };
+        let answer = match page(api, kind, &format!("{path}?{query}"), most, allowance).await {
+            Ok(answer) => answer,
+            Err(failure) if failure.kind == FailureKind::Limit && turn.is_none() => {
+                turn = Some(allowance.turn.lock().await);
+                continue;
+            }
+            Err(failure) if failure.kind == FailureKind::Limit && whole => {
+                whole = false;
+                continue;
+            }
+            Err(failure) if failure.kind == FailureKind::Limit && size > SMALL_PAGE => {
+                size = SMALL_PAGE;
+                continue;
+            }
+            Err(failure) if begun => {
+                all.ended = Some(failure.detail);
+                return Ok(all);
+            }
+            Err(failure) => return Err(failure),
+        };
+        let (before, body) = (all.len(), answer.body.len());
+        // While it is read a page takes memory too.
+        let mut bill = Bill::new(&allowance.held);
+        let read = allowance.read.fetch_add(body, Ordering::Relaxed) + body;
+        let result = match bill.pay(body) {
+            _ if read > READ => {
+                all.ended = Some(format!("all lists together have more than {} MiB", READ >> 20));
+                return Ok(all);
+            }
+            Ok(()) => all.add(kind, &answer.body, &allowance.held),
+            Err(spent) => Err(spent.into()),
+        };
+        drop((bill, answer));
+        match result {
+            Ok(()) => {}
+            Err(Fault::Malformed) if !begun => {
+                return Err(Failure::new(FailureKind::Protocol, format!("the answer is no list of {kind}s")));
+            }
+            Err(fault) => {
+                all.ended = Some(match fault {
+                    Fault::Malformed => format!("the answer is no list of {kind}s"),
+                    Fault::Spent => format!("all lists together take more than {} MiB of memory", HELD >> 20),
+                    Fault::Stopped => "the server's entries have no name".to_owned(),
+                });
+                return Ok(all);
+            }
         }
-        if answer.truncated {
-            return Err(Failure::new(FailureKind::Protocol, format!("the list of {kind}s is larger than 64 MiB")));
-        }
-        let page = read(kind, &answer.body)
-            .ok_or_else(|| Failure::new(FailureKind::Protocol, format!("the answer is no list of {kind}s")))?;
-        all.bindings.extend(page.bindings);
-        all.roles.extend(page.roles);
-        all.labels.extend(page.labels);
-        all.unfilled.extend(page.unfilled);
-        all.next = page.next;
+        (begun, whole) = (true, false);
         if all.next.is_empty() {
-            break;
+            if all.nameless > 0 {
+                all.ended = Some(format!("{} of the server's entries have no name", all.nameless));
+            }
+            return Ok(all);
+        }
+        short += usize::from(all.len() - before < size / 2);
+        let odd = if all.next.len() > TOKEN {
+            Some("the server's continuation is too long to be one")
+        } else if !tokens.insert(all.next.clone()) {
+            Some("the server's continuation leads in a circle")
+        } else if short > SHORT {
+            Some("the server gives only crumbs at a time, without an end")
+        } else {
+            None
+        };
+        if let Some(odd) = odd {
+            all.ended = Some(odd.to_owned());
+            return Ok(all);
         }
     }
+    all.ended = Some(format!("the list has more than {PAGES} pages"));
     Ok(all)
 }
 
-/// Reads one page in either form.
+/// The answer that holds one page.
+async fn page(api: &Api, kind: &str, path: &str, most: usize, allowance: &Allowance) -> Result<Answer, Failure> {
+    let time = allowance.until.saturating_duration_since(Instant::now());
+    if time.is_zero() {
+        let text = format!("reading took longer than {} s", TIME.as_secs());
+        return Err(Failure::new(FailureKind::Timeout, text));
+    }
+    let limits = Limits { body_bytes: most, time, ..Limits::default() };
+    let answer = api.send("GET", path, None, ACCEPT, limits).await?;
+    if !answer.status.is_success() {
+        return Err(api.refusal(&answer));
+    }
+    if answer.truncated {
+        let text = format!("an answer with {kind}s has more than {} MiB", most >> 20);
+        return Err(Failure::new(FailureKind::Limit, text));
+    }
+    Ok(answer)
+}
+
+/// Reads one page in either form; `None` where it is no list of this kind, or too large.
 pub fn read(kind: &str, body: &Bytes) -> Option<Page> {
-    match body.strip_prefix(proto::MAGIC) {
-        Some(envelope) => protobuf(kind, envelope),
-        None => json(kind, body),
-    }
-}
-
-/// A Go list that may be null.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Listed<T> {
-    Some(Vec<T>),
-    Null(()),
-}
-
-impl<T> Default for Listed<T> {
-    fn default() -> Self {
-        Self::Null(())
-    }
-}
-
-impl<T> Listed<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::Some(list) => list,
-            Self::Null(()) => Vec::new(),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct JsonList<T> {
-    #[serde(default)]
-    metadata: JsonMeta,
-    #[serde(default = "Vec::new")]
-    items: Vec<T>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct JsonMeta {
-    name: String,
-    namespace: String,
-    labels: Option<Labels>,
-    r#continue: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct JsonNamed {
-    kind: String,
-    name: String,
-    namespace: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct JsonBinding {
-    metadata: JsonMeta,
-    role_ref: JsonNamed,
-    subjects: Option<Vec<JsonNamed>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct JsonRole {
-    metadata: JsonMeta,
-    rules: Option<Vec<JsonRule>>,
-    aggregation_rule: Option<Aggregation>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct JsonRule {
-    verbs: Listed<String>,
-    api_groups: Listed<String>,
-    resources: Listed<String>,
-    resource_names: Listed<String>,
-    #[serde(rename = "nonResourceURLs")]
-    paths: Listed<String>,
-}
-
-fn json(kind: &str, body: &[u8]) -> Option<Page> {
-    if kind.ends_with("Binding") {
-        let list: JsonList<JsonBinding> = serde_json::from_slice(body).ok()?;
-        let bindings =
-            list.items.into_iter().map(|item| {
-                let subjects = item.subjects.unwrap_or_default().into_iter().enumerate().map(|(index, subject)| {
-                    Subject { kind: subject.kind, name: subject.name, namespace: subject.namespace, index }
-                });
-                Binding {
-                    kind: kind.to_owned(),
-                    namespace: item.metadata.namespace,
-                    name: item.metadata.name,
-                    role_kind: item.role_ref.kind,
-                    role_name: item.role_ref.name,
-                    subjects: subjects.collect(),
-                }
-            });
-        return Some(Page { bindings: bindings.collect(), next: list.metadata.r#continue, ..Page::default() });
-    }
-    let list: JsonList<JsonRole> = serde_json::from_slice(body).ok()?;
-    let mut page = Page { next: list.metadata.r#continue, ..Page::default() };
-    for item in list.items {
-        let mut role = Role {
-            kind: kind.to_owned(),
-            namespace: item.metadata.namespace,
-            name: item.metadata.name,
-            ..Role::default()
-        };
-        for rule in item.rules.unwrap_or_default() {
-            let rule = RawRule {
-                verbs: rule.verbs.into_vec(),
-                api_groups: rule.api_groups.into_vec(),
-                resources: rule.resources.into_vec(),
-                resource_names: rule.resource_names.into_vec(),
-                paths: rule.paths.into_vec(),
-            };
-            rule.add_to(&mut role);
-        }
-        page.add(role, item.metadata.labels.unwrap_or_default(), item.aggregation_rule);
-    }
-    Some(page)
-}
-
-/// A PolicyRule before it is known whether it is about resources or paths.
-#[derive(Default)]
-struct RawRule {
-    verbs: Vec<String>,
-    api_groups: Vec<String>,
-    resources: Vec<String>,
-    resource_names: Vec<String>,
-    paths: Vec<String>,
-}
-
-impl RawRule {
-    fn add_to(self, role: &mut Role) {
-        if self.paths.is_empty() {
-            role.resource_rules.push(ResourceRule {
-                verbs: self.verbs,
-                api_groups: self.api_groups,
-                resources: self.resources,
-                resource_names: self.resource_names,
-            });
-        } else {
-            role.non_resource_rules.push(NonResourceRule { verbs: self.verbs, paths: self.paths });
-        }
-    }
-}
-
-fn protobuf(kind: &str, envelope: &[u8]) -> Option<Page> {
     let mut page = Page::default();
-    for field in fields(unwrapped(envelope)?) {
-        match field? {
-            // ListMeta.continue
-            (1, meta) => {
-                for field in fields(meta) {
-                    if let (3, value) = field? {
-                        page.next = text(value);
-                    }
-                }
-            }
-            (2, item) if kind.ends_with("Binding") => page.bindings.push(proto_binding(kind, item)?),
-            (2, item) => {
-                let (role, labels, aggregation) = proto_role(kind, item)?;
-                page.add(role, labels, aggregation);
-            }
-            _ => {}
-        }
-    }
+    page.add(kind, body, &Budget::new(HELD)).ok()?;
     Some(page)
-}
-
-/// ObjectMeta: name, namespace and labels.
-fn proto_meta(meta: &[u8]) -> Option<(String, String, Labels)> {
-    let (mut name, mut namespace, mut labels) = (String::new(), String::new(), Labels::new());
-    for field in fields(meta) {
-        match field? {
-            (1, value) => name = text(value),
-            (3, value) => namespace = text(value),
-            (11, entry) => labels.extend([proto_label(entry)?]),
-            _ => {}
-        }
-    }
-    Some((name, namespace, labels))
-}
-
-/// One entry of a map of texts.
-fn proto_label(entry: &[u8]) -> Option<(String, String)> {
-    let (mut key, mut label) = (String::new(), String::new());
-    for field in fields(entry) {
-        match field? {
-            (1, value) => key = text(value),
-            (2, value) => label = text(value),
-            _ => {}
-        }
-    }
-    Some((key, label))
-}
-
-fn proto_aggregation(rule: &[u8]) -> Option<Aggregation> {
-    let mut selectors = Vec::new();
-    for field in fields(rule) {
-        let (1, value) = field? else { continue };
-        let (mut labels, mut expressions) = (Labels::new(), Vec::new());
-        for field in fields(value) {
-            match field? {
-                (1, entry) => labels.extend([proto_label(entry)?]),
-                (2, value) => {
-                    let (mut expression, mut values) = (Expression::default(), Vec::new());
-                    for field in fields(value) {
-                        match field? {
-                            (1, value) => expression.key = text(value),
-                            (2, value) => expression.operator = text(value),
-                            (3, value) => values.push(text(value)),
-                            _ => {}
-                        }
-                    }
-                    expressions.push(Expression { values: Some(values), ..expression });
-                }
-                _ => {}
-            }
-        }
-        selectors.push(Selector { match_labels: Some(labels), match_expressions: Some(expressions) });
-    }
-    Some(Aggregation { cluster_role_selectors: Some(selectors) })
-}
-
-fn proto_binding(kind: &str, item: &[u8]) -> Option<Binding> {
-    let mut binding = Binding { kind: kind.to_owned(), ..Binding::default() };
-    for field in fields(item) {
-        match field? {
-            (1, meta) => (binding.name, binding.namespace, _) = proto_meta(meta)?,
-            (2, value) => {
-                let mut subject = Subject { index: binding.subjects.len(), ..Subject::default() };
-                for field in fields(value) {
-                    match field? {
-                        (1, value) => subject.kind = text(value),
-                        (3, value) => subject.name = text(value),
-                        (4, value) => subject.namespace = text(value),
-                        _ => {}
-                    }
-                }
-                binding.subjects.push(subject);
-            }
-            (3, value) => {
-                for field in fields(value) {
-                    match field? {
-                        (2, value) => binding.role_kind = text(value),
-                        (3, value) => binding.role_name = text(value),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    Some(binding)
-}
-
-fn proto_role(kind: &str, item: &[u8]) -> Option<(Role, Labels, Option<Aggregation>)> {
-    let mut role = Role { kind: kind.to_owned(), ..Role::default() };
-    let (mut labels, mut aggregation) = (Labels::new(), None);
-    for field in fields(item) {
-        match field? {
-            (1, meta) => (role.name, role.namespace, labels) = proto_meta(meta)?,
-            (2, value) => {
-                let mut rule = RawRule::default();
-                for field in fields(value) {
-                    let (number, value) = field?;
-                    let list = match number {
-                        1 => &mut rule.verbs,
-                        2 => &mut rule.api_groups,
-                        3 => &mut rule.resources,
-                        4 => &mut rule.resource_names,
-                        5 => &mut rule.paths,
-                        _ => continue,
-                    };
-                    list.push(text(value));
-                }
-                rule.add_to(&mut role);
-            }
-            (3, value) => aggregation = Some(proto_aggregation(value)?),
-            _ => {}
-        }
-    }
-    Some((role, labels, aggregation))
 }
 
 #[cfg(test)]
@@ -469,6 +357,121 @@ mod tests {
         assert_eq!(page.roles.len(), 3);
         assert!(page.roles[0].aggregates && !page.roles[1].aggregates);
         assert_eq!(page.roles[0].resource_rules[0].resources, ["pods"]);
+    }
+
+    /// A field of protobuf that holds bytes.
+    fn field(number: u8, value: &[u8]) -> Vec<u8> {
+        let (mut bytes, mut length) = (vec![number << 3 | 2], value.len());
+        while length > 0x7f {
+            bytes.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
+            length >>= 7;
+        }
+        bytes.push(u8::try_from(length).expect("seven bits"));
+        bytes.extend_from_slice(value);
+        bytes
+    }
+
+    fn protobuf_list(kind: &str, list: &[u8]) -> Vec<u8> {
+        let meta = [field(1, b"rbac.authorization.k8s.io/v1"), field(2, kind.as_bytes())].concat();
+        [b"k8s\0".to_vec(), field(1, &meta), field(2, list)].concat()
+    }
+
+    #[test]
+    fn both_forms_of_a_list_are_read_alike() {
+        let subject =
+            |kind: &str, name: &str| field(2, &[field(1, kind.as_bytes()), field(3, name.as_bytes())].concat());
+        let item = [
+            field(1, &field(1, b"b")),
+            subject("User", "alice"),
+            subject("Group", "dev"),
+            field(3, &[field(2, b"ClusterRole"), field(3, b"view")].concat()),
+        ]
+        .concat();
+        let body = protobuf_list("ClusterRoleBindingList", &[field(1, &field(3, b"go on")), field(2, &item)].concat());
+        let binary = read("ClusterRoleBinding", &Bytes::from(body)).expect("a list");
+        let body = br#"{"kind":"ClusterRoleBindingList","metadata":{"continue":"go on"},"items":[{"metadata":{"name":"b"},"subjects":[{"kind":"User","name":"alice"},{"kind":"Group","name":"dev"}],"roleRef":{"kind":"ClusterRole","name":"view"}}]}"#;
+        let json = read("ClusterRoleBinding", &Bytes::from_static(body)).expect("a list");
+        assert_eq!((binary.next.as_str(), json.next.as_str()), ("go on", "go on"));
+        assert_eq!(binary.bindings, json.bindings);
+        let [binding] = json.bindings.as_slice() else { panic!("{:?}", json.bindings) };
+        assert_eq!((binding.role_kind.as_str(), binding.role_name.as_str()), ("ClusterRole", "view"));
+        assert_eq!((binding.subjects[1].name.as_str(), binding.subjects[1].index), ("dev", 1));
+    }
+
+    #[test]
+    fn what_has_no_name_costs_nothing_and_ends_the_list() {
+        let bodies = [
+            format!("{{\"items\":[{{}}{}]}}", ",{}".repeat(100_000)).into_bytes(),
+            format!("{{\"items\":[null{}]}}", ",null".repeat(100_000)).into_bytes(),
+            protobuf_list("RoleBindingList", &[0x12, 0].repeat(100_000)),
+        ];
+        for body in bodies {
+            // Less than a thousand empty objects take together.
+            let (mut page, budget) = (Page::default(), Budget::new(100_000));
+            assert_eq!(page.add("RoleBinding", &body, &budget), Err(Fault::Stopped));
+            assert_eq!((page.len(), page.nameless), (0, NAMELESS + 1));
+            assert_eq!(budget.pay(100_000), Ok(()), "all was given back");
+        }
+    }
+
+    #[test]
+    fn nothing_is_held_beyond_the_budget() {
+        let json = |kind: &str, inner: &str, piece: &str| {
+            let body = format!(
+                "{{\"kind\":\"{kind}List\",\"items\":[{{\"metadata\":{{\"name\":\"first\"}}}},{{\"metadata\":{{\"name\":\"a\"}},{inner}{piece}{}]",
+                format!(",{piece}").repeat(200_000)
+            );
+            body.into_bytes()
+        };
+        let bodies = [
+            ("ClusterRole", json("ClusterRole", "\"rules\":[", "{}")),
+            ("ClusterRole", json("ClusterRole", "\"rules\":[{\"verbs\":[", "\"\"")),
+            ("ClusterRole", json("ClusterRole", "\"aggregationRule\":{\"clusterRoleSelectors\":[", "{}")),
+            (
+                "ClusterRole",
+                json("ClusterRole", "\"aggregationRule\":{\"clusterRoleSelectors\":[{\"matchExpressions\":[", "{}"),
+            ),
+            ("RoleBinding", json("RoleBinding", "\"subjects\":[", "{}")),
+            ("RoleBinding", protobuf_list("RoleBindingList", &field(2, &field(1, &field(1, b"a"))).repeat(200_000))),
+            (
+                "ClusterRole",
+                protobuf_list(
+                    "ClusterRoleList",
+                    &field(2, &[field(1, &field(1, b"a")), [0x12, 0].repeat(200_000)].concat()),
+                ),
+            ),
+        ];
+        for (index, (kind, body)) in bodies.iter().enumerate() {
+            let mut page = Page::default();
+            assert_eq!(page.add(kind, body, &Budget::new(1_000_000)), Err(Fault::Spent), "{index}");
+            assert!(page.len() < 10_000, "{index}: {}", page.len());
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_bindings_are_held() {
+        let mut items = String::new();
+        for number in 0..100_000 {
+            let comma = if number == 0 { "" } else { "," };
+            items.push_str(&format!("{comma}{{\"metadata\":{{\"name\":\"b{number}\"}},\"subjects\":[{{\"kind\":\"User\",\"name\":\"u{number}\"}}],\"roleRef\":{{\"kind\":\"ClusterRole\",\"name\":\"view\"}}}}"));
+        }
+        let body =
+            Bytes::from(format!("{{\"kind\":\"ClusterRoleBindingList\",\"metadata\":{{}},\"items\":[{items}]}}"));
+        assert_eq!(read("ClusterRoleBinding", &body).expect("a list").bindings.len(), 100_000);
+    }
+
+    #[test]
+    fn what_is_no_list_of_the_kind_is_none() {
+        for body in ["{}", "null", "[]", r#"{"kind":"Status","items":[]}"#, r#"{"items":{}}"#, r#"{"items":[]} x"#] {
+            assert!(read("Role", &Bytes::from(body.to_owned())).is_none(), "{body}");
+        }
+        for body in [r#"{"items":null}"#, r#"{"kind":"RoleList","items":[]}"#] {
+            assert!(read("Role", &Bytes::from(body.to_owned())).is_some(), "{body}");
+        }
+        assert!(read("Role", &Bytes::from(protobuf_list("RoleList", b""))).is_some());
+        for kind in ["RoleBindingList", "Role", "Status", "ClusterRoleList"] {
+            assert!(read("Role", &Bytes::from(protobuf_list(kind, b""))).is_none(), "{kind}");
+        }
     }
 
     #[test]

@@ -148,7 +148,7 @@ fn groups_alone(stage: &Stage) {
 
 fn many(stage: &Stage) {
     let file = scratch("questions").join("questions");
-    let odd = "x".repeat(1 << 20);
+    let odd = "x".repeat(60_000);
     let mut text = String::from(
         "# what dev needs\nget pods -n dev\nget secrets -n dev # no\n\nget pods/web --subresource=log -n dev\n",
     );
@@ -190,6 +190,16 @@ fn many(stage: &Stage) {
     assert_eq!(
         (&answer["items"][5]["allowed"], &answer["items"][6]["allowed"], &answer["items"][7]["allowed"]),
         (&json!(null), &json!(true), &json!(false))
+    );
+
+    // A line that is too long to be a question is named, and nothing is asked.
+    fs::write(&file, format!("get pods\nget {}\n", "x".repeat(1 << 20))).expect("questions");
+    let output = stage.run("admin", &["can-i", "-f", &file.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("line 2 of "),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
     );
 
     let (code, answer) =
