@@ -23,6 +23,7 @@ mod lab;
 mod loopback;
 mod outputs;
 mod packaging;
+mod pasted;
 mod plugins;
 mod readings;
 mod registry;
