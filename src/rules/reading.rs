@@ -105,8 +105,10 @@ pub fn joined(lines: &[&str]) -> Option<(usize, String)> {
         if told.is_empty() {
             told = alone;
         }
-        for whole in glued(&pieces) {
-            let readings = read(&whole);
+        let mut ways: Vec<(String, Vec<Reading>)> =
+            glued(&pieces).into_iter().map(|whole| (whole.clone(), read(&whole))).collect();
+        ways.sort_by_key(|(_, readings)| blanks(readings));
+        for (whole, readings) in ways {
             if tells_more(&readings, &told) {
                 best = Some((pieces.len(), whole));
                 told = readings;
@@ -166,6 +168,11 @@ fn continued<'l>(line: &'l str, lead: &str) -> Option<&'l str> {
         ))
         .expect("constant pattern")
     });
+    // A time in the middle of a message, not that of a line.
+    static WITHIN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^[\d:TZ.-]+(?: [\d:.]+)? (?:is (?:after|before|now|still)|[+-]\d{4} UTC)")
+            .expect("constant pattern")
+    });
     let mark = lead.trim_end();
     let piece = if mark.is_empty() {
         line.strip_prefix(lead).unwrap_or(line)
@@ -174,7 +181,7 @@ fn continued<'l>(line: &'l str, lead: &str) -> Option<&'l str> {
         piece.strip_prefix(&lead[mark.len()..]).unwrap_or(piece)
     };
     let own = piece.trim_start();
-    (columns(line) <= WIDE && !own.is_empty() && !BEGINNING.is_match(own)).then_some(piece)
+    (columns(line) <= WIDE && !own.is_empty() && (!BEGINNING.is_match(own) || WITHIN.is_match(own))).then_some(piece)
 }
 
 fn columns(text: &str) -> usize {
@@ -207,6 +214,15 @@ fn glued(pieces: &[&str]) -> Vec<String> {
     // Lines that all end in the same column were cut there, and so was one that fills a terminal.
     let even = broken.len() > 1 && broken.iter().all(|piece| columns(piece.trim_end()) == full);
     if even || [80, 100, 120].contains(&full) { vec![hard, soft] } else { vec![soft, hard] }
+}
+
+/// How many blanks stand in names that have none: a name was put together wrongly.
+fn blanks(readings: &[Reading]) -> usize {
+    const NAMES: [&str; 12] =
+        ["user", "verb", "group", "resource", "namespace", "url", "api", "host", "server", "arn", "role", "issuer"];
+    let fields = readings.iter().flat_map(|reading| &reading.fields);
+    let names = fields.filter(|(name, _)| NAMES.contains(&name.as_str()));
+    names.map(|(_, value)| value.split_whitespace().count().saturating_sub(1)).sum()
 }
 
 /// What is said with these readings, and was not with those before.
@@ -386,7 +402,11 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "oidc-init-x509" if error.contains("expired") => {
             (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
         }
-        "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch"], Certain),
+        "oidc-init-x509" if ["valid for", "IP SANs", "legacy Common"].iter().any(|words| error.contains(words)) => {
+            (vec!["issuer-certificate-name-mismatch"], Certain)
+        }
+        // Other words, or words that were cut.
+        "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible),
         "oidc-init-old" => {
             let ends = |words: &[&str]| words.iter().any(|word| error.trim_end_matches('"').trim_end().ends_with(word));
             if ends(&["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"]) {
