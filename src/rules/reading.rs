@@ -417,8 +417,10 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 (vec!["issuer-certificate-untrusted", "issuer-chain-incomplete"], Likely)
             } else if error.contains("has expired") {
                 (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
-            } else if error.contains("x509") {
+            } else if ["valid for", "IP SANs", "legacy Common"].iter().any(|words| error.contains(words)) {
                 (vec!["issuer-certificate-name-mismatch"], Likely)
+            } else if error.contains("x509") {
+                (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible)
             } else {
                 (vec!["issuer-unreachable-from-control-plane"], Likely)
             }
