@@ -108,7 +108,12 @@ pub fn joined(lines: &[&str]) -> Option<(usize, String)> {
         let mut ways: Vec<(String, Vec<Reading>)> =
             glued(&pieces).into_iter().map(|whole| (whole.clone(), read(&whole))).collect();
         ways.sort_by_key(|(_, readings)| blanks(readings));
+        let fewest = ways.iter().find(|(_, readings)| !readings.is_empty()).map(|(_, readings)| blanks(readings));
         for (whole, readings) in ways {
+            // A name that was put together wrongly says nothing, however sure it sounds.
+            if fewest.is_some_and(|fewest| blanks(&readings) > fewest) {
+                continue;
+            }
             if tells_more(&readings, &told) {
                 best = Some((pieces.len(), whole));
                 told = readings;
@@ -168,9 +173,9 @@ fn continued<'l>(line: &'l str, lead: &str) -> Option<&'l str> {
         ))
         .expect("constant pattern")
     });
-    // A time in the middle of a message, not that of a line.
+    // A time in the middle of a message, not that of a line; gRPC's "rpc error: code = ".
     static WITHIN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"^[\d:TZ.-]+(?: [\d:.]+)? (?:is (?:after|before|now|still)|[+-]\d{4} UTC)")
+        Regex::new(r"^(?:[\d:TZ.-]+(?: [\d:.]+)? (?:is (?:after|before|now|still)|[+-]\d{4} UTC)|error: code = )")
             .expect("constant pattern")
     });
     let mark = lead.trim_end();
@@ -216,10 +221,29 @@ fn glued(pieces: &[&str]) -> Vec<String> {
     if even || [80, 100, 120].contains(&full) { vec![hard, soft] } else { vec![soft, hard] }
 }
 
-/// How many blanks stand in names that have none: a name was put together wrongly.
+/// How many blanks stand in names: of two ways to put the pieces together, the one with more has cut a name in two.
 fn blanks(readings: &[Reading]) -> usize {
-    const NAMES: [&str; 12] =
-        ["user", "verb", "group", "resource", "namespace", "url", "api", "host", "server", "arn", "role", "issuer"];
+    const NAMES: [&str; 19] = [
+        "user",
+        "verb",
+        "group",
+        "resource",
+        "subresource",
+        "namespace",
+        "path",
+        "url",
+        "api",
+        "host",
+        "server",
+        "address",
+        "arn",
+        "role",
+        "issuer",
+        "claim",
+        "expected",
+        "got",
+        "file",
+    ];
     let fields = readings.iter().flat_map(|reading| &reading.fields);
     let names = fields.filter(|(name, _)| NAMES.contains(&name.as_str()));
     names.map(|(_, value)| value.split_whitespace().count().saturating_sub(1)).sum()
@@ -229,6 +253,10 @@ fn blanks(readings: &[Reading]) -> usize {
 fn tells_more(readings: &[Reading], before: &[Reading]) -> bool {
     let Some(now) = readings.first() else { return false };
     let Some(then) = before.first() else { return true };
+    // The API server's own words for a 401 are less than whatever it puts behind them.
+    if now.code != then.code && then.code == "credential-rejected" {
+        return true;
+    }
     let explains = rule(now.code).is_some_and(|rule| rule.explains.contains(&then.code));
     match now.confidence.cmp(&then.confidence) {
         std::cmp::Ordering::Less => true,
