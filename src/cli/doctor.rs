@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::{Severity, diagnose};
-use crate::rules::{Case, RULES, check_all};
+use crate::rules::{Case, RULES, check_all, reading};
 use crate::secret::Scrubber;
 
 /// The recorded incident that `--demo` replays.
@@ -433,8 +433,8 @@ fn plan_of(
 ) -> Result<Plan, Error> {
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
     check_issuer(arguments.issuer.as_deref(), scrubber)?;
-    let error =
-        arguments.error.as_deref().map(text_or_file).transpose()?.map(|text| scrubber.text_limited(&text, 16 * 1024));
+    let error = arguments.error.as_deref().map(text_or_file).transpose()?;
+    let error = error.map(|text| scrubber.text_limited(&reading::unwrapped(&text), 16 * 1024));
     let (named, question) = error
         .as_deref()
         .and_then(message::forbidden)

@@ -99,6 +99,9 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     let scrubber = Scrubber::default();
     let scrub = |foreign: &str, limit: usize| scrubber.text_limited(foreign, limit);
     let mut scanner = Scanner::new(Collector::new(&scrub));
+    if arguments.follow {
+        scanner = scanner.at_once();
+    }
     let interrupted = match source {
         Some((name, reader)) => stream(host, output, arguments.follow, &name, reader, &mut scanner)?,
         None => {

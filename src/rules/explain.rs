@@ -131,7 +131,11 @@ impl<'s> Collector<'s> {
             code: found.code,
             severity: rule.severity,
             confidence: found.confidence,
-            title: rule.title,
+            title: match found.text {
+                // The rule's own is about kaccess.
+                "eks-call-denied" => "AWS does not let this identity read the cluster",
+                _ => rule.title,
+            },
             means: means(&found, &fields, rule),
             text: scrub(line.trim(), LINE),
             line: number,
@@ -199,18 +203,23 @@ fn field<'f>(fields: &'f BTreeMap<String, String>, name: &str) -> &'f str {
     fields.get(name).map_or("", String::as_str)
 }
 
-/// What the words say, with the names that stand in them; where nothing stands in them, the problem in one line.
+/// Stands where a field is not in the text: no sentence is told that would hold it. Nothing foreign contains it.
+const NOTHING: &str = "\u{0}";
+
+/// What the words say, with the names that stand in them; where a name is missing, the problem in one line.
 fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> String {
-    let f = |name: &str| field(fields, name);
+    let given = |name: &str| !field(fields, name).trim().is_empty();
+    let f = |name: &str| if given(name) { field(fields, name) } else { NOTHING };
+    let one = |names: &[&str]| names.iter().map(|&name| f(name)).find(|value| *value != NOTHING).unwrap_or(NOTHING);
     let bare = |name: &str| {
         f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).replace("\" \"", ", ").replace("\",\"", ", ")
     };
     let text = match found.text {
-        "audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
-        "service-account-audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), bare("got")),
-        "oidc-issuer-differs" => format!("the API server is configured for the issuer {}, the document of the provider says {}", f("expected"), f("got")),
+        "audience" => format!("the server expects the audience {}, the token says {}", or(&bare("expected"), "of no name"), or(&bare("got"), "none")),
+        "service-account-audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
+        "oidc-issuer-differs" => format!("the API server is configured for the issuer {}, the document of the provider says {}", or(f("expected"), "nothing"), or(f("got"), "nothing")),
         "id-token-other-issuer" => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
-        "oidc-init-http" => format!("the control plane asked for the issuer's discovery document and was answered {} {}{}", f("status"), f("reason"), server_of(f("body"))),
+        "oidc-init-http" => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(f("body"))),
         "oidc-init-proxy" | "oidc-init-proxy-quoted" => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
         "oidc-init-dns" => format!("the control plane does not resolve {}", f("host")),
         "oidc-init-timeout" => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
@@ -229,7 +238,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "username-claim-missing" => format!("the claim {}, which names the user, is not in the token", f("claim")),
         "username-claim-type" | "groups-claim-type" | "required-claim-type" => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == "groups-claim-type" { " or a list of strings" } else { "" }),
         "required-claim-missing" => format!("the claim {}, which the server requires, is not in the token", f("claim")),
-        "required-claim-differs" => format!("the server requires {} = {}, the token says {}", f("claim"), f("expected"), f("got")),
+        "required-claim-differs" => format!("the server requires {} = {}, the token says {}", f("claim"), or(f("expected"), "nothing"), or(f("got"), "nothing")),
         "claim-rule" | "user-rule" => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
         "client-certificate" | "certificate-of-neither-ca" | "certificate-of-no-client" => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         "client-certificate-bare" => format!("a client certificate is refused: {}", f("error")),
@@ -242,48 +251,64 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "node-authorizer" => format!("the node {} may not do this: {}", f("node"), f("reason")),
         "rbac-escalation" | "escalation" => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
         "namespace-not-found" => format!("the namespace {} does not exist", f("namespace")),
-        "resource-not-served" if !f("type").is_empty() => format!("the server does not serve {:?}, or discovery was refused", f("type")),
-        "resource-not-served" if !f("kind").is_empty() => format!("the server does not serve {} in {}", f("kind"), f("version")),
+        "resource-not-served" if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
+        "resource-not-served" if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
         "metrics-api" => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
         "kubectl-localhost" => "kubectl found no cluster in its configuration and fell back to localhost:8080".to_owned(),
-        "context-missing" => format!("there is no context {}", [f("context"), f("name"), f("asked"), f("object")].concat()),
-        "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", f("file"), f("error")),
+        "context-missing" => format!("there is no context {}", one(&["context", "name", "asked", "object"])),
+        "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", or(f("file"), "the file"), f("error")),
         "kubeconfig-entry-file" => format!("the {} of {} is in {}, which cannot be opened", f("field"), f("entry"), f("file")),
-        "plugin-absent" => format!("the credential plugin {} cannot be started{}", [f("command"), f("program"), f("path")].concat(), with(": ", f("error"))),
-        "plugin-failed" => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), or(f("status"), f("exit"))),
+        "plugin-absent" => format!("the credential plugin {} cannot be started{}", one(&["command", "program", "path", "binary", "needed", "login"]), with(": ", one(&["error", "format"]))),
+        "plugin-failed" => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), one(&["status", "exit", "code"])),
         "plugin-versions" => format!("the user entry says {}, the plugin answered in {}", f("expected"), f("got")),
-        "aws-assume-role" if !f("role").is_empty() => format!("{} may not assume {}", f("arn"), f("role")),
-        "aws-credentials" if !f("profile").is_empty() => format!("there is no AWS profile {}", f("profile")),
+        "auth-provider-gone" if given("deprecated") => format!("this kubectl still has the {} auth plugin, and 1.26 and later do not", f("deprecated")),
+        "login-refused-by-entra" => format!("Entra ID gives no token{}: {}", entra(f("aadsts")), f("error")),
+        "eks-call-denied" => format!("{} may not {} in AWS{}; the API server was not asked", f("arn"), f("action"), with(" on ", f("resource"))),
+        "x509-of-macos" => format!("macOS says of the certificate of {}: {}", f("subject"), f("error")),
+        "x509-bare" => format!("a server's certificate is refused, whose, the words do not say: {}", f("error")),
+        "aws-assume-role" if given("role") => format!("{} may not assume {}", f("arn"), f("role")),
+        "aws-credentials" if given("profile") => format!("there is no AWS profile {}", f("profile")),
         "login-issuer-unreachable" => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
-        "server-name" | "client-name-not-found" | "client-no-resolver" => format!("the name {} does not resolve on this machine: {}", or(f("host"), f("name")), or(f("error"), or(f("why"), "no such host"))),
-        "server-refused" | "client-refused" => format!("nobody listens at {}", or(f("server"), or(f("address"), f("at")))),
+        "server-name" | "client-name-not-found" | "client-no-resolver" => format!("the name {} does not resolve on this machine: {}", one(&["host", "name"]), or(one(&["error", "why"]), "no such host")),
+        "server-refused" | "client-refused" => format!("nobody listens at {}", one(&["server", "address", "fallback", "at"])),
         "iam-not-mapped" => format!("aws-iam-authenticator knows the identity{} and finds no access entry or aws-auth line for it", with(" ", f("arn"))),
         "iam-clock" => format!("the token was signed at {} by the client's clock, and STS says it is {}", f("signed"), f("now")),
         "iam-parameter" => format!("the presigned URL in the token has the parameter {}, which the authenticator does not take", f("parameter")),
         "kubectl-x509-date" => format!("by this machine's clock ({}) the certificate {} {}", f("now"), if f("way") == "after" { "ended at" } else { "is not valid before" }, f("limit")),
-        "kubectl-x509-name" | "kubectl-x509-default-certificate" if !f("names").is_empty() => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
+        "kubectl-x509-name" | "kubectl-x509-default-certificate" if given("names") => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
         "client-proxy-refused" => format!("a proxy between here and the API server answered {}", f("reason")),
         "bare-x509" => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
         "bare-timeout" => format!("{} did not answer; the line does not say that it is the API server", f("address")),
         "bare-wrong-scheme" => "a client of TLS was answered in plain HTTP; the line does not say that it asked the API server".to_owned(),
-        "server-silent" | "client-timeout" if !f("address").is_empty() => format!("{} does not answer a connection from this machine", f("address")),
-        "kubelet-forbidden" if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}/{}", f("user"), f("verb"), f("resource"), f("subresource")),
-        "kubelet-forbidden" => format!("the kubelet does not let {} {} {}/{}: your own credential is fine", f("user"), f("verb"), f("resource"), f("subresource")),
+        "server-silent" | "client-timeout" if given("address") => format!("{} does not answer a connection from this machine", f("address")),
+        "kubelet-forbidden" if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}{}", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
+        "kubelet-forbidden" => format!("the kubelet does not let {} {} {}{}: your own credential is fine", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
         "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
         "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
         "nobody-claimed" | "nobody-claimed-quoted" => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
         "audit-authentication-failed" => format!("the API server refused a credential of this kind: {}", f("attempted")),
         _ => String::new(),
     };
-    if text.trim().is_empty() { rule.title.to_owned() } else { text }
+    if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }
 }
 
 fn or<'t>(text: &'t str, other: &'t str) -> &'t str {
-    if text.trim().is_empty() { other } else { text }
+    if text.trim().is_empty() || text == NOTHING { other } else { text }
 }
 
 fn with(lead: &str, text: &str) -> String {
-    if text.trim().is_empty() { String::new() } else { format!("{lead}{text}") }
+    if text.trim().is_empty() || text == NOTHING { String::new() } else { format!("{lead}{text}") }
+}
+
+/// Which of its reasons Entra ID names by a number.
+fn entra(code: &str) -> &'static str {
+    match code {
+        "AADSTS53003" => ", because of a Conditional Access policy",
+        "AADSTS7000215" => ", because the client secret is not the one of the application",
+        "AADSTS7000222" => ", because the client secret has expired",
+        "AADSTS700016" => ", because the tenant does not have this application",
+        _ => "",
+    }
 }
 
 /// Who wrote a page, where it says so.
@@ -298,9 +323,18 @@ fn server_of(body: &str) -> &'static str {
     known.iter().find(|(mark, _)| body.contains(mark)).map_or("", |(_, words)| words)
 }
 
-/// The authorizer's refusal in words.
+/// The authorizer's refusal in words; empty where the message was cut before it says who was refused.
 fn refusal(fields: &BTreeMap<String, String>) -> String {
     let f = |name: &str| field(fields, name);
+    if f("user").is_empty() {
+        return String::new();
+    }
+    if f("verb").is_empty() || f("resource").is_empty() && f("path").is_empty() {
+        return format!(
+            "the API server knows the user as {:?} and refused what was asked; which right is missing, the part of the message that is here does not say",
+            f("user")
+        );
+    }
     let what = if f("path").is_empty() {
         let dotted = if f("group").is_empty() { String::new() } else { format!(".{}", f("group")) };
         let sub = with("/", f("subresource"));
@@ -412,6 +446,27 @@ fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
             format!("The namespace permits {}, and the role is {}: permit it", or(f("expression"), "nothing"), f("role")),
             shell!("kubectl annotate --overwrite namespace NAMESPACE iam.amazonaws.com/permitted={}", f("role")),
         )),
+        "kubeconfig-unparsable" if f("error").starts_with("open ") => steps.push(Step::command(
+            "Have the file made readable for you, or copy it to ~/.kube/config as your own; see whose it is",
+            shell!("ls -l {}", or(f("file"), "FILE")),
+        )),
+        "exec-failed" if !f("aadsts").is_empty() => steps.push(Step::text(match f("aadsts") {
+            "AADSTS53003" => "Log in from a device and a network that the Conditional Access policy allows (with the browser on it, not a device code), or have the policy's administrator look the sign-in up in the sign-in log.",
+            "AADSTS7000215" => "Give the plugin the secret's value (AAD_SERVICE_PRINCIPAL_CLIENT_SECRET), not its id, and of the application that the client id names.",
+            "AADSTS7000222" => "Make a new client secret for the application (az ad app credential reset --id CLIENT_ID), and give it to the plugin (AAD_SERVICE_PRINCIPAL_CLIENT_SECRET).",
+            _ => "Compare the client id (and --server-id) and the tenant id in the user entry with the application's registration; it is in another tenant, or was deleted.",
+        })),
+        "exec-failed" if !f("format").is_empty() || f("error").starts_with("exec format") || f("error").starts_with("%1 is not") => {
+            steps.push(Step::command(
+                "The program is made for another processor or system: install the one for this machine; see which it is",
+                shell!("file {}", or([f("path"), f("binary")].concat().as_str(), "PLUGIN")),
+            ));
+        }
+        "iam-permission-missing" if !f("action").is_empty() => steps.push(Step::text(format!(
+            "Have {} allowed {} by an IAM policy, or use the profile of an identity that is (aws sts get-caller-identity shows whose the keys are).",
+            or(f("arn"), "that identity"),
+            f("action")
+        ))),
         "exec-plugin-not-found" => steps.push(Step::command(squeeze(rule.page.fix), shell!("command -v {}", or(f("command"), "PLUGIN")))),
         _ => steps.push(Step::text(squeeze(rule.page.fix))),
     }

@@ -1,6 +1,10 @@
 //! What one line of any text says: the codes that fit, the most telling first, and what stands in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::{RULES, rule};
 use crate::apiserver::message::{self, Recognised, set};
@@ -62,6 +66,205 @@ pub fn read(line: &str) -> Vec<Reading> {
     kept
 }
 
+/// A text of more bytes than this is a log, whose lines are whole.
+pub const SHORT: usize = 64 * 1024;
+
+/// Into how many lines a message may have been broken.
+const PIECES: usize = 6;
+
+/// From how many columns on a line may have been broken by what showed it, and up to how many.
+const NARROW: usize = 60;
+const WIDE: usize = 130;
+
+/// How many of these lines, from the first on, are one message that a terminal, a chat or a page broke, and the message
+/// as it was. `None` where the first line says as much by itself.
+pub fn joined(lines: &[&str]) -> Option<(usize, String)> {
+    let (first, rest) = lines.split_first()?;
+    let next = rest.first()?;
+    let lead = &first[..first.len() - first.trim_start_matches(['>', '|', '│', ' ', '\t']).len()];
+    // Where the next word is long, a line ends early.
+    let word = next.split_whitespace().next().map_or(0, columns);
+    if first.trim().is_empty() || columns(first) > WIDE || columns(first) + word < NARROW {
+        return None;
+    }
+    continued(next, lead)?;
+    let mut pieces = vec![&first[lead.len()..]];
+    let first_alone = read(pieces[0]);
+    let mut speaking = usize::from(!first_alone.is_empty());
+    let mut best: Option<(usize, String)> = None;
+    let mut told = first_alone;
+    for line in rest.iter().take(PIECES - 1) {
+        let Some(piece) = continued(line, lead) else { break };
+        pieces.push(piece);
+        let alone = read(piece);
+        speaking += usize::from(!alone.is_empty());
+        // Two lines that each say something are two messages.
+        if speaking > 1 {
+            break;
+        }
+        if told.is_empty() {
+            told = alone;
+        }
+        let mut ways: Vec<(String, Vec<Reading>)> =
+            glued(&pieces).into_iter().map(|whole| (whole.clone(), read(&whole))).collect();
+        ways.sort_by_key(|(_, readings)| blanks(readings));
+        let fewest = ways.iter().find(|(_, readings)| !readings.is_empty()).map(|(_, readings)| blanks(readings));
+        for (whole, readings) in ways {
+            // A name that was put together wrongly says nothing, however sure it sounds.
+            if fewest.is_some_and(|fewest| blanks(&readings) > fewest) {
+                continue;
+            }
+            if tells_more(&readings, &told) {
+                best = Some((pieces.len(), whole));
+                told = readings;
+            }
+        }
+    }
+    let (count, whole) = best?;
+    // Where the rest says the same without it, the first line is no part of the message.
+    let without = glued(&pieces[1..count]).iter().any(|whole| !tells_more(&told, &read(whole)));
+    (!without).then_some((count, whole))
+}
+
+/// The text with each broken message in one line, and without the entities of a page.
+pub fn unwrapped(text: &str) -> Cow<'_, str> {
+    if text.len() > SHORT {
+        return Cow::Borrowed(text);
+    }
+    // The API server itself writes `<` as an entity, and never a quote.
+    let page = ["&quot;", "&#34;", "&#x22;"].iter().any(|quote| text.contains(quote));
+    let plain = set::without_entities(text).filter(|_| page).map_or(Cow::Borrowed(text), Cow::Owned);
+    match rejoined(&plain) {
+        Some(whole) => Cow::Owned(whole),
+        None => plain,
+    }
+}
+
+/// The text with each broken message in one line; `None` where none was broken.
+fn rejoined(text: &str) -> Option<String> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut whole = String::with_capacity(text.len());
+    let mut any = false;
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        if at > 0 {
+            whole.push('\n');
+        }
+        if let Some((count, message)) = joined(&lines[at..]) {
+            whole.push_str(&message);
+            any = true;
+            at += count;
+        } else {
+            whole.push_str(line);
+            at += 1;
+        }
+    }
+    any.then_some(whole)
+}
+
+/// The line as the continuation of one that began with `lead`; `None` where it begins something of its own.
+fn continued<'l>(line: &'l str, lead: &str) -> Option<&'l str> {
+    static BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(concat!(
+            r#"^(?:[IWEF]\d{4} |\[?\d{4}[-/]\d\d[-/]\d\d[T ]|\d\d:\d\d:\d\d|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +\d+ \d\d:|"#,
+            r#"(?:time|ts|level|msg)=|\{\s*"|[}\]]|"[\w.-]+"\s*:\s*(?:["\[{\d]|true|false|null)|</?[!a-zA-Z]|\[pod/|"#,
+            r"(?:Error|ERROR|FATA?L?|WARN|Warning|WARNING|INFO|DEBUG)\b|(?:error|fatal|panic|warning): |Unable to connect|You must be|",
+            r"[$#*+-] |\d+\. |at \S+\(|Caused by: |Traceback |```|goroutine |(?:kubectl|helm|kaccess) )",
+        ))
+        .expect("constant pattern")
+    });
+    // A time in the middle of a message, not that of a line; gRPC's "rpc error: code = ".
+    static WITHIN: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^(?:[\d:TZ.-]+(?: [\d:.]+)? (?:is (?:after|before|now|still)|[+-]\d{4} UTC)|error: code = )")
+            .expect("constant pattern")
+    });
+    let mark = lead.trim_end();
+    let piece = if mark.is_empty() {
+        line.strip_prefix(lead).unwrap_or(line)
+    } else {
+        let piece = line.strip_prefix(mark)?;
+        piece.strip_prefix(&lead[mark.len()..]).unwrap_or(piece)
+    };
+    let own = piece.trim_start();
+    (columns(line) <= WIDE && !own.is_empty() && (!BEGINNING.is_match(own) || WITHIN.is_match(own))).then_some(piece)
+}
+
+fn columns(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The pieces as one line, the likelier way first: broken at blanks, or wherever the line was full.
+fn glued(pieces: &[&str]) -> Vec<String> {
+    let Some((_, broken)) = pieces.split_last() else { return Vec::new() };
+    let full = broken.iter().map(|piece| columns(piece.trim_end())).max().unwrap_or_default();
+    let glue = |hard: bool| {
+        let mut whole = String::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            let Some(before) = index.checked_sub(1).and_then(|index| pieces.get(index)) else {
+                whole.push_str(piece.trim_end());
+                continue;
+            };
+            let blank = before.ends_with([' ', '\t']) || piece.starts_with([' ', '\t']);
+            if blank || !hard || columns(before.trim_end()) < full {
+                whole.push(' ');
+            }
+            whole.push_str(piece.trim());
+        }
+        whole
+    };
+    let (soft, hard) = (glue(false), glue(true));
+    if soft == hard {
+        return vec![soft];
+    }
+    // Lines that all end in the same column were cut there, and so was one that fills a terminal.
+    let even = broken.len() > 1 && broken.iter().all(|piece| columns(piece.trim_end()) == full);
+    if even || [80, 100, 120].contains(&full) { vec![hard, soft] } else { vec![soft, hard] }
+}
+
+/// How many blanks stand in names: of two ways to put the pieces together, the one with more has cut a name in two.
+fn blanks(readings: &[Reading]) -> usize {
+    const NAMES: [&str; 19] = [
+        "user",
+        "verb",
+        "group",
+        "resource",
+        "subresource",
+        "namespace",
+        "path",
+        "url",
+        "api",
+        "host",
+        "server",
+        "address",
+        "arn",
+        "role",
+        "issuer",
+        "claim",
+        "expected",
+        "got",
+        "file",
+    ];
+    let fields = readings.iter().flat_map(|reading| &reading.fields);
+    let names = fields.filter(|(name, _)| NAMES.contains(&name.as_str()));
+    names.map(|(_, value)| value.split_whitespace().count().saturating_sub(1)).sum()
+}
+
+/// What is said with these readings, and was not with those before.
+fn tells_more(readings: &[Reading], before: &[Reading]) -> bool {
+    let Some(now) = readings.first() else { return false };
+    let Some(then) = before.first() else { return true };
+    // The API server's own words for a 401 are less than whatever it puts behind them.
+    if now.code != then.code && then.code == "credential-rejected" {
+        return true;
+    }
+    let explains = rule(now.code).is_some_and(|rule| rule.explains.contains(&then.code));
+    match now.confidence.cmp(&then.confidence) {
+        std::cmp::Ordering::Less => true,
+        std::cmp::Ordering::Equal if now.code == then.code => now.fields.len() > then.fields.len(),
+        _ => now.code != then.code && explains,
+    }
+}
+
 /// The place of a code in the registry.
 pub fn rank(code: &str) -> usize {
     RULES.iter().position(|rule| rule.code == code).unwrap_or(usize::MAX)
@@ -108,6 +311,35 @@ impl Context {
         }
     }
 
+    /// The words of go-oidc, and not in the way that the API server passes them on: some other program that verifies ID
+    /// tokens says them.
+    fn relying_party(&self) -> bool {
+        const LOGINS: [&str; 3] = ["could not verify id_token", "oauth2-proxy", "failed to verify token"];
+        let others = LOGINS.iter().any(|words| self.plain.contains(words));
+        let own = self.authentication
+            || self.plain.contains("oidc: verify token")
+            || self.plain.trim_start_matches(['[', '"', ' ']).starts_with("oidc: ");
+        others || !own
+    }
+
+    /// A JSON object with the words of a 401 and without the marks of a Kubernetes Status: any web service answers so.
+    fn others_json(&self) -> bool {
+        const MARKS: [&str; 9] = [
+            "\"kind\"",
+            "\"apiVersion\"",
+            "\"reason\"",
+            "\"metadata\"",
+            "\"Failure\"",
+            "must be logged in",
+            "provide credentials",
+            "ApiException",
+            "Error from server",
+        ];
+        self.plain.contains('{')
+            && self.plain.replace(": ", ":").contains("\"message\":\"Unauthorized\"")
+            && !MARKS.iter().any(|mark| self.plain.contains(mark))
+    }
+
     /// A text of ordinary words counts where it stands alone or where the API server says it.
     fn server_says(&self, words: &str) -> bool {
         self.authentication || self.plain.trim_start_matches(['[', '"', ' ']).starts_with(words)
@@ -121,8 +353,12 @@ fn reading(found: &Recognised, all: &[Recognised], context: &Context) -> Option<
     let code = codes.next()?;
     let mut fields = found.fields.clone();
     if matches!(found.text.name, "forbidden" | "node-authorizer") {
+        let who = fields.remove("who");
         fields.extend(forbidden_fields(&context.plain));
-        fields.remove("who");
+        // A refusal that was cut still says who was refused.
+        if let Some(who) = who {
+            fields.entry("user".to_owned()).or_insert(who);
+        }
     }
     let mut rivals: Vec<&'static str> = Vec::new();
     for rival in codes {
@@ -194,7 +430,11 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "oidc-init-x509" if error.contains("expired") => {
             (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
         }
-        "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch"], Certain),
+        "oidc-init-x509" if ["valid for", "IP SANs", "legacy Common"].iter().any(|words| error.contains(words)) => {
+            (vec!["issuer-certificate-name-mismatch"], Certain)
+        }
+        // Other words, or words that were cut.
+        "oidc-init-x509" => (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible),
         "oidc-init-old" => {
             let ends = |words: &[&str]| words.iter().any(|word| error.trim_end_matches('"').trim_end().ends_with(word));
             if ends(&["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"]) {
@@ -205,8 +445,10 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 (vec!["issuer-certificate-untrusted", "issuer-chain-incomplete"], Likely)
             } else if error.contains("has expired") {
                 (vec!["issuer-certificate-expired", "api-server-clock-wrong"], Likely)
-            } else if error.contains("x509") {
+            } else if ["valid for", "IP SANs", "legacy Common"].iter().any(|words| error.contains(words)) {
                 (vec!["issuer-certificate-name-mismatch"], Likely)
+            } else if error.contains("x509") {
+                (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible)
             } else {
                 (vec!["issuer-unreachable-from-control-plane"], Likely)
             }
@@ -262,6 +504,15 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             ],
             Possible,
         ),
+        // go-oidc says it in every program that takes ID tokens.
+        "audience" | "expired" | "algorithm" if context.relying_party() => {
+            let code = match found.text.name {
+                "audience" => "token-audience-mismatch",
+                "expired" => "token-expired",
+                _ => "token-algorithm-not-allowed",
+            };
+            (vec![code], Possible)
+        }
         // Access tokens of Keycloak have no audience, or its account application.
         "audience" if field("got").contains("\"account\"") || field("got") == "[]" => {
             (vec!["token-audience-mismatch", "token-not-id-token"], Likely)
@@ -414,6 +665,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["bootstrap-token-invalid", "credential-rejected"], Likely)
         }
         "context-unset" => (vec!["current-context-unset"], Certain),
+        // A warning; the tool that gives it still has the provider.
+        "auth-provider-gone" if !field("deprecated").is_empty() => (vec!["auth-provider-removed"], Possible),
+        "auth-provider-gone" => (vec!["auth-provider-removed"], Certain),
         "auth-provider-absent" if matches!(field("provider"), "gcp" | "azure") => {
             (vec!["auth-provider-removed", "auth-provider-not-built-in"], Likely)
         }
@@ -429,6 +683,26 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             ],
             Certain,
         ),
+        // It is there, and made for another machine.
+        "plugin-absent"
+            if !field("format").is_empty() || error.starts_with("exec format") || error.starts_with("%1 is not") =>
+        {
+            (vec!["exec-failed", "exec-plugin-not-found"], Likely)
+        }
+        "plugin-absent" => (vec!["exec-plugin-not-found"], Certain),
+        // Entra ID says it to every program; whether it was a credential plugin, other words tell.
+        "login-refused-by-entra" => {
+            let plugin = ["failed to get token", "getting credentials", "kubelogin", "get-token"];
+            let told = plugin.iter().any(|words| context.plain.contains(words));
+            let codes = match field("aadsts") {
+                // Where one logs in from, or with which device, decides.
+                "AADSTS53003" => vec!["exec-failed", "exec-login-expired"],
+                _ => vec!["exec-failed"],
+            };
+            (codes, if told { Likely } else { Possible })
+        }
+        "eks-call-denied" if has("sdk-node-role") => return None,
+        "eks-call-denied" => (vec!["iam-permission-missing"], Likely),
         "plugin-newer" => (vec!["exec-api-version-unknown-to-client"], Certain),
         "login-browser" => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
         "login-token-invalid" => (vec!["exec-stale-token-cache"], Possible),
@@ -461,7 +735,11 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
                 Likely
             },
         ),
-        "aws-assume-role" if context.plain.contains("AssumeRoleWithWebIdentity") || has("sdk-node-role") => {
+        // kiam and kube2iam take the roles of Pods, and no plugin's.
+        "aws-assume-role"
+            if context.plain.contains("AssumeRoleWithWebIdentity")
+                || ["sdk-node-role", "kiam-sts-refused", "kube2iam-assume"].iter().any(|name| has(name)) =>
+        {
             return None;
         }
         "aws-assume-role" => (vec!["aws-assume-role-denied"], Likely),
@@ -526,6 +804,19 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
         }
         "server-x509-other" => certificate_codes(error),
+        // Go says it of every certificate: without kubectl's words, only of one that nothing else was asked for.
+        "x509-of-macos" => {
+            let alone = ["x509: ", "tls: failed to verify certificate: x509: "]
+                .iter()
+                .any(|lead| context.plain.trim_start_matches("error: ").starts_with(lead));
+            if !context.client && !alone {
+                return None;
+            }
+            let (codes, confidence) = certificate_codes(error);
+            (codes, if context.client { confidence } else { Possible })
+        }
+        "x509-bare" if error.contains("legacy Common Name") => (vec!["api-certificate-legacy-name"], Possible),
+        "x509-bare" => (vec!["api-behind-default-certificate", "api-certificate-name-mismatch"], Possible),
         "oc-unknown-authority" => certificate_codes("unknown authority"),
         // Where a text of its own fits, it knows more.
         "call-failed" if all.len() > 1 => return None,
@@ -585,7 +876,15 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "iam-clock" => (vec!["client-clock-wrong"], Likely),
         "iam-key-unknown" => (vec!["sts-endpoint-invalid", "aws-credentials-unavailable"], Likely),
         "server-closed" => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
+        // What stands before the API server answers for it.
+        "server-page"
+            if ["502 Bad Gateway", "503 Service", "504 Gateway"].iter().any(|words| context.plain.contains(words)) =>
+        {
+            (vec!["api-unavailable", "not-a-kubernetes-api"], Likely)
+        }
         "server-page" => (vec!["not-a-kubernetes-api"], Likely),
+        // The same is said of a file that -f names.
+        "page-undecoded" => (vec!["not-a-kubernetes-api", "exec-output-invalid"], Possible),
         "html-page" => (vec!["not-a-kubernetes-api", "issuer-blocks-control-plane", "issuer-unavailable"], Possible),
         "server-error" if context.plain.contains("metrics.k8s.io") => {
             (vec!["aggregated-api-unavailable", "api-unavailable"], Likely)
@@ -594,6 +893,7 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             return None;
         }
         "server-error" => (vec!["api-unavailable"], Likely),
+        "unauthorized" if context.others_json() => return None,
         // A bare 401 is a bare 401.
         "unauthorized" | "audit-authentication-failed" | "refused-line" => {
             if has("kubelet-unauthorized") {
@@ -683,15 +983,15 @@ fn certificate_codes(error: &str) -> Codes {
     use Confidence::{Likely, Possible};
     if error.contains("is before") {
         (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
-    } else if error.contains("has expired") {
+    } else if error.contains("has expired") || error.contains("is expired") {
         (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
     } else if error.contains("possibly because") {
         (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely)
-    } else if error.contains("unknown authority") {
+    } else if error.contains("unknown authority") || error.contains("is not trusted") {
         (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated"], Possible)
     } else if error.contains("legacy Common Name") {
         (vec!["api-certificate-legacy-name"], Likely)
-    } else if error.contains("valid for") || error.contains("IP SANs") {
+    } else if ["valid for", "IP SANs", "name does not match"].iter().any(|words| error.contains(words)) {
         (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
     } else {
         (vec!["api-certificate-unusable"], Possible)

@@ -276,6 +276,130 @@ fn words_of_pods_lead_to_their_aws_identity() {
     assert!(command.contains("--url https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"), "{command}");
 }
 
+/// Breaks a text at blanks, so that no line is longer than this.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("a line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.join("\n")
+}
+
+/// Breaks a text wherever the line is full.
+fn cut(text: &str, width: usize) -> String {
+    let all: Vec<char> = text.chars().collect();
+    all.chunks(width).map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn texts_that_a_chat_or_a_terminal_broke_mean_what_they_meant() {
+    let first = |text: &str| explained(text.as_bytes()).matches.first().map(|found| (found.code, found.confidence));
+    let (mut right, mut all) = (0, 0);
+    let (mut misses, mut wrong) = (Vec::new(), Vec::new());
+    for sample in corpus() {
+        let long = (81..=400).contains(&sample.text.chars().count()) && !sample.text.contains('\n');
+        let Some(code) = sample.code.as_deref().filter(|code| long && *code != "admission-denied") else { continue };
+        if first(&sample.text).is_none_or(|(found, _)| found != code) {
+            continue;
+        }
+        for broken in [wrapped(&sample.text, 80), cut(&sample.text, 80)] {
+            all += 1;
+            match first(&broken) {
+                Some((found, _)) if found == code => right += 1,
+                Some((found, Confidence::Certain)) => wrong.push(format!("{code}, found {found} in {broken}")),
+                found => misses.push(format!("{code}, found {found:?} in {broken}")),
+            }
+        }
+    }
+    assert!(all >= 800, "only {all} broken texts");
+    assert!(wrong.len() * 100 <= all, "{} are wrong and certain:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(right * 100 >= all * 95, "{right} of {all} are right:\n{}\n{}", misses.join("\n"), wrong.join("\n"));
+}
+
+#[test]
+fn lines_that_stand_beside_each_other_make_no_message() {
+    let calm: Vec<String> =
+        corpus().into_iter().filter(|sample| sample.code.is_none()).map(|sample| sample.text).collect();
+    // Each text comes to stand before several others.
+    for step in [1, 7, 31] {
+        let mut order: Vec<&String> = Vec::with_capacity(calm.len());
+        for offset in 0..step {
+            order.extend(calm.iter().skip(offset).step_by(step));
+        }
+        for pair in order.windows(3) {
+            let text = format!("{}\n{}\n{}", pair[0], pair[1], pair[2]);
+            // A page counts only at the head of a text.
+            let report = explained(text.as_bytes());
+            let found: Vec<&str> = report.matches.iter().map(|found| found.code).collect();
+            assert!(found.is_empty(), "{found:?} in {text}");
+        }
+    }
+}
+
+#[test]
+fn no_sentence_tells_of_a_name_that_is_not_there() {
+    let mut told = 0;
+    for sample in corpus().iter().filter(|sample| sample.code.is_some() && !sample.text.contains('\n')) {
+        let all: Vec<char> = sample.text.chars().collect();
+        for part in 1..=6 {
+            let text: String = all[..all.len() * part / 6].iter().collect();
+            for found in explained(text.as_bytes()).matches {
+                told += 1;
+                let gaps = ["\u{0}", "as \"\"", "may not  ", "plugin  cannot", "context  "];
+                let gap = gaps.iter().any(|gap| found.means.contains(gap)) || found.means.ends_with([' ', '\u{0}']);
+                assert!(!gap && !found.means.is_empty(), "{:?} of {text}", found.means);
+            }
+        }
+    }
+    assert!(told >= 1000, "only {told} sentences");
+    let cut = explained(br#"pods is forbidden: User "oidc:alice" cannot list resource "pods""#).matches.remove(0);
+    assert_eq!((cut.code, cut.confidence), ("rbac-no-grant", Confidence::Possible));
+    assert!(cut.means.contains("oidc:alice") && !cut.means.contains("in the whole cluster"), "{}", cut.means);
+}
+
+/// Words that other programs say as well decide nothing.
+#[test]
+fn words_of_no_known_program_are_possible_only() {
+    for text in [
+        r#"[oauth2-proxy] could not verify id_token: oidc: expected audience "web" got ["api"]"#,
+        "x509: certificate is valid for ingress.local, not api.shop.example",
+        "x509: certificate relies on legacy Common Name field, use SANs instead",
+        "x509: \u{201c}kubernetes\u{201d} certificate is expired",
+        "AADSTS7000222: The provided client secret keys for app '1' are expired.",
+        "error: couldn't get version/kind; json parse error: invalid character '<' looking for beginning of value",
+        "WARNING: the azure auth plugin is deprecated in v1.22+, unavailable in v1.26+; use https://github.com/Azure/kubelogin instead.",
+    ] {
+        let report = explained(text.as_bytes());
+        assert_eq!(report.matches.len(), 1, "{text}");
+        assert_eq!(report.matches[0].confidence, Confidence::Possible, "{text}: {}", report.matches[0].code);
+    }
+}
+
+/// doctor asks the question of a message that a chat broke.
+#[test]
+fn doctor_reads_a_broken_message_as_explain_does() {
+    let evidence = scratch("broken").join("evidence.json");
+    let message = "Error from server (Forbidden): pods is forbidden: User \"oidc:alice@example.com\"\ncannot list resource \"pods\" in API group \"\" in the namespace\n\"dev\"";
+    let output = command()
+        .args(["doctor", "--offline", "--no-aws", "-o", "json", "--error", message, "--save"])
+        .arg(&evidence)
+        .output()
+        .expect("kaccess runs");
+    let saved = fs::read_to_string(&evidence)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let asked = &serde_json::from_str::<Value>(&saved).expect("evidence")["asked"];
+    assert_eq!(asked["question"]["namespace"], "dev", "{asked:#}");
+    assert_eq!(asked["error"].as_str().map(|error| error.lines().count()), Some(1));
+}
+
 #[test]
 fn a_bare_401_is_never_more_than_its_candidates() {
     for text in [

@@ -25,8 +25,8 @@ texts! {
     CONTEXT_CLUSTER = "context-cluster", r#"(?:error: |Error in configuration: |invalid configuration: |config: )cluster "(?P<cluster>[^"]+)" does not exist|cluster was not specified for context"#;
     /// No context is chosen (Python's client says it; kubectl falls back to localhost).
     CONTEXT_UNSET = "context-unset", r"current-context (?:is not set|must exist in order to minify)|you must specify a current-context|Invalid kube-config file\. Expected (?:key current-context|object with name  in \S*contexts list)";
-    /// The kubeconfig is no YAML, or a part of it no base64.
-    KUBECONFIG_BROKEN = "kubeconfig-broken", r#"[Ee]rror loading config file "(?P<file>[^"]*)": (?P<error>(?:yaml|illegal base64|couldn't get version/kind|error (?:converting|unmarshaling)|v1\.Config|json|no kind|unable to decode)[^\n]*)"#;
+    /// The kubeconfig is no YAML, or a part of it no base64; or it is there, and may not be read.
+    KUBECONFIG_BROKEN = "kubeconfig-broken", r#"[Ee]rror loading config file "(?P<file>[^"]*)": (?P<error>(?:yaml|illegal base64|couldn't get version/kind|error (?:converting|unmarshaling)|v1\.Config|json|no kind|unable to decode|open [^\n]+: (?:permission denied|operation not permitted|Access is denied)|read [^\n]+: is a directory)[^\n]*)"#;
     /// The CA of the cluster entry is no PEM.
     CA_BROKEN = "kubeconfig-ca-broken", r"unable to load root certificates: (?P<error>[^\n]+)|unable to parse bytes as PEM block";
     /// A CA and the flag that switches verification off.
@@ -39,8 +39,8 @@ texts! {
     KEY_PAIR = "client-key-pair", r"(?:error: |Unable to connect to the server: |client-cert[^\n]*|kubeconfig[^\n]*|Error: )tls: private key does not match public key";
     /// A certificate without its key.
     KEY_ABSENT = "client-key-absent", r"client-key-data or client-key must be specified for (?P<user>[^\n]+?) to use the clientCert authentication method";
-    /// A built-in login that client-go no longer has.
-    PROVIDER_REMOVED = "auth-provider-gone", r"[Tt]he (?P<provider>gcp|azure) auth plugin has been removed";
+    /// A built-in login that client-go no longer has, or (in what kubectl 1.22 to 1.25 warn of) soon will not have.
+    PROVIDER_REMOVED = "auth-provider-gone", r"[Tt]he (?P<provider>gcp|azure) auth plugin has been removed|\bthe (?P<deprecated>gcp|azure) auth plugin is deprecated in v1\.2\d\+, unavailable in v1\.2\d\+";
     /// A login that this tool was built without.
     PROVIDER_ABSENT = "auth-provider-absent", r#"no Auth Provider found for name "(?P<provider>[^"]+)""#;
     /// A file that the kubeconfig names.
@@ -54,7 +54,7 @@ texts! {
 
     // Credential plugins.
     /// The plugin's program is not there, or cannot be started.
-    PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: (?:exec: )?"?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|(?P<needed>gke-gcloud-auth-plugin), which is needed for continued use of kubectl, was not found|(?P<login>kubelogin) is not installed which is required to connect to AAD|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error)"#;
+    PLUGIN_ABSENT = "plugin-absent", r#"exec: executable (?P<command>\S+) not found|getting credentials: exec: (?:exec: )?"?(?P<program>[^"\s:]+)"?: (?:executable file not found|file does not exist)|(?P<needed>gke-gcloud-auth-plugin), which is needed for continued use of kubectl, was not found|(?P<login>kubelogin) is not installed which is required to connect to AAD|getting credentials: exec: fork/exec (?P<path>\S+): (?P<error>permission denied|no such file or directory|exec format error|%1 is not a valid Win32 application)|(?P<binary>[^\s:"']*(?:aws-iam-authenticator|gke-gcloud-auth-plugin|kubelogin|kubectl-oidc_login)(?:\.exe)?)"?: (?:cannot execute binary file: )?(?P<format>[Ee]xec format error)"#;
     /// The plugin ended with an error.
     PLUGIN_FAILED = "plugin-failed", r"exec: executable (?P<command>\S+) failed with exit code (?P<status>\d+)|getting credentials: exec: exit status (?P<exit>\d+)|schema information from the API server: command terminated with exit code (?P<code>\d+)";
     /// What the plugin printed is no credential.
@@ -81,6 +81,10 @@ texts! {
     LOGIN_UNREACHABLE = "login-issuer-unreachable", r#"(?:oidc discovery error|could not initialize the OIDC provider|oidc provider: oidc provider initialization error|oidc provider initialization error)[^\n]*?: Get "?(?P<url>https?://[^"\s]+)"?: (?P<error>[^\n]+)|oidc discovery error: (?P<status>\d{3}) [^\n]*"#;
     /// The stored login has ended.
     LOGIN_ENDED = "login-ended", r#"could not refresh the token|response did not contain an id_token|token refresh error|failed to refresh token: (?P<error>[^\n]+)|No valid id-token, and cannot refresh without refresh-token|(?P<aadsts>AADSTS700082|AADSTS70008|AADSTS70043|AADSTS50173|AADSTS50078|AADSTS50076|AADSTS700084)|There was a problem refreshing your current auth tokens|Reauthentication failed\. cannot prompt during non-interactive execution|(?:get-token|oidc)[^\n]*"invalid_grant""#;
+    /// Entra ID gives no token, for a reason that no new login mends (these by its documentation, not seen).
+    LOGIN_REFUSED = "login-refused-by-entra", r"(?P<aadsts>AADSTS53003|AADSTS7000215|AADSTS7000222|AADSTS700016): (?P<error>[^\n]+)";
+    /// EKS does not tell the identity about the cluster: no kubeconfig can be written with it.
+    EKS_DENIED = "eks-call-denied", r"(?P<arn>arn:[\w-]+:(?:iam|sts)::[^\s\x22]+) is not authorized to perform: (?P<action>eks:(?:DescribeCluster|ListClusters|AccessKubernetesApi))\b(?: on resource: (?P<resource>arn:[^\s\x22\\]+))?";
     /// The login needs a browser or a terminal, and got none.
     LOGIN_BROWSER = "login-browser", r"authcode-browser error: (?P<error>[^\n]+)|could not open the browser|authcode-keyboard error: (?P<keyboard>[^\n]+)";
     /// kubelogin got a token that it does not believe.
@@ -108,6 +112,10 @@ texts! {
     BARE_TIMEOUT = "bare-timeout", r"^(?:[Ee]rror: )?dial tcp (?P<address>\S+:(?:443|6443|8443|16443)): i/o timeout\s*$";
     /// The same of a TLS client that met plain HTTP.
     BARE_SCHEME = "bare-wrong-scheme", r"^(?:[Ee]rror: )?http: server gave HTTP response to HTTPS client\s*$";
+    /// What macOS says of a certificate, where Go passes its words on.
+    X509_MACOS = "x509-of-macos", r#"x509: (?:certificate has expired or is not yet valid: )?[“"](?P<subject>[^”"\n]*)[”"] (?P<error>certificate is not trusted|certificate is expired|certificate is not standards compliant|certificate name does not match input)"#;
+    /// Go's words about a certificate without the program's: whose certificate it is, they do not say.
+    X509_BARE = "x509-bare", r#"^\s*(?:error: |Error: )?(?:tls: failed to verify certificate: )?x509: (?P<error>certificate is valid for (?:ingress\.local|[0-9a-f]{32}\.[0-9a-f]{32}\.traefik\.default), not [^\s"]+|certificate relies on legacy Common Name field)"#;
     /// There is no way to the address.
     SERVER_ROUTE = "server-route", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?dial tcp (?P<address>\S+): connect: (?P<error>no route to host|network is unreachable|host is down)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )dial tcp (?P<at>\S+): connect: (?:no route to host|network is unreachable)"#;
     /// A call of the API that did not come through, in whatever program's words: Go tells method, URL and reason alike.
@@ -122,6 +130,8 @@ texts! {
     SERVER_NAMES = "server-names-other", r"No subject alternative (?:DNS name|names) matching (?P<name>kubernetes(?:\.default\S*)?) found|no alternative certificate subject name matches target host(?: name)? '(?P<host>kubernetes(?:\.default[^'\n]*)?)'";
     /// What answers is a page, no API.
     PAGE = "server-page", r#"(?:^|\n)error: invalid character '<' looking for beginning of value|an error on the server \("\\?"?<(?:html|!DOCTYPE|!doctype|head)|Error from server \(\w+\): <(?:html|!DOCTYPE|!doctype)"#;
+    /// An answer, or a file, that begins as a page does (the plugin's output and the kubeconfig have words before).
+    PAGE_UNDECODED = "page-undecoded", r"^\s*(?:error: |Error: |Error from server: |Unable to connect to the server: )?couldn't get version/kind; json parse error: invalid character '<'";
     /// A page that was pasted as it is.
     HTML = "html-page", r"<title>(?P<status>401|403|407|429|502|503|504)(?: (?P<reason>[^<]*))?</title>";
     /// The API server, or what stands before it, cannot answer now.

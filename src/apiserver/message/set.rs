@@ -23,6 +23,16 @@ static DECLARED: &[(&str, &[&str])] = &[
     ("html-page", &["<title>40", "<title>42", "<title>50"]),
     ("kubectl-localhost", &["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]),
     ("oidc-init-refused", &["initializing plugin: Get "]),
+    // " certificate is " alone stands in many a log.
+    (
+        "x509-of-macos",
+        &[
+            "certificate is not trusted",
+            "certificate is expired",
+            "certificate is not standards compliant",
+            "certificate name does not match input",
+        ],
+    ),
     // Before them stands a URL of any host, after them anything.
     (
         "call-failed",
@@ -242,20 +252,39 @@ pub fn unquoted(line: &str) -> Vec<String> {
     let mut levels = vec![line.to_owned()];
     for _ in 0..DEPTH {
         let last = levels.last().expect("there is always one");
-        let entities = last.contains("&quot;") || last.contains("&#34;");
-        if !last.contains('\\') && !entities {
+        let entities = without_entities(last);
+        if !last.contains('\\') && entities.is_none() {
             break;
         }
-        let mut next = unescape(last);
-        if entities {
-            next = next.replace("&quot;", "\"").replace("&#34;", "\"").replace("&#39;", "'");
-        }
+        let next = unescape(entities.as_deref().unwrap_or(last));
         if next == *last {
             break;
         }
         levels.push(next);
     }
     levels
+}
+
+/// The text without HTML's entities, where it came through a page; `None` where it holds none.
+pub fn without_entities(text: &str) -> Option<String> {
+    // The ampersand last: what it makes is another layer.
+    const ENTITIES: [(&str, &str); 11] = [
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&#x22;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&#039;", "'"),
+        ("&#x27;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&#x2F;", "/"),
+        ("&amp;", "&"),
+    ];
+    if !text.contains('&') || !ENTITIES.iter().any(|(entity, _)| text.contains(entity)) {
+        return None;
+    }
+    Some(ENTITIES.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain)))
 }
 
 /// Undoes one layer of JSON's, Go's and klog's escapes.
@@ -432,6 +461,16 @@ mod tests {
     fn literals_are_those_that_every_match_holds() {
         assert_eq!(literals(&super::super::OIDC_NOT_INITIALIZED), ["oidc: authenticator not initialized"]);
         assert_eq!(literals(&super::super::AUDIENCE), ["oidc: expected audience "]);
+    }
+
+    #[test]
+    fn what_came_through_a_page_reads_as_it_was() {
+        let page = "secrets &quot;db&quot; is forbidden: User &quot;system:node:a&quot; cannot get resource &quot;secrets&quot; in API group &quot;&quot; in the namespace &quot;shop&quot;: no relationship found between node &#x27;a&#x27; and this object";
+        let found = set().recognise(page);
+        let denied = found.iter().find(|found| found.text == &super::super::NODE_AUTHORIZER).expect("the denial");
+        assert_eq!(denied.fields["node"], "a");
+        assert_eq!(without_entities("a &amp;lt; b").as_deref(), Some("a &lt; b"));
+        assert_eq!(without_entities("a && b, R&D"), None);
     }
 
     #[test]

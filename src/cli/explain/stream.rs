@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::apiserver::message::set::{Set, set};
 use crate::report::explain::{Explanation, Match};
 use crate::rules::explain::Collector;
+use crate::rules::reading::{SHORT, joined};
 use crate::secret::strip_control;
 
 /// The size of a block, in bytes.
@@ -113,16 +114,35 @@ pub(super) struct Scanner<'s> {
     encoding: Encoding,
     /// The first half of a code unit of UTF-16.
     odd: Option<u8>,
+    /// All that was read, while it is short enough for a message that was broken over lines; absent from then on.
+    held: Option<Vec<u8>>,
     /// A line whose end was not read yet.
     pending: Vec<u8>,
     lines: u64,
+    /// How many of them only go on with the message of the line before.
+    parts: u64,
     read: u64,
 }
 
 impl<'s> Scanner<'s> {
     /// At the beginning of a text.
     pub(super) fn new(collector: Collector<'s>) -> Self {
-        Self { collector, set: set(), encoding: Encoding::Unknown, odd: None, pending: Vec::new(), lines: 0, read: 0 }
+        Self {
+            collector,
+            set: set(),
+            encoding: Encoding::Unknown,
+            odd: None,
+            held: Some(Vec::new()),
+            pending: Vec::new(),
+            lines: 0,
+            parts: 0,
+            read: 0,
+        }
+    }
+
+    /// Tells each line as it comes, and waits for no next one that may belong to it.
+    pub(super) fn at_once(self) -> Self {
+        Self { held: None, ..self }
     }
 
     /// How many bytes were read.
@@ -162,6 +182,43 @@ impl<'s> Scanner<'s> {
     }
 
     fn bytes(&mut self, block: &[u8]) -> Vec<usize> {
+        let Some(mut held) = self.held.take() else { return self.cut(block) };
+        held.extend_from_slice(block);
+        if held.len() > SHORT {
+            return self.cut(&held);
+        }
+        self.held = Some(held);
+        Vec::new()
+    }
+
+    /// A short text: a message that was broken over lines is read as the one line that it was.
+    fn short(&mut self, text: &[u8]) {
+        let clean: Vec<String> =
+            text.split(|byte| *byte == b'\n').map(|line| strip_control(&String::from_utf8_lossy(line))).collect();
+        let lines: Vec<&str> = clean.iter().map(String::as_str).collect();
+        let lengths: Vec<usize> = text.split(|byte| *byte == b'\n').map(|line| line.len() + 1).collect();
+        // What was read, and where the line begins that is looked at.
+        let (mut read, mut start, mut at) = (0, 0, 0);
+        while at < lines.len() {
+            let Some((count, message)) = joined(&lines[at..]) else {
+                start += lengths[at];
+                at += 1;
+                continue;
+            };
+            self.cut(&text[read..start]);
+            self.collector.line(self.lines + 1, &message);
+            self.lines += count as u64;
+            self.parts += count as u64 - 1;
+            start += lengths[at..at + count].iter().sum::<usize>();
+            at += count;
+            // The last line may have no end.
+            start = start.min(text.len());
+            read = start;
+        }
+        self.cut(&text[read..]);
+    }
+
+    fn cut(&mut self, block: &[u8]) -> Vec<usize> {
         let mut new = Vec::new();
         let mut block = block;
         if !self.pending.is_empty() {
@@ -209,12 +266,15 @@ impl<'s> Scanner<'s> {
 
     /// The answer.
     pub(super) fn finish(mut self) -> Explanation {
+        if let Some(held) = self.held.take() {
+            self.short(&held);
+        }
         if !self.pending.is_empty() {
             let line = std::mem::take(&mut self.pending);
             self.whole_lines(&line, &mut Vec::new());
             self.lines += 1;
         }
-        self.collector.finish(self.lines)
+        self.collector.finish(self.lines - self.parts)
     }
 }
 
@@ -297,6 +357,28 @@ mod tests {
                 assert!(!report.matches[0].text.contains('\u{1b}') && !report.matches[0].text.contains('\0'));
             }
         }
+    }
+
+    #[test]
+    fn a_broken_message_is_one_line_and_keeps_its_place() {
+        let first = "Error from server (Forbidden): pods is forbidden: User \"oidc:alice@example.com\"";
+        let text = format!(
+            "$ kubectl get pods\n{first}\r\ncannot list resource \"pods\" in API group \"\" in the namespace\n\"dev\"\nfive\n{LINE}\n"
+        );
+        for size in [7, 4096] {
+            let blocks: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let report = explained(&blocks);
+            let codes: Vec<(&str, u64)> = report.matches.iter().map(|found| (found.code, found.line)).collect();
+            assert_eq!(codes, [("issuer-blocks-control-plane", 6), ("rbac-no-grant", 2)]);
+            assert_eq!(report.matches[1].fields["namespace"], "dev");
+            assert_eq!(report.unrecognised, 2, "the command, and the fifth line");
+        }
+        // In a log, and where lines are told as they come, each stands for itself.
+        let long = format!("{}{text}", "calm\n".repeat(SHORT / 5));
+        assert!(!explained(&[long.as_bytes()]).matches.iter().any(|found| found.fields.contains_key("namespace")));
+        let scrub = |text: &str, _: usize| text.to_owned();
+        let mut scanner = Scanner::new(Collector::new(&scrub)).at_once();
+        assert_eq!(scanner.feed(format!("{LINE}\n").as_bytes()), [0]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An ingress controller answers with the certificate that it has for nobody.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::{default_certificate, fault, host, met};
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the ingress controller pass TLS for this name through to the API server (ssl-passthrough, a TCP route), or point the server URL at the API server itself. `kubectl config set-cluster CLUSTER --server=https://API_SERVER:6443` points there.",
         references: "https://kubernetes.github.io/ingress-nginx/user-guide/tls/#ssl-passthrough",
     },
-    recognises: &[&message::KUBECTL_X509_DEFAULT],
+    recognises: &[&message::KUBECTL_X509_DEFAULT, &heard::X509_BARE],
     explains: &["kubeconfig-ca-mismatch", "api-certificate-name-mismatch", "tls-server-name-mismatch", "tls-intercepted", "api-certificate-expired", "not-a-kubernetes-api"],
     check,
 };

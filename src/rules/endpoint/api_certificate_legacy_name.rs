@@ -1,6 +1,6 @@
 //! The certificate names the server only as its common name.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::{Shown, fault, met};
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the certificate made anew with the name (and addresses) as subject alternative names. `kubeadm init phase certs apiserver --apiserver-cert-extra-sans=NAME` makes it (move the old files away first).",
         references: "https://www.rfc-editor.org/rfc/rfc6125#section-6.4.4",
     },
-    recognises: &[&message::KUBECTL_X509_LEGACY],
+    recognises: &[&message::KUBECTL_X509_LEGACY, &heard::X509_BARE],
     explains: &[],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Wait for a start to end; else look at the API server's own log and at etcd. `kubectl get --raw /readyz?verbose` names what is not ready.",
         references: "https://kubernetes.io/docs/reference/using-api/health-checks/",
     },
-    recognises: &[&heard::SERVER_ERROR],
+    recognises: &[&heard::SERVER_ERROR, &heard::PAGE],
     explains: &["credential-rejected", "anonymous-request"],
     check,
 };

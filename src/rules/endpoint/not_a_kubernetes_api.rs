@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the server URL; log in to the portal; or leave the proxy out with NO_PROXY. `curl -sk SERVER_URL/version` shows what answers.",
         references: "https://kubernetes.io/docs/concepts/overview/kubernetes-api/",
     },
-    recognises: &[&heard::PAGE, &heard::HTML],
+    recognises: &[&heard::PAGE, &heard::PAGE_UNDECODED, &heard::HTML],
     explains: &["credential-rejected", "anonymous-request", "token-not-jwt"],
     check,
 };

@@ -1,5 +1,6 @@
 //! What kaccess itself may not read.
 
+use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::evidence::eks::CallResult;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -16,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the read-only policy in docs/deploy/iam-policy.json attached, or ask somebody who has ReadOnlyAccess to run kaccess. `aws iam put-user-policy --user-name USER --policy-name kaccess --policy-document file://iam-policy.json`.",
         references: "https://docs.aws.amazon.com/aws-managed-policy/latest/reference/ReadOnlyAccess.html",
     },
-    recognises: &[],
+    recognises: &[&heard::EKS_DENIED],
     explains: &[],
     check,
 };

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
             If the issuer named is your company's proxy, exempt the API server with NO_PROXY. Do not switch verification off: the next request carries your credential. Elsewhere: `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/certificates/",
     },
-    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY, &heard::BARE_X509],
+    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY, &heard::BARE_X509, &heard::X509_MACOS],
     explains: &[],
     check,
 };

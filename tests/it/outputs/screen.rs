@@ -144,7 +144,7 @@ fn nothing_is_wider_than_the_terminal() {
                     let decided = finding.candidates.iter().map(|candidate| &candidate.decided_by);
                     finding.fix.iter().chain(decided)
                 })
-                .flat_map(|step| step.command.iter().chain(&step.manifest))
+                .flat_map(|step| step.codes())
                 .flat_map(|code| code.lines())
                 .collect();
             for line in text.lines().filter(|line| line.chars().count() > width) {
