@@ -374,7 +374,7 @@ fn is_port(text: &str) -> bool {
 }
 
 /// Secrets of somebody else, each by its shape.
-static SHAPES: [Shape; 22] = [
+static SHAPES: [Shape; 23] = [
     // OpenPGP's too (RFC 9580).
     Shape::new(
         &["private key"],
@@ -400,7 +400,7 @@ static SHAPES: [Shape; 22] = [
         |_, found| {
             let value = &found["value"];
             let short = value.len() < 6 && !value.bytes().any(|byte| byte.is_ascii_digit());
-            short || found["sign"].contains(':') && is_prose(value)
+            short || found["sign"].contains(':') && is_prose(&value.to_lowercase())
         },
     ),
     // Schemes that are words of everyday life elsewhere, behind the name of the field that holds them.
@@ -413,9 +413,11 @@ static SHAPES: [Shape; 22] = [
     // A password may hold a slash, where what stands before the slash is no port.
     Shape::new(
         &["://"],
-        r#"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/?#"<>@:,;]*|[^\s/?#"<>@:]*:[^\s/?#"<>]*|[^\s/@:?#"<>\[]*:(?:[^\s/?#@"<>]*[^\s/?#@"<>0-9][^\s/?#@"<>]*)?[/?#][^\s"<>]*)@"#,
+        r#"([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/?#"<>@:]*:[^\s/?#"<>]*|[^\s/@:?#"<>\[]*:(?:[^\s/?#@"<>]*[^\s/?#@"<>0-9][^\s/?#@"<>]*)?[/?#][^\s"<>]*)@"#,
         "$1[redacted]@",
     ),
+    // A user name alone may be a token.
+    Shape::new(&["http"], r#"(?i)\b(https?://)[^\s/?#"<>@:,;]+@"#, "$1[redacted]@"),
     Shape::new(
         &["x-amz-", "x-goog-"],
         r#"(?i)(X-(?:Amz|Goog)-(?:Signature|Security-Token|Credential))(?:=|%3D)[^&\s"']+"#,
@@ -444,7 +446,7 @@ static SHAPES: [Shape; 22] = [
         &["pass", "secret", "token", "key"],
         // A flag begins a word and has its value on its line, or on the next where that goes on or is the next of a list:
         // `get-token` is none.
-        r#"(?im)(^|[\s"'=\[(,])(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)(?:[ \t]+|[ \t]*\\\r?\n[ \t]*|["']?[ \t]*\r?\n[ \t]*- +)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s-][^\s]*)"#,
+        r#"(?im)(^|[\s"'=\[(,])(--?[a-z0-9-]*(?:password|secret|token|key|passphrase)[a-z0-9-]*)(?:[ \t]*\\\r?\n[ \t]*|[ \t]+|["']?[ \t]*\r?\n[ \t]*- +)(?:"[^"\r\n]*"|'[^'\r\n]*'|[^\s-][^\s]*)"#,
         "$1$2 [redacted]",
     ),
     // The same as a list's elements.
@@ -538,7 +540,12 @@ fn is_sentence(text: &str, found: &Captures<'_>) -> bool {
     if name.trim_end_matches(['"', '\'', '\\']).ends_with("key") {
         return STATES.contains(&value.trim_end_matches(['.', ')', ']']));
     }
+    let goes_on = || {
+        let behind = found.get(0).map_or("", |whole| &text[whole.end()..]);
+        behind.strip_prefix(' ').is_some_and(|next| next.starts_with(|c: char| c.is_ascii_lowercase()))
+    };
     is_prose(value)
+        || value.get(1..).is_some_and(is_prose) && value.starts_with(|c: char| c.is_ascii_uppercase()) && goes_on()
 }
 
 /// What is said of a key that is not told.
@@ -648,10 +655,7 @@ mod tests {
             ("client_secret=abc&x=1", "client_secret=[redacted]&x=1"),
             (r#"{"access_token":"abc"}"#, r#"{"access_token":[redacted]}"#),
             ("--client-secret abc --listen x", "--client-secret [redacted] --listen x"),
-            (
-                "oidc-login get-token\nSet-Cookie: session=abc; Path=/",
-                "oidc-login get-token\nSet-Cookie: [redacted]; Path=/",
-            ),
+            ("oidc-login get-token\nSet-Cookie: session=abc; Path=/", "oidc-login get-token\nSet-Cookie: [redacted]"),
             (r#"{"kid":"k","d":"abcdefghij"}"#, r#"{"kid":"k","d":"[redacted]"}"#),
             ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
         ] {
@@ -663,14 +667,29 @@ mod tests {
     fn no_shape_matches_without_a_word_that_it_needs() {
         let texts = [
             "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----",
+            "MIIEvQIBADANBgkqhkiG\nAAAA==\n-----END PRIVATE KEY-----",
             "eyJhbGciOiJ.eyJpc3MiOiJ.AAAA",
             "k8s-aws-v1.aHR0cHM6Ly9",
             "BEARER abcdefghij, Basic YWxhZGRpbg==, negotiate YII_abcdef",
+            "authorization: Digest username=\"u\", response=\"r\"",
             "socks5://u:pw@host",
-            "x-AMZ-signature=00ff&X-Amz-Security-Token=abc",
+            "HTTPS://user@host",
+            "x-AMZ-signature=00ff&X-Amz-Security-Token=abc&X-Goog-Credential%3Dabc",
+            "\u{17f}ignature=00ff00ff, Signature%3D00ff00ff",
+            "?sig=a&code=b&session_state=c&amp;ticket=d",
+            "Coo\u{212a}ie: a=1; b=2",
             "--API-Key abc --pa\u{17f}\u{17f}word abc --to\u{212a}en abc --passphrase x --client-secret y",
-            r#"{"kty":"RSA","d":"AAAAAAAAAAAA","p" : "AAAAAAAAAAAA"},{"kty":"oct","k":"AAAAAAAAAAAA"}"#,
-            "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1",
+            "['--API-Key', 'abc', '--pa\u{17f}\u{17f}word', 'abc', '--to\u{212a}en', 'abc', '--client-secret', 'y']",
+            "CURL -u bob:pw",
+            "pa\u{17f}\u{17f}word is Ab1",
+            "secret_access_key 12345678 api_\u{212a}ey 12345678 session_token 12345678 client_secret 12345678",
+            "<Password>a</Password><AccessKey>b</AccessKey><Token>c</Token><Credential>d</Credential>",
+            r#"{"kty":"RSA","d":"AAAAAAAAAAAA","p" : "AAAAAAAAAAAA"},{'kty':'oct','k':'AAAAAAAAAAAA'},{\"qi\":\"AAAAAAAAAAAA\"}"#,
+            "ghp_abcdefghijklmnopqrst gl\u{70}at-abcdefghijklmnopqrst xoxb-1234567890-1234567890 hvs.abcdefghijklmnop",
+            "hoo\u{212a}s.\u{17f}lack.com/services/T0/B0/x",
+            "login s.abcdefghijklmnopABCDEFGH",
+            "abcdef.0123456789abcdef",
+            "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1, pwd=1, code_verifier=1, SAMLResponse=1",
         ];
         for text in texts {
             let lower = fold(text);
@@ -688,6 +707,129 @@ mod tests {
         }
     }
 
+    /// What people paste, and no word of what was secret in it.
+    #[test]
+    fn secrets_are_blanked_behind_every_common_mark() {
+        let scrubber = Scrubber::default();
+        for text in [
+            "oidc: verify token: password: zqx1pw",
+            "oidc: verify token: x-api-key: zqxpwabc",
+            "oidc: verify token: password=\"correct horse zqx1pw\"",
+            "    token: zqxandmppmngpmbfagdemdddgj",
+            "    token: >-\n      zqxandmppmngpmbfagdemdd",
+            "    client-key-data: zqxlkjhgfdsaqwertyuiopl",
+            "x-api-key: zqxpwabc",
+            "Cookie: a=1; session=zqx1; b=2",
+            "set-cookie: a=b; KC=zqx1",
+            "curl -sku bob:zqx1 https://x",
+            "curl --user bob:zqx1 https://x",
+            "curl -H \"Authorization: Token zqx1aaaa\" x",
+            "Authorization: ApiKey zqx1aaaa",
+            "Authorization: Digest username=\"u\", response=\"zqx1\"",
+            "AWS4-HMAC-SHA256 Credential=AKIA/2025/x, SignedHeaders=host, Signature=zqx1aaaaaaaaaa",
+            "Bearer%20zqx1aa",
+            "bearer: zqx1aa",
+            "Bearer zqx12",
+            "joined using abcdef.0123456789zqxcab",
+            "https://x.blob.core.windows.net/a?sv=2020&sig=zqx1%3D&se=x",
+            "https://b.s3.amazonaws.com/k?AWSAccessKeyId=AKIA&Signature=zqx1aaaa&Expires=1",
+            "https://sts.amazonaws.com/%3FX-Amz-Signature%3Dzqx1aa",
+            "https://localhost:8000/?code=zqx1-2c&state=zz",
+            "code_verifier=zqxhjiihjabggij",
+            "SAMLResponse=zqxcffjcdfabfjibg",
+            "AccountKey=zqx1==;EndpointSuffix",
+            "hook xoxb-123456789012-1234567890123-zqxbAecb",
+            "login hvs.zqxcadacafbpbgkgpkplbmjmc",
+            "login s.zqxfndAmBkBFmfmBlflnohoG",
+            "remote: ghp_zqxyrrsxmldiimbebpqihwyqlkmorzyclpde",
+            "<Password>zqx1</Password>",
+            "[\"--client-secret\",\"zqx1\"]",
+            "- --oidc-client-secret\n- zqx1",
+            "--client-secret \\\n  zqx1",
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\nzqxldbpgffdddmk\n-----END PGP PRIVATE KEY BLOCK-----",
+            "-----begin private key-----\nzqxldbpgffdddmk\n-----end private key-----",
+            "MIIEvQIBADANzqxBgkqh\n-----END PRIVATE KEY-----",
+            "t=eyJhbGciOiAi%2EeyJpc3MiOiAi%2Ezqxejgaedejiig",
+            "t eyJhbGciOiAi.eyJpc3MiOiAi. zqxcanarybfcb",
+            r#"{\"d\":\"zqx47aaaa\"}"#,
+            "{'kty':'oct','k':'zqx47aaaa'}",
+            r#"{\"password\":\"zqx1\"}"#,
+            r#"password="abc\"zqx1""#,
+            "password: ab,zqx1",
+            "pwd=zqx1",
+            "the password is zqx1",
+            "client_secret zqx1bd6-4fa1-4ae0",
+            "https://zqx1@host/",
+            "http://bob:hun/zqx1@host:3128",
+        ] {
+            let shown = scrubber.text(text);
+            assert!(!shown.contains("zqx") && shown.contains(REDACTED), "{text} became {shown}");
+        }
+    }
+
+    /// An echo that breaks a token so that no search for it whole finds it.
+    #[test]
+    fn a_known_secret_goes_however_it_is_broken() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("SuperSecretBearer-value");
+        scrubber.learn("short1");
+        for between in [
+            "\u{7}",
+            "\0",
+            "\u{1b}[0m",
+            "\u{1b}[\u{0}0m",
+            "\u{9b}0m",
+            "\u{202e}",
+            "\u{200b}",
+            "\u{ad}",
+            "\u{e0041}",
+            "\u{3164}",
+            "\n",
+            "\r\n ",
+            " ",
+            "\t",
+            "\\n",
+            "\\u0007",
+            "\\u200b",
+            "\\udb40\\udc41",
+            "%0A",
+            "\u{2800}\u{fe0f}",
+        ] {
+            for text in [
+                format!("bad token SuperSecr{between}etBearer-value."),
+                format!("bad token {}.", "SuperSecretBearer-value".split("").collect::<Vec<_>>().join(between)),
+            ] {
+                let shown = scrubber.known_only(&text);
+                let bare: String = shown.chars().filter(|c| !c.is_whitespace()).collect();
+                assert!(shown.starts_with("bad token") && shown.trim_end().ends_with('.'), "{text:?} became {shown:?}");
+                assert!(
+                    bare.contains(REDACTED) && !bare.contains("Super") && !bare.contains("value"),
+                    "{text:?} became {shown:?}"
+                );
+            }
+        }
+        assert_eq!(scrubber.known_only("sh\u{7}ort1 shor t1"), "[redacted] shor t1");
+        assert_eq!(
+            scrubber.known_only("é SuperSecr\u{200b}etBearer-value é\u{a0}\u{a0}ü"),
+            "é [redacted] é\u{a0}\u{a0}ü"
+        );
+    }
+
+    #[test]
+    fn addresses_lose_whoever_they_name() {
+        for (address, cleaned, userinfo) in [
+            ("https://h:8443/x", "https://h:8443/x", None),
+            ("https://[::1]:8443/a@b", "https://[::1]:8443/a@b", None),
+            ("https://h:8443/users/a@b", "https://h:8443/users/a@b", None),
+            ("http://me:pw@h:1", "http://h:1", Some("me:pw")),
+            ("http://me:hun/ter2@h:3128", "http://h:3128", Some("me:hun/ter2")),
+            ("http://me:p@ss@h", "http://h", Some("me:p@ss")),
+            ("me:pw@h", "h", Some("me:pw")),
+        ] {
+            assert_eq!(without_userinfo(address), (cleaned.to_owned(), userinfo));
+        }
+    }
+
     #[test]
     fn ordinary_text_stays() {
         let scrubber = Scrubber::default();
@@ -699,6 +841,14 @@ mod tests {
             "[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"account\"]]",
             "oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden",
             "the token: field",
+            "error: token: expired",
+            "could not get token: ExpiredToken: The security token included in the request is expired",
+            "remote: HTTP Basic: Access denied",
+            "the password is incorrect",
+            "https://issuer.example:8443/users/alice@example.com is not there",
+            "curl: (7) Failed to connect to host port 443 after 0 ms: Couldn't connect",
+            "rpc error: code=Unauthenticated desc=no token, exit code=1",
+            "system.serviceaccountsab of client1.authentication00.k8s.io and pod web-abcdef.17a1b2c3d4e5f678",
             "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess",
         ] {
             assert_eq!(scrubber.text(text), text);

@@ -670,3 +670,43 @@ fn a_server_that_renegotiates() {
 fn eprintln_loudly(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
+
+/// What is taken out of evidence and what a terminal is not shown as it stands are the same characters.
+#[test]
+fn what_is_not_seen_is_neither_kept_nor_shown() {
+    use kaccess::render::human::{hidden, plain};
+    use kaccess::secret::{hidden as kept_out, strip_control};
+
+    for c in '\0'..=char::MAX {
+        assert_eq!(hidden(c), kept_out(c), "U+{:04X}", u32::from(c));
+    }
+    for c in [
+        '\u{ad}',
+        '\u{34f}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200f}',
+        '\u{2060}',
+        '\u{2064}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{fff9}',
+        '\u{fffb}',
+        '\u{e0000}',
+        '\u{e0041}',
+        '\u{e007f}',
+        '\u{e0100}',
+        '\u{e01ef}',
+    ] {
+        assert_eq!(strip_control(&format!("a{c}b")), "ab", "U+{:04X}", u32::from(c));
+        assert_eq!(plain(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+    }
+    for c in ['e', 'é', '\u{301}', '한', 'क', 'ع', '\u{1f600}', ' ', '\n'] {
+        assert!(!hidden(c), "U+{:04X}", u32::from(c));
+    }
+}
