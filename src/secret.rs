@@ -218,12 +218,21 @@ fn passed_over(text: &str, first: char) -> usize {
                 Some(low @ 0xdc00..=0xdfff) if is_nothing(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)) => 12,
                 _ => 0,
             },
+            // An escape may begin a sequence, whose rest stands there as it is.
+            Some(0x1b) if text.get(6..7) == Some("[") => 7 + sequence(&text[7..]),
+            Some(0x9b) => 6 + sequence(&text[6..]),
             Some(code) if is_nothing(code) => 6,
             _ => 0,
         },
         ('%', Some(_)) if number(1, 2).is_some_and(|code| code <= 0x20 || code == 0x7f) => 3,
         _ => 0,
     }
+}
+
+/// How long the rest of a control sequence is, behind what begins it (ECMA-48, section 5.4).
+fn sequence(text: &str) -> usize {
+    let end = text.bytes().position(|byte| !(0x20..=0x3f).contains(&byte));
+    end.filter(|at| (0x40..=0x7e).contains(&text.as_bytes()[*at])).map_or(0, |at| at + 1)
 }
 
 /// A text in which these parts stand blanked, each once, however they overlap.
@@ -790,6 +799,8 @@ mod tests {
             "\t",
             "\\n",
             "\\u0007",
+            "\\u001b[0m",
+            "\\u009b31m",
             "\\u200b",
             "\\udb40\\udc41",
             "%0A",
