@@ -108,7 +108,7 @@ fn forms(address: IpAddr) -> impl Iterator<Item = IpAddr> {
 /// The IPv4 address in one of IPv6: of NAT64 (RFC 6052, RFC 8215), of 6to4 (RFC 3056), or compatible with IPv4
 /// (RFC 4291, section 2.5.5.1).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let four = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    let four = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         [0x64, 0xff9b, 0 | 1, .., high, low] => Some(four(high, low)),
         [0x2002, high, low, ..] => Some(four(high, low)),
