@@ -37,10 +37,22 @@ impl std::fmt::Debug for Host {
     }
 }
 
+/// No core file: the memory will hold tokens. A credential plugin inherits the limit and may raise it again.
+fn keep_off_disk() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let maximum = getrlimit(Resource::Core).maximum;
+        // Lowering one's own limit is always allowed.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    }
+}
+
 impl Host {
-    /// Reads this process' surroundings.
+    /// Reads this process' surroundings, and sees to it that its memory stays in memory.
     pub fn read() -> Self {
         use std::io::IsTerminal as _;
+        keep_off_disk();
         let env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
         let columns = env
@@ -90,5 +102,15 @@ impl Host {
         self.started_at
             .checked_add(jiff::SignedDuration::try_from(self.started.elapsed()).unwrap_or_default())
             .unwrap_or(self.started_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(unix)]
+    #[test]
+    fn a_crash_leaves_no_core_file() {
+        super::Host::read();
+        assert_eq!(rustix::process::getrlimit(rustix::process::Resource::Core).current, Some(0));
     }
 }

@@ -151,7 +151,7 @@ pub async fn run_plugin(
     };
 
     let args: Vec<String> = exec.args.iter().map(|arg| arg.expose().to_owned()).collect();
-    let mut run = PluginRun { program: scrubber.known_only(&program.to_string_lossy()), ..PluginRun::default() };
+    let mut run = PluginRun { program: scrubber.text(&program.to_string_lossy()), ..PluginRun::default() };
     let mut process = tokio::process::Command::new(&program);
     #[cfg(unix)]
     process.arg0(&exec.command);
@@ -713,7 +713,7 @@ pub async fn obtain(
     }
     if let Some(exec) = &user.exec {
         let Some(output) = plugin else {
-            let detail = format!("the credential plugin {} gave no credential", exec.command);
+            let detail = format!("the credential plugin {} gave no credential", scrubber.text(&exec.command));
             return Err(Failure::new(FailureKind::PluginFailed, detail));
         };
         obtained.token = output.token.clone();
@@ -723,7 +723,7 @@ pub async fn obtain(
             }
             _ => None,
         };
-        evidence.origin = format!("plugin {} of {}", exec.command, user.origin);
+        evidence.origin = format!("plugin {} of {}", scrubber.text(&exec.command), user.origin);
         evidence.announced_expiry = output.expiration;
     }
     Ok((obtained, evidence))
@@ -931,6 +931,11 @@ mod tests {
         let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
         assert_eq!(failure.kind, FailureKind::PluginFailed);
         assert!(failure.detail.ends_with(": permission denied"), "{}", failure.detail);
+
+        // A whole command line where a program belongs, with a secret in it.
+        missing.command = "/bin/sh -c TOKEN=CANARY-in-command".to_owned();
+        let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
+        assert!(failure.detail.starts_with("exec: fork/exec /bin/sh -c TOKEN=[redacted]: "), "{}", failure.detail);
 
         let mut old = shell("true");
         old.api_version = format!("{GROUP}/v1alpha1");

@@ -1,4 +1,4 @@
-//! Signals that end a run: Ctrl-C, and what `timeout`, an init system or a closing terminal sends.
+//! Signals that end a run: Ctrl-C and Ctrl-\, and what `timeout`, an init system or a closing terminal sends.
 //!
 //! A command that tells what is known so far says so with [`hold`] and awaits [`came`]. Every other one ends at once;
 //! either way the credential plugin that is running ends too, with all that it started.
@@ -73,7 +73,18 @@ impl Signals {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let ignored = ignored();
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        // SIGQUIT and the users' own would end kaccess too, and a plugin outlive it.
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+            SignalKind::user_defined1(),
+            SignalKind::user_defined2(),
+        ];
+        // With a handler, a write beyond the limit of a file's size fails and is told, as on a full disk. It stays when this
+        // listener goes; nobody needs to hear it.
+        drop(signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())));
         let heard = kinds.into_iter().filter_map(|kind| {
             let number = u8::try_from(kind.as_raw_value()).ok()?;
             let deaf = ignored >> (number - 1) & 1 == 1;

@@ -1,6 +1,6 @@
 //! The OIDC issuer, asked from this machine: discovery and key set, with redirects followed by hand.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::credential::{json, signature};
 use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
-use crate::secret::{Scrubber, Secret};
+use crate::secret::{Scrubber, Secret, without_userinfo};
 
 /// How large a document of an issuer may be, in bytes.
 const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
@@ -35,6 +35,9 @@ pub const OWN_AGENT: &str = concat!("kaccess/", env!("CARGO_PKG_VERSION"));
 /// # Errors
 /// When the URL is none that an API server would take.
 pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
+    // An API server takes no issuer with a user name and a password in it, and who asks here needs none.
+    let (url, _) = without_userinfo(url);
+    let url = url.as_str();
     let parsed = url::Url::parse(url)
         .map_err(|error| Failure::new(FailureKind::Malformed, format!("the issuer {url:?} is no URL: {error}")))?;
     let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -45,7 +48,7 @@ pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
         )
         .sides("an https URL", url));
     }
-    if host.parse().is_ok_and(is_forbidden) {
+    if host.parse().is_ok_and(is_forbidden) || is_metadata_name(&host) {
         return Err(Failure::new(
             FailureKind::Declined,
             format!(
@@ -56,27 +59,85 @@ pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
     Ok(Target { url: url.to_owned(), origin: origin.to_owned(), laboratory: is_laboratory(&host), host })
 }
 
+/// This machine's own names: of DNS (RFC 6761) and of the files that Linux' distributions ship.
+const OWN_NAMES: &[&str] =
+    &["localhost", "localhost.localdomain", "localhost4", "localhost6", "ip6-localhost", "ip6-loopback"];
+
+/// Names that a cloud's resolver answers with its metadata service, also where a proxy looks them up.
+const METADATA_NAMES: &[&str] = &[
+    "metadata",
+    "metadata.google.internal",
+    "metadata.goog",
+    "metadata.azure.internal",
+    "instance-data",
+    "instance-data.ec2.internal",
+];
+
+/// A name without the dot of the root and in lower case.
+fn bare(host: &str) -> String {
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
 fn is_laboratory(host: &str) -> bool {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    name == "localhost"
+    let name = bare(host);
+    OWN_NAMES.contains(&name.as_str())
         || name.ends_with(".localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        || name.ends_with(".localdomain") && name.starts_with("localhost")
+        || host.parse::<IpAddr>().is_ok_and(leads_into_this_machine)
+}
+
+fn is_metadata_name(host: &str) -> bool {
+    METADATA_NAMES.contains(&bare(host).as_str())
+}
+
+/// A loopback address, however it is written.
+fn leads_into_this_machine(address: IpAddr) -> bool {
+    forms(address).any(|address| address.is_loopback())
+}
+
+/// An address, and the IPv4 address that it holds and may be translated to.
+fn forms(address: IpAddr) -> impl Iterator<Item = IpAddr> {
+    let address = address.to_canonical();
+    let within = match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(address) => embedded(address),
+    };
+    std::iter::once(address).chain(within.map(IpAddr::V4))
+}
+
+/// The IPv4 address in one of IPv6: of NAT64 (RFC 6052, RFC 8215), of 6to4 (RFC 3056), or compatible with IPv4
+/// (RFC 4291, section 2.5.5.1).
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let four = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        [0x64, 0xff9b, 0 | 1, .., high, low] => Some(four(high, low)),
+        [0x2002, high, low, ..] => Some(four(high, low)),
+        // `::1` and `::` are no such.
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => Some(four(high, low)),
+        _ => None,
+    }
 }
 
 /// An address that no issuer has: of the network link (where AWS, Azure and Google keep their metadata services),
-/// unspecified, or a metadata service elsewhere (AWS' over IPv6, Alibaba's, Azure's host agent).
+/// unspecified, or a metadata service elsewhere (AWS' over IPv6 with its resolver and clock, Oracle's, Alibaba's, Azure's
+/// host agent).
 fn is_forbidden(address: IpAddr) -> bool {
-    match address.to_canonical() {
+    forms(address).any(|address| match address {
         IpAddr::V4(address) => {
             let octets = address.octets();
-            address.is_link_local() || octets[0] == 0 || matches!(octets, [100, 100, 100, 200] | [168, 63, 129, 16])
+            address.is_link_local()
+                || octets[0] == 0
+                || matches!(octets, [100, 100, 100, 200] | [168, 63, 129, 16] | [192, 0, 0, 192])
         }
         IpAddr::V6(address) => {
             address.is_unicast_link_local()
                 || address.is_unspecified()
-                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254]
+                || matches!(
+                    address.segments(),
+                    [0xfd00, 0xec2, 0, 0, 0, 0, 0, _] | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]
+                )
         }
-    }
+    })
 }
 
 /// The discovery URL, as go-oidc builds it: one slash at the end is dropped.
@@ -159,7 +220,7 @@ fn allowed_target(url: &url::Url, laboratory: bool) -> bool {
         return false;
     }
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    if host.parse().is_ok_and(is_forbidden) {
+    if host.parse().is_ok_and(is_forbidden) || is_metadata_name(host) {
         return false;
     }
     laboratory || !is_laboratory(host)
@@ -175,7 +236,7 @@ async fn foreign_addresses(name: &str, port: u16, laboratory: bool) -> Result<Ve
     let refused = addresses
         .iter()
         .map(SocketAddr::ip)
-        .find(|address| is_forbidden(*address) || !laboratory && address.to_canonical().is_loopback());
+        .find(|address| is_forbidden(*address) || !laboratory && leads_into_this_machine(*address));
     match refused {
         Some(address) => Err(Failure::new(
             FailureKind::Declined,
@@ -443,5 +504,63 @@ mod tests {
         let kept = public_part(Jwks { document: Some(document), ..Jwks::default() });
         let text = serde_json::to_string(&kept).expect("JSON");
         assert!(!text.contains("canary") && text.contains("modulus"), "{text}");
+    }
+
+    #[test]
+    fn a_password_in_the_issuers_address_is_not_kept() {
+        for url in ["https://bob:canary-pw@issuer.example/x", "https://bob:cana/canary@issuer.example/x"] {
+            let target = target(url, "flag").unwrap_or_else(|failure| panic!("{}", failure.detail));
+            assert_eq!((target.url.as_str(), target.host.as_str()), ("https://issuer.example/x", "issuer.example"));
+        }
+        let failure = target("https://bob:canary@:x", "flag").err().map(|failure| format!("{failure:?}"));
+        assert!(failure.as_ref().is_some_and(|text| !text.contains("canary")), "{failure:?}");
+    }
+
+    #[test]
+    fn no_answer_leads_to_a_metadata_service_or_into_this_machine() {
+        for host in [
+            "169.254.169.254",
+            "192.0.0.192",
+            "100.100.100.200",
+            "[::ffff:169.254.169.254]",
+            "[fd00:ec2::23]",
+            "[fd00:ec2::254]",
+            "[64:ff9b::a9fe:a9fe]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::7f00:1]",
+            "[2002:7f00:1::]",
+            "[2002:a9fe:a9fe::1]",
+            "[::127.0.0.1]",
+            "[::1]",
+            "[::]",
+            "127.1",
+            "localhost",
+            "a.localhost.",
+            "localhost.localdomain",
+            "ip6-localhost",
+            "metadata",
+            "metadata.google.internal",
+            "Metadata.Google.internal.",
+            "metadata.azure.internal",
+            "instance-data",
+        ] {
+            let url = url::Url::parse(&format!("http://{host}/latest/")).expect("a URL");
+            assert!(!allowed_target(&url, false), "{host}");
+        }
+        for host in [
+            "issuer.example",
+            "metadata.example.com",
+            "10.0.0.1",
+            "192.0.2.192",
+            "[64:ff9b::808:808]",
+            "[2002:808:808::1]",
+            "[2001:db8::1]",
+            "[fd00:ec3::23]",
+        ] {
+            let url = url::Url::parse(&format!("https://{host}/")).expect("a URL");
+            assert!(allowed_target(&url, false), "{host}");
+        }
+        let own = url::Url::parse("http://localhost:8080/").expect("a URL");
+        assert!(allowed_target(&own, true), "a laboratory's issuer may lead to itself");
     }
 }

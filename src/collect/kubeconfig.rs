@@ -20,10 +20,13 @@ use super::{ClientIdentity, Roots};
 use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
-use crate::secret::{REDACTED, Scrubber, Secret};
+use crate::secret::{REDACTED, Scrubber, Secret, without_userinfo};
 
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// From this size on, in bytes, no file is one that somebody means to be read: kubectl would want it whole in memory.
+const ABSURD: u64 = 1024 * 1024 * 1024;
 
 /// Where a Pod finds its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -284,8 +287,10 @@ impl Loader<'_> {
             self.scrubber.learn_secret(token);
         }
         self.seen.source = "files".to_owned();
+        self.learn_environment();
         let merged = self.merge_files()?;
         self.learn_users(&merged.users);
+        self.learn_names(&merged);
         self.seen.contexts = merged.contexts.iter().map(|entry| self.scrubber.known_only(&entry.name)).collect();
 
         let context = self.choose_context(&merged)?;
@@ -496,8 +501,37 @@ impl Loader<'_> {
         }
     }
 
+    /// What this process was given to keep for itself: a plugin inherits it, and plugins print what they got.
+    fn learn_environment(&self) {
+        for (name, value) in &self.host.env {
+            if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+                && names_secret(name)
+                && !is_setting(name, value)
+            {
+                self.scrubber.learn(value);
+            }
+        }
+    }
+
+    /// Tokens that stand where names belong.
+    fn learn_names(&self, merged: &RawConfig) {
+        let flags = self.flags;
+        let chosen =
+            [set(&flags.context), set(&flags.cluster), set(&flags.user), Some(merged.current_context.as_str())];
+        let contexts = merged.contexts.iter().take(MOST_LEARNT);
+        let contexts = contexts.flat_map(|entry| [&entry.name, &entry.value.cluster, &entry.value.user]);
+        let clusters = merged.clusters.iter().take(MOST_LEARNT).map(|entry| &entry.name);
+        let users = merged.users.iter().take(MOST_LEARNT).map(|entry| &entry.name);
+        let entries = contexts.chain(clusters).chain(users).map(String::as_str);
+        chosen.into_iter().flatten().chain(entries).for_each(|name| self.scrubber.learn_misplaced(name));
+    }
+
     fn learn_user(&self, user: &RawUser) {
         let learn = |text: &str| self.scrubber.learn(text);
+        for path in [&user.token_file, &user.client_certificate, &user.client_key] {
+            let file = Path::new(path).file_name().unwrap_or_default();
+            self.scrubber.learn_misplaced(&file.to_string_lossy());
+        }
         learn(&user.token);
         learn(&user.password);
         if !user.client_key_data.is_empty() {
@@ -840,19 +874,32 @@ impl Loader<'_> {
         Ok((url, userinfo))
     }
 
-    /// An address without user name and password; the password is learnt.
+    /// An address without user name, password and what it asks with; the password is learnt.
     fn without_userinfo(&self, address: &str) -> String {
-        let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let cleaned = match rest[..end].rfind('@') {
-            Some(at) => {
-                let userinfo = &rest[..at];
-                let password = userinfo.split_once(':').map_or(userinfo, |(_, password)| password);
-                self.scrubber.learn(password);
-                if scheme.is_empty() { rest[at + 1..].to_owned() } else { format!("{scheme}://{}", &rest[at + 1..]) }
+        let (mut cleaned, userinfo) = without_userinfo(address);
+        if let Some(userinfo) = userinfo {
+            self.scrubber.learn(userinfo.split_once(':').map_or(userinfo, |(_, password)| password));
+        }
+        let host = cleaned.find("://").map_or(0, |at| at + 3);
+        // kubectl leaves both out, and a token may stand in them.
+        if let Some(at) = cleaned[host..].find(['?', '#']).map(|at| host + at) {
+            for pair in cleaned[at + 1..].split(['?', '#', '&']) {
+                for (name, value) in url::form_urlencoded::parse(pair.as_bytes()) {
+                    if names_secret(&name) {
+                        self.scrubber.learn(&value);
+                    }
+                }
             }
-            None => address.to_owned(),
-        };
+            cleaned.truncate(at + 1);
+            cleaned.push_str(REDACTED);
+        }
+        // No path of an API server or a proxy holds an `@`: it is a password with a slash behind digits.
+        let path = cleaned[host..].find('/').map(|at| host + at + 1);
+        if let Some((from, to)) = path.and_then(|from| Some((from, from + cleaned[from..].rfind('@')?))) {
+            self.scrubber.learn(&cleaned[from..to]);
+            cleaned.truncate(from);
+            cleaned.push_str(REDACTED);
+        }
         self.scrubber.known_only(&cleaned)
     }
 
@@ -911,8 +958,8 @@ impl Loader<'_> {
                 install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
                 interactive_mode: some(&self.scrubber.text(&exec.interactive_mode)),
             }),
-            impersonate: impersonation.user.clone(),
-            impersonate_groups: impersonation.groups.clone(),
+            impersonate: impersonation.user.as_deref().map(|user| self.scrubber.known_only(user)),
+            impersonate_groups: impersonation.groups.iter().map(|group| self.scrubber.known_only(group)).collect(),
         });
 
         let mut secrets = UserSecrets {
@@ -920,7 +967,7 @@ impl Loader<'_> {
             origin: if name.is_empty() {
                 "no user entry".to_owned()
             } else {
-                format!("user \"{name}\" in {}", entry.file)
+                format!("user \"{}\" in {}", self.scrubber.known_only(name), entry.file)
             },
             source: "none".to_owned(),
             methods,
@@ -1064,6 +1111,7 @@ impl Loader<'_> {
         }
 
         for (code, mut failure, line) in refused {
+            failure.detail = self.scrubber.known_only(&failure.detail);
             self.problem(code, failure.detail.clone(), file.clone(), line);
             failure.fault = Some(Box::new(evidence::Fault {
                 code: code.to_owned(),
@@ -1220,6 +1268,7 @@ impl Loader<'_> {
     fn problem(&mut self, kind: &str, detail: String, file: Option<String>, line: Option<u64>) {
         let file = file.filter(|file| !file.is_empty());
         let line = line.filter(|line| *line > 0);
+        let detail = self.scrubber.known_only(&detail);
         self.seen.problems.push(Problem { kind: kind.to_owned(), detail, file, line });
     }
 
@@ -1233,6 +1282,7 @@ impl Loader<'_> {
         }
         failure.detail = self.scrubber.known_only(&failure.detail);
         failure.seen = failure.seen.map(|seen| self.scrubber.known_only(&seen));
+        failure.expected = failure.expected.map(|expected| self.scrubber.known_only(&expected));
         let entry = self.seen.cluster.as_ref().map(|cluster| cluster.name.clone());
         failure.fault = Some(Box::new(evidence::Fault { code: code.to_owned(), entry, file: file.clone(), line }));
         self.problem(code, failure.detail.clone(), file, line);
@@ -1317,7 +1367,8 @@ fn distance(a: &str, b: &str) -> usize {
 /// Reads a file of at most 4 MiB that is a regular file, or a pipe of the process itself (`<(...)`).
 ///
 /// # Errors
-/// In Go's words: `open F: no such file or directory`, `read F: is a directory`; [`FailureKind::Limit`] when larger.
+/// In Go's words: `open F: no such file or directory`, `read F: is a directory`; [`FailureKind::Limit`] when larger, and
+/// [`FailureKind::Unreadable`] when larger than any such file is.
 pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, Failure> {
     let shown = path.display();
     let failed = |operation: &str, error: &std::io::Error| {
@@ -1335,6 +1386,12 @@ pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(FailureKind::Unreadable, format!("read {shown}: is not a regular file")));
     }
     let too_large = || Failure::new(FailureKind::Limit, format!("read {shown}: larger than 4 MiB"));
+    if data.is_file() && data.len() > ABSURD {
+        let detail = format!("read {shown}: {} bytes are too large for what this file is to be", data.len());
+        return Err(
+            Failure::new(FailureKind::Unreadable, detail).sides("at most 4 MiB", format!("{} bytes", data.len()))
+        );
+    }
     if data.is_file() && data.len() > LARGEST {
         return Err(too_large());
     }
@@ -1981,6 +2038,12 @@ mod tests {
         file.set_len(100 * 1024 * 1024).unwrap_or_else(|error| panic!("{error}"));
         world.flags.kubeconfig = Some(large);
         assert_eq!(world.failure().kind, FailureKind::Limit);
+        file.set_len(10 * ABSURD).unwrap_or_else(|error| panic!("{error}"));
+        let (seen, outcome) = world.load();
+        let failure = outcome.err().unwrap_or_else(|| panic!("no failure"));
+        assert_eq!(failure.kind, FailureKind::Unreadable);
+        assert!(failure.detail.ends_with("too large for what this file is to be"), "{}", failure.detail);
+        assert_eq!(seen.problems[0].kind, "kubeconfig-unparsable");
 
         world.flags.kubeconfig = Some("/dev/zero".into());
         assert!(world.failure().detail.contains("is not a regular file"));
@@ -2378,5 +2441,69 @@ mod tests {
             let shown = format!("{failure:?} {}", serde_json::to_string(&seen).unwrap_or_default());
             assert!(!shown.contains("CANARY"), "{shown}");
         }
+    }
+
+    /// Whatever stands in an address beside host, port and path may be a secret.
+    #[test]
+    fn addresses_are_shown_without_what_may_be_secret() {
+        for (cluster, shown) in [
+            (
+                "{server: 'https://127.0.0.1:6443/k8s?token=CANARY-a&k=CANARY-b#CANARY-c'}",
+                "https://127.0.0.1:6443/k8s?[redacted]",
+            ),
+            ("{server: 'https://127.0.0.1:6443/#CANARY-c'}", "https://127.0.0.1:6443/#[redacted]"),
+            ("{server: 'https://me:hun/CANARY@127.0.0.1:6443'}", "https://127.0.0.1:6443"),
+            ("{server: 'https://me:123/CANARY@127.0.0.1:6443'}", "https://me:123/[redacted]"),
+        ] {
+            let world = World::with(&config(cluster, "{}"));
+            let (seen, outcome) = world.load();
+            assert_eq!(seen.cluster.as_ref().map(|cluster| cluster.server.as_str()), Some(shown));
+            let text = format!("{} {:?}", serde_json::to_string(&seen).unwrap_or_default(), outcome.err());
+            assert!(!text.contains("CANARY"), "{text}");
+        }
+        let proxy = "{server: 'https://127.0.0.1:6443', proxy-url: 'http://bob:hun/CANARY@h:3128'}";
+        let (seen, outcome) = World::with(&config(proxy, "{}")).load();
+        assert_eq!(seen.cluster.as_ref().and_then(|cluster| cluster.proxy_url.as_deref()), Some("http://h:3128"));
+        let text = format!("{} {outcome:?}", serde_json::to_string(&seen).unwrap_or_default());
+        assert!(outcome.is_err() && !text.contains("CANARY"), "{text}");
+    }
+
+    /// A token in the place of a name is none that may be shown.
+    #[test]
+    fn a_token_that_stands_for_a_name_is_not_shown() {
+        const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.CANARY-signature";
+        let good = config(SERVER, "{token: x}");
+        for text in [
+            good.replace("current-context: a", &format!("current-context: {TOKEN}")),
+            good.replace("user: u}", &format!("user: {TOKEN}}}")),
+            good.replace("cluster: c,", &format!("cluster: {TOKEN},")),
+            good.replace("name: a", &format!("name: {TOKEN}")).replace("context: a", &format!("context: {TOKEN}")),
+            good.replace("name: u", &format!("name: {TOKEN}")).replace("user: u}", &format!("user: {TOKEN}}}")),
+            config(SERVER, &format!("{{tokenFile: /nonexistent/{TOKEN}}}")),
+        ] {
+            let world = World::with(&text);
+            let (seen, outcome) = world.load();
+            let failure = outcome.err();
+            let told = serde_json::to_string(&(&seen, &failure)).unwrap_or_default();
+            assert!(!told.contains("CANARY"), "{told}");
+            assert_eq!(world.scrubber.known_only(TOKEN), "[redacted]");
+        }
+    }
+
+    /// A plugin has the environment of kaccess and may print it.
+    #[test]
+    fn secrets_of_the_own_environment_are_known() {
+        let mut world = World::with(&config(SERVER, "{}"));
+        for (name, value) in [
+            ("AWS_SECRET_ACCESS_KEY", "canary-secret-key"),
+            ("AWS_SESSION_TOKEN", "canary-session-token"),
+            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token-file"),
+        ] {
+            world.host.env.insert(name.into(), value.into());
+        }
+        world.resolved();
+        let said = "canary-secret-key canary-session-token AKIAIOSFODNN7EXAMPLE /var/run/token-file";
+        assert_eq!(world.scrubber.known_only(said), "[redacted] [redacted] AKIAIOSFODNN7EXAMPLE /var/run/token-file");
     }
 }

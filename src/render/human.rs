@@ -39,9 +39,30 @@ pub fn relative(now: Timestamp, then: Timestamp) -> String {
     }
 }
 
-/// A character that is not seen, or that turns around what stands beside it.
+/// A character that is not seen, or that turns around what stands beside it. `secret::hidden` takes the same out of what is
+/// kept, and a test holds the two together: this module may not ask that one.
 pub fn hidden(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e01ef}'
+    )
 }
 
 /// The last gate before a terminal: a whole answer in which nothing that a renderer overlooked can move the cursor or

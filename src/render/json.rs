@@ -389,8 +389,12 @@ fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
     }
     let mut out = String::with_capacity(text.len() + 64);
     for c in text.chars() {
-        // None of them is beyond the first plane, so that four digits do.
-        if deceives(c) { out.push_str(&format!("\\u{:04x}", u32::from(c))) } else { out.push(c) }
+        if deceives(c) {
+            // Beyond the first plane in halves (RFC 8259, section 7); YAML's writer leaves none of those to be escaped here.
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|half| out.push_str(&format!("\\u{half:04x}")));
+        } else {
+            out.push(c);
+        }
     }
     out.into()
 }

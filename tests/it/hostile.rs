@@ -922,3 +922,106 @@ fn a_server_that_renegotiates() {
 fn eprintln_loudly(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
+
+/// What is taken out of evidence and what a terminal is not shown as it stands are the same characters.
+#[test]
+fn what_is_not_seen_is_neither_kept_nor_shown() {
+    use kaccess::render::human::{hidden, plain};
+    use kaccess::secret::{hidden as kept_out, strip_control};
+
+    for c in '\0'..=char::MAX {
+        assert_eq!(hidden(c), kept_out(c), "U+{:04X}", u32::from(c));
+    }
+    for c in [
+        '\u{ad}',
+        '\u{34f}',
+        '\u{115f}',
+        '\u{1160}',
+        '\u{180e}',
+        '\u{200b}',
+        '\u{200f}',
+        '\u{2060}',
+        '\u{2064}',
+        '\u{2800}',
+        '\u{3164}',
+        '\u{fe00}',
+        '\u{fe0f}',
+        '\u{feff}',
+        '\u{fff9}',
+        '\u{fffb}',
+        '\u{e0000}',
+        '\u{e0041}',
+        '\u{e007f}',
+        '\u{e0100}',
+        '\u{e01ef}',
+    ] {
+        assert_eq!(strip_control(&format!("a{c}b")), "ab", "U+{:04X}", u32::from(c));
+        assert_eq!(plain(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+    }
+    for c in ['e', 'é', '\u{301}', '한', 'क', 'ع', '\u{1f600}', ' ', '\n'] {
+        assert!(!hidden(c), "U+{:04X}", u32::from(c));
+    }
+}
+
+/// SIGQUIT and the users' own signals end kaccess and the plugin that it runs, as SIGTERM does.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_signal_leaves_the_plugin_behind() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    for (signal, code) in [(Signal::QUIT, 131), (Signal::USR1, 138), (Signal::USR2, 140)] {
+        let folder = scratch("signals");
+        let (plugin, id) = (folder.join("login"), folder.join("id"));
+        fs::write(&plugin, format!("#!/bin/sh\necho $$ > {}\nsleep 300\n", id.display())).expect("a plugin");
+        fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("a mode");
+        let exec =
+            json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
+        let config = kubeconfig("https://127.0.0.1:1", None, &json!({}), &json!({ "exec": exec }));
+        let mut run = command()
+            .args(["doctor", "--kubeconfig"])
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("kaccess");
+        let waits = |what: &str, done: &mut dyn FnMut() -> bool| {
+            let started = std::time::Instant::now();
+            while !done() {
+                assert!(started.elapsed() < Duration::from_secs(30), "{signal:?}: {what}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let own = || fs::read_to_string(&id).unwrap_or_default().trim().to_owned();
+        waits("the plugin starts", &mut || !own().is_empty());
+        kill_process(Pid::from_child(&run), signal).expect("a signal");
+        assert_eq!(run.wait().expect("kaccess ends").code(), Some(code), "{signal:?}");
+        waits("the plugin ends", &mut || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", own())).unwrap_or_default();
+            stat.rsplit(')').next().is_none_or(|rest| rest.trim().is_empty() || rest.trim().starts_with('Z'))
+        });
+    }
+}
+
+/// A limit to the size of files is told like a full disk, and leaves nothing behind.
+#[test]
+#[cfg(unix)]
+fn evidence_beyond_the_limit_of_a_files_size_is_told() {
+    let folder = scratch("limit");
+    let config = kubeconfig("https://127.0.0.1:1", None, &json!({}), &json!({ "token": "opaque-token-of-a-test" }));
+    let own = command();
+    let mut run = Command::new("sh");
+    run.args(["-c", "ulimit -f 1; exec \"$0\" \"$@\""]).arg(own.get_program()).env_clear();
+    run.envs(own.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = run
+        .args(["doctor", "--timeout", "3s", "--no-aws", "--kubeconfig"])
+        .arg(&config)
+        .arg("--save")
+        .arg(folder.join("evidence.json"))
+        .output()
+        .expect("sh");
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert_eq!(ran.status.code(), Some(2), "{said}");
+    assert!(said.contains("--save") && said.to_lowercase().contains("too large"), "{said}");
+    assert_eq!(fs::read_dir(&folder).expect("the folder").count(), 0, "{said}");
+}

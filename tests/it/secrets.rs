@@ -564,6 +564,68 @@ fn what_a_server_sends_back_stays_inside() {
     assert!(seen.load(Ordering::SeqCst) > 20, "the servers were sent the token");
 }
 
+/// An echo that is broken by what nobody sees is an echo all the same: neither it nor its halves get out.
+#[test]
+fn what_is_sent_back_in_pieces_stays_inside() {
+    let mut planted = Planted::default();
+    let ours = authority("kubernetes");
+    let pair = signed(&ours, &server_params("kube-apiserver", &["127.0.0.1", "localhost"]));
+    let token = "plumage-of-the-canary-in-two-halves";
+    planted.as_is("a token", token);
+    planted.as_is("the first half of a token", "plumage-of-the");
+    planted.as_is("the second half of a token", "in-two-halves");
+    for (name, between) in [
+        ("a bell", "\u{7}"),
+        ("a colour", "\u{1b}[0m"),
+        ("an override", "\u{202e}"),
+        ("a soft hyphen", "\u{ad}"),
+        ("no width", "\u{200b}"),
+        ("a tag", "\u{e0041}"),
+        ("a line feed", "\n"),
+    ] {
+        let echo = token.replace("-canary-", &format!("-can{between}ary-"));
+        let (status, plain) = (echo.clone(), echo);
+        let answers = Arc::new(move |asked: &crate::support::front::Asked| {
+            if asked.head.contains("/version") {
+                return answer(
+                    "500 Internal Server Error",
+                    "Content-Type: text/plain\r\n",
+                    &format!("no {plain} here"),
+                );
+            }
+            let body = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 401, "reason": "Unauthorized",
+                "message": format!("bad token {status} here") });
+            answer("401 Unauthorized", "Content-Type: application/json\r\n", &body.to_string())
+        });
+        let front = Front::start(&pair, &[&rustls::version::TLS13], &Clients::Unasked, answers);
+        let cluster = json!({ "server": front.url(), "certificate-authority-data": STANDARD.encode(ours.pem()) });
+        let config = kubeconfig(cluster, &[("opaque", json!({ "token": token }))]);
+        let said = doctor(&planted, name, &["--kubeconfig", &config], &[]);
+        assert!(said.contains("[redacted]"), "{name}: {said}");
+    }
+}
+
+/// An address is no place for a secret, and holds one now and then.
+#[test]
+fn what_stands_in_an_address_stays_inside() {
+    let mut planted = Planted::default();
+    let server = format!(
+        "https://127.0.0.1:1/?token={}&k={}#{}",
+        planted.mark("a token in the server's address"),
+        planted.mark("something in the server's address"),
+        planted.mark("the fragment of the server's address")
+    );
+    let config = kubeconfig(json!({ "server": server }), &[("a", json!({ "token": "opaque-token-of-a-test" }))]);
+    let issuer = format!("https://bob:{}@localhost:1/realms/x", planted.mark("a password in --issuer"));
+    let said = doctor(&planted, "address", &["--kubeconfig", &config, "--issuer", &issuer], &[]);
+    assert!(said.contains("https://localhost:1/realms/x"), "{said}");
+    let proxy = format!("http://bob:hun/{}@127.0.0.1:1", planted.mark("a password with a slash in proxy-url"));
+    let cluster = json!({ "server": "https://127.0.0.1:1", "proxy-url": proxy });
+    let config = kubeconfig(cluster, &[("a", json!({ "token": "opaque-token-of-a-test" }))]);
+    let said = doctor(&planted, "proxy", &["--kubeconfig", &config], &[]);
+    assert!(said.contains("kubeconfig-unparsable"), "{said}");
+}
+
 /// An issuer may publish what it should not, and a page may show anything.
 #[test]
 fn what_an_issuer_publishes_stays_inside() {

@@ -214,3 +214,89 @@ pub(super) static CLAIMS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
         .split_whitespace()
         .collect()
 });
+
+/// Other claims that specifications, identity providers, Kubernetes and AWS name, and words of the API server's complaints:
+/// what is replaced is replaced in these too.
+pub(super) static CLAIM_NAMES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "\
+     _claim_names _claim_sources accessKeyId act address allowed-origins app_displayname appid appidacr at_hash aud audience azp \
+     birthdate c_hash cid client_id clientAddress clientHost clientId cnf cognito:groups cognito:username connector_id \
+     country deviceid email endpoint entitlements expected expiry family_name federated_claims formatted gender given_name group groups \
+     hasgroups hd host id identities idp in_corp ip ipaddr iss jti kubernetes.io locale locality may_act memberOf \
+     middle_name name namespace nickname node nonce oid onprem_sid orig_iat phone_number phone_number_verified picture pod \
+     postal_code preferred_username profile pwd_exp pwd_url realm_access resource_access rh role roles s_hash secret \
+     serviceaccount session_state sid signature src1 street_address sub tenant tid tokenId uid unique_name upn user_id username verify \
+     verified_primary_email website wids xms_ftd xms_st xms_tcdt zoneinfo"
+        .split_whitespace()
+        .chain([
+            "kubernetes.io/serviceaccount/namespace",
+            "kubernetes.io/serviceaccount/secret.name",
+            "kubernetes.io/serviceaccount/service-account.name",
+            "kubernetes.io/serviceaccount/service-account.uid",
+        ])
+        .collect()
+});
+
+/// Keys of a user's extra that AWS' authenticators give.
+pub(super) const EXTRA: &[&str] = &["accessKeyId", "arn", "canonicalArn", "principalId", "sessionName"];
+
+/// What a `Server` header begins with that everybody knows.
+pub(super) const SERVERS: &[&str] = &[
+    "akamaighost",
+    "akamainetstorage",
+    "amazons3",
+    "apache",
+    "apache-coyote",
+    "awselb",
+    "azure-application-gateway",
+    "bigip",
+    "caddy",
+    "cloudflare",
+    "cloudfront",
+    "envoy",
+    "fortiweb",
+    "google",
+    "gse",
+    "gunicorn",
+    "gws",
+    "haproxy",
+    "istio-envoy",
+    "jetty",
+    "kong",
+    "kestrel",
+    "kubernetes",
+    "microsoft-azure-application-gateway",
+    "microsoft-httpapi",
+    "microsoft-iis",
+    "nginx",
+    "openresty",
+    "rancher",
+    "scaffolding",
+    "squid",
+    "tengine",
+    "traefik",
+    "uvicorn",
+    "varnish",
+    "werkzeug",
+    "zscaler",
+];
+
+/// Words of pages beside those of everyday: HTML's own, those of the statuses of HTTP, of logins and of what stands before
+/// servers, and what stand-ins are made of.
+pub(super) static PAGE: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    "\
+     a action alt article aside b big blockquote body bold br br5 button center charset class code color content css \
+     div doctype dd dl dt em equiv fieldset font footer form frame h1 h2 h3 h4 h5 h6 head height hidden hr href html i \
+     iframe img initial input js label lang legend li link main meta nav noscript ol onload option p pre px rel robots \
+     scale script section select small span src strong style stylesheet sub submit sup svg table tbody td text textarea th \
+     thead title tr u ul utf viewport width xhtml xml xmlns \
+     accepted allowed available blocked busy cannot connection contact cookie denied did disconnect error exceeded fields \
+     found handle healthy headers healthy history internal it large later limit long longer many maintenance malformed \
+     message method moved no not occurred page passed password permanently please port post reason rejected reload required requested \
+     requests reset retried retry sent serve server service session sign single sorry ssl support temporarily timeout \
+     timed try unavailable unauthorized unprocessable unsupported upstream url version wrong \
+     akamai apache awselb bigip cloudflare cloudfront envoy haproxy istio kong nginx openresty rancher squid traefik \
+     varnish zscaler authority binding example file folder id name number path prefix unit value word claim1"
+        .split_whitespace()
+        .collect()
+});

@@ -55,6 +55,9 @@ pub fn anonymise(evidence: &Value) -> Anonymised {
     }
     // Files last: they are often called after a user or a cluster.
     by_field(evidence, &mut Vec::new(), true, &mut names);
+    for found in texts.iter().flat_map(|text| HOME.find_iter(text)) {
+        names.file(found.as_str().trim_end_matches('.'));
+    }
     let found = texts.iter().flat_map(|text| ADDRESS.find_iter(text).map(|found| found.as_str().to_owned()));
     for (old, new) in addresses::stand_ins(found) {
         // As host names of EC2 write them.
@@ -182,7 +185,12 @@ fn each_text(value: &Value, seen: &mut dyn FnMut(&str)) {
 
 fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &dyn Fn(&str) -> String) {
     match value {
-        Value::String(text) if !stays(path, text) => *text = new(text),
+        Value::String(text) if !stays(path, text) => {
+            *text = new(text);
+            if path.last().is_some_and(|last| *last == "body") {
+                *text = body(text);
+            }
+        }
         Value::Array(items) => {
             for item in items {
                 rewrite(item, &mut path.clone(), new);
@@ -206,17 +214,40 @@ fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &dyn Fn(&str)
         Value::Number(number) => {
             // A personnel number is a name too.
             let key = path.last().copied().unwrap_or_default();
-            let time = number.as_i64().is_some_and(|n| (1_000_000_000..5_000_000_000).contains(&n));
-            if path.contains(&"claims")
-                && !time
-                && !known::CLAIMS.contains(key)
-                && number.as_i64().is_some_and(|n| n > 9_999)
-            {
+            if path.contains(&"claims") && !known::CLAIMS.contains(key) && number.as_i64().is_some_and(|n| n > 9_999) {
                 *number = 10_000.into();
             }
         }
         _ => {}
     }
+}
+
+/// The body of an answer: of a page the words that say what it is, of a key set no certificate.
+fn body(text: &str) -> String {
+    if text.trim_start().starts_with('<') {
+        return page(text);
+    }
+    if text.contains("\"keys\"") {
+        return CERTIFIED.replace_all(text, "$1[\"[certificate]\"]").into_owned();
+    }
+    text.to_owned()
+}
+
+/// A page in which every word that is neither of HTML nor of those that say what a page is, and no stand-in, gave way.
+fn page(text: &str) -> String {
+    let mut new = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (word, behind) = rest.split_at(rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len()));
+        let number = word.len() < 5 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let lower = word.to_lowercase();
+        let stays = number || known::PAGE.contains(lower.as_str()) || known::WORDS.contains(lower.as_str());
+        new.push_str(if stays { word } else { "word" });
+        let (between, next) = behind.split_at(behind.find(char::is_alphanumeric).unwrap_or(behind.len()));
+        new.push_str(between);
+        rest = next;
+    }
+    new
 }
 
 /// Names by the field they stand in.
@@ -231,6 +262,10 @@ fn by_field<'a>(value: &'a Value, path: &mut Vec<&'a str>, files: bool, names: &
                 for text in fields.values().filter_map(Value::as_str) {
                     annotation(text, names);
                 }
+                return;
+            }
+            if path.last().is_some_and(|last| *last == "extra") && fields.values().all(Value::is_array) {
+                extra(fields, names);
                 return;
             }
             for (key, value) in fields {
@@ -331,6 +366,13 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
             }
         }),
         (_, "kid") => names.atom("key", text),
+        // Of an answer; what made it is told by products that everybody knows.
+        (_, "server") if around.contains_key("receivedAt") => {
+            let product = text.split(['/', ' ']).next().unwrap_or_default().to_lowercase();
+            if !known::SERVERS.contains(&product.as_str()) {
+                names.name("server", text);
+            }
+        }
         (_, "account") => {
             names.number(text);
         }
@@ -458,12 +500,38 @@ fn annotation(text: &str, names: &mut Names) {
     }
 }
 
+/// What an authenticator tells of a user beside name and groups, under keys of its own. Of AWS and Kubernetes the keys are
+/// known, and ARNs and ids in them are found by their look.
+fn extra(fields: &Map<String, Value>, names: &mut Names) {
+    for (key, values) in fields {
+        let own = known::EXTRA.contains(&key.as_str()) || key.contains("kubernetes.io/") || key.contains("k8s.io/");
+        if !own {
+            names.name("key", key);
+        }
+        for text in values.as_array().into_iter().flatten().filter_map(Value::as_str) {
+            if text.contains("://") || text.contains('@') {
+                continue;
+            }
+            if !own {
+                names.name("value", text);
+            } else if key.ends_with("-name") {
+                names.name("name", text);
+            }
+        }
+    }
+}
+
 /// Everything a token says of somebody.
 fn claims(fields: &Map<String, Value>, path: &[&str], names: &mut Names) {
     let kubernetes = path.contains(&"kubernetes.io");
     for (key, value) in fields {
         if path.last().is_some_and(|last| *last == "resource_access") {
             client(key, names);
+        } else if !known::CLAIMS.contains(key.as_str())
+            && !known::CLAIM_NAMES.contains(key.as_str())
+            && !key.contains("://")
+        {
+            names.key(key);
         }
         match value {
             Value::Object(inner) => {
@@ -546,6 +614,19 @@ static AWS_ID: LazyLock<Regex> = LazyLock::new(|| {
 
 static AWS_KEY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b(AROA|AIDA|AKIA|ASIA|ANPA|AGPA|AIPA)([A-Z0-9]{4,})\b").expect("constant pattern"));
+
+/// A file below a home.
+static HOME: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(?:/home|/Users|\b[A-Za-z]:\\Users)[/\\][^\s"'<>|:*?,;()\[\]]+"#).expect("constant pattern")
+});
+
+/// The id of a key in a key set that could not be read.
+static KEY_ID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#""kid"\s*:\s*"([^"\\\[\]]+)""#).expect("constant pattern"));
+
+/// The certificates of a key there.
+static CERTIFIED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"("x5c"\s*:\s*)\[[^\]]*\]?"#).expect("constant pattern"));
 
 static UUID: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\b[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}\b")
@@ -659,6 +740,9 @@ fn in_text(text: &str, names: &mut Names) {
         if !found[2].starts_with("arn:") && !found[2].contains("://") {
             names.name(kind, &found[2]);
         }
+    }
+    for found in KEY_ID.captures_iter(text) {
+        names.atom("key", &found[1]);
     }
     for found in REFUSED.captures_iter(text) {
         names.name("name", &found[1]);
@@ -777,7 +861,7 @@ mod tests {
         assert_eq!(claims["sub"], "user-1");
         assert_eq!(claims["email"], "User-1@host-1.example", "capitals stay capitals");
         assert_eq!(claims["groups"], json!(["group-1"]));
-        assert_eq!((&claims["employee"], &claims["exp"]), (&json!(10_000), &json!(1_790_000_000)));
+        assert_eq!((&claims["claim1"], &claims["exp"]), (&json!(10_000), &json!(1_790_000_000)));
         assert_eq!(new["kubeconfig"]["seen"]["files"][0]["path"], "/home/user-1/.kube/config");
         assert_eq!(new["asked"]["error"], "pods is forbidden: User \"oidc:user-1@host-1.example\" cannot list");
     }
@@ -790,6 +874,45 @@ mod tests {
         }));
         let text = new.to_string();
         assert!(!text.contains("acme") && !text.contains("zoe") && !text.contains("blue"), "{text}");
+    }
+
+    /// Names that nobody wrote into a field for names.
+    #[test]
+    fn names_in_keys_pages_headers_and_paths_are_found() {
+        let new = of(json!({
+            "asked": { "error": "error: it failed at /Users/zelda/acmework/Acmefile.yaml." },
+            "plugin": { "seen": { "stderr": "File \"/home/zelda/.local/lib/acmelib.py\", line 3" } },
+            "identity": { "seen": { "user": { "username": "zelda", "extra": {
+                "acme.org/site-acmetown": ["Acmeville"],
+                "authentication.kubernetes.io/pod-name": ["acmepod-1"],
+                "arn": ["arn:aws:sts::111122223333:assumed-role/AcmeRole/zelda"],
+            } } } },
+            "credential": { "seen": { "token": { "claims": {
+                "sub": "zelda", "exp": 1_790_000_000, "acmenumber": 4_242_556_677_u64, "acme-grade": true,
+                "realm_access": { "roles": ["acmerole"] },
+                "nested": [{ "acmekey": { "acmeinner": ["Acmevalue"] } }],
+            } } } },
+            "controlPlane": { "flags": { "seen": { "flags": { "oidc-username-claim": ["acmenumber"] } } } },
+            "endpoint": { "anonymous": { "seen": {
+                "server": "gw-acme", "receivedAt": "2026-11-26T05:00:00Z", "status": 502,
+                "body": "<html><title>Acmeco SSO portal</title><body><center>nginx/1.22.1</center>Ask Zörg; ref acme9</body></html>",
+            } } },
+            "issuer": { "jwks": { "seen": { "answer": { "server": "nginx/1.22.1", "receivedAt": "2026-11-26T05:00:00Z",
+                "body": "{\"keys\": [{\"kty\": \"RSA\", \"kid\": \"acmekid\", \"x5c\": [\"MIIBacme\", \"MIIC\"]}]}" } } } },
+        }));
+        let text = new.to_string().to_lowercase();
+        assert!(!["acme", "zelda", "zörg", "miib", "4242556677"].iter().any(|word| text.contains(word)), "{text}");
+        let claims = &new["credential"]["seen"]["token"]["claims"];
+        assert_eq!(claims["exp"], 1_790_000_000);
+        assert!(claims["realm_access"]["roles"].is_array(), "{claims}");
+        // What the server is configured with is still what the token has, and an identifier.
+        let name = new["controlPlane"]["flags"]["seen"]["flags"]["oidc-username-claim"][0].as_str().expect("a claim");
+        assert_eq!(claims[name], 10_000, "{claims}");
+        assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{name}");
+        // And what the findings need of a page and its server stays.
+        let body = new["endpoint"]["anonymous"]["seen"]["body"].as_str().expect("a page");
+        assert!(body.starts_with("<html><title>word SSO word</title><body><center>nginx/1.22.1</center>"), "{body}");
+        assert_eq!(new["issuer"]["jwks"]["seen"]["answer"]["server"], "nginx/1.22.1");
     }
 
     #[test]

@@ -172,6 +172,17 @@ impl Names {
         self.atoms.insert(text.to_owned(), new);
     }
 
+    /// A claim's name, replaced everywhere by one that expressions and flags can name too.
+    pub(super) fn key(&mut self, text: &str) {
+        if text.chars().count() < 2 || is_known(text) || self.atoms.contains_key(text) {
+            return;
+        }
+        let count = self.counts.entry("claim").or_default();
+        *count += 1;
+        let new = format!("claim{count}");
+        self.atoms.insert(text.to_owned(), new);
+    }
+
     /// A path of a file: its folders, and its own name, where they are somebody's.
     pub(super) fn file(&mut self, text: &str) {
         let divide = |c: char| c == '/' || c == '\\';
