@@ -3,7 +3,6 @@
 use crate::shell;
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::plugin::{self, argument, said};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -28,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let profile = plugin::exec(case).and_then(|exec| argument(exec, &["--profile"]));
-    let with = profile.map(|profile| format!(" --profile {}", quoted(profile))).unwrap_or_default();
+    let with = profile.map(|profile| shell!(" --profile {}", profile)).unwrap_or_default();
     let login = || Step::command("Log in again", shell!("aws sso login{}", with));
     let who = || Step::command("See whom the AWS tools take you for; when this works, so does the plugin", shell!("aws sts get-caller-identity{}", with));
     type Kind<'k> = (&'k [&'k [&'k str]], &'k str, bool);

@@ -65,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             why,
             first,
-            Step::command("Write the entry anew for the cluster that you mean", shell!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| format!(" --region {}", target.region)).unwrap_or_default())),
+            Step::command("Write the entry anew for the cluster that you mean", shell!("aws eks update-kubeconfig --name {}{}", eks::cluster(case), target.map(|target| shell!(" --region {}", target.region)).unwrap_or_default())),
         )
         .step(Step::command("Or correct the argument behind --cluster-name (-i) in the exec entry", "kubectl config view --minify -o jsonpath='{.users[0].user.exec.args}'"))
         .cite_if(refused);

@@ -1,5 +1,6 @@
 //! The service account that every Pod has by default may do dangerous things.
 
+use crate::report::shell::Shell;
 use crate::shell;
 use crate::evidence::access::ResourceRule;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -66,9 +67,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             continue;
         };
         let (scope, option) = if binding.namespace.is_empty() {
-            ("in the whole cluster".to_owned(), String::new())
+            ("in the whole cluster".to_owned(), Shell::default())
         } else {
-            (format!("in namespace {}", binding.namespace), format!(" -n {}", binding.namespace))
+            (format!("in namespace {}", binding.namespace), shell!(" -n {}", binding.namespace))
         };
         return vec![
             RULE.finding(

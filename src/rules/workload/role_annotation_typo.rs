@@ -1,5 +1,6 @@
 //! An annotation about the role is misspelled.
 
+use crate::report::shell::Shell;
 use crate::shell;
 use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, escaped, is_role_arn};
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -55,14 +56,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (namespace, name) = judged.account_name();
     let mut findings = Vec::new();
     let places = [
-        (workload.service_account.seen().map(|one| &one.annotations), "/workload/serviceAccount/seen/annotations".to_owned(), "service account", format!("serviceaccount {name} -n {namespace}")),
+        (workload.service_account.seen().map(|one| &one.annotations), "/workload/serviceAccount/seen/annotations".to_owned(), "service account", shell!("serviceaccount {} -n {}", name, namespace)),
         (
             judged.template().map(|(template, _)| &template.annotations),
             format!("{}/annotations", judged.template().map_or("", |(_, at)| at)),
             "Pod",
-            String::new(),
+            Shell::default(),
         ),
-        (workload.namespace.seen().map(|one| &one.annotations), "/workload/namespace/seen/annotations".to_owned(), "namespace", format!("namespace {namespace}")),
+        (workload.namespace.seen().map(|one| &one.annotations), "/workload/namespace/seen/annotations".to_owned(), "namespace", shell!("namespace {}", namespace)),
     ];
     for (annotations, at, place, object) in places {
         for (key, value) in annotations.into_iter().flatten() {

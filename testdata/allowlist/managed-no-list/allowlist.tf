@@ -2,7 +2,7 @@
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 
-# The priorities must be free, and come before those that the listener has.
+# The listener has no rule but the default one.
 
 resource "aws_lb_listener_rule" "oidc_public_documents" {
   listener_arn = "arn:listener/443"

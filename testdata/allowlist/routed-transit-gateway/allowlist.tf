@@ -4,7 +4,7 @@
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces are where the control plane leaves, but their addresses change (at each version update, and when AWS replaces a server): list their security group or subnets, not the addresses.
 
-# The priorities must be free, and come before those that the listener has.
+# The listener has no rule but the default one.
 
 resource "aws_lb_listener_rule" "oidc_public_documents" {
   listener_arn = "arn:listener/443"
