@@ -1248,7 +1248,7 @@ impl<'a> Judged<'a> {
 
     /// The way that a container's SDK takes.
     fn way(&self, container: &Container) -> Way {
-        let has = |name: &str| variable(container, name).is_some();
+        let has = |name: &str| variable(container, name).is_some() || self.from_config_map(container, name);
         if has("AWS_ACCESS_KEY_ID") && has("AWS_SECRET_ACCESS_KEY") {
             return Way::Keys;
         }
@@ -1279,6 +1279,15 @@ impl<'a> Judged<'a> {
         Way::Metadata
     }
 
+    /// A ConfigMap that the container takes all variables from has this one; its own goes before it.
+    fn from_config_map(&self, container: &Container, name: &str) -> bool {
+        !container.env.iter().any(|variable| variable.name == name)
+            && self.workload.config_maps.iter().any(|look| {
+                container.env_from_config_map_names.contains(&look.name)
+                    && look.look.seen().is_some_and(|names| names.iter().any(|one| one == name))
+            })
+    }
+
     /// What a container takes all its variables from (envFrom), where that may hold access keys: the contents are not
     /// read. Nothing where it has no such source, where all of them are Secrets that are not there, or where a variable
     /// of its own says that there are no keys.
@@ -1297,6 +1306,16 @@ impl<'a> Judged<'a> {
         };
         let mut sources: Vec<String> =
             container.env_from_secrets.iter().filter(there).map(|name| format!("Secret {name}")).collect();
+        sources.extend(
+            container
+                .env_from_config_map_names
+                .iter()
+                .filter(|name| {
+                    let look = self.workload.config_maps.iter().find(|look| look.name == **name);
+                    look.is_none_or(|look| look.look.seen().is_none() && !absent(&look.look))
+                })
+                .map(|name| format!("ConfigMap {name}")),
+        );
         if container.env_from_config_maps {
             sources.push("a ConfigMap".to_owned());
         }

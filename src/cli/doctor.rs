@@ -594,7 +594,15 @@ pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
     let mut part = target.as_os_str().to_owned();
     part.push(format!(".{}.part", std::process::id()));
     let part = PathBuf::from(part);
-    let written = std::fs::File::create_new(&part).and_then(|mut file| {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    // Names and claims are nobody else's business; a file that was there keeps the rights that it had.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&part).and_then(|mut file| {
+        if let Ok(there) = std::fs::metadata(&target) {
+            file.set_permissions(there.permissions())?;
+        }
         file.write_all(text.as_bytes())?;
         // A disk may say only here that it is full.
         file.sync_all()

@@ -439,8 +439,12 @@ pub fn parse_metrics(text: &str) -> Metrics {
             .or_insert_with(|| IssuerMetrics { issuer_hash: hash.to_owned(), ..IssuerMetrics::default() });
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counters and epoch seconds")]
         match (name, label("result")) {
-            ("jwt_authenticator_latency_seconds_count", Some("success")) => issuer.successes += value as u64,
-            ("jwt_authenticator_latency_seconds_count", Some("failure")) => issuer.failures += value as u64,
+            ("jwt_authenticator_latency_seconds_count", Some("success")) => {
+                issuer.successes = issuer.successes.saturating_add(value as u64)
+            }
+            ("jwt_authenticator_latency_seconds_count", Some("failure")) => {
+                issuer.failures = issuer.failures.saturating_add(value as u64)
+            }
             ("jwt_authenticator_jwks_fetch_last_timestamp_seconds", Some("success")) => {
                 issuer.keys_fetched_at = Timestamp::from_second(value as i64).ok();
             }

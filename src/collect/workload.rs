@@ -169,11 +169,20 @@ fn variables(container: &Value, scrubber: &Scrubber) -> Vec<Variable> {
 fn container(value: &Value, init: bool, scrubber: &Scrubber) -> Container {
     let mounts = value.get("volumeMounts").and_then(Value::as_array).into_iter().flatten();
     let from = value.get("envFrom").and_then(Value::as_array).into_iter().flatten();
+    // A prefix makes other names of them, which are AWS' own only where it begins as those do.
+    let prefix = |one: &&Value| one.get("prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
     Container {
         name: text(value, "/name").unwrap_or_default(),
         init,
         env: variables(value, scrubber),
-        env_from_config_maps: from.clone().any(|one| one.get("configMapRef").is_some()),
+        env_from_config_maps: from
+            .clone()
+            .any(|one| one.get("configMapRef").is_some() && prefix(&one).starts_with('A')),
+        env_from_config_map_names: from
+            .clone()
+            .filter(|one| prefix(one).is_empty())
+            .filter_map(|one| text(one, "/configMapRef/name"))
+            .collect(),
         env_from_secrets: from.filter_map(|one| text(one, "/secretRef/name")).collect(),
         mounts: mounts.filter_map(|mount| Some((text(mount, "/mountPath")?, text(mount, "/name")?))).collect(),
     }
@@ -652,6 +661,17 @@ pub async fn secret(api: &Api, namespace: &str, name: &str) -> Result<SecretFact
     let index = columns.into_iter().position(|column| column.get("name").and_then(Value::as_str) == Some("Type"));
     let kind = index.and_then(|index| text(&table, &format!("/rows/0/cells/{index}"))).unwrap_or_default();
     Ok(SecretFacts { kind })
+}
+
+/// The names of a ConfigMap's variables that are about AWS; values are not kept.
+///
+/// # Errors
+/// [`FailureKind::NotFound`] where it is not there.
+pub async fn config_map(api: &Api, namespace: &str, name: &str) -> Result<Vec<String>, Failure> {
+    let path = format!("/api/v1/namespaces/{}/configmaps/{}", encoded(namespace), encoded(name));
+    let value = read(api, &path, &format!("get on configmaps in namespace {namespace}")).await?;
+    let names = value.get("data").and_then(Value::as_object).into_iter().flat_map(|data| data.keys());
+    Ok(names.filter(|name| name.starts_with("AWS_") && name.len() <= 64).cloned().collect())
 }
 
 /// The webhook that injects credentials.

@@ -187,7 +187,7 @@ fn jose(core: &str, facts: &mut TokenFacts) {
     let header_object = matches!(&header, Some(Ok(parsed)) if parsed.value.is_object());
     if parts.len() == 5 && matches!(&header, Some(Ok(parsed)) if parsed.value.get("enc").is_some()) {
         facts.kind = TokenKind::Jwe;
-        facts.header = header.and_then(Result::ok).map(|parsed| parsed.value);
+        facts.header = header.and_then(Result::ok).map(|parsed| without_private_key(parsed.value));
         return;
     }
     // `eyJ` is `{"` in base64: somebody meant a JWT, whatever became of it.
@@ -228,7 +228,7 @@ fn jose(core: &str, facts: &mut TokenFacts) {
     match header {
         Some(Ok(parsed)) => {
             facts.problems.extend(header_problem(&parsed).map(|detail| problem("header", detail, None)));
-            facts.header = Some(parsed.value);
+            facts.header = Some(without_private_key(parsed.value));
         }
         // An empty header is an empty object to go-jose.
         Some(Err(_)) if header_text.is_empty() => facts.header = Some(json!({})),
@@ -372,6 +372,18 @@ fn without_access_tokens(mut claims: Value) -> Value {
     claims
 }
 
+/// A key in the header that is more than a public one.
+fn without_private_key(mut header: Value) -> Value {
+    if let Some(key) = header.get_mut("jwk").and_then(Value::as_object_mut) {
+        for name in ["k", "d", "p", "q", "dp", "dq", "qi", "oth"] {
+            if let Some(secret) = key.get_mut(name) {
+                *secret = Value::String(crate::secret::REDACTED.to_owned());
+            }
+        }
+    }
+    header
+}
+
 fn strip_white_space(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect()
 }
@@ -497,6 +509,13 @@ mod tests {
     fn jwt(header: &str, claims: &str) -> String {
         let signature = base64url::encode(&[7; 256]);
         format!("{}.{}.{signature}", base64url::encode(header.as_bytes()), base64url::encode(claims.as_bytes()))
+    }
+
+    #[test]
+    fn a_private_key_in_the_header_is_not_kept() {
+        let facts = parse(&jwt(r#"{"alg":"HS256","jwk":{"kty":"oct","k":"c2VjcmV0LWtleQ"}}"#, "{}"));
+        let header = facts.header.as_ref().unwrap();
+        assert_eq!((&header["jwk"]["kty"], &header["jwk"]["k"]), (&json!("oct"), &json!(crate::secret::REDACTED)));
     }
 
     fn details(token: &str) -> Vec<String> {

@@ -35,6 +35,9 @@ pub struct Workload {
     pub node: Observation<Node>,
     /// The Secrets that the Pod, its service account and kiam name.
     pub secrets: Vec<SecretLook>,
+    /// The ConfigMaps that its containers take all variables from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub config_maps: Vec<ConfigMapLook>,
     /// The mutating webhook `pod-identity-webhook`.
     pub webhook: Observation<Webhook>,
     /// The Pod's events, newest first.
@@ -143,9 +146,13 @@ pub struct Container {
     pub env: Vec<Variable>,
     /// Secrets that it takes all variables from.
     pub env_from_secrets: Vec<String>,
-    /// Whole ConfigMaps give it variables.
+    /// Whole ConfigMaps give it variables, and which ones that are is not known: their names get a prefix that begins as
+    /// AWS' do, or an older look did not keep the ConfigMaps' names.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub env_from_config_maps: bool,
+    /// ConfigMaps that it takes all variables from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub env_from_config_map_names: Vec<String>,
     /// Where which volumes are mounted: path to volume.
     pub mounts: BTreeMap<String, String>,
 }
@@ -308,6 +315,16 @@ pub struct SecretLook {
     pub uses: Vec<String>,
     /// What the server's table says of it. Failed with `NotFound` where it is not there.
     pub look: Observation<SecretFacts>,
+}
+
+/// A ConfigMap that containers take all variables from, in the Pod's namespace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConfigMapLook {
+    /// Its name.
+    pub name: String,
+    /// The names of its variables that are about AWS, never their values. Failed with `NotFound` where it is not there.
+    pub look: Observation<Vec<String>>,
 }
 
 /// What is known of a Secret without its content.

@@ -241,6 +241,10 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
         }
     }
     if let Some(leaf) = credential.certificates.first() {
+        // kube-apiserver's authenticators stand in this order (apiserver/authn).
+        if credential.token.is_some() {
+            table.add_row(vec!["  client certificate", "sent beside the token, and looked at first"]);
+        }
         let until = leaf
             .not_after
             .map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end)))

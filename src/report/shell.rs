@@ -1,7 +1,7 @@
 //! Commands to copy. Whatever is foreign stands in them as one word of a POSIX shell, whatever it holds: a name that a
 //! server, a token or a file chose runs nothing in the shell of whoever pastes the fix.
 //!
-//! A [`Shell`] is made of our own templates by [`shell!`](crate::shell), which quotes every value; there is no way to make one of any other
+//! A [`Shell`] is made of our own templates by `shell!`, which quotes every value; there is no way to make one of any other
 //! text.
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ impl Shell {
         self.0.push_str(&next.0);
     }
 
-    /// What [`shell!`](crate::shell) calls: `{}` takes the next value, `{0}` a certain one, `{{` and `}}` are braces.
+    /// What `shell!` calls: `{}` takes the next value, `{0}` a certain one, `{{` and `}}` are braces.
     ///
     /// # Panics
     /// Where the template has more places than there are values, or other marks: a fault of the template's author.
@@ -205,12 +205,12 @@ impl From<&'static str> for Shell {
 
 /// A command of a template and values: `shell!("kubectl get pods -n {}", namespace)`. Every value is quoted as one word, inside
 /// quotes of the template too; a [`Shell`] goes in as it is.
-#[macro_export]
 macro_rules! shell {
     ($template:literal $(, $value:expr)* $(,)?) => {
         $crate::report::shell::Shell::build($template, &[$(&$value as &dyn $crate::report::shell::Piece),*])
     };
 }
+pub(crate) use shell;
 
 #[cfg(test)]
 mod tests {

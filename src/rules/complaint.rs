@@ -2,9 +2,8 @@
 
 use super::{Case, seen, way};
 use crate::evidence::Failure;
-use crate::report::shell::Shell;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Step};
-use crate::shell;
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]

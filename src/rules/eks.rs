@@ -8,10 +8,9 @@ use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
-use crate::report::shell::Shell;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Grade, Step};
 use crate::rules::{Case, Word, seen};
-use crate::shell;
 
 /// Findings that any obstacle between the control plane and the issuer explains.
 pub const CONSEQUENCES: &[&str] = &[

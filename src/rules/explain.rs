@@ -1,7 +1,6 @@
 //! What texts mean, grouped by cause; the page of a code; the code that somebody meant.
 
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
 
@@ -258,7 +257,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         "context-missing" => format!("there is no context {}", one(&["context", "name", "asked", "object"])),
         "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", or(f("file"), "the file"), f("error")),
         "kubeconfig-entry-file" => format!("the {} of {} is in {}, which cannot be opened", f("field"), f("entry"), f("file")),
-        "plugin-absent" => format!("the credential plugin {} cannot be started{}", one(&["command", "program", "path", "binary", "needed", "login"]), with(": ", one(&["error", "format"]))),
+        "plugin-absent" => format!("the credential plugin {} cannot be started{}", one(&["command", "program", "path", "binary", "needed", "login", "plugin"]), with(": ", one(&["error", "format"]))),
         "plugin-failed" => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), one(&["status", "exit", "code"])),
         "plugin-versions" => format!("the user entry says {}, the plugin answered in {}", f("expected"), f("got")),
         "auth-provider-gone" if given("deprecated") => format!("this kubectl still has the {} auth plugin, and 1.26 and later do not", f("deprecated")),

@@ -3,8 +3,8 @@
 use super::{Case, clip, probed, seen};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
+use crate::report::shell::shell;
 use crate::report::{Citation, Step};
-use crate::shell;
 
 /// A link as a citation: where it is, and both sides.
 pub fn cite(link: &Link) -> Citation {

@@ -15,7 +15,7 @@ pub mod words;
 
 pub use words::Word;
 
-use crate::shell;
+use crate::report::shell::shell;
 use jiff::Timestamp;
 
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};

@@ -1,8 +1,7 @@
 //! What the findings about a nearly given right share: the refused question, whom it is about, and the near misses of
 //! the model.
 
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 use std::borrow::Cow;
 
 use serde_json::json;

@@ -4,8 +4,7 @@ use super::complaint::user;
 use super::{Case, slug};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 
 /// The file of kubeadm's own administrator whose certificate this is; nobody else's may be replaced by it.
 fn of_kubeadm(leaf: &CertificateFacts) -> Option<&'static str> {

@@ -1,7 +1,6 @@
 //! What the rules of the way to the API server share: who is connected to first, and what its addresses say.
 
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 use std::net::IpAddr;
 
 use super::complaint::{cluster, quoted};

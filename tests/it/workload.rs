@@ -142,6 +142,15 @@ impl<'a> World<'a> {
         self
     }
 
+    /// A ConfigMap with these variables.
+    fn config_map(&self, name: &str, variables: &[&str]) -> &Self {
+        let data: serde_json::Map<String, Value> =
+            variables.iter().map(|name| ((*name).to_owned(), json!(CANARY))).collect();
+        let map = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name }, "data": data });
+        self.server.create(&format!("/api/v1/namespaces/{}/configmaps", self.namespace), &map);
+        self
+    }
+
     /// A DaemonSet in kube-system with so many ready of as many, and its Pod on the node.
     fn agent(
         &mut self,
@@ -1223,6 +1232,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             spec["containers"][0]["envFrom"] =
                 json!([{ "secretRef": { "name": "aws" } }, { "configMapRef": { "name": "app" } }]);
             world.account(json!({}), json!({})).pod(json!({}), spec);
+            world.secret("aws", "Opaque").config_map("app", &["LOG_LEVEL"]);
         },
         "api",
         &[],
@@ -1261,11 +1271,27 @@ fn every_world_gets_its_identity_and_its_cause() {
             spec["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "app" } }]);
             world.account(json!({}), json!({})).pod(json!({}), spec);
             world.associated(json!({})).role(ROLE, &pods_policy(both.clone()));
+            world.config_map("app", &["AWS_REGION", "LOG_LEVEL"]);
             world.pod_identity_agent();
         },
         "api",
         &[],
-        "unknown",
+        "pod-identity",
+    );
+    one(
+        "workload-irsa-config-map-with-keys",
+        json!({}),
+        &|world| {
+            let mut spec = injected(ROLE, "sts.amazonaws.com");
+            spec["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "app" } }]);
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+            world.config_map("app", &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "LOG_LEVEL"]);
+        },
+        "api",
+        &["static-keys-shadow-role"],
+        "static-keys",
     );
     one(
         "workload-irsa-past-kiam",

@@ -1,6 +1,6 @@
 //! `--plan-migration`: everything that is annotated for kiam or kube2iam, and what replaces the annotation.
 
-use crate::shell;
+use crate::report::shell::shell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;

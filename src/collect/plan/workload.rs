@@ -21,8 +21,8 @@ use crate::collect::kubeconfig::Resolved;
 use crate::collect::tls::TlsSettings;
 use crate::collect::{Roots, identity, issuer, workload};
 use crate::evidence::workload::{
-    Agent, AgentPod, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook, ServiceAccount,
-    Target, Webhook, Workload,
+    Agent, AgentPod, ConfigMapLook, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook,
+    ServiceAccount, Target, Webhook, Workload,
 };
 use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, SCHEMA, kubeconfig as facts};
 use crate::host::Host;
@@ -224,6 +224,27 @@ pub async fn gather_workload(
             Ok((looks.await, Some(())))
         })
     };
+    let config_maps: Handle<Vec<ConfigMapLook>> = {
+        let (api, namespace, known) = (api.clone(), namespace.clone(), known.clone());
+        let needs = common(known);
+        graph.probe("workload-config-maps", LONG, needs, move |who: Who| async move {
+            let containers = who.template().map(|template| template.containers.as_slice()).unwrap_or_default();
+            let mut names: Vec<&String> =
+                containers.iter().flat_map(|container| &container.env_from_config_map_names).collect();
+            names.sort();
+            names.dedup();
+            names.truncate(SECRETS_LIMIT);
+            let looks = join_all(names.into_iter().map(|name| {
+                let (api, namespace) = (&api, &namespace);
+                async move {
+                    let seen = workload::config_map(api, namespace, name).await;
+                    let look = Observation::at_rest(seen.map_or_else(Outcome::Failed, Outcome::Seen));
+                    ConfigMapLook { name: name.clone(), look }
+                }
+            }));
+            Ok((looks.await, Some(())))
+        })
+    };
     let kiam_server: Handle<KiamServer> = {
         let (api, agents, known, host) = (api.clone(), agents.clone(), known.clone(), host.clone());
         let needs = async move {
@@ -302,6 +323,7 @@ pub async fn gather_workload(
         node_agents: taken(node_agents).await,
         node: taken(node).await,
         secrets: secrets.await.observation.seen().cloned().unwrap_or_default(),
+        config_maps: config_maps.await.observation.seen().cloned().unwrap_or_default(),
         webhook: taken(webhook).await,
         events: taken(events).await,
         kiam_server: taken(kiam_server).await,

@@ -7,8 +7,7 @@ use std::io::{self, Write};
 
 use crate::render::human;
 use crate::report::allowlist::{Allowlist, Kind};
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 
 /// A rule of a load balancer takes at most five values in all its conditions; the host is one.
 const VALUES: usize = 4;

@@ -1,7 +1,7 @@
 //! An API that another server serves does not answer.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, clip, seen};
 

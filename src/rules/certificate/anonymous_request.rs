@@ -1,8 +1,8 @@
 //! No credential arrived: the API server sees system:anonymous.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
 

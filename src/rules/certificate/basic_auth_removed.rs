@@ -1,6 +1,6 @@
 //! User name and password, which no API server takes any more.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, of_kubernetes, seen};
 

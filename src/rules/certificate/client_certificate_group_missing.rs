@@ -1,8 +1,8 @@
 //! The certificate is good, and the group that has the rights is not in it.
 
-use crate::shell;
 use crate::apiserver::authz::near::joins;
 use crate::evidence::rbac::Subject;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
 use crate::rules::{Case, Page, Rule, seen, slug};

@@ -1,6 +1,6 @@
 //! The client certificate names nobody.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

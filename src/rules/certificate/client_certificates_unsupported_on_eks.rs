@@ -1,6 +1,6 @@
 //! A client certificate for an EKS cluster.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, probed, seen};
 

@@ -1,7 +1,7 @@
 //! The kubelet does not take the API server's credential.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen, slug};
 

@@ -1,6 +1,6 @@
 //! Own groups named like the system's.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen, slug};
 

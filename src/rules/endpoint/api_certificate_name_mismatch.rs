@@ -1,8 +1,8 @@
 //! The certificate is for other names than the server URL's.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::cluster;
 use crate::rules::served::{fault, met};

@@ -1,8 +1,8 @@
 //! The server's chain is refused for what it is, whoever signed it.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::{fault, place, sentence};
 use crate::rules::{Case, Page, Rule};

@@ -1,7 +1,7 @@
 //! The API server does not answer.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::waited;
 use crate::rules::way::{address, cite_met, is_private, unconnected};

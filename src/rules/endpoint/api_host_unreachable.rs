@@ -1,7 +1,7 @@
 //! No way leads to the API server.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
 use crate::rules::{Case, Page, Rule, probed};

@@ -1,7 +1,7 @@
 //! API priority and fairness refuses the request.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::met;
 use crate::rules::{Case, Page, Rule, clip, seen};

@@ -1,8 +1,8 @@
 //! An authority of the name that the kubeconfig trusts, with another key.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, fetch_authority};
 use crate::rules::served::{fault, met};

@@ -1,6 +1,6 @@
 //! A search domain is put behind the name, and another host answers.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{host, proxy};
 use crate::rules::{Case, Page, Rule, probed};

@@ -1,7 +1,7 @@
 //! The endpoint has private addresses, and no way leads to them from here.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
 use crate::rules::{Case, Page, Rule, probed};

@@ -1,8 +1,8 @@
 //! The name of a cluster that does not exist any more.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, answers, cite_met, eks_arguments, host, managed, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};

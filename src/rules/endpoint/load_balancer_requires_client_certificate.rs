@@ -1,8 +1,8 @@
 //! What stands before the API server lets nobody in without a client certificate.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::{Failure, FailureKind};
+use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::served::{host, met};

@@ -1,6 +1,6 @@
 //! The API server should be reached without the proxy.
 
-use crate::shell;
+use crate::report::shell::shell;
 use std::net::IpAddr;
 
 use crate::report::{Confidence, Finding, Severity, Step};

@@ -1,11 +1,11 @@
 //! What answers there is no Kubernetes API.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::{FailureKind, Outcome};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{Answerer, answerer, host};
 use crate::rules::complaint::cluster as named;
+use crate::rules::served::{Answerer, answerer, host};
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
 
 /// The rule.

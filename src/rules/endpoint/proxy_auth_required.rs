@@ -1,7 +1,7 @@
 //! The proxy wants a name and password.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Tunnel, cite_met, direct_works, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
 use crate::rules::{Case, Page, Rule, probed, seen};

@@ -1,8 +1,8 @@
 //! The proxy in front of the API server cannot be used.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Tunnel, cite_met, direct_works, host, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed, seen};

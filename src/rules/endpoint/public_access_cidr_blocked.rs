@@ -1,8 +1,8 @@
 //! A managed cluster's public endpoint drops this machine's packets.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
 use crate::rules::{Case, Page, Rule, probed, seen};

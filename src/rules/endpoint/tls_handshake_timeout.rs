@@ -1,8 +1,8 @@
 //! TCP is accepted, but TLS never answers.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{address, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed};

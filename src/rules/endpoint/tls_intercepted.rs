@@ -1,8 +1,8 @@
 //! Something on the way breaks TLS open.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
 use crate::rules::complaint::cluster;
 use crate::rules::served::{fault, host, interceptor, place};

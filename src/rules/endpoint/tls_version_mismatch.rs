@@ -1,8 +1,8 @@
 //! The two sides have no TLS in common.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
 use crate::rules::served::{met, place, sentence};
 use crate::rules::{Case, Page, Rule, failed_as, probed};

@@ -1,7 +1,7 @@
 //! The role for the cluster may not be assumed.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, argument, said};
 use crate::rules::{Case, Page, Rule, clip};

@@ -1,7 +1,7 @@
 //! The credential plugin signs as somebody of another AWS account.
 
-use crate::shell;
 use crate::aws::identity::Arn;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! client.authentication.k8s.io/v1alpha1, which is gone.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::{self, Kind, complained};

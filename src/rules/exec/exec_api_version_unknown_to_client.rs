@@ -1,7 +1,7 @@
 //! The kubeconfig asks for a version that the client does not know.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{met, user};
 use crate::rules::plugin;

@@ -1,8 +1,8 @@
 //! The credential plugin ended with an error.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::exec::exec_timeout;
 use crate::rules::{Case, Page, Rule, clip, failed_as, plugin, seen};

@@ -1,7 +1,7 @@
 //! The login plugin does not get through to the issuer.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, argument, said};
 use crate::rules::{Case, Page, Rule, clip};

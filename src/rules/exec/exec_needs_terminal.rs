@@ -1,7 +1,7 @@
 //! The plugin wants a terminal, and there is none.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::plugin::{self, complained};

@@ -1,9 +1,9 @@
 //! The credential plugin printed something that is no credential.
 
-use crate::shell;
-use crate::rules::plugin;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::plugin;
 use crate::rules::{Case, Page, Rule, clip, seen};
 
 /// The rule.

@@ -1,8 +1,8 @@
 //! The credential plugin is not on PATH.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint;
 use crate::rules::plugin::said;

@@ -1,6 +1,6 @@
 //! The plugin is slow, and every command waits for it.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind};
 use crate::rules::served::waited;

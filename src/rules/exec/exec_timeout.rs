@@ -1,9 +1,9 @@
 //! The credential plugin did not end in time.
 
-use crate::rules::plugin;
 use crate::evidence::FailureKind;
 use crate::evidence::credential::PluginRun;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::plugin;
 use crate::rules::{clip, Case, Page, Rule, failed_as, seen};
 
 /// The rule.

@@ -1,7 +1,7 @@
 //! Both stores map the caller.
 
-use crate::shell;
 use crate::aws::identity::{self, Source, Verdict};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

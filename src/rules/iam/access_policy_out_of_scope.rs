@@ -1,7 +1,7 @@
 //! An access policy's scope or kind of resources.
 
-use crate::shell;
 use crate::aws::identity::{Source, Verdict, policy_allows, policy_name};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

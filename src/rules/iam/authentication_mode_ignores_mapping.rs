@@ -1,7 +1,7 @@
 //! The authentication mode reads the other store.
 
-use crate::shell;
 use crate::aws::identity::{self, Mode, Verdict};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,8 +1,8 @@
 //! aws-auth that the authenticator drops.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{ProblemKind, Source, Verdict};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
 

@@ -1,9 +1,9 @@
 //! No administrator but the creator.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{self, Mode};
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, eks, seen};
 

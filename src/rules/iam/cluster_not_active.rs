@@ -1,7 +1,7 @@
 //! The cluster is being made, deleted, or has failed.
 
-use crate::shell;
 use crate::evidence::eks::HealthIssue;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen};

@@ -1,10 +1,10 @@
 //! A mapping without groups and policies.
 
-use crate::shell;
 use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::identity::User;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen, slug};
 

@@ -1,10 +1,9 @@
 //! A principal that was made again.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen};

@@ -1,7 +1,7 @@
 //! A used-up IAM token.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

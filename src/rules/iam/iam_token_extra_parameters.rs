@@ -1,7 +1,7 @@
 //! Extra parameters in the presigned URL.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
 

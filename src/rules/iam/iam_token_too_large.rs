@@ -1,7 +1,7 @@
 //! A token of more than 4,096 bytes.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
 

@@ -1,7 +1,7 @@
 //! The plugin's cluster name is not this cluster's.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! The authenticator cannot find a node's name.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks};
 

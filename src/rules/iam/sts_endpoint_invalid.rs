@@ -1,7 +1,7 @@
 //! The STS host of the token.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,10 +1,9 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
 use crate::rules::way::eks_arguments;
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};

@@ -1,8 +1,8 @@
 //! The issuer's certificate is past its end.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 

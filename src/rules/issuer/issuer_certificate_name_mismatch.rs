@@ -1,8 +1,8 @@
 //! The issuer's certificate is for other names.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 

@@ -1,8 +1,8 @@
 //! The issuer does not send the intermediate certificate.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 

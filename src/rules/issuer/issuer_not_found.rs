@@ -1,7 +1,7 @@
 //! The issuer URL leads to no issuer.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Candidate, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 

@@ -1,8 +1,8 @@
 //! The control plane cannot resolve the issuer's name.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
 

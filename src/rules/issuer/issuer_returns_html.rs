@@ -1,7 +1,7 @@
 //! The discovery URL answers 200 with a page instead of the document.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 

@@ -1,6 +1,6 @@
 //! The control plane gets no connection to the issuer.
 
-use crate::shell;
+use crate::report::shell::shell;
 use std::net::IpAddr;
 
 use crate::apiserver::message::{self, heard};

@@ -1,7 +1,7 @@
 //! The key set is one that the API server cannot read.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, probed};
 

@@ -1,7 +1,7 @@
 //! The key set's address leads nowhere for the control plane.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, probed};
 

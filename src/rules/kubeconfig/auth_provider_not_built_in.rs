@@ -1,7 +1,7 @@
 //! An auth-provider that this program was built without.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, met, user};
 use crate::rules::{Case, Page, Rule};

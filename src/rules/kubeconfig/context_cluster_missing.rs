@@ -1,8 +1,8 @@
 //! The context names a cluster that the kubeconfig does not have.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{context_of, each, listed, names, quoted};
 use crate::rules::{Case, Page, Rule, failed_as, seen};

@@ -1,8 +1,8 @@
 //! A file that the kubeconfig names for a credential is not there.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, is_other};
 use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;

@@ -1,8 +1,8 @@
 //! The kubeconfig chooses no context.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{each, listed, names};
 use crate::rules::{Case, Page, Rule, failed_as, seen};

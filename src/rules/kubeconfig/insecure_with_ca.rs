@@ -1,7 +1,7 @@
 //! A CA, and verification switched off: kubectl refuses both together.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule};

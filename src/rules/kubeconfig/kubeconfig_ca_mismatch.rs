@@ -1,8 +1,8 @@
 //! The kubeconfig's CA did not sign the API server's certificate.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster as named, fetch_authority};
 use crate::rules::served::{fault, met};

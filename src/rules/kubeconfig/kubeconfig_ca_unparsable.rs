@@ -1,7 +1,7 @@
 //! The CA in the cluster entry cannot be read as certificates.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule};

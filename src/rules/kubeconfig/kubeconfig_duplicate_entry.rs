@@ -1,6 +1,6 @@
 //! Two files have an entry of this name; the first one is used.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

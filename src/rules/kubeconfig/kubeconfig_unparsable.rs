@@ -1,8 +1,8 @@
 //! The kubeconfig cannot be used as it is.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::{Failure, FailureKind};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{is_other};
 use crate::rules::{Case, Page, Rule, failed_as, seen};

@@ -1,6 +1,6 @@
 //! The user entry is empty.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule, seen};

@@ -1,7 +1,7 @@
 //! The server URL begins with http, and the port speaks TLS (or the credential is withheld because of it).
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{cluster, complaint};
 use crate::rules::{Case, Page, Rule, clip, of_kubernetes, probed};

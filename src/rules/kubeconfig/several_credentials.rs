@@ -1,8 +1,7 @@
 //! The user entry holds two credentials that exclude each other.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};

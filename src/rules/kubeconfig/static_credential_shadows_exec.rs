@@ -1,7 +1,6 @@
 //! A token or certificate in the user entry disables its plugin.
 
-use crate::report::shell::Shell;
-use crate::shell;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::{complaint, user};
 use crate::rules::{Case, Page, Rule};

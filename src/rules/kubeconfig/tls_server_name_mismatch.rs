@@ -1,7 +1,7 @@
 //! tls-server-name is set, and the certificate is for other names.
 
-use crate::shell;
 use crate::evidence::tls::TlsFaultKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::cluster;
 use crate::rules::{Case, Page, Rule, probed, seen};

@@ -1,8 +1,8 @@
 //! The token holds white space or a line feed.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::complaint::user;
 use crate::rules::{Case, Page, Rule, seen};

@@ -1,9 +1,9 @@
 //! Interface addresses one by one.
 
-use crate::shell;
 use crate::aws::allowlist::listed;
 use crate::aws::egress;
 use crate::aws::reach::{Layer, Peer};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

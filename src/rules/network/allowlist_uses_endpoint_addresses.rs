@@ -1,9 +1,8 @@
 //! Endpoint addresses on the issuer's allow-list.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::aws::egress::Mode;
 use crate::aws::reach::{Layer, Peer};
+use crate::report::shell::{Shell, shell};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! An undocumented egress mode.
 
-use crate::shell;
 use crate::aws::egress::Mode;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! A network ACL of the cluster's subnets.
 
-use crate::shell;
 use crate::aws::reach::Layer;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

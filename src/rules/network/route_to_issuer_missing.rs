@@ -1,8 +1,8 @@
 //! Routes and the resolver of the cluster's subnets.
 
-use crate::shell;
 use crate::aws::egress::Mode;
 use crate::aws::reach::Layer;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

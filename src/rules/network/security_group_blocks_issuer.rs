@@ -1,7 +1,7 @@
 //! A security group without a rule for it.
 
-use crate::shell;
 use crate::aws::reach::{Layer, Peer};
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! A WAF that may refuse the control plane.
 
-use crate::shell;
 use crate::aws::reach::Layer;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 

@@ -1,7 +1,7 @@
 //! An aggregated ClusterRole has no rules.
 
-use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
+use crate::apiserver::message::heard;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
 use crate::rules::{Case, Page, Rule};

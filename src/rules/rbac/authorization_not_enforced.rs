@@ -1,8 +1,8 @@
 //! Everybody may do everything.
 
-use crate::shell;
 use crate::apiserver::authz::MASTERS;
 use crate::evidence::access::ResourceRule;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

@@ -1,7 +1,7 @@
 //! The node authorizer does not let a node at this object.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

@@ -1,7 +1,7 @@
 //! A binding spells your group or name otherwise.
 
-use crate::apiserver::message::heard;
 use crate::apiserver::authz::near::Kind;
+use crate::apiserver::message::heard;
 use crate::report::{Finding, Severity};
 use crate::rules::nearness::near_miss;
 use crate::rules::{Case, Page, Rule};

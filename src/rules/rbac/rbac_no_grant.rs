@@ -1,12 +1,12 @@
 //! The identity is known and has no right to what was asked.
 
-use crate::shell;
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, heard};
 use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::nearness::{can_i, denied, named, overruled, sentence, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};

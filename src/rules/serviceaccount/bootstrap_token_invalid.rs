@@ -1,8 +1,8 @@
 //! A bootstrap token that the API server does not take.
 
-use crate::shell;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, Word, seen};
 

@@ -1,8 +1,7 @@
 //! The service account that every Pod has by default may do dangerous things.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::evidence::access::ResourceRule;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

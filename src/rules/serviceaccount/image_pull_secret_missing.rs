@@ -1,8 +1,8 @@
 //! An image pull Secret does not exist, or is none.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 

@@ -1,6 +1,6 @@
 //! The service account does not allow the Pod this Secret.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

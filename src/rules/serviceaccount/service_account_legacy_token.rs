@@ -1,6 +1,6 @@
 //! A legacy token that never expires is in use.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
 

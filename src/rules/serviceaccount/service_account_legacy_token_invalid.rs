@@ -1,7 +1,7 @@
 //! The Secret of a legacy token does not back it any more.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
 

@@ -1,7 +1,7 @@
 //! What a service account's token was bound to is gone.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, renewal, seen};
 

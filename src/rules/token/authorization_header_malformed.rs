@@ -1,7 +1,7 @@
 //! The Authorization header is not `Bearer TOKEN`.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

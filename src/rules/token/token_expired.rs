@@ -33,11 +33,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     // The server's own word about something else means that expiry is not (yet) what it stumbles over.
     let other = said.is_none() && case.words.iter().any(|word| word.place == "TokenReview");
-    let confidence = if other || case.rejected().is_none() { Confidence::Likely } else { Confidence::Certain };
+    let gone = expiry <= now && case.evidence.issuer.signature.seen().is_some_and(|signature| !signature.verified && !signature.kid_known);
+    let unsaid = said.is_none() && gone;
+    let confidence = if other || unsaid || case.rejected().is_none() { Confidence::Likely } else { Confidence::Certain };
     let mut why = format!("exp is {expiry}, and by {clock} it is {}: the API server refuses it without any leeway.", now.strftime("%Y-%m-%dT%H:%M:%SZ"));
     // The API server verifies the signature before it reads exp. A key that is gone by now is no other cause: issuers throw
     // keys away once all tokens signed by them have expired, and a new token has another key and another end.
-    let gone = expiry <= now && case.evidence.issuer.signature.seen().is_some_and(|signature| !signature.verified && !signature.kid_known);
     if gone {
         why.push_str(" The issuer's key set no longer holds its key either, as is usual for a token from before a rotation; the server may name that first, and a new token mends both.");
     }

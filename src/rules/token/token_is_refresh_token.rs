@@ -1,7 +1,7 @@
 //! A refresh token was sent to the API server.
 
-use crate::shell;
 use crate::evidence::credential::TokenKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

@@ -1,7 +1,7 @@
 //! The issuer signs with a key that the API server has not fetched yet.
 
-use crate::shell;
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed, seen};
 

@@ -1,8 +1,8 @@
 //! An access token was sent where the ID token belongs.
 
-use crate::shell;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, seen};

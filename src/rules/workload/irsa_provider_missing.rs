@@ -1,8 +1,8 @@
 //! The role's account has no OIDC provider for this cluster.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::account;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

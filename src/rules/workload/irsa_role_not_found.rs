@@ -1,9 +1,9 @@
 //! The role that the service account names does not exist.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::aws::workload::account;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

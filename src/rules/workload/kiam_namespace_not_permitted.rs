@@ -1,8 +1,8 @@
 //! The namespace does not permit the role in kiam.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::flag;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

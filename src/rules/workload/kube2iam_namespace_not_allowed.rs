@@ -1,8 +1,8 @@
 //! The namespace does not allow the role in kube2iam.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

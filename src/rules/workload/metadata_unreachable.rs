@@ -1,7 +1,7 @@
 //! The metadata service does not answer the Pod, and it has no other credentials.
 
-use crate::shell;
 use crate::apiserver::message::heard;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

@@ -1,6 +1,6 @@
 //! An association of Pod Identity hides the role of IRSA.
 
-use crate::shell;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 

@@ -1,8 +1,8 @@
 //! The role does not let EKS Pod Identity in.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::trust;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 

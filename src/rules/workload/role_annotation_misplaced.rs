@@ -1,7 +1,7 @@
 //! The role stands on the wrong object.
 
-use crate::shell;
 use crate::aws::workload::{IAM_ROLE, escaped};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 

@@ -1,8 +1,7 @@
 //! An annotation about the role is misspelled.
 
-use crate::report::shell::Shell;
-use crate::shell;
 use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, escaped, is_role_arn};
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links, seen};
 

@@ -1,7 +1,9 @@
 //! Access keys in the Pod hide its role.
 
-use crate::shell;
+use crate::evidence::workload::ConfigMapLook;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::links;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.
@@ -25,9 +27,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some((container, at)) = judged.with_keys() else { return Vec::new() };
     let role = judged.association().map(|details| details.role_arn.as_str()).or_else(|| judged.annotated()).or_else(|| judged.iam_role());
     let Some(role) = role.or(judged.workload.wanted_role.as_deref()) else { return Vec::new() };
-    let index = container.env.iter().position(|variable| variable.name == "AWS_ACCESS_KEY_ID").unwrap_or_default();
-    let from = &container.env[index].from;
     let namespace = judged.account_name().0;
+    let Some(index) = container.env.iter().position(|variable| variable.name == "AWS_ACCESS_KEY_ID") else {
+        let named = |look: &&ConfigMapLook| container.env_from_config_map_names.contains(&look.name) && look.look.seen().is_some_and(|names| names.iter().any(|name| name == "AWS_ACCESS_KEY_ID"));
+        let maps = &judged.workload.config_maps;
+        let Some((place, map)) = maps.iter().enumerate().find(|(_, look)| named(look)) else { return Vec::new() };
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("Container {} takes all variables of ConfigMap {} (envFrom), access keys among them, so {role} is not used.", container.name, map.name),
+                seen(format!("/workload/configMaps/{place}/look/seen"), format!("ConfigMap {} has AWS_ACCESS_KEY_ID; the value is not kept", map.name)),
+                Step::command(
+                    "Take the keys out of the ConfigMap (or set AWS_ACCESS_KEY_ID to an empty value in the container)",
+                    shell!("kubectl patch configmap {} -n {} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/data/AWS_ACCESS_KEY_ID\"}},{{\"op\":\"remove\",\"path\":\"/data/AWS_SECRET_ACCESS_KEY\"}}]'", map.name, namespace),
+                ),
+            )
+            .step(links::remake(judged))
+            .step(Step::text("Then delete the access key in IAM: whoever may read ConfigMaps there may have it.")),
+        ];
+    };
+    let from = &container.env[index].from;
     let step = match judged.workload.owner.seen() {
         Some(owner) if owner.kind != "CronJob" => Step::command(
             "Take them away; the Pods are made again by that",

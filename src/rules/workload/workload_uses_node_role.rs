@@ -1,8 +1,8 @@
 //! The Pod acts as its node.
 
-use crate::shell;
 use crate::apiserver::message::heard;
 use crate::aws::workload::{Judged, Link};
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
