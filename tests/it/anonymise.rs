@@ -87,6 +87,11 @@ const STAYS: &[&str] = &[
     "kubernetes.io",
     "oidc.eks.eu-west-1.amazonaws.com",
     "sts.eu-west-1.amazonaws.com",
+    // Namespaces of worlds, whose words say what they are for.
+    "kiam-host-network",
+    "kiam-not-on-node",
+    "kube2iam-host-network",
+    "kube2iam-not-on-node",
     // Labels that say what a host is for, below a top that nobody owns.
     "api.internal.example",
     "api.internal.test",

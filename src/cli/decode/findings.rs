@@ -115,7 +115,7 @@ pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Op
     if configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
         return None;
     }
-    let nearly = configured.iter().find_map(|url| Some((*url, difference(url, issuer)?)));
+    let nearly = configured.iter().find_map(|url| Some((*url, token_issuer_mismatch::how_they_differ(url, issuer)?)));
     let why = match (nearly, configured.as_slice()) {
         (Some((url, how)), _) => {
             format!("The token says iss {issuer:?}, and the configured issuer is {url:?}: they differ by {how}. ")
@@ -135,22 +135,6 @@ pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Op
         format!("iss: {issuer}"),
         &fix,
     ))
-}
-
-/// By what little two issuers differ, if it is little.
-fn difference(configured: &str, token: &str) -> Option<&'static str> {
-    let same = |change: &dyn Fn(&str) -> String| change(configured) == change(token);
-    if same(&|url: &str| url.trim_end_matches('/').to_owned()) {
-        Some("a slash at the end")
-    } else if same(&|url: &str| url.replacen("https://", "http://", 1)) {
-        Some("the scheme")
-    } else if same(&str::to_ascii_lowercase) {
-        Some("upper and lower case")
-    } else if same(&|url: &str| url.replacen("/auth/realms/", "/realms/", 1)) {
-        Some("Keycloak's old /auth path")
-    } else {
-        None
-    }
 }
 
 /// Of a client certificate.

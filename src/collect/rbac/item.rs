@@ -7,6 +7,9 @@ use super::selector::{Aggregation, Labels};
 use crate::evidence::access::{NonResourceRule, ResourceRule};
 use crate::evidence::rbac::{Binding, Role, Subject};
 
+/// From so many elements on a list counts as long.
+const LONG: usize = 4096;
+
 /// What an object takes beside its texts and lists: the object and the name of its kind.
 const OWN: usize = size_of::<Role>() + 32;
 /// What an entry of a map takes beside its texts.
@@ -78,14 +81,14 @@ impl<'b> Item<'b> {
 
     /// Adds a subject whose texts are paid for.
     pub fn add_subject(&mut self, subject: Subject) -> Result<(), Spent> {
-        self.bill.pay(size_of::<Subject>())?;
+        self.bill.pay(room::<Subject>(self.subjects.len()))?;
         self.subjects.push(Subject { index: self.subjects.len(), ..subject });
         Ok(())
     }
 
     /// Adds a rule whose texts are paid for.
     pub fn add_rule(&mut self, mut rule: RawRule) -> Result<(), Spent> {
-        self.bill.pay(size_of::<ResourceRule>())?;
+        self.bill.pay(room::<ResourceRule>(self.resource_rules.len()))?;
         // A list of one would keep room for four.
         for list in
             [&mut rule.verbs, &mut rule.api_groups, &mut rule.resources, &mut rule.resource_names, &mut rule.paths]
@@ -151,6 +154,12 @@ pub struct RawRule {
     pub paths: Vec<String>,
 }
 
+/// What one more element of a list takes that holds so many: a long list grows by a copy twice as large, beside which the
+/// old one still stands.
+fn room<T>(held: usize) -> usize {
+    size_of::<T>() * if held < LONG { 1 } else { 3 }
+}
+
 /// Pays for a text.
 pub fn text(bill: &mut Bill<'_>, text: &str) -> Result<(), Spent> {
     bill.pay(heap(text.len()))
@@ -158,7 +167,7 @@ pub fn text(bill: &mut Bill<'_>, text: &str) -> Result<(), Spent> {
 
 /// Adds a text to a list.
 pub fn add_text(list: &mut Vec<String>, bill: &mut Bill<'_>, text: String) -> Result<(), Spent> {
-    bill.pay(size_of::<String>() + heap(text.len()))?;
+    bill.pay(room::<String>(list.len()) + heap(text.len()))?;
     list.push(text);
     Ok(())
 }
@@ -172,7 +181,7 @@ pub fn add_label(labels: &mut Labels, bill: &mut Bill<'_>, key: String, value: S
 
 /// Adds an element of another kind, whose texts are paid for.
 pub fn add<T>(list: &mut Vec<T>, bill: &mut Bill<'_>, element: T) -> Result<(), Spent> {
-    bill.pay(size_of::<T>())?;
+    bill.pay(room::<T>(list.len()))?;
     list.push(element);
     Ok(())
 }

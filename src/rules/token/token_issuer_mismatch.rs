@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .copied()
         .min_by_key(|candidate| difference(candidate, issuer))
         .unwrap_or_default();
-    let how = explain_difference(nearest, issuer);
+    let how = in_words(nearest, issuer);
     vec![
         RULE.finding(
             Confidence::Certain,
@@ -63,19 +63,26 @@ fn difference(a: &str, b: &str) -> usize {
     a.len().max(b.len()).saturating_sub(head + tail)
 }
 
-/// The difference of two issuers in words.
-fn explain_difference(configured: &str, token: &str) -> &'static str {
-    if configured.trim_end_matches('/') == token.trim_end_matches('/') {
-        "they differ by a slash at the end"
-    } else if configured.replacen("https://", "http://", 1) == token.replacen("https://", "http://", 1) {
-        "they differ by the scheme"
-    } else if configured.eq_ignore_ascii_case(token) {
-        "they differ by upper and lower case"
-    } else if configured.replacen("/auth/realms/", "/realms/", 1) == token.replacen("/auth/realms/", "/realms/", 1) {
-        "they differ by Keycloak's old /auth path"
+/// By what little two issuers differ, if it is little.
+pub fn how_they_differ(configured: &str, token: &str) -> Option<&'static str> {
+    let same = |change: &dyn Fn(&str) -> String| change(configured) == change(token);
+    if same(&|url: &str| url.trim_end_matches('/').to_owned()) {
+        Some("a slash at the end")
+    } else if same(&|url: &str| url.replacen("https://", "http://", 1)) {
+        Some("the scheme")
+    } else if same(&str::to_ascii_lowercase) {
+        Some("upper and lower case")
+    } else if same(&|url: &str| url.replacen("/auth/realms/", "/realms/", 1)) {
+        Some("Keycloak's old /auth path")
     } else {
-        "they are different issuers"
+        None
     }
+}
+
+/// The same as a sentence's end.
+fn in_words(configured: &str, token: &str) -> String {
+    how_they_differ(configured, token)
+        .map_or_else(|| "they are different issuers".to_owned(), |how| format!("they differ by {how}"))
 }
 
 #[cfg(test)]
@@ -84,8 +91,9 @@ mod tests {
 
     #[test]
     fn near_misses_are_named() {
-        assert_eq!(explain_difference("https://k/realms/a/", "https://k/realms/a"), "they differ by a slash at the end");
-        assert_eq!(explain_difference("http://k/realms/a", "https://k/realms/a"), "they differ by the scheme");
-        assert_eq!(explain_difference("https://k/auth/realms/a", "https://k/realms/a"), "they differ by Keycloak's old /auth path");
+        assert_eq!(in_words("https://k/realms/a/", "https://k/realms/a"), "they differ by a slash at the end");
+        assert_eq!(in_words("http://k/realms/a", "https://k/realms/a"), "they differ by the scheme");
+        assert_eq!(in_words("https://k/auth/realms/a", "https://k/realms/a"), "they differ by Keycloak's old /auth path");
+        assert_eq!(in_words("https://k/realms/a", "https://k/realms/b"), "they are different issuers");
     }
 }
