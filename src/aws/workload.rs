@@ -1248,7 +1248,7 @@ impl<'a> Judged<'a> {
 
     /// The way that a container's SDK takes.
     fn way(&self, container: &Container) -> Way {
-        let has = |name: &str| variable(container, name).is_some() || self.from_config_map(container, name);
+        let has = |name: &str| variable(container, name).is_some() || self.mapped_in(container, name);
         if has("AWS_ACCESS_KEY_ID") && has("AWS_SECRET_ACCESS_KEY") {
             return Way::Keys;
         }
@@ -1280,7 +1280,7 @@ impl<'a> Judged<'a> {
     }
 
     /// A ConfigMap that the container takes all variables from has this one; its own goes before it.
-    fn from_config_map(&self, container: &Container, name: &str) -> bool {
+    fn mapped_in(&self, container: &Container, name: &str) -> bool {
         !container.env.iter().any(|variable| variable.name == name)
             && self.workload.config_maps.iter().any(|look| {
                 container.env_from_config_map_names.contains(&look.name)

@@ -279,7 +279,8 @@ fn login_plugins_that_get_no_token() {
     let gcloud = "F1126 cred.go:145] print credential failed with error: Failed to retrieve access token:: failure while executing gcloud, with args [config config-helper --format=json]";
     let entra = "RESPONSE 401: 401 Unauthorized\n{\n  \"error\": \"invalid_client\",\n  \"error_description\": \"AADSTS7000222: The provided client secret keys for app 'x' are expired.\"\n}";
     let azure: &[&str] = &["get-token", "--login", "spn", "--server-id", "6dae42f8-4368-4678-94ff-3960e28e3630"];
-    let worlds: [(&str, &str, &[&str], String, &str, &str); 8] = [
+    type World<'a> = (&'a str, &'a str, &'a [&'a str], String, &'a str, &'a str);
+    let worlds: [World<'_>; 8] = [
         (
             "exec-login-none-gke",
             "gke-gcloud-auth-plugin",

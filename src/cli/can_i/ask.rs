@@ -24,7 +24,10 @@ pub const AT_ONCE: usize = 48;
 
 /// The RBAC objects, read once for all who are asked about: of a large cluster they take megabytes.
 #[derive(Default)]
-pub struct Worlds(Mutex<Vec<(String, Result<Arc<Rbac>, Failure>)>>);
+pub struct Worlds(Mutex<Vec<(String, Objects)>>);
+
+/// What was read, or why nothing was.
+type Objects = Result<Arc<Rbac>, Failure>;
 
 impl Worlds {
     /// The objects, as far as they may be read with a view to this namespace.
