@@ -1,9 +1,10 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, seen, way};
-use crate::evidence::Failure;
+use super::{Case, Rule, failed_as, seen, way};
+use crate::evidence::{Failure, FailureKind};
+pub use crate::report::shell::quoted;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Step};
+use crate::report::{Citation, Confidence, Finding, Step};
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]
@@ -82,9 +83,32 @@ pub fn names(failure: &Failure) -> Vec<&str> {
 }
 
 /// The context that a complaint names.
-pub fn context_of(failure: &Failure) -> Option<&str> {
+fn context_of(failure: &Failure) -> Option<&str> {
     let rest = failure.detail.split_once("for context \"")?.1;
     rest.find('"').map(|end| &rest[..end])
+}
+
+/// The finding of a context that names an entry (`cluster` or `user`) which the files do not hold.
+pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: &'static str) -> Option<Finding> {
+    let failure = failed_as(&case.evidence.kubeconfig, &[missing])?;
+    let context = context_of(failure).map_or_else(|| "CONTEXT".into(), quoted);
+    let names = names(failure);
+    let point = format!("Point the context at a {entry} that exists");
+    let set = |name: &str| shell!("kubectl config set-context {} --{}={}", context, entry, name);
+    let mut steps = each(&names, &point, set).into_iter();
+    let first = steps.next().unwrap_or_else(|| {
+        Step::text(format!("The files hold no {entry} entry at all: take the kubeconfig again from where it is handed out, or add the file that holds the entry to KUBECONFIG."))
+    });
+    let why = if names.is_empty() {
+        format!("The name is not among the {entry} entries, of which there is none.")
+    } else {
+        format!(
+            "The name is not among the {entry} entries: there are {}. An entry of another file counts only if that file is in KUBECONFIG.",
+            listed(&names)
+        )
+    };
+    let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
+    Some(steps.fold(rule.finding(Confidence::Certain, why, cite, first), Finding::step))
 }
 
 /// How to get the cluster's CA again, by what the cluster is.
@@ -122,5 +146,3 @@ pub fn each(names: &[&str], text: &str, command: impl Fn(&str) -> Shell) -> Vec<
     }
     steps
 }
-
-pub use crate::report::shell::quoted;

@@ -3,6 +3,7 @@
 use super::{Case, clip, probed, seen};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
+pub use crate::report::shell::quoted;
 use crate::report::shell::shell;
 use crate::report::{Citation, Step};
 
@@ -46,8 +47,6 @@ pub fn cluster_name<'a>(judged: &Judged<'a>) -> &'a str {
     let (name, _) = judged.cluster();
     if name.is_empty() { "CLUSTER" } else { name }
 }
-
-pub use crate::report::shell::quoted;
 
 /// New Pods: what is injected is injected when a Pod is made.
 pub fn remake(judged: &Judged<'_>) -> Step {
