@@ -12,12 +12,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
-use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body, Frame, Incoming};
+use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
@@ -56,10 +55,6 @@ const REFUSAL: usize = 256 * 1024;
 const LINE: usize = 64 * 1024;
 /// How much of a body is not counted.
 const SMALL_BODY: usize = 256 * 1024;
-/// Most bytes of one answer to kube::Client; a list of 10,000 RBAC bindings has 9.
-const KUBE_BODY: usize = 64 * 1024 * 1024;
-/// Longest silence of a server in an answer to kube::Client.
-const KUBE_SILENCE: Duration = Duration::from_secs(30);
 
 /// Where and how to connect.
 #[derive(Debug, Clone)]
@@ -109,41 +104,10 @@ pub struct Answer {
     pub tls: Option<TlsReport>,
 }
 
-/// A failure as an error, for kube and tower.
-#[derive(Debug, Clone)]
-pub struct WireError(pub Failure);
-
-impl std::fmt::Display for WireError {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0.detail)
-    }
-}
-
-impl std::error::Error for WireError {}
-
-/// The wire's own failure inside an error of kube::Client, if it came from there.
-pub fn failure_of(error: &(dyn std::error::Error + 'static)) -> Option<Failure> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(WireError(failure)) = error.downcast_ref::<WireError>() {
-            return Some(failure.clone());
-        }
-        // kube keeps the service's error boxed and names it a source only by its own rule.
-        if let Some(kube::Error::Service(inner)) = error.downcast_ref::<kube::Error>()
-            && let Some(WireError(failure)) = inner.downcast_ref::<WireError>()
-        {
-            return Some(failure.clone());
-        }
-        next = error.source();
-    }
-    None
-}
-
 /// A connector to one destination that keeps its connections. Clones share them.
 #[derive(Clone)]
 pub struct Wire {
     inner: Arc<Inner>,
-    headers: Arc<HeaderMap>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -306,15 +270,7 @@ impl Wire {
                 connecting: tokio::sync::Mutex::default(),
                 http1_slots: Arc::new(Semaphore::new(HTTP1_CONNECTIONS)),
             }),
-            headers: Arc::default(),
         })
-    }
-
-    /// The same wire (and connections) with these headers on every request that lacks them, for kube::Client and
-    /// for credentials. Mark secret values sensitive.
-    #[must_use]
-    pub fn with_headers(&self, headers: HeaderMap) -> Self {
-        Self { inner: self.inner.clone(), headers: Arc::new(headers) }
     }
 
     /// Connects and makes the TLS handshake, without a client certificate, and closes. Faults of the certificate are
@@ -411,11 +367,6 @@ impl Wire {
     async fn begin(&self, request: Request<Bytes>, progress: &Progress) -> Result<Begun, Failure> {
         let inner = &self.inner;
         let (mut parts, body) = request.into_parts();
-        for (name, value) in self.headers.iter() {
-            if !parts.headers.contains_key(name) {
-                parts.headers.append(name, value.clone());
-            }
-        }
         if !parts.headers.contains_key(USER_AGENT)
             && let Ok(agent) = HeaderValue::from_str(&inner.destination.user_agent)
         {
@@ -461,15 +412,6 @@ impl Wire {
                 }
             }
         }
-    }
-
-    /// A tower service for `kube::Client::new`: the same connections, with the headers of [`Wire::with_headers`].
-    /// Errors are [`WireError`]s; [`failure_of`] finds them again in kube's. An answer has at most 64 MiB and no
-    /// silence over 30 seconds; the probe's own limit bounds the whole.
-    // Not `self`: a wire is shared, and the service is a handle of its own.
-    #[allow(clippy::wrong_self_convention)]
-    pub fn into_kube_service(&self) -> KubeService {
-        KubeService(self.clone())
     }
 }
 
@@ -1208,92 +1150,8 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// The wire as kube::Client's transport.
-#[derive(Debug, Clone)]
-pub struct KubeService(Wire);
-
-impl tower::Service<Request<kube::client::Body>> for KubeService {
-    type Response = Response<KubeBody>;
-    type Error = WireError;
-    type Future = BoxFuture<'static, Result<Self::Response, WireError>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), WireError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
-        let wire = self.0.clone();
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let body = body.collect().await.map_err(|error| {
-                WireError(Failure::new(FailureKind::Bug, format!("the request's body could not be made: {error}")))
-            })?;
-            let progress = Progress::default();
-            let begun = timeout(KUBE_SILENCE, wire.begin(Request::from_parts(parts, body.to_bytes()), &progress)).await;
-            let Begun { response, link, .. } =
-                begun.unwrap_or_else(|_| Err(silence(&wire.inner.place))).map_err(WireError)?;
-            Ok(response.map(|incoming| KubeBody {
-                incoming,
-                wire,
-                link,
-                taken: 0,
-                silence: Box::pin(tokio::time::sleep(KUBE_SILENCE)),
-            }))
-        })
-    }
-}
-
-fn silence(place: &str) -> Failure {
-    Failure::new(FailureKind::Timeout, format!("{place} was silent for {}", seconds(KUBE_SILENCE)))
-}
-
-/// An answer's body for kube::Client, with its limits.
-pub struct KubeBody {
-    incoming: Incoming,
-    wire: Wire,
-    link: Arc<Link>,
-    taken: usize,
-    silence: Pin<Box<tokio::time::Sleep>>,
-}
-
-impl Body for KubeBody {
-    type Data = Bytes;
-    type Error = WireError;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
-        let this = self.get_mut();
-        match Pin::new(&mut this.incoming).poll_frame(cx) {
-            Poll::Pending => match this.silence.as_mut().poll(cx) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(()) => Poll::Ready(Some(Err(WireError(silence(&this.wire.inner.place))))),
-            },
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Err(error))) => {
-                let failure = this.wire.inner.http_failure(&error, &this.link.trouble, Some(this.taken));
-                Poll::Ready(Some(Err(WireError(failure))))
-            }
-            Poll::Ready(Some(Ok(frame))) => {
-                this.taken += frame.data_ref().map_or(0, Bytes::len);
-                if this.taken > KUBE_BODY {
-                    return Poll::Ready(Some(Err(WireError(
-                        Failure::new(FailureKind::Limit, format!("{}'s answer is too large", this.wire.inner.place))
-                            .sides(format!("at most {KUBE_BODY} bytes"), "more"),
-                    ))));
-                }
-                this.silence.as_mut().reset(tokio::time::Instant::now() + KUBE_SILENCE);
-                Poll::Ready(Some(Ok(frame)))
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.incoming.size_hint()
-    }
-}
+#[cfg(any(test, feature = "kube"))]
+pub mod kube;
 
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
 use crate::support::front::{Asked, Pair, answer, authority, field, server_params, signed};
-use crate::support::run::{command, scratch};
+use crate::support::run::{command, command_with_signals, scratch};
 use crate::support::stage::{
     Ended, Play, Stage, api_answer, certified, deceiving, kubeconfig, not_found, path, watched,
 };
@@ -974,7 +974,7 @@ fn no_signal_leaves_the_plugin_behind() {
         let exec =
             json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
         let config = kubeconfig("https://127.0.0.1:1", None, &json!({}), &json!({ "exec": exec }));
-        let mut run = command()
+        let mut run = command_with_signals()
             .args(["doctor", "--kubeconfig"])
             .arg(&config)
             .stdout(Stdio::null())

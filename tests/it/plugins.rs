@@ -12,7 +12,7 @@ use base64::Engine as _;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
-use crate::support::run::{command, doctor, expect_fault, scratch};
+use crate::support::run::{command, command_with_signals, doctor, expect_fault, scratch};
 
 /// A kubeconfig whose user runs this shell script; nobody listens at its server.
 fn kubeconfig(script: &str, mode: &str) -> PathBuf {
@@ -186,7 +186,7 @@ fn what_a_plugin_started_ends_with_it() {
     // An interrupt ends them too.
     let script = format!("sleep 300 &\necho $! > {}\nsleep 300", child.display());
     let _ = fs::remove_file(&child);
-    let mut run = command()
+    let mut run = command_with_signals()
         .args(["doctor", "--kubeconfig"])
         .arg(kubeconfig(&script, "Never"))
         .stdout(Stdio::null())

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::front::{answer, field};
-use crate::support::run::{command, kaccess, scratch};
+use crate::support::run::{command, command_with_signals, kaccess, scratch};
 use crate::support::stage::{Stage, api_answer, certified, healthy_api, kubeconfig, memory, not_found, path, watched};
 
 fn opaque() -> Value {
@@ -45,7 +45,7 @@ fn gated() -> (Stage, Arc<AtomicBool>, PathBuf) {
 }
 
 fn watch(config: &Path, arguments: &[&str]) -> Child {
-    command()
+    command_with_signals()
         .args(["doctor", "--kubeconfig"])
         .arg(config)
         .args(arguments)
@@ -253,7 +253,7 @@ fn whatever_ends_a_command_ends_its_plugin_and_grandchildren() {
                 grandchild.display()
             );
             let config = scripted("https://127.0.0.1:1", None, &script);
-            let child = command()
+            let child = command_with_signals()
                 .args(arguments)
                 .arg("--kubeconfig")
                 .arg(&config)

@@ -195,17 +195,6 @@ async fn an_untrusted_server_is_seen_whole_and_gets_no_credential() {
 }
 
 #[tokio::test]
-async fn headers_of_the_wire_count_as_credentials_too() {
-    let (port, _) = tls_echo(acceptor(&signed(&issuer("theirs"), "localhost", |_| {}), &[], None)).await;
-    let ours = issuer("ours").pem();
-    let wire = wire_to(&format!("https://localhost:{port}"), |destination| destination.tls = Some(trusting(&ours)));
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer SEKRIT"));
-    let failure = wire.with_headers(headers).send(get("/"), Limits::default()).await.unwrap_err();
-    assert_eq!(failure.kind, FailureKind::Tls);
-}
-
-#[tokio::test]
 async fn verification_off_trusts_all() {
     let (port, _) = tls_echo(acceptor(&signed(&issuer("theirs"), "elsewhere", |_| {}), &[], None)).await;
     let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
@@ -596,7 +585,7 @@ async fn kube_client_works_over_the_wire() {
         });
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer SEKRIT"));
-        kube::Client::new(wire.with_headers(headers).into_kube_service(), "default")
+        ::kube::Client::new(super::kube::KubeService::new(wire, headers), "default")
     };
     let trusted = client(&ca.pem());
     for _ in 0..3 {
@@ -604,7 +593,7 @@ async fn kube_client_works_over_the_wire() {
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1);
     let error = client(&issuer("other").pem()).apiserver_version().await.unwrap_err();
-    let failure = failure_of(&error).unwrap();
+    let failure = super::kube::failure_of(&error).unwrap();
     assert_eq!(failure.kind, FailureKind::Tls);
     assert!(failure.detail.contains("no credential is sent"), "{failure:?}");
 }

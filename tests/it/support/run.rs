@@ -1,6 +1,6 @@
 //! Runs the kaccess binary as a user would, and keeps what it saw as a case.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -58,9 +58,26 @@ pub fn scratch(name: &str) -> PathBuf {
 
 /// A command with a quiet environment: no kubeconfig, no proxy, no colour, its own home.
 pub fn command() -> Command {
+    quiet(Command::new(program()))
+}
+
+/// The same, with every signal at its default: who started the tests may ignore some (nohup, a shell's background job),
+/// and kaccess keeps to that.
+pub fn command_with_signals() -> Command {
+    if !cfg!(target_os = "linux") {
+        return command();
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program());
+    quiet(command)
+}
+
+fn program() -> OsString {
     // Benchmarks measure a release build.
-    let program = std::env::var_os("KACCESS_BENCH_BINARY");
-    let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_kaccess").into()));
+    std::env::var_os("KACCESS_BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_kaccess").into())
+}
+
+fn quiet(mut command: Command) -> Command {
     let home = scratch("home");
     command
         .env_clear()
