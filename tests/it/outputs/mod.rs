@@ -7,6 +7,7 @@ mod machines;
 mod page;
 mod schemas;
 mod screen;
+mod screens;
 mod shells;
 
 use std::fs;

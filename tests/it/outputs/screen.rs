@@ -10,6 +10,7 @@ use kaccess::render::terminal;
 use kaccess::report::doctor::Verdict;
 use kaccess::report::way::{Hop, Mark, way_in, way_to_issuer};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 use super::shells::{ARN, config, with_programs};
 use super::{each_case, text_of};
@@ -17,7 +18,7 @@ use crate::support::lab;
 use crate::support::run::{command, scratch};
 
 /// A program at a terminal of its own.
-struct Terminal {
+pub(super) struct Terminal {
     child: Child,
     keys: File,
     shown: Arc<Mutex<String>>,
@@ -45,6 +46,25 @@ impl Terminal {
             }
         });
         Self { child, keys, shown }
+    }
+
+    /// What a terminal of so many columns shows of a program that nobody colours: its answer, without what it tells beside.
+    pub(super) fn of(command: &mut Command, columns: u16) -> (i32, String) {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+        grantpt(&master).expect("a terminal");
+        unlockpt(&master).expect("a terminal");
+        let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, size).expect("a size");
+        let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
+        let end = Stdio::from(OpenOptions::new().read(true).write(true).open(&name).expect("a terminal"));
+        let child = command.env_remove("COLUMNS").env("NO_COLOR", "1").stdout(end).stderr(Stdio::null()).spawn();
+        // The command holds the terminal's other end until it goes.
+        command.stdout(Stdio::null());
+        let mut shown = Vec::new();
+        // Reading fails once the last other end is closed.
+        let _ = File::from(master).read_to_end(&mut shown);
+        let code = child.expect("a program").wait().expect("an end").code().expect("a code");
+        (code, String::from_utf8(shown).expect("UTF-8").replace("\r\n", "\n"))
     }
 
     fn shown(&self) -> String {
