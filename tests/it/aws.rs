@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::aws::{Answer, Aws, allowed, timed};
+use crate::support::aws::{Answer, Aws, allowed, healthy, timed};
 use crate::support::run::{command, scratch};
 
 /// A kubeconfig of a cluster that nobody listens for: what is looked at here is AWS.
@@ -140,39 +140,40 @@ fn every_answer_of_aws_becomes_evidence() {
     }
 }
 
+/// Where each action's answer stands; of the calls for one of several things, inside it.
+const PLACES: [(&str, &str); 25] = [
+    ("iam:GetRole", "/principal"),
+    ("eks:DescribeCluster", "/cluster"),
+    ("eks:ListIdentityProviderConfigs", "/identityProviders"),
+    ("eks:DescribeIdentityProviderConfig", "/identityProviders/seen/configs/0/details"),
+    ("eks:ListUpdates", "/updates"),
+    ("eks:DescribeUpdate", "/updates"),
+    ("eks:ListAssociatedAccessPolicies", "/accessEntries/seen/entries/0/policies"),
+    ("ec2:DescribeNetworkInterfaces", "/network/interfaces"),
+    ("ec2:DescribeSecurityGroups", "/network/securityGroups"),
+    ("ec2:DescribeSecurityGroupRules", "/network/securityGroupRules"),
+    ("ec2:DescribeManagedPrefixLists", "/network/prefixLists"),
+    ("ec2:GetManagedPrefixListEntries", "/network/prefixLists/seen/0/entries"),
+    ("ec2:DescribeSubnets", "/network/subnets"),
+    ("ec2:DescribeRouteTables", "/network/routeTables"),
+    ("ec2:DescribeNatGateways", "/network/natGateways"),
+    ("ec2:DescribeNetworkAcls", "/network/networkAcls"),
+    ("ec2:DescribeVpcs", "/network/vpcs"),
+    ("ec2:DescribeDhcpOptions", "/network/dhcpOptions"),
+    ("elasticloadbalancing:DescribeLoadBalancers", "/issuerBalancer/loadBalancer"),
+    ("elasticloadbalancing:DescribeListeners", "/issuerBalancer/listeners"),
+    ("elasticloadbalancing:DescribeRules", "/issuerBalancer/rules"),
+    ("elasticloadbalancing:DescribeTargetHealth", "/issuerBalancer/targetHealth"),
+    ("elasticloadbalancing:DescribeTags", "/issuerBalancer/tags"),
+    ("wafv2:GetWebACLForResource", "/issuerBalancer/webAcl"),
+    ("wafv2:GetIPSet", "/issuerBalancer/webAcl/seen/ipSets/0/addresses"),
+];
+
 #[test]
 fn a_denied_action_is_named_and_everything_else_goes_on() {
-    // Where each action's answer stands; of the calls for one of several things, inside it.
-    let places = [
-        ("iam:GetRole", "/principal"),
-        ("eks:DescribeCluster", "/cluster"),
-        ("eks:ListIdentityProviderConfigs", "/identityProviders"),
-        ("eks:DescribeIdentityProviderConfig", "/identityProviders/seen/configs/0/details"),
-        ("eks:ListUpdates", "/updates"),
-        ("eks:DescribeUpdate", "/updates"),
-        ("eks:ListAssociatedAccessPolicies", "/accessEntries/seen/entries/0/policies"),
-        ("ec2:DescribeNetworkInterfaces", "/network/interfaces"),
-        ("ec2:DescribeSecurityGroups", "/network/securityGroups"),
-        ("ec2:DescribeSecurityGroupRules", "/network/securityGroupRules"),
-        ("ec2:DescribeManagedPrefixLists", "/network/prefixLists"),
-        ("ec2:GetManagedPrefixListEntries", "/network/prefixLists/seen/0/entries"),
-        ("ec2:DescribeSubnets", "/network/subnets"),
-        ("ec2:DescribeRouteTables", "/network/routeTables"),
-        ("ec2:DescribeNatGateways", "/network/natGateways"),
-        ("ec2:DescribeNetworkAcls", "/network/networkAcls"),
-        ("ec2:DescribeVpcs", "/network/vpcs"),
-        ("ec2:DescribeDhcpOptions", "/network/dhcpOptions"),
-        ("elasticloadbalancing:DescribeLoadBalancers", "/issuerBalancer/loadBalancer"),
-        ("elasticloadbalancing:DescribeListeners", "/issuerBalancer/listeners"),
-        ("elasticloadbalancing:DescribeRules", "/issuerBalancer/rules"),
-        ("elasticloadbalancing:DescribeTargetHealth", "/issuerBalancer/targetHealth"),
-        ("elasticloadbalancing:DescribeTags", "/issuerBalancer/tags"),
-        ("wafv2:GetWebACLForResource", "/issuerBalancer/webAcl"),
-        ("wafv2:GetIPSet", "/issuerBalancer/webAcl/seen/ipSets/0/addresses"),
-    ];
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     std::thread::scope(|scope| {
-        for part in places.chunks(places.len().div_ceil(workers)) {
+        for part in PLACES.chunks(PLACES.len().div_ceil(workers)) {
             scope.spawn(move || {
                 for (action, place) in part {
                     let aws = world();
@@ -181,6 +182,61 @@ fn a_denied_action_is_named_and_everything_else_goes_on() {
                     assert_eq!(failure["kind"], "forbidden", "{action}: {failure}");
                     assert_eq!(failure["needs"], *action, "{failure}");
                     assert!(seen.outcome("caller").get("seen").is_some(), "{action} is nobody else's matter");
+                }
+            });
+        }
+    });
+}
+
+/// Every `failed` in evidence, by its place.
+fn failures(value: &Value, place: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            if fields.contains_key("failed") {
+                found.push(place.to_owned());
+            }
+            fields.iter().for_each(|(name, value)| failures(value, &format!("{place}/{name}"), found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, value)| failures(value, &format!("{place}/{at}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// An answer that breaks off, a page of something else and a failure of AWS fail alone: what needs them says so, and all
+/// else is seen.
+#[test]
+fn a_broken_answer_fails_alone() {
+    let known = {
+        let mut known = Vec::new();
+        failures(look(&world(), &[]).at(""), "", &mut known);
+        known
+    };
+    let good = healthy();
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for (part, places) in PLACES.chunks(PLACES.len().div_ceil(workers)).enumerate() {
+            let (known, good) = (&known, &good);
+            scope.spawn(move || {
+                for (index, (action, place)) in places.iter().enumerate() {
+                    let fault = match (part + index) % 3 {
+                        0 => Answer::Page(502, "<html><body>Bad Gateway</body></html>"),
+                        1 => Answer::Bad(500, "InternalFailure", "it is not your day"),
+                        _ => match good.get(*action) {
+                            Some(Answer::Good(body)) => Answer::Truncated(body.clone()),
+                            _ => Answer::Page(200, "<html>not AWS</html>"),
+                        },
+                    };
+                    let aws = world();
+                    let seen = look(aws.set(action, fault), &[]);
+                    let mut failed = Vec::new();
+                    failures(seen.at(""), "", &mut failed);
+                    assert!(failed.iter().any(|failed| failed.starts_with(place)), "{action}: {failed:?}");
+                    let others: Vec<_> =
+                        failed.iter().filter(|failed| !failed.starts_with(place) && !known.contains(failed)).collect();
+                    assert!(others.is_empty(), "{action} broke {others:?} too");
+                    assert!(!seen.everything.contains("a bug in kaccess"), "{action}: {}", seen.everything);
                 }
             });
         }
