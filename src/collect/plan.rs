@@ -513,7 +513,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         let (route, tcp, host) = (route.clone(), endpoint_tcp.clone(), host.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
-            need::<_, Arc<Vec<SocketAddr>>, _>(&tcp).await?;
+            connected(&tcp).await?;
             if way.url.scheme() != "https" {
                 return Err(not_applicable("the server URL is plain http"));
             }
@@ -542,7 +542,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             (route.clone(), endpoint_tls.clone(), endpoint_tcp.clone(), host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way = need(&route).await?;
-            need::<_, Arc<Vec<SocketAddr>>, _>(&tcp).await?;
+            connected(&tcp).await?;
             let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
             Ok((way, wire))
         };
