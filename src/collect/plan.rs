@@ -65,17 +65,11 @@ pub struct Plan {
     /// TokenReview with the current context's own rights.
     pub review: bool,
     /// The API server's flags or file, already read.
-    pub configuration: Option<Result<Flags, Failure>>,
+    pub configuration: Option<Flags>,
     /// The API server's log: a path, or `-`.
     pub log: Option<String>,
-    /// The message the user met, scrubbed.
-    pub error: Option<String>,
-    /// The question in it.
-    pub question: Option<Question>,
-    /// The user in it, with the groups that follow from the name.
-    pub named: Option<User>,
-    /// The message says that the server lacks an API.
-    pub misses_api: bool,
+    /// The message the user met.
+    pub message: Option<Message>,
     /// Open no connection.
     pub offline: bool,
     /// Credential plugin.
@@ -90,6 +84,19 @@ pub struct Plan {
     pub logs: Option<Duration>,
     /// Told when a probe begins to work and when it ends; absent where nobody watches.
     pub watcher: Option<Watcher>,
+}
+
+/// The message that the user met (`--error`), and what was understood of it.
+#[derive(Clone)]
+pub struct Message {
+    /// Its text, scrubbed.
+    pub text: String,
+    /// The access question in it; absent where it is no refusal.
+    pub question: Option<Question>,
+    /// The user in it, with the groups that follow from the name; absent likewise.
+    pub user: Option<User>,
+    /// It says that the server lacks an API.
+    pub misses_api: bool,
 }
 
 /// Whoever watches the probes: gets a probe's id, and whether it begins.
@@ -107,10 +114,7 @@ impl Plan {
             review: false,
             configuration: None,
             log: None,
-            error: None,
-            question: None,
-            named: None,
-            misses_api: false,
+            message: None,
             offline: false,
             exec,
             timeout: Duration::from_secs(20),
@@ -670,11 +674,9 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                     }
                     .into());
                 }
-                need::<_, Wire, _>(&Handle::clone(&{
-                    let done = tls;
-                    async move { done }.boxed().shared()
-                }))
-                .await?;
+                if tls.give.is_none() {
+                    return Err(skip_of(&tls.observation, tls.id));
+                }
             }
             let done = anonymous.await;
             // Whoever comes without a certificate is not answered; that says nothing about one who brings it.
@@ -750,7 +752,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let access = {
         let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
-        let (question, named) = (plan.question.clone(), plan.named.clone());
+        let (question, named) =
+            plan.message.as_ref().map(|met| (met.question.clone(), met.user.clone())).unwrap_or_default();
         let needs = async move {
             let api = api.await.map_err(recast)?;
             let resolved: Arc<Resolved> = need(&config).await?;
@@ -975,7 +978,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         })
     };
     let apis = {
-        let (reader, misses) = (reader.clone(), plan.misses_api);
+        let (reader, misses) = (reader.clone(), plan.message.as_ref().is_some_and(|met| met.misses_api));
         let needs = async move {
             if !misses {
                 return Err(not_applicable("no message was given that misses an API"));
@@ -987,12 +990,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let configuration = {
         let given = plan.configuration.clone();
         let needs = async move { given.ok_or_else(|| not_applicable("no --apiserver-config was given")) };
-        graph.probe(
-            "configuration",
-            SHORT,
-            needs,
-            |flags: Result<Flags, Failure>| async move { Ok((flags?, Some(()))) },
-        )
+        graph.probe("configuration", SHORT, needs, |flags: Flags| async move { Ok((flags, Some(()))) })
     };
     let log = {
         let (path, scrubber) = (plan.log.clone(), scrubber.clone());
@@ -1021,7 +1019,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 None => (own, user, "self"),
             })
         };
-        let named = plan.named.clone();
+        let named = plan.message.as_ref().and_then(|met| met.user.clone());
         graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
             let named = named.filter(|named| named.username != user.username);
             Ok((rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
@@ -1065,8 +1063,8 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         kaccess: env!("CARGO_PKG_VERSION").to_owned(),
         observed_at: host.started_at,
         asked: Asked {
-            error: plan.error.clone(),
-            question: plan.question.clone(),
+            error: plan.message.as_ref().map(|met| met.text.clone()),
+            question: plan.message.as_ref().and_then(|met| met.question.clone()),
             reviewer_context: plan.reviewer_context.clone(),
             client_id,
         },
