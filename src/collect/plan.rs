@@ -137,8 +137,11 @@ pub struct Done<T, X> {
 /// A handle on a probe that is under way.
 pub type Handle<T, X = ()> = Shared<BoxFuture<'static, Arc<Done<T, X>>>>;
 
+/// What several probes need, or why there is none.
+type Common<N> = Shared<BoxFuture<'static, Result<N, Outcome<()>>>>;
+
 /// Whoever may read more than the user's own rights allow: the reviewer, else the user.
-type Reader = Shared<BoxFuture<'static, Result<Api, Outcome<()>>>>;
+type Reader = Common<Api>;
 
 /// What a probe's work returns.
 type Look<T, X> = Result<(T, Option<X>), Failure>;
@@ -330,6 +333,11 @@ async fn finish(graph: &mut Graph) {
 async fn need<A, X: Clone, T>(handle: &Handle<A, X>) -> Result<X, Outcome<T>> {
     let done = handle.clone().await;
     done.give.clone().ok_or_else(|| skip_of(&done.observation, done.id))
+}
+
+/// Awaits what several probes need, for a probe of any type.
+async fn common<N: Clone, T>(needed: Common<N>) -> Result<N, Outcome<T>> {
+    needed.await.map_err(recast)
 }
 
 /// The outcome of a probe whose need has this observation.
@@ -699,7 +707,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let authenticated = {
         let (api, credential, host) = (api.clone(), credential.clone(), host.clone());
         let needs = async move {
-            let api = api.await.map_err(recast)?;
+            let api = common(api).await?;
             let done = credential.await;
             if done.observation.seen().is_none_or(|credential| credential.source == "none") {
                 return Err(not_applicable("there is no credential to compare with"));
@@ -745,7 +753,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let who = {
         let api = api.clone();
-        graph.probe("identity", SHORT, async move { api.await.map_err(recast) }, move |api: Api| async move {
+        graph.probe("identity", SHORT, common(api), move |api: Api| async move {
             let identity = identity::identity(&api).await?;
             Ok((identity.clone(), Some((api, identity.user))))
         })
@@ -755,7 +763,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         let (question, named) =
             plan.message.as_ref().map(|met| (met.question.clone(), met.user.clone())).unwrap_or_default();
         let needs = async move {
-            let api = api.await.map_err(recast)?;
+            let api = common(api).await?;
             let resolved: Arc<Resolved> = need(&config).await?;
             let who = who.await;
             // A server too old for SelfSubjectReview, or one that denies it, still answers access reviews.
@@ -840,7 +848,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
                 return Err(offline_skip());
             }
             if plan.review && plan.reviewer_context.is_none() {
-                let api = own.clone().await.map_err(recast)?;
+                let api = common(own.clone()).await?;
                 return Ok((None, Some(api), plan, own));
             }
             if plan.reviewer_context.is_none() {
@@ -929,7 +937,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let metrics = {
         let (reader, review, who, credential) = (reader.clone(), token_review.clone(), who.clone(), credential.clone());
         let needs = async move {
-            let api = reader.await.map_err(recast)?;
+            let api = common(reader).await?;
             let _ = futures::join!(review, who);
             let done = credential.await;
             let issuer = done.observation.seen().and_then(|credential| {
@@ -943,14 +951,14 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let flagz = {
         let (reader, scrubber) = (reader.clone(), scrubber.clone());
-        let needs = async move { reader.await.map_err(recast) };
+        let needs = common(reader);
         graph.probe("flagz", SHORT, needs, move |api: Api| async move {
             Ok((apiserver::flagz(&api, &scrubber).await?, Some(())))
         })
     };
     let server_pods = {
         let (reader, scrubber) = (reader.clone(), scrubber.clone());
-        let needs = async move { reader.await.map_err(recast).map_err(own_pods) };
+        let needs = async move { common(reader).await.map_err(own_pods) };
         graph.probe("server-pods", SHORT, needs, move |api: Api| async move {
             let pods = apiserver::server_pods(&api, &scrubber).await?;
             let first = pods.as_ref().and_then(|pods| pods.pods.first().cloned());
@@ -972,7 +980,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     };
     let published = {
         let (reader, scrubber) = (reader.clone(), scrubber.clone());
-        let needs = async move { reader.await.map_err(recast).map_err(own_pods) };
+        let needs = async move { common(reader).await.map_err(own_pods) };
         graph.probe("published", SHORT, needs, move |api: Api| async move {
             Ok((apiserver::published(&api, &scrubber).await?, Some(())))
         })
@@ -983,7 +991,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             if !misses {
                 return Err(not_applicable("no message was given that misses an API"));
             }
-            reader.await.map_err(recast)
+            common(reader).await
         };
         graph.probe("apis", LONG, needs, move |api: Api| async move { Ok((discovery::apis(&api).await?, Some(()))) })
     };
@@ -1031,7 +1039,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         let before = (metrics.clone(), server_pods.clone(), published.clone(), rbac.clone());
         // Not beside them: what several answers hold in memory at once is bounded, whatever answers.
         let needs = async move {
-            let api = reader.await.map_err(recast)?;
+            let api = common(reader).await?;
             let _ = futures::join!(before.0, before.1, before.2, before.3);
             Ok(api)
         };

@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
 
 use super::{
-    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, Way, dns, need, not_applicable, present, recast,
-    skip_of, taken,
+    Common, Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, Way, common, dns, need, not_applicable,
+    present, skip_of, taken,
 };
 use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
@@ -41,7 +40,7 @@ struct Meant {
 }
 
 /// A client of AWS, the cluster's name.
-type Session = Shared<BoxFuture<'static, Result<(Arc<Clients>, String), Outcome<()>>>>;
+type Session = Common<(Arc<Clients>, String)>;
 type IssuerTarget = Handle<issuer::Target, Arc<issuer::Target>>;
 
 /// What the AWS part needs of the rest of the graph.
@@ -96,14 +95,6 @@ fn distinct(ids: impl IntoIterator<Item = String>) -> Vec<String> {
     ids.sort();
     ids.dedup();
     ids
-}
-
-/// A result that several probes need, or why there is none.
-type Common<N> = Shared<BoxFuture<'static, Result<N, Outcome<()>>>>;
-
-/// The same for a probe of any type.
-async fn common<N: Clone, T>(needed: Common<N>) -> Result<N, Outcome<T>> {
-    needed.await.map_err(recast)
 }
 
 fn nothing<T>(ids: &[String], what: &str) -> Result<(), Outcome<T>> {
@@ -239,7 +230,7 @@ impl AwsProbes {
         let access_entries = {
             let (apply, caller, principal) = (entries_apply.clone(), caller.clone(), principal.clone());
             let needs = async move {
-                let (clients, name) = apply.await.map_err(recast)?;
+                let (clients, name) = common(apply).await?;
                 let caller: Arc<Caller> = need(&caller).await?;
                 let principal = principal.await.observation.seen().map(|principal| principal.arn.clone());
                 Ok((clients, name, caller, principal))
@@ -254,7 +245,7 @@ impl AwsProbes {
             )
         };
         let administrators = {
-            let needs = async move { entries_apply.await.map_err(recast) };
+            let needs = common(entries_apply);
             graph.probe("eks-administrators", SHORT, needs, |(clients, name): (Arc<Clients>, String)| async move {
                 Ok((eks::administrators(&clients, &name).await?, Some(())))
             })
@@ -284,13 +275,13 @@ impl AwsProbes {
         };
         let aws_auth = {
             let (api, scrubber) = (in_cluster.clone(), scrubber.clone());
-            graph.probe("aws-auth", SHORT, async move { api.await.map_err(recast) }, move |api: Api| async move {
+            graph.probe("aws-auth", SHORT, common(api), move |api: Api| async move {
                 Ok((cluster_side::aws_auth(&api, &scrubber).await?, Some(())))
             })
         };
         let endpoint_slice = {
             let api = in_cluster.clone();
-            graph.probe("endpoint-slice", SHORT, async move { api.await.map_err(recast) }, |api: Api| async move {
+            graph.probe("endpoint-slice", SHORT, common(api), |api: Api| async move {
                 Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
             })
         };
@@ -300,7 +291,7 @@ impl AwsProbes {
                 (session.clone(), cluster.clone(), caller.clone(), plan.logs, host.clone(), scrubber.clone());
             let needs = async move {
                 let Some(window) = window else { return Err(not_applicable("--logs off was given")) };
-                let (clients, name) = session.await.map_err(recast)?;
+                let (clients, name) = common(session).await?;
                 let done = cluster.await;
                 let kind = if component == logs::Component::ApiServer { "api" } else { "authenticator" };
                 if let Some(cluster) = done.observation.seen()
@@ -383,7 +374,7 @@ impl AwsProbes {
         };
         let interfaces = {
             let in_vpc = in_vpc.clone();
-            let needs = async move { in_vpc.await.map_err(recast) };
+            let needs = common(in_vpc);
             graph.probe(
                 "ec2-interfaces",
                 SHORT,
@@ -640,13 +631,11 @@ struct BalancerProbes {
     ingresses: Handle<Vec<Ingress>>,
 }
 
-type Url = Shared<BoxFuture<'static, Result<String, Outcome<()>>>>;
-
 impl BalancerProbes {
     fn spawn(
         graph: &mut Graph,
         ids: &'static Ids,
-        url: Url,
+        url: Common<String>,
         dns: Option<&Dns>,
         session: &Session,
         in_cluster: &Reader,
@@ -654,8 +643,8 @@ impl BalancerProbes {
         let balancer = {
             let (url, session, dns) = (url.clone(), session.clone(), dns.cloned());
             let needs = async move {
-                let url = url.await.map_err(recast)?;
-                let (clients, _) = session.await.map_err(recast)?;
+                let url = common(url).await?;
+                let (clients, _) = common(session).await?;
                 let addresses = match dns {
                     Some(dns) => need::<_, Arc<Vec<SocketAddr>>, ()>(&dns).await.ok(),
                     None => None,
@@ -717,7 +706,7 @@ impl BalancerProbes {
                     return Err(not_applicable("a network load balancer has no rules"));
                 }
                 let listeners: Arc<Vec<Listener>> = need(&listeners).await?;
-                let url = url.await.map_err(recast)?;
+                let url = common(url).await?;
                 let port = url::Url::parse(&url).ok().and_then(|url| url.port_or_known_default()).unwrap_or(443);
                 let listener = listeners.iter().find(|listener| listener.port == i32::from(port));
                 let arn = listener.map(|listener| listener.arn.clone());
@@ -768,7 +757,7 @@ impl BalancerProbes {
             let (needs, api) = (common(on_it.clone()), in_cluster.clone());
             let needs = async move {
                 let (_, found) = needs.await?;
-                Ok((api.await.map_err(recast)?, found))
+                Ok((common(api).await?, found))
             };
             graph.probe(ids.ingresses, LONG, needs, |(api, found): (Api, Arc<LoadBalancer>)| async move {
                 Ok((cluster_side::ingresses(&api, &found.dns_name).await?, Some(())))

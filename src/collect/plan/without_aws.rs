@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, Way, not_applicable, recast, skip_of, taken};
+use futures::FutureExt as _;
+
+use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, Way, common, not_applicable, skip_of, taken};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::{cluster_side, target};
 use crate::collect::kubeconfig::Resolved;
@@ -54,29 +56,27 @@ impl AwsProbes {
                 },
             )
         };
-        let in_cluster = |target: &Handle<Target>, reader: &Reader| {
-            let (target, reader) = (target.clone(), reader.clone());
+        let in_cluster: Reader = {
+            let (target, reader) = (target.clone(), needs.reader.clone());
             async move {
                 let done = target.await;
                 if matches!(done.observation.outcome, Outcome::NotApplicable(_)) {
                     return Err(skip_of(&done.observation, done.id));
                 }
-                reader.await.map_err(recast)
+                reader.await
             }
+            .boxed()
+            .shared()
         };
         let aws_auth = {
             let scrubber = scrubber.clone();
-            let needs = in_cluster(&target, needs.reader);
-            graph.probe("aws-auth", SHORT, async move { needs.await.map_err(recast) }, move |api: Api| async move {
+            graph.probe("aws-auth", SHORT, common(in_cluster.clone()), move |api: Api| async move {
                 Ok((cluster_side::aws_auth(&api, &scrubber).await?, Some(())))
             })
         };
-        let endpoint_slice = {
-            let needs = in_cluster(&target, needs.reader);
-            graph.probe("endpoint-slice", SHORT, async move { needs.await.map_err(recast) }, |api: Api| async move {
-                Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
-            })
-        };
+        let endpoint_slice = graph.probe("endpoint-slice", SHORT, common(in_cluster), |api: Api| async move {
+            Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
+        });
         Self { target, aws_auth, endpoint_slice }
     }
 
