@@ -146,12 +146,29 @@ type Reader = Common<Api>;
 /// What a probe's work returns.
 type Look<T, X> = Result<(T, Option<X>), Failure>;
 
+/// How long a probe may work, and whose time that is. A [`Duration`] alone is [`Clock::Run`].
+#[derive(Clone, Copy)]
+enum Clock {
+    /// At most this long, and no longer than what is left of the run.
+    Run(Duration),
+    /// At most this long, whatever is left of the run, whose limit is put off by the time it took: a credential plugin
+    /// may wait for a person.
+    Own(Duration),
+}
+
+impl From<Duration> for Clock {
+    fn from(limit: Duration) -> Self {
+        Self::Run(limit)
+    }
+}
+
 /// Runs probes.
 struct Graph {
     set: JoinSet<()>,
     started: Instant,
     timeout: Duration,
-    plugin_ms: Arc<AtomicU64>,
+    /// What was spent on clocks other than the run's.
+    uncounted_ms: Arc<AtomicU64>,
     interrupted: Arc<AtomicBool>,
     watcher: Option<Watcher>,
     alarm: Alarm,
@@ -165,23 +182,23 @@ const LATE: Duration = Duration::from_millis(1500);
 /// ends with the run.
 struct Alarm {
     rung: watch::Receiver<bool>,
-    /// The credential plugin runs, whose time is not counted.
-    plugin: Arc<AtomicBool>,
+    /// A probe works on its own clock, and the run's stands still.
+    paused: Arc<AtomicBool>,
     _stop: std::sync::mpsc::Sender<()>,
 }
 
 impl Alarm {
-    fn set(started: Instant, timeout: Duration, plugin_ms: Arc<AtomicU64>) -> Self {
+    fn set(started: Instant, timeout: Duration, uncounted_ms: Arc<AtomicU64>) -> Self {
         let (ring, rung) = watch::channel(false);
         let (stop, stopped) = std::sync::mpsc::channel::<()>();
-        let plugin = Arc::new(AtomicBool::new(false));
-        let running = plugin.clone();
+        let paused = Arc::new(AtomicBool::new(false));
+        let pausing = paused.clone();
         // Without a thread to spare there is no alarm; the probes' own limits hold.
         let _ = std::thread::Builder::new().spawn(move || {
             let ended = || stopped.recv_timeout(Duration::from_millis(100)) != Err(RecvTimeoutError::Timeout);
             while !ended() {
-                let limit = timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed)) + LATE;
-                if !running.load(Ordering::Relaxed) && started.elapsed() > limit {
+                let limit = timeout + Duration::from_millis(uncounted_ms.load(Ordering::Relaxed)) + LATE;
+                if !pausing.load(Ordering::Relaxed) && started.elapsed() > limit {
                     ring.send_replace(true);
                     // Whoever begins to wait now hears it too.
                     while !ended() {}
@@ -189,7 +206,7 @@ impl Alarm {
                 }
             }
         });
-        Self { rung, plugin, _stop: stop }
+        Self { rung, paused, _stop: stop }
     }
 }
 
@@ -207,13 +224,13 @@ fn millis(duration: Duration) -> u64 {
 
 impl Graph {
     fn new(host: &Host, timeout: Duration) -> Self {
-        let plugin_ms: Arc<AtomicU64> = Arc::default();
+        let uncounted_ms: Arc<AtomicU64> = Arc::default();
         Self {
             set: JoinSet::new(),
             started: host.started,
             timeout,
-            alarm: Alarm::set(host.started, timeout, plugin_ms.clone()),
-            plugin_ms,
+            alarm: Alarm::set(host.started, timeout, uncounted_ms.clone()),
+            uncounted_ms,
             interrupted: Arc::default(),
             watcher: None,
         }
@@ -224,11 +241,11 @@ impl Graph {
         Self { watcher, ..self }
     }
 
-    /// Spawns a probe: `needs` is awaited, then `work` runs under its own limit and the run's.
+    /// Spawns a probe: `needs` is awaited, then `work` runs as long as `clock` allows.
     fn probe<N, T, X, W, F>(
         &mut self,
         id: &'static str,
-        limit: Duration,
+        clock: impl Into<Clock>,
         needs: impl Future<Output = Result<N, Outcome<T>>> + Send + 'static,
         work: W,
     ) -> Handle<T, X>
@@ -240,25 +257,28 @@ impl Graph {
         F: Future<Output = Look<T, X>> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
-        let (started, timeout, plugin_ms) = (self.started, self.timeout, self.plugin_ms.clone());
+        let (started, timeout, uncounted_ms) = (self.started, self.timeout, self.uncounted_ms.clone());
+        let clock = clock.into();
+        let own = matches!(clock, Clock::Own(_));
         let watcher = self.watcher.clone();
         let tell = move |begins: bool| {
             if let Some(watcher) = &watcher {
                 watcher(id, begins);
             }
         };
-        let (plugin, alarm) = (self.alarm.plugin.clone(), self.alarm.rung.clone());
+        let (paused, alarm) = (self.alarm.paused.clone(), self.alarm.rung.clone());
         self.set.spawn(async move {
             let needs = needs.await;
             let began = started.elapsed();
             let (outcome, give) = match needs {
                 Err(outcome) => (outcome, None),
                 Ok(needs) => {
-                    let budget =
-                        (timeout + Duration::from_millis(plugin_ms.load(Ordering::Relaxed))).saturating_sub(began);
-                    // The plugin has a limit of its own and does not count against the run's.
-                    let limit = if id == "plugin" { limit } else { limit.min(budget) };
-                    plugin.fetch_or(id == "plugin", Ordering::Relaxed);
+                    let uncounted = Duration::from_millis(uncounted_ms.load(Ordering::Relaxed));
+                    let limit = match clock {
+                        Clock::Run(limit) => limit.min((timeout + uncounted).saturating_sub(began)),
+                        Clock::Own(limit) => limit,
+                    };
+                    paused.fetch_or(own, Ordering::Relaxed);
                     tell(true);
                     let ended = tokio::time::timeout(limit, work(needs)).await;
                     tell(false);
@@ -273,9 +293,9 @@ impl Graph {
                 }
             };
             let took_ms = millis(started.elapsed().saturating_sub(began));
-            if id == "plugin" {
-                plugin_ms.fetch_add(took_ms, Ordering::Relaxed);
-                plugin.store(false, Ordering::Relaxed);
+            if own {
+                uncounted_ms.fetch_add(took_ms, Ordering::Relaxed);
+                paused.store(false, Ordering::Relaxed);
             }
             let observation = Observation { started_ms: millis(began), took_ms, outcome };
             // Nobody listens any more when the run was given up.
@@ -448,7 +468,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         };
         graph.probe(
             "plugin",
-            plan.exec.timeout + Duration::from_secs(2),
+            Clock::Own(plan.exec.timeout + Duration::from_secs(2)),
             needs,
             move |(resolved, options): (Arc<Resolved>, ExecOptions)| async move {
                 let exec = resolved.user.exec.clone().ok_or_else(|| Failure::new(FailureKind::Bug, "no plugin"))?;
