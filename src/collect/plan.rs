@@ -1072,7 +1072,6 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         kubeconfig: &kubeconfig,
         reader: &reader,
         issuer: &target,
-        issuer_dns: &issuer_probes.dns,
         route: &route,
         endpoint_dns: &endpoint_dns,
         discovery: &issuer_probes.discovery,

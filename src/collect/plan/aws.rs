@@ -1,7 +1,7 @@
 //! The part of the graph that asks AWS: cluster → network, caller → access entry, issuer → load balancer.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -48,7 +48,6 @@ pub(super) struct Needs<'a> {
     pub(super) kubeconfig: &'a Handle<crate::evidence::kubeconfig::Kubeconfig, Arc<Resolved>>,
     pub(super) reader: &'a Reader,
     pub(super) issuer: &'a IssuerTarget,
-    pub(super) issuer_dns: &'a Dns,
     pub(super) route: &'a Handle<crate::evidence::dns::Route, Way>,
     pub(super) endpoint_dns: &'a Dns,
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
@@ -321,7 +320,7 @@ impl AwsProbes {
         let issuer_balancer = {
             let target = needs.issuer.clone();
             let url = async move { Ok(need::<_, Arc<issuer::Target>, _>(&target).await?.url.clone()) };
-            BalancerProbes::spawn(graph, &ISSUER, url.boxed().shared(), Some(needs.issuer_dns), &session, &in_cluster)
+            BalancerProbes::spawn(graph, &ISSUER, url.boxed().shared(), &session, &in_cluster, host)
         };
         let jwks_balancer = {
             let (target, discovery) = (needs.issuer.clone(), needs.discovery.clone());
@@ -334,7 +333,7 @@ impl AwsProbes {
                     None => Err(not_applicable("the key set has the issuer's own host")),
                 }
             };
-            BalancerProbes::spawn(graph, &JWKS, url.boxed().shared(), None, &session, &in_cluster)
+            BalancerProbes::spawn(graph, &JWKS, url.boxed().shared(), &session, &in_cluster, host)
         };
 
         // Whom the endpoint sees, where nobody translates this machine's address on the way.
@@ -636,46 +635,40 @@ impl BalancerProbes {
         graph: &mut Graph,
         ids: &'static Ids,
         url: Common<String>,
-        dns: Option<&Dns>,
         session: &Session,
         in_cluster: &Reader,
+        machine: &Host,
     ) -> Self {
         let balancer = {
-            let (url, session, dns) = (url.clone(), session.clone(), dns.cloned());
+            let (url, session, machine) = (url.clone(), session.clone(), machine.clone());
             let needs = async move {
                 let url = common(url).await?;
                 let (clients, _) = common(session).await?;
-                let addresses = match dns {
-                    Some(dns) => need::<_, Arc<Vec<SocketAddr>>, ()>(&dns).await.ok(),
-                    None => None,
-                };
-                Ok((url, clients, addresses))
+                Ok((url, clients))
             };
-            graph.probe(
-                ids.balancer,
-                LONG,
-                needs,
-                |(url, clients, addresses): (String, Arc<Clients>, Option<Arc<Vec<SocketAddr>>>)| async move {
-                    let url = url::Url::parse(&url)
-                        .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
-                    let host = url.host_str().unwrap_or_default();
-                    let addresses = match addresses {
-                        Some(addresses) => addresses.iter().map(SocketAddr::ip).collect(),
-                        None => {
-                            let port = url.port_or_known_default().unwrap_or(443);
-                            let found = tokio::net::lookup_host((host, port)).await;
-                            found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
-                        }
-                    };
-                    let addresses: Vec<std::net::IpAddr> = addresses;
-                    match balancer::load_balancer(&clients, host, &addresses).await {
-                        Ok(found) => Ok((Some(found.clone()), Some(Some(Arc::new(found))))),
-                        // The issuer is served by something else.
-                        Err(failure) if failure.kind == FailureKind::NotFound => Ok((None, Some(None))),
-                        Err(failure) => Err(failure),
+            graph.probe(ids.balancer, LONG, needs, move |(url, clients): (String, Arc<Clients>)| async move {
+                let url =
+                    url::Url::parse(&url).map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+                // What the probes of the issuer resolved may be the proxy's name.
+                let (resolution, found) = dns::resolve(host, port, None, &machine).await;
+                let addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+                match balancer::load_balancer(&clients, host, &addresses).await {
+                    Ok(found) => Ok((Some(found.clone()), Some(Some(Arc::new(found))))),
+                    // The issuer is served by something else.
+                    Err(failure) if failure.kind == FailureKind::NotFound => Ok((None, Some(None))),
+                    // Only the addresses would have told, and why there are none is known.
+                    Err(failure) if failure.kind == FailureKind::NameNotFound && addresses.is_empty() => {
+                        let unresolved = dns::unresolved(&resolution);
+                        let detail = format!(
+                            "{}, and no load balancer has that very name: which of them serves it cannot be told",
+                            unresolved.detail
+                        );
+                        Err(Failure { detail, ..unresolved })
                     }
-                },
-            )
+                    Err(failure) => Err(failure),
+                }
+            })
         };
         let on_it = {
             let (balancer, session) = (balancer.clone(), session.clone());

@@ -20,8 +20,6 @@ pub(super) struct Needs<'a> {
     #[expect(dead_code, reason = "only AWS itself knows the issuer's load balancer")]
     pub(super) issuer: &'a Handle<issuer::Target, Arc<issuer::Target>>,
     #[expect(dead_code, reason = "likewise")]
-    pub(super) issuer_dns: &'a Dns,
-    #[expect(dead_code, reason = "likewise")]
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
     #[expect(dead_code, reason = "likewise")]
     pub(super) route: &'a Handle<crate::evidence::dns::Route, Way>,
