@@ -34,7 +34,7 @@ use super::proxy::Decision;
 use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
 use super::{
-    Roots, access, apiserver, credential, discovery, dns, identity, issuer, kubeconfig, log, proxy, rbac,
+    Roots, access, api_types, apiserver, credential, dns, identity, issuer, kubeconfig, log, proxy, rbac,
     workload as workload_looks,
 };
 use crate::credential::{certificate, token};
@@ -1013,7 +1013,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
             }
             common(reader).await
         };
-        graph.probe("apis", LONG, needs, move |api: Api| async move { Ok((discovery::apis(&api).await?, Some(()))) })
+        graph.probe("apis", LONG, needs, move |api: Api| async move { Ok((api_types::apis(&api).await?, Some(()))) })
     };
     let configuration = {
         let given = plan.configuration.clone();
