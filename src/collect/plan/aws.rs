@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
-use super::{
-    Common, Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, Way, common, dns, need, not_applicable,
-    present, skip_of, taken,
-};
+use super::Plan;
+use super::control_plane::Reader;
+use super::graph::{Common, Graph, Handle, LONG, SHORT, common, need, not_applicable, present, skip_of, taken};
+use super::issuer::IssuerTarget;
+use super::way::{Dns, Way};
 use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::target::{self, AwsOptions};
 use crate::collect::aws::{balancer, cluster_side, ec2, eks, identity, logs};
+use crate::collect::dns;
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::apiserver::Log;
 use crate::evidence::balancer::{Balancer, Ingress, Listener, ListenerRule, LoadBalancer, TargetGroupHealth, WebAcl};
@@ -27,7 +29,7 @@ use crate::evidence::network::{
     DhcpOptions, Interface, NatGateway, Network, NetworkAcl, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule,
     Subnet, Vpc, VpcDns,
 };
-use crate::evidence::{Failure, FailureKind, issuer};
+use crate::evidence::{Failure, FailureKind, Outcome, Skip, issuer};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -41,7 +43,6 @@ struct Meant {
 
 /// A client of AWS, the cluster's name.
 type Session = Common<(Arc<Clients>, String)>;
-type IssuerTarget = Handle<issuer::Target, Arc<issuer::Target>>;
 
 /// What the AWS part needs of the rest of the graph.
 pub(super) struct Needs<'a> {

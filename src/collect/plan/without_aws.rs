@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
-use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, Way, common, not_applicable, skip_of, taken};
+use super::Plan;
+use super::control_plane::Reader;
+use super::graph::{Graph, Handle, SHORT, common, not_applicable, skip_of, taken};
+use super::issuer::IssuerTarget;
+use super::way::{Dns, Way};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::{cluster_side, target};
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::eks::{Aws, AwsAuth, EndpointSlice, Target};
-use crate::evidence::{Observation, issuer};
+use crate::evidence::{Observation, Outcome, Skip, issuer};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -18,7 +22,7 @@ pub(super) struct Needs<'a> {
     pub(super) kubeconfig: &'a Handle<crate::evidence::kubeconfig::Kubeconfig, Arc<Resolved>>,
     pub(super) reader: &'a Reader,
     #[expect(dead_code, reason = "only AWS itself knows the issuer's load balancer")]
-    pub(super) issuer: &'a Handle<issuer::Target, Arc<issuer::Target>>,
+    pub(super) issuer: &'a IssuerTarget,
     #[expect(dead_code, reason = "likewise")]
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
     #[expect(dead_code, reason = "likewise")]

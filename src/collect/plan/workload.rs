@@ -14,9 +14,7 @@ mod without_aws;
 #[cfg(not(feature = "aws"))]
 use without_aws as aws;
 
-use super::{
-    Common, Graph, Handle, LONG, Outcome, SHORT, common, finish, need, not_applicable, present, skip_of, taken,
-};
+use super::graph::{Common, Graph, Handle, LONG, SHORT, common, finish, need, not_applicable, present, skip_of, taken};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::Resolved;
@@ -26,7 +24,9 @@ use crate::evidence::workload::{
     Agent, AgentPod, ConfigMapLook, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook,
     ServiceAccount, Target, Webhook, Workload,
 };
-use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, SCHEMA, kubeconfig as facts};
+use crate::evidence::{
+    Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, Outcome, SCHEMA, kubeconfig as facts,
+};
 use crate::host::Host;
 use crate::secret::Scrubber;
 

@@ -1,6 +1,6 @@
 //! The part of the graph of `workload` that asks AWS: association, roles, provider, node.
 
-use super::super::recast;
+use super::super::graph::recast;
 use super::*;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::{eks, identity, target, workload as calls};
