@@ -11,7 +11,7 @@ use clap_complete::env::{EnvCompleter, Fish, Powershell, Zsh};
 
 use super::{Cli, Error, GOOD, answer};
 use crate::apiserver::authz::resources::RESOURCES;
-use crate::collect::discovery::Copy;
+use crate::collect::api_types::Copy;
 use crate::collect::kubeconfig::{self, ConnectionFlags};
 use crate::evidence::kubeconfig::Kubeconfig;
 use crate::host::Host;

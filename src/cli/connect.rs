@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::Error;
+use crate::collect::api_types::Copy;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::{self, ExecOptions, Obtained};
-use crate::collect::discovery::Copy;
 use crate::collect::kubeconfig::{Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;

@@ -14,7 +14,7 @@ use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::{ExecOptions, StderrSink};
 use crate::collect::interrupt;
-use crate::collect::plan::{self, Plan};
+use crate::collect::plan::{self, Message, Plan};
 use crate::evidence::identity::User;
 use crate::evidence::{Evidence, FailureKind, SCHEMA};
 use crate::host::Host;
@@ -178,7 +178,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
         if !output.quiet {
-            note_unknown(plan.error.as_deref());
+            note_unknown(plan.message.as_ref().map(|met| met.text.as_str()));
         }
         if arguments.all_contexts {
             // A token or certificate given by hand is for one cluster, and is not shown to the others.
@@ -425,6 +425,20 @@ fn other_issuer(evidence: &Evidence) -> Option<String> {
     configuration.jwt.first().map(|jwt| jwt.issuer.url.clone())
 }
 
+/// What the message that the user met says, as far as it is understood.
+fn understood(text: &str, scrubber: &Scrubber) -> Message {
+    let text = scrubber.text_limited(&reading::unwrapped(text), 16 * 1024);
+    let (user, question) = message::forbidden(&text)
+        .map(|found| {
+            let user = User { username: found.user, ..User::default() };
+            (authz::with_implicit_groups(&user), found.question)
+        })
+        .unzip();
+    let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
+    let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text));
+    Message { text, question, user, misses_api }
+}
+
 fn plan_of(
     host: &Host,
     connection: &ConnectionArgs,
@@ -433,20 +447,8 @@ fn plan_of(
 ) -> Result<Plan, Error> {
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
     check_issuer(arguments.issuer.as_deref(), scrubber)?;
-    let error = arguments.error.as_deref().map(text_or_file).transpose()?;
-    let error = error.map(|text| scrubber.text_limited(&reading::unwrapped(&text), 16 * 1024));
-    let (named, question) = error
-        .as_deref()
-        .and_then(message::forbidden)
-        .map(|found| {
-            let named = User { username: found.user, ..User::default() };
-            (authz::with_implicit_groups(&named), found.question)
-        })
-        .unzip();
-    let misses_api = error.as_deref().is_some_and(|error| {
-        let texts = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
-        message::recognise(error).iter().any(|found| texts.contains(&found.text))
-    });
+    let met = arguments.error.as_deref().map(text_or_file).transpose()?;
+    let met = met.map(|text| understood(&text, scrubber));
     let oidc_ca = arguments
         .oidc_ca_file
         .as_ref()
@@ -460,7 +462,7 @@ fn plan_of(
         .as_ref()
         .map(|path| -> Result<_, Error> {
             let (flags, _) = super::server_file::read("--apiserver-config", path)?;
-            Ok(Ok(apiserver::kept_configuration(flags, scrubber)))
+            Ok(apiserver::kept_configuration(flags, scrubber))
         })
         .transpose()?;
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
@@ -484,10 +486,7 @@ fn plan_of(
         review: arguments.review,
         configuration,
         log: arguments.log.clone(),
-        error,
-        question,
-        named,
-        misses_api,
+        message: met,
         offline: arguments.offline,
         exec: ExecOptions {
             allowed: !arguments.no_exec && !arguments.offline,

@@ -1,10 +1,17 @@
-//! All input and output: every file here fills the evidence type of the same name.
+//! All input and output.
+//!
+//! [`plan`] is the graph that puts the looks together. A look has the name of the evidence it fills: [`access`],
+//! [`apiserver`], [`credential`], [`dns`], [`identity`], [`issuer`], [`kubeconfig`], [`rbac`], [`tls`], [`workload`].
+//! Beside them [`aws`] fills `eks`, `network` and `balancer`, and [`log`] and [`api_types`] fill parts of `apiserver`.
+//!
+//! The rest is what they look with: [`wire`] connects, [`proxy`] says through whom, [`proto`] and [`yaml`] read what
+//! comes, [`interrupt`] hears that the run is to end.
 
 pub mod access;
+pub mod api_types;
 pub mod apiserver;
 pub mod aws;
 pub mod credential;
-pub mod discovery;
 pub mod dns;
 pub mod identity;
 pub mod interrupt;

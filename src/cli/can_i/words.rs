@@ -7,8 +7,8 @@ use tokio::sync::OnceCell;
 
 use crate::apiserver::authz::{request, resources};
 use crate::cli::note;
+use crate::collect::api_types::{self, Copy};
 use crate::collect::apiserver::Api;
-use crate::collect::discovery::{self, Copy};
 use crate::evidence::access::Question;
 use crate::evidence::{Failure, FailureKind};
 
@@ -90,7 +90,7 @@ impl<'a> Types<'a> {
 
     async fn asked(&self) -> &[Type] {
         let ask = || async {
-            let Ok(list) = discovery::fetch(self.api).await else { return Vec::new() };
+            let Ok(list) = api_types::fetch(self.api).await else { return Vec::new() };
             let types = types_of(&list);
             if !types.is_empty() {
                 self.copy.write(&list);

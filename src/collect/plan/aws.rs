@@ -1,21 +1,22 @@
 //! The part of the graph that asks AWS: cluster → network, caller → access entry, issuer → load balancer.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared};
 
-use super::{
-    Dns, Graph, Handle, LONG, Outcome, Plan, Reader, SHORT, Skip, Way, dns, need, not_applicable, present, recast,
-    skip_of, taken,
-};
+use super::Plan;
+use super::control_plane::Reader;
+use super::graph::{Common, Graph, Handle, LONG, SHORT, common, need, not_applicable, present, skip_of, taken};
+use super::issuer::IssuerTarget;
+use super::way::{Dns, Way};
 use crate::aws::identity::Arn;
 use crate::collect::apiserver::Api;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::target::{self, AwsOptions};
 use crate::collect::aws::{balancer, cluster_side, ec2, eks, identity, logs};
+use crate::collect::dns;
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::apiserver::Log;
 use crate::evidence::balancer::{Balancer, Ingress, Listener, ListenerRule, LoadBalancer, TargetGroupHealth, WebAcl};
@@ -28,7 +29,7 @@ use crate::evidence::network::{
     DhcpOptions, Interface, NatGateway, Network, NetworkAcl, PrefixList, RouteTable, SecurityGroup, SecurityGroupRule,
     Subnet, Vpc, VpcDns,
 };
-use crate::evidence::{Failure, FailureKind, issuer};
+use crate::evidence::{Failure, FailureKind, Outcome, Skip, issuer};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -41,15 +42,13 @@ struct Meant {
 }
 
 /// A client of AWS, the cluster's name.
-type Session = Shared<BoxFuture<'static, Result<(Arc<Clients>, String), Outcome<()>>>>;
-type IssuerTarget = Handle<issuer::Target, Arc<issuer::Target>>;
+type Session = Common<(Arc<Clients>, String)>;
 
 /// What the AWS part needs of the rest of the graph.
 pub(super) struct Needs<'a> {
     pub(super) kubeconfig: &'a Handle<crate::evidence::kubeconfig::Kubeconfig, Arc<Resolved>>,
     pub(super) reader: &'a Reader,
     pub(super) issuer: &'a IssuerTarget,
-    pub(super) issuer_dns: &'a Dns,
     pub(super) route: &'a Handle<crate::evidence::dns::Route, Way>,
     pub(super) endpoint_dns: &'a Dns,
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
@@ -96,14 +95,6 @@ fn distinct(ids: impl IntoIterator<Item = String>) -> Vec<String> {
     ids.sort();
     ids.dedup();
     ids
-}
-
-/// A result that several probes need, or why there is none.
-type Common<N> = Shared<BoxFuture<'static, Result<N, Outcome<()>>>>;
-
-/// The same for a probe of any type.
-async fn common<N: Clone, T>(needed: Common<N>) -> Result<N, Outcome<T>> {
-    needed.await.map_err(recast)
 }
 
 fn nothing<T>(ids: &[String], what: &str) -> Result<(), Outcome<T>> {
@@ -239,7 +230,7 @@ impl AwsProbes {
         let access_entries = {
             let (apply, caller, principal) = (entries_apply.clone(), caller.clone(), principal.clone());
             let needs = async move {
-                let (clients, name) = apply.await.map_err(recast)?;
+                let (clients, name) = common(apply).await?;
                 let caller: Arc<Caller> = need(&caller).await?;
                 let principal = principal.await.observation.seen().map(|principal| principal.arn.clone());
                 Ok((clients, name, caller, principal))
@@ -254,7 +245,7 @@ impl AwsProbes {
             )
         };
         let administrators = {
-            let needs = async move { entries_apply.await.map_err(recast) };
+            let needs = common(entries_apply);
             graph.probe("eks-administrators", SHORT, needs, |(clients, name): (Arc<Clients>, String)| async move {
                 Ok((eks::administrators(&clients, &name).await?, Some(())))
             })
@@ -284,13 +275,13 @@ impl AwsProbes {
         };
         let aws_auth = {
             let (api, scrubber) = (in_cluster.clone(), scrubber.clone());
-            graph.probe("aws-auth", SHORT, async move { api.await.map_err(recast) }, move |api: Api| async move {
+            graph.probe("aws-auth", SHORT, common(api), move |api: Api| async move {
                 Ok((cluster_side::aws_auth(&api, &scrubber).await?, Some(())))
             })
         };
         let endpoint_slice = {
             let api = in_cluster.clone();
-            graph.probe("endpoint-slice", SHORT, async move { api.await.map_err(recast) }, |api: Api| async move {
+            graph.probe("endpoint-slice", SHORT, common(api), |api: Api| async move {
                 Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
             })
         };
@@ -300,7 +291,7 @@ impl AwsProbes {
                 (session.clone(), cluster.clone(), caller.clone(), plan.logs, host.clone(), scrubber.clone());
             let needs = async move {
                 let Some(window) = window else { return Err(not_applicable("--logs off was given")) };
-                let (clients, name) = session.await.map_err(recast)?;
+                let (clients, name) = common(session).await?;
                 let done = cluster.await;
                 let kind = if component == logs::Component::ApiServer { "api" } else { "authenticator" };
                 if let Some(cluster) = done.observation.seen()
@@ -330,7 +321,7 @@ impl AwsProbes {
         let issuer_balancer = {
             let target = needs.issuer.clone();
             let url = async move { Ok(need::<_, Arc<issuer::Target>, _>(&target).await?.url.clone()) };
-            BalancerProbes::spawn(graph, &ISSUER, url.boxed().shared(), Some(needs.issuer_dns), &session, &in_cluster)
+            BalancerProbes::spawn(graph, &ISSUER, url.boxed().shared(), &session, &in_cluster, host)
         };
         let jwks_balancer = {
             let (target, discovery) = (needs.issuer.clone(), needs.discovery.clone());
@@ -343,7 +334,7 @@ impl AwsProbes {
                     None => Err(not_applicable("the key set has the issuer's own host")),
                 }
             };
-            BalancerProbes::spawn(graph, &JWKS, url.boxed().shared(), None, &session, &in_cluster)
+            BalancerProbes::spawn(graph, &JWKS, url.boxed().shared(), &session, &in_cluster, host)
         };
 
         // Whom the endpoint sees, where nobody translates this machine's address on the way.
@@ -383,7 +374,7 @@ impl AwsProbes {
         };
         let interfaces = {
             let in_vpc = in_vpc.clone();
-            let needs = async move { in_vpc.await.map_err(recast) };
+            let needs = common(in_vpc);
             graph.probe(
                 "ec2-interfaces",
                 SHORT,
@@ -640,53 +631,45 @@ struct BalancerProbes {
     ingresses: Handle<Vec<Ingress>>,
 }
 
-type Url = Shared<BoxFuture<'static, Result<String, Outcome<()>>>>;
-
 impl BalancerProbes {
     fn spawn(
         graph: &mut Graph,
         ids: &'static Ids,
-        url: Url,
-        dns: Option<&Dns>,
+        url: Common<String>,
         session: &Session,
         in_cluster: &Reader,
+        machine: &Host,
     ) -> Self {
         let balancer = {
-            let (url, session, dns) = (url.clone(), session.clone(), dns.cloned());
+            let (url, session, machine) = (url.clone(), session.clone(), machine.clone());
             let needs = async move {
-                let url = url.await.map_err(recast)?;
-                let (clients, _) = session.await.map_err(recast)?;
-                let addresses = match dns {
-                    Some(dns) => need::<_, Arc<Vec<SocketAddr>>, ()>(&dns).await.ok(),
-                    None => None,
-                };
-                Ok((url, clients, addresses))
+                let url = common(url).await?;
+                let (clients, _) = common(session).await?;
+                Ok((url, clients))
             };
-            graph.probe(
-                ids.balancer,
-                LONG,
-                needs,
-                |(url, clients, addresses): (String, Arc<Clients>, Option<Arc<Vec<SocketAddr>>>)| async move {
-                    let url = url::Url::parse(&url)
-                        .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
-                    let host = url.host_str().unwrap_or_default();
-                    let addresses = match addresses {
-                        Some(addresses) => addresses.iter().map(SocketAddr::ip).collect(),
-                        None => {
-                            let port = url.port_or_known_default().unwrap_or(443);
-                            let found = tokio::net::lookup_host((host, port)).await;
-                            found.map(|found| found.map(|address| address.ip()).collect()).unwrap_or_default()
-                        }
-                    };
-                    let addresses: Vec<std::net::IpAddr> = addresses;
-                    match balancer::load_balancer(&clients, host, &addresses).await {
-                        Ok(found) => Ok((Some(found.clone()), Some(Some(Arc::new(found))))),
-                        // The issuer is served by something else.
-                        Err(failure) if failure.kind == FailureKind::NotFound => Ok((None, Some(None))),
-                        Err(failure) => Err(failure),
+            graph.probe(ids.balancer, LONG, needs, move |(url, clients): (String, Arc<Clients>)| async move {
+                let url =
+                    url::Url::parse(&url).map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+                // What the probes of the issuer resolved may be the proxy's name.
+                let (resolution, found) = dns::resolve(host, port, None, &machine).await;
+                let addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
+                match balancer::load_balancer(&clients, host, &addresses).await {
+                    Ok(found) => Ok((Some(found.clone()), Some(Some(Arc::new(found))))),
+                    // The issuer is served by something else.
+                    Err(failure) if failure.kind == FailureKind::NotFound => Ok((None, Some(None))),
+                    // Only the addresses would have told, and why there are none is known.
+                    Err(failure) if failure.kind == FailureKind::NameNotFound && addresses.is_empty() => {
+                        let unresolved = dns::unresolved(&resolution);
+                        let detail = format!(
+                            "{}, and no load balancer has that very name: which of them serves it cannot be told",
+                            unresolved.detail
+                        );
+                        Err(Failure { detail, ..unresolved })
                     }
-                },
-            )
+                    Err(failure) => Err(failure),
+                }
+            })
         };
         let on_it = {
             let (balancer, session) = (balancer.clone(), session.clone());
@@ -717,7 +700,7 @@ impl BalancerProbes {
                     return Err(not_applicable("a network load balancer has no rules"));
                 }
                 let listeners: Arc<Vec<Listener>> = need(&listeners).await?;
-                let url = url.await.map_err(recast)?;
+                let url = common(url).await?;
                 let port = url::Url::parse(&url).ok().and_then(|url| url.port_or_known_default()).unwrap_or(443);
                 let listener = listeners.iter().find(|listener| listener.port == i32::from(port));
                 let arn = listener.map(|listener| listener.arn.clone());
@@ -768,7 +751,7 @@ impl BalancerProbes {
             let (needs, api) = (common(on_it.clone()), in_cluster.clone());
             let needs = async move {
                 let (_, found) = needs.await?;
-                Ok((api.await.map_err(recast)?, found))
+                Ok((common(api).await?, found))
             };
             graph.probe(ids.ingresses, LONG, needs, |(api, found): (Api, Arc<LoadBalancer>)| async move {
                 Ok((cluster_side::ingresses(&api, &found.dns_name).await?, Some(())))

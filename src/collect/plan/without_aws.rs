@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use super::{Dns, Graph, Handle, Outcome, Plan, Reader, SHORT, Skip, Way, not_applicable, recast, skip_of, taken};
+use futures::FutureExt as _;
+
+use super::Plan;
+use super::control_plane::Reader;
+use super::graph::{Graph, Handle, SHORT, common, not_applicable, skip_of, taken};
+use super::issuer::IssuerTarget;
+use super::way::{Dns, Way};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::{cluster_side, target};
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::eks::{Aws, AwsAuth, EndpointSlice, Target};
-use crate::evidence::{Observation, issuer};
+use crate::evidence::{Observation, Outcome, Skip, issuer};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -16,9 +22,7 @@ pub(super) struct Needs<'a> {
     pub(super) kubeconfig: &'a Handle<crate::evidence::kubeconfig::Kubeconfig, Arc<Resolved>>,
     pub(super) reader: &'a Reader,
     #[expect(dead_code, reason = "only AWS itself knows the issuer's load balancer")]
-    pub(super) issuer: &'a Handle<issuer::Target, Arc<issuer::Target>>,
-    #[expect(dead_code, reason = "likewise")]
-    pub(super) issuer_dns: &'a Dns,
+    pub(super) issuer: &'a IssuerTarget,
     #[expect(dead_code, reason = "likewise")]
     pub(super) discovery: &'a Handle<issuer::Discovery, Option<String>>,
     #[expect(dead_code, reason = "likewise")]
@@ -54,29 +58,27 @@ impl AwsProbes {
                 },
             )
         };
-        let in_cluster = |target: &Handle<Target>, reader: &Reader| {
-            let (target, reader) = (target.clone(), reader.clone());
+        let in_cluster: Reader = {
+            let (target, reader) = (target.clone(), needs.reader.clone());
             async move {
                 let done = target.await;
                 if matches!(done.observation.outcome, Outcome::NotApplicable(_)) {
                     return Err(skip_of(&done.observation, done.id));
                 }
-                reader.await.map_err(recast)
+                reader.await
             }
+            .boxed()
+            .shared()
         };
         let aws_auth = {
             let scrubber = scrubber.clone();
-            let needs = in_cluster(&target, needs.reader);
-            graph.probe("aws-auth", SHORT, async move { needs.await.map_err(recast) }, move |api: Api| async move {
+            graph.probe("aws-auth", SHORT, common(in_cluster.clone()), move |api: Api| async move {
                 Ok((cluster_side::aws_auth(&api, &scrubber).await?, Some(())))
             })
         };
-        let endpoint_slice = {
-            let needs = in_cluster(&target, needs.reader);
-            graph.probe("endpoint-slice", SHORT, async move { needs.await.map_err(recast) }, |api: Api| async move {
-                Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
-            })
-        };
+        let endpoint_slice = graph.probe("endpoint-slice", SHORT, common(in_cluster), |api: Api| async move {
+            Ok((cluster_side::endpoint_slice(&api).await?, Some(())))
+        });
         Self { target, aws_auth, endpoint_slice }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, Shared, join_all};
+use futures::future::join_all;
 
 #[cfg(feature = "aws")]
 mod aws;
@@ -14,7 +14,7 @@ mod without_aws;
 #[cfg(not(feature = "aws"))]
 use without_aws as aws;
 
-use super::{Graph, Handle, LONG, Outcome, SHORT, finish, need, not_applicable, recast, taken};
+use super::graph::{Common, Graph, Handle, LONG, SHORT, common, finish, need, not_applicable, present, skip_of, taken};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::Resolved;
@@ -24,7 +24,9 @@ use crate::evidence::workload::{
     Agent, AgentPod, ConfigMapLook, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook,
     ServiceAccount, Target, Webhook, Workload,
 };
-use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, SCHEMA, kubeconfig as facts};
+use crate::evidence::{
+    Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, Outcome, SCHEMA, kubeconfig as facts,
+};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -46,13 +48,6 @@ pub struct WorkloadPlan {
     pub timeout: Duration,
 }
 
-/// What several probes need, or why there is none.
-type Common<N> = Shared<BoxFuture<'static, Result<N, Outcome<()>>>>;
-
-async fn common<N: Clone, T>(needed: Common<N>) -> Result<N, Outcome<T>> {
-    needed.await.map_err(recast)
-}
-
 /// The object asked about, its Pod and its owner.
 #[derive(Clone)]
 struct Who {
@@ -65,18 +60,6 @@ impl Who {
     fn template(&self) -> Option<&crate::evidence::workload::Template> {
         self.pod.as_ref().map(|pod| &pod.template).or_else(|| self.owner.as_ref().map(|owner| &owner.template))
     }
-}
-
-/// What was looked for and is not there is not applicable.
-fn present<T: Clone, X>(done: &super::Done<Option<T>, X>, absent: &str) -> Observation<T> {
-    let outcome = match done.observation.outcome.clone() {
-        Outcome::Seen(Some(value)) => Outcome::Seen(value),
-        Outcome::Seen(None) => Outcome::NotApplicable(absent.to_owned()),
-        Outcome::Failed(failure) => Outcome::Failed(failure),
-        Outcome::Skipped(skip) => Outcome::Skipped(skip),
-        Outcome::NotApplicable(reason) => Outcome::NotApplicable(reason),
-    };
-    Observation { started_ms: done.observation.started_ms, took_ms: done.observation.took_ms, outcome }
 }
 
 /// Looks at everything that decides about a Pod's AWS identity.
@@ -137,7 +120,7 @@ pub async fn gather_workload(
             let asked = (target.kind == "ServiceAccount").then(|| target.name.clone());
             match account.or(asked) {
                 Some(account) => Ok(Who { account, ..who }),
-                None => Err(super::skip_of(&pod.observation, pod.id)),
+                None => Err(skip_of(&pod.observation, pod.id)),
             }
         }
         .boxed()
@@ -311,12 +294,11 @@ pub async fn gather_workload(
     };
 
     finish(&mut graph).await;
-    let (pod, owner) = (pod.await, owner.await);
     let mut seen = Workload {
         target: plan.target.clone(),
         wanted_role: plan.wanted_role.clone(),
-        pod: present(&pod, "there is no Pod of it now"),
-        owner: present(&owner, "nothing makes the Pod: it is a bare one"),
+        pod: present(taken(pod).await, "there is no Pod of it now"),
+        owner: present(taken(owner).await, "nothing makes the Pod: it is a bare one"),
         service_account: taken(service_account).await,
         namespace: taken(in_namespace).await,
         agents: taken(agents).await,
@@ -402,7 +384,7 @@ async fn own_failure<T>(
     match (&done.give, &done.observation.outcome) {
         (Some(found), _) => Ok(Ok(found.clone())),
         (None, Outcome::Failed(failure)) => Ok(Err(failure.clone())),
-        (None, _) => Err(super::skip_of(&done.observation, done.id)),
+        (None, _) => Err(skip_of(&done.observation, done.id)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The part of the graph of `workload` that asks AWS: association, roles, provider, node.
 
+use super::super::graph::recast;
 use super::*;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::{eks, identity, target, workload as calls};
@@ -88,7 +89,7 @@ impl Cloud {
                     (Some(clients), _) => Ok(Ok(clients.clone())),
                     // Missing credentials are this check's own failure.
                     (None, Outcome::Failed(failure)) => Ok(Err(failure.clone())),
-                    (None, _) => Err(super::super::skip_of(&done.observation, done.id)),
+                    (None, _) => Err(skip_of(&done.observation, done.id)),
                 }
             };
             graph.probe("aws-caller", SHORT, needs, |clients: Result<Arc<Clients>, Failure>| async move {
@@ -219,7 +220,7 @@ impl Cloud {
                     Some(clients) => Ok(clients),
                     None => {
                         let done = clients.await;
-                        Err(super::super::skip_of::<(), ()>(&done.observation, done.id))
+                        Err(skip_of::<(), ()>(&done.observation, done.id))
                     }
                 };
                 let caller = caller.await.give.as_ref().map(|caller: &Arc<Caller>| caller.account.clone());

@@ -1,0 +1,128 @@
+//! Single probes of what the cluster says: who this is and what they may do, the RBAC objects, and what runs there.
+
+use std::sync::Arc;
+
+use super::Plan;
+use super::control_plane::{ControlPlaneProbes, Reader};
+use super::graph::{Common, Graph, Handle, LONG, SHORT, common, need, not_applicable, skip_of};
+use crate::collect;
+use crate::collect::apiserver::Api;
+use crate::collect::kubeconfig::Resolved;
+use crate::evidence::access::{Access, Question};
+use crate::evidence::apiserver::{Apis, Reviewer};
+use crate::evidence::identity::{Identity, User};
+use crate::evidence::kubeconfig::Kubeconfig;
+use crate::evidence::rbac::Rbac;
+use crate::evidence::workload::Agent;
+use crate::evidence::{FailureKind, Outcome};
+use crate::secret::Scrubber;
+
+/// A handle on who the API server says this is.
+pub(super) type Who = Handle<Identity, (Api, User)>;
+
+/// Who the API server says this is.
+pub(super) fn identity(graph: &mut Graph, api: &Common<Api>) -> Who {
+    graph.probe("identity", SHORT, common(api.clone()), move |api: Api| async move {
+        let identity = collect::identity::identity(&api).await?;
+        Ok((identity.clone(), Some((api, identity.user))))
+    })
+}
+
+/// What that identity may do, the message's question first.
+pub(super) fn access(
+    graph: &mut Graph,
+    kubeconfig: &Handle<Kubeconfig, Arc<Resolved>>,
+    api: &Common<Api>,
+    who: &Who,
+    plan: &Plan,
+) -> Handle<Access> {
+    let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
+    let (question, named) =
+        plan.message.as_ref().map(|met| (met.question.clone(), met.user.clone())).unwrap_or_default();
+    let needs = async move {
+        let api = common(api).await?;
+        let resolved: Arc<Resolved> = need(&config).await?;
+        let who = who.await;
+        // A server too old for SelfSubjectReview, or one that denies it, still answers access reviews.
+        match &who.observation.outcome {
+            Outcome::Seen(_) => {}
+            Outcome::Failed(failure) if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Forbidden) => {}
+            _ => return Err(skip_of(&who.observation, "identity")),
+        }
+        // What somebody else may do, a review of oneself does not say.
+        let other = who.observation.seen().zip(named).is_some_and(|(identity, named)| {
+            named.username != identity.user.username && named.username != "system:anonymous"
+        });
+        Ok((api, resolved, question.filter(|_| !other)))
+    };
+    graph.probe(
+        "access",
+        LONG,
+        needs,
+        move |(api, resolved, question): (Api, Arc<Resolved>, Option<Question>)| async move {
+            let mut questions = collect::access::common_questions(&resolved.namespace);
+            if let Some(question) = question {
+                questions.retain(|other| *other != question);
+                questions.insert(0, question);
+            }
+            let access = collect::access::access(&api, &questions, &resolved.namespace).await?;
+            Ok((access, Some(())))
+        },
+    )
+}
+
+/// The RBAC objects that touch that identity, and whom the message names.
+pub(super) fn rbac(graph: &mut Graph, who: &Who, reviewer: &Handle<Reviewer, Api>, plan: &Plan) -> Handle<Rbac> {
+    let (who, reviewer) = (who.clone(), reviewer.clone());
+    let needs = async move {
+        let (own, user) = need(&who).await?;
+        let reviewing = reviewer.await.give.clone();
+        Ok(match reviewing {
+            Some(api) => (api, user, "reviewer"),
+            None => (own, user, "self"),
+        })
+    };
+    let named = plan.message.as_ref().and_then(|met| met.user.clone());
+    graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
+        let named = named.filter(|named| named.username != user.username);
+        Ok((collect::rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
+    })
+}
+
+/// What hands out AWS credentials in the cluster.
+pub(super) fn agents(
+    graph: &mut Graph,
+    control_plane: &ControlPlaneProbes,
+    rbac: &Handle<Rbac>,
+    scrubber: &Scrubber,
+) -> Handle<Vec<Agent>> {
+    let ControlPlaneProbes { reader, metrics, server_pods, published, .. } = control_plane;
+    let (reader, scrubber) = (reader.clone(), scrubber.clone());
+    let before = (metrics.clone(), server_pods.clone(), published.clone(), rbac.clone());
+    // Not beside them: what several answers hold in memory at once is bounded, whatever answers.
+    let needs = async move {
+        let api = common(reader).await?;
+        let _ = futures::join!(before.0, before.1, before.2, before.3);
+        Ok(api)
+    };
+    graph.probe("agents", LONG, needs, move |api: Api| async move {
+        Ok((collect::workload::daemon_sets(&api, &scrubber).await?, Some(())))
+    })
+}
+
+/// Which aggregated APIs have no answer, where the message misses one.
+pub(super) fn apis(graph: &mut Graph, reader: &Reader, plan: &Plan) -> Handle<Apis> {
+    let (reader, misses) = (reader.clone(), plan.message.as_ref().is_some_and(|met| met.misses_api));
+    let needs = async move {
+        if !misses {
+            return Err(not_applicable("no message was given that misses an API"));
+        }
+        common(reader).await
+    };
+    graph.probe(
+        "apis",
+        LONG,
+        needs,
+        move |api: Api| async move { Ok((collect::api_types::apis(&api).await?, Some(()))) },
+    )
+}

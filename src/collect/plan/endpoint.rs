@@ -1,0 +1,367 @@
+//! The part of the graph about the API server's endpoint: route → name → TCP → TLS → HTTP, without the credential and
+//! with it.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+
+use super::Plan;
+use super::credential::CredentialProbes;
+use super::graph::{Common, Graph, Handle, SHORT, common, need, not_applicable, offline_skip, skip_of, taken};
+use super::way::{Dns, Tcp, Way, connected, reach, way};
+use crate::collect::apiserver::Api;
+use crate::collect::credential::Obtained;
+use crate::collect::kubeconfig::Resolved;
+use crate::collect::proxy::Decision;
+use crate::collect::tls::TlsSettings;
+use crate::collect::wire::{Limits, Wire};
+use crate::collect::{dns, proxy};
+use crate::evidence::apiserver::{HttpAnswer, Repeats};
+use crate::evidence::credential::TokenKind;
+use crate::evidence::dns::{Names, Route};
+use crate::evidence::tls::TlsReport;
+use crate::evidence::{Endpoint, Failure, FailureKind, Outcome, Skip};
+use crate::host::Host;
+use crate::secret::Scrubber;
+
+/// How many fresh connections are tried: of two servers behind one address, one is missed once in 64 runs.
+const REPEATS: usize = 6;
+
+/// The handles on the probes of the API server's endpoint.
+pub(super) struct EndpointProbes {
+    pub(super) route: Handle<Route, Way>,
+    pub(super) dns: Dns,
+    tcp: Tcp,
+    tls: Handle<TlsReport, Wire>,
+    anonymous: Handle<HttpAnswer, Wire>,
+    plain: Handle<HttpAnswer>,
+    names: Handle<Names>,
+    direct_dns: Dns,
+    direct_tcp: Tcp,
+    direct_tls: Handle<TlsReport>,
+    /// The API with the credential.
+    pub(super) api: Common<Api>,
+    authenticated: Handle<HttpAnswer>,
+    repeated: Handle<Repeats>,
+}
+
+impl EndpointProbes {
+    pub(super) fn spawn(
+        graph: &mut Graph,
+        user: &CredentialProbes,
+        host: &Host,
+        plan: &Plan,
+        scrubber: &Scrubber,
+    ) -> Self {
+        let CredentialProbes { kubeconfig, credential, .. } = user;
+        let offline = plan.offline;
+        let route = {
+            let (config, host, route_scrubber) = (kubeconfig.clone(), host.clone(), scrubber.clone());
+            let needs = async move {
+                if offline {
+                    return Err(offline_skip());
+                }
+                need::<_, Arc<Resolved>, Route>(&config).await
+            };
+            graph.probe("endpoint-route", SHORT, needs, move |resolved: Arc<Resolved>| async move {
+                let decision = proxy::choose(&host, &resolved.server, resolved.proxy_url.as_deref())?;
+                let tls = TlsSettings {
+                    roots: resolved.roots.clone(),
+                    client_identity: None,
+                    server_name: resolved.tls_server_name.clone(),
+                    insecure: resolved.insecure,
+                };
+                let (mut evidence, way) = way(&resolved.server, decision, tls);
+                evidence.no_proxy = evidence.no_proxy.map(|list| route_scrubber.text_limited(&list, 2048));
+                Ok((evidence, Some(way)))
+            })
+        };
+        let (dns, tcp) = reach(graph, "endpoint-dns", "endpoint-tcp", &route, host, None);
+        let tls = {
+            let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
+            let needs = async move {
+                let way: Way = need(&route).await?;
+                connected(&tcp).await?;
+                if way.url.scheme() != "https" {
+                    return Err(not_applicable("the server URL is plain http"));
+                }
+                Ok(way)
+            };
+            let credential = credential.clone();
+            graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
+                let wire = way.wire(&host, None)?;
+                let report = match wire.handshake().await {
+                    Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
+                        // The user's own certificate may be what the server waits for.
+                        let identity =
+                            credential.await.give.clone().and_then(|obtained| obtained.client_identity.clone());
+                        match identity {
+                            Some(identity) => way.wire(&host, Some(identity))?.handshake_with_identity().await?,
+                            None => return Err(failure),
+                        }
+                    }
+                    shaken => shaken?,
+                };
+                // An untrusted server still answers an anonymous GET; a credential is never sent to it.
+                Ok((report, Some(wire)))
+            })
+        };
+        let anonymous = {
+            let (route, tls, tcp, host, scrubber) =
+                (route.clone(), tls.clone(), tcp.clone(), host.clone(), scrubber.clone());
+            let needs = async move {
+                let way: Way = need(&route).await?;
+                connected(&tcp).await?;
+                let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
+                Ok((way, wire))
+            };
+            graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire): (Way, Option<Wire>)| async move {
+                let wire = match wire {
+                    Some(wire) => wire,
+                    None => way.wire(&host, None)?,
+                };
+                let api = Api::anonymous(wire.clone(), &scrubber);
+                let answer = api.get("/version", Limits::default()).await?;
+                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
+            })
+        };
+        // A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
+        let plain = {
+            let (route, tls, host, scrubber) = (route.clone(), tls.clone(), host.clone(), scrubber.clone());
+            let needs = async move {
+                let Ok(way) = need::<_, Way, ()>(&route).await else {
+                    return Err(not_applicable("there is no way to the server"));
+                };
+                let tls = tls.await;
+                if tls.observation.failed().is_none_or(|failure| failure.kind != FailureKind::Protocol) {
+                    return Err(not_applicable("the port speaks TLS"));
+                }
+                Ok(way)
+            };
+            graph.probe("endpoint-plain", SHORT, needs, move |mut way: Way| async move {
+                let port = way.url.port_or_known_default();
+                if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
+                    return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
+                }
+                let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
+                let answer = api.get("/version", Limits::default()).await?;
+                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+            })
+        };
+        let names = {
+            let (route, dns, unreached) =
+                (route.clone(), dns.clone(), unreached(&tls, &anonymous, "its addresses lead to an API server"));
+            let needs = async move {
+                let way: Way =
+                    need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+                unreached.await?;
+                let (name, _) = way.first_hop();
+                if !dns::needs_name_servers(&name) {
+                    return Err(not_applicable("it needs no name server"));
+                }
+                let addresses: Option<Arc<Vec<SocketAddr>>> = dns.await.give.clone();
+                Ok((name, addresses))
+            };
+            let public_resolver = plan.public_resolver;
+            graph.probe(
+                "endpoint-names",
+                SHORT,
+                needs,
+                move |(name, addresses): (String, Option<Arc<Vec<SocketAddr>>>)| async move {
+                    let addresses = addresses.as_deref().map(Vec::as_slice).unwrap_or_default();
+                    Ok((dns::names(&name, addresses, public_resolver).await, Some(())))
+                },
+            )
+        };
+        // Where a proxy is in the way, whether the server could be had without it.
+        let direct_route = {
+            let (route, unreached) =
+                (route.clone(), unreached(&tls, &anonymous, "the way through the proxy leads to an API server"));
+            let needs = async move {
+                let way: Way =
+                    need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+                if way.decision.proxy.is_none() {
+                    return Err(not_applicable("no proxy is used"));
+                }
+                unreached.await?;
+                Ok(way)
+            };
+            graph.probe("endpoint-direct-route", SHORT, needs, |proxied: Way| async move {
+                let reason = "to compare with the way through the proxy".to_owned();
+                let decision = Decision { proxy: None, reason, no_proxy: None };
+                let (evidence, way) = way(&proxied.url, decision, proxied.tls);
+                Ok((evidence, Some(way)))
+            })
+        };
+        let (direct_dns, direct_tcp) =
+            reach(graph, "endpoint-direct-dns", "endpoint-direct-tcp", &direct_route, host, None);
+        let direct_tls = {
+            let (route, tcp, host) = (direct_route, direct_tcp.clone(), host.clone());
+            let needs = async move {
+                let way: Way = need(&route).await?;
+                connected(&tcp).await?;
+                if way.url.scheme() != "https" {
+                    return Err(not_applicable("the server URL is plain http"));
+                }
+                Ok(way)
+            };
+            graph.probe("endpoint-direct-tls", SHORT, needs, move |way: Way| async move {
+                Ok((way.wire(&host, None)?.handshake().await?, Some(())))
+            })
+        };
+        // The API with the credential: only over a connection that is trusted.
+        let api = {
+            let (route, tls, anonymous, config, credential, host, scrubber) = (
+                route.clone(),
+                tls.clone(),
+                anonymous.clone(),
+                kubeconfig.clone(),
+                credential.clone(),
+                host.clone(),
+                scrubber.clone(),
+            );
+            async move {
+                let way: Way = need(&route).await?;
+                let obtained: Arc<Obtained> = need(&credential).await?;
+                let resolved: Arc<Resolved> = need(&config).await?;
+                if way.url.scheme() == "https" {
+                    let tls = tls.await;
+                    if let Some(fault) =
+                        tls.observation.seen().and_then(|report| report.faults.first()).filter(|_| !resolved.insecure)
+                    {
+                        return Err(Skip {
+                            because: "endpoint-tls".to_owned(),
+                            text: format!(
+                                "the credential is not sent to a server that is not trusted ({})",
+                                fault.detail
+                            ),
+                            needs: None,
+                        }
+                        .into());
+                    }
+                    if tls.give.is_none() {
+                        return Err(skip_of(&tls.observation, tls.id));
+                    }
+                }
+                let done = anonymous.await;
+                // Whoever comes without a certificate is not answered; that says nothing about one who brings it.
+                let closed = done.observation.failed().is_some_and(|failure| {
+                    matches!(failure.kind, FailureKind::ClientCertificateDemanded | FailureKind::Closed)
+                });
+                let wire = match (&obtained.client_identity, done.give.clone()) {
+                    (Some(identity), given) if given.is_some() || closed => {
+                        way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?
+                    }
+                    (None, Some(wire)) => wire,
+                    _ => return Err(skip_of(&done.observation, done.id)),
+                };
+                Api::with_credential(wire, &obtained, Some(&resolved.impersonation), &scrubber)
+                    .map_err(Outcome::<()>::Failed)
+            }
+            .boxed()
+            .shared()
+        };
+        let authenticated = {
+            let (api, credential, host) = (api.clone(), credential.clone(), host.clone());
+            let needs = async move {
+                let api = common(api).await?;
+                let done = credential.await;
+                if done.observation.seen().is_none_or(|credential| credential.source == "none") {
+                    return Err(not_applicable("there is no credential to compare with"));
+                }
+                Ok(api)
+            };
+            graph.probe("endpoint-authenticated", SHORT, needs, move |api: Api| async move {
+                let answer = api.get("/version", Limits::default()).await?;
+                let mut evidence = api.evidence("GET", "/version", &answer, host.now());
+                evidence.sent_header_bytes = Some(api.header_bytes());
+                Ok((evidence, Some(())))
+            })
+        };
+        // Behind one address there may be several API servers, and each initialises an issuer for itself.
+        let repeated = {
+            let (route, credential, first, host, scrubber) =
+                (route.clone(), credential.clone(), authenticated.clone(), host.clone(), scrubber.clone());
+            let needs = async move {
+                let way: Way = need(&route).await?;
+                let obtained: Arc<Obtained> = need(&credential).await?;
+                let done = credential.await;
+                let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
+                if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
+                    return Err(not_applicable("the credential is no token of an identity provider"));
+                }
+                need::<_, (), _>(&first).await?;
+                Ok((way, obtained))
+            };
+            graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
+                let ask = || async {
+                    let wire = way.wire(&host, obtained.client_identity.clone())?;
+                    let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
+                    api.get("/version", Limits::default()).await
+                };
+                let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+                let statuses: Vec<u16> =
+                    answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
+                if statuses.is_empty() {
+                    return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
+                }
+                Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+            })
+        };
+        Self {
+            route,
+            dns,
+            tcp,
+            tls,
+            anonymous,
+            plain,
+            names,
+            direct_dns,
+            direct_tcp,
+            direct_tls,
+            api,
+            authenticated,
+            repeated,
+        }
+    }
+
+    pub(super) async fn collect(self) -> Endpoint {
+        Endpoint {
+            route: taken(self.route).await,
+            dns: taken(self.dns).await,
+            tcp: taken(self.tcp).await,
+            tls: taken(self.tls).await,
+            anonymous: taken(self.anonymous).await,
+            authenticated: taken(self.authenticated).await,
+            repeated: taken(self.repeated).await,
+            plain: taken(self.plain).await,
+            names: taken(self.names).await,
+            direct_dns: taken(self.direct_dns).await,
+            direct_tcp: taken(self.direct_tcp).await,
+            direct_tls: taken(self.direct_tls).await,
+        }
+    }
+}
+
+/// Waits for the way to the API server to have failed somewhere; where a trusted server answered as an API server does,
+/// there is nothing to find out and `reason` says so.
+fn unreached<T, X, Y>(
+    tls: &Handle<TlsReport, X>,
+    anonymous: &Handle<HttpAnswer, Y>,
+    reason: &'static str,
+) -> impl Future<Output = Result<(), Outcome<T>>> + Send + use<T, X, Y>
+where
+    T: Send,
+    X: Send + Sync + 'static,
+    Y: Send + Sync + 'static,
+{
+    let (tls, anonymous) = (tls.clone(), anonymous.clone());
+    async move {
+        let (tls, anonymous) = futures::join!(tls, anonymous);
+        let distrusted = tls.observation.seen().is_some_and(|report| !report.faults.is_empty());
+        let answered = anonymous.observation.seen().is_some_and(HttpAnswer::is_of_kubernetes);
+        if answered && !distrusted { Err(not_applicable(reason)) } else { Ok(()) }
+    }
+}

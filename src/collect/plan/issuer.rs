@@ -1,0 +1,222 @@
+//! The part of the graph about one issuer: target → name → TCP → TLS, discovery → keys → signature.
+
+use std::sync::Arc;
+
+use super::Plan;
+use super::credential::CredentialProbes;
+use super::graph::{Graph, Handle, LONG, SHORT, need, not_applicable, offline_skip, skip_of, taken};
+use super::way::{Dns, Tcp, Way, connected, reach, way};
+use crate::collect::credential::{Obtained, issuer_from_exec};
+use crate::collect::issuer::{CONTROL_PLANE_AGENT, OWN_AGENT};
+use crate::collect::tls::TlsSettings;
+use crate::collect::{Roots, issuer, proxy};
+use crate::evidence::credential::{Credential, TokenKind};
+use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
+use crate::evidence::tls::TlsReport;
+use crate::evidence::{Failure, FailureKind, Issuer, Outcome, Skip};
+use crate::host::Host;
+use crate::secret::{Scrubber, Secret};
+
+/// A handle on which issuer is looked at.
+pub(super) type IssuerTarget = Handle<Target, Arc<Target>>;
+
+/// The issuer that the user or the credential names.
+pub(super) fn named(graph: &mut Graph, user: &CredentialProbes, plan: &Plan) -> IssuerTarget {
+    let (config, credential) = (user.kubeconfig.clone(), user.credential.clone());
+    let (flag, offline) = (plan.issuer.clone(), plan.offline);
+    let named = async move {
+        if let Some(url) = flag {
+            return Ok((url, "flag"));
+        }
+        let done = credential.await;
+        if let Some(token) = done.observation.seen().and_then(|credential| credential.token.as_ref()) {
+            let issuer = token.claims.as_ref().and_then(|claims| claims.get("iss")).and_then(|issuer| issuer.as_str());
+            return match (token.kind, issuer) {
+                (TokenKind::Jwt, Some(issuer)) => Ok((issuer.to_owned(), "token")),
+                (TokenKind::ServiceAccount, _) => {
+                    Err(not_applicable("the token is a service account's: the cluster itself is its issuer"))
+                }
+                _ => Err(not_applicable("the token names no OIDC issuer")),
+            };
+        }
+        let resolved = config.await.give.clone();
+        if let Some((url, _)) = resolved.as_ref().and_then(|resolved| issuer_from_exec(resolved.user.exec.as_ref()?)) {
+            return Ok((url, "exec-arguments"));
+        }
+        match &done.observation.outcome {
+            Outcome::Seen(_) => Err(not_applicable("the credential is no OIDC token")),
+            _ => Err(skip_of(&done.observation, "credential")),
+        }
+    };
+    // Where there is no issuer to look at, being offline keeps nobody from it.
+    let needs = async move {
+        match named.await {
+            Ok(_) if offline => Err(offline_skip()),
+            other => other,
+        }
+    };
+    graph.probe("issuer-target", SHORT, needs, |(url, origin): (String, &'static str)| async move {
+        let target = issuer::target(&url, origin)?;
+        Ok((target.clone(), Some(Arc::new(target))))
+    })
+}
+
+/// The issuer that the API server is configured for.
+pub(super) fn configured(graph: &mut Graph, url: &str) -> IssuerTarget {
+    let url = url.to_owned();
+    graph.probe("configured-issuer-target", SHORT, async move { Ok(url) }, |url: String| async move {
+        let target = issuer::target(&url, "configuration")?;
+        Ok((target.clone(), Some(Arc::new(target))))
+    })
+}
+
+/// The handles on the probes of one issuer.
+pub(super) struct IssuerProbes {
+    pub(super) target: IssuerTarget,
+    dns: Dns,
+    tcp: Tcp,
+    tls: Handle<TlsReport, Arc<()>>,
+    pub(super) discovery: Handle<Discovery, Option<String>>,
+    discovery_as_control_plane: Handle<Discovery, Option<String>>,
+    jwks: Handle<Jwks, Arc<Jwks>>,
+    jwks_as_control_plane: Handle<Jwks, Arc<Jwks>>,
+    signature: Handle<SignatureCheck>,
+}
+
+impl IssuerProbes {
+    pub(super) fn spawn(
+        graph: &mut Graph,
+        target: IssuerTarget,
+        credential: &Handle<Credential, Arc<Obtained>>,
+        host: &Host,
+        plan: &Plan,
+        scrubber: &Scrubber,
+    ) -> Self {
+        let roots = match &plan.oidc_ca {
+            Some(pem) => Roots::Pem { pem: pem.clone(), label: "oidc-ca-file" },
+            None => Roots::System,
+        };
+        let tls_settings = TlsSettings { roots, client_identity: None, server_name: None, insecure: false };
+        let route = {
+            let (target, host, tls) = (target.clone(), host.clone(), tls_settings.clone());
+            graph.probe(
+                "issuer-route",
+                SHORT,
+                async move { need::<_, Arc<Target>, _>(&target).await },
+                move |target: Arc<Target>| async move {
+                    let url = url::Url::parse(&target.url)
+                        .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+                    let decision = proxy::choose(&host, &url, None)?;
+                    let (evidence, way) = way(&url, decision, tls);
+                    Ok((evidence, Some(way)))
+                },
+            )
+        };
+        let (dns, tcp) = reach(graph, "issuer-dns", "issuer-tcp", &route, host, plan.public_resolver);
+        let tls = {
+            let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
+            let needs = async move {
+                let way: Way = need(&route).await?;
+                connected(&tcp).await?;
+                if way.url.scheme() != "https" {
+                    return Err(not_applicable("the issuer's URL is plain http"));
+                }
+                Ok(way)
+            };
+            graph.probe("issuer-tls", SHORT, needs, move |way: Way| async move {
+                let report = way.wire(&host, None)?.handshake().await?;
+                Ok((report, Some(Arc::new(()))))
+            })
+        };
+        let mut discover = |id: &'static str, agent: &'static str| {
+            let (target, tcp, host, scrubber, tls) =
+                (target.clone(), tcp.clone(), host.clone(), scrubber.clone(), tls_settings.clone());
+            let needs = async move {
+                let target: Arc<Target> = need(&target).await?;
+                connected(&tcp).await?;
+                Ok(target)
+            };
+            graph.probe(id, LONG, needs, move |target: Arc<Target>| async move {
+                let discovery = issuer::discovery(&target.url, agent, &tls, &host, &scrubber).await?;
+                let uri = discovery.jwks_uri.clone();
+                Ok((discovery, Some(uri)))
+            })
+        };
+        let discovery = discover("issuer-discovery", OWN_AGENT);
+        let discovery_as_control_plane = discover("issuer-discovery-as-control-plane", CONTROL_PLANE_AGENT);
+        let mut keys = |id: &'static str, agent: &'static str| {
+            let (target, own, disguised, host, scrubber, tls) = (
+                target.clone(),
+                discovery.clone(),
+                discovery_as_control_plane.clone(),
+                host.clone(),
+                scrubber.clone(),
+                tls_settings.clone(),
+            );
+            let needs = async move {
+                let target: Arc<Target> = need(&target).await?;
+                let own = own.await;
+                // Either way of asking may have told where the keys are.
+                let uri = match own.give.clone().flatten() {
+                    Some(uri) => Some(uri),
+                    None => disguised.await.give.clone().flatten(),
+                };
+                match uri {
+                    Some(uri) => Ok((target, uri)),
+                    None if own.give.is_none() => Err(skip_of(&own.observation, own.id)),
+                    None => Err(Outcome::Skipped(Skip {
+                        because: own.id.to_owned(),
+                        text: "there is no discovery document that names the key set".to_owned(),
+                        needs: None,
+                    })),
+                }
+            };
+            graph.probe(id, LONG, needs, move |(target, uri): (Arc<Target>, String)| async move {
+                let jwks = issuer::jwks(&target.url, &uri, agent, &tls, &host, &scrubber).await?;
+                // The whole set is for the signature; what is kept is its public part.
+                Ok((issuer::public_part(jwks.clone()), Some(Arc::new(jwks))))
+            })
+        };
+        let jwks = keys("issuer-jwks", OWN_AGENT);
+        let jwks_as_control_plane = keys("issuer-jwks-as-control-plane", CONTROL_PLANE_AGENT);
+        let signature = {
+            let (credential, own, disguised) = (credential.clone(), jwks.clone(), jwks_as_control_plane.clone());
+            let needs = async move {
+                let obtained: Arc<Obtained> = need(&credential).await?;
+                let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
+                let own = own.await;
+                let set = match own.give.clone().filter(|jwks| jwks.document.is_some()) {
+                    Some(set) => Some(set),
+                    None => disguised.await.give.clone().filter(|jwks| jwks.document.is_some()),
+                };
+                match set {
+                    Some(set) => Ok((token, set)),
+                    None if own.give.is_none() => Err(skip_of(&own.observation, own.id)),
+                    None => Err(Outcome::Skipped(Skip {
+                        because: own.id.to_owned(),
+                        text: "the key set could not be read".to_owned(),
+                        needs: None,
+                    })),
+                }
+            };
+            graph.probe("token-signature", SHORT, needs, |(token, set): (Secret, Arc<Jwks>)| async move {
+                Ok((issuer::check_signature(&token, &set)?, Some(())))
+            })
+        };
+        Self { target, dns, tcp, tls, discovery, discovery_as_control_plane, jwks, jwks_as_control_plane, signature }
+    }
+
+    pub(super) async fn collect(self) -> Issuer {
+        Issuer {
+            target: taken(self.target).await,
+            dns: taken(self.dns).await,
+            tcp: taken(self.tcp).await,
+            tls: taken(self.tls).await,
+            discovery: taken(self.discovery).await,
+            discovery_as_control_plane: taken(self.discovery_as_control_plane).await,
+            jwks: taken(self.jwks).await,
+            jwks_as_control_plane: taken(self.jwks_as_control_plane).await,
+            signature: taken(self.signature).await,
+        }
+    }
+}
