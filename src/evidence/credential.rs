@@ -87,6 +87,18 @@ impl TokenProblem {
     pub const BEGINS_WITH_BRACE: &str = "begins with {";
     /// How the detail begins when white space stands inside.
     pub const WHITE_SPACE_INSIDE: &str = "white space inside";
+    /// How the detail begins when white space stands at the edge, where it is taken off.
+    pub const WHITE_SPACE_AROUND: &str = "begins or ends with";
+    /// How the detail begins when the header's name is part of the token.
+    pub const HEADER_NAME: &str = "begins with the header's name";
+    /// How the detail begins when the scheme is part of the token.
+    pub const SCHEME: &str = "begins with the scheme";
+    /// How the detail begins when an EKS IAM token is longer than the authenticator takes.
+    pub const IAM_TOO_LARGE: &str = "token is too large";
+    /// How the detail begins when an EKS IAM token's URL holds a parameter that the authenticator does not know.
+    pub const IAM_PARAMETER: &str = "non-whitelisted query parameter";
+    /// How the detail begins when an EKS IAM token's URL is for a host that is no STS endpoint.
+    pub const IAM_HOST: &str = "unexpected hostname";
     /// How the detail begins when JSON is nested too deep to be read.
     pub const TOO_DEEP: &str = "nested deeper than";
 }
