@@ -140,6 +140,24 @@ fn good<T>(_: &T) -> Option<String> {
     None
 }
 
+/// Problems of a kubeconfig that only weaken it or surprise: they keep nobody out. Every other one fails the check, also
+/// in evidence of older versions, which know no more of a problem than its kind.
+const MILD: &[&str] = &[
+    "kubeconfig-world-readable",
+    "kubeconfig-duplicate-entry",
+    "static-credential-shadows-exec",
+    "default-impersonation",
+    "no-credential",
+    "tls-verification-off",
+    "token-flag-beside-token-file",
+];
+
+/// Whether a problem of this kind keeps nobody out.
+fn is_harmless(kind: &str, signed_in: bool) -> bool {
+    // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
+    MILD.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme")
+}
+
 /// Every probe as a check, in the order of the way in.
 pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let endpoint = &evidence.endpoint;
@@ -176,21 +194,10 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
     let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
-            // What only weakens the file does not keep anybody out.
-            let mild = [
-                "kubeconfig-world-readable",
-                "kubeconfig-duplicate-entry",
-                "static-credential-shadows-exec",
-                "default-impersonation",
-                "no-credential",
-                "tls-verification-off",
-            ];
-            // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
-            let harmless = |kind: &str| mild.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme");
             config
                 .problems
                 .iter()
-                .find(|problem| !harmless(problem.kind.as_str()))
+                .find(|problem| !is_harmless(&problem.kind, signed_in))
                 .map(|problem| problem.detail.clone())
         }),
         check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
@@ -373,4 +380,22 @@ fn aws_check(call: Call<'_>) -> Check {
         CallResult::NotApplicable(reason) => (Status::NotApplicable, Some(reason.to_owned()), None),
     };
     Check { id: call.id, title: call.title, status, because, needs, started_ms: call.started_ms, took_ms: call.took_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_flag_beside_a_token_file_keeps_nobody_out() {
+        assert!(is_harmless("token-flag-beside-token-file", true));
+        assert!(is_harmless("token-flag-beside-token-file", false));
+        assert!(!is_harmless("several-credentials", true));
+    }
+
+    #[test]
+    fn plain_http_is_harmless_to_whoever_is_known_to_the_server() {
+        assert!(is_harmless("server-url-wrong-scheme", true));
+        assert!(!is_harmless("server-url-wrong-scheme", false));
+    }
 }
