@@ -19,7 +19,7 @@ use super::kubeconfig::{
 };
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
-use crate::evidence::credential::{Credential, PluginRun};
+use crate::evidence::credential::{Credential, EndedBy, PluginRun};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -232,13 +232,20 @@ pub async fn run_plugin(
     run.args = scrub_args(&args, scrubber);
     match status {
         Err(_) => {
+            run.ended = Some(EndedBy::Limit);
             let seconds = options.timeout.as_secs_f64();
             run.output_error =
                 Some(format!("exec: executable {command} did not end within {seconds} s and was killed"));
         }
-        Ok(Err(error)) => run.output_error = Some(format!("exec: {}", io_words(&error))),
+        Ok(Err(error)) => {
+            run.ended = Some(EndedBy::Other);
+            run.output_error = Some(format!("exec: {}", io_words(&error)));
+        }
         Ok(Ok(status)) => {
             run.exit_code = status.code();
+            if run.exit_code.is_none() {
+                run.ended = Some(if too_large { EndedBy::Other } else { EndedBy::Signal });
+            }
             run.output_error = match (status.success(), complaint, &output) {
                 (false, _, _) if !too_large => {
                     let code = status.code().unwrap_or(-1);
@@ -904,6 +911,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_signal_is_told_from_an_exit_code() {
+        let killed = run(&shell("kill -9 $$")).await.run.unwrap_or_default();
+        assert_eq!((killed.exit_code, killed.ended), (None, Some(EndedBy::Signal)));
+        let failed = run(&shell("exit 3")).await.run.unwrap_or_default();
+        assert_eq!((failed.exit_code, failed.ended), (Some(3), None));
+    }
+
+    #[tokio::test]
     async fn yaml_and_a_missing_kind_are_taken_as_client_go_takes_them() {
         let yaml = format!("printf 'kind: ExecCredential\\napiVersion: {GROUP}/v1\\nstatus: {{token: x}}\\n'");
         assert!(run(&shell(&yaml)).await.output.is_some());
@@ -961,6 +976,7 @@ mod tests {
         let Ran { run, output, .. } = run_with(&shell("echo waiting >&2; sleep 20"), &options, |_| {}).await;
         let run = run.unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert_eq!((run.exit_code, run.stderr.as_str()), (None, "waiting\n"));
+        assert_eq!(run.ended, Some(EndedBy::Limit));
         assert_eq!(run.output_error.as_deref(), Some("exec: executable sh did not end within 0.3 s and was killed"));
         assert!(output.is_none());
 

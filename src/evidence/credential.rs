@@ -114,9 +114,71 @@ pub struct PluginRun {
     /// Exit code; absent when a signal or the time limit ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// What ended it where there is no exit code; absent with one, and in files of older versions. Readers ask
+    /// [`PluginRun::ended_by`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EndedBy>,
     /// Scrubbed stderr, at most 8 KiB, the end is kept.
     pub stderr: String,
     /// What is wrong with its output, in client-go's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_error: Option<String>,
+}
+
+/// What ended a plugin that left no exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EndedBy {
+    /// A signal of somebody else's.
+    Signal,
+    /// kaccess, at the time limit.
+    Limit,
+    /// What `output_error` says: kaccess read no more of its output, or could not wait for it. Also a word of a later
+    /// version.
+    #[serde(other)]
+    Other,
+}
+
+impl PluginRun {
+    /// What ended it, where it left no exit code. Files of older versions have only the words of `output_error` for
+    /// that, and this is the one place where they are read.
+    pub fn ended_by(&self) -> Option<EndedBy> {
+        if self.exit_code.is_some() {
+            return None;
+        }
+        Some(self.ended.unwrap_or_else(|| match self.output_error.as_deref() {
+            Some(error) if error.contains("did not end within") => EndedBy::Limit,
+            Some(error) if !error.ends_with("exit code -1") => EndedBy::Other,
+            _ => EndedBy::Signal,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(exit_code: Option<i32>, ended: Option<EndedBy>, error: Option<&str>) -> PluginRun {
+        PluginRun { exit_code, ended, output_error: error.map(str::to_owned), ..PluginRun::default() }
+    }
+
+    #[test]
+    fn older_files_tell_by_their_words_what_ended_a_plugin() {
+        for (error, by) in [
+            (Some("exec: executable x did not end within 1 s and was killed"), EndedBy::Limit),
+            (Some("exec: executable x failed with exit code -1"), EndedBy::Signal),
+            (Some("decoding stdout: larger than 1048576 bytes, not read"), EndedBy::Other),
+            (None, EndedBy::Signal),
+        ] {
+            assert_eq!(run(None, None, error).ended_by(), Some(by), "{error:?}");
+        }
+        assert_eq!(run(Some(1), None, Some("did not end within")).ended_by(), None);
+        assert_eq!(run(None, Some(EndedBy::Signal), Some("did not end within")).ended_by(), Some(EndedBy::Signal));
+    }
+
+    #[test]
+    fn a_word_of_a_later_version_can_be_read() {
+        let read = |word: &str| serde_json::from_value::<EndedBy>(word.into()).ok();
+        assert_eq!((read("limit"), read("memory")), (Some(EndedBy::Limit), Some(EndedBy::Other)));
+    }
 }

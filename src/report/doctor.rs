@@ -1,6 +1,7 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
 use super::{Finding, Severity};
+use crate::evidence::credential::EndedBy;
 use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
@@ -201,13 +202,13 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
                 .map(|problem| problem.detail.clone())
         }),
         check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
-            match (run.exit_code, &run.output_error) {
-                (Some(0), error) => error.clone(),
+            let error = run.output_error.clone();
+            match (run.exit_code, run.ended_by()) {
+                (Some(0), _) => error,
                 (Some(code), _) => Some(format!("exit code {code}")),
-                (None, Some(error)) if error.contains("did not end within") => Some(format!("timed out: {error}")),
-                // What could not even be waited for has its own words; the code -1 is none.
-                (None, Some(error)) if !error.ends_with("exit code -1") => Some(error.clone()),
-                (None, _) => Some("ended by a signal".to_owned()),
+                (None, Some(EndedBy::Limit)) => Some(format!("timed out: {}", error.unwrap_or_default())),
+                (None, Some(EndedBy::Other)) => Some(error.unwrap_or_else(|| "ended without an exit code".to_owned())),
+                (None, Some(EndedBy::Signal) | None) => Some("ended by a signal".to_owned()),
             }
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
