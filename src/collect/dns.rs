@@ -10,7 +10,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 
-use crate::evidence::dns::{Absolute, Attempt, Connections, Names, Resolution, ServerAnswer};
+use crate::evidence::dns::{Absolute, Attempt, ConnectOutcome, Connections, Names, Resolution, ServerAnswer};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 
@@ -250,14 +250,14 @@ pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connectio
         let began = Instant::now();
         let connected = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await;
         let (outcome, detail) = match connected {
-            Err(_) => ("timeout", Some(format!("no answer within {} ms", limit.as_millis()))),
-            Ok(Ok(_)) => ("connected", None),
+            Err(_) => (ConnectOutcome::Timeout, Some(format!("no answer within {} ms", limit.as_millis()))),
+            Ok(Ok(_)) => (ConnectOutcome::Connected, None),
             Ok(Err(error)) => (connect_outcome(&error), Some(error.to_string())),
         };
         Attempt {
-            source: (outcome != "connected").then(|| source(*address)).flatten(),
+            source: (outcome != ConnectOutcome::Connected).then(|| source(*address)).flatten(),
             address: address.to_string(),
-            outcome: outcome.to_owned(),
+            outcome,
             detail,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
@@ -273,13 +273,15 @@ pub fn source(to: SocketAddr) -> Option<String> {
     Some(socket.local_addr().ok()?.ip().to_string())
 }
 
-fn connect_outcome(error: &std::io::Error) -> &'static str {
+fn connect_outcome(error: &std::io::Error) -> ConnectOutcome {
     use std::io::ErrorKind as Kind;
     match error.kind() {
-        Kind::ConnectionRefused => "refused",
-        Kind::TimedOut => "timeout",
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => "unreachable",
-        _ => "error",
+        Kind::ConnectionRefused => ConnectOutcome::Refused,
+        Kind::TimedOut => ConnectOutcome::Timeout,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
+            ConnectOutcome::Unreachable
+        }
+        _ => ConnectOutcome::Error,
     }
 }
 
@@ -361,7 +363,7 @@ mod tests {
         let (open_at, closed_at) = (open.local_addr().unwrap(), closed.local_addr().unwrap());
         drop(closed);
         let seen = connect_all(&[open_at, closed_at], Duration::from_secs(5)).await;
-        let outcomes: Vec<&str> = seen.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+        let outcomes: Vec<String> = seen.attempts.iter().map(|attempt| attempt.outcome.to_string()).collect();
         assert_eq!(outcomes, ["connected", "refused"]);
         assert_eq!(seen.attempts[1].address, closed_at.to_string());
         assert!(seen.attempts[1].detail.is_some());
@@ -371,11 +373,11 @@ mod tests {
     fn outcomes_by_the_systems_error() {
         use std::io::{Error, ErrorKind as Kind};
         for (kind, expected) in [
-            (Kind::ConnectionRefused, "refused"),
-            (Kind::TimedOut, "timeout"),
-            (Kind::HostUnreachable, "unreachable"),
-            (Kind::NetworkUnreachable, "unreachable"),
-            (Kind::PermissionDenied, "error"),
+            (Kind::ConnectionRefused, ConnectOutcome::Refused),
+            (Kind::TimedOut, ConnectOutcome::Timeout),
+            (Kind::HostUnreachable, ConnectOutcome::Unreachable),
+            (Kind::NetworkUnreachable, ConnectOutcome::Unreachable),
+            (Kind::PermissionDenied, ConnectOutcome::Error),
         ] {
             assert_eq!(connect_outcome(&Error::from(kind)), expected);
         }

@@ -262,8 +262,8 @@ fn endpoint(then: &Evidence, now: &Evidence, all: &mut Differences) {
         if let Some(after) = after.iter().find(|after| after.address == before.address) {
             all.value(
                 &format!("connection to {}", before.address),
-                Some(before.outcome.clone()),
-                Some(after.outcome.clone()),
+                Some(before.outcome.to_string()),
+                Some(after.outcome.to_string()),
             );
         }
     }

@@ -165,7 +165,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let issuer = &evidence.issuer;
     let control = &evidence.control_plane;
     let unconnected = |connections: &crate::evidence::dns::Connections| {
-        let all_failed = connections.attempts.iter().all(|attempt| attempt.outcome != "connected");
+        let all_failed = connections.attempts.iter().all(|attempt| !attempt.connected());
         all_failed.then(|| {
             connections
                 .attempts

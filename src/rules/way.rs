@@ -36,7 +36,7 @@ pub fn place(case: &Case<'_>) -> String {
 /// The attempts on the API server's own addresses, where none of them connected.
 pub fn unconnected<'e>(case: &Case<'e>) -> Option<&'e [Attempt]> {
     let attempts = case.evidence.endpoint.tcp.seen()?.attempts.as_slice();
-    let none = !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome != "connected");
+    let none = !attempts.is_empty() && attempts.iter().all(|attempt| !attempt.connected());
     (none && proxy(case).is_none()).then_some(attempts)
 }
 
@@ -162,7 +162,7 @@ pub fn proxy_of_kubeconfig(case: &Case<'_>) -> bool {
 pub fn direct_works(case: &Case<'_>) -> Option<Citation> {
     let endpoint = &case.evidence.endpoint;
     let attempts = endpoint.direct_tcp.seen()?.attempts.as_slice();
-    let (index, attempt) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "connected")?;
+    let (index, attempt) = attempts.iter().enumerate().find(|(_, attempt)| attempt.connected())?;
     if endpoint.direct_tls.seen().is_some_and(|report| report.faults.is_empty()) {
         return Some(probed(
             "/endpoint/directTls/seen/faults",
