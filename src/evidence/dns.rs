@@ -51,11 +51,47 @@ pub struct Resolution {
 pub struct ServerAnswer {
     /// The servers asked.
     pub servers: Vec<String>,
-    /// `answer`, `nxdomain`, `nodata`, `servfail`, `refused` (by its rules), `closed` (no name server listens there),
-    /// `timeout`, `error`.
-    pub outcome: String,
+    /// What they answered.
+    pub outcome: LookupOutcome,
     /// The addresses.
     pub addresses: Vec<String>,
+}
+
+/// What name servers answered. Its text is the evidence's spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookupOutcome {
+    /// Addresses.
+    Answer,
+    /// No such name.
+    Nxdomain,
+    /// The name is there, without an address.
+    Nodata,
+    /// They cannot say.
+    Servfail,
+    /// They may not say, by their rules.
+    Refused,
+    /// No name server listens there.
+    Closed,
+    /// Nothing in time.
+    Timeout,
+    /// Any other error.
+    Error,
+    /// Other words: why nobody could be asked, or what another version writes; empty where there are none.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Default for LookupOutcome {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl fmt::Display for LookupOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// What name servers say of a name, each asked by itself, where the system's own answer leads nowhere.
@@ -193,6 +229,15 @@ mod tests {
             let attempt: Attempt = serde_json::from_value(serde_json::json!({ "outcome": word })).unwrap();
             assert_eq!((attempt.outcome.to_string().as_str(), &attempt.outcome), (word, &outcome));
             assert_eq!(serde_json::to_value(&attempt).unwrap()["outcome"], word);
+        }
+        for (word, outcome) in [
+            ("answer", LookupOutcome::Answer),
+            ("nxdomain", LookupOutcome::Nxdomain),
+            ("error: no resolv.conf", LookupOutcome::Other("error: no resolv.conf".to_owned())),
+        ] {
+            let answer: ServerAnswer = serde_json::from_value(serde_json::json!({ "outcome": word })).unwrap();
+            assert_eq!((answer.outcome.to_string().as_str(), &answer.outcome), (word, &outcome));
+            assert_eq!(serde_json::to_value(&answer).unwrap()["outcome"], word);
         }
     }
 }

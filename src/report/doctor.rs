@@ -2,6 +2,7 @@
 
 use super::{Finding, Severity};
 use crate::evidence::credential::EndedBy;
+use crate::evidence::dns::LookupOutcome;
 use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
@@ -326,7 +327,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         list.insert(after, plain);
     }
     let unnamed = |names: &crate::evidence::dns::Names| {
-        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == "answer");
+        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == LookupOutcome::Answer);
         let one = |answer: &crate::evidence::dns::ServerAnswer| {
             format!("{} says {}", answer.servers.join(", "), answer.outcome)
         };

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::complaint::{cluster, quoted};
 use super::{Case, Word, probed};
 use crate::apiserver::message::Text;
-use crate::evidence::dns::{Attempt, ServerAnswer};
+use crate::evidence::dns::{Attempt, LookupOutcome, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::{Citation, Step};
@@ -197,13 +197,13 @@ pub fn without_proxy(case: &Case<'_>) -> Option<Step> {
 /// The name servers' answers in one line, for people.
 pub fn answers(servers: &[ServerAnswer]) -> String {
     let one = |answer: &ServerAnswer| {
-        let what = match answer.outcome.as_str() {
-            "answer" => answer.addresses.join(", "),
-            "nxdomain" => "no such name".to_owned(),
-            "nodata" => "the name is there, without an address".to_owned(),
-            "closed" => "nobody listens there".to_owned(),
-            "timeout" => "no answer".to_owned(),
-            other => other.to_owned(),
+        let what = match &answer.outcome {
+            LookupOutcome::Answer => answer.addresses.join(", "),
+            LookupOutcome::Nxdomain => "no such name".to_owned(),
+            LookupOutcome::Nodata => "the name is there, without an address".to_owned(),
+            LookupOutcome::Closed => "nobody listens there".to_owned(),
+            LookupOutcome::Timeout => "no answer".to_owned(),
+            other => other.to_string(),
         };
         format!("{}: {what}", answer.servers.join(", "))
     };
