@@ -19,7 +19,7 @@ use super::kubeconfig::{
 };
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
-use crate::evidence::credential::{Credential, EndedBy, PluginRun};
+use crate::evidence::credential::{Credential, CredentialSource, EndedBy, PluginRun};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -687,9 +687,6 @@ pub async fn obtain(
         return Err(failure.clone());
     }
     let mut evidence = Credential { source: user.source.clone(), origin: user.origin.clone(), ..Credential::default() };
-    if evidence.source.is_empty() {
-        evidence.source = "none".to_owned();
-    }
     let mut obtained = Obtained {
         token: user.token.clone(),
         client_identity: user.client_identity.clone(),
@@ -705,12 +702,12 @@ pub async fn obtain(
             (Ok(text), _) if !text.is_empty() => {
                 scrubber.learn(&text);
                 obtained.token = Some(Secret::new(text));
-                if user.source != "inCluster" {
+                if user.source != CredentialSource::InCluster {
                     evidence.origin = format!("token file {} of {}", file.display(), user.origin);
                 }
             }
             // client-go falls back to the token beside it.
-            (_, Some(_)) => evidence.source = "token".to_owned(),
+            (_, Some(_)) => evidence.source = CredentialSource::Token,
             (Ok(_), None) => {
                 let detail = format!("read empty token from file \"{}\"", file.display());
                 return Err(Failure::new(FailureKind::Malformed, detail).sides("a token", "an empty file"));
@@ -1057,7 +1054,7 @@ mod tests {
         let scrubber = Scrubber::default();
         let user = UserSecrets {
             token_file: Some(file.path().to_owned()),
-            source: "tokenFile".to_owned(),
+            source: CredentialSource::TokenFile,
             ..UserSecrets::default()
         };
         let mut resolved = resolved(user);
@@ -1067,7 +1064,7 @@ mod tests {
         let (obtained, evidence) =
             obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert_eq!(obtained.token.as_ref().map(Secret::expose), Some("CANARY-file-token"));
-        assert_eq!(evidence.source, "tokenFile");
+        assert_eq!(evidence.source, CredentialSource::TokenFile);
         assert!(!format!("{obtained:?}{evidence:?}").contains("CANARY"));
         assert_eq!(scrubber.known_only("CANARY-file-token"), "[redacted]");
 
@@ -1077,7 +1074,7 @@ mod tests {
         resolved.user.token = Some(Secret::new("beside"));
         let (obtained, evidence) =
             obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((obtained.token.is_some(), evidence.source.as_str()), (true, "token"));
+        assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Token));
     }
 
     #[tokio::test]
@@ -1087,8 +1084,8 @@ mod tests {
             .await
             .unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert!(obtained.token.is_none() && obtained.basic.is_none() && obtained.client_identity.is_none());
-        assert_eq!(evidence.source, "none");
-        let user = UserSecrets { exec: Some(shell("true")), source: "exec".to_owned(), ..UserSecrets::default() };
+        assert_eq!(evidence.source, CredentialSource::None);
+        let user = UserSecrets { exec: Some(shell("true")), source: CredentialSource::Exec, ..UserSecrets::default() };
         let resolved = resolved(user);
         assert!(
             obtain(&resolved, None, &scrubber).await.is_err_and(|failure| failure.kind == FailureKind::PluginFailed)
@@ -1096,7 +1093,7 @@ mod tests {
         let output = PluginOutput { token: Some(Secret::new("x")), ..PluginOutput::default() };
         let (obtained, evidence) =
             obtain(&resolved, Some(&output), &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((obtained.token.is_some(), evidence.source.as_str()), (true, "exec"));
+        assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Exec));
     }
 
     #[test]

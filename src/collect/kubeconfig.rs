@@ -17,6 +17,7 @@ use url::Url;
 
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
+use crate::evidence::credential::CredentialSource;
 use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -133,9 +134,8 @@ pub struct UserSecrets {
     pub name: String,
     /// Where this comes from: `user "alice" in FILE`.
     pub origin: String,
-    /// What the credential will be called: `flag`, `token`, `tokenFile`, `inCluster`, `exec`, `basic`,
-    /// `clientCertificate` or `none`.
-    pub source: String,
+    /// What the credential is taken from.
+    pub source: CredentialSource,
     /// Ways that are in force, in the evidence's words (`token`, `tokenFile`, `clientCertificate`, `exec`, `basic`,
     /// `authProvider`).
     pub methods: Vec<String>,
@@ -348,10 +348,10 @@ impl Loader<'_> {
         let (mut secrets, impersonation) = self.user(user, &effective);
         if server.url.scheme() == "http" {
             self.withhold(&mut secrets);
-        } else if let (Some(basic), "none") = (server.userinfo, secrets.source.as_str()) {
+        } else if let (Some(basic), CredentialSource::None) = (server.userinfo, &secrets.source) {
             // Go's HTTP client sends a URL's userinfo as Basic when nothing else sets Authorization.
             secrets.basic = Some(basic);
-            secrets.source = "basic".to_owned();
+            secrets.source = CredentialSource::Basic;
             secrets.origin = "the server URL's user name and password".to_owned();
         }
         Ok(Resolved {
@@ -708,7 +708,7 @@ impl Loader<'_> {
         let mut user = UserSecrets {
             token_file: Some(token_file.clone()),
             origin: format!("service account token in {}", token_file.display()),
-            source: "inCluster".to_owned(),
+            source: CredentialSource::InCluster,
             methods: vec!["tokenFile".to_owned()],
             ..UserSecrets::default()
         };
@@ -716,7 +716,7 @@ impl Loader<'_> {
             user.token = Some(token.clone());
             user.token_file = None;
             user.origin = "--token".to_owned();
-            user.source = "flag".to_owned();
+            user.source = CredentialSource::Flag;
             user.methods = vec!["token".to_owned()];
         }
         let impersonation = self.impersonation(&RawUser::default());
@@ -969,7 +969,7 @@ impl Loader<'_> {
             } else {
                 format!("user \"{}\" in {}", self.scrubber.known_only(name), entry.file)
             },
-            source: "none".to_owned(),
+            source: CredentialSource::None,
             methods,
             ..UserSecrets::default()
         };
@@ -1014,17 +1014,17 @@ impl Loader<'_> {
                 self.problem("token-has-whitespace", detail, file.clone(), at("token"));
             }
             secrets.token = Some(Secret::new(user.token.clone()));
-            secrets.source = "token".to_owned();
+            secrets.source = CredentialSource::Token;
         }
         if !user.token_file.is_empty() {
             // client-go reads the file again and again; what it holds wins over `token`.
             secrets.token_file = Some(PathBuf::from(&user.token_file));
-            secrets.source = "tokenFile".to_owned();
+            secrets.source = CredentialSource::TokenFile;
         }
         if has_basic {
             secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
-            if secrets.source == "none" {
-                secrets.source = "basic".to_owned();
+            if secrets.source == CredentialSource::None {
+                secrets.source = CredentialSource::Basic;
             }
         }
         if let Some(token) = &flags.token {
@@ -1037,7 +1037,7 @@ impl Loader<'_> {
             secrets.token = Some(token.clone());
             secrets.token_file = None;
             secrets.basic = None;
-            secrets.source = "flag".to_owned();
+            secrets.source = CredentialSource::Flag;
             secrets.origin = "--token".to_owned();
             if !secrets.methods.iter().any(|method| method == "token") {
                 secrets.methods.insert(0, "token".to_owned());
@@ -1046,14 +1046,14 @@ impl Loader<'_> {
 
         match self.client_identity(user, name) {
             Ok(Some(identity)) => {
-                if secrets.source == "none" {
-                    secrets.source = "clientCertificate".to_owned();
+                if secrets.source == CredentialSource::None {
+                    secrets.source = CredentialSource::ClientCertificate;
                 }
                 secrets.client_identity = Some(identity);
                 if flags.client_certificate.is_some() && !entry_has_cert {
                     secrets.methods.push("clientCertificate".to_owned());
                 }
-                if secrets.source == "clientCertificate" && flags.client_certificate.is_some() {
+                if secrets.source == CredentialSource::ClientCertificate && flags.client_certificate.is_some() {
                     secrets.origin = "--client-certificate".to_owned();
                 }
             }
@@ -1095,7 +1095,7 @@ impl Loader<'_> {
                     self.problem("static-credential-shadows-exec", detail, file.clone(), at("exec"));
                 }
             } else {
-                secrets.source = "exec".to_owned();
+                secrets.source = CredentialSource::Exec;
                 secrets.exec = Some(ExecConfig {
                     command: exec.command.clone(),
                     args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
@@ -1150,7 +1150,7 @@ impl Loader<'_> {
                 }
                 if !value("id-token").is_empty() {
                     secrets.token = Some(Secret::new(value("id-token")));
-                    secrets.source = "token".to_owned();
+                    secrets.source = CredentialSource::Token;
                     secrets.origin = format!("id-token of auth-provider oidc, {}", secrets.origin);
                     return;
                 }
@@ -1243,7 +1243,7 @@ impl Loader<'_> {
 
     /// client-go reads no credential at all for a server without TLS.
     fn withhold(&mut self, secrets: &mut UserSecrets) {
-        if secrets.source == "none" {
+        if secrets.source == CredentialSource::None {
             return;
         }
         let detail =
@@ -1257,7 +1257,7 @@ impl Loader<'_> {
         *secrets = UserSecrets {
             name: std::mem::take(&mut secrets.name),
             origin: format!("{}, withheld because the server URL is http", secrets.origin),
-            source: "none".to_owned(),
+            source: CredentialSource::None,
             methods: std::mem::take(&mut secrets.methods),
             ..UserSecrets::default()
         };
@@ -1964,7 +1964,7 @@ mod tests {
         assert_eq!(resolved.server.as_str(), "https://127.0.0.1:6443/");
         assert_eq!(resolved.namespace, "default");
         assert_eq!(resolved.context.as_deref(), Some("a"));
-        assert_eq!(resolved.user.source, "token");
+        assert_eq!(resolved.user.source, CredentialSource::Token);
         assert_eq!(resolved.user.token.map(|token| token.expose().to_owned()).as_deref(), Some("SEKRIT-token-1"));
         assert!(matches!(resolved.roots, Roots::System));
         assert_eq!((seen.source.as_str(), seen.contexts.as_slice()), ("files", ["a".to_owned()].as_slice()));
@@ -2074,7 +2074,7 @@ mod tests {
         world.flags.token = Some(Secret::new("SEKRIT-flag"));
         let (seen, outcome) = world.load();
         let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((seen.source.as_str(), resolved.user.source.as_str()), ("flags", "flag"));
+        assert_eq!((seen.source.as_str(), resolved.user.source), ("flags", CredentialSource::Flag));
     }
 
     #[test]
@@ -2103,7 +2103,7 @@ mod tests {
         let failure = world.failure();
         assert_eq!((failure.kind, failure.seen.as_deref()), (FailureKind::UserNotFound, Some("v")));
         world.flags.token = Some(Secret::new("SEKRIT-flag"));
-        assert_eq!(world.resolved().user.source, "flag");
+        assert_eq!(world.resolved().user.source, CredentialSource::Flag);
         world.flags.user = Some("w".to_owned());
         assert_eq!(world.failure().detail, "auth info \"w\" does not exist");
     }
@@ -2269,7 +2269,7 @@ mod tests {
         }
         let world =
             World::with(&config(SERVER, &format!("{{client-certificate-data: {cert}, client-key-data: {key}}}")));
-        assert_eq!(world.resolved().user.source, "clientCertificate");
+        assert_eq!(world.resolved().user.source, CredentialSource::ClientCertificate);
     }
 
     #[test]
@@ -2288,17 +2288,18 @@ mod tests {
 
         let world = World::with(&config(SERVER, "{token: SEKRIT-1, tokenFile: t}"));
         let user = world.resolved().user;
-        assert_eq!((user.source.as_str(), user.token_file), ("tokenFile", Some(world.folder.path().join("t"))));
+        assert_eq!((user.source, user.token_file), (CredentialSource::TokenFile, Some(world.folder.path().join("t"))));
 
         let user = World::with(&config(SERVER, "{auth-provider: {name: oidc, config: {id-token: a.b.SEKRIT}}}"))
             .resolved()
             .user;
-        assert_eq!((user.source.as_str(), user.token.is_some()), ("token", true));
+        assert_eq!((user.source, user.token.is_some()), (CredentialSource::Token, true));
 
         let world = World::with(&config(SERVER, "{token: \"SEKRIT \\n\"}"));
         assert_eq!(world.kinds(), ["token-has-whitespace"]);
         let world = World::with(&config("{server: 'http://x'}", "{token: SEKRIT-1}"));
-        assert_eq!((world.resolved().user.source.as_str(), world.resolved().user.token.is_some()), ("none", false));
+        let user = world.resolved().user;
+        assert_eq!((user.source, user.token.is_some()), (CredentialSource::None, false));
         assert_eq!(world.resolved().user.failure, None);
     }
 
@@ -2330,7 +2331,7 @@ mod tests {
         let (seen, outcome) = world.load();
         let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert_eq!(resolved.server.as_str(), "https://[fd00::1]/");
-        assert_eq!((resolved.namespace.as_str(), resolved.user.source.as_str()), ("dev", "inCluster"));
+        assert_eq!((resolved.namespace.as_str(), &resolved.user.source), ("dev", &CredentialSource::InCluster));
         assert!(matches!(resolved.roots, Roots::Pem { .. }));
         assert_eq!(seen.source, "in-cluster");
     }

@@ -699,7 +699,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         let needs = async move {
             let api = api.await.map_err(recast)?;
             let done = credential.await;
-            if done.observation.seen().is_none_or(|credential| credential.source == "none") {
+            if done.observation.seen().is_none_or(|credential| !credential.is_there()) {
                 return Err(not_applicable("there is no credential to compare with"));
             }
             Ok(api)

@@ -1,5 +1,7 @@
 //! The credential that would be sent: its facts, never itself.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,8 @@ use super::tls::CertificateFacts;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Credential {
-    /// `token`, `tokenFile`, `clientCertificate`, `exec`, `inCluster`, `flag`, `basic`, `argument` or `none`.
-    pub source: String,
+    /// What it was taken from.
+    pub source: CredentialSource,
     /// That in words: `user "alice" in /home/a/.kube/config`.
     pub origin: String,
     /// The bearer token's facts.
@@ -25,6 +27,47 @@ pub struct Credential {
     /// Why the client certificate could not be used by our TLS library, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_error: Option<String>,
+}
+
+impl Credential {
+    /// There is one to send.
+    pub fn is_there(&self) -> bool {
+        self.source != CredentialSource::None
+    }
+}
+
+/// What a credential was taken from. Its text is the evidence's spelling.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialSource {
+    /// `token` of the user entry, or the ID token of an oidc auth-provider.
+    Token,
+    /// `tokenFile` of the user entry.
+    TokenFile,
+    /// A client certificate, of the user entry or the flags.
+    ClientCertificate,
+    /// The credential plugin.
+    Exec,
+    /// A Pod's service account.
+    InCluster,
+    /// `--token`.
+    Flag,
+    /// User name and password, of the user entry or the server URL.
+    Basic,
+    /// The command's own argument.
+    Argument,
+    /// There is no credential.
+    #[default]
+    None,
+    /// A word that this version does not write.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// What kind of bearer token it is.
@@ -174,6 +217,20 @@ mod tests {
         }
         assert_eq!(run(Some(1), None, Some("did not end within")).ended_by(), None);
         assert_eq!(run(None, Some(EndedBy::Signal), Some("did not end within")).ended_by(), Some(EndedBy::Signal));
+    }
+
+    #[test]
+    fn sources_keep_their_words() {
+        for (word, source) in [
+            ("tokenFile", CredentialSource::TokenFile),
+            ("inCluster", CredentialSource::InCluster),
+            ("none", CredentialSource::None),
+            ("keychain", CredentialSource::Other("keychain".to_owned())),
+        ] {
+            let read: CredentialSource = serde_json::from_value(word.into()).unwrap();
+            assert_eq!((read.to_string().as_str(), &read), (word, &source));
+            assert_eq!(serde_json::to_value(&read).unwrap(), word);
+        }
     }
 
     #[test]

@@ -276,7 +276,7 @@ fn access(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn credential(evidence: &Evidence, hide: bool, out: &mut dyn Write) -> io::Result<()> {
-    let Some(credential) = evidence.credential.seen().filter(|credential| credential.source != "none") else {
+    let Some(credential) = evidence.credential.seen().filter(|credential| credential.is_there()) else {
         return Ok(());
     };
     let mut rows: Vec<(String, String)> = Vec::new();

@@ -168,7 +168,7 @@ fn certificate(facts: &crate::evidence::tls::CertificateFacts) -> String {
 
 fn credential(then: &Evidence, now: &Evidence, hide_claims: bool, all: &mut Differences) {
     let (Some(before), Some(after)) = (then.credential.seen(), now.credential.seen()) else { return };
-    all.value("source of the credential", Some(before.source.clone()), Some(after.source.clone()));
+    all.value("source of the credential", Some(before.source.to_string()), Some(after.source.to_string()));
     let kind = |of: &Credential| {
         let word = of.token.as_ref().and_then(|token| serde_json::to_value(token.kind).ok());
         word.and_then(|word| word.as_str().map(str::to_owned))

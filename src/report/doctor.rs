@@ -214,7 +214,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
-            if credential.source == "none" && !signed_in {
+            if !credential.is_there() && !signed_in {
                 return Some("the user entry holds no credential".to_owned());
             }
             credential
