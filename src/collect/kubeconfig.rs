@@ -834,35 +834,45 @@ impl Loader<'_> {
         }
     }
 
+    /// The user's ways to authenticate, in client-go's order. What it refuses is kept as [`UserSecrets::failure`].
     fn user(&mut self, entry: &Entry<RawUser>, cluster: &RawCluster) -> (UserSecrets, Impersonation) {
-        let flags = self.flags;
         let user = &entry.value;
-        let name = entry.name.as_str();
         self.learn_user(user);
-        let file = some(&entry.file);
-        let at = |field: &str| user.lines.get(field).copied();
-        let entry_has_cert = !user.client_certificate.is_empty() || !user.client_certificate_data.is_empty();
-        let has_basic = !user.username.is_empty() || !user.password.is_empty();
-
-        let mut methods: Vec<String> = Vec::new();
-        for (there, method) in [
-            (!user.token.is_empty(), "token"),
-            (!user.token_file.is_empty(), "tokenFile"),
-            (entry_has_cert, "clientCertificate"),
-            (user.exec.is_some(), "exec"),
-            (has_basic, "basic"),
-            (user.auth_provider.is_some(), "authProvider"),
-        ] {
-            if there {
-                methods.push(method.to_owned());
-            }
-        }
         let impersonation = self.impersonation(user);
-        self.seen.user = Some(UserEntry {
-            name: self.scrubber.known_only(name),
+        let methods: Vec<String> = methods(user).into_iter().map(str::to_owned).collect();
+        self.seen.user = Some(self.user_entry(entry, &methods, &impersonation));
+        let mut secrets = UserSecrets {
+            name: entry.name.clone(),
+            origin: if entry.name.is_empty() {
+                "no user entry".to_owned()
+            } else {
+                format!("user \"{}\" in {}", self.scrubber.known_only(&entry.name), entry.file)
+            },
+            methods,
+            ..UserSecrets::default()
+        };
+        let mut refused = Refused::new();
+        self.judge_impersonation(entry, &mut refused);
+        self.add_token_and_basic(entry, &mut secrets, &mut refused);
+        self.add_token_flag(entry, &mut secrets);
+        self.add_certificate(entry, &mut secrets, &mut refused);
+        if let Some((provider, config)) = &user.auth_provider {
+            self.auth_provider(provider, config, &entry.name, user.line("auth-provider"), &mut secrets, &mut refused);
+        }
+        if let Some(exec) = &user.exec {
+            self.add_exec(exec, entry, cluster, &mut secrets, &mut refused);
+        }
+        secrets.failure = self.refuse_user(entry, refused);
+        (secrets, impersonation)
+    }
+
+    /// The entry as evidence.
+    fn user_entry(&self, entry: &Entry<RawUser>, methods: &[String], impersonation: &Impersonation) -> UserEntry {
+        UserEntry {
+            name: self.scrubber.known_only(&entry.name),
             file: entry.file.clone(),
-            methods: methods.clone(),
-            exec: user.exec.as_ref().map(|exec| Exec {
+            methods: methods.to_vec(),
+            exec: entry.value.exec.as_ref().map(|exec| Exec {
                 command: self.scrubber.text(&exec.command),
                 args: scrub_args(&exec.args, self.scrubber),
                 env: exec.env.iter().map(|(name, _)| self.scrubber.text(name)).collect(),
@@ -872,41 +882,37 @@ impl Loader<'_> {
             }),
             impersonate: impersonation.user.as_deref().map(|user| self.scrubber.known_only(user)),
             impersonate_groups: impersonation.groups.iter().map(|group| self.scrubber.known_only(group)).collect(),
-        });
+        }
+    }
 
-        let mut secrets = UserSecrets {
-            name: name.to_owned(),
-            origin: if name.is_empty() {
-                "no user entry".to_owned()
-            } else {
-                format!("user \"{}\" in {}", self.scrubber.known_only(name), entry.file)
-            },
-            source: CredentialSource::None,
-            methods,
-            ..UserSecrets::default()
-        };
-        let mut refused: Vec<(&str, Failure, Option<u64>)> = Vec::new();
-
+    fn judge_impersonation(&mut self, entry: &Entry<RawUser>, refused: &mut Refused) {
+        let (user, name) = (&entry.value, entry.name.as_str());
+        if set(&self.flags.impersonate).is_some() {
+            return;
+        }
         if user.impersonate.is_empty()
-            && set(&flags.impersonate).is_none()
             && (!user.impersonate_uid.is_empty()
                 || !user.impersonate_groups.is_empty()
                 || !user.impersonate_extra.is_empty())
         {
             let detail = format!("requesting uid, groups or user-extra for {name} without impersonating a user");
-            let line = at("as-groups").or_else(|| at("as-uid")).or_else(|| at("as-user-extra"));
+            let line = user.line("as-groups").or_else(|| user.line("as-uid")).or_else(|| user.line("as-user-extra"));
             refused.push(("default-impersonation", Failure::new(FailureKind::Malformed, detail), line));
         }
-        if !user.impersonate.is_empty() && set(&flags.impersonate).is_none() {
+        if !user.impersonate.is_empty() {
             let detail = format!(
                 "every request of user \"{name}\" acts as \"{}\" (`as` in the entry)",
                 self.scrubber.text(&user.impersonate)
             );
-            self.problem("default-impersonation", detail, file.clone(), at("as"));
+            self.user_problem("default-impersonation", detail, entry, "as");
         }
+    }
 
-        // Token and basic; a token flag replaces both, because it is what the user asked about.
-        if flags.token.is_none() && has_basic && !(user.token.is_empty() && user.token_file.is_empty()) {
+    /// `token`, `tokenFile`, user name and password of the entry.
+    fn add_token_and_basic(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets, refused: &mut Refused) {
+        let (user, name) = (&entry.value, entry.name.as_str());
+        // A token flag replaces both, because it is what the user asked about.
+        if self.flags.token.is_none() && user.has_basic() && !(user.token.is_empty() && user.token_file.is_empty()) {
             let detail = if user.token.is_empty() {
                 "username/password or bearer token may be set, but not both".to_owned()
             } else {
@@ -916,14 +922,14 @@ impl Loader<'_> {
             };
             let failure =
                 Failure::new(FailureKind::Malformed, detail).sides("one way to authenticate", "token and basic");
-            refused.push(("several-credentials", failure, at("username").or_else(|| at("password"))));
+            refused.push(("several-credentials", failure, user.line("username").or_else(|| user.line("password"))));
         }
         if !user.token.is_empty() {
             if user.token.chars().any(|c| c.is_whitespace() || c.is_control()) {
                 let detail = format!(
                     "the token of user \"{name}\" holds white space or a line break; Go refuses it: net/http: invalid header field value for \"Authorization\""
                 );
-                self.problem("token-has-whitespace", detail, file.clone(), at("token"));
+                self.user_problem("token-has-whitespace", detail, entry, "token");
             }
             secrets.token = Some(Secret::new(user.token.clone()));
             secrets.source = CredentialSource::Token;
@@ -933,109 +939,126 @@ impl Loader<'_> {
             secrets.token_file = Some(PathBuf::from(&user.token_file));
             secrets.source = CredentialSource::TokenFile;
         }
-        if has_basic {
+        if user.has_basic() {
             secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
             if secrets.source == CredentialSource::None {
                 secrets.source = CredentialSource::Basic;
             }
         }
-        if let Some(token) = &flags.token {
-            if !user.token_file.is_empty() {
-                let detail = format!(
-                    "--token is used; kubectl would send what tokenFile of user \"{name}\" holds, even with --token"
-                );
-                self.problem("token-flag-beside-token-file", detail, file.clone(), at("tokenFile"));
-            }
-            secrets.token = Some(token.clone());
-            secrets.token_file = None;
-            secrets.basic = None;
-            secrets.source = CredentialSource::Flag;
-            secrets.origin = "--token".to_owned();
-            if !secrets.methods.iter().any(|method| method == "token") {
-                secrets.methods.insert(0, "token".to_owned());
-            }
-        }
+    }
 
-        match self.client_identity(user, name) {
+    /// `--token`, in the place of the entry's own token and password.
+    fn add_token_flag(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets) {
+        let flags = self.flags;
+        let Some(token) = &flags.token else { return };
+        if !entry.value.token_file.is_empty() {
+            let detail = format!(
+                "--token is used; kubectl would send what tokenFile of user \"{}\" holds, even with --token",
+                entry.name
+            );
+            self.user_problem("token-flag-beside-token-file", detail, entry, "tokenFile");
+        }
+        secrets.token = Some(token.clone());
+        secrets.token_file = None;
+        secrets.basic = None;
+        secrets.source = CredentialSource::Flag;
+        secrets.origin = "--token".to_owned();
+        if !secrets.methods.iter().any(|method| method == "token") {
+            secrets.methods.insert(0, "token".to_owned());
+        }
+    }
+
+    fn add_certificate(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets, refused: &mut Refused) {
+        let (user, flag) = (&entry.value, self.flags.client_certificate.is_some());
+        match self.client_identity(user, &entry.name) {
             Ok(Some(identity)) => {
                 if secrets.source == CredentialSource::None {
                     secrets.source = CredentialSource::ClientCertificate;
                 }
                 secrets.client_identity = Some(identity);
-                if flags.client_certificate.is_some() && !entry_has_cert {
+                if flag && !user.has_certificate() {
                     secrets.methods.push("clientCertificate".to_owned());
                 }
-                if secrets.source == CredentialSource::ClientCertificate && flags.client_certificate.is_some() {
+                if secrets.source == CredentialSource::ClientCertificate && flag {
                     secrets.origin = "--client-certificate".to_owned();
                 }
             }
             Ok(None) => {}
             Err(fault) => {
                 let (code, failure) = *fault;
-                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))));
+                let line = user.line("client-certificate").or_else(|| user.line("client-certificate-data"));
+                refused.push((code, failure, line));
             }
         }
+    }
 
-        if let Some((provider, config)) = &user.auth_provider {
-            self.auth_provider(provider, config, name, at("auth-provider"), &mut secrets, &mut refused);
+    /// The plugin, which any other credential disables.
+    fn add_exec(
+        &mut self,
+        exec: &RawExec,
+        entry: &Entry<RawUser>,
+        cluster: &RawCluster,
+        secrets: &mut UserSecrets,
+        refused: &mut Refused,
+    ) {
+        let (user, name, flags) = (&entry.value, entry.name.as_str(), self.flags);
+        if user.auth_provider.is_some() {
+            let detail = format!("authProvider cannot be provided in combination with an exec plugin for {name}");
+            let failure = Failure::new(FailureKind::Malformed, detail);
+            refused.push(("several-credentials", failure, user.line("auth-provider")));
         }
-        if let Some(exec) = &user.exec {
-            if user.auth_provider.is_some() {
-                let detail = format!("authProvider cannot be provided in combination with an exec plugin for {name}");
-                refused.push((
-                    "several-credentials",
-                    Failure::new(FailureKind::Malformed, detail),
-                    at("auth-provider"),
-                ));
-            }
-            let interactive_mode = exec_mode(exec);
-            for complaint in exec_complaints(exec, &interactive_mode, name) {
-                let complaint = self.scrubber.text(&complaint);
-                refused.push(("kubeconfig-unparsable", Failure::new(FailureKind::Malformed, complaint), at("exec")));
-            }
-            let has_static = secrets.token.is_some()
-                || secrets.token_file.is_some()
-                || !user.username.is_empty() && flags.token.is_none()
-                || secrets.client_identity.is_some();
-            if has_static {
-                if flags.token.is_none() && flags.client_certificate.is_none() {
-                    let detail = format!(
-                        "user \"{name}\" holds a static credential ({}), so the plugin {} is never run",
-                        secrets.source,
-                        self.scrubber.text(&exec.command)
-                    );
-                    self.problem("static-credential-shadows-exec", detail, file.clone(), at("exec"));
-                }
-            } else {
-                secrets.source = CredentialSource::Exec;
-                secrets.exec = Some(ExecConfig {
-                    command: exec.command.clone(),
-                    args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
-                    env: exec.env.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
-                    api_version: exec.api_version.clone(),
-                    install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
-                    provide_cluster_info: exec.provide_cluster_info,
-                    interactive_mode,
-                    cluster_config: cluster.exec_extension.clone(),
-                    disable_compression: cluster.disable_compression,
-                });
-            }
+        let interactive_mode = exec_mode(exec);
+        for complaint in exec_complaints(exec, &interactive_mode, name) {
+            let failure = Failure::new(FailureKind::Malformed, self.scrubber.text(&complaint));
+            refused.push(("kubeconfig-unparsable", failure, user.line("exec")));
         }
+        let has_static = secrets.token.is_some()
+            || secrets.token_file.is_some()
+            || !user.username.is_empty() && flags.token.is_none()
+            || secrets.client_identity.is_some();
+        if has_static {
+            if flags.token.is_none() && flags.client_certificate.is_none() {
+                let detail = format!(
+                    "user \"{name}\" holds a static credential ({}), so the plugin {} is never run",
+                    secrets.source,
+                    self.scrubber.text(&exec.command)
+                );
+                self.user_problem("static-credential-shadows-exec", detail, entry, "exec");
+            }
+            return;
+        }
+        secrets.source = CredentialSource::Exec;
+        secrets.exec = Some(ExecConfig {
+            command: exec.command.clone(),
+            args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
+            env: exec.env.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
+            api_version: exec.api_version.clone(),
+            install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
+            provide_cluster_info: exec.provide_cluster_info,
+            interactive_mode,
+            cluster_config: cluster.exec_extension.clone(),
+            disable_compression: cluster.disable_compression,
+        });
+    }
 
+    /// Notes each refusal as a problem; kubectl stops at the first.
+    fn refuse_user(&mut self, entry: &Entry<RawUser>, refused: Refused) -> Option<Failure> {
+        let mut first = None;
         for (code, mut failure, line) in refused {
+            let file = some(&entry.file);
             failure.detail = self.scrubber.known_only(&failure.detail);
             self.problem(code, failure.detail.clone(), file.clone(), line);
             failure.fault = Some(Box::new(evidence::Fault {
                 code: code.to_owned(),
-                entry: some(&self.scrubber.known_only(name)),
-                file: file.clone(),
+                entry: some(&self.scrubber.known_only(&entry.name)),
+                file,
                 line,
             }));
-            if secrets.failure.is_none() {
-                secrets.failure = Some(failure);
+            if first.is_none() {
+                first = Some(failure);
             }
         }
-        (secrets, impersonation)
+        first
     }
 
     fn auth_provider(
@@ -1045,7 +1068,7 @@ impl Loader<'_> {
         name: &str,
         line: Option<u64>,
         secrets: &mut UserSecrets,
-        refused: &mut Vec<(&str, Failure, Option<u64>)>,
+        refused: &mut Refused,
     ) {
         let text = match provider {
             "gcp" => {
@@ -1177,6 +1200,11 @@ impl Loader<'_> {
 
     // ----- complaints
 
+    /// A problem of the user entry, at one of its fields.
+    fn user_problem(&mut self, kind: &str, detail: String, entry: &Entry<RawUser>, field: &str) {
+        self.problem(kind, detail, some(&entry.file), entry.value.line(field));
+    }
+
     fn problem(&mut self, kind: &str, detail: String, file: Option<String>, line: Option<u64>) {
         let file = file.filter(|file| !file.is_empty());
         let line = line.filter(|line| *line > 0);
@@ -1202,11 +1230,29 @@ impl Loader<'_> {
     }
 }
 
+/// What kubectl would not start with, in the user entry: the finding's code, kubectl's words and the line.
+type Refused = Vec<(&'static str, Failure, Option<u64>)>;
+
 /// A server that passed the checks.
 struct Server {
     url: Url,
     roots: Roots,
     userinfo: Option<(String, Secret)>,
+}
+
+/// The ways to authenticate that an entry holds, in the evidence's words.
+fn methods(user: &RawUser) -> Vec<&'static str> {
+    [
+        (!user.token.is_empty(), "token"),
+        (!user.token_file.is_empty(), "tokenFile"),
+        (user.has_certificate(), "clientCertificate"),
+        (user.exec.is_some(), "exec"),
+        (user.has_basic(), "basic"),
+        (user.auth_provider.is_some(), "authProvider"),
+    ]
+    .into_iter()
+    .filter_map(|(there, method)| there.then_some(method))
+    .collect()
 }
 
 fn set(flag: &Option<String>) -> Option<&str> {

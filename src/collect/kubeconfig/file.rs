@@ -61,6 +61,21 @@ pub(super) struct RawUser {
     pub(super) lines: BTreeMap<String, u64>,
 }
 
+impl RawUser {
+    /// The line of a field that is there.
+    pub(super) fn line(&self, field: &str) -> Option<u64> {
+        self.lines.get(field).copied()
+    }
+
+    pub(super) fn has_certificate(&self) -> bool {
+        !self.client_certificate.is_empty() || !self.client_certificate_data.is_empty()
+    }
+
+    pub(super) fn has_basic(&self) -> bool {
+        !self.username.is_empty() || !self.password.is_empty()
+    }
+}
+
 #[derive(Clone, Default)]
 pub(super) struct RawExec {
     pub(super) command: String,
