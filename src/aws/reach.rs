@@ -12,7 +12,7 @@ use super::addresses;
 use super::egress::{self, Exit, Mode, Way};
 use super::identity::wild;
 use crate::evidence::balancer::{Balancer, Condition, ListenerRule, WebAclRule};
-use crate::evidence::dns::{Resolution, is_public};
+use crate::evidence::dns::{LookupOutcome, Resolution, is_public};
 use crate::evidence::eks::Aws;
 use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
 use crate::evidence::tls::TlsFaultKind;
@@ -190,7 +190,7 @@ fn public_answer(aws: &Aws, dns: Option<&Resolution>) -> Vec<IpAddr> {
     let managed = aws.cluster.seen().is_some_and(|cluster| matches!(Mode::of(cluster), Mode::AwsManaged { .. }));
     let Some(dns) = dns.filter(|dns| managed && !dns.literal) else { return Vec::new() };
     let here = addresses::parse(&dns.addresses);
-    let Some(servers) = dns.name_servers.as_ref().filter(|servers| servers.outcome == "answer") else {
+    let Some(servers) = dns.name_servers.as_ref().filter(|servers| servers.outcome == LookupOutcome::Answer) else {
         return Vec::new();
     };
     if here.is_empty() || !here.iter().all(|address| addresses::private(*address)) {
@@ -326,7 +326,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
     let dns = issuer.dns.seen();
     let hidden = dns
         .filter(|dns| !dns.literal)
-        .is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == "nxdomain"));
+        .is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == LookupOutcome::Nxdomain));
     if reach.mode == Mode::CustomerRouted {
         if let Some(attributes) = aws.network.vpc_dns.seen().filter(|attributes| !attributes.support) {
             let text =

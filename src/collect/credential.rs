@@ -19,7 +19,7 @@ use super::kubeconfig::{
 };
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
-use crate::evidence::credential::{Credential, PluginRun};
+use crate::evidence::credential::{Credential, CredentialSource, EndedBy, PluginRun};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -232,13 +232,20 @@ pub async fn run_plugin(
     run.args = scrub_args(&args, scrubber);
     match status {
         Err(_) => {
+            run.ended = Some(EndedBy::Limit);
             let seconds = options.timeout.as_secs_f64();
             run.output_error =
                 Some(format!("exec: executable {command} did not end within {seconds} s and was killed"));
         }
-        Ok(Err(error)) => run.output_error = Some(format!("exec: {}", io_words(&error))),
+        Ok(Err(error)) => {
+            run.ended = Some(EndedBy::Other);
+            run.output_error = Some(format!("exec: {}", io_words(&error)));
+        }
         Ok(Ok(status)) => {
             run.exit_code = status.code();
+            if run.exit_code.is_none() {
+                run.ended = Some(if too_large { EndedBy::Other } else { EndedBy::Signal });
+            }
             run.output_error = match (status.success(), complaint, &output) {
                 (false, _, _) if !too_large => {
                     let code = status.code().unwrap_or(-1);
@@ -680,9 +687,6 @@ pub async fn obtain(
         return Err(failure.clone());
     }
     let mut evidence = Credential { source: user.source.clone(), origin: user.origin.clone(), ..Credential::default() };
-    if evidence.source.is_empty() {
-        evidence.source = "none".to_owned();
-    }
     let mut obtained = Obtained {
         token: user.token.clone(),
         client_identity: user.client_identity.clone(),
@@ -698,12 +702,12 @@ pub async fn obtain(
             (Ok(text), _) if !text.is_empty() => {
                 scrubber.learn(&text);
                 obtained.token = Some(Secret::new(text));
-                if user.source != "inCluster" {
+                if user.source != CredentialSource::InCluster {
                     evidence.origin = format!("token file {} of {}", file.display(), user.origin);
                 }
             }
             // client-go falls back to the token beside it.
-            (_, Some(_)) => evidence.source = "token".to_owned(),
+            (_, Some(_)) => evidence.source = CredentialSource::Token,
             (Ok(_), None) => {
                 let detail = format!("read empty token from file \"{}\"", file.display());
                 return Err(Failure::new(FailureKind::Malformed, detail).sides("a token", "an empty file"));
@@ -904,6 +908,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_signal_is_told_from_an_exit_code() {
+        let killed = run(&shell("kill -9 $$")).await.run.unwrap_or_default();
+        assert_eq!((killed.exit_code, killed.ended), (None, Some(EndedBy::Signal)));
+        let failed = run(&shell("exit 3")).await.run.unwrap_or_default();
+        assert_eq!((failed.exit_code, failed.ended), (Some(3), None));
+    }
+
+    #[tokio::test]
     async fn yaml_and_a_missing_kind_are_taken_as_client_go_takes_them() {
         let yaml = format!("printf 'kind: ExecCredential\\napiVersion: {GROUP}/v1\\nstatus: {{token: x}}\\n'");
         assert!(run(&shell(&yaml)).await.output.is_some());
@@ -961,6 +973,7 @@ mod tests {
         let Ran { run, output, .. } = run_with(&shell("echo waiting >&2; sleep 20"), &options, |_| {}).await;
         let run = run.unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert_eq!((run.exit_code, run.stderr.as_str()), (None, "waiting\n"));
+        assert_eq!(run.ended, Some(EndedBy::Limit));
         assert_eq!(run.output_error.as_deref(), Some("exec: executable sh did not end within 0.3 s and was killed"));
         assert!(output.is_none());
 
@@ -1041,7 +1054,7 @@ mod tests {
         let scrubber = Scrubber::default();
         let user = UserSecrets {
             token_file: Some(file.path().to_owned()),
-            source: "tokenFile".to_owned(),
+            source: CredentialSource::TokenFile,
             ..UserSecrets::default()
         };
         let mut resolved = resolved(user);
@@ -1051,7 +1064,7 @@ mod tests {
         let (obtained, evidence) =
             obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert_eq!(obtained.token.as_ref().map(Secret::expose), Some("CANARY-file-token"));
-        assert_eq!(evidence.source, "tokenFile");
+        assert_eq!(evidence.source, CredentialSource::TokenFile);
         assert!(!format!("{obtained:?}{evidence:?}").contains("CANARY"));
         assert_eq!(scrubber.known_only("CANARY-file-token"), "[redacted]");
 
@@ -1061,7 +1074,7 @@ mod tests {
         resolved.user.token = Some(Secret::new("beside"));
         let (obtained, evidence) =
             obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((obtained.token.is_some(), evidence.source.as_str()), (true, "token"));
+        assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Token));
     }
 
     #[tokio::test]
@@ -1071,8 +1084,8 @@ mod tests {
             .await
             .unwrap_or_else(|failure| panic!("{}", failure.detail));
         assert!(obtained.token.is_none() && obtained.basic.is_none() && obtained.client_identity.is_none());
-        assert_eq!(evidence.source, "none");
-        let user = UserSecrets { exec: Some(shell("true")), source: "exec".to_owned(), ..UserSecrets::default() };
+        assert_eq!(evidence.source, CredentialSource::None);
+        let user = UserSecrets { exec: Some(shell("true")), source: CredentialSource::Exec, ..UserSecrets::default() };
         let resolved = resolved(user);
         assert!(
             obtain(&resolved, None, &scrubber).await.is_err_and(|failure| failure.kind == FailureKind::PluginFailed)
@@ -1080,7 +1093,7 @@ mod tests {
         let output = PluginOutput { token: Some(Secret::new("x")), ..PluginOutput::default() };
         let (obtained, evidence) =
             obtain(&resolved, Some(&output), &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((obtained.token.is_some(), evidence.source.as_str()), (true, "exec"));
+        assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Exec));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::proto::op::ResponseCode;
 
-use crate::evidence::dns::{Absolute, Attempt, Connections, Names, Resolution, ServerAnswer};
+use crate::evidence::dns::{
+    Absolute, Attempt, ConnectOutcome, Connections, LookupOutcome, Names, Resolution, ServerAnswer,
+};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 
@@ -55,7 +57,9 @@ pub async fn resolve(
             }
             None => match system_configuration() {
                 Ok((config, options)) => ask(bare, config, Some(options)).await,
-                Err(error) => ServerAnswer { outcome: format!("error: {error}"), ..ServerAnswer::default() },
+                Err(error) => {
+                    ServerAnswer { outcome: LookupOutcome::Other(format!("error: {error}")), ..ServerAnswer::default() }
+                }
             },
         })
     };
@@ -95,7 +99,7 @@ async fn system_addresses(name: &str, port: u16) -> Result<Vec<SocketAddr>, Stri
 /// getaddrinfo decides, because every client believes it: EAI_AGAIN and EAI_FAIL are a resolver without an answer.
 pub fn unresolved(resolution: &Resolution) -> Failure {
     let servers = resolution.name_servers.as_ref();
-    let outcome = servers.map_or("not asked", |servers| servers.outcome.as_str());
+    let outcome = servers.map_or_else(|| "not asked".to_owned(), |servers| servers.outcome.to_string());
     let error = resolution.error.clone().unwrap_or_else(|| "no address".to_owned());
     let kind = if gave_no_answer(&error) { FailureKind::ResolverFailed } else { FailureKind::NameNotFound };
     Failure::new(kind, format!("{} does not resolve: {error} (the name servers say: {outcome})", resolution.host))
@@ -216,31 +220,31 @@ async fn ask(name: &str, config: ResolverConfig, options: Option<ResolverOpts>) 
         resolver.lookup_ip(name).await
     };
     match tokio::time::timeout(SERVERS_LIMIT, lookup).await {
-        Err(_) => answer.outcome = "timeout".to_owned(),
+        Err(_) => answer.outcome = LookupOutcome::Timeout,
         Ok(Ok(found)) => {
             answer.addresses = found.iter().take(ADDRESSES_LIMIT).map(|ip| ip.to_string()).collect();
-            answer.outcome = if answer.addresses.is_empty() { "nodata" } else { "answer" }.to_owned();
+            answer.outcome = if answer.addresses.is_empty() { LookupOutcome::Nodata } else { LookupOutcome::Answer };
         }
-        Ok(Err(error)) => answer.outcome = outcome(&error).to_owned(),
+        Ok(Err(error)) => answer.outcome = lookup_outcome(&error),
     }
     answer
 }
 
-fn outcome(error: &NetError) -> &'static str {
+fn lookup_outcome(error: &NetError) -> LookupOutcome {
     match error {
-        NetError::Timeout => "timeout",
+        NetError::Timeout => LookupOutcome::Timeout,
         NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
-            ResponseCode::NXDomain => "nxdomain",
-            ResponseCode::NoError => "nodata",
-            ResponseCode::ServFail => "servfail",
-            ResponseCode::Refused => "refused",
-            _ => "error",
+            ResponseCode::NXDomain => LookupOutcome::Nxdomain,
+            ResponseCode::NoError => LookupOutcome::Nodata,
+            ResponseCode::ServFail => LookupOutcome::Servfail,
+            ResponseCode::Refused => LookupOutcome::Refused,
+            _ => LookupOutcome::Error,
         },
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => "servfail",
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => "refused",
-        NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => "nxdomain",
-        NetError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "closed",
-        _ => "error",
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)) => LookupOutcome::Servfail,
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::Refused)) => LookupOutcome::Refused,
+        NetError::Dns(DnsError::ResponseCode(ResponseCode::NXDomain)) => LookupOutcome::Nxdomain,
+        NetError::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => LookupOutcome::Closed,
+        _ => LookupOutcome::Error,
     }
 }
 
@@ -250,14 +254,14 @@ pub async fn connect_all(addresses: &[SocketAddr], limit: Duration) -> Connectio
         let began = Instant::now();
         let connected = tokio::time::timeout(limit, tokio::net::TcpStream::connect(address)).await;
         let (outcome, detail) = match connected {
-            Err(_) => ("timeout", Some(format!("no answer within {} ms", limit.as_millis()))),
-            Ok(Ok(_)) => ("connected", None),
+            Err(_) => (ConnectOutcome::Timeout, Some(format!("no answer within {} ms", limit.as_millis()))),
+            Ok(Ok(_)) => (ConnectOutcome::Connected, None),
             Ok(Err(error)) => (connect_outcome(&error), Some(error.to_string())),
         };
         Attempt {
-            source: (outcome != "connected").then(|| source(*address)).flatten(),
+            source: (outcome != ConnectOutcome::Connected).then(|| source(*address)).flatten(),
             address: address.to_string(),
-            outcome: outcome.to_owned(),
+            outcome,
             detail,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
@@ -273,13 +277,15 @@ pub fn source(to: SocketAddr) -> Option<String> {
     Some(socket.local_addr().ok()?.ip().to_string())
 }
 
-fn connect_outcome(error: &std::io::Error) -> &'static str {
+fn connect_outcome(error: &std::io::Error) -> ConnectOutcome {
     use std::io::ErrorKind as Kind;
     match error.kind() {
-        Kind::ConnectionRefused => "refused",
-        Kind::TimedOut => "timeout",
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => "unreachable",
-        _ => "error",
+        Kind::ConnectionRefused => ConnectOutcome::Refused,
+        Kind::TimedOut => ConnectOutcome::Timeout,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
+            ConnectOutcome::Unreachable
+        }
+        _ => ConnectOutcome::Error,
     }
 }
 
@@ -336,7 +342,7 @@ mod tests {
                 "silent" => "timeout",
                 other => other,
             };
-            assert_eq!(answer.outcome, expected, "{label}");
+            assert_eq!(answer.outcome.to_string(), expected, "{label}");
             assert_eq!(answer.addresses.is_empty(), label != "good");
             assert_eq!(answer.servers, ["127.0.0.1"]);
         }
@@ -361,7 +367,7 @@ mod tests {
         let (open_at, closed_at) = (open.local_addr().unwrap(), closed.local_addr().unwrap());
         drop(closed);
         let seen = connect_all(&[open_at, closed_at], Duration::from_secs(5)).await;
-        let outcomes: Vec<&str> = seen.attempts.iter().map(|attempt| attempt.outcome.as_str()).collect();
+        let outcomes: Vec<String> = seen.attempts.iter().map(|attempt| attempt.outcome.to_string()).collect();
         assert_eq!(outcomes, ["connected", "refused"]);
         assert_eq!(seen.attempts[1].address, closed_at.to_string());
         assert!(seen.attempts[1].detail.is_some());
@@ -371,11 +377,11 @@ mod tests {
     fn outcomes_by_the_systems_error() {
         use std::io::{Error, ErrorKind as Kind};
         for (kind, expected) in [
-            (Kind::ConnectionRefused, "refused"),
-            (Kind::TimedOut, "timeout"),
-            (Kind::HostUnreachable, "unreachable"),
-            (Kind::NetworkUnreachable, "unreachable"),
-            (Kind::PermissionDenied, "error"),
+            (Kind::ConnectionRefused, ConnectOutcome::Refused),
+            (Kind::TimedOut, ConnectOutcome::Timeout),
+            (Kind::HostUnreachable, ConnectOutcome::Unreachable),
+            (Kind::NetworkUnreachable, ConnectOutcome::Unreachable),
+            (Kind::PermissionDenied, ConnectOutcome::Error),
         ] {
             assert_eq!(connect_outcome(&Error::from(kind)), expected);
         }

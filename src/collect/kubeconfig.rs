@@ -5,9 +5,10 @@
 //! user's credential is kept in [`UserSecrets::failure`] and as a [`Problem`], so that the endpoint can still be examined.
 //! [`Problem::kind`] is the code of the finding it leads to.
 
+mod file;
+
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,18 +16,14 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
-use super::yaml::{self, Node, Reader, Value};
+use self::file::{Entry, RawCluster, RawConfig, RawContext, RawExec, RawUser, ReadError};
+pub(super) use self::file::{io_words, read_limited, version_and_kind};
 use super::{ClientIdentity, Roots};
+use crate::evidence::credential::CredentialSource;
 use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{REDACTED, Scrubber, Secret, without_userinfo};
-
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 4 * 1024 * 1024;
-
-/// From this size on, in bytes, no file is one that somebody means to be read: kubectl would want it whole in memory.
-const ABSURD: u64 = 1024 * 1024 * 1024;
 
 /// Where a Pod finds its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -133,9 +130,8 @@ pub struct UserSecrets {
     pub name: String,
     /// Where this comes from: `user "alice" in FILE`.
     pub origin: String,
-    /// What the credential will be called: `flag`, `token`, `tokenFile`, `inCluster`, `exec`, `basic`,
-    /// `clientCertificate` or `none`.
-    pub source: String,
+    /// What the credential is taken from.
+    pub source: CredentialSource,
     /// Ways that are in force, in the evidence's words (`token`, `tokenFile`, `clientCertificate`, `exec`, `basic`,
     /// `authProvider`).
     pub methods: Vec<String>,
@@ -196,81 +192,6 @@ fn load_from(
     let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
     let outcome = loader.resolve();
     (loader.seen, outcome)
-}
-
-/// A named entry and where it stands.
-#[derive(Clone)]
-struct Entry<T> {
-    name: String,
-    file: String,
-    line: u64,
-    value: T,
-}
-
-#[derive(Clone, Default)]
-struct RawContext {
-    cluster: String,
-    user: String,
-    namespace: String,
-}
-
-#[derive(Clone, Default)]
-struct RawCluster {
-    server: String,
-    tls_server_name: String,
-    insecure: bool,
-    ca: String,
-    ca_data: Vec<u8>,
-    proxy_url: String,
-    disable_compression: bool,
-    exec_extension: Option<serde_json::Value>,
-    lines: BTreeMap<String, u64>,
-}
-
-#[derive(Clone, Default)]
-struct RawUser {
-    client_certificate: String,
-    client_certificate_data: Vec<u8>,
-    client_key: String,
-    client_key_data: Vec<u8>,
-    token: String,
-    token_file: String,
-    impersonate: String,
-    impersonate_uid: String,
-    impersonate_groups: Vec<String>,
-    impersonate_extra: Vec<(String, String)>,
-    username: String,
-    password: String,
-    auth_provider: Option<(String, BTreeMap<String, String>)>,
-    exec: Option<RawExec>,
-    lines: BTreeMap<String, u64>,
-}
-
-#[derive(Clone, Default)]
-struct RawExec {
-    command: String,
-    args: Vec<String>,
-    env: Vec<(String, String)>,
-    api_version: String,
-    install_hint: String,
-    provide_cluster_info: bool,
-    interactive_mode: String,
-}
-
-/// One file, typed.
-#[derive(Default)]
-struct RawConfig {
-    current_context: String,
-    contexts: Vec<Entry<RawContext>>,
-    clusters: Vec<Entry<RawCluster>>,
-    users: Vec<Entry<RawUser>>,
-}
-
-/// A fault in a file: kubectl's words and the line.
-struct Fault {
-    kind: FailureKind,
-    text: String,
-    line: Option<u64>,
 }
 
 struct Loader<'a> {
@@ -348,10 +269,10 @@ impl Loader<'_> {
         let (mut secrets, impersonation) = self.user(user, &effective);
         if server.url.scheme() == "http" {
             self.withhold(&mut secrets);
-        } else if let (Some(basic), "none") = (server.userinfo, secrets.source.as_str()) {
+        } else if let (Some(basic), CredentialSource::None) = (server.userinfo, &secrets.source) {
             // Go's HTTP client sends a URL's userinfo as Basic when nothing else sets Authorization.
             secrets.basic = Some(basic);
-            secrets.source = "basic".to_owned();
+            secrets.source = CredentialSource::Basic;
             secrets.origin = "the server URL's user name and password".to_owned();
         }
         Ok(Resolved {
@@ -376,10 +297,10 @@ impl Loader<'_> {
             None => self.listed(),
         };
         let mut merged = RawConfig::default();
-        let mut faults: Vec<(String, Fault)> = Vec::new();
+        let mut faults: Vec<(String, ReadError)> = Vec::new();
         for path in paths {
             let shown = path.to_string_lossy().into_owned();
-            let loaded = self.read_config(&path, &shown);
+            let loaded = file::read_config(&path, &shown);
             let (state, detail) = match &loaded {
                 Ok(_) => ("read", None),
                 Err(fault) => {
@@ -437,15 +358,6 @@ impl Loader<'_> {
             }
         }
         paths
-    }
-
-    fn read_config(&mut self, path: &Path, shown: &str) -> Result<RawConfig, Fault> {
-        let bytes =
-            read_limited(path).map_err(|failure| Fault { kind: failure.kind, text: failure.detail, line: None })?;
-        if bytes.is_empty() {
-            return Ok(RawConfig::default());
-        }
-        parse_config(&bytes, shown)
     }
 
     /// Whether the file holds secrets and everybody on the machine can read it: the folders above may keep them out.
@@ -708,7 +620,7 @@ impl Loader<'_> {
         let mut user = UserSecrets {
             token_file: Some(token_file.clone()),
             origin: format!("service account token in {}", token_file.display()),
-            source: "inCluster".to_owned(),
+            source: CredentialSource::InCluster,
             methods: vec!["tokenFile".to_owned()],
             ..UserSecrets::default()
         };
@@ -716,7 +628,7 @@ impl Loader<'_> {
             user.token = Some(token.clone());
             user.token_file = None;
             user.origin = "--token".to_owned();
-            user.source = "flag".to_owned();
+            user.source = CredentialSource::Flag;
             user.methods = vec!["token".to_owned()];
         }
         let impersonation = self.impersonation(&RawUser::default());
@@ -922,35 +834,45 @@ impl Loader<'_> {
         }
     }
 
+    /// The user's ways to authenticate, in client-go's order. What it refuses is kept as [`UserSecrets::failure`].
     fn user(&mut self, entry: &Entry<RawUser>, cluster: &RawCluster) -> (UserSecrets, Impersonation) {
-        let flags = self.flags;
         let user = &entry.value;
-        let name = entry.name.as_str();
         self.learn_user(user);
-        let file = some(&entry.file);
-        let at = |field: &str| user.lines.get(field).copied();
-        let entry_has_cert = !user.client_certificate.is_empty() || !user.client_certificate_data.is_empty();
-        let has_basic = !user.username.is_empty() || !user.password.is_empty();
-
-        let mut methods: Vec<String> = Vec::new();
-        for (there, method) in [
-            (!user.token.is_empty(), "token"),
-            (!user.token_file.is_empty(), "tokenFile"),
-            (entry_has_cert, "clientCertificate"),
-            (user.exec.is_some(), "exec"),
-            (has_basic, "basic"),
-            (user.auth_provider.is_some(), "authProvider"),
-        ] {
-            if there {
-                methods.push(method.to_owned());
-            }
-        }
         let impersonation = self.impersonation(user);
-        self.seen.user = Some(UserEntry {
-            name: self.scrubber.known_only(name),
+        let methods: Vec<String> = methods(user).into_iter().map(str::to_owned).collect();
+        self.seen.user = Some(self.user_entry(entry, &methods, &impersonation));
+        let mut secrets = UserSecrets {
+            name: entry.name.clone(),
+            origin: if entry.name.is_empty() {
+                "no user entry".to_owned()
+            } else {
+                format!("user \"{}\" in {}", self.scrubber.known_only(&entry.name), entry.file)
+            },
+            methods,
+            ..UserSecrets::default()
+        };
+        let mut refused = Refused::new();
+        self.judge_impersonation(entry, &mut refused);
+        self.add_token_and_basic(entry, &mut secrets, &mut refused);
+        self.add_token_flag(entry, &mut secrets);
+        self.add_certificate(entry, &mut secrets, &mut refused);
+        if let Some((provider, config)) = &user.auth_provider {
+            self.auth_provider(provider, config, &entry.name, user.line("auth-provider"), &mut secrets, &mut refused);
+        }
+        if let Some(exec) = &user.exec {
+            self.add_exec(exec, entry, cluster, &mut secrets, &mut refused);
+        }
+        secrets.failure = self.refuse_user(entry, refused);
+        (secrets, impersonation)
+    }
+
+    /// The entry as evidence.
+    fn user_entry(&self, entry: &Entry<RawUser>, methods: &[String], impersonation: &Impersonation) -> UserEntry {
+        UserEntry {
+            name: self.scrubber.known_only(&entry.name),
             file: entry.file.clone(),
-            methods: methods.clone(),
-            exec: user.exec.as_ref().map(|exec| Exec {
+            methods: methods.to_vec(),
+            exec: entry.value.exec.as_ref().map(|exec| Exec {
                 command: self.scrubber.text(&exec.command),
                 args: scrub_args(&exec.args, self.scrubber),
                 env: exec.env.iter().map(|(name, _)| self.scrubber.text(name)).collect(),
@@ -960,41 +882,37 @@ impl Loader<'_> {
             }),
             impersonate: impersonation.user.as_deref().map(|user| self.scrubber.known_only(user)),
             impersonate_groups: impersonation.groups.iter().map(|group| self.scrubber.known_only(group)).collect(),
-        });
+        }
+    }
 
-        let mut secrets = UserSecrets {
-            name: name.to_owned(),
-            origin: if name.is_empty() {
-                "no user entry".to_owned()
-            } else {
-                format!("user \"{}\" in {}", self.scrubber.known_only(name), entry.file)
-            },
-            source: "none".to_owned(),
-            methods,
-            ..UserSecrets::default()
-        };
-        let mut refused: Vec<(&str, Failure, Option<u64>)> = Vec::new();
-
+    fn judge_impersonation(&mut self, entry: &Entry<RawUser>, refused: &mut Refused) {
+        let (user, name) = (&entry.value, entry.name.as_str());
+        if set(&self.flags.impersonate).is_some() {
+            return;
+        }
         if user.impersonate.is_empty()
-            && set(&flags.impersonate).is_none()
             && (!user.impersonate_uid.is_empty()
                 || !user.impersonate_groups.is_empty()
                 || !user.impersonate_extra.is_empty())
         {
             let detail = format!("requesting uid, groups or user-extra for {name} without impersonating a user");
-            let line = at("as-groups").or_else(|| at("as-uid")).or_else(|| at("as-user-extra"));
+            let line = user.line("as-groups").or_else(|| user.line("as-uid")).or_else(|| user.line("as-user-extra"));
             refused.push(("default-impersonation", Failure::new(FailureKind::Malformed, detail), line));
         }
-        if !user.impersonate.is_empty() && set(&flags.impersonate).is_none() {
+        if !user.impersonate.is_empty() {
             let detail = format!(
                 "every request of user \"{name}\" acts as \"{}\" (`as` in the entry)",
                 self.scrubber.text(&user.impersonate)
             );
-            self.problem("default-impersonation", detail, file.clone(), at("as"));
+            self.user_problem("default-impersonation", detail, entry, "as");
         }
+    }
 
-        // Token and basic; a token flag replaces both, because it is what the user asked about.
-        if flags.token.is_none() && has_basic && !(user.token.is_empty() && user.token_file.is_empty()) {
+    /// `token`, `tokenFile`, user name and password of the entry.
+    fn add_token_and_basic(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets, refused: &mut Refused) {
+        let (user, name) = (&entry.value, entry.name.as_str());
+        // A token flag replaces both, because it is what the user asked about.
+        if self.flags.token.is_none() && user.has_basic() && !(user.token.is_empty() && user.token_file.is_empty()) {
             let detail = if user.token.is_empty() {
                 "username/password or bearer token may be set, but not both".to_owned()
             } else {
@@ -1004,126 +922,143 @@ impl Loader<'_> {
             };
             let failure =
                 Failure::new(FailureKind::Malformed, detail).sides("one way to authenticate", "token and basic");
-            refused.push(("several-credentials", failure, at("username").or_else(|| at("password"))));
+            refused.push(("several-credentials", failure, user.line("username").or_else(|| user.line("password"))));
         }
         if !user.token.is_empty() {
             if user.token.chars().any(|c| c.is_whitespace() || c.is_control()) {
                 let detail = format!(
                     "the token of user \"{name}\" holds white space or a line break; Go refuses it: net/http: invalid header field value for \"Authorization\""
                 );
-                self.problem("token-has-whitespace", detail, file.clone(), at("token"));
+                self.user_problem("token-has-whitespace", detail, entry, "token");
             }
             secrets.token = Some(Secret::new(user.token.clone()));
-            secrets.source = "token".to_owned();
+            secrets.source = CredentialSource::Token;
         }
         if !user.token_file.is_empty() {
             // client-go reads the file again and again; what it holds wins over `token`.
             secrets.token_file = Some(PathBuf::from(&user.token_file));
-            secrets.source = "tokenFile".to_owned();
+            secrets.source = CredentialSource::TokenFile;
         }
-        if has_basic {
+        if user.has_basic() {
             secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
-            if secrets.source == "none" {
-                secrets.source = "basic".to_owned();
+            if secrets.source == CredentialSource::None {
+                secrets.source = CredentialSource::Basic;
             }
         }
-        if let Some(token) = &flags.token {
-            if !user.token_file.is_empty() {
-                let detail = format!(
-                    "--token is used; kubectl would send what tokenFile of user \"{name}\" holds, even with --token"
-                );
-                self.problem("token-flag-beside-token-file", detail, file.clone(), at("tokenFile"));
-            }
-            secrets.token = Some(token.clone());
-            secrets.token_file = None;
-            secrets.basic = None;
-            secrets.source = "flag".to_owned();
-            secrets.origin = "--token".to_owned();
-            if !secrets.methods.iter().any(|method| method == "token") {
-                secrets.methods.insert(0, "token".to_owned());
-            }
-        }
+    }
 
-        match self.client_identity(user, name) {
+    /// `--token`, in the place of the entry's own token and password.
+    fn add_token_flag(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets) {
+        let flags = self.flags;
+        let Some(token) = &flags.token else { return };
+        if !entry.value.token_file.is_empty() {
+            let detail = format!(
+                "--token is used; kubectl would send what tokenFile of user \"{}\" holds, even with --token",
+                entry.name
+            );
+            self.user_problem("token-flag-beside-token-file", detail, entry, "tokenFile");
+        }
+        secrets.token = Some(token.clone());
+        secrets.token_file = None;
+        secrets.basic = None;
+        secrets.source = CredentialSource::Flag;
+        secrets.origin = "--token".to_owned();
+        if !secrets.methods.iter().any(|method| method == "token") {
+            secrets.methods.insert(0, "token".to_owned());
+        }
+    }
+
+    fn add_certificate(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets, refused: &mut Refused) {
+        let (user, flag) = (&entry.value, self.flags.client_certificate.is_some());
+        match self.client_identity(user, &entry.name) {
             Ok(Some(identity)) => {
-                if secrets.source == "none" {
-                    secrets.source = "clientCertificate".to_owned();
+                if secrets.source == CredentialSource::None {
+                    secrets.source = CredentialSource::ClientCertificate;
                 }
                 secrets.client_identity = Some(identity);
-                if flags.client_certificate.is_some() && !entry_has_cert {
+                if flag && !user.has_certificate() {
                     secrets.methods.push("clientCertificate".to_owned());
                 }
-                if secrets.source == "clientCertificate" && flags.client_certificate.is_some() {
+                if secrets.source == CredentialSource::ClientCertificate && flag {
                     secrets.origin = "--client-certificate".to_owned();
                 }
             }
             Ok(None) => {}
             Err(fault) => {
                 let (code, failure) = *fault;
-                refused.push((code, failure, at("client-certificate").or_else(|| at("client-certificate-data"))));
+                let line = user.line("client-certificate").or_else(|| user.line("client-certificate-data"));
+                refused.push((code, failure, line));
             }
         }
+    }
 
-        if let Some((provider, config)) = &user.auth_provider {
-            self.auth_provider(provider, config, name, at("auth-provider"), &mut secrets, &mut refused);
+    /// The plugin, which any other credential disables.
+    fn add_exec(
+        &mut self,
+        exec: &RawExec,
+        entry: &Entry<RawUser>,
+        cluster: &RawCluster,
+        secrets: &mut UserSecrets,
+        refused: &mut Refused,
+    ) {
+        let (user, name, flags) = (&entry.value, entry.name.as_str(), self.flags);
+        if user.auth_provider.is_some() {
+            let detail = format!("authProvider cannot be provided in combination with an exec plugin for {name}");
+            let failure = Failure::new(FailureKind::Malformed, detail);
+            refused.push(("several-credentials", failure, user.line("auth-provider")));
         }
-        if let Some(exec) = &user.exec {
-            if user.auth_provider.is_some() {
-                let detail = format!("authProvider cannot be provided in combination with an exec plugin for {name}");
-                refused.push((
-                    "several-credentials",
-                    Failure::new(FailureKind::Malformed, detail),
-                    at("auth-provider"),
-                ));
-            }
-            let interactive_mode = exec_mode(exec);
-            for complaint in exec_complaints(exec, &interactive_mode, name) {
-                let complaint = self.scrubber.text(&complaint);
-                refused.push(("kubeconfig-unparsable", Failure::new(FailureKind::Malformed, complaint), at("exec")));
-            }
-            let has_static = secrets.token.is_some()
-                || secrets.token_file.is_some()
-                || !user.username.is_empty() && flags.token.is_none()
-                || secrets.client_identity.is_some();
-            if has_static {
-                if flags.token.is_none() && flags.client_certificate.is_none() {
-                    let detail = format!(
-                        "user \"{name}\" holds a static credential ({}), so the plugin {} is never run",
-                        secrets.source,
-                        self.scrubber.text(&exec.command)
-                    );
-                    self.problem("static-credential-shadows-exec", detail, file.clone(), at("exec"));
-                }
-            } else {
-                secrets.source = "exec".to_owned();
-                secrets.exec = Some(ExecConfig {
-                    command: exec.command.clone(),
-                    args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
-                    env: exec.env.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
-                    api_version: exec.api_version.clone(),
-                    install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
-                    provide_cluster_info: exec.provide_cluster_info,
-                    interactive_mode,
-                    cluster_config: cluster.exec_extension.clone(),
-                    disable_compression: cluster.disable_compression,
-                });
-            }
+        let interactive_mode = exec_mode(exec);
+        for complaint in exec_complaints(exec, &interactive_mode, name) {
+            let failure = Failure::new(FailureKind::Malformed, self.scrubber.text(&complaint));
+            refused.push(("kubeconfig-unparsable", failure, user.line("exec")));
         }
+        let has_static = secrets.token.is_some()
+            || secrets.token_file.is_some()
+            || !user.username.is_empty() && flags.token.is_none()
+            || secrets.client_identity.is_some();
+        if has_static {
+            if flags.token.is_none() && flags.client_certificate.is_none() {
+                let detail = format!(
+                    "user \"{name}\" holds a static credential ({}), so the plugin {} is never run",
+                    secrets.source,
+                    self.scrubber.text(&exec.command)
+                );
+                self.user_problem("static-credential-shadows-exec", detail, entry, "exec");
+            }
+            return;
+        }
+        secrets.source = CredentialSource::Exec;
+        secrets.exec = Some(ExecConfig {
+            command: exec.command.clone(),
+            args: exec.args.iter().map(|arg| Secret::new(arg.clone())).collect(),
+            env: exec.env.iter().map(|(name, value)| (name.clone(), Secret::new(value.clone()))).collect(),
+            api_version: exec.api_version.clone(),
+            install_hint: some(&self.scrubber.text_limited(&exec.install_hint, 2_000)),
+            provide_cluster_info: exec.provide_cluster_info,
+            interactive_mode,
+            cluster_config: cluster.exec_extension.clone(),
+            disable_compression: cluster.disable_compression,
+        });
+    }
 
+    /// Notes each refusal as a problem; kubectl stops at the first.
+    fn refuse_user(&mut self, entry: &Entry<RawUser>, refused: Refused) -> Option<Failure> {
+        let mut first = None;
         for (code, mut failure, line) in refused {
+            let file = some(&entry.file);
             failure.detail = self.scrubber.known_only(&failure.detail);
             self.problem(code, failure.detail.clone(), file.clone(), line);
             failure.fault = Some(Box::new(evidence::Fault {
                 code: code.to_owned(),
-                entry: some(&self.scrubber.known_only(name)),
-                file: file.clone(),
+                entry: some(&self.scrubber.known_only(&entry.name)),
+                file,
                 line,
             }));
-            if secrets.failure.is_none() {
-                secrets.failure = Some(failure);
+            if first.is_none() {
+                first = Some(failure);
             }
         }
-        (secrets, impersonation)
+        first
     }
 
     fn auth_provider(
@@ -1133,7 +1068,7 @@ impl Loader<'_> {
         name: &str,
         line: Option<u64>,
         secrets: &mut UserSecrets,
-        refused: &mut Vec<(&str, Failure, Option<u64>)>,
+        refused: &mut Refused,
     ) {
         let text = match provider {
             "gcp" => {
@@ -1150,7 +1085,7 @@ impl Loader<'_> {
                 }
                 if !value("id-token").is_empty() {
                     secrets.token = Some(Secret::new(value("id-token")));
-                    secrets.source = "token".to_owned();
+                    secrets.source = CredentialSource::Token;
                     secrets.origin = format!("id-token of auth-provider oidc, {}", secrets.origin);
                     return;
                 }
@@ -1243,7 +1178,7 @@ impl Loader<'_> {
 
     /// client-go reads no credential at all for a server without TLS.
     fn withhold(&mut self, secrets: &mut UserSecrets) {
-        if secrets.source == "none" {
+        if secrets.source == CredentialSource::None {
             return;
         }
         let detail =
@@ -1257,13 +1192,18 @@ impl Loader<'_> {
         *secrets = UserSecrets {
             name: std::mem::take(&mut secrets.name),
             origin: format!("{}, withheld because the server URL is http", secrets.origin),
-            source: "none".to_owned(),
+            source: CredentialSource::None,
             methods: std::mem::take(&mut secrets.methods),
             ..UserSecrets::default()
         };
     }
 
     // ----- complaints
+
+    /// A problem of the user entry, at one of its fields.
+    fn user_problem(&mut self, kind: &str, detail: String, entry: &Entry<RawUser>, field: &str) {
+        self.problem(kind, detail, some(&entry.file), entry.value.line(field));
+    }
 
     fn problem(&mut self, kind: &str, detail: String, file: Option<String>, line: Option<u64>) {
         let file = file.filter(|file| !file.is_empty());
@@ -1290,11 +1230,29 @@ impl Loader<'_> {
     }
 }
 
+/// What kubectl would not start with, in the user entry: the finding's code, kubectl's words and the line.
+type Refused = Vec<(&'static str, Failure, Option<u64>)>;
+
 /// A server that passed the checks.
 struct Server {
     url: Url,
     roots: Roots,
     userinfo: Option<(String, Secret)>,
+}
+
+/// The ways to authenticate that an entry holds, in the evidence's words.
+fn methods(user: &RawUser) -> Vec<&'static str> {
+    [
+        (!user.token.is_empty(), "token"),
+        (!user.token_file.is_empty(), "tokenFile"),
+        (user.has_certificate(), "clientCertificate"),
+        (user.exec.is_some(), "exec"),
+        (user.has_basic(), "basic"),
+        (user.auth_provider.is_some(), "authProvider"),
+    ]
+    .into_iter()
+    .filter_map(|(there, method)| there.then_some(method))
+    .collect()
 }
 
 fn set(flag: &Option<String>) -> Option<&str> {
@@ -1362,332 +1320,7 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-// ----- reading files
-
-/// Reads a file of at most 4 MiB that is a regular file, or a pipe of the process itself (`<(...)`).
-///
-/// # Errors
-/// In Go's words: `open F: no such file or directory`, `read F: is a directory`; [`FailureKind::Limit`] when larger, and
-/// [`FailureKind::Unreadable`] when larger than any such file is.
-pub(super) fn read_limited(path: &Path) -> Result<Vec<u8>, Failure> {
-    let shown = path.display();
-    let failed = |operation: &str, error: &std::io::Error| {
-        let kind =
-            if error.kind() == std::io::ErrorKind::NotFound { FailureKind::NotFound } else { FailureKind::Unreadable };
-        Failure::new(kind, format!("{operation} {shown}: {}", io_words(error)))
-    };
-    let data = std::fs::metadata(path).map_err(|error| failed("open", &error))?;
-    if data.is_dir() {
-        return Err(Failure::new(FailureKind::Unreadable, format!("read {shown}: is a directory")));
-    }
-    // A named pipe or device elsewhere could block for ever or never end.
-    let own_pipe = ["/dev/fd/", "/proc/self/fd/", "/dev/stdin"].iter().any(|prefix| path.starts_with(prefix));
-    if !data.is_file() && !own_pipe && path != Path::new("/dev/null") {
-        return Err(Failure::new(FailureKind::Unreadable, format!("read {shown}: is not a regular file")));
-    }
-    let too_large = || Failure::new(FailureKind::Limit, format!("read {shown}: larger than 4 MiB"));
-    if data.is_file() && data.len() > ABSURD {
-        let detail = format!("read {shown}: {} bytes are too large for what this file is to be", data.len());
-        return Err(
-            Failure::new(FailureKind::Unreadable, detail).sides("at most 4 MiB", format!("{} bytes", data.len()))
-        );
-    }
-    if data.is_file() && data.len() > LARGEST {
-        return Err(too_large());
-    }
-    let file = std::fs::File::open(path).map_err(|error| failed("open", &error))?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| failed("read", &error))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(too_large());
-    }
-    Ok(bytes)
-}
-
-/// Go's words for an error of the operating system.
-pub(super) fn io_words(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
-    match error.kind() {
-        ErrorKind::NotFound => "no such file or directory".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        ErrorKind::IsADirectory => "is a directory".to_owned(),
-        ErrorKind::NotADirectory => "not a directory".to_owned(),
-        _ => {
-            let text = error.to_string().to_lowercase();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
-        }
-    }
-}
-
-/// `base` joined with `path` and cleaned as Go's filepath.Join does; an absolute or empty path stays.
-fn against(base: &Path, path: &str) -> String {
-    if path.is_empty() || Path::new(path).is_absolute() {
-        return path.to_owned();
-    }
-    let mut clean = PathBuf::new();
-    for part in base.join(path).components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean.to_string_lossy().into_owned()
-}
-
-// ----- typed reading
-
-const VERSION_KIND: &str =
-    r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
-
-/// `apiVersion` and `kind` of an object, with the errors of Kubernetes' decoders. Also used for plugin output.
-pub(super) fn version_and_kind(node: &Node) -> Result<(String, String), (String, u64)> {
-    let fields = match &node.value {
-        Value::Map(_) => node,
-        Value::Null => return Ok((String::new(), String::new())),
-        _ => {
-            let text = format!(
-                "couldn't get version/kind; json parse error: json: cannot unmarshal {} into Go value of type {VERSION_KIND}",
-                node.kind()
-            );
-            return Err((text, node.line));
-        }
-    };
-    let mut reader = Reader::default();
-    let mut read = |key: &str| fields.get(key).map(|node| reader.text(node, "", key)).unwrap_or_default();
-    let version = read("apiVersion");
-    let kind = read("kind");
-    match reader.fault() {
-        Some((text, line)) => Err((format!("couldn't get version/kind; json parse error: {text}"), line)),
-        None => Ok((version, kind)),
-    }
-}
-
-fn parse_config(bytes: &[u8], file: &str) -> Result<RawConfig, Fault> {
-    let malformed =
-        |text: String, line: u64| Fault { kind: FailureKind::Malformed, text, line: (line > 0).then_some(line) };
-    let root = yaml::parse(bytes).map_err(|error| malformed(error.text, error.line.unwrap_or(0)))?;
-    let (version, kind) = version_and_kind(&root).map_err(|(text, line)| malformed(text, line))?;
-    let version = if version.is_empty() { "v1" } else { &version };
-    let kind = if kind.is_empty() { "Config" } else { &kind };
-    if (version, kind) != ("v1", "Config") {
-        let field = if kind == "Config" { "apiVersion" } else { "kind" };
-        let line = root.get(field).map_or(root.line, |node| node.line);
-        let text = format!(
-            "no kind {kind:?} is registered for version {version:?} in scheme \"k8s.io/client-go/tools/clientcmd/api/latest/latest.go:50\""
-        );
-        return Err(malformed(text, line));
-    }
-    let mut reader = Reader::default();
-    let mut config = RawConfig::default();
-    let base = Path::new(file).parent().unwrap_or(Path::new(""));
-    let base = std::path::absolute(if base.as_os_str().is_empty() { Path::new(".") } else { base })
-        .unwrap_or_else(|_| base.to_owned());
-    for (key, node) in reader.fields(&root, "Config", "", "v1.Config") {
-        match key {
-            "clusters" => {
-                config.clusters =
-                    entries(&mut reader, node, file, &CLUSTERS, |reader, node| read_cluster(reader, node, &base))
-            }
-            "contexts" => config.contexts = entries(&mut reader, node, file, &CONTEXTS, read_context),
-            "users" => {
-                config.users = entries(&mut reader, node, file, &USERS, |reader, node| read_user(reader, node, &base))
-            }
-            "current-context" => config.current_context = reader.text(node, "Config", key),
-            "preferences" => drop(reader.fields(node, "Config", key, "v1.Preferences")),
-            "extensions" => drop(reader.list(node, "Config", key, "[]v1.NamedExtension")),
-            _ => {}
-        }
-    }
-    if let Some((text, line)) = reader.fault() {
-        return Err(malformed(text, line));
-    }
-    // kubectl prints the whole list here, secrets included; kaccess does not.
-    for (double, go_from, go_to) in [
-        (double(&config.clusters), "NamedCluster", "Cluster"),
-        (double(&config.users), "NamedAuthInfo", "AuthInfo"),
-        (double(&config.contexts), "NamedContext", "Context"),
-    ] {
-        if let Some((name, line)) = double {
-            let text = format!(
-                "error converting *[]{go_from} into *map[string]*api.{go_to}: duplicate name \"{name}\" in list: […]"
-            );
-            return Err(malformed(text, line));
-        }
-    }
-    Ok(config)
-}
-
-fn double<T>(entries: &[Entry<T>]) -> Option<(String, u64)> {
-    let mut names = std::collections::HashSet::new();
-    entries.iter().find(|entry| !names.insert(entry.name.as_str())).map(|entry| (entry.name.clone(), entry.line))
-}
-
-/// The Go names of one of the three lists.
-struct List {
-    /// JSON path of the list.
-    path: &'static str,
-    /// The struct of an item.
-    item: &'static str,
-    /// JSON name of the item's content.
-    field: &'static str,
-}
-
-const CLUSTERS: List = List { path: "clusters", item: "NamedCluster", field: "cluster" };
-const CONTEXTS: List = List { path: "contexts", item: "NamedContext", field: "context" };
-const USERS: List = List { path: "users", item: "NamedAuthInfo", field: "user" };
-
-fn entries<T: Default>(
-    reader: &mut Reader,
-    node: &Node,
-    file: &str,
-    list: &List,
-    mut read: impl FnMut(&mut Reader, &Node) -> T,
-) -> Vec<Entry<T>> {
-    let List { path, item, field } = list;
-    let mut found = Vec::new();
-    for node in reader.list(node, "Config", path, &format!("[]v1.{item}")) {
-        let mut entry = Entry { name: String::new(), file: file.to_owned(), line: node.line, value: T::default() };
-        for (key, node) in reader.fields(node, "Config", path, &format!("v1.{item}")) {
-            if key == *field {
-                entry.value = read(reader, node);
-            } else if key == "name" {
-                entry.name = reader.text(node, item, &format!("{path}.name"));
-            }
-        }
-        found.push(entry);
-    }
-    found
-}
-
-fn read_context(reader: &mut Reader, node: &Node) -> RawContext {
-    let mut context = RawContext::default();
-    for (key, node) in reader.fields(node, "NamedContext", "contexts.context", "v1.Context") {
-        let path = format!("contexts.context.{key}");
-        match key {
-            "cluster" => context.cluster = reader.text(node, "Context", &path),
-            "user" => context.user = reader.text(node, "Context", &path),
-            "namespace" => context.namespace = reader.text(node, "Context", &path),
-            "extensions" => drop(reader.list(node, "Context", &path, "[]v1.NamedExtension")),
-            _ => {}
-        }
-    }
-    context
-}
-
-fn read_cluster(reader: &mut Reader, node: &Node, base: &Path) -> RawCluster {
-    let mut cluster = RawCluster::default();
-    for (key, node) in reader.fields(node, "NamedCluster", "clusters.cluster", "v1.Cluster") {
-        let path = format!("clusters.cluster.{key}");
-        cluster.lines.insert(key.to_owned(), node.line);
-        match key {
-            "server" => cluster.server = reader.text(node, "Cluster", &path),
-            "tls-server-name" => cluster.tls_server_name = reader.text(node, "Cluster", &path),
-            "insecure-skip-tls-verify" => cluster.insecure = reader.flag(node, "Cluster", &path),
-            "certificate-authority" => cluster.ca = against(base, &reader.text(node, "Cluster", &path)),
-            "certificate-authority-data" => cluster.ca_data = reader.bytes(node, "Cluster", &path),
-            "proxy-url" => cluster.proxy_url = reader.text(node, "Cluster", &path),
-            "disable-compression" => cluster.disable_compression = reader.flag(node, "Cluster", &path),
-            "extensions" => {
-                for item in reader.list(node, "Cluster", &path, "[]v1.NamedExtension") {
-                    let name =
-                        item.get("name").map(|name| reader.text(name, "NamedExtension", &format!("{path}.name")));
-                    if name.as_deref() == Some("client.authentication.k8s.io/exec") {
-                        cluster.exec_extension = item.get("extension").map(yaml::to_json);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    cluster
-}
-
-fn read_user(reader: &mut Reader, node: &Node, base: &Path) -> RawUser {
-    const OWNER: &str = "AuthInfo";
-    let mut user = RawUser::default();
-    for (key, node) in reader.fields(node, "NamedAuthInfo", "users.user", "v1.AuthInfo") {
-        let path = format!("users.user.{key}");
-        user.lines.insert(key.to_owned(), node.line);
-        match key {
-            "client-certificate" => user.client_certificate = against(base, &reader.text(node, OWNER, &path)),
-            "client-certificate-data" => user.client_certificate_data = reader.bytes(node, OWNER, &path),
-            "client-key" => user.client_key = against(base, &reader.text(node, OWNER, &path)),
-            "client-key-data" => user.client_key_data = reader.bytes(node, OWNER, &path),
-            "token" => user.token = reader.text(node, OWNER, &path),
-            "tokenFile" => user.token_file = against(base, &reader.text(node, OWNER, &path)),
-            "as" => user.impersonate = reader.text(node, OWNER, &path),
-            "as-uid" => user.impersonate_uid = reader.text(node, OWNER, &path),
-            "as-groups" => user.impersonate_groups = reader.texts(node, OWNER, &path),
-            "as-user-extra" => {
-                for (extra, node) in reader.fields(node, OWNER, &path, "map[string][]string") {
-                    for value in reader.texts(node, OWNER, &path) {
-                        user.impersonate_extra.push((extra.to_owned(), value));
-                    }
-                }
-            }
-            "username" => user.username = reader.text(node, OWNER, &path),
-            "password" => user.password = reader.text(node, OWNER, &path),
-            "auth-provider" if !matches!(node.value, Value::Null) => {
-                let mut name = String::new();
-                let mut config = BTreeMap::new();
-                for (key, node) in reader.fields(node, OWNER, &path, "v1.AuthProviderConfig") {
-                    let path = format!("{path}.{key}");
-                    if key == "name" {
-                        name = reader.text(node, "AuthProviderConfig", &path);
-                    } else if key == "config" {
-                        for (key, node) in reader.fields(node, "AuthProviderConfig", &path, "map[string]string") {
-                            config.insert(key.to_owned(), reader.text(node, "AuthProviderConfig", &path));
-                        }
-                    }
-                }
-                user.auth_provider = Some((name, config));
-            }
-            "exec" if !matches!(node.value, Value::Null) => user.exec = Some(read_exec(reader, node, base)),
-            "extensions" => drop(reader.list(node, OWNER, &path, "[]v1.NamedExtension")),
-            _ => {}
-        }
-    }
-    user
-}
-
-fn read_exec(reader: &mut Reader, node: &Node, base: &Path) -> RawExec {
-    const OWNER: &str = "ExecConfig";
-    let mut exec = RawExec::default();
-    for (key, node) in reader.fields(node, "AuthInfo", "users.user.exec", "v1.ExecConfig") {
-        let path = format!("users.user.exec.{key}");
-        match key {
-            "command" => {
-                let command = reader.text(node, OWNER, &path);
-                // Only a name with a separator is a path; others are looked up on PATH.
-                exec.command = if command.contains('/') { against(base, &command) } else { command };
-            }
-            "args" => exec.args = reader.texts(node, OWNER, &path),
-            "env" => {
-                for item in reader.list(node, OWNER, &path, "[]v1.ExecEnvVar") {
-                    let (mut name, mut value) = (String::new(), String::new());
-                    for (key, node) in reader.fields(item, OWNER, &path, "v1.ExecEnvVar") {
-                        let path = format!("{path}.{key}");
-                        match key {
-                            "name" => name = reader.text(node, "ExecEnvVar", &path),
-                            "value" => value = reader.text(node, "ExecEnvVar", &path),
-                            _ => {}
-                        }
-                    }
-                    exec.env.push((name, value));
-                }
-            }
-            "apiVersion" => exec.api_version = reader.text(node, OWNER, &path),
-            "installHint" => exec.install_hint = reader.text(node, OWNER, &path),
-            "provideClusterInfo" => exec.provide_cluster_info = reader.flag(node, OWNER, &path),
-            "interactiveMode" => exec.interactive_mode = reader.text(node, OWNER, &path),
-            _ => {}
-        }
-    }
-    exec
-}
+// ----- the plugin
 
 /// v1beta1 and v1alpha1 default to IfAvailable (client-go's SetDefaults_ExecConfig); v1 must say.
 fn exec_mode(exec: &RawExec) -> String {
@@ -1884,626 +1517,4 @@ pub(super) fn check_key_pair(certificate: &str, key: &str) -> Result<(), KeyPair
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::ffi::OsString;
-
-    /// A folder with a home and a service account that is not there.
-    struct World {
-        folder: tempfile::TempDir,
-        host: Host,
-        flags: ConnectionFlags,
-        scrubber: Scrubber,
-    }
-
-    impl World {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-            let mut host = Host::read();
-            host.env = BTreeMap::new();
-            host.home = Some(folder.path().to_owned());
-            Self { folder, host, flags: ConnectionFlags::default(), scrubber: Scrubber::default() }
-        }
-
-        /// A world whose `--kubeconfig` holds this text.
-        fn with(text: &str) -> Self {
-            let mut world = Self::new();
-            world.flags.kubeconfig = Some(world.file("config", text.as_bytes()));
-            world
-        }
-
-        fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-            let path = self.folder.path().join(name);
-            std::fs::write(&path, bytes).unwrap_or_else(|error| panic!("{error}"));
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::PermissionsExt as _;
-                let _ = std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600));
-            }
-            path
-        }
-
-        fn load(&self) -> (Kubeconfig, Result<Resolved, Failure>) {
-            load_from(&self.host, &self.flags, &self.scrubber, &self.folder.path().join("serviceaccount"))
-        }
-
-        fn failure(&self) -> Failure {
-            match self.load().1 {
-                Ok(_) => panic!("no failure"),
-                // The folder differs from run to run.
-                Err(mut failure) => {
-                    failure.detail = failure.detail.replace(&format!("{}/", self.folder.path().display()), "");
-                    failure
-                }
-            }
-        }
-
-        fn resolved(&self) -> Resolved {
-            self.load().1.unwrap_or_else(|failure| panic!("{}", failure.detail))
-        }
-
-        fn kinds(&self) -> Vec<String> {
-            self.load().0.problems.into_iter().map(|problem| problem.kind).collect()
-        }
-    }
-
-    /// A kubeconfig with one context and the given cluster and user content (flow YAML).
-    fn config(cluster: &str, user: &str) -> String {
-        format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts:\n- name: a\n  context: {{cluster: c, user: u}}\nclusters:\n- name: c\n  cluster: {cluster}\nusers:\n- name: u\n  user: {user}\n"
-        )
-    }
-
-    const SERVER: &str = "{server: 'https://127.0.0.1:6443'}";
-
-    #[test]
-    fn a_good_file_gives_server_namespace_and_token() {
-        let world = World::with(&config(SERVER, "{token: SEKRIT-token-1}"));
-        let (seen, outcome) = world.load();
-        let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!(resolved.server.as_str(), "https://127.0.0.1:6443/");
-        assert_eq!(resolved.namespace, "default");
-        assert_eq!(resolved.context.as_deref(), Some("a"));
-        assert_eq!(resolved.user.source, "token");
-        assert_eq!(resolved.user.token.map(|token| token.expose().to_owned()).as_deref(), Some("SEKRIT-token-1"));
-        assert!(matches!(resolved.roots, Roots::System));
-        assert_eq!((seen.source.as_str(), seen.contexts.as_slice()), ("files", ["a".to_owned()].as_slice()));
-        assert!(seen.problems.is_empty(), "{:?}", seen.problems);
-    }
-
-    /// Words and, where kubectl has one, its wording were taken from kubectl 1.32 with the same files.
-    #[test]
-    fn broken_files_are_refused_in_kubectls_words() {
-        let prefix = "error loading config file \"config\": ";
-        let version_kind = format!("into Go value of type {VERSION_KIND}");
-        for (text, expected) in [
-            ("[1, 2]".to_owned(), format!("couldn't get version/kind; json parse error: json: cannot unmarshal array {version_kind}")),
-            ("hello".to_owned(), format!("couldn't get version/kind; json parse error: json: cannot unmarshal string {version_kind}")),
-            ("kind: 5".to_owned(), "couldn't get version/kind; json parse error: json: cannot unmarshal number into Go struct field .kind of type string".to_owned()),
-            ("apiVersion: v1\nkind: Pod".to_owned(), "no kind \"Pod\" is registered for version \"v1\" in scheme \"k8s.io/client-go/tools/clientcmd/api/latest/latest.go:50\"".to_owned()),
-            ("a: b\nc: d\n  e: f".to_owned(), "yaml: line 3: mapping values are not allowed in this context".to_owned()),
-            (config(SERVER, "{token: [x], username: 5}"), "json: cannot unmarshal array into Go struct field AuthInfo.users.user.token of type string".to_owned()),
-            (config(SERVER, "{token: 12345}"), "json: cannot unmarshal number into Go struct field AuthInfo.users.user.token of type string".to_owned()),
-            (config(SERVER, "hello"), "json: cannot unmarshal string into Go struct field NamedAuthInfo.users.user of type v1.AuthInfo".to_owned()),
-            (config(SERVER, "{as-groups: [5]}"), "json: cannot unmarshal number into Go struct field AuthInfo.users.user.as-groups of type string".to_owned()),
-            (config(SERVER, "{as-user-extra: {a: b}}"), "json: cannot unmarshal string into Go struct field AuthInfo.users.user.as-user-extra of type []string".to_owned()),
-            (config(SERVER, "{exec: x}"), "json: cannot unmarshal string into Go struct field AuthInfo.users.user.exec of type v1.ExecConfig".to_owned()),
-            (config(SERVER, "{exec: {env: [{name: a, value: 5}]}}"), "json: cannot unmarshal number into Go struct field ExecEnvVar.users.user.exec.env.value of type string".to_owned()),
-            (config(SERVER, "{auth-provider: {name: oidc, config: {a: 5}}}"), "json: cannot unmarshal number into Go struct field AuthProviderConfig.users.user.auth-provider.config of type string".to_owned()),
-            (config("{insecure-skip-tls-verify: 'true'}", "{}"), "json: cannot unmarshal string into Go struct field Cluster.clusters.cluster.insecure-skip-tls-verify of type bool".to_owned()),
-            (config("{certificate-authority-data: 5}", "{}"), "json: cannot unmarshal number into Go struct field Cluster.clusters.cluster.certificate-authority-data of type []uint8".to_owned()),
-            (config("{certificate-authority-data: '%%%'}", "{}"), "illegal base64 data at input byte 0".to_owned()),
-            ("users: {name: u}".to_owned(), "json: cannot unmarshal object into Go struct field Config.users of type []v1.NamedAuthInfo".to_owned()),
-            ("users: [x]".to_owned(), "json: cannot unmarshal string into Go struct field Config.users of type v1.NamedAuthInfo".to_owned()),
-            ("current-context: 5".to_owned(), "json: cannot unmarshal number into Go struct field Config.current-context of type string".to_owned()),
-            ("preferences: []".to_owned(), "json: cannot unmarshal array into Go struct field Config.preferences of type v1.Preferences".to_owned()),
-            ("users: [{name: u, user: {token: SEKRIT}}, {name: u}]".to_owned(), "error converting *[]NamedAuthInfo into *map[string]*api.AuthInfo: duplicate name \"u\" in list: […]".to_owned()),
-        ] {
-            let world = World::with(&text);
-            let failure = world.failure();
-            assert_eq!(failure.detail, format!("{prefix}{expected}"), "{text}");
-            assert_eq!(failure.kind, FailureKind::Malformed);
-            assert!(!failure.detail.contains("SEKRIT"));
-            assert_eq!(world.kinds(), ["kubeconfig-unparsable"]);
-        }
-    }
-
-    #[test]
-    fn the_place_of_a_fault_is_file_and_line() {
-        let world = World::with(&config(SERVER, "\n    token: [x]"));
-        let (seen, outcome) = world.load();
-        assert_eq!(seen.problems[0].line, Some(13));
-        assert!(outcome.is_err_and(|failure| failure.seen.is_some_and(|seen| seen.ends_with("config:13"))));
-        assert_eq!(seen.files[0].state, "malformed");
-    }
-
-    #[test]
-    fn files_that_are_none_do_not_hang() {
-        let mut world = World::new();
-        let folder = world.folder.path().to_owned();
-        world.flags.kubeconfig = Some(folder.clone());
-        assert_eq!(world.failure().kind, FailureKind::Unreadable);
-        assert!(world.failure().detail.ends_with(": is a directory"), "{}", world.failure().detail);
-
-        world.flags.kubeconfig = Some(folder.join("nope"));
-        let failure = world.failure();
-        assert_eq!(
-            (failure.kind, failure.detail.as_str()),
-            (FailureKind::NotFound, "stat nope: no such file or directory")
-        );
-        assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-not-found"));
-
-        let large = world.file("large", b"");
-        let file = std::fs::OpenOptions::new().write(true).open(&large).unwrap_or_else(|error| panic!("{error}"));
-        file.set_len(100 * 1024 * 1024).unwrap_or_else(|error| panic!("{error}"));
-        world.flags.kubeconfig = Some(large);
-        assert_eq!(world.failure().kind, FailureKind::Limit);
-        file.set_len(10 * ABSURD).unwrap_or_else(|error| panic!("{error}"));
-        let (seen, outcome) = world.load();
-        let failure = outcome.err().unwrap_or_else(|| panic!("no failure"));
-        assert_eq!(failure.kind, FailureKind::Unreadable);
-        assert!(failure.detail.ends_with("too large for what this file is to be"), "{}", failure.detail);
-        assert_eq!(seen.problems[0].kind, "kubeconfig-unparsable");
-
-        world.flags.kubeconfig = Some("/dev/zero".into());
-        assert!(world.failure().detail.contains("is not a regular file"));
-        let pipe = folder.join("pipe");
-        if std::process::Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
-            world.flags.kubeconfig = Some(pipe);
-            assert!(world.failure().detail.contains("is not a regular file"));
-        }
-    }
-
-    #[test]
-    fn no_config_at_all_names_the_places() {
-        let mut world = World::new();
-        let failure = world.failure();
-        assert_eq!(failure.kind, FailureKind::NotFound);
-        assert!(failure.detail.contains(".kube/config (missing)"), "{}", failure.detail);
-        assert!(failure.detail.contains("http://localhost:8080"));
-        for empty in ["", "~", "# nothing\n", "contexts: [null]"] {
-            let mut world = World::with(empty);
-            world.flags.context = None;
-            assert!(matches!(world.failure().kind, FailureKind::NotFound | FailureKind::ContextUnset), "{empty:?}");
-        }
-        world.host.env.insert("KUBECONFIG".into(), "~/x:/nonexistent/y".into());
-        let failure = world.failure();
-        assert!(failure.detail.contains("~/x (missing), /nonexistent/y (missing)"), "{}", failure.detail);
-        assert!(failure.needs.is_some());
-        world.flags.server = Some("https://10.0.0.1:6443".to_owned());
-        world.flags.token = Some(Secret::new("SEKRIT-flag"));
-        let (seen, outcome) = world.load();
-        let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!((seen.source.as_str(), resolved.user.source.as_str()), ("flags", "flag"));
-    }
-
-    #[test]
-    fn context_cluster_and_user_must_be_there() {
-        let mut world = World::with(&config(SERVER, "{}"));
-        world.flags.context = Some("A1".to_owned());
-        let failure = world.failure();
-        assert_eq!(failure.kind, FailureKind::ContextNotFound);
-        assert_eq!(failure.detail, "context was not found for specified context: A1 (did you mean \"a\"?)");
-        assert_eq!(failure.expected.as_deref(), Some("one of: a"));
-
-        let unset = config(SERVER, "{}").replace("current-context: a\n", "");
-        assert_eq!(World::with(&unset).failure().kind, FailureKind::ContextUnset);
-
-        let lost = config(SERVER, "{}").replace("{cluster: c,", "{cluster: d,");
-        let mut world = World::with(&lost);
-        let failure = world.failure();
-        assert_eq!(failure.kind, FailureKind::ClusterNotFound);
-        assert!(failure.detail.ends_with("(config:5)"), "{}", failure.detail);
-        assert_eq!(failure.expected.as_deref(), Some("one of: c"));
-        world.flags.server = Some("https://x".to_owned());
-        assert_eq!(world.resolved().server.as_str(), "https://x/");
-
-        let lost = config(SERVER, "{}").replace("user: u}", "user: v}");
-        let mut world = World::with(&lost);
-        let failure = world.failure();
-        assert_eq!((failure.kind, failure.seen.as_deref()), (FailureKind::UserNotFound, Some("v")));
-        world.flags.token = Some(Secret::new("SEKRIT-flag"));
-        assert_eq!(world.resolved().user.source, "flag");
-        world.flags.user = Some("w".to_owned());
-        assert_eq!(world.failure().detail, "auth info \"w\" does not exist");
-    }
-
-    #[test]
-    fn a_list_of_files_is_merged_first_wins() {
-        let mut world = World::new();
-        let first = world.file("1", b"current-context: ''\nusers: [{name: u, user: {token: first-token}}]\n");
-        let second = world.file("2", config(SERVER, "{token: second-token}").as_bytes());
-        let missing = world.folder.path().join("3");
-        let list = std::env::join_paths([&first, &missing, &second, &first]).unwrap_or_else(|error| panic!("{error}"));
-        world.host.env.insert("KUBECONFIG".into(), list);
-        let (seen, outcome) = world.load();
-        let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!(resolved.user.token.map(|token| token.expose().to_owned()).as_deref(), Some("first-token"));
-        assert_eq!(resolved.context.as_deref(), Some("a"));
-        let states: Vec<&str> = seen.files.iter().map(|file| file.state.as_str()).collect();
-        assert_eq!(states, ["read", "missing", "read"]);
-        assert_eq!(seen.problems[0].kind, "kubeconfig-duplicate-entry");
-    }
-
-    #[test]
-    fn only_the_first_document_counts() {
-        let text = format!("{}---\ncurrent-context: zz\n", config(SERVER, "{}"));
-        assert_eq!(World::with(&text).resolved().context.as_deref(), Some("a"));
-    }
-
-    fn pki() -> (String, String, String) {
-        let key = rcgen::KeyPair::generate().unwrap_or_else(|error| panic!("{error}"));
-        let other = rcgen::KeyPair::generate().unwrap_or_else(|error| panic!("{error}"));
-        let params = rcgen::CertificateParams::new(vec!["x".to_owned()]).unwrap_or_else(|error| panic!("{error}"));
-        let certificate = params.self_signed(&key).unwrap_or_else(|error| panic!("{error}"));
-        (certificate.pem(), key.serialize_pem(), other.serialize_pem())
-    }
-
-    fn b64(text: &str) -> String {
-        base64::engine::general_purpose::STANDARD.encode(text)
-    }
-
-    #[test]
-    fn cluster_faults_are_refused() {
-        let pem = b64(&pki().0);
-        for (cluster, code, expected) in [
-            ("{server: 'https://[::'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://[::\"".to_owned()),
-            ("{server: 'https://x y'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://x y\"".to_owned()),
-            ("{server: \"https://x\\n\"}", "kubeconfig-unparsable", "net/url: invalid control character in URL".to_owned()),
-            ("{server: 'htps://x'}", "kubeconfig-unparsable", "unsupported protocol scheme \"htps\"".to_owned()),
-            ("{tls-server-name: x}", "kubeconfig-unparsable", "no server found for cluster \"c\"".to_owned()),
-            ("{server: 'https://x', proxy-url: 'ftp://x'}", "kubeconfig-unparsable", "invalid 'proxy-url' \"ftp://x\" for cluster \"c\": unsupported scheme \"ftp\", must be http, https, or socks5".to_owned()),
-            ("{server: 'https://x', certificate-authority: nope}", "credential-file-missing", "unable to read certificate-authority nope for c due to open nope: no such file or directory".to_owned()),
-            ("{server: 'https://x', certificate-authority-data: aGVsbG8=}", "kubeconfig-ca-unparsable", "unable to load root certificates: unable to parse bytes as PEM block".to_owned()),
-            ("{server: 'https://x', certificate-authority: f, certificate-authority-data: aGVsbG8=}", "kubeconfig-ca-unparsable", "certificate-authority-data and certificate-authority are both specified for c.".to_owned()),
-            (&format!("{{server: 'https://x', insecure-skip-tls-verify: true, certificate-authority-data: {pem}}}"), "insecure-with-ca", "specifying a root certificates file with the insecure flag is not allowed".to_owned()),
-        ] {
-            let world = World::with(&config(cluster, "{}"));
-            let failure = world.failure();
-            assert!(failure.detail.starts_with(&expected), "{}", failure.detail);
-            assert!(failure.detail.contains("(config:"), "{}", failure.detail);
-            assert_eq!(world.kinds(), [code]);
-        }
-        let mut world =
-            World::with(&config(&format!("{{server: 'https://x', certificate-authority-data: {pem}}}"), "{}"));
-        assert!(matches!(world.resolved().roots, Roots::Pem { .. }));
-        world.flags.insecure_skip_tls_verify = true;
-        assert!(world.resolved().insecure);
-        assert!(matches!(world.resolved().roots, Roots::System));
-        assert_eq!(World::with(&config("{server: 'x:6443'}", "{}")).resolved().server.as_str(), "http://x:6443/");
-    }
-
-    #[test]
-    fn a_server_flag_clears_the_server_name() {
-        let mut world = World::with(&config("{server: 'https://x', tls-server-name: name}", "{}"));
-        assert_eq!(world.resolved().tls_server_name.as_deref(), Some("name"));
-        world.flags.server = Some("https://z".to_owned());
-        assert_eq!(world.resolved().tls_server_name, None);
-    }
-
-    #[test]
-    fn relative_paths_are_the_files_folder() {
-        let world = World::with(&config(
-            "{server: 'https://x', certificate-authority: ./pki/../ca.pem}",
-            "{exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: bin/plug}}",
-        ));
-        let (certificate, ..) = pki();
-        world.file("ca.pem", certificate.as_bytes());
-        let resolved = world.resolved();
-        let exec = resolved.user.exec.unwrap_or_else(|| panic!("no plugin"));
-        assert_eq!(exec.command, world.folder.path().join("bin/plug").to_string_lossy());
-    }
-
-    #[test]
-    fn faults_of_the_user_entry_leave_the_server_usable() {
-        let (certificate, key, other) = pki();
-        let (cert, key, other) = (b64(&certificate), b64(&key), b64(&other));
-        for (user, code, expected) in [
-            (
-                "{token: SEKRIT-1, username: a, password: SEKRIT-2}".to_owned(),
-                "several-credentials",
-                "more than one authentication method found for u; found [token basicAuth], only one is allowed",
-            ),
-            (
-                format!("{{client-certificate-data: {cert}}}"),
-                "client-key-missing",
-                "client-key-data or client-key must be specified for u to use the clientCert authentication method.",
-            ),
-            (
-                format!("{{client-certificate-data: {cert}, client-key-data: {other}}}"),
-                "client-key-mismatch",
-                "tls: private key does not match public key",
-            ),
-            (
-                format!("{{client-certificate-data: aGVsbG8=, client-key-data: {key}}}"),
-                "client-key-mismatch",
-                "tls: failed to find any PEM data in certificate input",
-            ),
-            (
-                "{client-certificate: /nonexistent/a, client-key: /nonexistent/b}".to_owned(),
-                "credential-file-missing",
-                "unable to read client-cert /nonexistent/a for u due to open /nonexistent/a: no such file or directory",
-            ),
-            (
-                "{auth-provider: {name: gcp}}".to_owned(),
-                "auth-provider-removed",
-                "The gcp auth plugin has been removed.",
-            ),
-            (
-                "{auth-provider: {name: azure}}".to_owned(),
-                "auth-provider-removed",
-                "The azure auth plugin has been removed.",
-            ),
-            (
-                "{auth-provider: {name: openstack}}".to_owned(),
-                "auth-provider-not-built-in",
-                "no Auth Provider found for name \"openstack\"",
-            ),
-            (
-                "{auth-provider: {name: oidc}}".to_owned(),
-                "no-credential",
-                "No valid id-token, and cannot refresh without refresh-token",
-            ),
-            (
-                "{as-groups: [a]}".to_owned(),
-                "default-impersonation",
-                "requesting uid, groups or user-extra for u without impersonating a user",
-            ),
-            (
-                "{exec: {apiVersion: client.authentication.k8s.io/v1, command: x}}".to_owned(),
-                "kubeconfig-unparsable",
-                "interactiveMode must be specified for u to use exec authentication plugin",
-            ),
-            (
-                "{exec: {apiVersion: client.authentication.k8s.io/v1beta1}}".to_owned(),
-                "kubeconfig-unparsable",
-                "command must be specified for u to use exec authentication plugin",
-            ),
-        ] {
-            let world = World::with(&config(SERVER, &user));
-            let failure = world.resolved().user.failure.unwrap_or_else(|| panic!("{code}"));
-            assert!(failure.detail.starts_with(expected), "{}", failure.detail);
-            let (seen, _) = world.load();
-            let problem = &seen.problems[0];
-            assert_eq!((problem.kind.as_str(), problem.line), (code, Some(12)), "{:?}", seen.problems);
-        }
-        let world =
-            World::with(&config(SERVER, &format!("{{client-certificate-data: {cert}, client-key-data: {key}}}")));
-        assert_eq!(world.resolved().user.source, "clientCertificate");
-    }
-
-    #[test]
-    fn credentials_take_client_gos_precedence() {
-        let exec = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: x}";
-        let world = World::with(&config(SERVER, &format!("{{token: SEKRIT-1, {exec}}}")));
-        assert!(world.resolved().user.exec.is_none());
-        assert_eq!(world.kinds(), ["static-credential-shadows-exec"]);
-
-        let mut world = World::with(&config(SERVER, &format!("{{{exec}}}")));
-        let plugin = world.resolved().user.exec.unwrap_or_else(|| panic!("no plugin"));
-        assert_eq!(plugin.interactive_mode, "IfAvailable");
-        world.flags.token = Some(Secret::new("SEKRIT-flag"));
-        assert!(world.resolved().user.exec.is_none());
-        assert!(world.kinds().is_empty());
-
-        let world = World::with(&config(SERVER, "{token: SEKRIT-1, tokenFile: t}"));
-        let user = world.resolved().user;
-        assert_eq!((user.source.as_str(), user.token_file), ("tokenFile", Some(world.folder.path().join("t"))));
-
-        let user = World::with(&config(SERVER, "{auth-provider: {name: oidc, config: {id-token: a.b.SEKRIT}}}"))
-            .resolved()
-            .user;
-        assert_eq!((user.source.as_str(), user.token.is_some()), ("token", true));
-
-        let world = World::with(&config(SERVER, "{token: \"SEKRIT \\n\"}"));
-        assert_eq!(world.kinds(), ["token-has-whitespace"]);
-        let world = World::with(&config("{server: 'http://x'}", "{token: SEKRIT-1}"));
-        assert_eq!((world.resolved().user.source.as_str(), world.resolved().user.token.is_some()), ("none", false));
-        assert_eq!(world.resolved().user.failure, None);
-    }
-
-    #[test]
-    fn impersonation_comes_from_entry_and_flags() {
-        let mut world =
-            World::with(&config(SERVER, "{token: SEKRIT-1, as: bob, as-groups: [g], as-user-extra: {k: [v, w]}}"));
-        let seen = world.resolved().impersonation;
-        assert_eq!((seen.user.as_deref(), seen.extra.len()), (Some("bob"), 2));
-        assert_eq!(world.kinds(), ["default-impersonation"]);
-        world.flags.impersonate = Some("eve".to_owned());
-        world.flags.impersonate_groups = vec!["h".to_owned()];
-        let seen = world.resolved().impersonation;
-        assert_eq!((seen.user.as_deref(), seen.groups.as_slice()), (Some("eve"), ["h".to_owned()].as_slice()));
-        assert!(world.kinds().is_empty());
-    }
-
-    #[test]
-    fn a_pod_falls_back_to_its_service_account() {
-        let mut world = World::new();
-        let folder = world.folder.path().join("serviceaccount");
-        std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
-        world.file("serviceaccount/token", b"SEKRIT-sa");
-        world.file("serviceaccount/namespace", b"dev\n");
-        world.file("serviceaccount/ca.crt", pki().0.as_bytes());
-        for (name, value) in [("KUBERNETES_SERVICE_HOST", "fd00::1"), ("KUBERNETES_SERVICE_PORT", "443")] {
-            world.host.env.insert(OsString::from(name), OsString::from(value));
-        }
-        let (seen, outcome) = world.load();
-        let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-        assert_eq!(resolved.server.as_str(), "https://[fd00::1]/");
-        assert_eq!((resolved.namespace.as_str(), resolved.user.source.as_str()), ("dev", "inCluster"));
-        assert!(matches!(resolved.roots, Roots::Pem { .. }));
-        assert_eq!(seen.source, "in-cluster");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_world_readable_file_with_secrets_is_told() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let world = World::with(&config(SERVER, "{token: SEKRIT-1}"));
-        let path = world.folder.path().join("config");
-        let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644));
-        // The folder keeps everybody else out.
-        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o700));
-        assert!(world.kinds().is_empty());
-        let _ = std::fs::set_permissions(world.folder.path(), std::fs::Permissions::from_mode(0o755));
-        assert_eq!(world.kinds(), ["kubeconfig-world-readable"]);
-        assert!(world.load().0.files[0].world_readable);
-    }
-
-    #[test]
-    fn arguments_lose_their_secrets_in_both_spellings() {
-        let scrubber = Scrubber::default();
-        let args: Vec<String> = [
-            "get-token",
-            "--oidc-client-secret=CANARY1",
-            "--oidc-client-secret",
-            "CANARY2",
-            "--oidc-issuer-url=https://i/realms/x",
-            "--password",
-            "CANARY3",
-            "--token-cache-dir",
-            "/tmp/x",
-            "--api-key=CANARY4",
-            "-v1",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        let shown = scrub_args(&args, &scrubber);
-        assert_eq!(
-            shown,
-            [
-                "get-token",
-                "--oidc-client-secret=[redacted]",
-                "--oidc-client-secret",
-                "[redacted]",
-                "--oidc-issuer-url=https://i/realms/x",
-                "--password",
-                "[redacted]",
-                "--token-cache-dir",
-                "/tmp/x",
-                "--api-key=[redacted]",
-                "-v1",
-            ]
-        );
-    }
-
-    /// No secret of a kubeconfig reaches evidence, Debug or an error, and the scrubber knows all of them.
-    #[test]
-    fn no_secret_leaves() {
-        let (certificate, key, _) = pki();
-        let key_line = key.lines().nth(1).unwrap_or_default().to_owned();
-        let (cert, key) = (b64(&certificate), b64(&key));
-        let text = format!(
-            "{}- name: v\n  user: {{username: x, password: CANARY-password}}\n- name: w\n  user: {{auth-provider: {{name: oidc, config: {{client-secret: CANARY-client, refresh-token: CANARY-refresh, id-token: CANARY-id}}}}}}\n- name: e\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      interactiveMode: Never\n      command: plug\n      args: [get-token, --oidc-client-secret=CANARY-arg, --password, CANARY-arg2]\n      env: [{{name: MY_SECRET, value: CANARY-env}}, {{name: PLAIN, value: hello}}]\n- name: k\n  user: {{client-certificate-data: {cert}, client-key-data: {key}}}\n",
-            config(
-                "{server: 'https://me:CANARY-url@127.0.0.1:6443', proxy-url: 'http://p:CANARY-proxy@proxy:3128'}",
-                "{token: CANARY-token}"
-            )
-        );
-        let mut world = World::with(&text);
-        for user in ["u", "v", "w", "e", "k"] {
-            world.flags.user = Some(user.to_owned());
-            let (seen, outcome) = world.load();
-            let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
-            let json = serde_json::to_string(&seen).unwrap_or_else(|error| panic!("{error}"));
-            for shown in [json, format!("{resolved:?}"), format!("{:?}", resolved.user), format!("{seen:?}")] {
-                assert!(!shown.contains("CANARY") && !shown.contains(&key_line) && !shown.contains(&key), "{shown}");
-            }
-        }
-        for secret in [
-            "CANARY-token",
-            "CANARY-password",
-            "CANARY-client",
-            "CANARY-refresh",
-            "CANARY-id",
-            "CANARY-arg",
-            "CANARY-arg2",
-            "CANARY-env",
-            "CANARY-url",
-            "CANARY-proxy",
-        ] {
-            assert_eq!(world.scrubber.known_only(secret), REDACTED, "{secret}");
-        }
-        for broken in [
-            text.replace("kind: Config", "kind: [Config"),
-            text.replace("CANARY-token}", "CANARY-token"),
-            text.replace("{token: CANARY-token}", "{token: *CANARY-token}"),
-            text.replace("{token: CANARY-token}", "{token: CANARY-token: x: y}"),
-            text.replace("{token: CANARY-token}", "{token: [CANARY-token]}"),
-            text.replace("name: v", "name: u"),
-            text.replace("6443'", "6443x'"),
-            text.replace("http://p:", "ftp://p:"),
-        ] {
-            let mut world = World::with(&broken);
-            world.flags.user = None;
-            let (seen, outcome) = world.load();
-            let failure = outcome.err().unwrap_or_else(|| panic!("no failure in {broken}"));
-            let shown = format!("{failure:?} {}", serde_json::to_string(&seen).unwrap_or_default());
-            assert!(!shown.contains("CANARY"), "{shown}");
-        }
-    }
-
-    /// Whatever stands in an address beside host, port and path may be a secret.
-    #[test]
-    fn addresses_are_shown_without_what_may_be_secret() {
-        for (cluster, shown) in [
-            (
-                "{server: 'https://127.0.0.1:6443/k8s?token=CANARY-a&k=CANARY-b#CANARY-c'}",
-                "https://127.0.0.1:6443/k8s?[redacted]",
-            ),
-            ("{server: 'https://127.0.0.1:6443/#CANARY-c'}", "https://127.0.0.1:6443/#[redacted]"),
-            ("{server: 'https://me:hun/CANARY@127.0.0.1:6443'}", "https://127.0.0.1:6443"),
-            ("{server: 'https://me:123/CANARY@127.0.0.1:6443'}", "https://me:123/[redacted]"),
-        ] {
-            let world = World::with(&config(cluster, "{}"));
-            let (seen, outcome) = world.load();
-            assert_eq!(seen.cluster.as_ref().map(|cluster| cluster.server.as_str()), Some(shown));
-            let text = format!("{} {:?}", serde_json::to_string(&seen).unwrap_or_default(), outcome.err());
-            assert!(!text.contains("CANARY"), "{text}");
-        }
-        let proxy = "{server: 'https://127.0.0.1:6443', proxy-url: 'http://bob:hun/CANARY@h:3128'}";
-        let (seen, outcome) = World::with(&config(proxy, "{}")).load();
-        assert_eq!(seen.cluster.as_ref().and_then(|cluster| cluster.proxy_url.as_deref()), Some("http://h:3128"));
-        let text = format!("{} {outcome:?}", serde_json::to_string(&seen).unwrap_or_default());
-        assert!(outcome.is_err() && !text.contains("CANARY"), "{text}");
-    }
-
-    /// A token in the place of a name is none that may be shown.
-    #[test]
-    fn a_token_that_stands_for_a_name_is_not_shown() {
-        const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSJ9.CANARY-signature";
-        let good = config(SERVER, "{token: x}");
-        for text in [
-            good.replace("current-context: a", &format!("current-context: {TOKEN}")),
-            good.replace("user: u}", &format!("user: {TOKEN}}}")),
-            good.replace("cluster: c,", &format!("cluster: {TOKEN},")),
-            good.replace("name: a", &format!("name: {TOKEN}")).replace("context: a", &format!("context: {TOKEN}")),
-            good.replace("name: u", &format!("name: {TOKEN}")).replace("user: u}", &format!("user: {TOKEN}}}")),
-            config(SERVER, &format!("{{tokenFile: /nonexistent/{TOKEN}}}")),
-        ] {
-            let world = World::with(&text);
-            let (seen, outcome) = world.load();
-            let failure = outcome.err();
-            let told = serde_json::to_string(&(&seen, &failure)).unwrap_or_default();
-            assert!(!told.contains("CANARY"), "{told}");
-            assert_eq!(world.scrubber.known_only(TOKEN), "[redacted]");
-        }
-    }
-
-    /// A plugin has the environment of kaccess and may print it.
-    #[test]
-    fn secrets_of_the_own_environment_are_known() {
-        let mut world = World::with(&config(SERVER, "{}"));
-        for (name, value) in [
-            ("AWS_SECRET_ACCESS_KEY", "canary-secret-key"),
-            ("AWS_SESSION_TOKEN", "canary-session-token"),
-            ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token-file"),
-        ] {
-            world.host.env.insert(name.into(), value.into());
-        }
-        world.resolved();
-        let said = "canary-secret-key canary-session-token AKIAIOSFODNN7EXAMPLE /var/run/token-file";
-        assert_eq!(world.scrubber.known_only(said), "[redacted] [redacted] AKIAIOSFODNN7EXAMPLE /var/run/token-file");
-    }
-}
+mod tests;

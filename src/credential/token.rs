@@ -120,17 +120,18 @@ fn unwrap<'a>(token: &'a str, problems: &mut Vec<TokenProblem>) -> &'a str {
     if trimmed.len() < core.len() {
         let offset = if core.starts_with(char::is_whitespace) { 0 } else { core.trim_end().len() };
         let what = if core.trim_matches([' ', '\t']).len() > trimmed.len() { "a line break" } else { "white space" };
-        problems.push(problem("token", format!("begins or ends with {what}"), Some(offset)));
+        problems.push(problem("token", format!("{} {what}", TokenProblem::WHITE_SPACE_AROUND), Some(offset)));
         core = trimmed;
     }
     for _ in 0..3 {
         let before = core;
         let lower = core.get(..14).unwrap_or(core).to_ascii_lowercase();
         if lower.starts_with("authorization:") {
-            problems.push(problem("token", "begins with the header's name \"Authorization:\"", Some(0)));
+            let detail = format!("{} \"Authorization:\"", TokenProblem::HEADER_NAME);
+            problems.push(problem("token", detail, Some(0)));
             core = core[14..].trim_start();
         } else if lower.starts_with("bearer ") || lower.starts_with("bearer\t") {
-            problems.push(problem("token", "begins with the scheme \"Bearer\"", Some(0)));
+            problems.push(problem("token", format!("{} \"Bearer\"", TokenProblem::SCHEME), Some(0)));
             core = core[7..].trim_start();
         } else if core.len() >= 2
             && (core.starts_with('"') && core.ends_with('"') || core.starts_with('\'') && core.ends_with('\''))
@@ -393,7 +394,8 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
     facts.kind = TokenKind::EksIam;
     let mut wrong = |detail: String, offset: Option<usize>| facts.problems.push(problem("payload", detail, offset));
     if core.len() > EKS_LONGEST {
-        wrong(format!("token is too large: {} bytes, at most {EKS_LONGEST} are taken", core.len()), None);
+        let (what, length) = (TokenProblem::IAM_TOO_LARGE, core.len());
+        wrong(format!("{what}: {length} bytes, at most {EKS_LONGEST} are taken"), None);
     }
     let text = match base64url::decode(encoded.as_bytes(), Alphabet::UrlUnpadded) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
@@ -418,7 +420,7 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
     }
     let host = url.host_str().unwrap_or_default().to_owned();
     if !is_sts_host(&host) {
-        wrong(format!("unexpected hostname {host:?} in pre-signed URL"), None);
+        wrong(format!("{} {host:?} in pre-signed URL", TokenProblem::IAM_HOST), None);
     }
     if url.path() != "/" {
         wrong("unexpected path in pre-signed URL".to_owned(), None);
@@ -442,7 +444,7 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
             "x-amz-signedheaders",
         ];
         if !allowed.contains(&name.as_str()) {
-            wrong(format!("non-whitelisted query parameter {name:?}"), None);
+            wrong(format!("{} {name:?}", TokenProblem::IAM_PARAMETER), None);
         }
         parameters.push((name, value.into_owned()));
     }

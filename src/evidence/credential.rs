@@ -1,5 +1,7 @@
 //! The credential that would be sent: its facts, never itself.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,8 +12,8 @@ use super::tls::CertificateFacts;
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Credential {
-    /// `token`, `tokenFile`, `clientCertificate`, `exec`, `inCluster`, `flag`, `basic`, `argument` or `none`.
-    pub source: String,
+    /// What it was taken from.
+    pub source: CredentialSource,
     /// That in words: `user "alice" in /home/a/.kube/config`.
     pub origin: String,
     /// The bearer token's facts.
@@ -25,6 +27,47 @@ pub struct Credential {
     /// Why the client certificate could not be used by our TLS library, if it could not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificate_error: Option<String>,
+}
+
+impl Credential {
+    /// There is one to send.
+    pub fn is_there(&self) -> bool {
+        self.source != CredentialSource::None
+    }
+}
+
+/// What a credential was taken from. Its text is the evidence's spelling.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialSource {
+    /// `token` of the user entry, or the ID token of an oidc auth-provider.
+    Token,
+    /// `tokenFile` of the user entry.
+    TokenFile,
+    /// A client certificate, of the user entry or the flags.
+    ClientCertificate,
+    /// The credential plugin.
+    Exec,
+    /// A Pod's service account.
+    InCluster,
+    /// `--token`.
+    Flag,
+    /// User name and password, of the user entry or the server URL.
+    Basic,
+    /// The command's own argument.
+    Argument,
+    /// There is no credential.
+    #[default]
+    None,
+    /// A word that this version does not write.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl fmt::Display for CredentialSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// What kind of bearer token it is.
@@ -87,6 +130,18 @@ impl TokenProblem {
     pub const BEGINS_WITH_BRACE: &str = "begins with {";
     /// How the detail begins when white space stands inside.
     pub const WHITE_SPACE_INSIDE: &str = "white space inside";
+    /// How the detail begins when white space stands at the edge, where it is taken off.
+    pub const WHITE_SPACE_AROUND: &str = "begins or ends with";
+    /// How the detail begins when the header's name is part of the token.
+    pub const HEADER_NAME: &str = "begins with the header's name";
+    /// How the detail begins when the scheme is part of the token.
+    pub const SCHEME: &str = "begins with the scheme";
+    /// How the detail begins when an EKS IAM token is longer than the authenticator takes.
+    pub const IAM_TOO_LARGE: &str = "token is too large";
+    /// How the detail begins when an EKS IAM token's URL holds a parameter that the authenticator does not know.
+    pub const IAM_PARAMETER: &str = "non-whitelisted query parameter";
+    /// How the detail begins when an EKS IAM token's URL is for a host that is no STS endpoint.
+    pub const IAM_HOST: &str = "unexpected hostname";
     /// How the detail begins when JSON is nested too deep to be read.
     pub const TOO_DEEP: &str = "nested deeper than";
 }
@@ -102,9 +157,85 @@ pub struct PluginRun {
     /// Exit code; absent when a signal or the time limit ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// What ended it where there is no exit code; absent with one, and in files of older versions. Readers ask
+    /// [`PluginRun::ended_by`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EndedBy>,
     /// Scrubbed stderr, at most 8 KiB, the end is kept.
     pub stderr: String,
     /// What is wrong with its output, in client-go's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_error: Option<String>,
+}
+
+/// What ended a plugin that left no exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum EndedBy {
+    /// A signal of somebody else's.
+    Signal,
+    /// kaccess, at the time limit.
+    Limit,
+    /// What `output_error` says: kaccess read no more of its output, or could not wait for it. Also a word of a later
+    /// version.
+    #[serde(other)]
+    Other,
+}
+
+impl PluginRun {
+    /// What ended it, where it left no exit code. Files of older versions have only the words of `output_error` for
+    /// that, and this is the one place where they are read.
+    pub fn ended_by(&self) -> Option<EndedBy> {
+        if self.exit_code.is_some() {
+            return None;
+        }
+        Some(self.ended.unwrap_or_else(|| match self.output_error.as_deref() {
+            Some(error) if error.contains("did not end within") => EndedBy::Limit,
+            Some(error) if !error.ends_with("exit code -1") => EndedBy::Other,
+            _ => EndedBy::Signal,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(exit_code: Option<i32>, ended: Option<EndedBy>, error: Option<&str>) -> PluginRun {
+        PluginRun { exit_code, ended, output_error: error.map(str::to_owned), ..PluginRun::default() }
+    }
+
+    #[test]
+    fn older_files_tell_by_their_words_what_ended_a_plugin() {
+        for (error, by) in [
+            (Some("exec: executable x did not end within 1 s and was killed"), EndedBy::Limit),
+            (Some("exec: executable x failed with exit code -1"), EndedBy::Signal),
+            (Some("decoding stdout: larger than 1048576 bytes, not read"), EndedBy::Other),
+            (None, EndedBy::Signal),
+        ] {
+            assert_eq!(run(None, None, error).ended_by(), Some(by), "{error:?}");
+        }
+        assert_eq!(run(Some(1), None, Some("did not end within")).ended_by(), None);
+        assert_eq!(run(None, Some(EndedBy::Signal), Some("did not end within")).ended_by(), Some(EndedBy::Signal));
+    }
+
+    #[test]
+    fn sources_keep_their_words() {
+        for (word, source) in [
+            ("tokenFile", CredentialSource::TokenFile),
+            ("inCluster", CredentialSource::InCluster),
+            ("none", CredentialSource::None),
+            ("keychain", CredentialSource::Other("keychain".to_owned())),
+        ] {
+            let read: CredentialSource = serde_json::from_value(word.into()).unwrap();
+            assert_eq!((read.to_string().as_str(), &read), (word, &source));
+            assert_eq!(serde_json::to_value(&read).unwrap(), word);
+        }
+    }
+
+    #[test]
+    fn a_word_of_a_later_version_can_be_read() {
+        let read = |word: &str| serde_json::from_value::<EndedBy>(word.into()).ok();
+        assert_eq!((read("limit"), read("memory")), (Some(EndedBy::Limit), Some(EndedBy::Other)));
+    }
 }

@@ -1,5 +1,6 @@
 //! Names, addresses and connections.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -50,11 +51,47 @@ pub struct Resolution {
 pub struct ServerAnswer {
     /// The servers asked.
     pub servers: Vec<String>,
-    /// `answer`, `nxdomain`, `nodata`, `servfail`, `refused` (by its rules), `closed` (no name server listens there),
-    /// `timeout`, `error`.
-    pub outcome: String,
+    /// What they answered.
+    pub outcome: LookupOutcome,
     /// The addresses.
     pub addresses: Vec<String>,
+}
+
+/// What name servers answered. Its text is the evidence's spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LookupOutcome {
+    /// Addresses.
+    Answer,
+    /// No such name.
+    Nxdomain,
+    /// The name is there, without an address.
+    Nodata,
+    /// They cannot say.
+    Servfail,
+    /// They may not say, by their rules.
+    Refused,
+    /// No name server listens there.
+    Closed,
+    /// Nothing in time.
+    Timeout,
+    /// Any other error.
+    Error,
+    /// Other words: why nobody could be asked, or what another version writes; empty where there are none.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Default for LookupOutcome {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl fmt::Display for LookupOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// What name servers say of a name, each asked by itself, where the system's own answer leads nowhere.
@@ -105,8 +142,8 @@ pub struct Connections {
 pub struct Attempt {
     /// `address:port`.
     pub address: String,
-    /// `connected`, `refused`, `timeout`, `unreachable` or `error`.
-    pub outcome: String,
+    /// What became of it.
+    pub outcome: ConnectOutcome,
     /// The system's words for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -115,6 +152,44 @@ pub struct Attempt {
     pub source: Option<String>,
     /// Milliseconds.
     pub took_ms: u64,
+}
+
+impl Attempt {
+    /// The connection stood.
+    pub fn connected(&self) -> bool {
+        self.outcome == ConnectOutcome::Connected
+    }
+}
+
+/// What became of a TCP connection. Its text is the evidence's spelling.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectOutcome {
+    /// It stood.
+    Connected,
+    /// Nobody listens on the port, or somebody says so.
+    Refused,
+    /// Nothing answered in time.
+    Timeout,
+    /// No way leads there.
+    Unreachable,
+    /// Any other error of the system.
+    Error,
+    /// A word that this version does not write; empty where there is none.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Default for ConnectOutcome {
+    fn default() -> Self {
+        Self::Other(String::new())
+    }
+}
+
+impl fmt::Display for ConnectOutcome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(formatter)
+    }
 }
 
 /// An address that only a private network or a VPN leads to.
@@ -137,4 +212,32 @@ pub fn is_public(ip: IpAddr) -> bool {
         IpAddr::V6(ip) => ip.segments()[0] & 0xffc0 == 0xfe80,
     };
     !(is_private(ip) || ip.is_loopback() || ip.is_unspecified() || ip.is_multicast() || local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_other_versions_are_kept() {
+        for (word, outcome) in [
+            ("connected", ConnectOutcome::Connected),
+            ("unreachable", ConnectOutcome::Unreachable),
+            ("reset", ConnectOutcome::Other("reset".to_owned())),
+            ("", ConnectOutcome::default()),
+        ] {
+            let attempt: Attempt = serde_json::from_value(serde_json::json!({ "outcome": word })).unwrap();
+            assert_eq!((attempt.outcome.to_string().as_str(), &attempt.outcome), (word, &outcome));
+            assert_eq!(serde_json::to_value(&attempt).unwrap()["outcome"], word);
+        }
+        for (word, outcome) in [
+            ("answer", LookupOutcome::Answer),
+            ("nxdomain", LookupOutcome::Nxdomain),
+            ("error: no resolv.conf", LookupOutcome::Other("error: no resolv.conf".to_owned())),
+        ] {
+            let answer: ServerAnswer = serde_json::from_value(serde_json::json!({ "outcome": word })).unwrap();
+            assert_eq!((answer.outcome.to_string().as_str(), &answer.outcome), (word, &outcome));
+            assert_eq!(serde_json::to_value(&answer).unwrap()["outcome"], word);
+        }
+    }
 }

@@ -276,7 +276,7 @@ fn access(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn credential(evidence: &Evidence, hide: bool, out: &mut dyn Write) -> io::Result<()> {
-    let Some(credential) = evidence.credential.seen().filter(|credential| credential.source != "none") else {
+    let Some(credential) = evidence.credential.seen().filter(|credential| credential.is_there()) else {
         return Ok(());
     };
     let mut rows: Vec<(String, String)> = Vec::new();
@@ -314,12 +314,12 @@ fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
     let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
     writeln!(out, "<h2>Addresses of {}:{}{}</h2>\n<table>\n<tbody>", text(&route.host), route.port, text(&via))?;
     for attempt in attempts {
-        let class = if attempt.outcome == "connected" { "pass" } else { "fail" };
+        let class = if attempt.connected() { "pass" } else { "fail" };
         writeln!(
             out,
             "<tr><td class=\"mono\">{}</td><td class=\"{class}\">{}</td><td>{} ms</td></tr>",
             text(&attempt.address),
-            text(&attempt.outcome),
+            text(&attempt.outcome.to_string()),
             attempt.took_ms
         )?;
     }

@@ -215,46 +215,45 @@ fn interfaces(aws: &crate::evidence::eks::Aws) -> Vec<InterfaceView> {
 impl DoctorView {
     /// The view of a report.
     pub fn new(report: &DoctorReport, evidence: &Evidence, hide_claims: bool) -> Self {
-        let credential =
-            evidence.credential.seen().filter(|credential| credential.source != "none").map(|credential| {
-                let token = credential.token.as_ref();
-                let kind = match token.map(|token| token.kind) {
-                    Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
-                    Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
-                    Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
-                    Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
-                    Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
-                    Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
-                    None if credential.certificates.is_empty() => "opaque",
-                    None => "x509",
-                };
-                let claims = token.and_then(|token| token.claims.as_ref());
-                let time = |name: &str| {
-                    claims
-                        .and_then(|claims| claims.get(name)?.as_i64())
-                        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-                };
-                let leaf = credential.certificates.first();
-                let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
-                let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
-                CredentialView {
-                    r#type: kind,
-                    source: credential.source.clone(),
-                    header: token.and_then(|token| token.header.clone()),
-                    claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
-                    times: TimesView {
-                        issued_at: time("iat").map(|time| time.to_string()),
-                        not_before: starts.map(|time| time.to_string()),
-                        expires_at: expires.map(|time| time.to_string()),
-                        expired: expires.map(|time| time <= evidence.observed_at),
-                    },
-                    view: evidence.identity.seen().map(|identity| UserView {
-                        username: identity.user.username.clone(),
-                        groups: identity.user.groups.clone(),
-                        extra: identity.user.extra.clone(),
-                    }),
-                }
-            });
+        let credential = evidence.credential.seen().filter(|credential| credential.is_there()).map(|credential| {
+            let token = credential.token.as_ref();
+            let kind = match token.map(|token| token.kind) {
+                Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
+                Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
+                Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
+                Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
+                Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
+                Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
+                None if credential.certificates.is_empty() => "opaque",
+                None => "x509",
+            };
+            let claims = token.and_then(|token| token.claims.as_ref());
+            let time = |name: &str| {
+                claims
+                    .and_then(|claims| claims.get(name)?.as_i64())
+                    .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+            };
+            let leaf = credential.certificates.first();
+            let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
+            let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
+            CredentialView {
+                r#type: kind,
+                source: credential.source.to_string(),
+                header: token.and_then(|token| token.header.clone()),
+                claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
+                times: TimesView {
+                    issued_at: time("iat").map(|time| time.to_string()),
+                    not_before: starts.map(|time| time.to_string()),
+                    expires_at: expires.map(|time| time.to_string()),
+                    expired: expires.map(|time| time <= evidence.observed_at),
+                },
+                view: evidence.identity.seen().map(|identity| UserView {
+                    username: identity.user.username.clone(),
+                    groups: identity.user.groups.clone(),
+                    extra: identity.user.extra.clone(),
+                }),
+            }
+        });
         let aws = evidence.aws.as_deref();
         let network = evidence.endpoint.route.seen().map(|route| NetworkView {
             endpoint: EndpointView {

@@ -221,7 +221,7 @@ fn section(name: &str, out: &mut dyn Write) -> io::Result<()> {
 
 fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let Some(credential) = evidence.credential.seen() else { return Ok(()) };
-    if credential.source == "none" {
+    if !credential.is_there() {
         return Ok(());
     }
     writeln!(out)?;

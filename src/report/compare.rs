@@ -168,7 +168,7 @@ fn certificate(facts: &crate::evidence::tls::CertificateFacts) -> String {
 
 fn credential(then: &Evidence, now: &Evidence, hide_claims: bool, all: &mut Differences) {
     let (Some(before), Some(after)) = (then.credential.seen(), now.credential.seen()) else { return };
-    all.value("source of the credential", Some(before.source.clone()), Some(after.source.clone()));
+    all.value("source of the credential", Some(before.source.to_string()), Some(after.source.to_string()));
     let kind = |of: &Credential| {
         let word = of.token.as_ref().and_then(|token| serde_json::to_value(token.kind).ok());
         word.and_then(|word| word.as_str().map(str::to_owned))
@@ -262,8 +262,8 @@ fn endpoint(then: &Evidence, now: &Evidence, all: &mut Differences) {
         if let Some(after) = after.iter().find(|after| after.address == before.address) {
             all.value(
                 &format!("connection to {}", before.address),
-                Some(before.outcome.clone()),
-                Some(after.outcome.clone()),
+                Some(before.outcome.to_string()),
+                Some(after.outcome.to_string()),
             );
         }
     }

@@ -1,6 +1,8 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
 use super::{Finding, Severity};
+use crate::evidence::credential::EndedBy;
+use crate::evidence::dns::LookupOutcome;
 use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
@@ -140,13 +142,31 @@ fn good<T>(_: &T) -> Option<String> {
     None
 }
 
+/// Problems of a kubeconfig that only weaken it or surprise: they keep nobody out. Every other one fails the check, also
+/// in evidence of older versions, which know no more of a problem than its kind.
+const MILD: &[&str] = &[
+    "kubeconfig-world-readable",
+    "kubeconfig-duplicate-entry",
+    "static-credential-shadows-exec",
+    "default-impersonation",
+    "no-credential",
+    "tls-verification-off",
+    "token-flag-beside-token-file",
+];
+
+/// Whether a problem of this kind keeps nobody out.
+fn is_harmless(kind: &str, signed_in: bool) -> bool {
+    // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
+    MILD.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme")
+}
+
 /// Every probe as a check, in the order of the way in.
 pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let endpoint = &evidence.endpoint;
     let issuer = &evidence.issuer;
     let control = &evidence.control_plane;
     let unconnected = |connections: &crate::evidence::dns::Connections| {
-        let all_failed = connections.attempts.iter().all(|attempt| attempt.outcome != "connected");
+        let all_failed = connections.attempts.iter().all(|attempt| !attempt.connected());
         all_failed.then(|| {
             connections
                 .attempts
@@ -176,36 +196,25 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
     let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
-            // What only weakens the file does not keep anybody out.
-            let mild = [
-                "kubeconfig-world-readable",
-                "kubeconfig-duplicate-entry",
-                "static-credential-shadows-exec",
-                "default-impersonation",
-                "no-credential",
-                "tls-verification-off",
-            ];
-            // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
-            let harmless = |kind: &str| mild.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme");
             config
                 .problems
                 .iter()
-                .find(|problem| !harmless(problem.kind.as_str()))
+                .find(|problem| !is_harmless(&problem.kind, signed_in))
                 .map(|problem| problem.detail.clone())
         }),
         check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
-            match (run.exit_code, &run.output_error) {
-                (Some(0), error) => error.clone(),
+            let error = run.output_error.clone();
+            match (run.exit_code, run.ended_by()) {
+                (Some(0), _) => error,
                 (Some(code), _) => Some(format!("exit code {code}")),
-                (None, Some(error)) if error.contains("did not end within") => Some(format!("timed out: {error}")),
-                // What could not even be waited for has its own words; the code -1 is none.
-                (None, Some(error)) if !error.ends_with("exit code -1") => Some(error.clone()),
-                (None, _) => Some("ended by a signal".to_owned()),
+                (None, Some(EndedBy::Limit)) => Some(format!("timed out: {}", error.unwrap_or_default())),
+                (None, Some(EndedBy::Other)) => Some(error.unwrap_or_else(|| "ended without an exit code".to_owned())),
+                (None, Some(EndedBy::Signal) | None) => Some("ended by a signal".to_owned()),
             }
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
-            if credential.source == "none" && !signed_in {
+            if !credential.is_there() && !signed_in {
                 return Some("the user entry holds no credential".to_owned());
             }
             credential
@@ -318,7 +327,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         list.insert(after, plain);
     }
     let unnamed = |names: &crate::evidence::dns::Names| {
-        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == "answer");
+        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == LookupOutcome::Answer);
         let one = |answer: &crate::evidence::dns::ServerAnswer| {
             format!("{} says {}", answer.servers.join(", "), answer.outcome)
         };
@@ -373,4 +382,22 @@ fn aws_check(call: Call<'_>) -> Check {
         CallResult::NotApplicable(reason) => (Status::NotApplicable, Some(reason.to_owned()), None),
     };
     Check { id: call.id, title: call.title, status, because, needs, started_ms: call.started_ms, took_ms: call.took_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_flag_beside_a_token_file_keeps_nobody_out() {
+        assert!(is_harmless("token-flag-beside-token-file", true));
+        assert!(is_harmless("token-flag-beside-token-file", false));
+        assert!(!is_harmless("several-credentials", true));
+    }
+
+    #[test]
+    fn plain_http_is_harmless_to_whoever_is_known_to_the_server() {
+        assert!(is_harmless("server-url-wrong-scheme", true));
+        assert!(!is_harmless("server-url-wrong-scheme", false));
+    }
 }

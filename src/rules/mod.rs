@@ -22,6 +22,7 @@ use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
+use crate::evidence::credential::CredentialSource;
 use crate::evidence::{self, Evidence, FailureKind, Observation};
 use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
 
@@ -571,8 +572,8 @@ pub fn renewal(case: &Case<'_>) -> Step {
             shell!("kubectl create token {} -n {}", name, namespace),
         );
     }
-    match credential.map(|credential| credential.source.as_str()) {
-        Some("exec") => {
+    match credential.map(|credential| &credential.source) {
+        Some(CredentialSource::Exec) => {
             let exec = user.and_then(|user| user.exec.as_ref());
             let login = exec.is_some_and(|exec| {
                 exec.args.iter().any(|arg| arg.contains("oidc-login"))
@@ -591,7 +592,7 @@ pub fn renewal(case: &Case<'_>) -> Step {
                 )
             }
         }
-        Some("argument" | "flag") => {
+        Some(CredentialSource::Argument | CredentialSource::Flag) => {
             Step::text("Take a new token from the identity provider (log in again) and pass that one.")
         }
         _ => Step::command(

@@ -2,6 +2,7 @@
 
 use super::complaint::user;
 use super::{Case, slug};
+use crate::evidence::credential::CredentialSource;
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;
 use crate::report::shell::{Shell, shell};
@@ -43,7 +44,7 @@ fn store(case: &Case<'_>, file: &str) -> Shell {
 
 /// The steps to a new certificate for whom this one names.
 pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
-    let plugin = case.evidence.credential.seen().is_some_and(|credential| credential.source == "exec");
+    let plugin = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
     if plugin {
         return vec![Step::text(
             "The credential plugin handed this certificate out: log in with it again, so that it gets a new one.",

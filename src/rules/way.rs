@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::complaint::{cluster, quoted};
 use super::{Case, Word, probed};
 use crate::apiserver::message::Text;
-use crate::evidence::dns::{Attempt, ServerAnswer};
+use crate::evidence::dns::{Attempt, LookupOutcome, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::{Citation, Step};
@@ -36,7 +36,7 @@ pub fn place(case: &Case<'_>) -> String {
 /// The attempts on the API server's own addresses, where none of them connected.
 pub fn unconnected<'e>(case: &Case<'e>) -> Option<&'e [Attempt]> {
     let attempts = case.evidence.endpoint.tcp.seen()?.attempts.as_slice();
-    let none = !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome != "connected");
+    let none = !attempts.is_empty() && attempts.iter().all(|attempt| !attempt.connected());
     (none && proxy(case).is_none()).then_some(attempts)
 }
 
@@ -162,7 +162,7 @@ pub fn proxy_of_kubeconfig(case: &Case<'_>) -> bool {
 pub fn direct_works(case: &Case<'_>) -> Option<Citation> {
     let endpoint = &case.evidence.endpoint;
     let attempts = endpoint.direct_tcp.seen()?.attempts.as_slice();
-    let (index, attempt) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "connected")?;
+    let (index, attempt) = attempts.iter().enumerate().find(|(_, attempt)| attempt.connected())?;
     if endpoint.direct_tls.seen().is_some_and(|report| report.faults.is_empty()) {
         return Some(probed(
             "/endpoint/directTls/seen/faults",
@@ -197,13 +197,13 @@ pub fn without_proxy(case: &Case<'_>) -> Option<Step> {
 /// The name servers' answers in one line, for people.
 pub fn answers(servers: &[ServerAnswer]) -> String {
     let one = |answer: &ServerAnswer| {
-        let what = match answer.outcome.as_str() {
-            "answer" => answer.addresses.join(", "),
-            "nxdomain" => "no such name".to_owned(),
-            "nodata" => "the name is there, without an address".to_owned(),
-            "closed" => "nobody listens there".to_owned(),
-            "timeout" => "no answer".to_owned(),
-            other => other.to_owned(),
+        let what = match &answer.outcome {
+            LookupOutcome::Answer => answer.addresses.join(", "),
+            LookupOutcome::Nxdomain => "no such name".to_owned(),
+            LookupOutcome::Nodata => "the name is there, without an address".to_owned(),
+            LookupOutcome::Closed => "nobody listens there".to_owned(),
+            LookupOutcome::Timeout => "no answer".to_owned(),
+            other => other.to_string(),
         };
         format!("{}: {what}", answer.servers.join(", "))
     };

@@ -268,7 +268,7 @@ impl EndpointProbes {
             let needs = async move {
                 let api = common(api).await?;
                 let done = credential.await;
-                if done.observation.seen().is_none_or(|credential| credential.source == "none") {
+                if done.observation.seen().is_none_or(|credential| !credential.is_there()) {
                     return Err(not_applicable("there is no credential to compare with"));
                 }
                 Ok(api)

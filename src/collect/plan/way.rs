@@ -103,7 +103,7 @@ pub(super) fn reach(
             async move { need::<_, Arc<Vec<SocketAddr>>, _>(&dns).await },
             |addresses: Arc<Vec<SocketAddr>>| async move {
                 let connections = dns::connect_all(&addresses, Duration::from_secs(5)).await;
-                let connected = connections.attempts.iter().any(|attempt| attempt.outcome == "connected");
+                let connected = connections.attempts.iter().any(|attempt| attempt.connected());
                 Ok((connections, connected.then_some(addresses)))
             },
         )

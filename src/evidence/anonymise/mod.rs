@@ -103,6 +103,7 @@ const FIXED: &[&str] = &[
     "kaccess",
     "kind",
     "outcome",
+    "ended",
     "because",
     "code",
     "status",

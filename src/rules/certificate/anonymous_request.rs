@@ -45,8 +45,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let methods = user.map(|user| user.methods.clone()).unwrap_or_default();
-    let source = case.evidence.credential.seen().map_or("none", |credential| credential.source.as_str());
-    let (why, step) = if source == "none" || methods.is_empty() {
+    let none = case.evidence.credential.seen().is_none_or(|credential| !credential.is_there());
+    let (why, step) = if none || methods.is_empty() {
         (
             "The kubeconfig's user entry holds no credential, so there was nothing to send.".to_owned(),
             Step::command(

@@ -1,5 +1,6 @@
 //! User name and password, which no API server takes any more.
 
+use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, of_kubernetes, seen};
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "basic") else {
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::Basic) else {
         return Vec::new();
     };
     let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };

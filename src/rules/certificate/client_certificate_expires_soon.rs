@@ -1,5 +1,6 @@
 //! A client certificate near its end that nothing renews.
 
+use crate::evidence::credential::CredentialSource;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, renew, seen};
 
@@ -23,7 +24,7 @@ const DAY: i64 = 24 * 60 * 60;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     // What a plugin hands out, it renews.
-    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "clientCertificate")
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::ClientCertificate)
     else {
         return Vec::new();
     };

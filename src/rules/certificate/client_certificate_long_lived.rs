@@ -1,5 +1,6 @@
 //! A client certificate that lives for years.
 
+use crate::evidence::credential::CredentialSource;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
 
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
 const DAY: i64 = 24 * 60 * 60;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "clientCertificate")
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::ClientCertificate)
     else {
         return Vec::new();
     };

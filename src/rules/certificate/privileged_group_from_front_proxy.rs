@@ -53,7 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ),
         )
         .step(Step::command("Then bind each group to what it needs", "kubectl create clusterrolebinding GROUP-view --clusterrole=view --group=GROUP"))
-        .cite(seen("/credential/seen/source", format!("the credential sent is of the kind {:?}, which no API server takes", credential.source)));
+        .cite(seen("/credential/seen/source", format!("the credential sent is of the kind {:?}, which no API server takes", credential.source.to_string())));
     if let Some(index) = everything {
         finding = finding.cite(seen(format!("/access/seen/rules/resourceRules/{index}"), "every verb on every resource is allowed"));
     }

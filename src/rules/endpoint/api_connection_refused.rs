@@ -1,6 +1,7 @@
 //! The API server refuses connections.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{cite_met, unconnected};
 use crate::rules::{Case, Page, Rule, probed};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
-    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "refused") else {
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == ConnectOutcome::Refused) else {
         return Vec::new();
     };
     let route = case.evidence.endpoint.route.seen();

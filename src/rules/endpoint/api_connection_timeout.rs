@@ -1,6 +1,7 @@
 //! The API server does not answer.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::served::waited;
@@ -25,7 +26,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
-    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "timeout") else {
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == ConnectOutcome::Timeout) else {
         return Vec::new();
     };
     let private = address(attempt).is_some_and(is_private);

@@ -1,6 +1,7 @@
 //! No way leads to the API server.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
@@ -25,10 +26,10 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
     // Where another address was refused or silent, that is the nearer word.
-    if attempts.iter().any(|attempt| matches!(attempt.outcome.as_str(), "refused" | "timeout")) {
+    if attempts.iter().any(|attempt| matches!(attempt.outcome, ConnectOutcome::Refused | ConnectOutcome::Timeout)) {
         return Vec::new();
     }
-    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == "unreachable") else {
+    let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == ConnectOutcome::Unreachable) else {
         return Vec::new();
     };
     let detail = attempt.detail.as_deref().unwrap_or("unreachable");

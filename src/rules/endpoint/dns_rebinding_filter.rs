@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::evidence::dns::LookupOutcome;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{all, answers, cite_met, host, is_private, is_public, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
@@ -32,12 +33,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     // A resolver that does not answer at all hides nothing.
-    let denies = |outcome: &str| matches!(outcome, "nodata" | "nxdomain" | "refused");
+    let denies = |outcome: &LookupOutcome| {
+        matches!(outcome, LookupOutcome::Nodata | LookupOutcome::Nxdomain | LookupOutcome::Refused)
+    };
     if !names.servers.iter().all(|answer| denies(&answer.outcome)) {
         return Vec::new();
     }
     // The name without its addresses is the filter's mark; a name that is denied may be a local zone's word, too.
-    let stripped = !names.servers.is_empty() && names.servers.iter().all(|answer| answer.outcome == "nodata");
+    let stripped = !names.servers.is_empty() && names.servers.iter().all(|answer| answer.outcome == LookupOutcome::Nodata);
     let confidence = if stripped { Confidence::Certain } else { Confidence::Likely };
     let host = host(case);
     let parent = host.split_once('.').map_or(host, |(_, parent)| parent);

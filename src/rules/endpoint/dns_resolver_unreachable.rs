@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
+use crate::evidence::dns::LookupOutcome;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{answers, cite_met, host, proxy};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
@@ -27,9 +28,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::ResolverFailed]) else { return Vec::new() };
     let names = endpoint.names.seen();
     let servers = names.map(|names| names.servers.as_slice()).unwrap_or_default();
-    let silent = |outcome: &str| matches!(outcome, "timeout" | "closed" | "error");
+    let silent = |outcome: &LookupOutcome| {
+        matches!(outcome, LookupOutcome::Timeout | LookupOutcome::Closed | LookupOutcome::Error)
+    };
     let decided = !servers.is_empty() && servers.iter().all(|answer| silent(&answer.outcome));
-    let refusing = servers.iter().any(|answer| matches!(answer.outcome.as_str(), "servfail" | "refused"));
+    let refusing = servers.iter().any(|answer| matches!(answer.outcome, LookupOutcome::Servfail | LookupOutcome::Refused));
     let whom = if proxy(case).is_some() { "the proxy" } else { host(case) };
     let why = if decided {
         format!("None of this machine's name servers answers, so {whom} has no address. Whether the name exists is not known.")

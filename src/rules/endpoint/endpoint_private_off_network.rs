@@ -1,6 +1,7 @@
 //! The endpoint has private addresses, and no way leads to them from here.
 
 use crate::apiserver::message;
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
@@ -25,7 +26,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
     // A refusal, or an ICMP message, comes from somebody who is there.
-    if !attempts.iter().all(|attempt| attempt.outcome == "timeout" && address(attempt).is_some_and(is_private)) {
+    if !attempts.iter().all(|attempt| attempt.outcome == ConnectOutcome::Timeout && address(attempt).is_some_and(is_private)) {
         return Vec::new();
     }
     let beside = attempts.iter().any(|attempt| {

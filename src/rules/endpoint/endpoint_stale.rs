@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, answers, cite_met, eks_arguments, host, managed, proxy};
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(provider) = managed(host).filter(|_| proxy(case).is_none()) else { return Vec::new() };
     let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) else { return Vec::new() };
     let Some(names) = endpoint.names.seen() else { return Vec::new() };
-    let everywhere = names.servers.iter().chain(&names.public).all(|answer| answer.outcome == "nxdomain");
+    let everywhere = names.servers.iter().chain(&names.public).all(|answer| answer.outcome == LookupOutcome::Nxdomain);
     if !everywhere || names.servers.is_empty() && names.public.is_none() {
         return Vec::new();
     }

@@ -1,7 +1,7 @@
 //! Addresses of one family lead nowhere.
 
 use crate::apiserver::message::{self, heard};
-use crate::evidence::dns::Attempt;
+use crate::evidence::dns::{Attempt, ConnectOutcome};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{address, cite_met, host, met, proxy};
 use crate::rules::{Case, Page, Rule, probed};
@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let (new, old): (Vec<&Attempt>, Vec<&Attempt>) =
         connections.attempts.iter().partition(|attempt| address(attempt).is_some_and(|ip| ip.is_ipv6()));
-    let all = |attempts: &[&Attempt], outcome: &str| {
+    let all = |attempts: &[&Attempt], outcome: ConnectOutcome| {
         !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome == outcome)
     };
     // EHOSTUNREACH is about one host; these two are about the network.
@@ -38,14 +38,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // Without IPv4 a machine is as a rule without any network, which is another finding.
     let nowhere = |attempts: &[&Attempt], name: &str| {
-        name == "IPv6" && all(attempts, "unreachable") && attempts.iter().all(routeless)
+        name == "IPv6" && all(attempts, ConnectOutcome::Unreachable) && attempts.iter().all(routeless)
     };
     let host = host(case);
     for (bad, other, name, other_name) in [(&new, &old, "IPv6", "IPv4"), (&old, &new, "IPv4", "IPv6")] {
         let alone = other.is_empty() && nowhere(bad, name);
-        let connected = other.iter().any(|attempt| attempt.outcome == "connected");
-        let slow = connected && all(bad, "timeout");
-        let told = connected && all(bad, "unreachable") && met(case, RULE.recognises).is_some();
+        let connected = other.iter().any(|attempt| attempt.connected());
+        let slow = connected && all(bad, ConnectOutcome::Timeout);
+        let told = connected && all(bad, ConnectOutcome::Unreachable) && met(case, RULE.recognises).is_some();
         if !alone && !slow && !told {
             continue;
         }
@@ -67,7 +67,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             RULE.finding(
                 Confidence::Certain,
                 why,
-                probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{list}: {}", bad[0].detail.as_deref().unwrap_or(&bad[0].outcome))),
+                probed(format!("/endpoint/tcp/seen/attempts/{index}"), format!("{list}: {}", bad[0].detail.clone().unwrap_or_else(|| bad[0].outcome.to_string()))),
                 step,
             )
             .titled(if slow { format!("The {name} addresses of the API server do not answer from here") } else { format!("This machine has no {name} route") })

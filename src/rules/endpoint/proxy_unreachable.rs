@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Tunnel, cite_met, direct_works, host, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
@@ -46,12 +47,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .tcp
         .seen()
         .map(|connections| connections.attempts.as_slice())
-        .filter(|attempts| !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome != "connected"))
+        .filter(|attempts| !attempts.is_empty() && attempts.iter().all(|attempt| !attempt.connected()))
     {
-        let words = match attempts[0].outcome.as_str() {
-            "refused" => "nothing listens there",
-            "timeout" => "it does not answer",
-            "unreachable" => "no route leads there",
+        let words = match attempts[0].outcome {
+            ConnectOutcome::Refused => "nothing listens there",
+            ConnectOutcome::Timeout => "it does not answer",
+            ConnectOutcome::Unreachable => "no route leads there",
             _ => "it cannot be connected to",
         };
         let list = attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome));

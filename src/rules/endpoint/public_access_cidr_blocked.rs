@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
+use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
@@ -25,7 +26,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
-    if !attempts.iter().all(|attempt| attempt.outcome == "timeout" && address(attempt).is_some_and(is_public)) {
+    if !attempts.iter().all(|attempt| attempt.outcome == ConnectOutcome::Timeout && address(attempt).is_some_and(is_public)) {
         return Vec::new();
     }
     let host = host(case);

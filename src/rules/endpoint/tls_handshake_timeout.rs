@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if proxy(case).is_some() && failure.expected.is_none() {
         return Vec::new();
     }
-    let to = case.evidence.endpoint.tcp.seen().and_then(|tcp| tcp.attempts.iter().find(|attempt| attempt.outcome == "connected"));
+    let to = case.evidence.endpoint.tcp.seen().and_then(|tcp| tcp.attempts.iter().find(|attempt| attempt.connected()));
     let to = to.and_then(address).map_or_else(|| "ADDRESS".to_owned(), |address| address.to_string());
     let interface = Step::command(
         "See by which interface your packets go (the word behind dev) and what packets it lets through",

@@ -1,6 +1,7 @@
 //! The plugin gives a token of another issuer or client than it is told to.
 
 use crate::apiserver::message::heard;
+use crate::evidence::credential::CredentialSource;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, argument};
 use crate::rules::{Case, Page, Rule, seen};
@@ -25,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Kind::Oidc, Some(exec), Some(rejected)) = (plugin::kind(case), plugin::exec(case), case.rejected()) else {
         return Vec::new();
     };
-    if case.evidence.credential.seen().is_none_or(|credential| credential.source != "exec") {
+    if case.evidence.credential.seen().is_none_or(|credential| credential.source != CredentialSource::Exec) {
         return Vec::new();
     }
     let asked = seen("/kubeconfig/seen/user/exec/args", format!("arguments: {}", exec.args.join(" ")));

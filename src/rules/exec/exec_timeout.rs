@@ -1,7 +1,7 @@
 //! The credential plugin did not end in time.
 
 use crate::evidence::FailureKind;
-use crate::evidence::credential::PluginRun;
+use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin;
 use crate::rules::{clip, Case, Page, Rule, failed_as, seen};
@@ -45,5 +45,5 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// The run was ended at the limit.
 pub fn timed_out(run: &PluginRun) -> bool {
-    run.exit_code.is_none() && run.output_error.as_deref().is_some_and(|error| error.contains("did not end within"))
+    run.ended_by() == Some(EndedBy::Limit)
 }

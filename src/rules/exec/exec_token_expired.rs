@@ -1,6 +1,6 @@
 //! The plugin gives a token that is already past its end.
 
-use crate::evidence::credential::TokenKind;
+use crate::evidence::credential::{CredentialSource, TokenKind};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin;
 use crate::rules::{Case, Page, Rule, renewal, seen};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "exec") else {
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::Exec) else {
         return Vec::new();
     };
     let Some(rejected) = case.rejected() else { return Vec::new() };

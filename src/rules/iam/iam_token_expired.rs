@@ -1,6 +1,7 @@
 //! A used-up IAM token.
 
 use crate::apiserver::message;
+use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, Some((word, _))) if word.place != "log" => word.cite(),
         _ => return Vec::new(),
     };
-    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == "exec");
+    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
     let end = late.map_or_else(|| "is over".to_owned(), |expires| format!("ended at {expires}"));
     let why = format!("The token's quarter of an hour {end}; by {clock} it is {}.{}", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if fresh { " The plugin has only just made it, so the clock of this machine is behind, or the plugin keeps old tokens." } else { "" });
     let step = if fresh {

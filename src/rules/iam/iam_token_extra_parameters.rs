@@ -1,6 +1,7 @@
 //! Extra parameters in the presigned URL.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
@@ -27,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let refused = eks::refused(case);
     let own = case.token().and_then(|token| {
-        let index = token.problems.iter().position(|problem| problem.detail.starts_with("non-whitelisted query parameter"))?;
+        let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_PARAMETER))?;
         Some((index, token.problems[index].detail.clone()))
     });
     let word = eks::said(case, &message::IAM_PARAMETER);

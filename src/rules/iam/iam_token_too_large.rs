@@ -1,6 +1,7 @@
 //! A token of more than 4,096 bytes.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks, seen};
@@ -27,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let refused = eks::refused(case);
     let own = case.token().and_then(|token| {
-        let index = token.problems.iter().position(|problem| problem.detail.starts_with("token is too large"))?;
+        let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_TOO_LARGE))?;
         Some((index, token.problems[index].detail.clone()))
     });
     let word = eks::said(case, &message::IAM_TOO_LARGE);

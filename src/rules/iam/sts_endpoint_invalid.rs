@@ -1,6 +1,7 @@
 //! The STS host of the token.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -26,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let token = case.token().and_then(|token| {
-        let index = token.problems.iter().position(|problem| problem.detail.starts_with("unexpected hostname"))?;
+        let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_HOST))?;
         Some((index, &token.problems[index].detail))
     });
     let host = eks::said(case, &message::IAM_HOST);

@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
+use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, probed};
@@ -30,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let said = case.said(&message::OIDC_INIT_DNS);
     let here = probes.dns.seen().filter(|dns| !dns.literal);
     // The system knows the name and the name servers do not (a hosts file, a VPN): the control plane's will not either.
-    let hidden = here.is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == "nxdomain"))
+    let hidden = here.is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == LookupOutcome::Nxdomain))
         && probes.target.seen().is_some_and(|target| !target.laboratory);
     let nowhere = probes.dns.failed().filter(|failure| failure.kind == FailureKind::NameNotFound);
     let reached = case.logged_discovery_status().is_some();

@@ -40,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED].into_iter().find_map(|text| case.said(text));
     let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
     let inside = probes.dns.seen().filter(|dns| !laboratory && !dns.addresses.is_empty() && dns.addresses.iter().all(|address| private(address)));
-    let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| attempt.outcome != "connected"));
+    let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| !attempt.connected()));
     let reached = case.logged_discovery_status().is_some();
     let (confidence, first) = match (said, case.not_initialized()) {
         (Some(word), _) => (word.sure(), word.cite()),

@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(entry) = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()) else {
         return Vec::new();
     };
-    let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == "none") else {
+    let Some(credential) = case.evidence.credential.seen().filter(|credential| !credential.is_there()) else {
         return Vec::new();
     };
     // A proxy that logs in by itself (kubectl proxy) needs none.

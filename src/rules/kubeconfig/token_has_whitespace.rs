@@ -26,7 +26,8 @@ pub static RULE: Rule = Rule {
 
 /// The problem is one of white space only.
 pub fn is_whitespace(problem: &TokenProblem) -> bool {
-    problem.part == "token" && (problem.detail.contains("white space") || problem.detail.contains("line break"))
+    let starts = [TokenProblem::WHITE_SPACE_AROUND, TokenProblem::WHITE_SPACE_INSIDE];
+    problem.part == "token" && starts.iter().any(|start| problem.detail.starts_with(start))
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {

@@ -1,6 +1,7 @@
 //! The Authorization header is not `Bearer TOKEN`.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
@@ -28,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let problem = case.token().and_then(|token| {
         token.problems.iter().enumerate().find(|(_, problem)| {
-            problem.part == "token" && ["begins with the scheme", "begins with the header's name"].iter().any(|start| problem.detail.starts_with(start))
+            problem.part == "token" && [TokenProblem::SCHEME, TokenProblem::HEADER_NAME].iter().any(|start| problem.detail.starts_with(start))
         })
     });
     let user = case.evidence.kubeconfig.seen().and_then(|config| config.user.as_ref()).map_or("USER", |user| user.name.as_str());

@@ -1,5 +1,6 @@
 //! The token ends soon, and nothing will renew it.
 
+use crate::evidence::credential::CredentialSource;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::served::span;
 use crate::rules::{Case, Page, Rule, renewal, seen};
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(credential) = case.evidence.credential.seen().filter(|_| case.accepted()) else { return Vec::new() };
-    if !matches!(credential.source.as_str(), "token" | "tokenFile") {
+    if !matches!(credential.source, CredentialSource::Token | CredentialSource::TokenFile) {
         return Vec::new();
     }
     let (Some(end), Some(start)) = (case.claim_time("exp"), case.claim_time("iat").or_else(|| case.claim_time("nbf"))) else {
@@ -40,6 +41,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/token/claims/exp", format!("exp: {end}")),
             renewal(case),
         )
-        .cite(seen("/credential/seen/source", if credential.source == "tokenFile" { "the credential is a token in a file" } else { "the credential is a token in the kubeconfig" })),
+        .cite(seen("/credential/seen/source", if credential.source == CredentialSource::TokenFile { "the credential is a token in a file" } else { "the credential is a token in the kubeconfig" })),
     ]
 }
