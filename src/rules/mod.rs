@@ -1,15 +1,15 @@
 //! One file per finding; this file is the one list.
 
-pub mod complaint;
+pub mod api_port;
 mod context;
 pub mod eks;
 pub mod explain;
-pub mod links;
-pub mod nearness;
+pub mod kubeconfig_fault;
 pub mod plugin;
+pub mod pod_role;
 pub mod reading;
+pub mod refusal;
 pub mod renew;
-pub mod served;
 pub mod way;
 pub mod words;
 

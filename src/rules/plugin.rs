@@ -1,11 +1,10 @@
 //! Which credential plugin it is, and what it said.
 
-pub use super::complaint::quoted;
 use super::{Case, clip, seen};
 use crate::evidence::credential::PluginRun;
 use crate::evidence::kubeconfig::Exec;
 use crate::report::Citation;
-use crate::report::shell::Shell;
+use crate::report::shell::{Shell, quoted};
 
 /// The credential plugins that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

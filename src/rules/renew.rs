@@ -1,6 +1,6 @@
 //! How somebody gets a new client certificate with the names of the old one, without touching the rest of a kubeconfig.
 
-use super::complaint::user;
+use super::kubeconfig_fault::user;
 use super::{Case, slug};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;

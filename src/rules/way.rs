@@ -1,14 +1,14 @@
 //! What the rules of the way to the API server share: who is connected to first, and what its addresses say.
 
-use crate::report::shell::{Shell, shell};
 use std::net::IpAddr;
 
-use super::complaint::{cluster, quoted};
+use super::kubeconfig_fault::cluster;
 use super::{Case, Word, probed};
 use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
+use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Step};
 
 /// The proxy that is used, if one is.

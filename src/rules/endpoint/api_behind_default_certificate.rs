@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{default_certificate, fault, host, met};
+use crate::rules::api_port::{default_certificate, fault, host, met};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.

@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::served::{APART, clocks, dated_by_clock, fault, host, met, place, sentence};
+use crate::rules::api_port::{APART, clocks, dated_by_clock, fault, host, met, place, sentence};
 use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{Shown, fault, met};
+use crate::rules::api_port::{Shown, fault, met};
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.

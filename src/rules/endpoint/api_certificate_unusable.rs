@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{fault, place, sentence};
+use crate::rules::api_port::{fault, place, sentence};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

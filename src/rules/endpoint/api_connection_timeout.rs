@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::waited;
+use crate::rules::api_port::waited;
 use crate::rules::way::{address, cite_met, is_private, unconnected};
 use crate::rules::{Case, Page, Rule, probed};
 

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::balancer;
+use crate::rules::api_port::balancer;
 use crate::rules::{Case, Page, Rule, clip, probed};
 
 /// The rule.

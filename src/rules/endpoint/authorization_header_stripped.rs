@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::host;
+use crate::rules::api_port::host;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step};
-use crate::rules::served::{Skew, dated_by_clock, fault, skew, span};
+use crate::rules::api_port::{Skew, dated_by_clock, fault, skew, span};
 use crate::rules::{Case, Page, Rule, clip, seen};
 
 /// The rule.

@@ -50,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let url = server.map(|cluster| cluster.server.replacen(host, &format!("{host}."), 1)).unwrap_or_default();
         Step::command(
             "Write the name as an absolute one (its certificate is checked without the dot)",
-            shell!("kubectl config set-cluster {} --server={}", crate::rules::complaint::cluster(case), url),
+            shell!("kubectl config set-cluster {} --server={}", crate::rules::kubeconfig_fault::cluster(case), url),
         )
     };
     vec![

@@ -4,8 +4,8 @@ use crate::apiserver::message;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::complaint::user;
-use crate::rules::served::{host, met};
+use crate::rules::api_port::{host, met};
+use crate::rules::kubeconfig_fault::user;
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
 
 /// The rule.

@@ -4,8 +4,8 @@ use crate::apiserver::message::heard;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster as named;
-use crate::rules::served::{Answerer, answerer, host};
+use crate::rules::api_port::{Answerer, answerer, host};
+use crate::rules::kubeconfig_fault::cluster as named;
 use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
 
 /// The rule.

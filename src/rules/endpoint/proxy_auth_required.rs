@@ -47,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else if proxy_of_kubeconfig(case) {
         Step::command(
             "Put name and password into proxy-url (percent-encoded; the kubeconfig is then a secret)",
-            shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::complaint::cluster(case), url),
+            shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::kubeconfig_fault::cluster(case), url),
         )
     } else {
         Step::command("Put name and password into the variable (percent-encoded)", shell!("export HTTPS_PROXY={}", url))

@@ -70,7 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if proxy_of_kubeconfig(case) {
         Step::command(
             format!("Start the proxy at {proxy}, or correct proxy-url of the cluster entry"),
-            shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::complaint::cluster(case)),
+            shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::kubeconfig_fault::cluster(case)),
         )
     } else {
         Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))

@@ -4,8 +4,8 @@ use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster;
-use crate::rules::served::{fault, host, interceptor, place};
+use crate::rules::api_port::{fault, host, interceptor, place};
+use crate::rules::kubeconfig_fault::cluster;
 use crate::rules::{Case, Page, Rule, probed, seen};
 
 /// The rule.

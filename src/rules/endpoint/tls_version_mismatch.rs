@@ -4,7 +4,7 @@ use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::served::{met, place, sentence};
+use crate::rules::api_port::{met, place, sentence};
 use crate::rules::{Case, Page, Rule, failed_as, probed};
 
 /// The rule.

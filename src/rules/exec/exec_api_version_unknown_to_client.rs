@@ -3,9 +3,8 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{met, user};
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::kubeconfig_fault::{met, user};
+use crate::rules::{Case, Page, Rule, plugin, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,9 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::met;
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::kubeconfig_fault::met;
+use crate::rules::{Case, Page, Rule, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -4,9 +4,8 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint;
 use crate::rules::plugin::said;
-use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A new command drops the arguments; they are given again.
     let base = command.rsplit('/').next().unwrap_or(command);
     let mut absolute =
-        shell!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), format!("/absolute/path/{base}"));
+        shell!("kubectl config set-credentials {} --exec-command={}", kubeconfig_fault::user(case), format!("/absolute/path/{base}"));
     for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
         absolute.push(&shell!(" --exec-arg={}", arg));
     }

@@ -2,8 +2,8 @@
 
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
+use crate::rules::api_port::waited;
 use crate::rules::plugin::{self, Kind};
-use crate::rules::served::waited;
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.

@@ -1,9 +1,8 @@
 //! The cluster is being made, deleted, or has failed.
 
 use crate::evidence::eks::HealthIssue;
-use crate::report::shell::shell;
+use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen};
 
 /// The rule.

@@ -3,9 +3,8 @@
 use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
-use crate::report::shell::{Shell, shell};
+use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
 use crate::rules::{Case, Page, Rule, eks, seen};
 
 /// The rule.

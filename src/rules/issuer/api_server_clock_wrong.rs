@@ -2,7 +2,7 @@
 
 use crate::evidence::apiserver::HttpAnswer;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::span;
+use crate::rules::api_port::span;
 use crate::rules::{Case, Page, Rule, probed};
 
 /// The rule.

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, links, probed};
+use crate::rules::{Case, Page, Rule, eks, pod_role, probed};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -60,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ],
     };
     steps.push(Step::command("The next token is judged at once", "kaccess doctor"));
-    let (step, more) = links::split(steps);
+    let (step, more) = pod_role::split(steps);
     let mut finding = RULE
         .finding(confidence, why, first, step)
         .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, met};
+use crate::rules::kubeconfig_fault::{complaint, met};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

@@ -4,8 +4,8 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, is_other};
 use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;
+use crate::rules::kubeconfig_fault::{complaint, is_other};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.
@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     if detail.contains("certificate-authority") {
-        let cluster = crate::rules::complaint::cluster(case);
+        let cluster = crate::rules::kubeconfig_fault::cluster(case);
         return vec![RULE
             .finding(
                 Confidence::Certain,

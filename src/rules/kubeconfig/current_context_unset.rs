@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{each, listed, names};
+use crate::rules::kubeconfig_fault::{each, listed, names};
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.

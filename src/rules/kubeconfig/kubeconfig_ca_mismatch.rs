@@ -4,8 +4,8 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster as named, fetch_authority};
-use crate::rules::served::{fault, met};
+use crate::rules::api_port::{fault, met};
+use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority};
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.

@@ -3,8 +3,8 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::is_other;
 use crate::rules::kubeconfig::kubeconfig_unparsable::without_context;
+use crate::rules::kubeconfig_fault::is_other;
 use crate::rules::{Case, Page, Rule, failed_as, seen};
 
 /// The rule.

@@ -3,7 +3,7 @@
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster;
+use crate::rules::kubeconfig_fault::cluster;
 use crate::rules::{Case, Page, Rule, probed, seen};
 
 /// The rule.

@@ -2,7 +2,7 @@
 
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, complaint};
+use crate::rules::kubeconfig_fault::{cluster, complaint};
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, Forbidden, heard};
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::nearness::grant;
+use crate::rules::refusal::grant;
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
 
 /// The rule.

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::grant;
+use crate::rules::refusal::grant;
 use crate::rules::{Case, Page, Rule, seen, slug};
 
 /// The rule.

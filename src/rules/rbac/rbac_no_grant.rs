@@ -8,7 +8,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{can_i, denied, named, overruled, sentence, somebody_else, subject};
+use crate::rules::refusal::{can_i, denied, named, overruled, sentence, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, seen, slug};
 
 /// The rule.

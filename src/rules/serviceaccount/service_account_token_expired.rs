@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::span;
+use crate::rules::api_port::span;
 use crate::rules::{Case, Page, Rule, Word, renewal, seen};
 
 /// The rule.

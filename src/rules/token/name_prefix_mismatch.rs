@@ -6,7 +6,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
 use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
+use crate::rules::refusal::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
 use crate::rules::{Case, Page, Rule, seen};
 
 /// The rule.

@@ -1,7 +1,7 @@
 //! The token ends soon, and nothing will renew it.
 
 use crate::report::{Confidence, Finding, Severity};
-use crate::rules::served::span;
+use crate::rules::api_port::span;
 use crate::rules::{Case, Page, Rule, renewal, seen};
 
 /// The rule.

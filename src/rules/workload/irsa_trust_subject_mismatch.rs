@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(link) = ["irsa-trust-subject", "irsa-trust"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
-    let (first, more) = links::split(links::irsa_trust(judged, link, role));
+    let (first, more) = pod_role::split(pod_role::irsa_trust(judged, link, role));
     let mut finding = RULE.finding(
         Confidence::Certain,
         if link.id == "irsa-trust" {
@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 link.seen, link.expected
             )
         },
-        links::cite(link),
+        pod_role::cite(link),
         first,
     );
     finding.fix.extend(more);

@@ -2,8 +2,7 @@
 
 use super::{Case, Rule, failed_as, seen, way};
 use crate::evidence::{Failure, FailureKind};
-pub use crate::report::shell::quoted;
-use crate::report::shell::{Shell, shell};
+use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step};
 
 /// A complaint of the loader.

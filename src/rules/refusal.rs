@@ -1,12 +1,10 @@
-//! What the findings about a nearly given right share: the refused question, whom it is about, and the near misses of
-//! the model.
+//! The question that RBAC refused: whom it is about, what nearly grants it by the model, and the commands that
+//! ask it again.
 
-use crate::report::shell::{Shell, shell};
 use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::complaint::quoted;
 use super::{Case, Rule, clip, seen};
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, World, suggestion};
@@ -14,6 +12,7 @@ use crate::apiserver::message;
 use crate::evidence::access::{Check, Question};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Rbac, Subject};
+use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step};
 
 /// A question that RBAC does not grant, and whom it is about.

@@ -1,9 +1,9 @@
-//! What the rules about a Pod's AWS identity share: links as citations, words of AWS, and the steps that mend a link.
+//! The AWS role of a Pod, by whichever mechanism it gets one: links of its chain as citations, words of AWS, and the steps
+//! that mend a link.
 
 use super::{Case, clip, probed, seen};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
-pub use crate::report::shell::quoted;
 use crate::report::shell::shell;
 use crate::report::{Citation, Step};
 
