@@ -86,6 +86,21 @@ pub struct Citation {
     pub text: String,
 }
 
+/// A citation of something the server, an API or a log said.
+pub fn seen(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Seen, text: text.into() }
+}
+
+/// A citation of something tried from this machine.
+pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Probed, text: text.into() }
+}
+
+/// A citation of what the models say that the server or the control plane does.
+pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Inferred, text: text.into() }
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Step {
@@ -155,6 +170,42 @@ pub struct Finding {
     pub rank: usize,
     /// The code that explains this one, set by [`diagnose`].
     pub explained_by: Option<&'static str>,
+}
+
+impl Finding {
+    /// Replaces the rule's title by one with names in it.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Adds a citation.
+    #[must_use]
+    pub fn cite(mut self, citation: Citation) -> Self {
+        self.cites.push(citation);
+        self
+    }
+
+    /// Adds a citation, if there is one.
+    #[must_use]
+    pub fn cite_if(mut self, citation: Option<Citation>) -> Self {
+        self.cites.extend(citation);
+        self
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn step(self, step: Step) -> Self {
+        self.steps([step])
+    }
+
+    /// Adds steps.
+    #[must_use]
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.fix.extend(steps);
+        self
+    }
 }
 
 /// Findings in the order to read them: the root cause first.

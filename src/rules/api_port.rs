@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Case, Word, probed};
+use super::{Case, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::tls::{TlsFault, TlsFaultKind, TlsReport};
-use crate::report::Citation;
+use crate::report::{Citation, probed};
 
 /// One fault of the certificate chain that the API server's port presented.
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +24,6 @@ impl Shown<'_> {
         let words = self.fault.go.as_ref().map_or_else(String::new, |words| format!("; kubectl says: {words}"));
         probed(format!("/endpoint/tls/seen/faults/{}", self.index), format!("{}{words}", self.fault.detail))
     }
-}
-
-/// The words as the beginning of a sentence.
-pub fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// The first fault of one of these kinds.
@@ -239,7 +233,7 @@ pub enum Answerer {
 pub fn answerer(answer: &HttpAnswer) -> Answerer {
     let kind = answer.content_type.as_deref().unwrap_or_default();
     let body = answer.body.trim_start();
-    if super::of_kubernetes(answer) || is_rancher(answer) {
+    if answer.is_of_kubernetes() || is_rancher(answer) {
         return Answerer::Kubernetes;
     }
     if (300..400).contains(&answer.status)
@@ -274,7 +268,7 @@ fn is_rancher(answer: &HttpAnswer) -> bool {
 
 /// Who gave a 5xx, and what it means there; nothing where it may be the API server itself.
 pub fn balancer(answer: &HttpAnswer) -> Option<(&'static str, &'static str)> {
-    if super::of_kubernetes(answer) {
+    if answer.is_of_kubernetes() {
         return None;
     }
     let server = answer.server.as_deref().unwrap_or_default();

@@ -9,8 +9,8 @@ use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Grade, Step};
-use crate::rules::{Case, Word, seen};
+use crate::report::{Citation, Confidence, Grade, Step, inferred, seen};
+use crate::rules::{Case, Word};
 
 /// Findings that any obstacle between the control plane and the issuer explains.
 pub const CONSEQUENCES: &[&str] = &[
@@ -162,11 +162,6 @@ pub fn sure(case: &Case<'_>, word: &Word, named: bool) -> Confidence {
     } else {
         Confidence::Likely
     }
-}
-
-/// A citation of what follows for the control plane.
-pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
-    Citation { path: path.into(), grade: Grade::Inferred, text: text.into() }
 }
 
 /// The citation of a step of the model.

@@ -1,9 +1,9 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, Rule, failed_as, seen, way};
+use super::{Case, Rule, failed_as, way};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::{Shell, quoted, shell};
-use crate::report::{Citation, Confidence, Finding, Step};
+use crate::report::{Citation, Confidence, Finding, Step, seen};
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! Which credential plugin it is, and what it said.
 
-use super::{Case, clip, seen};
+use super::{Case, clip};
 use crate::evidence::credential::PluginRun;
 use crate::evidence::kubeconfig::Exec;
-use crate::report::Citation;
 use crate::report::shell::{Shell, quoted};
+use crate::report::{Citation, seen};
 
 /// The credential plugins that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! The AWS role of a Pod, by whichever mechanism it gets one: links of its chain as citations, words of AWS, and the steps
 //! that mend a link.
 
-use super::{Case, clip, probed, seen};
+use super::{Case, clip};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
 use crate::report::shell::shell;
-use crate::report::{Citation, Step};
+use crate::report::{Citation, Step, probed, seen};
 
 /// A link as a citation: where it is, and both sides.
 pub fn cite(link: &Link) -> Citation {

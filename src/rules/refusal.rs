@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{Case, Rule, clip, seen};
+use super::{Case, Rule, clip};
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message;
@@ -13,7 +13,7 @@ use crate::evidence::access::{Check, Question};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Rbac, Subject};
 use crate::report::shell::{Shell, quoted, shell};
-use crate::report::{Citation, Confidence, Finding, Step};
+use crate::report::{Citation, Confidence, Finding, Step, seen};
 
 /// A question that RBAC does not grant, and whom it is about.
 #[derive(Debug, Clone)]

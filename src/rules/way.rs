@@ -3,13 +3,13 @@
 use std::net::IpAddr;
 
 use super::kubeconfig_fault::cluster;
-use super::{Case, Word, probed};
+use super::{Case, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::{Shell, quoted, shell};
-use crate::report::{Citation, Step};
+use crate::report::{Citation, Step, probed};
 
 /// The proxy that is used, if one is.
 pub fn proxy<'e>(case: &Case<'e>) -> Option<&'e str> {

@@ -8,12 +8,12 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{clip, seen};
+use super::clip;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::message::{self, Text};
 use crate::evidence::Evidence;
 use crate::evidence::credential::{TokenFacts, TokenKind};
-use crate::report::{Citation, Confidence, Grade};
+use crate::report::{Citation, Confidence, Grade, seen};
 
 /// A text of the API server with the place it was read.
 #[derive(Debug, Clone)]

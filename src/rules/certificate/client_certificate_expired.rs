@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::CertificateFacts;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, renew, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {

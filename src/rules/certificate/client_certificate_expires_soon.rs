@@ -1,7 +1,7 @@
 //! A client certificate near its end that nothing renews.
 
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, renew, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::authz::near::joins;
 use crate::evidence::rbac::Subject;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
-use crate::rules::{Case, Page, Rule, seen, slug};
+use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

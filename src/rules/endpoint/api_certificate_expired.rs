@@ -4,7 +4,8 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::api_port::{APART, clocks, dated_by_clock, fault, host, met, place, sentence};
+use crate::rules::api_port::{APART, clocks, dated_by_clock, fault, host, met, place};
+use crate::rules::text::capital;
 use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
@@ -41,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             if agrees { Confidence::Certain } else { Confidence::Likely },
-            format!("{}: {seen}. Every client that checks certificates refuses this server, whatever its credential.", sentence(&shown.fault.detail)),
+            format!("{}: {seen}. Every client that checks certificates refuses this server, whatever its credential.", capital(&shown.fault.detail)),
             shown.cite(),
             Step::command(
                 "On a control-plane node, see what is out of date (kubeadm)",

@@ -1,9 +1,9 @@
 //! A search domain is put behind the name, and another host answers.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{host, proxy};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,12 +1,13 @@
 //! What stands before the API server lets nobody in without a client certificate.
 
 use crate::apiserver::message;
+use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::{host, met};
 use crate::rules::kubeconfig_fault::user;
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
+use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     // Whoever is answered with the own certificate has what was asked for.
     let endpoint = &case.evidence.endpoint;
-    if case.accepted() || endpoint.authenticated.seen().is_some_and(crate::rules::of_kubernetes) {
+    if case.accepted() || endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
         return Vec::new();
     }
     let Some((what, cite)) = demanded(case) else {

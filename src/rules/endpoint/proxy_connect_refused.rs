@@ -1,9 +1,9 @@
 //! The proxy does not open a tunnel to the API server.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, place, proxy, proxy_place, tunnel, without_proxy};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,10 @@
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::api_port::{fault, host, interceptor, place};
 use crate::rules::kubeconfig_fault::cluster;
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

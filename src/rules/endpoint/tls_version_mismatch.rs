@@ -3,9 +3,10 @@
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::api_port::{met, place, sentence};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::{met, place};
+use crate::rules::text::capital;
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,9 +47,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let seen = failure.seen.as_deref().unwrap_or_default();
     let version = seen.contains("ProtocolVersion") || seen.contains("Tls12OrTls13");
     let (confidence, why) = if version {
-        (Confidence::Certain, format!("{}; TLS 1.0 and 1.1 are switched off in every client of today.", sentence(&failure.detail)))
+        (Confidence::Certain, format!("{}; TLS 1.0 and 1.1 are switched off in every client of today.", capital(&failure.detail)))
     } else {
-        (Confidence::Likely, format!("{}. kaccess offers no CBC suite, which kubectl still does: if kubectl gets in, this is only kaccess' limit.", sentence(&failure.detail)))
+        (Confidence::Likely, format!("{}. kaccess offers no CBC suite, which kubectl still does: if kubectl gets in, this is only kaccess' limit.", capital(&failure.detail)))
     };
     let mut finding = RULE
         .finding(confidence, why, probed("/endpoint/tls/failed/seen", format!("{}: {seen}", failure.detail)), looks(&place(case)))

@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::{met, user};
-use crate::rules::{Case, Page, Rule, plugin, seen};
+use crate::rules::{Case, Page, Rule, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::{quoted, shell};
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::exec::exec_timeout;
-use crate::rules::{Case, Page, Rule, clip, failed_as, plugin, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::plugin::said;
-use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault};
 
 /// The rule.
 pub static RULE: Rule = Rule {

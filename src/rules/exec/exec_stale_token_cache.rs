@@ -1,9 +1,9 @@
 //! The plugin gives a token of another issuer or client than it is told to.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::plugin::{self, Kind, argument};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

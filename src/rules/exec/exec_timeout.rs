@@ -2,9 +2,8 @@
 
 use crate::evidence::FailureKind;
 use crate::evidence::credential::PluginRun;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin;
-use crate::rules::{clip, Case, Page, Rule, failed_as, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {

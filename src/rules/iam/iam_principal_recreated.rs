@@ -4,8 +4,8 @@ use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
 use crate::report::shell::{Shell, quoted, shell};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

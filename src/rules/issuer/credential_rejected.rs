@@ -4,9 +4,9 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
+use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step, probed, seen};
 use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The key set's URL refuses the control plane, while discovery works.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, pod_role, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, eks, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {

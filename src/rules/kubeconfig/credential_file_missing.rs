@@ -3,10 +3,10 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;
 use crate::rules::kubeconfig_fault::{complaint, is_other};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,10 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met};
 use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,8 +2,8 @@
 
 use super::allowlist_uses_endpoint_addresses::{allow_sources, sources};
 use crate::aws::egress::Mode;
-use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

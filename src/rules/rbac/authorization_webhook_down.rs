@@ -1,8 +1,8 @@
 //! The authorization webhook does not answer.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, clip, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

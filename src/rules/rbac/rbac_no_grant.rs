@@ -7,9 +7,9 @@ use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{can_i, denied, named, overruled, sentence, somebody_else, subject};
-use crate::rules::{Case, Page, Rule, clip, seen, slug};
+use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The service account was deleted and made anew after the token.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.confidence(true),
             format!("The token is for the service account {namespace}/{name} with the UID {uid}; the one that is there now has {}.", word.field("expected")),
             word.cite(),
-            renewal(case),
+            renew::token(case),
         )
         .titled(format!("The service account {namespace}/{name} was made anew after the token"))
         .cite(seen(path, format!("uid: {uid}")))

@@ -1,8 +1,8 @@
 //! The identity provider hands out a group that Kubernetes keeps for itself.
 
 use crate::evidence::credential::TokenKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

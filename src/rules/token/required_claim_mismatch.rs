@@ -3,8 +3,8 @@
 use super::username_claim_wrong_type::pointer;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

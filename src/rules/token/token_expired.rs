@@ -1,8 +1,8 @@
 //! The token is past its expiry.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, probed, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         why.push_str(" The issuer's key set no longer holds its key either, as is usual for a token from before a rotation; the server may name that first, and a new token mends both.");
     }
     let mut finding = RULE
-        .finding(confidence, why, seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")), renewal(case))
+        .finding(confidence, why, seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")), renew::token(case))
         .cite_if(said.map(Word::cite))
         .cite_if(case.rejected());
     if gone {

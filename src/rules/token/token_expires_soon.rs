@@ -1,8 +1,8 @@
 //! The token ends soon, and nothing will renew it.
 
-use crate::report::{Confidence, Finding, Severity};
+use crate::report::{Confidence, Finding, Severity, seen};
 use crate::rules::api_port::span;
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The token lives {} and has {} left by {clock}. It comes from {}, which nothing renews.", span(life), span(left), credential.origin),
             seen("/credential/seen/token/claims/exp", format!("exp: {end}")),
-            renewal(case),
+            renew::token(case),
         )
         .cite(seen("/credential/seen/source", if credential.source == "tokenFile" { "the credential is a token in a file" } else { "the credential is a token in the kubeconfig" })),
     ]

@@ -1,9 +1,9 @@
 //! The token is not valid yet.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::span;
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The claim that names the user is no text.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::workload::{IRSA, escaped};
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, pod_role, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {

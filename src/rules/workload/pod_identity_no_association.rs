@@ -1,8 +1,8 @@
 //! The service account has no Pod Identity association.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, pod_role, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {

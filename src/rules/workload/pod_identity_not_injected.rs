@@ -1,7 +1,7 @@
 //! The Pod was made before its Pod Identity association.
 
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, pod_role, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
