@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Case, Word};
+use super::{Case, Place, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::tls::{TlsFault, TlsFaultKind, TlsReport};
@@ -39,7 +39,7 @@ pub fn met<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<&'c Word> {
     if tls.seen().is_some() || tls.failed().is_some() {
         return None;
     }
-    case.words.iter().find(|word| word.text == text && word.place == "error")
+    case.words.iter().find(|word| word.text == text && word.place == Place::Met)
 }
 
 /// The host of the server URL, or `the server`.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Word, clip, eks, words};
+use super::{Place, Word, clip, eks, words};
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
@@ -92,7 +92,7 @@ impl<'a> Case<'a> {
                     fields: found.fields,
                     path: path.clone(),
                     line: error.clone(),
-                    place: "model",
+                    place: Place::Model,
                     doubtful: false,
                 });
             }
@@ -140,12 +140,12 @@ impl<'a> Case<'a> {
             return None;
         }
         let reviewed = self.evidence.control_plane.token_review.seen().is_some();
-        self.words.iter().find(|word| texts.contains(&word.text) && (!reviewed || word.place == "TokenReview"))
+        self.words.iter().find(|word| texts.contains(&word.text) && (!reviewed || word.place == Place::TokenReview))
     }
 
     /// The server's TokenReview of this token gave this text and no other reason.
     pub fn reviewed_as(&self, text: &'static Text) -> Option<&Word> {
-        self.reason(&[text]).filter(|word| word.place == "TokenReview")
+        self.reason(&[text]).filter(|word| word.place == Place::TokenReview)
     }
 
     /// The server's authenticator for the token's issuer, where the configuration is known.
@@ -243,7 +243,8 @@ impl<'a> Case<'a> {
                     && (issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some())
             })
         });
-        (judged || fetched) && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != "TokenReview")
+        (judged || fetched)
+            && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != Place::TokenReview)
     }
 
     /// What the metrics say of the token's issuer, and where.

@@ -10,7 +10,7 @@ use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Grade, Step, inferred, seen};
-use crate::rules::{Case, Word};
+use crate::rules::{Case, Place, Word};
 
 /// Findings that any obstacle between the control plane and the issuer explains.
 pub const CONSEQUENCES: &[&str] = &[
@@ -157,7 +157,7 @@ pub fn said<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bo
 /// How sure a word of the authenticator makes a finding: certain where it names the caller, or where kaccess itself was
 /// refused with an IAM token and the word is the message the user met.
 pub fn sure(case: &Case<'_>, word: &Word, named: bool) -> Confidence {
-    if word.place == "TokenReview" || ((named || word.place == "error") && refused(case).is_some()) {
+    if word.place == Place::TokenReview || ((named || word.place == Place::Met) && refused(case).is_some()) {
         Confidence::Certain
     } else {
         Confidence::Likely

@@ -17,7 +17,7 @@ pub mod words;
 
 pub use case::{Case, failed_as};
 pub use text::{clip, slug};
-pub use words::Word;
+pub use words::{Place, Word};
 
 use crate::apiserver::message::Text;
 use crate::report::{Citation, Confidence, Finding, Severity, Step};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::kubeconfig_fault::cluster;
-use super::{Case, Word};
+use super::{Case, Place, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
@@ -212,7 +212,7 @@ pub fn answers(servers: &[ServerAnswer]) -> String {
 
 /// What the user met, where it is one of these texts.
 pub fn met<'c>(case: &'c Case<'_>, texts: &[&'static Text]) -> Option<&'c Word> {
-    case.words.iter().find(|word| word.place == "error" && texts.contains(&word.text))
+    case.words.iter().find(|word| word.place == Place::Met && texts.contains(&word.text))
 }
 
 /// The same as a citation.

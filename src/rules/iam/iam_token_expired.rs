@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::rules::{Case, Page, Place, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A log's line is about this token only where it has expired.
     let first = match (late, &word) {
         (Some(expires), _) => seen("/credential/seen/token/claims/expires", format!("15 minutes after its time of signing it was {expires}")),
-        (None, Some((word, _))) if word.place != "log" => word.cite(),
+        (None, Some((word, _))) if word.place != Place::Log => word.cite(),
         _ => return Vec::new(),
     };
     let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == "exec");

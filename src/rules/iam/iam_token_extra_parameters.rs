@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, clip, eks};
+use crate::rules::{Case, Page, Place, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             detail,
         ),
         // A log's line may be about somebody else's token: this one has no such fault.
-        (None, Some((word, named))) if word.place != "log" || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
+        (None, Some((word, named))) if word.place != Place::Log || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
         _ => return Vec::new(),
     };
     vec![

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, seen};
-use crate::rules::{Case, Page, Rule, renew};
+use crate::rules::{Case, Page, Place, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     let uid = uid.unwrap_or_default();
-    if word.place != "TokenReview" && word.field("got") != uid {
+    if word.place != Place::TokenReview && word.field("got") != uid {
         return Vec::new();
     }
     let (namespace, name) = case.service_account();

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::span;
-use crate::rules::{Case, Page, Rule, Word, renew};
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(word) => word.confidence(past > LEEWAY),
         None if past <= LEEWAY => return Vec::new(),
         // The server's own word about something else means that expiry is not (yet) what it stumbles over.
-        None if case.rejected().is_none() || case.words.iter().any(|word| word.place == "TokenReview") => Confidence::Likely,
+        None if case.rejected().is_none() || case.words.iter().any(|word| word.place == Place::TokenReview) => Confidence::Likely,
         None => Confidence::Certain,
     };
     vec![

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, renew};
+use crate::rules::{Case, Page, Place, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (namespace, name) = case.service_account();
     let account_gone = word.text == &message::SERVICE_ACCOUNT_MISSING || word.text == &message::SERVICE_ACCOUNT_DELETED;
     // Lines of a log that name another account are about another token.
-    if account_gone && word.place != "TokenReview" && word.field("name") != name {
+    if account_gone && word.place != Place::TokenReview && word.field("name") != name {
         return Vec::new();
     }
     let bound = ["pod", "secret", "node"].into_iter().find_map(|kind| {

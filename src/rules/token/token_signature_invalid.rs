@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, probed};
-use crate::rules::{Case, Page, Rule, Word, renew};
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
         return Vec::new();
     }
-    let word = case.reason(&[&message::SIGNATURE_FAILED]).filter(|word| word.place != "model");
+    let word = case.reason(&[&message::SIGNATURE_FAILED]).filter(|word| word.place != Place::Model);
     // A log's line may be about another token; that no key verifies this one was tried.
     let confidence = word.map_or(Confidence::Likely, |word| word.confidence(true));
     vec![
