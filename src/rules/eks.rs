@@ -5,7 +5,7 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
+use crate::aws::reach::{Judged, Known, Layer, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
@@ -313,6 +313,61 @@ pub fn open_two_paths(reach: &Reach) -> Step {
         ),
         "kaccess allowlist -o terraform",
     )
+}
+
+/// What the control plane comes from on its way to the obstacle.
+pub fn sources(found: &Obstacle<'_>) -> String {
+    match &found.reach.peer {
+        Peer::Known { addresses, groups } => {
+            let mut all: Vec<String> = groups.iter().map(|group| format!("security group {group}")).collect();
+            all.extend(addresses.iter().map(ToString::to_string));
+            all.join(", ")
+        }
+        Peer::Unpublished => "addresses that nobody publishes".to_owned(),
+        Peer::Hidden(through) => format!("behind {through}"),
+    }
+}
+
+/// The step that allows it.
+pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
+    let target = aws(case)
+        .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned())
+        .unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
+    let port = found.reach.port;
+    let command = match &found.reach.peer {
+        Peer::Known { groups, .. } if !groups.is_empty() => {
+            shell!(
+                "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                target,
+                port,
+                groups[0]
+            )
+        }
+        Peer::Known { addresses, .. } => Shell::join(
+            addresses.iter().map(|address| {
+                shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}",
+                    target,
+                    port,
+                    ipnet::IpNet::from(*address)
+                )
+            }),
+            " && ",
+        ),
+        _ => "kaccess allowlist".into(),
+    };
+    if found.step.layer == Layer::SecurityGroup {
+        Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)
+    } else {
+        Step::command(
+            format!(
+                "Allow what the control plane does come from ({}) at the {}; this prints it",
+                sources(found),
+                found.step.layer.word()
+            ),
+            "kaccess allowlist -o terraform",
+        )
+    }
 }
 
 /// What follows for everybody who comes with a token of the issuer, as the end of a sentence.

@@ -1,4 +1,4 @@
-//! Texts cut and spelled for findings: beginnings of sentences, lines cut short, names for manifests.
+//! Texts cut and spelled for findings: beginnings of sentences, lines cut short, names for manifests and pointers.
 
 /// Begins a sentence with a capital letter where an ordinary word stands first: names, hosts, ids and settings stay as
 /// they are written.
@@ -55,4 +55,9 @@ pub fn slug(name: &str) -> String {
         "user".clone_into(&mut short);
     }
     short.trim_end_matches('-').to_owned()
+}
+
+/// A member's name as a part of a JSON pointer.
+pub fn pointer(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }

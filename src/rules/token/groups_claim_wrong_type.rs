@@ -1,8 +1,8 @@
 //! The groups claim is neither a text nor a list of texts.
 
-use super::username_claim_wrong_type::pointer;
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::text::pointer;
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
