@@ -4,8 +4,7 @@ use crate::apiserver::authz::World;
 use crate::evidence::access::Check;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::authorization_webhook_down::failed_call;
-use crate::rules::rbac::rbac_no_grant::nothing_here;
-use crate::rules::refusal::{overruled, somebody_else};
+use crate::rules::refusal::{nothing_here, overruled, somebody_else};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
