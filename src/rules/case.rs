@@ -389,6 +389,25 @@ impl<'a> Case<'a> {
         Some((word, word.field("status").parse().ok()?))
     }
 
+    /// The answer to discovery with a status that `fits`, as far as it explains the refusal of the credential: the API
+    /// server's log tells of it, or this machine met it and the log tells of no other status.
+    pub fn fault_by_status(&self, fits: fn(u16) -> bool) -> Option<StatusFault> {
+        if self.accepted() {
+            return None;
+        }
+        let told = self.logged_discovery_status();
+        let logged = told.filter(|(_, status)| fits(*status));
+        let probe =
+            self.discovery_status().filter(|(status, ..)| fits(*status)).map(|(status, path, _)| (status, path));
+        let (status, confidence, cite) = match (logged, &probe, self.issuer_fault()) {
+            (Some((word, status)), ..) => (status, word.sure(), word.cite()),
+            // A log that tells of another status knows better than a probe from elsewhere.
+            (None, Some((status, _)), Some((confidence, cite))) if told.is_none() => (*status, confidence, cite),
+            _ => return None,
+        };
+        Some(StatusFault { status, confidence, cite, logged: logged.is_some(), probe })
+    }
+
     /// How sure a fault of the issuer, probed from here, explains the refusal by the API server: certain where the
     /// server itself says that it could not initialise, likely where it only refuses the token.
     pub fn issuer_fault(&self) -> Option<(Confidence, Citation)> {
@@ -410,6 +429,21 @@ impl<'a> Case<'a> {
         }
         self.rejected().map(|cite| (Confidence::Likely, cite))
     }
+}
+
+/// A status of discovery that keeps the API server from reading the issuer's document.
+#[derive(Debug, Clone)]
+pub struct StatusFault {
+    /// The status: of the log, where that tells of it.
+    pub status: u16,
+    /// How sure it explains the refusal.
+    pub confidence: Confidence,
+    /// What says so.
+    pub cite: Citation,
+    /// The API server's log tells of it.
+    pub logged: bool,
+    /// The status that this machine met, where that fits too, with the pointer to the answer.
+    pub probe: Option<(u16, String)>,
 }
 
 /// Whether a probe failed in one of these ways.

@@ -107,7 +107,7 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
         )
     };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    Some(steps.fold(rule.finding(Confidence::Certain, why, cite, first), Finding::step))
+    Some(rule.finding(Confidence::Certain, why, cite, first).steps(steps))
 }
 
 /// How to get the cluster's CA again, by what the cluster is.

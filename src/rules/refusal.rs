@@ -212,7 +212,7 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
         first,
     );
-    let mut finding = steps.into_iter().fold(finding, Finding::step).cite(denied.cite(case)).cite(denied.who());
+    let mut finding = finding.steps(steps).cite(denied.cite(case)).cite(denied.who());
     let others = fitting.count();
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));

@@ -37,13 +37,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let name = leaf.common_names.last().map_or("the user", String::as_str);
     let mut steps = renew::certificate(case, leaf).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
-    let finding = RULE
-        .finding(
+    vec![
+        RULE.finding(
             Confidence::Certain,
             format!("The certificate of {name:?} ends on {end}, in {} days; the API server gives no leeway, and nothing renews a certificate that stands in a file.", left / DAY),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
             first,
         )
-        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY));
-    vec![steps.fold(finding, Finding::step)]
+        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY))
+        .steps(steps),
+    ]
 }

@@ -53,7 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Step::command("Put name and password into the variable (percent-encoded)", shell!("export HTTPS_PROXY={}", url))
     };
     let given = detail.contains("does not accept");
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             Confidence::Certain,
             if given {
@@ -65,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {}", proxy_place(case))))
-        .cite_if(direct_works(case));
-    finding.fix.extend(without_proxy(case));
+        .cite_if(direct_works(case))
+        .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
 }

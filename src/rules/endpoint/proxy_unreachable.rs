@@ -75,7 +75,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))
     };
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             confidence,
             format!("Connections to {} go through the proxy {proxy} ({place}), and {what}. No request came through to the API server, although kubectl's message names it.", host(case)),
@@ -83,7 +83,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {place}")))
-        .cite_if(direct_works(case));
-    finding.fix.extend(without_proxy(case));
+        .cite_if(direct_works(case))
+        .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
 }

@@ -53,8 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut steps = again(&shell!("--cluster-name {} --principal-arn {}", cluster, arn), entry.map(|(_, entry)| entry)).into_iter();
     let Some(step) = steps.next() else { return Vec::new() };
-    let finding = RULE.finding(confidence, why, first, step);
-    let mut finding = steps.fold(finding, Finding::step).cite_if(refused);
+    let mut finding = RULE.finding(confidence, why, first, step).steps(steps).cite_if(refused);
     if let (Some(made), Some((index, _))) = (made, entry) {
         finding = finding.cite(seen(format!("/aws/accessEntries/seen/entries/{index}/details/seen/createdAt"), format!("the access entry is of {made}")));
     }

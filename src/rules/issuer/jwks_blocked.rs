@@ -61,11 +61,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     steps.push(Step::command("The next token is judged at once", "kaccess doctor"));
     let (step, more) = pod_role::split(steps);
-    let mut finding = RULE
-        .finding(confidence, why, first, step)
-        .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))
-        .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
-        .cite_if(said.and(metrics));
-    finding.fix.extend(more);
-    vec![finding]
+    vec![
+        RULE.finding(confidence, why, first, step)
+            .steps(more)
+            .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))
+            .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
+            .cite_if(said.and(metrics)),
+    ]
 }

@@ -37,6 +37,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("The name is not among the contexts: there are {}.", listed(&names))
     };
-    let finding = RULE.finding(Confidence::Certain, why, cite, first);
-    vec![steps.fold(finding, Finding::step).step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
+    let finding = RULE.finding(Confidence::Certain, why, cite, first).steps(steps);
+    vec![finding.step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
 }

@@ -28,12 +28,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let server = flag(args, "--assume-role-arn").unwrap_or("KIAM-SERVER-ROLE");
     let Some((resolved, steps)) = pod_role::let_agent_in(judged, link, flag(args, "--role-base-arn"), server) else { return Vec::new() };
     let (first, more) = pod_role::split(steps);
-    let mut finding = RULE.finding(
+    let finding = RULE.finding(
         Confidence::Certain,
         format!("kiam's server is {server}, and the trust policy of {resolved} does not let it in: {}.", link.seen),
         pod_role::cite(link),
         first,
     );
-    finding.fix.extend(more);
-    vec![finding]
+    vec![finding.steps(more)]
 }

@@ -52,13 +52,12 @@ fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
     let (resolved, steps) = pod_role::let_agent_in(judged, link, base, node)?;
     let (first, more) = pod_role::split(steps);
     // Somebody may have given kube2iam credentials of its own, which nothing shows.
-    let mut finding = RULE.finding(
+    let finding = RULE.finding(
         Confidence::Likely,
         format!("kube2iam acts as its node's role {node}, and the trust policy of {resolved} does not let that in: {}.", link.seen),
         pod_role::cite(link),
         first,
     );
-    finding.fix.extend(more);
-    finding.fix.push(Step::text(format!("{node} itself must be allowed sts:AssumeRole on {resolved} by a policy of its own.")));
-    Some(finding)
+    let own = Step::text(format!("{node} itself must be allowed sts:AssumeRole on {resolved} by a policy of its own."));
+    Some(finding.steps(more).step(own))
 }

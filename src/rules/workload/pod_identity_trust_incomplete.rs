@@ -58,14 +58,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             trust::role_policy(today, &details.role_arn, details.external_id.as_deref())
         };
         let (first, more) = pod_role::split(pod_role::mend(link, role, today, &policy));
-        let mut finding = RULE.finding(
+        let finding = RULE.finding(
             Confidence::Certain,
             format!("The trust policy of {role} is not enough: {}.", link.seen),
             pod_role::cite(link),
             first,
         );
-        finding.fix.extend(more);
-        findings.push(finding);
+        findings.push(finding.steps(more));
     }
     findings
 }

@@ -48,14 +48,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(link) => (format!("{why} What its annotation iam.amazonaws.com/role names is not given: {}.", link.seen), missing(judged, link)),
         None => (why, None),
     };
-    let mut finding = RULE
-        .finding(confidence, why, cite, pod_role::associate(judged, &role))
-        .cite_if(nobody.map(pod_role::cite))
-        .cite_if(passed.map(pod_role::cite))
-        .step(pod_role::annotate(judged, &role))
-        .step(pod_role::remake(judged));
-    finding.fix.extend(aside);
-    vec![finding]
+    vec![
+        RULE.finding(confidence, why, cite, pod_role::associate(judged, &role))
+            .cite_if(nobody.map(pod_role::cite))
+            .cite_if(passed.map(pod_role::cite))
+            .step(pod_role::annotate(judged, &role))
+            .step(pod_role::remake(judged))
+            .steps(aside),
+    ]
 }
 
 /// Where the agent only lacks a Pod on this node: why that is can be seen.
