@@ -235,11 +235,7 @@ pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
         }
         findings[index].explained_by = (at != index).then(|| findings[at].code);
     }
-    findings.sort_by_key(|finding| {
-        // A warning that explains an error is the root cause and comes before errors of the same chain.
-        (finding.explained_by.is_some(), finding.severity, finding.confidence, finding.rank)
-    });
-    // Unexplained findings that explain an error go before unexplained ones of lower severity order.
+    // A warning that explains an error is the root cause, and goes among the errors.
     let roots: Vec<&'static str> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
