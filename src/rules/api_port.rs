@@ -34,28 +34,12 @@ pub fn fault<'e>(case: &Case<'e>, kinds: &[TlsFaultKind]) -> Option<Shown<'e>> {
 }
 
 /// The word of the message that the user met, where no handshake of this run says more.
-pub fn met<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<&'c Word> {
+pub fn met_without_handshake<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<&'c Word> {
     let tls = &case.evidence.endpoint.tls;
     if tls.seen().is_some() || tls.failed().is_some() {
         return None;
     }
     case.words.iter().find(|word| word.text == text && word.place == Place::Met)
-}
-
-/// The host of the server URL, or `the server`.
-pub fn host<'e>(case: &Case<'e>) -> &'e str {
-    case.evidence.endpoint.route.seen().map_or("the server", |route| route.host.as_str())
-}
-
-/// `host:port` of the server URL, for commands.
-pub fn place(case: &Case<'_>) -> String {
-    case.evidence.endpoint.route.seen().map_or_else(
-        || "HOST:6443".to_owned(),
-        |route| {
-            let host = if route.host.contains(':') { format!("[{}]", route.host) } else { route.host.clone() };
-            format!("{host}:{}", route.port)
-        },
-    )
 }
 
 /// How far clocks may be apart before it matters, in seconds.

@@ -12,16 +12,6 @@ use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Grade, Step, inferred, seen};
 use crate::rules::{Case, Place, Word};
 
-/// Findings that any obstacle between the control plane and the issuer explains.
-pub const CONSEQUENCES: &[&str] = &[
-    "credential-rejected",
-    "oidc-not-initialized",
-    "oidc-partly-initialized",
-    "issuer-blocks-control-plane",
-    "issuer-unreachable-from-control-plane",
-    "jwks-blocked",
-];
-
 /// What AWS said.
 pub fn aws<'e>(case: &Case<'e>) -> Option<&'e Aws> {
     case.evidence.aws.as_deref()
@@ -137,7 +127,7 @@ pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
 }
 
 /// A word of the authenticator about the caller's refusal, and whether it names the caller.
-pub fn said<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bool)> {
+pub fn authenticator_word<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bool)> {
     if case.accepted() {
         return None;
     }

@@ -51,7 +51,7 @@ pub fn is_other(failure: &Failure, code: &str) -> bool {
 }
 
 /// The line that the user met, if it holds one of these texts.
-pub fn met<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
+pub fn met_line<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
     let error = case.evidence.asked.error.as_deref()?;
     let line = error.lines().find(|line| texts.iter().any(|text| line.contains(text)))?;
     Some((line, seen("/asked/error", format!("the message you met says: {}", super::clip(line, 240)))))

@@ -19,7 +19,7 @@ pub fn cite(link: &Link) -> Citation {
 }
 
 /// The first of these texts in the message the user met, or in an event of the Pod.
-pub fn said(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
+pub fn met_or_event(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
     let workload = case.evidence.workload.as_deref()?;
     let has = |line: &str| {
         let lower = line.to_lowercase();

@@ -22,10 +22,10 @@ pub fn host<'e>(case: &Case<'e>) -> &'e str {
     route.map(|route| route.host.trim_end_matches('.')).filter(|host| !host.is_empty()).unwrap_or("the API server")
 }
 
-/// `host:port` of the API server.
+/// `host:port` of the API server, for commands.
 pub fn place(case: &Case<'_>) -> String {
     case.evidence.endpoint.route.seen().map_or_else(
-        || "HOST:443".to_owned(),
+        || "HOST:6443".to_owned(),
         |route| match route.host.contains(':') {
             true => format!("[{}]:{}", route.host, route.port),
             false => format!("{}:{}", route.host, route.port),

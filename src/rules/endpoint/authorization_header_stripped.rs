@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::host;
+use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

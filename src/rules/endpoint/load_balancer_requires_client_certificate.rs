@@ -5,8 +5,9 @@ use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{host, met};
+use crate::rules::api_port::met_without_handshake;
 use crate::rules::kubeconfig_fault::user;
+use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
@@ -34,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some((what, cite)) = demanded(case) else {
         let step = step(case);
-        let found = met(case, &message::KUBECTL_CERTIFICATE_REQUIRED).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_CERTIFICATE_REQUIRED).map(|word| {
             let sure = word.field("alert") == "certificate required";
             let confidence = if sure { Confidence::Certain } else { Confidence::Possible };
             RULE.finding(confidence, "The server ended TLS in these words: it wants a certificate that the client did not send, or does not take the one it sent.", word.cite(), step)

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::api_port::host;
 use crate::rules::text::pointer;
+use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

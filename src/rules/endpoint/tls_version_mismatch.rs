@@ -4,8 +4,9 @@ use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{met, place};
+use crate::rules::api_port::met_without_handshake;
 use crate::rules::text::capital;
+use crate::rules::way::place;
 use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         decided_by: Step::command("See whether it asks for one (\"Acceptable client certificate CA names\")", shell!("openssl s_client -connect {} </dev/null", place(case))),
     };
     let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::TlsVersion]) else {
-        let found = met(case, &message::KUBECTL_TLS_VERSION).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_TLS_VERSION).map(|word| {
             let sure = word.field("alert") != "handshake failure";
             let confidence = if sure { Confidence::Certain } else { Confidence::Possible };
             let mut finding = RULE.finding(confidence, "The server ended the handshake in these words.", word.cite(), looks(&place(case)));

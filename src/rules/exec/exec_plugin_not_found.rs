@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::plugin::said;
+use crate::rules::plugin::stderr_line;
 use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault};
 
 /// The rule.
@@ -60,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// The plugin is there, and what it calls in turn is not.
 fn without_its_own(case: &Case<'_>) -> Option<Finding> {
-    if let Some((line, cite)) = said(case, &["unknown command \"", "\" for \"kubectl\""]) {
+    if let Some((line, cite)) = stderr_line(case, &["unknown command \"", "\" for \"kubectl\""]) {
         let name = line.split('"').nth(1).filter(|name| !name.is_empty())?;
         let install = Step::command("Install kubectl's plugin (krew is kubectl's own plugin manager)", shell!("kubectl krew install {}", name));
         let finding = RULE
@@ -69,7 +69,7 @@ fn without_its_own(case: &Case<'_>) -> Option<Finding> {
             .step(Step::command("Or, where it is installed, see whether its folder is on the PATH of whoever runs kubectl", shell!("command -v kubectl-{}; echo \"$PATH\"", name.replace('-', "_"))));
         return Some(finding);
     }
-    let (line, cite) = said(case, &["exec: \"", "executable file not found"])?;
+    let (line, cite) = stderr_line(case, &["exec: \"", "executable file not found"])?;
     let name = line.split_once("exec: \"")?.1.split('"').next()?;
     // A list of browsers is a login that nobody can finish here.
     if name.is_empty() || name.contains(',') || name.contains("browser") || name == "xdg-open" {

@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !eks::is_iam(case) {
         return Vec::new();
     }
-    let word = eks::said(case, &message::IAM_OTHER_PRINCIPAL);
+    let word = eks::authenticator_word(case, &message::IAM_OTHER_PRINCIPAL);
     let aws = eks::aws(case);
     let entry = match &case.mapping {
         Some(Verdict::Mapped(mapped)) => match mapped.source {

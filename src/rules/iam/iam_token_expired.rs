@@ -26,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (now, clock) = case.server_time();
     let expires: Option<jiff::Timestamp> = case.claim_text("expires").and_then(|text| text.parse().ok());
     let late = expires.filter(|expires| *expires <= now);
-    let word = eks::said(case, &message::IAM_EXPIRED);
+    let word = eks::authenticator_word(case, &message::IAM_EXPIRED);
     // A log's line is about this token only where it has expired.
     let first = match (late, &word) {
         (Some(expires), _) => seen("/credential/seen/token/claims/expires", format!("15 minutes after its time of signing it was {expires}")),

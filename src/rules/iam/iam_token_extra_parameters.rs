@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let index = token.problems.iter().position(|problem| problem.detail.starts_with("non-whitelisted query parameter"))?;
         Some((index, token.problems[index].detail.clone()))
     });
-    let word = eks::said(case, &message::IAM_PARAMETER);
+    let word = eks::authenticator_word(case, &message::IAM_PARAMETER);
     let (confidence, first, what) = match (own, word) {
         (Some((index, detail)), _) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },

@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let index = token.problems.iter().position(|problem| problem.detail.starts_with("token is too large"))?;
         Some((index, token.problems[index].detail.clone()))
     });
-    let word = eks::said(case, &message::IAM_TOO_LARGE);
+    let word = eks::authenticator_word(case, &message::IAM_TOO_LARGE);
     let (confidence, first, what) = match (own, word) {
         (Some((index, detail)), _) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },

@@ -29,8 +29,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let index = token.problems.iter().position(|problem| problem.detail.starts_with("unexpected hostname"))?;
         Some((index, &token.problems[index].detail))
     });
-    let host = eks::said(case, &message::IAM_HOST);
-    let key = eks::said(case, &message::IAM_KEY_UNKNOWN);
+    let host = eks::authenticator_word(case, &message::IAM_HOST);
+    let key = eks::authenticator_word(case, &message::IAM_KEY_UNKNOWN);
     let refused = eks::refused(case);
     let key_unknown = token.is_none()
         && host.is_none()

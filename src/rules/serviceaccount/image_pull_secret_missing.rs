@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             _ => continue,
         };
         let (namespace, name) = (&secret.namespace, &secret.name);
-        let words = pod_role::said(case, &["ImagePullBackOff", "ErrImagePull", "Failed to pull image", "failed to retrieve some image pull secrets"]);
+        let words = pod_role::met_or_event(case, &["ImagePullBackOff", "ErrImagePull", "Failed to pull image", "failed to retrieve some image pull secrets"]);
         findings.push(
             RULE.finding(
                 Confidence::Certain,

@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let off = template.automount.map(|on| (on, format!("{at}/automount"), "the Pod")).or_else(|| {
         Some((account?.automount?, "/workload/serviceAccount/seen/automount".to_owned(), "the service account"))
     });
-    let words = pod_role::said(case, &[PLACE, "unable to load in-cluster configuration", "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"]);
+    let words = pod_role::met_or_event(case, &[PLACE, "unable to load in-cluster configuration", "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"]);
     let switched_off = matches!(off, Some((false, ..)));
     let (why, cite) = match (off, &words) {
         // Switched off on purpose, and nobody misses it: as it should be.

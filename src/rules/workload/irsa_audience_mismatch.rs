@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-token-audience");
-    let words = pod_role::said(case, &["Incorrect token audience"]);
+    let words = pod_role::met_or_event(case, &["Incorrect token audience"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);
     let provider = judged.workload.providers.seen().and_then(|all| all.ours.as_ref()).map_or("PROVIDER-ARN", |ours| ours.arn.as_str());

@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-issuer");
-    let words = pod_role::said(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
+    let words = pod_role::met_or_event(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
     let confidence = if words.is_some() { Confidence::Certain } else { Confidence::Likely };
     let Some(cite) = words.or_else(|| link.map(pod_role::cite)) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);

@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-provider");
-    let words = pod_role::said(case, &["No OpenIDConnect provider found in your account"]);
+    let words = pod_role::met_or_event(case, &["No OpenIDConnect provider found in your account"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);
     let account = judged.irsa_role().map_or("the role's account", account);

@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kiam-server");
-    let words = pod_role::said(case, &["error dialing grpc server", "there is no address available"]);
+    let words = pod_role::met_or_event(case, &["error dialing grpc server", "there is no address available"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let server = judged.agent("kiam-server").map(|(server, _)| server);
     let step = match server {

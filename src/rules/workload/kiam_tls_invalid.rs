@@ -26,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let certificate = judged.broken("kiam-certificate");
     let link = judged.broken("kiam-tls").or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();
-    let words = pod_role::said(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
+    let words = pod_role::met_or_event(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")).map_or("kube-system", |(agent, _)| agent.namespace.as_str());
     let missing = link.is_some_and(|link| link.id == "kiam-tls");

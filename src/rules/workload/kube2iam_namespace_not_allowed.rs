@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kube2iam-namespace");
-    let words = pod_role::said(case, &["not valid for namespace of pod"]);
+    let words = pod_role::met_or_event(case, &["not valid for namespace of pod"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.account_name().0;
     let args = judged.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();

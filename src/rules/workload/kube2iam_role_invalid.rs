@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![finding];
     }
     let link = judged.broken("kube2iam-role-name").or_else(|| judged.broken("kube2iam-role"));
-    let words = pod_role::said(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
+    let words = pod_role::met_or_event(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let role = judged.iam_role().unwrap_or("ROLE");
     let account = judged.own_account().unwrap_or("ACCOUNT");

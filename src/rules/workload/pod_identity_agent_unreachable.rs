@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     let link = judged.broken("pod-identity-agent-ready");
-    let words = pod_role::said(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
+    let words = pod_role::met_or_event(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     vec![
         RULE.finding(
