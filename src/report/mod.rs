@@ -213,6 +213,7 @@ impl Finding {
 /// A finding explained by another one goes behind all unexplained ones; each part is ordered by severity,
 /// confidence and the registry's order. An explanation that would run in a circle is dropped.
 pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
+    // Of several that explain a finding the strongest does.
     findings.sort_by_key(|finding| (finding.severity, finding.confidence, finding.rank));
     let explainers: Vec<Option<usize>> = (0..findings.len())
         .map(|index| {
