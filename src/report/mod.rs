@@ -86,6 +86,21 @@ pub struct Citation {
     pub text: String,
 }
 
+/// A citation of something the server, an API or a log said.
+pub fn seen(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Seen, text: text.into() }
+}
+
+/// A citation of something tried from this machine.
+pub fn probed(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Probed, text: text.into() }
+}
+
+/// A citation of what the models say that the server or the control plane does.
+pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
+    Citation { path: path.into(), grade: Grade::Inferred, text: text.into() }
+}
+
 /// One thing to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Step {
@@ -157,11 +172,48 @@ pub struct Finding {
     pub explained_by: Option<&'static str>,
 }
 
+impl Finding {
+    /// Replaces the rule's title by one with names in it.
+    #[must_use]
+    pub fn titled(mut self, title: impl Into<String>) -> Self {
+        self.title = title.into();
+        self
+    }
+
+    /// Adds a citation.
+    #[must_use]
+    pub fn cite(mut self, citation: Citation) -> Self {
+        self.cites.push(citation);
+        self
+    }
+
+    /// Adds a citation, if there is one.
+    #[must_use]
+    pub fn cite_if(mut self, citation: Option<Citation>) -> Self {
+        self.cites.extend(citation);
+        self
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn step(self, step: Step) -> Self {
+        self.steps([step])
+    }
+
+    /// Adds steps.
+    #[must_use]
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.fix.extend(steps);
+        self
+    }
+}
+
 /// Findings in the order to read them: the root cause first.
 ///
 /// A finding explained by another one goes behind all unexplained ones; each part is ordered by severity,
 /// confidence and the registry's order. An explanation that would run in a circle is dropped.
 pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
+    // Of several that explain a finding the strongest does.
     findings.sort_by_key(|finding| (finding.severity, finding.confidence, finding.rank));
     let explainers: Vec<Option<usize>> = (0..findings.len())
         .map(|index| {
@@ -184,11 +236,7 @@ pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
         }
         findings[index].explained_by = (at != index).then(|| findings[at].code);
     }
-    findings.sort_by_key(|finding| {
-        // A warning that explains an error is the root cause and comes before errors of the same chain.
-        (finding.explained_by.is_some(), finding.severity, finding.confidence, finding.rank)
-    });
-    // Unexplained findings that explain an error go before unexplained ones of lower severity order.
+    // A warning that explains an error is the root cause, and goes among the errors.
     let roots: Vec<&'static str> = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

@@ -1,8 +1,8 @@
 //! Commands of a fix speak of the context that was looked at: where `--context` named it, they name it too, because the
 //! current one is another cluster's.
 
-use super::complaint::quoted;
 use crate::evidence::Evidence;
+use crate::report::shell::quoted;
 use crate::report::{Finding, Step};
 
 /// kaccess' commands that look at a cluster.

@@ -5,22 +5,12 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
+use crate::aws::reach::{Judged, Known, Layer, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Grade, Step};
-use crate::rules::{Case, Word, seen};
-
-/// Findings that any obstacle between the control plane and the issuer explains.
-pub const CONSEQUENCES: &[&str] = &[
-    "credential-rejected",
-    "oidc-not-initialized",
-    "oidc-partly-initialized",
-    "issuer-blocks-control-plane",
-    "issuer-unreachable-from-control-plane",
-    "jwks-blocked",
-];
+use crate::report::{Citation, Confidence, Grade, Step, inferred, seen};
+use crate::rules::{Case, Place, Word};
 
 /// What AWS said.
 pub fn aws<'e>(case: &Case<'e>) -> Option<&'e Aws> {
@@ -137,7 +127,7 @@ pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
 }
 
 /// A word of the authenticator about the caller's refusal, and whether it names the caller.
-pub fn said<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bool)> {
+pub fn authenticator_word<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bool)> {
     if case.accepted() {
         return None;
     }
@@ -157,16 +147,11 @@ pub fn said<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<(&'c Word, bo
 /// How sure a word of the authenticator makes a finding: certain where it names the caller, or where kaccess itself was
 /// refused with an IAM token and the word is the message the user met.
 pub fn sure(case: &Case<'_>, word: &Word, named: bool) -> Confidence {
-    if word.place == "TokenReview" || ((named || word.place == "error") && refused(case).is_some()) {
+    if word.place == Place::TokenReview || ((named || word.place == Place::Met) && refused(case).is_some()) {
         Confidence::Certain
     } else {
         Confidence::Likely
     }
-}
-
-/// A citation of what follows for the control plane.
-pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
-    Citation { path: path.into(), grade: Grade::Inferred, text: text.into() }
 }
 
 /// The citation of a step of the model.
@@ -318,6 +303,61 @@ pub fn open_two_paths(reach: &Reach) -> Step {
         ),
         "kaccess allowlist -o terraform",
     )
+}
+
+/// What the control plane comes from on its way to the obstacle.
+pub fn sources(found: &Obstacle<'_>) -> String {
+    match &found.reach.peer {
+        Peer::Known { addresses, groups } => {
+            let mut all: Vec<String> = groups.iter().map(|group| format!("security group {group}")).collect();
+            all.extend(addresses.iter().map(ToString::to_string));
+            all.join(", ")
+        }
+        Peer::Unpublished => "addresses that nobody publishes".to_owned(),
+        Peer::Hidden(through) => format!("behind {through}"),
+    }
+}
+
+/// The step that allows it.
+pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
+    let target = aws(case)
+        .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned())
+        .unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
+    let port = found.reach.port;
+    let command = match &found.reach.peer {
+        Peer::Known { groups, .. } if !groups.is_empty() => {
+            shell!(
+                "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                target,
+                port,
+                groups[0]
+            )
+        }
+        Peer::Known { addresses, .. } => Shell::join(
+            addresses.iter().map(|address| {
+                shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}",
+                    target,
+                    port,
+                    ipnet::IpNet::from(*address)
+                )
+            }),
+            " && ",
+        ),
+        _ => "kaccess allowlist".into(),
+    };
+    if found.step.layer == Layer::SecurityGroup {
+        Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)
+    } else {
+        Step::command(
+            format!(
+                "Allow what the control plane does come from ({}) at the {}; this prints it",
+                sources(found),
+                found.step.layer.word()
+            ),
+            "kaccess allowlist -o terraform",
+        )
+    }
 }
 
 /// What follows for everybody who comes with a token of the issuer, as the end of a sentence.

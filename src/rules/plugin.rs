@@ -1,11 +1,10 @@
 //! Which credential plugin it is, and what it said.
 
-pub use super::complaint::quoted;
-use super::{Case, clip, seen};
+use super::{Case, clip};
 use crate::evidence::credential::PluginRun;
 use crate::evidence::kubeconfig::Exec;
-use crate::report::Citation;
-use crate::report::shell::Shell;
+use crate::report::shell::{Shell, quoted};
+use crate::report::{Citation, seen};
 
 /// The credential plugins that are told apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +89,7 @@ pub fn ran(run: &PluginRun) -> Shell {
 }
 
 /// The line that a plugin that failed wrote to stderr, if it holds all of these texts.
-pub fn said<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
+pub fn stderr_line<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
     let run = run(case).filter(|run| run.exit_code != Some(0))?;
     let line = run.stderr.lines().find(|line| texts.iter().all(|text| line.contains(text)))?;
     Some((line.trim(), seen("/plugin/seen/stderr", format!("stderr: {}", clip(line.trim(), 240)))))

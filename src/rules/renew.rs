@@ -1,11 +1,56 @@
-//! How somebody gets a new client certificate with the names of the old one, without touching the rest of a kubeconfig.
+//! How somebody gets a new token, or a new client certificate with the names of the old one, without touching the rest of a
+//! kubeconfig.
 
-use super::complaint::user;
-use super::{Case, slug};
+use super::kubeconfig_fault::user;
+use super::{Case, plugin, slug};
 use crate::evidence::credential::CredentialSource;
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;
 use crate::report::shell::{Shell, shell};
+
+/// The step to a new token, by where this one came from.
+pub fn token(case: &Case<'_>) -> Step {
+    let credential = case.evidence.credential.seen();
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    if case.is_service_account() {
+        let (namespace, name) = case.service_account();
+        return Step::command(
+            "Have a new token issued for the service account",
+            shell!("kubectl create token {} -n {}", name, namespace),
+        );
+    }
+    match credential.map(|credential| &credential.source) {
+        Some(CredentialSource::Exec) => {
+            let exec = user.and_then(|user| user.exec.as_ref());
+            let login = exec.is_some_and(|exec| {
+                exec.args.iter().any(|arg| arg.contains("oidc-login"))
+                    || exec.command.contains("kubelogin")
+                    || exec.command.contains("oidc_login")
+            });
+            if login {
+                Step::command(
+                    "Throw the plugin's cached token away and log in again",
+                    "kubectl oidc-login clean && kubectl get --raw /version",
+                )
+            } else {
+                Step::command(
+                    "Run the credential plugin again; it must give a token that is not expired",
+                    exec.map_or_else(Default::default, plugin::command),
+                )
+            }
+        }
+        Some(CredentialSource::Argument | CredentialSource::Flag) => {
+            Step::text("Take a new token from the identity provider (log in again) and pass that one.")
+        }
+        _ => Step::command(
+            "Log in again at the identity provider, and store the new ID token (or let a plugin such as kubelogin renew it)",
+            shell!(
+                "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
+                user.map_or("USER", |user| user.name.as_str())
+            ),
+        ),
+    }
+}
 
 /// The file of kubeadm's own administrator whose certificate this is; nobody else's may be replaced by it.
 fn of_kubeadm(leaf: &CertificateFacts) -> Option<&'static str> {

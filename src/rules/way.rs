@@ -1,15 +1,15 @@
 //! What the rules of the way to the API server share: who is connected to first, and what its addresses say.
 
-use crate::report::shell::{Shell, shell};
 use std::net::IpAddr;
 
-use super::complaint::{cluster, quoted};
-use super::{Case, Word, probed};
+use super::kubeconfig_fault::cluster;
+use super::{Case, Place, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, LookupOutcome, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
-use crate::report::{Citation, Step};
+use crate::report::shell::{Shell, quoted, shell};
+use crate::report::{Citation, Step, probed};
 
 /// The proxy that is used, if one is.
 pub fn proxy<'e>(case: &Case<'e>) -> Option<&'e str> {
@@ -22,10 +22,10 @@ pub fn host<'e>(case: &Case<'e>) -> &'e str {
     route.map(|route| route.host.trim_end_matches('.')).filter(|host| !host.is_empty()).unwrap_or("the API server")
 }
 
-/// `host:port` of the API server.
+/// `host:port` of the API server, for commands.
 pub fn place(case: &Case<'_>) -> String {
     case.evidence.endpoint.route.seen().map_or_else(
-        || "HOST:443".to_owned(),
+        || "HOST:6443".to_owned(),
         |route| match route.host.contains(':') {
             true => format!("[{}]:{}", route.host, route.port),
             false => format!("{}:{}", route.host, route.port),
@@ -212,7 +212,7 @@ pub fn answers(servers: &[ServerAnswer]) -> String {
 
 /// What the user met, where it is one of these texts.
 pub fn met<'c>(case: &'c Case<'_>, texts: &[&'static Text]) -> Option<&'c Word> {
-    case.words.iter().find(|word| word.place == "error" && texts.contains(&word.text))
+    case.words.iter().find(|word| word.place == Place::Met && texts.contains(&word.text))
 }
 
 /// The same as a citation.

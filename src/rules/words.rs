@@ -8,12 +8,25 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::{clip, seen};
+use super::clip;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::message::{self, Text};
 use crate::evidence::Evidence;
 use crate::evidence::credential::{TokenFacts, TokenKind};
-use crate::report::{Citation, Confidence, Grade};
+use crate::report::{Citation, Confidence, inferred, seen};
+
+/// Where a text of the API server was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The server's TokenReview of this very token.
+    TokenReview,
+    /// The API server's or the authenticator's log, which tells of everybody's requests.
+    Log,
+    /// The message the user met (`--error`), which may be about somebody else.
+    Met,
+    /// Nowhere: the model predicts it from the server's configuration.
+    Model,
+}
 
 /// A text of the API server with the place it was read.
 #[derive(Debug, Clone)]
@@ -26,8 +39,8 @@ pub struct Word {
     pub path: String,
     /// The line as it stands in the evidence.
     pub line: String,
-    /// `TokenReview`, `log` or `error`.
-    pub place: &'static str,
+    /// Where it was read.
+    pub place: Place,
     /// It may be about another issuer, or about another time.
     pub doubtful: bool,
 }
@@ -35,26 +48,19 @@ pub struct Word {
 impl Word {
     /// The citation of this text.
     pub fn cite(&self) -> Citation {
-        let place = match self.place {
-            "TokenReview" => "TokenReview says",
-            "log" => "the API server's log says",
-            "model" => "predicted from the server's configuration",
-            _ => "the message you met says",
-        };
-        if self.place == "model" {
-            return Citation {
-                path: self.path.clone(),
-                grade: Grade::Inferred,
-                text: format!("{place}: {}", clip(&self.line, 240)),
-            };
+        let text = |place: &str| format!("{place}: {}", clip(&self.line, 240));
+        match self.place {
+            Place::TokenReview => seen(&self.path, text("TokenReview says")),
+            Place::Log => seen(&self.path, text("the API server's log says")),
+            Place::Met => seen(&self.path, text("the message you met says")),
+            Place::Model => inferred(&self.path, text("predicted from the server's configuration")),
         }
-        seen(self.path.clone(), format!("{place}: {}", clip(&self.line, 240)))
     }
 
     /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
     /// a message only where what it says fits it (`fits`), and a prediction never decides.
     pub fn confidence(&self, fits: bool) -> Confidence {
-        if self.place == "TokenReview" || (fits && self.place != "model" && !self.doubtful) {
+        if self.place == Place::TokenReview || (fits && self.place != Place::Model && !self.doubtful) {
             Confidence::Certain
         } else {
             Confidence::Likely
@@ -75,7 +81,7 @@ impl Word {
 /// Every word that a TokenReview, the message the user met and the logs hold.
 pub fn collect(evidence: &Evidence) -> Vec<Word> {
     let mut words = Vec::new();
-    let mut add = |line: &str, path: &str, place: &'static str| {
+    let mut add = |line: &str, path: &str, place: Place| {
         words.extend(message::recognise(line).into_iter().map(|found| Word {
             text: found.text,
             fields: found.fields,
@@ -86,10 +92,10 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
         }));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
-        add(error, "/controlPlane/tokenReview/seen/error", "TokenReview");
+        add(error, "/controlPlane/tokenReview/seen/error", Place::TokenReview);
     }
     if let Some(error) = evidence.asked.error.as_deref() {
-        add(error, "/asked/error", "error");
+        add(error, "/asked/error", Place::Met);
     }
     let aws = evidence.aws.as_deref();
     let logs = [
@@ -119,7 +125,7 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 fields: found.fields.clone(),
                 path: format!("{at}/seen/matches/{index}"),
                 line: found.line.clone(),
-                place: "log",
+                place: Place::Log,
                 doubtful: old && INITIALISING.contains(text),
             });
         }
@@ -214,15 +220,15 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
     };
     // Several issuers are in play where the configuration or the log says so.
     let several = configured.is_some_and(|all| all.len() > 1)
-        || words.iter().any(|word| word.place == "log" && about_ours(word) == Some(false));
+        || words.iter().any(|word| word.place == Place::Log && about_ours(word) == Some(false));
     let unknown_issuer = configured.is_some_and(|all| !all.iter().any(|jwt| same(&jwt.issuer.url)));
     words.retain_mut(|word| {
         let of_issuer = INITIALISING.contains(&word.text);
         let of_token = JUDGING.contains(&word.text);
-        if word.place == "TokenReview" || !(of_issuer || of_token) {
+        if word.place == Place::TokenReview || !(of_issuer || of_token) {
             return true;
         }
-        if word.place == "log" {
+        if word.place == Place::Log {
             // Nobody asks an issuer about a certificate, an opaque token or one of AWS.
             let Some(token) = token.filter(|token| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount))
             else {
@@ -241,7 +247,7 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         }
         if of_issuer {
             let reviewed_otherwise = reviewed.is_some_and(|error| !uninitialised(error));
-            return !(reviewed_otherwise || word.place == "log" && unknown_issuer);
+            return !(reviewed_otherwise || word.place == Place::Log && unknown_issuer);
         }
         // The TokenReview of this very token would say it too.
         reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))

@@ -10,7 +10,7 @@ use kaccess::evidence::anonymise::anonymise;
 use kaccess::render::{json, terminal};
 use kaccess::report::diagnose;
 use kaccess::report::doctor::DoctorReport;
-use kaccess::rules::served::INTERCEPTORS;
+use kaccess::rules::api_port::INTERCEPTORS;
 use kaccess::rules::{Case, RULES, check_all};
 use regex::Regex;
 use serde_json::Value;
@@ -273,7 +273,7 @@ fn judge(folder: &Path) -> Vec<String> {
     faults
 }
 
-/// The products that rules::served knows are those that keep their names.
+/// The products that rules::api_port knows are those that keep their names.
 #[test]
 fn products_that_break_tls_open_keep_their_names() {
     for (mark, product) in INTERCEPTORS {

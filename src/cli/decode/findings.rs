@@ -9,14 +9,14 @@ use crate::credential::token;
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::view::FindingView;
-use crate::report::{Confidence, Step};
+use crate::report::{Confidence, Step, seen};
+use crate::rules::Rule;
 use crate::rules::certificate::client_certificate_expired;
 use crate::rules::serviceaccount::service_account_token_expired;
 use crate::rules::token::{
     email_not_verified, groups_overage, token_algorithm_not_allowed, token_expired, token_is_refresh_token,
     token_issuer_mismatch, token_not_id_token, token_not_yet_valid,
 };
-use crate::rules::{Rule, seen};
 
 /// A finding of a rule that the credential alone decides; the citation points into decode's own report.
 fn finding(rule: &'static Rule, why: &str, path: &str, text: String, fix: &str) -> FindingView {

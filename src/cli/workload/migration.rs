@@ -21,7 +21,7 @@ use crate::render::{json, workload as render};
 use crate::report::Step;
 use crate::report::view::StepView;
 use crate::report::workload::{Migration, MigrationPlan};
-use crate::rules::links::role_name;
+use crate::rules::pod_role::role_name;
 use crate::secret::Scrubber;
 
 /// What is known of the cluster.

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, clip, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, Word, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 /// The message misses an API, and discovery says that a registered one does not answer.
 fn missing(case: &Case<'_>) -> Option<Finding> {
     let apis = case.evidence.apis.seen().filter(|apis| !apis.stale.is_empty())?;
-    let met = |text| case.said(text).filter(|word| word.place == "error");
+    let met = |text| case.said(text).filter(|word| word.place == Place::Met);
     let word = met(&message::METRICS_API).or_else(|| met(&message::RESOURCE_NOT_SERVED))?;
     let metrics = word.text == &message::METRICS_API;
     let (version, name) = (word.field("version"), word.field("type"));

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::rules::{Case, Page, Place, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let logged = case.said(&message::WEBHOOK_FAILED).filter(|word| is_down(word.field("error")));
     // Where the server named another reason for this very token, the webhook is not what refused it.
     let other = case.words.iter().any(|word| {
-        word.place == "TokenReview" && word.text != &message::WEBHOOK_TRANSPORT && word.text != &message::NOBODY_CLAIMED
+        word.place == Place::TokenReview && word.text != &message::WEBHOOK_TRANSPORT && word.text != &message::NOBODY_CLAIMED
     });
     let Some(word) = reviewed.or(logged).filter(|_| !other) else { return Vec::new() };
     vec![

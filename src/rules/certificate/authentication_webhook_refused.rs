@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::rules::{Case, Page, Place, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // EKS' own webhook says so of every token that is no AWS identity's.
     let eks = token.kind == TokenKind::EksIam
         || case.evidence.endpoint.route.seen().is_some_and(|route| route.host.ends_with(".eks.amazonaws.com"));
-    let other = case.words.iter().any(|word| word.place == "TokenReview" && word.text != &message::NOBODY_CLAIMED);
+    let other = case.words.iter().any(|word| word.place == Place::TokenReview && word.text != &message::NOBODY_CLAIMED);
     if crate::rules::certificate::authentication_webhook_down::is_down(error) || eks || other {
         return Vec::new();
     }

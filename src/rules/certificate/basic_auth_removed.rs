@@ -1,9 +1,10 @@
 //! User name and password, which no API server takes any more.
 
+use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, of_kubernetes, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };
     // A proxy in front may well take a password.
-    if case.proxy_logs_in() || !case.evidence.endpoint.anonymous.seen().is_some_and(of_kubernetes) {
+    if case.proxy_logs_in() || !case.evidence.endpoint.anonymous.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
         return Vec::new();
     }
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());

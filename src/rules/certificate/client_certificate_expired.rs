@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::CertificateFacts;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, renew, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -44,8 +44,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut steps = renew::certificate(case, leaf).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
-    let finding = RULE
-        .finding(
+    vec![
+        RULE.finding(
             confidence,
             format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it.{not_yet}"),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
@@ -53,8 +53,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .titled(format!("The client certificate of {name:?} has expired"))
         .cite_if(rejected)
-        .cite_if(said.map(Word::cite));
-    vec![steps.fold(finding, Finding::step)]
+        .cite_if(said.map(Word::cite))
+        .steps(steps),
+    ]
 }
 
 /// The other side of the same check: not valid yet.

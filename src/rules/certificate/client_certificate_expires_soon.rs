@@ -1,8 +1,8 @@
 //! A client certificate near its end that nothing renews.
 
 use crate::evidence::credential::CredentialSource;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, renew, seen};
+use crate::report::{seen, Confidence, Finding, Severity};
+use crate::rules::{renew, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,13 +38,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let name = leaf.common_names.last().map_or("the user", String::as_str);
     let mut steps = renew::certificate(case, leaf).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
-    let finding = RULE
-        .finding(
+    vec![
+        RULE.finding(
             Confidence::Certain,
             format!("The certificate of {name:?} ends on {end}, in {} days; the API server gives no leeway, and nothing renews a certificate that stands in a file.", left / DAY),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
             first,
         )
-        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY));
-    vec![steps.fold(finding, Finding::step)]
+        .titled(format!("The client certificate of {name:?} expires in {} days", left / DAY))
+        .steps(steps),
+    ]
 }

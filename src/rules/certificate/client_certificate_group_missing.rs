@@ -3,9 +3,9 @@
 use crate::apiserver::authz::near::joins;
 use crate::evidence::rbac::Subject;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::rbac::rbac_no_grant::{self, elsewhere};
-use crate::rules::{Case, Page, Rule, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::refusal::{elsewhere, is_ungranted};
+use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,8 +26,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(identity)) = (case.only_certificate(), case.evidence.identity.seen()) else { return Vec::new() };
     // Denied something, and known by this very certificate.
-    let denied = (rbac_no_grant::RULE.check)(case);
-    if denied.is_empty() || leaf.common_names.last() != Some(&identity.user.username) {
+    if !is_ungranted(case) || leaf.common_names.last() != Some(&identity.user.username) {
         return Vec::new();
     }
     // A binding that names a part of an organisation shows that two groups were meant, whatever joins them.

@@ -1,8 +1,8 @@
 //! A client certificate that lives for years.
 
 use crate::evidence::credential::CredentialSource;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The client certificate is signed by a CA that the API server does not know.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, probed, renew, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -50,16 +50,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.", leaf.issuer)
     };
-    let finding = RULE
+    let mut finding = RULE
         .finding(
             confidence,
             why,
             first,
             Step::text("Take the kubeconfig of this cluster again from where it is handed out; if the cluster was made anew, every certificate of the old one is void. Or have this cluster's own CA sign one for the same names, as follows."),
         )
-        .cite(seen("/credential/seen/certificates/0/issuer", format!("signed by {}", leaf.issuer)));
-    // Or one that this cluster's own CA signs.
-    let mut finding = renew::certificate(case, leaf).into_iter().fold(finding, Finding::step);
+        .cite(seen("/credential/seen/certificates/0/issuer", format!("signed by {}", leaf.issuer)))
+        // Or one that this cluster's own CA signs.
+        .steps(renew::certificate(case, leaf));
     if stranger {
         finding = finding.cite(probed("/endpoint/tls/seen/clientAuthorities", format!("the handshake asks for certificates of {}", named.join(", "))));
     }

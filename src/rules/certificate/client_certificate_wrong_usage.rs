@@ -1,8 +1,8 @@
 //! The certificate is not meant for clients.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {

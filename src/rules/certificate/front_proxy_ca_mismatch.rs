@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let terminated = case.terminated();
-    if (terminated.is_none() && word.place != "error") || word.field("error").contains("not in the allowed list") {
+    if (terminated.is_none() && word.place != Place::Met) || word.field("error").contains("not in the allowed list") {
         return Vec::new();
     }
     let serial = word.field("serial");

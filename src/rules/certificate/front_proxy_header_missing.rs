@@ -1,8 +1,8 @@
 //! The proxy is trusted and names nobody.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let terminated = case.terminated();
-    if (terminated.is_none() && word.place != "error") || !word.field("error").contains("unknown authority") {
+    if (terminated.is_none() && word.place != Place::Met) || !word.field("error").contains("unknown authority") {
         return Vec::new();
     }
     let known = case.configuration.as_ref();

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let own = case.only_certificate().is_some_and(|leaf| leaf.common_names.last().is_some_and(|own| own == name));
     let terminated = case.terminated();
     // At the API server's own endpoint, the log tells of somebody else's proxy.
-    if own || (terminated.is_none() && word.place != "error") {
+    if own || (terminated.is_none() && word.place != Place::Met) {
         return Vec::new();
     }
     let allowed = case.configuration.as_ref().and_then(|(configuration, path)| Some((configuration.front_proxy.as_ref()?.headers.allowed_names.join(","), *path)));

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let met = |text| case.said(text).filter(|word| word.place == "error");
+    let met = |text| case.said(text).filter(|word| word.place == Place::Met);
     if let Some(word) = met(&message::KUBELET_FORBIDDEN) {
         let user = word.field("user");
         return vec![RULE.finding(

@@ -1,8 +1,8 @@
 //! The API server does not reach the kubelet.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(word) = [&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL]
         .into_iter()
-        .find_map(|text| case.said(text).filter(|word| word.place == "error"))
+        .find_map(|text| case.said(text).filter(|word| word.place == Place::Met))
     else {
         return Vec::new();
     };

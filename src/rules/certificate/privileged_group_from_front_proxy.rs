@@ -1,8 +1,8 @@
 //! The proxy that logs people in makes them administrators.
 
 use crate::apiserver::authn::CREDENTIAL_ID;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! Own groups named like the system's.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,9 +2,10 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{default_certificate, fault, host, met};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::{default_certificate, fault, met_without_handshake};
+use crate::rules::way::host;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
     };
     let Some(shown) = fault(case, &any) else {
-        let found = met(case, &message::KUBECTL_X509_DEFAULT).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_X509_DEFAULT).map(|word| {
             let why = format!("The certificate is for {:?}, which is what an ingress controller shows to names that it does not know.", word.field("names"));
             RULE.finding(Confidence::Certain, why, word.cite(), manifest(word.field("name")))
         });

@@ -4,7 +4,9 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::served::{APART, clocks, dated_by_clock, fault, host, met, place, sentence};
+use crate::rules::api_port::{APART, clocks, dated_by_clock, fault, met_without_handshake};
+use crate::rules::text::capital;
+use crate::rules::way::{host, place};
 use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
@@ -27,7 +29,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(shown) = fault(case, &[TlsFaultKind::Expired, TlsFaultKind::NotYetValid]) else {
-        return met(case, &message::KUBECTL_X509_DATE).map(from_words).into_iter().collect();
+        return met_without_handshake(case, &message::KUBECTL_X509_DATE).map(from_words).into_iter().collect();
     };
     if dated_by_clock(case).is_some() {
         return Vec::new();
@@ -41,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             if agrees { Confidence::Certain } else { Confidence::Likely },
-            format!("{}: {seen}. Every client that checks certificates refuses this server, whatever its credential.", sentence(&shown.fault.detail)),
+            format!("{}: {seen}. Every client that checks certificates refuses this server, whatever its credential.", capital(&shown.fault.detail)),
             shown.cite(),
             Step::command(
                 "On a control-plane node, see what is out of date (kubeadm)",

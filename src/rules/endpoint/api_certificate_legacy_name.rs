@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{Shown, fault, met};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::{Shown, fault, met_without_handshake};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ pub(super) fn is_legacy(shown: &Shown<'_>) -> bool {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(shown) = fault(case, &[TlsFaultKind::NameMismatch]) else {
         let step = Step::text("Have the certificate made anew with the server's name as subject alternative name.");
-        let found = met(case, &message::KUBECTL_X509_LEGACY)
+        let found = met_without_handshake(case, &message::KUBECTL_X509_LEGACY)
             .map(|word| RULE.finding(Confidence::Certain, "The client says that the certificate has no subject alternative name.", word.cite(), step));
         return found.into_iter().collect();
     };

@@ -3,10 +3,10 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster;
-use crate::rules::served::{fault, met};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::{fault, met_without_handshake};
+use crate::rules::kubeconfig_fault::cluster;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
     let Some(shown) = fault(case, &[TlsFaultKind::NameMismatch]) else {
-        let Some(word) = met(case, &message::KUBECTL_X509_NAME) else { return Vec::new() };
+        let Some(word) = met_without_handshake(case, &message::KUBECTL_X509_NAME) else { return Vec::new() };
         let wanted = ["name", "address", "wanted"].into_iter().map(|field| word.field(field)).find(|name| !name.is_empty());
         return vec![RULE.finding(
             Confidence::Likely,

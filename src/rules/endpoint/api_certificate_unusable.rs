@@ -4,7 +4,9 @@ use crate::apiserver::message::heard;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::{fault, place, sentence};
+use crate::rules::api_port::fault;
+use crate::rules::text::capital;
+use crate::rules::way::place;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -30,8 +32,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let usage = shown.fault.kind == TlsFaultKind::WrongUsage;
     let undecided = shown.fault.kind == TlsFaultKind::Undecided;
     let why = match (usage, &shown.fault.seen) {
-        (true, Some(seen)) if !seen.is_empty() => format!("{}: its usages are {seen}.", sentence(&shown.fault.detail)),
-        _ => format!("{}.", sentence(&shown.fault.detail)),
+        (true, Some(seen)) if !seen.is_empty() => format!("{}: its usages are {seen}.", capital(&shown.fault.detail)),
+        _ => format!("{}.", capital(&shown.fault.detail)),
     };
     let mut finding = RULE.finding(
         if undecided { Confidence::Possible } else { Confidence::Certain },

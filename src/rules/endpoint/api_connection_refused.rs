@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::dns::ConnectOutcome;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{cite_met, unconnected};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

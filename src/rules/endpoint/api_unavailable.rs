@@ -1,9 +1,9 @@
 //! The API server, or the balancer before it, answers 5xx.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::balancer;
-use crate::rules::{Case, Page, Rule, clip, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::balancer;
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
-use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step};
-use crate::rules::served::{Skew, dated_by_clock, fault, skew, span};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::{Skew, dated_by_clock, fault, skew, span};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,10 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, fetch_authority};
-use crate::rules::served::{fault, met};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::{fault, met_without_handshake};
+use crate::rules::kubeconfig_fault::{cluster, fetch_authority};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let shown = fault(case, &[TlsFaultKind::AuthorityKeyDiffers]).filter(|shown| shown.report.roots == "kubeconfig");
     let fetch = || fetch_authority(case);
     let Some(shown) = shown else {
-        let found = met(case, &message::KUBECTL_X509_ROTATED).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_X509_ROTATED).map(|word| {
             let why = format!("The kubeconfig trusts a CA named {:?}, whose key did not sign the server's certificate.", word.field("authority"));
             RULE.finding(Confidence::Certain, why, word.cite(), fetch())
         });

@@ -3,9 +3,9 @@
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{all, answers, cite_met, host, is_private, is_public, proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

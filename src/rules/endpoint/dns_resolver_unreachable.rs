@@ -3,9 +3,9 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{answers, cite_met, host, proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

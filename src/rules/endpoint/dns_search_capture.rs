@@ -1,9 +1,9 @@
 //! A search domain is put behind the name, and another host answers.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{host, proxy};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -50,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let url = server.map(|cluster| cluster.server.replacen(host, &format!("{host}."), 1)).unwrap_or_default();
         Step::command(
             "Write the name as an absolute one (its certificate is checked without the dot)",
-            shell!("kubectl config set-cluster {} --server={}", crate::rules::complaint::cluster(case), url),
+            shell!("kubectl config set-cluster {} --server={}", crate::rules::kubeconfig_fault::cluster(case), url),
         )
     };
     vec![

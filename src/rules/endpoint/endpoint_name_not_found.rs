@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{answers, cite_met, host, proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::message;
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

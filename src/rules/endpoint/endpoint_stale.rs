@@ -4,9 +4,9 @@ use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Managed, answers, cite_met, eks_arguments, host, managed, proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

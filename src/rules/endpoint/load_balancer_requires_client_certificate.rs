@@ -1,12 +1,14 @@
 //! What stands before the API server lets nobody in without a client certificate.
 
 use crate::apiserver::message;
+use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::complaint::user;
-use crate::rules::served::{host, met};
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::met_without_handshake;
+use crate::rules::kubeconfig_fault::user;
+use crate::rules::way::host;
+use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,12 +30,12 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     // Whoever is answered with the own certificate has what was asked for.
     let endpoint = &case.evidence.endpoint;
-    if case.accepted() || endpoint.authenticated.seen().is_some_and(crate::rules::of_kubernetes) {
+    if case.accepted() || endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
         return Vec::new();
     }
     let Some((what, cite)) = demanded(case) else {
         let step = step(case);
-        let found = met(case, &message::KUBECTL_CERTIFICATE_REQUIRED).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_CERTIFICATE_REQUIRED).map(|word| {
             let sure = word.field("alert") == "certificate required";
             let confidence = if sure { Confidence::Certain } else { Confidence::Possible };
             RULE.finding(confidence, "The server ended TLS in these words: it wants a certificate that the client did not send, or does not take the one it sent.", word.cite(), step)

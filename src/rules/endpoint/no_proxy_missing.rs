@@ -3,9 +3,9 @@
 use crate::report::shell::shell;
 use std::net::IpAddr;
 
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, all, direct_works, host, is_private, proxy, proxy_of_kubeconfig, proxy_place, tunnel};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,11 @@
 use crate::apiserver::message::heard;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster as named;
-use crate::rules::served::{Answerer, answerer, host};
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::api_port::{Answerer, answerer};
+use crate::rules::kubeconfig_fault::cluster as named;
+use crate::rules::way::host;
+use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

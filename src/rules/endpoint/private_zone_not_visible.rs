@@ -1,9 +1,9 @@
 //! One resolver knows the private addresses, and the one that is believed does not.
 
 use crate::evidence::FailureKind;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{all, host, is_private, is_public, proxy, unconnected};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,9 +2,9 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -47,13 +47,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else if proxy_of_kubeconfig(case) {
         Step::command(
             "Put name and password into proxy-url (percent-encoded; the kubeconfig is then a secret)",
-            shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::complaint::cluster(case), url),
+            shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::kubeconfig_fault::cluster(case), url),
         )
     } else {
         Step::command("Put name and password into the variable (percent-encoded)", shell!("export HTTPS_PROXY={}", url))
     };
     let given = detail.contains("does not accept");
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             Confidence::Certain,
             if given {
@@ -65,7 +65,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {}", proxy_place(case))))
-        .cite_if(direct_works(case));
-    finding.fix.extend(without_proxy(case));
+        .cite_if(direct_works(case))
+        .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
 }

@@ -1,9 +1,9 @@
 //! The proxy does not open a tunnel to the API server.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, place, proxy, proxy_place, tunnel, without_proxy};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Tunnel::Credentials | Tunnel::Nothing => return Vec::new(),
     };
     let answer = failure.seen.clone().unwrap_or_default();
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             Confidence::Certain,
             format!("The proxy {proxy} answered the request for a tunnel to {server} with {answer:?}: {reason}."),
@@ -54,7 +54,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {}", proxy_place(case))))
-        .cite_if(direct_works(case));
-    finding.fix.extend(without_proxy(case));
+        .cite_if(direct_works(case))
+        .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
 }

@@ -4,9 +4,9 @@ use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, host, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -71,12 +71,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = if proxy_of_kubeconfig(case) {
         Step::command(
             format!("Start the proxy at {proxy}, or correct proxy-url of the cluster entry"),
-            shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::complaint::cluster(case)),
+            shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::kubeconfig_fault::cluster(case)),
         )
     } else {
         Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))
     };
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             confidence,
             format!("Connections to {} go through the proxy {proxy} ({place}), and {what}. No request came through to the API server, although kubectl's message names it.", host(case)),
@@ -84,7 +84,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {place}")))
-        .cite_if(direct_works(case));
-    finding.fix.extend(without_proxy(case));
+        .cite_if(direct_works(case))
+        .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
 }

@@ -4,9 +4,9 @@ use crate::apiserver::message;
 use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

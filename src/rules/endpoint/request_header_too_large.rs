@@ -1,9 +1,10 @@
 //! The credential is too large for what stands before the API server.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::host;
-use crate::rules::{Case, Page, Rule, of_kubernetes, probed, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::text::pointer;
+use crate::rules::way::host;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,13 +31,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(answer) = endpoint.authenticated.seen().filter(|answer| matches!(answer.status, 400 | 413 | 431 | 494)) else {
         return Vec::new();
     };
-    if of_kubernetes(answer) || case.accepted() {
+    if answer.is_of_kubernetes() || case.accepted() {
         return Vec::new();
     }
     let size = answer.sent_header_bytes.unwrap_or_default();
     let words = ["Header Or Cookie Too Large", "Header Fields Too Large", "header too large", "Header Too Long"];
     let said = words.into_iter().find(|words| answer.body.contains(words));
-    let passes = endpoint.anonymous.seen().is_some_and(|answer| of_kubernetes(answer) || answer.status != 400);
+    let passes = endpoint.anonymous.seen().is_some_and(|answer| answer.is_of_kubernetes() || answer.status != 400);
     let confidence = match (said, answer.status) {
         (Some(_), _) | (None, 431 | 494) => Confidence::Certain,
         (None, _) if size >= LARGE && passes => Confidence::Likely,
@@ -60,7 +61,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::manifest("Or raise the limit of what stands before the API server; in nginx, inside server { }", "large_client_header_buffers 8 64k;\n"))
         .cite(seen("/endpoint/authenticated/seen/sentHeaderBytes", format!("{size} bytes of header carried the credential")));
     if let Some((name, length, some)) = groups {
-        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", name.replace('~', "~0").replace('/', "~1")), format!("{name} has {length} entries: {some}; …")));
+        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer(&name)), format!("{name} has {length} entries: {some}; …")));
     }
     vec![finding]
 }

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{address, proxy};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,11 @@
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::complaint::cluster;
-use crate::rules::served::{fault, host, interceptor, place};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::api_port::{fault, interceptor};
+use crate::rules::kubeconfig_fault::cluster;
+use crate::rules::way::{host, place};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,11 @@
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::served::{met, place, sentence};
-use crate::rules::{Case, Page, Rule, failed_as, probed};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::met_without_handshake;
+use crate::rules::text::capital;
+use crate::rules::way::place;
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -32,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         decided_by: Step::command("See whether it asks for one (\"Acceptable client certificate CA names\")", shell!("openssl s_client -connect {} </dev/null", place(case))),
     };
     let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::TlsVersion]) else {
-        let found = met(case, &message::KUBECTL_TLS_VERSION).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_TLS_VERSION).map(|word| {
             let sure = word.field("alert") != "handshake failure";
             let confidence = if sure { Confidence::Certain } else { Confidence::Possible };
             let mut finding = RULE.finding(confidence, "The server ended the handshake in these words.", word.cite(), looks(&place(case)));
@@ -46,9 +48,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let seen = failure.seen.as_deref().unwrap_or_default();
     let version = seen.contains("ProtocolVersion") || seen.contains("Tls12OrTls13");
     let (confidence, why) = if version {
-        (Confidence::Certain, format!("{}; TLS 1.0 and 1.1 are switched off in every client of today.", sentence(&failure.detail)))
+        (Confidence::Certain, format!("{}; TLS 1.0 and 1.1 are switched off in every client of today.", capital(&failure.detail)))
     } else {
-        (Confidence::Likely, format!("{}. kaccess offers no CBC suite, which kubectl still does: if kubectl gets in, this is only kaccess' limit.", sentence(&failure.detail)))
+        (Confidence::Likely, format!("{}. kaccess offers no CBC suite, which kubectl still does: if kubectl gets in, this is only kaccess' limit.", capital(&failure.detail)))
     };
     let mut finding = RULE
         .finding(confidence, why, probed("/endpoint/tls/failed/seen", format!("{}: {seen}", failure.detail)), looks(&place(case)))

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin::{self, argument, said};
+use crate::rules::plugin::{self, argument, stderr_line};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -26,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !plugin::kind(case).is_aws() {
         return Vec::new();
     }
-    let Some((line, cite)) = said(case, &["AccessDenied", "AssumeRole"]).or_else(|| said(case, &["not authorized to perform: sts:AssumeRole"]))
+    let Some((line, cite)) = stderr_line(case, &["AccessDenied", "AssumeRole"]).or_else(|| stderr_line(case, &["not authorized to perform: sts:AssumeRole"]))
     else {
         return Vec::new();
     };

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin::{self, argument, said};
+use crate::rules::plugin::{self, argument, stderr_line};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -55,7 +55,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ),
     ];
     let Some((title, sso, line, cite)) = KINDS.iter().find_map(|(texts, title, sso)| {
-        let (line, cite) = texts.iter().find_map(|texts| said(case, texts))?;
+        let (line, cite) = texts.iter().find_map(|texts| stderr_line(case, texts))?;
         Some((*title, *sso, line, cite))
     }) else {
         return Vec::new();

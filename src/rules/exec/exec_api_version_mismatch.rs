@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::user;
+use crate::rules::kubeconfig_fault::user;
 use crate::rules::plugin::complained;
 use crate::rules::{Case, Page, Rule};
 

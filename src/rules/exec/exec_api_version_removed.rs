@@ -2,11 +2,11 @@
 
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::user;
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::user;
 use crate::rules::plugin::{self, Kind, complained};
 use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

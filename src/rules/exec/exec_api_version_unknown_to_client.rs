@@ -2,10 +2,9 @@
 
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{met, user};
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::{met_line, user};
+use crate::rules::{Case, Page, Rule, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "invalid apiVersion \"client.authentication.k8s.io/v1beta1\"",
     ];
     let user = user(case);
-    if let Some((_, cite)) = met(case, &OLD_CLIENT) {
+    if let Some((_, cite)) = met_line(case, &OLD_CLIENT) {
         return vec![
             RULE.finding(
                 Confidence::Certain,

@@ -2,9 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::met;
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::kubeconfig_fault::met_line;
+use crate::rules::{Case, Page, Rule, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +23,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let texts = ["not allowed: policy set to", "is not permitted by the credential plugin allowlist"];
-    let Some((line, cite)) = met(case, &texts) else { return Vec::new() };
+    let Some((line, cite)) = met_line(case, &texts) else { return Vec::new() };
     let named = line.split('"').nth(1).filter(|_| line.contains("plugin")).unwrap_or_default();
     let command = plugin::exec(case).map_or(named, |exec| exec.command.as_str());
     let all = line.contains("DenyAll");

@@ -2,10 +2,10 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
-use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::shell::{quoted, shell};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::exec::exec_timeout;
-use crate::rules::{Case, Page, Rule, clip, failed_as, plugin, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 "The plugin was not started, so there is no credential to send, and kubectl connects to nothing.",
                 seen("/plugin/failed/detail", failure.detail.clone()),
-                Step::command("See whether it is an executable file that you may run", shell!("ls -l \"$(command -v {})\"", plugin::quoted(&command))),
+                Step::command("See whether it is an executable file that you may run", shell!("ls -l \"$(command -v {})\"", quoted(&command))),
             )
             .titled("The credential plugin could not be started"),
         ];

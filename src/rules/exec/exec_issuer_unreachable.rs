@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin::{self, Kind, argument, said};
+use crate::rules::plugin::{self, Kind, argument, stderr_line};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let words = if plugin::kind(case) == Kind::Oidc { "oidc discovery error" } else { "could not perform OIDC discovery for" };
-    let Some((line, cite)) = said(case, &[words]) else { return Vec::new() };
+    let Some((line, cite)) = stderr_line(case, &[words]) else { return Vec::new() };
     // Whoever gets an answer, though not the right one, got through.
     const NETWORK: [&str; 10] = [
         "dial tcp", "no such host", "timeout", "deadline exceeded", "connection refused", "connection reset", "proxyconnect",

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin::{self, Kind, said};
+use crate::rules::plugin::{self, Kind, stderr_line};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -73,7 +73,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => &[],
     };
     let Some(((line, cite), why, command)) =
-        own.iter().chain(ANYBODY).find_map(|(texts, why, command)| Some((said(case, texts)?, *why, *command)))
+        own.iter().chain(ANYBODY).find_map(|(texts, why, command)| Some((stderr_line(case, texts)?, *why, *command)))
     else {
         return Vec::new();
     };

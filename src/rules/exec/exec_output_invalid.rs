@@ -2,9 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, clip, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {

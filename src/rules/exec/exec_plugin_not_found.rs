@@ -3,10 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint;
-use crate::rules::plugin::said;
-use crate::rules::{Case, Page, Rule, clip, failed_as, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::plugin::stderr_line;
+use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A new command drops the arguments; they are given again.
     let base = command.rsplit('/').next().unwrap_or(command);
     let mut absolute =
-        shell!("kubectl config set-credentials {} --exec-command={}", complaint::user(case), format!("/absolute/path/{base}"));
+        shell!("kubectl config set-credentials {} --exec-command={}", kubeconfig_fault::user(case), format!("/absolute/path/{base}"));
     for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
         absolute.push(&shell!(" --exec-arg={}", arg));
     }
@@ -61,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 /// The plugin is there, and what it calls in turn is not.
 fn without_its_own(case: &Case<'_>) -> Option<Finding> {
-    if let Some((line, cite)) = said(case, &["unknown command \"", "\" for \"kubectl\""]) {
+    if let Some((line, cite)) = stderr_line(case, &["unknown command \"", "\" for \"kubectl\""]) {
         let name = line.split('"').nth(1).filter(|name| !name.is_empty())?;
         let install = Step::command("Install kubectl's plugin (krew is kubectl's own plugin manager)", shell!("kubectl krew install {}", name));
         let finding = RULE
@@ -70,7 +69,7 @@ fn without_its_own(case: &Case<'_>) -> Option<Finding> {
             .step(Step::command("Or, where it is installed, see whether its folder is on the PATH of whoever runs kubectl", shell!("command -v kubectl-{}; echo \"$PATH\"", name.replace('-', "_"))));
         return Some(finding);
     }
-    let (line, cite) = said(case, &["exec: \"", "executable file not found"])?;
+    let (line, cite) = stderr_line(case, &["exec: \"", "executable file not found"])?;
     let name = line.split_once("exec: \"")?.1.split('"').next()?;
     // A list of browsers is a login that nobody can finish here.
     if name.is_empty() || name.contains(',') || name.contains("browser") || name == "xdg-open" {

@@ -1,10 +1,10 @@
 //! The plugin is slow, and every command waits for it.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::waited;
 use crate::rules::plugin::{self, Kind};
-use crate::rules::served::waited;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

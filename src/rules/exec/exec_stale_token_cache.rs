@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::credential::CredentialSource;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, argument};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

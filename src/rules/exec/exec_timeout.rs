@@ -2,9 +2,8 @@
 
 use crate::evidence::FailureKind;
 use crate::evidence::credential::{EndedBy, PluginRun};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin;
-use crate::rules::{clip, Case, Page, Rule, failed_as, seen};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::{clip, failed_as, plugin, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

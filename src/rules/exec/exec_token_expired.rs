@@ -1,9 +1,8 @@
 //! The plugin gives a token that is already past its end.
 
 use crate::evidence::credential::{CredentialSource, TokenKind};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::plugin;
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::{plugin, renew, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -47,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 now.strftime("%Y-%m-%dT%H:%M:%SZ")
             ),
             seen(path, format!("{what}: {end}")),
-            renewal(case),
+            renew::token(case),
         )
         .step(Step::command("If the times are near each other, compare this machine's clock with the true time", "date -u"))
         .cite(rejected),

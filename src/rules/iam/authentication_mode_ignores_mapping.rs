@@ -2,8 +2,8 @@
 
 use crate::aws::identity::{self, Mode, Verdict};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, inferred, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mode_cite = if said {
         seen("/aws/cluster/seen/authenticationMode", format!("authenticationMode is {}", mode.word()))
     } else {
-        eks::inferred("/aws/cluster/seen", "the API names no authentication mode, which means CONFIG_MAP")
+        inferred("/aws/cluster/seen", "the API names no authentication mode, which means CONFIG_MAP")
     };
     if mode == Mode::Api {
         let Some(auth) = aws.aws_auth.seen() else { return Vec::new() };

@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::aws::identity::{ProblemKind, Source, Verdict};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

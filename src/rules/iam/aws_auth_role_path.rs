@@ -1,8 +1,8 @@
 //! A role's path in aws-auth.
 
 use crate::aws::identity::{Arn, Verdict, without_path};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if !eks::is_iam(case) { return Vec::new(); }
-    let Some((word, named)) = eks::said(case, &message::IAM_SESSION_EXPIRED) else { return Vec::new() };
+    let Some((word, named)) = eks::authenticator_word(case, &message::IAM_SESSION_EXPIRED) else { return Vec::new() };
     
     vec![
         RULE.finding(

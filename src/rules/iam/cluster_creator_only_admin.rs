@@ -4,8 +4,8 @@ use crate::apiserver::message;
 use crate::aws::identity::{self, Mode};
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,10 +1,9 @@
 //! The cluster is being made, deleted, or has failed.
 
 use crate::evidence::eks::HealthIssue;
-use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::shell::{quoted, shell};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::aws::identity::Mode;
 use crate::evidence::FailureKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !eks::is_iam(case) || mapped {
         return Vec::new();
     }
-    let word = eks::said(case, &message::IAM_NOT_MAPPED);
+    let word = eks::authenticator_word(case, &message::IAM_NOT_MAPPED);
     let refused = eks::refused(case);
     let modelled = eks::unmapped(case) && refused.is_some();
     let (confidence, first) = match (&word, eks::cite_caller(case)) {

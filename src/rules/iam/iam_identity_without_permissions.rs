@@ -5,8 +5,8 @@ use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::identity::User;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

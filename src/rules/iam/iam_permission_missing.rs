@@ -3,8 +3,8 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::evidence::eks::CallResult;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,10 +3,9 @@
 use crate::apiserver::message;
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
-use crate::report::shell::{Shell, shell};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::quoted;
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::shell::{Shell, quoted, shell};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !eks::is_iam(case) {
         return Vec::new();
     }
-    let word = eks::said(case, &message::IAM_OTHER_PRINCIPAL);
+    let word = eks::authenticator_word(case, &message::IAM_OTHER_PRINCIPAL);
     let aws = eks::aws(case);
     let entry = match &case.mapping {
         Some(Verdict::Mapped(mapped)) => match mapped.source {
@@ -54,8 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut steps = again(&shell!("--cluster-name {} --principal-arn {}", cluster, arn), entry.map(|(_, entry)| entry)).into_iter();
     let Some(step) = steps.next() else { return Vec::new() };
-    let finding = RULE.finding(confidence, why, first, step);
-    let mut finding = steps.fold(finding, Finding::step).cite_if(refused);
+    let mut finding = RULE.finding(confidence, why, first, step).steps(steps).cite_if(refused);
     if let (Some(made), Some((index, _))) = (made, entry) {
         finding = finding.cite(seen(format!("/aws/accessEntries/seen/entries/{index}/details/seen/createdAt"), format!("the access entry is of {made}")));
     }

@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,11 +27,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (now, clock) = case.server_time();
     let expires: Option<jiff::Timestamp> = case.claim_text("expires").and_then(|text| text.parse().ok());
     let late = expires.filter(|expires| *expires <= now);
-    let word = eks::said(case, &message::IAM_EXPIRED);
+    let word = eks::authenticator_word(case, &message::IAM_EXPIRED);
     // A log's line is about this token only where it has expired.
     let first = match (late, &word) {
         (Some(expires), _) => seen("/credential/seen/token/claims/expires", format!("15 minutes after its time of signing it was {expires}")),
-        (None, Some((word, _))) if word.place != "log" => word.cite(),
+        (None, Some((word, _))) if word.place != Place::Log => word.cite(),
         _ => return Vec::new(),
     };
     let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);

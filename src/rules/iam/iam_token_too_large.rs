@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_TOO_LARGE))?;
         Some((index, token.problems[index].detail.clone()))
     });
-    let word = eks::said(case, &message::IAM_TOO_LARGE);
+    let word = eks::authenticator_word(case, &message::IAM_TOO_LARGE);
     let (confidence, first, what) = match (own, word) {
         (Some((index, detail)), _) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             detail,
         ),
         // A log's line may be about somebody else's token: this one has no such fault.
-        (None, Some((word, named))) if word.place != "log" || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
+        (None, Some((word, named))) if word.place != Place::Log || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
         _ => return Vec::new(),
     };
     vec![

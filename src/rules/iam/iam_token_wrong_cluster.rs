@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !eks::is_iam(case) {
         return Vec::new();
     }
-    let word = eks::said(case, &message::IAM_SIGNATURE);
+    let word = eks::authenticator_word(case, &message::IAM_SIGNATURE);
     let server = case.evidence.kubeconfig.seen().and_then(|config| Some(config.cluster.as_ref()?.server.clone()));
     let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_lowercase));
     let aws = eks::aws(case);

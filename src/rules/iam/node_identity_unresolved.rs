@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some((word, named)) = eks::said(case, &message::IAM_NODE_NAME) else { return Vec::new() };
+    let Some((word, named)) = eks::authenticator_word(case, &message::IAM_NODE_NAME) else { return Vec::new() };
     let error = clip(word.field("error"), 200);
     let error = error.trim_end_matches(['"', '\\', '.', ' ']);
     // The line is about a node. Only where that node is the caller does it say anything of this caller's refusal.

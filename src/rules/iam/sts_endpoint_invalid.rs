@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,8 +30,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_HOST))?;
         Some((index, &token.problems[index].detail))
     });
-    let host = eks::said(case, &message::IAM_HOST);
-    let key = eks::said(case, &message::IAM_KEY_UNKNOWN);
+    let host = eks::authenticator_word(case, &message::IAM_HOST);
+    let key = eks::authenticator_word(case, &message::IAM_KEY_UNKNOWN);
     let refused = eks::refused(case);
     let key_unknown = token.is_none()
         && host.is_none()

@@ -1,9 +1,9 @@
 //! The API server's clock is wrong.
 
 use crate::evidence::apiserver::HttpAnswer;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::span;
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::span;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

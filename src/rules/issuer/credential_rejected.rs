@@ -4,9 +4,9 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Candidate, Citation, Confidence, Finding, Grade, Severity, Step};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
 use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, clip, failed_as, probed, seen};
+use crate::rules::{Case, Page, Rule, clip, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -58,11 +58,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             " By the configuration that was read, and with the issuer's keys as they are here, it would be accepted as \
              {user:?}: the API server that answered knows something else."
         ));
-        finding = finding.cite(Citation {
-            path: (*path).to_owned(),
-            grade: Grade::Inferred,
-            text: format!("predicted from the server's configuration: accepted as {user:?}"),
-        });
+        finding = finding.cite(inferred(*path, format!("predicted from the server's configuration: accepted as {user:?}")));
         finding.candidates = unexpected(path.contains("flagz"));
     }
     vec![finding]

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, probed, seen};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,8 +3,8 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The discovery document names another issuer than the one it was asked for.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

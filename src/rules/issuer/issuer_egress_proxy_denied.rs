@@ -1,8 +1,8 @@
 //! A forward proxy refuses the control plane the way to the issuer.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,7 +2,7 @@
 
 use crate::apiserver::configuration::from_flags;
 use crate::apiserver::message::{self, heard};
-use crate::report::{Citation, Confidence, Finding, Grade, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, inferred};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -34,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (confidence, first) = match (said, &given) {
         (Some(word), _) => (word.sure(), word.cite()),
         // What was handed over need not be what the server reads.
-        (None, Some(error)) => (Confidence::Likely, Citation { path: "/controlPlane/configuration/seen".to_owned(), grade: Grade::Inferred, text: format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)) }),
+        (None, Some(error)) => (Confidence::Likely, inferred("/controlPlane/configuration/seen", format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)))),
         (None, None) => return Vec::new(),
     };
     let issuer = said.map_or_else(|| "the OIDC issuer".to_owned(), |word| format!("{:?}", word.field("issuer")));

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Candidate, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,32 +35,13 @@ fn other_path(issuer: &str) -> Option<String> {
     })
 }
 
-fn fits(status: u16) -> bool {
-    matches!(status, 404 | 410)
-}
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() {
-        return Vec::new();
-    }
     // The API server may read the document from elsewhere (discoveryURL).
     if case.authenticator().is_some_and(|jwt| jwt.issuer.discovery_url.is_some()) {
         return Vec::new();
     }
-    let logged = case.logged_discovery_status().filter(|(_, status)| fits(*status));
-    let probe = case.discovery_status().filter(|(status, ..)| fits(*status));
-    let (confidence, first) = match (&logged, &probe, case.issuer_fault()) {
-        (Some((word, _)), ..) => (word.sure(), word.cite()),
-        (None, Some(_), Some((confidence, cite))) => {
-            // A log that tells of another status knows better than a probe from elsewhere.
-            if case.logged_discovery_status().is_some() {
-                return Vec::new();
-            }
-            (confidence, cite)
-        }
-        _ => return Vec::new(),
-    };
-    let status = logged.map(|(_, status)| status).or(probe.as_ref().map(|(status, ..)| *status)).unwrap_or_default();
+    let Some(fault) = case.fault_by_status(|status| matches!(status, 404 | 410)) else { return Vec::new() };
+    let status = fault.status;
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}{DISCOVERY}", issuer.strip_suffix('/').unwrap_or(issuer));
@@ -76,12 +57,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut finding = RULE
         .finding(
-            confidence,
+            fault.confidence,
             format!("{url} answers {status}: no realm or tenant is there, so the API server cannot read the discovery document of {issuer}, unless its configuration names another address for it (discoveryURL)."),
-            first,
+            fault.cite,
             right,
         )
-        .cite_if(probe.map(|(status, path, _)| probed(path, format!("answers {status} here: {url}"))));
+        .cite_if(fault.probe.map(|(status, path)| probed(path, format!("answers {status} here: {url}"))));
     if let Some(other) = other_path(issuer) {
         finding = finding.step(Step::command(
             "Keycloak has /auth before /realms up to version 16 (and later with --http-relative-path=/auth), and else not: if this answers with a document, its issuer is the right one",
@@ -89,7 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
         finding = finding.step(Step::text("Is the realm's name spelled as in Keycloak's admin console? Upper and lower case count."));
     }
-    if logged.is_none() && case.not_initialized().is_none() {
+    if !fault.logged && case.not_initialized().is_none() {
         finding.candidates = vec![Candidate {
             code: "token-audience-mismatch",
             why: "with a discoveryURL of its own the API server reads the document elsewhere, and refuses the token for what stands in it".to_owned(),

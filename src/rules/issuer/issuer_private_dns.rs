@@ -4,8 +4,8 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, probed};
+use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

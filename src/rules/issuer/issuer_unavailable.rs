@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,33 +21,14 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-fn fits(status: u16) -> bool {
-    (500..600).contains(&status)
-}
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() {
-        return Vec::new();
-    }
-    let logged = case.logged_discovery_status().filter(|(_, status)| fits(*status));
-    let probe = case.discovery_status().filter(|(status, ..)| fits(*status));
-    let (confidence, first) = match (&logged, &probe, case.issuer_fault()) {
-        (Some((word, _)), ..) => (word.sure(), word.cite()),
-        (None, Some(_), Some((confidence, cite))) => {
-            // A log that tells of another status knows better than a probe from elsewhere.
-            if case.logged_discovery_status().is_some() {
-                return Vec::new();
-            }
-            (confidence, cite)
-        }
-        _ => return Vec::new(),
-    };
-    let status = logged.map(|(_, status)| status).or(probe.as_ref().map(|(status, ..)| *status)).unwrap_or_default();
+    let Some(fault) = case.fault_by_status(|status| (500..600).contains(&status)) else { return Vec::new() };
+    let status = fault.status;
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
     vec![
-        RULE.finding(confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), first, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
-            .cite_if(probe.map(|(status, path, _)| probed(path, format!("{url} answers {status} here")))),
+        RULE.finding(fault.confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), fault.cite, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
+            .cite_if(fault.probe.map(|(status, path)| probed(path, format!("{url} answers {status} here")))),
     ]
 }

@@ -4,8 +4,8 @@ use crate::report::shell::shell;
 use std::net::IpAddr;
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The key set's URL refuses the control plane, while discovery works.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, links, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, eks, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -60,12 +60,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ],
     };
     steps.push(Step::command("The next token is judged at once", "kaccess doctor"));
-    let (step, more) = links::split(steps);
-    let mut finding = RULE
-        .finding(confidence, why, first, step)
-        .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))
-        .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
-        .cite_if(said.and(metrics));
-    finding.fix.extend(more);
-    vec![finding]
+    let (step, more) = pod_role::split(steps);
+    vec![
+        RULE.finding(confidence, why, first, step)
+            .steps(more)
+            .cite_if(refused.map(|(status, path)| probed(path, format!("the key set answers {status} here too"))))
+            .cite_if(obstacle.filter(|_| said.is_some() || metrics.is_some()).map(|(_, step)| eks::cite_step(step)))
+            .cite_if(said.and(metrics)),
+    ]
 }

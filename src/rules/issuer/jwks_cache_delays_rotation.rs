@@ -1,8 +1,8 @@
 //! The API server still holds the old keys.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let Some(word) = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place == "TokenReview" || word.place == "error") else {
+    let Some(word) = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place == Place::TokenReview || word.place == Place::Met) else {
         return Vec::new();
     };
     // The keys that stand there now do verify it.

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! The API server's authenticator for this issuer never came up.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

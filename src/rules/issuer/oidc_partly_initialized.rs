@@ -1,8 +1,8 @@
 //! Several API servers behind one address, and not all take the token.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if refused == 0 || taken == 0 {
         return Vec::new();
     }
-    let word = case.said(&message::OIDC_NOT_INITIALIZED).filter(|word| word.place != "model");
+    let word = case.said(&message::OIDC_NOT_INITIALIZED).filter(|word| word.place != Place::Model);
     let tried = probed("/endpoint/repeated/seen/statuses", format!("{refused} of {} connections are answered 401, {taken} take the token: {:?}", repeats.statuses.len(), repeats.statuses));
     vec![
         RULE.finding(

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, met, user};
+use crate::rules::kubeconfig_fault::{complaint, met_line, user};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some((detail, cite)) = complaint(case, RULE.code)
         .map(|complaint| (complaint.detail, complaint.cite))
-        .or_else(|| met(case, &["no Auth Provider found for name \""]))
+        .or_else(|| met_line(case, &["no Auth Provider found for name \""]))
     else {
         return Vec::new();
     };

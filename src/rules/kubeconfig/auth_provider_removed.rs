@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, met};
+use crate::rules::kubeconfig_fault::{complaint, met_line};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let texts = ["The gcp auth plugin has been removed", "The azure auth plugin has been removed"];
     let Some((detail, cite)) =
-        complaint(case, RULE.code).map(|complaint| (complaint.detail, complaint.cite)).or_else(|| met(case, &texts))
+        complaint(case, RULE.code).map(|complaint| (complaint.detail, complaint.cite)).or_else(|| met_line(case, &texts))
     else {
         return Vec::new();
     };

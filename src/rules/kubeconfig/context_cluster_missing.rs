@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::{Finding, Severity};
-use crate::rules::complaint::entry_missing;
+use crate::rules::kubeconfig_fault::entry_missing;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{each, listed, names};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::{each, listed, names};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,6 +37,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("The name is not among the contexts: there are {}.", listed(&names))
     };
-    let finding = RULE.finding(Confidence::Certain, why, cite, first);
-    vec![steps.fold(finding, Finding::step).step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
+    let finding = RULE.finding(Confidence::Certain, why, cite, first).steps(steps);
+    vec![finding.step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]
 }

@@ -3,10 +3,10 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, is_other};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::rules::kubeconfig_fault::{complaint, is_other};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     if detail.contains("certificate-authority") {
-        let cluster = crate::rules::complaint::cluster(case);
+        let cluster = crate::rules::kubeconfig_fault::cluster(case);
         return vec![RULE
             .finding(
                 Confidence::Certain,

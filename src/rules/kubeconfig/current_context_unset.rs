@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{each, listed, names};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::{each, listed, names};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,6 +30,5 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut steps = each(&names, "Choose a context", |name| shell!("kubectl config use-context {}", name)).into_iter();
     let first = steps.next().unwrap_or_else(|| Step::command("Choose a context", "kubectl config get-contexts"));
     let why = format!("No file of the kubeconfig says which of its contexts is meant ({}), so kubectl knows no server.", listed(&names));
-    let finding = RULE.finding(Confidence::Certain, why, cite, first);
-    vec![steps.fold(finding, Finding::step)]
+    vec![RULE.finding(Confidence::Certain, why, cite, first).steps(steps)]
 }

@@ -3,10 +3,10 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster as named, fetch_authority};
-use crate::rules::served::{fault, met};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::{fault, met_without_handshake};
+use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [TlsFaultKind::UnknownAuthority, TlsFaultKind::AuthorityKeyDiffers];
     let Some(shown) = fault(case, &kinds) else {
         let step = || Step::text("Compare the cluster entry's CA with the cluster's own, from a place you trust.");
-        let found = met(case, &message::KUBECTL_X509_UNKNOWN).map(|word| {
+        let found = met_without_handshake(case, &message::KUBECTL_X509_UNKNOWN).map(|word| {
             RULE.finding(Confidence::Likely, "kubectl found no authority for the server's certificate among those that the kubeconfig trusts.", word.cite(), step())
         });
         return found.into_iter().collect();

@@ -1,8 +1,8 @@
 //! Two files have an entry of this name; the first one is used.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

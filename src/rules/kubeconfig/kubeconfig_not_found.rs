@@ -2,10 +2,10 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::is_other;
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::without_context;
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::rules::kubeconfig_fault::is_other;
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{is_other};
-use crate::rules::{Case, Page, Rule, failed_as, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::is_other;
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {

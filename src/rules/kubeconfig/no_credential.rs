@@ -1,9 +1,10 @@
 //! The user entry is empty.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, user};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::{complaint, user};
+use crate::rules::text::capital;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,16 +50,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("{} holds no token, certificate or plugin, so there was nothing to send.", sentence(&credential.origin)),
+            format!("{} holds no token, certificate or plugin, so there was nothing to send.", capital(&credential.origin)),
             seen("/kubeconfig/seen/user/methods", format!("{}: no method", credential.origin)),
             step,
         )
         .cite(outcome),
     ]
-}
-
-/// With a capital.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{cluster, complaint};
-use crate::rules::{Case, Page, Rule, clip, of_kubernetes, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::kubeconfig_fault::{cluster, complaint};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Step::command(format!("Name the server with {scheme}"), step)
     };
     if route.scheme == "https" {
-        let Some(answer) = case.evidence.endpoint.plain.seen().filter(|answer| of_kubernetes(answer)) else {
+        let Some(answer) = case.evidence.endpoint.plain.seen().filter(|answer| answer.is_of_kubernetes()) else {
             return Vec::new();
         };
         return vec![RULE.finding(

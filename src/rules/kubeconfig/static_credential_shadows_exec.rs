@@ -2,7 +2,7 @@
 
 use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::{complaint, user};
+use crate::rules::kubeconfig_fault::{complaint, user};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

@@ -3,9 +3,9 @@
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::complaint::user;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::user;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,9 +1,8 @@
 //! An allow-list that nothing of the control plane fits.
 
-use super::allowlist_uses_endpoint_addresses::{allow_sources, sources};
 use crate::aws::egress::Mode;
-use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,14 +30,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let why = if managed {
         format!("In front of {}, {}. No list can let it in: the control plane of this cluster leaves through a network of AWS's own.", found.reach.host, found.step.text)
     } else {
-        format!("The control plane comes from {}, and {}.", sources(&found), found.step.text)
+        format!("The control plane comes from {}, and {}.", eks::sources(&found), found.step.text)
     };
     vec![
         RULE.finding(
             found.confidence,
             why,
             seen(first.path.clone(), format!("{} lets in {}{}", first.place.word(), first.value, if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() })),
-            if managed { eks::open_two_paths(found.reach) } else { allow_sources(case, &found) },
+            if managed { eks::open_two_paths(found.reach) } else { eks::allow_sources(case, &found) },
         )
         .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
         .step(eks::again())

@@ -1,10 +1,8 @@
 //! Endpoint addresses on the issuer's allow-list.
 
 use crate::aws::egress::Mode;
-use crate::aws::reach::{Layer, Peer};
-use crate::report::shell::{Shell, shell};
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,14 +29,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let from = if managed {
         "this control plane leaves through a network of AWS's own, whose addresses nobody publishes".to_owned()
     } else {
-        format!("this control plane comes from {}", sources(&found))
+        format!("this control plane comes from {}", eks::sources(&found))
     };
     let mut finding = RULE
         .finding(
             found.confidence,
             format!("{} {} where the API endpoint or the cluster's interfaces are: clients enter there. To the issuer, {from}, so nothing on the list fits.", names.join(", "), if names.len() == 1 { "is" } else { "are" }),
             seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value)),
-            if managed { eks::open_two_paths(found.reach) } else { allow_sources(case, &found) },
+            if managed { eks::open_two_paths(found.reach) } else { eks::allow_sources(case, &found) },
         )
         .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
         .step(eks::again())
@@ -46,40 +44,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(eks::cite_step(found.step));
     finding = finding.cite_if(found.word.clone());
     vec![finding]
-}
-
-/// What the control plane comes from.
-pub(super) fn sources(found: &eks::Obstacle<'_>) -> String {
-    match &found.reach.peer {
-        Peer::Known { addresses, groups } => {
-            let mut all: Vec<String> = groups.iter().map(|group| format!("security group {group}")).collect();
-            all.extend(addresses.iter().map(ToString::to_string));
-            all.join(", ")
-        }
-        Peer::Unpublished => "addresses that nobody publishes".to_owned(),
-        Peer::Hidden(through) => format!("behind {through}"),
-    }
-}
-
-/// The step that allows it.
-pub(super) fn allow_sources(case: &Case<'_>, found: &eks::Obstacle<'_>) -> Step {
-    let target = eks::aws(case)
-        .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned())
-        .unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
-    let port = found.reach.port;
-    let command = match &found.reach.peer {
-        Peer::Known { groups, .. } if !groups.is_empty() => {
-            shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}", target, port, groups[0])
-        }
-        Peer::Known { addresses, .. } => Shell::join(addresses
-            .iter()
-            .map(|address| shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}", target, port, ipnet::IpNet::from(*address)))
-            , " && "),
-        _ => "kaccess allowlist".into(),
-    };
-    if found.step.layer == Layer::SecurityGroup {
-        Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)
-    } else {
-        Step::command(format!("Allow what the control plane does come from ({}) at the {}; this prints it", sources(found), found.step.layer.word()), "kaccess allowlist -o terraform")
-    }
 }

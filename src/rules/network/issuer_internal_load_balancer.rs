@@ -2,8 +2,8 @@
 
 use crate::aws::egress::Mode;
 use crate::aws::reach::Layer;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, probed, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! A login in front of discovery.
 
 use crate::aws::reach::Layer;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {

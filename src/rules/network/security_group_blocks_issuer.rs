@@ -2,8 +2,8 @@
 
 use crate::aws::reach::{Layer, Peer};
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             shell!("aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", group, found.reach.port),
         )
     } else if matches!(found.reach.peer, Peer::Known { .. }) {
-        super::allowlist_uses_endpoint_addresses::allow_sources(case, &found)
+        eks::allow_sources(case, &found)
     } else {
         let group = aws.and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
         Step::command(

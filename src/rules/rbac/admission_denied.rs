@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, clip};
+use crate::rules::{Case, Page, Place, Rule, Word, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -75,7 +75,7 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(word) = case.said(&message::ADMISSION).filter(|word| word.place == "error") else { return Vec::new() };
+    let Some(word) = case.said(&message::ADMISSION).filter(|word| word.place == Place::Met) else { return Vec::new() };
     let namespace = case.evidence.kubeconfig.seen().map_or("NAMESPACE", |kubeconfig| kubeconfig.namespace.as_str());
     let (who, step) = refuser(word, namespace);
     vec![

@@ -2,11 +2,10 @@
 
 use crate::apiserver::authz::World;
 use crate::evidence::access::Check;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{overruled, somebody_else};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::authorization_webhook_down::failed_call;
-use crate::rules::rbac::rbac_no_grant::nothing_here;
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::rules::refusal::{nothing_here, overruled, somebody_else};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

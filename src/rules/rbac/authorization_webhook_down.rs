@@ -1,8 +1,8 @@
 //! The authorization webhook does not answer.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, clip, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, Word, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -44,7 +44,7 @@ fn told(word: &Word) -> &str {
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let met = case.said(&message::AUTHORIZATION_ERROR).filter(|word| word.place == "error");
+    let met = case.said(&message::AUTHORIZATION_ERROR).filter(|word| word.place == Place::Met);
     let logged = case.said(&message::AUTHORIZATION_WEBHOOK);
     let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
     // A review that nothing allows carries what the webhook's caller met.

@@ -1,9 +1,9 @@
 //! Acting as somebody else is not allowed.
 
 use crate::apiserver::message::{self, Forbidden, heard};
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::nearness::grant;
-use crate::rules::{Case, Page, Rule, clip, seen, slug};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
+use crate::rules::refusal::grant;
+use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let said = case.said(&message::NAMESPACE_NOT_FOUND).filter(|word| word.place == "error");
+    let said = case.said(&message::NAMESPACE_NOT_FOUND).filter(|word| word.place == Place::Met);
     let Some(word) = said else { return Vec::new() };
     let namespace = word.field("namespace");
     let context = case.evidence.kubeconfig.seen().filter(|kubeconfig| kubeconfig.namespace == namespace);

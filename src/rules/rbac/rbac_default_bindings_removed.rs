@@ -1,8 +1,8 @@
 //! The bindings that everybody needs are gone.
 
 use crate::apiserver::message::{self, Forbidden, heard};
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::grant;
-use crate::rules::{Case, Page, Rule, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::refusal::grant;
+use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {

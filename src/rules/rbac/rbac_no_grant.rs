@@ -1,15 +1,15 @@
 //! The identity is known and has no right to what was asked.
 
 use crate::apiserver::authz::near::{self, Kind};
-use crate::apiserver::authz::{self, Resolved, World, suggestion};
+use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard};
-use crate::evidence::access::{Access, NonResourceRule, Question, ResourceRule};
+use crate::evidence::access::Question;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{can_i, denied, named, overruled, sentence, somebody_else, subject};
-use crate::rules::{Case, Page, Rule, clip, seen, slug};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject};
+use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,85 +27,11 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// Resources that the default bindings of everybody, and of every service account, give.
-const DEFAULT_RESOURCES: &[&str] =
-    &["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "clustertrustbundles"];
-/// Paths that they give: system:discovery, system:public-info-viewer, system:service-account-issuer-discovery.
-const DEFAULT_PATHS: &[&str] = &[
-    "/api",
-    "/apis",
-    "/healthz",
-    "/livez",
-    "/openapi",
-    "/readyz",
-    "/version",
-    "/.well-known/openid-configuration",
-    "/openid/v1/jwks",
-];
-
-/// Everybody who is authenticated has the defaults; these rules hold more.
-fn beyond_defaults(resources: &[ResourceRule], paths: &[NonResourceRule]) -> bool {
-    let known = |path: &String| DEFAULT_PATHS.contains(&path.trim_end_matches(['*', '/']));
-    resources.iter().any(|rule| rule.resources.iter().any(|one| !DEFAULT_RESOURCES.contains(&one.as_str())))
-        || paths.iter().any(|rule| !rule.paths.iter().all(known))
-}
-
-/// Every question was answered no, and the rules of the namespace hold nothing but the defaults.
-fn nothing(access: &Access) -> bool {
-    !access.checks.is_empty()
-        && access.checks.iter().all(|check| !check.allowed)
-        && access
-            .rules
-            .as_ref()
-            .is_some_and(|rules| !beyond_defaults(&rules.resource_rules, &rules.non_resource_rules))
-}
-
-/// Nothing is allowed in the namespace that was looked at.
-pub fn nothing_here(case: &Case<'_>) -> bool {
-    case.evidence.access.seen().is_some_and(nothing)
-}
-
-/// RoleBindings of other namespaces that give the user something, by their place in the evidence.
-fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
-    let (Some(identity), Some(access), Some(rbac)) =
-        (case.evidence.identity.seen(), case.evidence.access.seen(), case.evidence.rbac.seen())
-    else {
-        return Vec::new();
-    };
-    let here = access.rules.as_ref().map_or("", |rules| rules.namespace.as_str());
-    let world = World::new(rbac);
-    rbac.bindings
-        .iter()
-        .enumerate()
-        .filter(|(_, binding)| !binding.namespace.is_empty() && binding.namespace != here)
-        .filter(|(_, binding)| authz::applying(binding, &identity.user).is_some())
-        .filter(|(_, binding)| match world.resolve(binding) {
-            Resolved::Role(role) => beyond_defaults(&role.resource_rules, &[]),
-            Resolved::Unread => true,
-            Resolved::Missing(_) => false,
-        })
-        .map(|(index, _)| index)
-        .collect()
-}
-
-/// No question was asked, and what the user has is in other namespaces than the one looked at.
-pub fn elsewhere(case: &Case<'_>) -> bool {
-    case.evidence.asked.question.is_none() && !granted_elsewhere(case).is_empty()
-}
-
-/// A kubelet: the Node authorizer gives it its rights, and cannot list them.
-fn is_kubelet(user: &User) -> bool {
-    user.username.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
-}
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(identity) = case.evidence.identity.seen() else { return Vec::new() };
-    if identity.user.username == "system:anonymous" {
+    if !is_ungranted(case) {
         return Vec::new();
     }
     let finding = match (&case.evidence.asked.question, somebody_else(case)) {
-        // What a request without a credential met is no missing right.
-        (Some(_), Some(name)) if name == "system:anonymous" => None,
         (Some(question), Some(name)) => of_somebody_else(case, question, &name),
         (Some(question), None) => of_question(case, question),
         (None, _) => of_namespace(case),
@@ -235,13 +161,8 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
 
 /// No question: only the namespace of the context, and the role bindings where they can be read, speak.
 fn of_namespace(case: &Case<'_>) -> Option<Finding> {
-    let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
-    let user = &identity.user;
-    if !nothing(access) || is_kubelet(user) {
-        return None;
-    }
-    // Where another authorizer denies, no grant is missing.
-    let index = access.checks.iter().position(|check| !overruled(case, check))?;
+    let user = &case.evidence.identity.seen()?.user;
+    let (index, access) = nothing_granted(case)?;
     let (question, rules) = (&access.checks[index].question, access.rules.as_ref()?);
     let here = rules.namespace.as_str();
     let place = format!("namespace {here}");
@@ -311,31 +232,4 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
         finding = finding.step(step);
     }
     Some(finding.step(again))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_everybody_has_is_nothing() {
-        let rule = |resources: &[&str]| ResourceRule {
-            verbs: vec!["create".to_owned()],
-            resources: resources.iter().map(|one| (*one).to_owned()).collect(),
-            ..ResourceRule::default()
-        };
-        let paths = |paths: &[&str]| NonResourceRule {
-            verbs: vec!["get".to_owned()],
-            paths: paths.iter().map(|one| (*one).to_owned()).collect(),
-        };
-        let reviews = [rule(&["selfsubjectaccessreviews", "selfsubjectrulesreviews"]), rule(&["selfsubjectreviews"])];
-        let discovery = [
-            paths(&["/api", "/api/*", "/apis", "/openapi/*", "/version/", "/readyz"]),
-            paths(&["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks/"]),
-        ];
-        assert!(!beyond_defaults(&reviews, &discovery));
-        assert!(beyond_defaults(&reviews, &[paths(&["/metrics"])]));
-        assert!(beyond_defaults(&reviews, &[paths(&["/version", "*"])]));
-        assert!(beyond_defaults(&[rule(&["selfsubjectreviews", "leases"])], &discovery));
-    }
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::authz::near::Kind;
 use crate::apiserver::message::heard;
 use crate::report::{Finding, Severity};
-use crate::rules::nearness::near_miss;
+use crate::rules::refusal::near_miss;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let met = |text| case.said(text).filter(|word| word.place == "error");
+    let met = |text| case.said(text).filter(|word| word.place == Place::Met);
     let apis = case.evidence.apis.seen();
     // Registered, it is another finding's; where discovery could not be read, it is not known which of the two it is.
     let metrics = met(&message::METRICS_API).filter(|_| apis.is_none_or(|apis| !apis.metrics));

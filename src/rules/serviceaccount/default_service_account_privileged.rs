@@ -2,8 +2,8 @@
 
 use crate::evidence::access::ResourceRule;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

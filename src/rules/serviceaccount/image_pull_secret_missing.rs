@@ -3,8 +3,8 @@
 use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             _ => continue,
         };
         let (namespace, name) = (&secret.namespace, &secret.name);
-        let words = links::said(case, &["ImagePullBackOff", "ErrImagePull", "Failed to pull image", "failed to retrieve some image pull secrets"]);
+        let words = pod_role::met_or_event(case, &["ImagePullBackOff", "ErrImagePull", "Failed to pull image", "failed to retrieve some image pull secrets"]);
         findings.push(
             RULE.finding(
                 Confidence::Certain,

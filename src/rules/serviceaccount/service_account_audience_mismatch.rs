@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let listed = format!("[{}]", own.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" "));
     let word = case.reason(RULE.recognises);
     let (confidence, expected, flags) = match (word, &case.configuration) {
-        (Some(word), _) if word.place == "TokenReview" || word.field("got") == listed => {
+        (Some(word), _) if word.place == Place::TokenReview || word.field("got") == listed => {
             (word.confidence(true), word.field("expected").to_owned(), None)
         }
         // The token beside the server's configuration, where the server's own word is not known.

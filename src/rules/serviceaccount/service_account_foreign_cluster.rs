@@ -1,8 +1,8 @@
 //! A service account's token is signed by a key that this cluster does not have.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.confidence(false),
             why,
             word.cite(),
-            renewal(case),
+            renew::token(case),
         )
         .step(Step::command("Compare the token's kid with the keys of this cluster; is it the cluster you mean?", "kubectl get --raw /openid/v1/jwks"))
         .step(Step::text("Where the signing key was replaced: give the API server the old public key too (another --service-account-key-file), until the old tokens are gone."));

@@ -1,8 +1,8 @@
 //! A service account's token names an issuer that is not this cluster's.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The token says iss {issuer:?}; this cluster's service account issuer is {list}. So nobody looks at the token."),
             seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
-            renewal(case),
+            renew::token(case),
         )
         .step(Step::manifest(
             "Or, where this cluster's issuer was changed, keep the old value as a second one (the first one signs), and restart the API server",

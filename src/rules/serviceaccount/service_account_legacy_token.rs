@@ -1,8 +1,8 @@
 //! A legacy token that never expires is in use.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The token of {namespace}/{name} is from the Secret {secret:?} and has no expiry."),
             seen("/credential/seen/token/claims/iss", "iss: kubernetes/serviceaccount"),
-            renewal(case),
+            renew::token(case),
         )
         .step(Step::command("When nothing uses it any more, end it", shell!("kubectl delete secret {} -n {}", secret, namespace))),
     ]

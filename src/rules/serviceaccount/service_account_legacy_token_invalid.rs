@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -44,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         format!("The token's claim {} is missing, or is not what the others say.", word.field("claim"))
     };
     let mut finding = RULE
-        .finding(word.confidence(marked && word.field("secret") == secret), why, word.cite(), renewal(case))
+        .finding(word.confidence(marked && word.field("secret") == secret), why, word.cite(), renew::token(case))
         .cite(seen("/credential/seen/token/claims/iss", "iss: kubernetes/serviceaccount (a legacy token)"));
     if marked {
         finding = finding.step(Step::command(

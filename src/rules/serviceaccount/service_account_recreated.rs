@@ -1,8 +1,8 @@
 //! The service account was deleted and made anew after the token.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Finding, Severity, seen};
+use crate::rules::{Case, Page, Place, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     let uid = uid.unwrap_or_default();
-    if word.place != "TokenReview" && word.field("got") != uid {
+    if word.place != Place::TokenReview && word.field("got") != uid {
         return Vec::new();
     }
     let (namespace, name) = case.service_account();
@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.confidence(true),
             format!("The token is for the service account {namespace}/{name} with the UID {uid}; the one that is there now has {}.", word.field("expected")),
             word.cite(),
-            renewal(case),
+            renew::token(case),
         )
         .titled(format!("The service account {namespace}/{name} was made anew after the token"))
         .cite(seen(path, format!("uid: {uid}")))

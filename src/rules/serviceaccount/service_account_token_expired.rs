@@ -1,9 +1,9 @@
 //! A service account's token is past its expiry.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::span;
-use crate::rules::{Case, Page, Rule, Word, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::span;
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(word) => word.confidence(past > LEEWAY),
         None if past <= LEEWAY => return Vec::new(),
         // The server's own word about something else means that expiry is not (yet) what it stumbles over.
-        None if case.rejected().is_none() || case.words.iter().any(|word| word.place == "TokenReview") => Confidence::Likely,
+        None if case.rejected().is_none() || case.words.iter().any(|word| word.place == Place::TokenReview) => Confidence::Likely,
         None => Confidence::Certain,
     };
     vec![
@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The token ended on {expiry} (exp), and by {clock} it is {}: {}. The API server forgives {LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if past < 0 { format!("{} before that, so the server's clock is another one", span(past)) } else { format!("{} later", span(past)) }),
             seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
-            renewal(case),
+            renew::token(case),
         )
         .step(Step::text("In a Pod, read /var/run/secrets/kubernetes.io/serviceaccount/token again for every connection, or take a client library that does."))
         .cite_if(word.map(Word::cite))

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::Outcome;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let off = template.automount.map(|on| (on, format!("{at}/automount"), "the Pod")).or_else(|| {
         Some((account?.automount?, "/workload/serviceAccount/seen/automount".to_owned(), "the service account"))
     });
-    let words = links::said(case, &[PLACE, "unable to load in-cluster configuration", "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"]);
+    let words = pod_role::met_or_event(case, &[PLACE, "unable to load in-cluster configuration", "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT must be defined"]);
     let switched_off = matches!(off, Some((false, ..)));
     let (why, cite) = match (off, &words) {
         // Switched off on purpose, and nobody misses it: as it should be.
@@ -76,6 +76,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(Confidence::Certain, why, cite, first)
             .cite_if(words)
-            .step(links::remake(judged)),
+            .step(pod_role::remake(judged)),
     ]
 }

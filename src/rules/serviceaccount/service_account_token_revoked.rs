@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (namespace, name) = case.service_account();
     let account_gone = word.text == &message::SERVICE_ACCOUNT_MISSING || word.text == &message::SERVICE_ACCOUNT_DELETED;
     // Lines of a log that name another account are about another token.
-    if account_gone && word.place != "TokenReview" && word.field("name") != name {
+    if account_gone && word.place != Place::TokenReview && word.field("name") != name {
         return Vec::new();
     }
     let bound = ["pod", "secret", "node"].into_iter().find_map(|kind| {
@@ -52,8 +52,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 shell!("kubectl create serviceaccount {} -n {}", name, namespace),
             ),
         ),
-        (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renewal(case)),
-        (None, false) => ("object that the token is bound to".to_owned(), renewal(case)),
+        (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renew::token(case)),
+        (None, false) => ("object that the token is bound to".to_owned(), renew::token(case)),
     };
     let other = if got.is_empty() { "does not exist any more" } else { "is another one of the same name by now" };
     let mut finding = RULE.finding(
@@ -63,7 +63,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         step,
     );
     if account_gone {
-        finding = finding.step(renewal(case));
+        finding = finding.step(renew::token(case));
     }
     finding = finding.titled(format!("The {what} is gone"));
     if case.claim("kubernetes.io").is_some() {

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -57,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             form,
             Step::text("If it is an access token of an identity provider, send the ID token of the same login instead: a JWT, which begins with eyJ."),
         )
-        .step(renewal(case));
+        .step(renew::token(case));
     if let Some((_, path)) = nobody {
         finding = finding.cite(seen(*path, "neither --token-auth-file nor --authentication-token-webhook-config-file is set"));
     } else {

@@ -1,8 +1,8 @@
 //! The user's mail address is not verified at the identity provider.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

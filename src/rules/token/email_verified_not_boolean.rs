@@ -1,8 +1,8 @@
 //! `email_verified` is a text, and the API server reads a boolean.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,9 +1,9 @@
 //! The API server reads groups from a claim that the token does not have.
 
 use crate::apiserver::configuration::Mapping;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::token::groups_overage;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,9 +1,9 @@
 //! The groups claim is neither a text nor a list of texts.
 
-use super::username_claim_wrong_type::pointer;
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::text::pointer;
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -1,8 +1,8 @@
 //! There were too many groups for the token.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {

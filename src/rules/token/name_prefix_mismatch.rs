@@ -5,9 +5,9 @@ use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
-use crate::rules::nearness::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
+use crate::rules::refusal::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

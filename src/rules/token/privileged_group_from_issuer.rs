@@ -1,8 +1,9 @@
 //! The identity provider hands out a group that Kubernetes keeps for itself.
 
 use crate::evidence::credential::TokenKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::text::pointer;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -56,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .titled(format!("The identity provider's group {group:?} is one of Kubernetes' own"))
         .step(Step::text(format!("Take the group {group:?} away in the identity provider, and see who else is in it.")))
         .cite(seen(
-            format!("/credential/seen/token/claims/{}", super::username_claim_wrong_type::pointer(claim)),
+            format!("/credential/seen/token/claims/{}", pointer(claim)),
             format!("the token's claim {claim:?} holds it"),
         )),
     ]

@@ -1,10 +1,10 @@
 //! A claim that the API server requires is not in the token, or has another value.
 
-use super::username_claim_wrong_type::pointer;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, clip, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::text::pointer;
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,8 +3,8 @@
 use crate::apiserver::configuration::SIGNING_ALGORITHMS;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {

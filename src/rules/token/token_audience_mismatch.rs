@@ -1,8 +1,8 @@
 //! The token is meant for another client.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -32,9 +32,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // A log's line is about this token only where the token lacks what it expects.
     let lacks = |expected: &str| !expected.split('"').skip(1).step_by(2).any(&has);
-    let word = case.reason(RULE.recognises).filter(|word| word.place == "TokenReview" || lacks(word.field("expected")));
+    let word = case.reason(RULE.recognises).filter(|word| word.place == Place::TokenReview || lacks(word.field("expected")));
     let (expected, confidence, cite) = if let Some(word) = word {
-        let confidence = if word.place == "model" { Confidence::Likely } else { Confidence::Certain };
+        let confidence = if word.place == Place::Model { Confidence::Likely } else { Confidence::Certain };
         (word.field("expected").trim_matches('"').to_owned(), confidence, word.cite())
     } else if let (Some(client), Some(_)) = (&case.evidence.asked.client_id, case.rejected()) {
         // The model has spoken where the configuration is known; here only the client id the user named is.

@@ -1,8 +1,8 @@
 //! The token is past its expiry.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, Word, probed, renewal, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,12 +27,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(expiry) = case.claim_time("exp") else { return without_time(case).into_iter().collect() };
     let (now, clock) = case.server_time();
     // A log's line is about this token only where the token has expired.
-    let said = case.reason(RULE.recognises).filter(|word| word.place == "TokenReview" || expiry <= now);
+    let said = case.reason(RULE.recognises).filter(|word| word.place == Place::TokenReview || expiry <= now);
     if expiry > now && said.is_none() {
         return Vec::new();
     }
     // The server's own word about something else means that expiry is not (yet) what it stumbles over.
-    let other = said.is_none() && case.words.iter().any(|word| word.place == "TokenReview");
+    let other = said.is_none() && case.words.iter().any(|word| word.place == Place::TokenReview);
     let gone = expiry <= now && case.evidence.issuer.signature.seen().is_some_and(|signature| !signature.verified && !signature.kid_known);
     let unsaid = said.is_none() && gone;
     let confidence = if other || unsaid || case.rejected().is_none() { Confidence::Likely } else { Confidence::Certain };
@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         why.push_str(" The issuer's key set no longer holds its key either, as is usual for a token from before a rotation; the server may name that first, and a new token mends both.");
     }
     let mut finding = RULE
-        .finding(confidence, why, seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")), renewal(case))
+        .finding(confidence, why, seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")), renew::token(case))
         .cite_if(said.map(Word::cite))
         .cite_if(case.rejected());
     if gone {

@@ -1,9 +1,9 @@
 //! The token ends soon, and nothing will renew it.
 
 use crate::evidence::credential::CredentialSource;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::served::span;
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::report::{seen, Confidence, Finding, Severity};
+use crate::rules::{renew, Case, Page, Rule};
+use crate::rules::api_port::span;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The token lives {} and has {} left by {clock}. It comes from {}, which nothing renews.", span(life), span(left), credential.origin),
             seen("/credential/seen/token/claims/exp", format!("exp: {end}")),
-            renewal(case),
+            renew::token(case),
         )
         .cite(seen("/credential/seen/source", if credential.source == CredentialSource::TokenFile { "the credential is a token in a file" } else { "the credential is a token in the kubeconfig" })),
     ]

@@ -1,8 +1,8 @@
 //! The token is signed by a key that its issuer does not have.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, Word, probed, renewal};
+use crate::report::{Confidence, Finding, Severity, probed};
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
         return Vec::new();
     }
-    let said = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place != "model");
+    let said = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place != Place::Model);
     let confidence = if said.is_some() { Confidence::Certain } else { Confidence::Likely };
     let why = if signature.kid.is_empty() {
         format!("The token names no key, and none of the issuer's live key set verifies it ({} keys).", signature.verdicts.len())
@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         format!("The token names the key {:?}, which is not in the issuer's live key set ({} keys).", signature.kid, signature.verdicts.len())
     };
     vec![
-        RULE.finding(confidence, why, probed("/issuer/signature/seen", "no key of the live key set verifies the token"), renewal(case))
+        RULE.finding(confidence, why, probed("/issuer/signature/seen", "no key of the live key set verifies the token"), renew::token(case))
             .cite_if(said.map(Word::cite))
             .cite_if(case.rejected()),
     ]

@@ -2,10 +2,9 @@
 
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
-use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::complaint::quoted;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::shell::{quoted, shell};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

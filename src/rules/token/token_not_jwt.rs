@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::token_has_whitespace;
-use crate::rules::{Case, Page, Rule, renewal, seen};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -50,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The {} cannot be read: {}. Neither an OIDC issuer's nor a service account's authenticator takes such a token.", problem.part, problem.detail),
             seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-            renewal(case),
+            renew::token(case),
         )
         .cite(rejected),
     ]

@@ -1,9 +1,9 @@
 //! The token is not valid yet.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::served::span;
-use crate::rules::{Case, Page, Rule, Word, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::api_port::span;
+use crate::rules::{Case, Page, Place, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -32,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let confidence = match (word, case.rejected()) {
         (Some(word), _) => word.confidence(ahead > 0),
         // The server's own word about something else means that this is not (yet) what it stumbles over.
-        (None, Some(_)) if ahead > LEEWAY && case.words.iter().any(|word| word.place == "TokenReview") => Confidence::Likely,
+        (None, Some(_)) if ahead > LEEWAY && case.words.iter().any(|word| word.place == Place::TokenReview) => Confidence::Likely,
         (None, Some(_)) if ahead > LEEWAY => Confidence::Certain,
         _ => return Vec::new(),
     };

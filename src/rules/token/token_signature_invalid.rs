@@ -1,8 +1,8 @@
 //! The token names a key of its issuer that does not verify it.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, Word, probed, renewal};
+use crate::report::{Confidence, Finding, Severity, probed};
+use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
         return Vec::new();
     }
-    let word = case.reason(&[&message::SIGNATURE_FAILED]).filter(|word| word.place != "model");
+    let word = case.reason(&[&message::SIGNATURE_FAILED]).filter(|word| word.place != Place::Model);
     // A log's line may be about another token; that no key verifies this one was tried.
     let confidence = word.map_or(Confidence::Likely, |word| word.confidence(true));
     vec![
@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The key {:?} is in the issuer's key set and does not verify the signature: the token was changed, or made by somebody else.", signature.kid),
             probed("/issuer/signature/seen", format!("the key {:?} does not verify the token", signature.kid)),
-            renewal(case),
+            renew::token(case),
         )
         .cite_if(word.map(Word::cite))
         .cite_if(case.rejected()),

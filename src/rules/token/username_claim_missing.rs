@@ -1,8 +1,8 @@
 //! The claim that names the user is not in the token.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.claim(&claim).is_some() {
         return Vec::new();
     }
-    let confidence = if word.place == "model" { Confidence::Likely } else { Confidence::Certain };
+    let confidence = if word.place == Place::Model { Confidence::Likely } else { Confidence::Certain };
     let names = case
         .token()
         .and_then(|token| token.claims.as_ref()?.as_object())

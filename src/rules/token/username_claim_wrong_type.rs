@@ -1,8 +1,9 @@
 //! The claim that names the user is no text.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::text::pointer;
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -40,9 +41,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
     }
     vec![finding.cite(word.cite()).cite_if(case.rejected())]
-}
-
-/// A member's name as a part of a JSON pointer.
-pub fn pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

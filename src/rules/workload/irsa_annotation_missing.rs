@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::workload::{IRSA, escaped};
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -53,10 +53,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The service account {namespace}/{name} has no annotation {IRSA}, so nothing of IRSA is injected into its Pods."),
             cite,
-            links::annotate(judged, role.trim()),
+            pod_role::annotate(judged, role.trim()),
         )
         .titled(format!("The service account {namespace}/{name} names no role"))
         .cite(seen("/workload/serviceAccount/seen/annotations", format!("no {IRSA} on the service account")))
-        .step(links::remake(judged)),
+        .step(pod_role::remake(judged)),
     ]
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,8 +24,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-token-audience");
-    let words = links::said(case, &["Incorrect token audience"]);
-    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["Incorrect token audience"]);
+    let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);
     let provider = judged.workload.providers.seen().and_then(|all| all.ours.as_ref()).map_or("PROVIDER-ARN", |ours| ours.arn.as_str());
     let (namespace, name) = judged.account_name();
@@ -43,6 +43,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "Else have the usual one issued, and make the Pods again",
             shell!("kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/audience=sts.amazonaws.com", name, namespace),
         ))
-        .step(links::remake(judged)),
+        .step(pod_role::remake(judged)),
     ]
 }

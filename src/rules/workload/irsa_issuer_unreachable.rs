@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,9 +24,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-issuer");
-    let words = links::said(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
+    let words = pod_role::met_or_event(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
     let confidence = if words.is_some() { Confidence::Certain } else { Confidence::Likely };
-    let Some(cite) = words.or_else(|| link.map(links::cite)) else { return Vec::new() };
+    let Some(cite) = words.or_else(|| link.map(pod_role::cite)) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);
     let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     vec![

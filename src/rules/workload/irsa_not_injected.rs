@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::workload::absent;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,13 +36,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let first = if no_webhook {
         Step::text("Install amazon-eks-pod-identity-webhook (EKS clusters have it in their control plane; this one shows none).")
     } else {
-        links::remake(judged)
+        pod_role::remake(judged)
     };
-    let mut finding = RULE.finding(Confidence::Certain, why, links::cite(link), first);
+    let mut finding = RULE.finding(Confidence::Certain, why, pod_role::cite(link), first);
     if no_webhook {
         finding = finding
             .cite(seen("/workload/webhook/failed", "no mutating webhook pod-identity-webhook"))
-            .step(links::remake(judged));
+            .step(pod_role::remake(judged));
     }
     vec![finding]
 }

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::aws::workload::account;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,8 +25,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let link = judged.broken("irsa-provider");
-    let words = links::said(case, &["No OpenIDConnect provider found in your account"]);
-    let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["No OpenIDConnect provider found in your account"]);
+    let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);
     let account = judged.irsa_role().map_or("the role's account", account);
     vec![

@@ -5,7 +5,7 @@ use crate::aws::trust;
 use crate::aws::workload::account;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(link) = judged.broken("irsa-role") else { return Vec::new() };
     let role = link.expected.clone();
-    let name = links::role_name(&role);
+    let name = pod_role::role_name(&role);
     let create = judged.provider_arn(&role).zip(judged.issuer()).map(|(provider, (issuer, _))| {
         let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
         trust::irsa_policy(None, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience)
@@ -38,20 +38,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             link.seen
         );
         return vec![
-            RULE.finding(Confidence::Certain, why, links::cite(link), links::annotate(judged, &link.seen))
+            RULE.finding(Confidence::Certain, why, pod_role::cite(link), pod_role::annotate(judged, &link.seen))
                 .titled(format!("The service account names the role {name} by an ARN that is not its own"))
-                .step(links::remake(judged)),
+                .step(pod_role::remake(judged)),
         ];
     }
     let mut finding = RULE
         .finding(
             Confidence::Certain,
             format!("IAM has no role {name} in account {}. STS only answers AccessDenied to that.", account(&role)),
-            links::cite(link),
+            pod_role::cite(link),
             Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
         )
         .titled(format!("The role {name} does not exist"))
-        .step(links::annotate(judged, "ARN"));
+        .step(pod_role::annotate(judged, "ARN"));
     if let Some(policy) = create {
         finding = finding.step(Step::manifest("Or save this as trust.json and create the role: its whole trust policy", policy)).step(
             Step::command(

@@ -1,8 +1,8 @@
 //! The trust policy trusts another OIDC provider than this cluster's.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links};
+use crate::report::{Finding, Severity};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,16 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = ["irsa-trust-provider"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
-    let Some(role) = judged.irsa_role() else { return Vec::new() };
-    let (first, more) = links::split(links::irsa_trust(judged, link, role));
-    let mut finding = RULE.finding(
-        Confidence::Certain,
-        format!("The role's trust policy has {}, and this cluster's tokens come as {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
-        links::cite(link),
-        first,
-    );
-    finding.fix.extend(more);
-    vec![finding]
+    pod_role::irsa_trust_mismatch(case, &RULE, &["irsa-trust-provider"], |link| {
+        format!("The role's trust policy has {}, and this cluster's tokens come as {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected)
+    })
 }

@@ -1,8 +1,8 @@
 //! The trust policy does not let this service account in.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links};
+use crate::report::{Finding, Severity};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,12 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = ["irsa-trust-subject", "irsa-trust"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
-    let Some(role) = judged.irsa_role() else { return Vec::new() };
-    let (first, more) = links::split(links::irsa_trust(judged, link, role));
-    let mut finding = RULE.finding(
-        Confidence::Certain,
+    pod_role::irsa_trust_mismatch(case, &RULE, &["irsa-trust-subject", "irsa-trust"], |link| {
         if link.id == "irsa-trust" {
             format!("The role's trust policy does not let it in: {}. Asked for was {}.", link.seen, link.expected)
         } else {
@@ -34,10 +29,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 "The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.",
                 link.seen, link.expected
             )
-        },
-        links::cite(link),
-        first,
-    );
-    finding.fix.extend(more);
-    vec![finding]
+        }
+    })
 }

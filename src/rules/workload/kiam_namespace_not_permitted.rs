@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::aws::workload::flag;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,8 +25,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kiam-namespace");
-    let words = links::said(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
-    let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
+    let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     let namespace = judged.account_name().0;
     let server = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
     let role = judged.iam_role().unwrap_or("ROLE");

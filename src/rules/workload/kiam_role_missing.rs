@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,12 +24,12 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let Some(link) = judged.broken("kiam-role") else { return Vec::new() };
-    let name = links::role_name(&link.expected);
+    let name = pod_role::role_name(&link.expected);
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("The Pod's annotation iam.amazonaws.com/role names {}, and IAM has no role of that name.", link.expected),
-            links::cite(link),
+            pod_role::cite(link),
             Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
         )
         .titled(format!("The role {name} does not exist"))

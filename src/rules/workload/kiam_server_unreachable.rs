@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,8 +24,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kiam-server");
-    let words = links::said(case, &["error dialing grpc server", "there is no address available"]);
-    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["error dialing grpc server", "there is no address available"]);
+    let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let server = judged.agent("kiam-server").map(|(server, _)| server);
     let step = match server {
         Some(server) => Step::command(

@@ -1,8 +1,8 @@
 //! kiam's sessions are shorter than SDKs bear.
 
 use crate::aws::workload::flag;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,8 +26,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let certificate = judged.broken("kiam-certificate");
     let link = judged.broken("kiam-tls").or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();
-    let words = links::said(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
-    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
+    let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")).map_or("kube-system", |(agent, _)| agent.namespace.as_str());
     let missing = link.is_some_and(|link| link.id == "kiam-tls");
     let mut finding = RULE

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::aws::workload::flag;
 use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,14 +26,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(link) = judged.broken("kiam-trust") else { return Vec::new() };
     let args = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
     let server = flag(args, "--assume-role-arn").unwrap_or("KIAM-SERVER-ROLE");
-    let Some((resolved, steps)) = links::let_agent_in(judged, link, flag(args, "--role-base-arn"), server) else { return Vec::new() };
-    let (first, more) = links::split(steps);
-    let mut finding = RULE.finding(
+    let Some((resolved, steps)) = pod_role::let_agent_in(judged, link, flag(args, "--role-base-arn"), server) else { return Vec::new() };
+    let (first, more) = pod_role::split(steps);
+    let finding = RULE.finding(
         Confidence::Certain,
         format!("kiam's server is {server}, and the trust policy of {resolved} does not let it in: {}.", link.seen),
-        links::cite(link),
+        pod_role::cite(link),
         first,
     );
-    finding.fix.extend(more);
-    vec![finding]
+    vec![finding.steps(more)]
 }

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,8 +25,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
     let link = judged.broken("kube2iam-namespace");
-    let words = links::said(case, &["not valid for namespace of pod"]);
-    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["not valid for namespace of pod"]);
+    let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.account_name().0;
     let args = judged.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
     let role = judged.iam_role().unwrap_or("ROLE");

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::aws::workload::{Judged, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -27,8 +27,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![finding];
     }
     let link = judged.broken("kube2iam-role-name").or_else(|| judged.broken("kube2iam-role"));
-    let words = links::said(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
-    let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
+    let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let role = judged.iam_role().unwrap_or("ROLE");
     let account = judged.own_account().unwrap_or("ACCOUNT");
     let text = link.map_or_else(|| "kube2iam says that the role is invalid".to_owned(), |link| link.seen.clone());
@@ -49,16 +49,15 @@ fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
     let link = judged.broken("kube2iam-trust")?;
     let node = judged.workload.node_role.seen()?;
     let base = judged.agent("kube2iam").and_then(|(agent, _)| flag(&agent.args, "--base-role-arn"));
-    let (resolved, steps) = links::let_agent_in(judged, link, base, node)?;
-    let (first, more) = links::split(steps);
+    let (resolved, steps) = pod_role::let_agent_in(judged, link, base, node)?;
+    let (first, more) = pod_role::split(steps);
     // Somebody may have given kube2iam credentials of its own, which nothing shows.
-    let mut finding = RULE.finding(
+    let finding = RULE.finding(
         Confidence::Likely,
         format!("kube2iam acts as its node's role {node}, and the trust policy of {resolved} does not let that in: {}.", link.seen),
-        links::cite(link),
+        pod_role::cite(link),
         first,
     );
-    finding.fix.extend(more);
-    finding.fix.push(Step::text(format!("{node} itself must be allowed sts:AssumeRole on {resolved} by a policy of its own.")));
-    Some(finding)
+    let own = Step::text(format!("{node} itself must be allowed sts:AssumeRole on {resolved} by a policy of its own."));
+    Some(finding.steps(more).step(own))
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,13 +38,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             RULE.finding(
                 Confidence::Certain,
                 format!("The Pod has no credentials of its own. {}.", link.seen),
-                links::cite(link),
-                links::annotate(judged, &role),
+                pod_role::cite(link),
+                pod_role::annotate(judged, &role),
             )
             .titled("The Pod has no credentials, and Fargate gives none")
-            .cite_if(passed.map(links::cite))
+            .cite_if(passed.map(pod_role::cite))
             .step(Step::text(format!("The role must trust the cluster's OIDC provider: kaccess workload shows that policy once the annotation is there (--role {role}).")))
-            .step(links::remake(judged)),
+            .step(pod_role::remake(judged)),
         ];
     }
     let node = judged.workload.instance.seen().map_or("INSTANCE", |instance| instance.id.as_str());
@@ -52,11 +52,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             format!("The Pod has no credentials of its own. {}.", link.seen),
-            links::cite(link),
-            links::associate(judged, &role),
+            pod_role::cite(link),
+            pod_role::associate(judged, &role),
         )
-        .cite_if(passed.map(links::cite))
-        .step(links::annotate(judged, &role))
+        .cite_if(passed.map(pod_role::cite))
+        .step(pod_role::annotate(judged, &role))
         .step(Step::command(
             "Only if the node's role is really meant: let the answer travel two hops",
             shell!("aws ec2 modify-instance-metadata-options --instance-id {} --http-endpoint enabled --http-put-response-hop-limit 2", node),

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,13 +36,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         Step::command(
             "Install the add-on",
-            shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", links::cluster_name(judged)),
+            shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", pod_role::cluster_name(judged)),
         )
     };
     vec![RULE.finding(
         Confidence::Certain,
         format!("{}: nobody answers at 169.254.170.23 on that node.", link.seen),
-        links::cite(link),
+        pod_role::cite(link),
         step,
     )]
 }

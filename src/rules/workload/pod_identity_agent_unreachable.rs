@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::aws::workload::variable;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![RULE.finding(
             Confidence::Certain,
             format!("{}: the request to the agent goes to the proxy.", link.seen),
-            links::cite(link),
+            pod_role::cite(link),
             Step::manifest(
                 "Add the agent's addresses to NO_PROXY of the container, in the Pod template",
                 format!("- name: NO_PROXY\n  value: \"{list}169.254.170.23,[fd00:ec2::23]\""),
@@ -43,8 +43,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     let link = judged.broken("pod-identity-agent-ready");
-    let words = links::said(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
-    let Some(cite) = link.map(links::cite).or_else(|| words.clone()) else { return Vec::new() };
+    let words = pod_role::met_or_event(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
+    let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     vec![
         RULE.finding(
             if link.is_some() { Confidence::Certain } else { Confidence::Likely },

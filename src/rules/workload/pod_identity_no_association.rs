@@ -1,8 +1,8 @@
 //! The service account has no Pod Identity association.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let wanted = judged.workload.wanted_role.as_deref();
     let (namespace, name) = judged.account_name();
     let cite = match judged.broken("pod-identity-association") {
-        Some(link) => links::cite(link),
+        Some(link) => pod_role::cite(link),
         None => {
             let trusts = wanted.filter(|wanted| {
                 judged.role(wanted).is_some_and(|role| role.trust_policy.contains("pods.eks.amazonaws.com"))
@@ -46,10 +46,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("There is no association of {namespace}/{name}.{others}"),
             cite,
-            links::associate(judged, wanted.unwrap_or("ROLE-ARN")),
+            pod_role::associate(judged, wanted.unwrap_or("ROLE-ARN")),
         )
         .titled(format!("No Pod Identity association of {namespace}/{name}"))
         .cite(seen("/workload/associations/seen", "the associations of the namespace"))
-        .step(links::remake(judged)),
+        .step(pod_role::remake(judged)),
     ]
 }

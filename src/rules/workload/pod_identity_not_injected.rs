@@ -1,7 +1,7 @@
 //! The Pod was made before its Pod Identity association.
 
-use crate::report::{Confidence, Finding, Severity};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,8 +30,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             format!("{namespace}/{name} has an association, and {}.", link.seen.replace("lacks them", "has not the variables of Pod Identity")),
-            links::cite(link),
-            links::remake(judged),
+            pod_role::cite(link),
+            pod_role::remake(judged),
         )
         .cite(seen("/workload/associations/seen/ours", "the association is there")),
     ]

@@ -1,8 +1,8 @@
 //! An association of Pod Identity hides the role of IRSA.
 
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -41,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(seen("/workload/serviceAccount/seen/annotations/eks.amazonaws.com~1role-arn", format!("the annotation names {role}")))
         .step(Step::command(
             "If IRSA is meant, take the association away, and make the Pods again",
-            shell!("aws eks delete-pod-identity-association --cluster-name {} --association-id {}", links::cluster_name(judged), id),
+            shell!("aws eks delete-pod-identity-association --cluster-name {} --association-id {}", pod_role::cluster_name(judged), id),
         )),
     ]
 }

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::aws::trust;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,13 +37,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 RULE.finding(
                     Confidence::Certain,
                     format!("The association names {}, and IAM has no such role.", link.expected),
-                    links::cite(link),
+                    pod_role::cite(link),
                     Step::manifest("Save this as trust.json: the whole trust policy that it needs", policy),
                 )
-                .titled(format!("The role {} of the association does not exist", links::role_name(&link.expected)))
+                .titled(format!("The role {} of the association does not exist", pod_role::role_name(&link.expected)))
                 .step(Step::command(
                     "Create the role",
-                    shell!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", links::role_name(&link.expected)),
+                    shell!("aws iam create-role --role-name {} --assume-role-policy-document file://trust.json", pod_role::role_name(&link.expected)),
                 )),
             );
         }
@@ -57,15 +57,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         } else {
             trust::role_policy(today, &details.role_arn, details.external_id.as_deref())
         };
-        let (first, more) = links::split(links::mend(link, role, today, &policy));
-        let mut finding = RULE.finding(
+        let (first, more) = pod_role::split(pod_role::mend(link, role, today, &policy));
+        let finding = RULE.finding(
             Confidence::Certain,
             format!("The trust policy of {role} is not enough: {}.", link.seen),
-            links::cite(link),
+            pod_role::cite(link),
             first,
         );
-        finding.fix.extend(more);
-        findings.push(finding);
+        findings.push(finding.steps(more));
     }
     findings
 }

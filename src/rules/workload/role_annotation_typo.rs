@@ -2,8 +2,8 @@
 
 use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, escaped, is_role_arn};
 use crate::report::shell::{Shell, shell};
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -86,7 +86,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                         step,
                     )
                     .titled(format!("The annotation {key} is misspelled"))
-                    .step(links::remake(judged)),
+                    .step(pod_role::remake(judged)),
                 );
             } else if key == IRSA && place == "service account" && !is_role_arn(value) {
                 let trimmed = value.trim();
@@ -96,10 +96,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                         Confidence::Certain,
                         format!("{value:?} is no ARN of a role (arn:aws:iam::ACCOUNT:role/NAME): STS says Request ARN is invalid."),
                         seen(pointer, format!("{key}: {value:?}")),
-                        links::annotate(judged, right),
+                        pod_role::annotate(judged, right),
                     )
                     .titled("The role on the service account is no ARN of a role")
-                    .step(links::remake(judged)),
+                    .step(pod_role::remake(judged)),
                 );
             }
         }

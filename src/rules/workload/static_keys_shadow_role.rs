@@ -2,9 +2,8 @@
 
 use crate::evidence::workload::ConfigMapLook;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::links;
-use crate::rules::{Case, Page, Rule, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -42,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                     shell!("kubectl patch configmap {} -n {} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/data/AWS_ACCESS_KEY_ID\"}},{{\"op\":\"remove\",\"path\":\"/data/AWS_SECRET_ACCESS_KEY\"}}]'", map.name, namespace),
                 ),
             )
-            .step(links::remake(judged))
+            .step(pod_role::remake(judged))
             .step(Step::text("Then delete the access key in IAM: whoever may read ConfigMaps there may have it.")),
         ];
     };

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::aws::workload::{Judged, Link};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,11 +36,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (true, _, Some(link)) => (Confidence::Certain, match judged.workload.node_role.seen() {
             Some(node) => format!("The containers have no credentials of their own and get the node's role {node}."),
             None => "The containers have no credentials of their own and get the node's role.".to_owned(),
-        }, links::cite(link)),
+        }, pod_role::cite(link)),
         (false, Some(nobody), _) if judged.effective.kind == "unknown" => (
             Confidence::Likely,
             format!("{}: nothing gives the Pod that role, and its SDK is left with the node's.", nobody.seen),
-            links::cite(nobody),
+            pod_role::cite(nobody),
         ),
         _ => return Vec::new(),
     };
@@ -48,14 +48,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(link) => (format!("{why} What its annotation iam.amazonaws.com/role names is not given: {}.", link.seen), missing(judged, link)),
         None => (why, None),
     };
-    let mut finding = RULE
-        .finding(confidence, why, cite, links::associate(judged, &role))
-        .cite_if(nobody.map(links::cite))
-        .cite_if(passed.map(links::cite))
-        .step(links::annotate(judged, &role))
-        .step(links::remake(judged));
-    finding.fix.extend(aside);
-    vec![finding]
+    vec![
+        RULE.finding(confidence, why, cite, pod_role::associate(judged, &role))
+            .cite_if(nobody.map(pod_role::cite))
+            .cite_if(passed.map(pod_role::cite))
+            .step(pod_role::annotate(judged, &role))
+            .step(pod_role::remake(judged))
+            .steps(aside),
+    ]
 }
 
 /// Where the agent only lacks a Pod on this node: why that is can be seen.

@@ -1,10 +1,9 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, Rule, failed_as, seen, way};
+use super::{Case, Rule, failed_as, way};
 use crate::evidence::{Failure, FailureKind};
-pub use crate::report::shell::quoted;
-use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Finding, Step};
+use crate::report::shell::{Shell, quoted, shell};
+use crate::report::{Citation, Confidence, Finding, Step, seen};
 
 /// A complaint of the loader.
 #[derive(Debug, Clone)]
@@ -52,7 +51,7 @@ pub fn is_other(failure: &Failure, code: &str) -> bool {
 }
 
 /// The line that the user met, if it holds one of these texts.
-pub fn met<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
+pub fn met_line<'e>(case: &Case<'e>, texts: &[&str]) -> Option<(&'e str, Citation)> {
     let error = case.evidence.asked.error.as_deref()?;
     let line = error.lines().find(|line| texts.iter().any(|text| line.contains(text)))?;
     Some((line, seen("/asked/error", format!("the message you met says: {}", super::clip(line, 240)))))
@@ -108,7 +107,7 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
         )
     };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    Some(steps.fold(rule.finding(Confidence::Certain, why, cite, first), Finding::step))
+    Some(rule.finding(Confidence::Certain, why, cite, first).steps(steps))
 }
 
 /// How to get the cluster's CA again, by what the cluster is.

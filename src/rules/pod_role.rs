@@ -1,11 +1,11 @@
-//! What the rules about a Pod's AWS identity share: links as citations, words of AWS, and the steps that mend a link.
+//! The AWS role of a Pod, by whichever mechanism it gets one: links of its chain as citations, words of AWS, and the steps
+//! that mend a link.
 
-use super::{Case, clip, probed, seen};
+use super::{Case, Rule, clip};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
-pub use crate::report::shell::quoted;
 use crate::report::shell::shell;
-use crate::report::{Citation, Step};
+use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
 /// A link as a citation: where it is, and both sides.
 pub fn cite(link: &Link) -> Citation {
@@ -19,7 +19,7 @@ pub fn cite(link: &Link) -> Citation {
 }
 
 /// The first of these texts in the message the user met, or in an event of the Pod.
-pub fn said(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
+pub fn met_or_event(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
     let workload = case.evidence.workload.as_deref()?;
     let has = |line: &str| {
         let lower = line.to_lowercase();
@@ -190,6 +190,16 @@ pub fn irsa_trust(judged: &Judged<'_>, link: &Link, role: &str) -> Vec<Step> {
     let today = judged.role(role).map(|role| role.trust_policy.as_str());
     let policy = trust::irsa_policy(today, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience);
     mend(link, role, today, &policy)
+}
+
+/// The finding of a trust policy that keeps a service account of IRSA out, by the first of these links that is broken:
+/// `why` tells of both sides, and the steps let the service account in.
+pub fn irsa_trust_mismatch(case: &Case<'_>, rule: &Rule, links: &[&str], why: fn(&Link) -> String) -> Vec<Finding> {
+    let Some(judged) = &case.workload else { return Vec::new() };
+    let Some(link) = links.iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
+    let Some(role) = judged.irsa_role() else { return Vec::new() };
+    let (first, more) = split(irsa_trust(judged, link, role));
+    vec![rule.finding(Confidence::Certain, why(link), cite(link), first).steps(more)]
 }
 
 /// The association of Pod Identity.

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{Case, Word, probed};
+use super::{Case, Place, Word};
 use crate::apiserver::message::Text;
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::tls::{TlsFault, TlsFaultKind, TlsReport};
-use crate::report::Citation;
+use crate::report::{Citation, probed};
 
 /// One fault of the certificate chain that the API server's port presented.
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +26,6 @@ impl Shown<'_> {
     }
 }
 
-/// The words as the beginning of a sentence.
-pub fn sentence(words: &str) -> String {
-    let mut letters = words.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
-}
-
 /// The first fault of one of these kinds.
 pub fn fault<'e>(case: &Case<'e>, kinds: &[TlsFaultKind]) -> Option<Shown<'e>> {
     let report = case.evidence.endpoint.tls.seen()?;
@@ -40,28 +34,12 @@ pub fn fault<'e>(case: &Case<'e>, kinds: &[TlsFaultKind]) -> Option<Shown<'e>> {
 }
 
 /// The word of the message that the user met, where no handshake of this run says more.
-pub fn met<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<&'c Word> {
+pub fn met_without_handshake<'c>(case: &'c Case<'_>, text: &'static Text) -> Option<&'c Word> {
     let tls = &case.evidence.endpoint.tls;
     if tls.seen().is_some() || tls.failed().is_some() {
         return None;
     }
-    case.words.iter().find(|word| word.text == text && word.place == "error")
-}
-
-/// The host of the server URL, or `the server`.
-pub fn host<'e>(case: &Case<'e>) -> &'e str {
-    case.evidence.endpoint.route.seen().map_or("the server", |route| route.host.as_str())
-}
-
-/// `host:port` of the server URL, for commands.
-pub fn place(case: &Case<'_>) -> String {
-    case.evidence.endpoint.route.seen().map_or_else(
-        || "HOST:6443".to_owned(),
-        |route| {
-            let host = if route.host.contains(':') { format!("[{}]", route.host) } else { route.host.clone() };
-            format!("{host}:{}", route.port)
-        },
-    )
+    case.words.iter().find(|word| word.text == text && word.place == Place::Met)
 }
 
 /// How far clocks may be apart before it matters, in seconds.
@@ -239,7 +217,7 @@ pub enum Answerer {
 pub fn answerer(answer: &HttpAnswer) -> Answerer {
     let kind = answer.content_type.as_deref().unwrap_or_default();
     let body = answer.body.trim_start();
-    if super::of_kubernetes(answer) || is_rancher(answer) {
+    if answer.is_of_kubernetes() || is_rancher(answer) {
         return Answerer::Kubernetes;
     }
     if (300..400).contains(&answer.status)
@@ -274,7 +252,7 @@ fn is_rancher(answer: &HttpAnswer) -> bool {
 
 /// Who gave a 5xx, and what it means there; nothing where it may be the API server itself.
 pub fn balancer(answer: &HttpAnswer) -> Option<(&'static str, &'static str)> {
-    if super::of_kubernetes(answer) {
+    if answer.is_of_kubernetes() {
         return None;
     }
     let server = answer.server.as_deref().unwrap_or_default();

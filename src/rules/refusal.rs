@@ -1,20 +1,19 @@
-//! What the findings about a nearly given right share: the refused question, whom it is about, and the near misses of
-//! the model.
+//! The question that RBAC refused: whom it is about, what nearly grants it by the model, and the commands that
+//! ask it again.
 
-use crate::report::shell::{Shell, shell};
 use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::complaint::quoted;
-use super::{Case, Rule, clip, seen};
+use super::{Case, Rule, clip};
 use crate::apiserver::authz::near::{self, Kind};
-use crate::apiserver::authz::{self, World, suggestion};
+use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message;
-use crate::evidence::access::{Check, Question};
+use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Rbac, Subject};
-use crate::report::{Citation, Confidence, Finding, Step};
+use crate::report::shell::{Shell, quoted, shell};
+use crate::report::{Citation, Confidence, Finding, Step, seen};
 
 /// A question that RBAC does not grant, and whom it is about.
 #[derive(Debug, Clone)]
@@ -88,6 +87,103 @@ pub fn denied<'e>(case: &Case<'e>) -> Option<Denied<'e>> {
     (!overruled(case, check)).then_some(denied)
 }
 
+/// Resources that the default bindings of everybody, and of every service account, give.
+const DEFAULT_RESOURCES: &[&str] =
+    &["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews", "clustertrustbundles"];
+/// Paths that they give: system:discovery, system:public-info-viewer, system:service-account-issuer-discovery.
+const DEFAULT_PATHS: &[&str] = &[
+    "/api",
+    "/apis",
+    "/healthz",
+    "/livez",
+    "/openapi",
+    "/readyz",
+    "/version",
+    "/.well-known/openid-configuration",
+    "/openid/v1/jwks",
+];
+
+/// Everybody who is authenticated has the defaults; these rules hold more.
+fn beyond_defaults(resources: &[ResourceRule], paths: &[NonResourceRule]) -> bool {
+    let known = |path: &String| DEFAULT_PATHS.contains(&path.trim_end_matches(['*', '/']));
+    resources.iter().any(|rule| rule.resources.iter().any(|one| !DEFAULT_RESOURCES.contains(&one.as_str())))
+        || paths.iter().any(|rule| !rule.paths.iter().all(known))
+}
+
+/// Every question was answered no, and the rules of the namespace hold nothing but the defaults.
+fn is_nothing(access: &Access) -> bool {
+    !access.checks.is_empty()
+        && access.checks.iter().all(|check| !check.allowed)
+        && access.rules.as_ref().is_some_and(|rules| !beyond_defaults(&rules.resource_rules, &rules.non_resource_rules))
+}
+
+/// Nothing is allowed in the namespace that was looked at.
+pub fn nothing_here(case: &Case<'_>) -> bool {
+    case.evidence.access.seen().is_some_and(is_nothing)
+}
+
+/// RoleBindings of other namespaces that give the user something, by their place in the evidence.
+pub fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
+    let (Some(identity), Some(access), Some(rbac)) =
+        (case.evidence.identity.seen(), case.evidence.access.seen(), case.evidence.rbac.seen())
+    else {
+        return Vec::new();
+    };
+    let here = access.rules.as_ref().map_or("", |rules| rules.namespace.as_str());
+    let world = World::new(rbac);
+    rbac.bindings
+        .iter()
+        .enumerate()
+        .filter(|(_, binding)| !binding.namespace.is_empty() && binding.namespace != here)
+        .filter(|(_, binding)| authz::applying(binding, &identity.user).is_some())
+        .filter(|(_, binding)| match world.resolve(binding) {
+            Resolved::Role(role) => beyond_defaults(&role.resource_rules, &[]),
+            Resolved::Unread => true,
+            Resolved::Missing(_) => false,
+        })
+        .map(|(index, _)| index)
+        .collect()
+}
+
+/// No question was asked, and what the user has is in other namespaces than the one looked at.
+pub fn elsewhere(case: &Case<'_>) -> bool {
+    case.evidence.asked.question.is_none() && !granted_elsewhere(case).is_empty()
+}
+
+/// A kubelet: the Node authorizer gives it its rights, and cannot list them.
+pub fn is_kubelet(user: &User) -> bool {
+    user.username.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
+}
+
+/// Where nothing is allowed in the namespace that was looked at: the first answer that a grant would change, with its
+/// place. None for a kubelet, which has its rights by no grant.
+pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
+    let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
+    if !is_nothing(access) || is_kubelet(&identity.user) {
+        return None;
+    }
+    // Where another authorizer denies, no grant is missing.
+    let index = access.checks.iter().position(|check| !overruled(case, check))?;
+    Some((index, access))
+}
+
+/// A grant is missing, as far as can be told: for the question that the user met, or, without one, for anything at all.
+pub fn is_ungranted(case: &Case<'_>) -> bool {
+    let known = case.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+    known
+        && match (&case.evidence.asked.question, somebody_else(case)) {
+            // What a request without a credential met is no missing right.
+            (Some(_), Some(name)) if name == "system:anonymous" => false,
+            // Somebody else's rights may not be known; where they are, the model judges them.
+            (Some(_), Some(name)) => {
+                let known = named(case, &name).is_some_and(|(_, rbac)| rbac.unread.is_empty());
+                !known || denied(case).is_some()
+            }
+            (Some(_), None) => denied(case).is_some(),
+            (None, _) => nothing_granted(case).is_some(),
+        }
+}
+
 /// A finding for the first near miss of these kinds, if the question the user met was denied and the role bindings
 /// could be read.
 pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Vec<Finding> {
@@ -116,7 +212,7 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
         first,
     );
-    let mut finding = steps.into_iter().fold(finding, Finding::step).cite(denied.cite(case)).cite(denied.who());
+    let mut finding = finding.steps(steps).cite(denied.cite(case)).cite(denied.who());
     let others = fitting.count();
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
@@ -256,4 +352,31 @@ pub fn grant(name: &str, namespace: &str, rules: &str, username: &str) -> String
         "{head}{prefix}Role\nmetadata:\n  name: {name}{place}\nrules:\n{rules}---\n{head}{prefix}RoleBinding\nmetadata:\n  name: {name}{place}\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {prefix}Role\n  name: {name}\nsubjects:\n{}",
         subject(username)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_everybody_has_is_nothing() {
+        let rule = |resources: &[&str]| ResourceRule {
+            verbs: vec!["create".to_owned()],
+            resources: resources.iter().map(|one| (*one).to_owned()).collect(),
+            ..ResourceRule::default()
+        };
+        let paths = |paths: &[&str]| NonResourceRule {
+            verbs: vec!["get".to_owned()],
+            paths: paths.iter().map(|one| (*one).to_owned()).collect(),
+        };
+        let reviews = [rule(&["selfsubjectaccessreviews", "selfsubjectrulesreviews"]), rule(&["selfsubjectreviews"])];
+        let discovery = [
+            paths(&["/api", "/api/*", "/apis", "/openapi/*", "/version/", "/readyz"]),
+            paths(&["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks/"]),
+        ];
+        assert!(!beyond_defaults(&reviews, &discovery));
+        assert!(beyond_defaults(&reviews, &[paths(&["/metrics"])]));
+        assert!(beyond_defaults(&reviews, &[paths(&["/version", "*"])]));
+        assert!(beyond_defaults(&[rule(&["selfsubjectreviews", "leases"])], &discovery));
+    }
 }

@@ -1,0 +1,452 @@
+//! A case: evidence with what the models make of it, and what rules ask of both.
+
+use jiff::Timestamp;
+
+use super::{Place, Word, clip, eks, words};
+use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
+use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
+use crate::apiserver::message::{self, Text};
+use crate::aws::{identity, reach, workload as workload_model};
+use crate::evidence::apiserver::{HttpAnswer, IssuerMetrics};
+use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::tls::CertificateFacts;
+use crate::evidence::{Evidence, Failure, FailureKind, Issuer, Observation};
+use crate::report::{Citation, Confidence, probed, seen};
+
+/// Evidence with everything the rules need to know more than once.
+pub struct Case<'a> {
+    /// What was seen.
+    pub evidence: &'a Evidence,
+    /// Every text of the API server that was met.
+    pub words: Vec<Word>,
+    /// The server's configuration, where it could be read, with the pointer to it.
+    pub configuration: Option<(Configuration, &'static str)>,
+    /// As whom the model would accept the token by that configuration and the issuer's keys as they were read here.
+    pub expected: Option<String>,
+    /// On EKS: whether and how the control plane reaches the issuer, by the model.
+    pub reach: Option<reach::Reach>,
+    /// The same for the key set, where it has a host and a load balancer of its own.
+    pub keys_reach: Option<reach::Reach>,
+    /// On EKS: whom the caller's IAM identity becomes, by the model.
+    pub mapping: Option<identity::Verdict>,
+    /// Where a Pod's AWS identity was asked about: which one it gets, and every link of the chain, by the model.
+    pub workload: Option<workload_model::Judged<'a>>,
+}
+
+impl<'a> Case<'a> {
+    /// Prepares a case.
+    pub fn new(evidence: &'a Evidence) -> Self {
+        let aws = evidence.aws.as_deref();
+        let control = &evidence.control_plane;
+        let configuration = [
+            (control.flagz.seen(), "/controlPlane/flagz/seen"),
+            (control.configuration.seen(), "/controlPlane/configuration/seen"),
+            (control.pods.seen().map(|pods| &pods.flags), "/controlPlane/pods/seen/flags"),
+        ]
+        .into_iter()
+        .find_map(|(flags, path)| {
+            let configuration = from_flags(flags?).ok()?;
+            Some((configuration, path))
+        })
+        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
+        .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
+        let mut words = words::collect(evidence);
+        words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));
+        let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
+        let mapping = aws.map(identity::map);
+        let workload =
+            evidence.workload.as_deref().map(|seen| workload_model::Judged::new(seen, evidence.aws.as_deref()));
+        let mut case = Self { evidence, words, configuration, expected: None, reach, keys_reach, mapping, workload };
+        case.predict();
+        case
+    }
+
+    /// Where the server's own words are not known but its configuration is, the model says what it would say.
+    fn predict(&mut self) {
+        if self.evidence.control_plane.token_review.seen().is_some() || self.accepted() {
+            return;
+        }
+        let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
+        // Tokens of IAM are the webhook's.
+        if token.kind == TokenKind::EksIam {
+            return;
+        }
+        let keys = match self.evidence.issuer.signature.seen() {
+            Some(signature) => Keys::from(signature),
+            None => Keys::Unknown,
+        };
+        let error = match judge_token(token, configuration, &keys, self.server_time().0) {
+            Judgement::Rejected { error } => error,
+            Judgement::Authenticated(user) => {
+                self.expected = Some(user.username);
+                return;
+            }
+            Judgement::Undecided { .. } => return,
+        };
+        let path = (*path).to_owned();
+        for found in message::recognise(&error) {
+            // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
+            if found.text.name != message::NOBODY_CLAIMED.name {
+                self.words.push(Word {
+                    text: found.text,
+                    fields: found.fields,
+                    path: path.clone(),
+                    line: error.clone(),
+                    place: Place::Model,
+                    doubtful: false,
+                });
+            }
+        }
+    }
+
+    /// The API server's clock by its Date header, else this machine's; with the name of that clock.
+    pub fn server_time(&self) -> (Timestamp, &'static str) {
+        let endpoint = &self.evidence.endpoint;
+        [endpoint.authenticated.seen(), endpoint.anonymous.seen()]
+            .into_iter()
+            .flatten()
+            .find_map(|answer| answer.date)
+            .map_or((self.evidence.observed_at, "this machine's clock"), |date| (date, "the API server's clock"))
+    }
+
+    /// A claim that is a time in seconds since 1970.
+    pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
+        let value = self.claim(name)?;
+        let seconds = value.as_i64().or_else(|| {
+            // Go truncates fractions.
+            #[expect(clippy::cast_possible_truncation, reason = "saturates, and out of range is no time")]
+            value.as_f64().map(|seconds| seconds as i64)
+        })?;
+        Timestamp::from_second(seconds).ok()
+    }
+
+    /// The token is a service account's, not an identity provider's.
+    pub fn is_service_account(&self) -> bool {
+        self.token().is_some_and(|token| token.kind == TokenKind::ServiceAccount)
+    }
+
+    /// Namespace and name of the service account that the token names; capitals stand for what it does not say.
+    pub fn service_account(&self) -> (&str, &str) {
+        self.claim_text("sub")
+            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
+            .and_then(|sub| sub.split_once(':'))
+            .unwrap_or(("NAMESPACE", "NAME"))
+    }
+
+    /// The word of the server that one of these texts is why it refuses the credential: none where it accepts it, and
+    /// none of a message, a log or the model where its TokenReview of this very token says something else.
+    pub fn reason(&self, texts: &[&'static Text]) -> Option<&Word> {
+        if self.accepted() {
+            return None;
+        }
+        let reviewed = self.evidence.control_plane.token_review.seen().is_some();
+        self.words.iter().find(|word| texts.contains(&word.text) && (!reviewed || word.place == Place::TokenReview))
+    }
+
+    /// The server's TokenReview of this token gave this text and no other reason.
+    pub fn reviewed_as(&self, text: &'static Text) -> Option<&Word> {
+        self.reason(&[text]).filter(|word| word.place == Place::TokenReview)
+    }
+
+    /// The server's authenticator for the token's issuer, where the configuration is known.
+    pub fn authenticator(&self) -> Option<&JwtAuthenticator> {
+        let issuer = self.claim_text("iss")?;
+        self.configuration.as_ref()?.0.jwt.iter().find(|jwt| jwt.issuer.url == issuer)
+    }
+
+    /// The first place that says this text: TokenReview before the user's message before the log.
+    pub fn said(&self, text: &'static Text) -> Option<&Word> {
+        self.words.iter().find(|word| word.text == text)
+    }
+
+    /// The API server accepted the credential: SelfSubjectReview named somebody, or TokenReview did.
+    pub fn accepted(&self) -> bool {
+        let named = self.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+        named || self.evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated)
+    }
+
+    /// The API server answered 401 to the credential, or TokenReview refused it.
+    pub fn rejected(&self) -> Option<Citation> {
+        if self.accepted() {
+            return None;
+        }
+        if let Some(failure) =
+            self.evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Unauthorized)
+        {
+            return Some(seen("/identity/failed/detail", failure.detail.clone()));
+        }
+        if let Some(review) = self.evidence.control_plane.token_review.seen().filter(|review| !review.authenticated) {
+            return Some(seen(
+                "/controlPlane/tokenReview/seen",
+                format!(
+                    "TokenReview: not authenticated{}",
+                    review.error.as_ref().map(|error| format!(", {error}")).unwrap_or_default()
+                ),
+            ));
+        }
+        None
+    }
+
+    /// The credential's token.
+    pub fn token(&self) -> Option<&TokenFacts> {
+        self.evidence.credential.seen()?.token.as_ref()
+    }
+
+    /// The client certificate, where it is the only credential (a token beside it would be taken as well), or where the
+    /// server says that it is the one that counted.
+    pub fn only_certificate(&self) -> Option<&CertificateFacts> {
+        let credential = self.evidence.credential.seen()?;
+        let leaf = credential.certificates.first()?;
+        let counted =
+            self.evidence.identity.seen().and_then(|identity| identity.user.extra.get(CREDENTIAL_ID)?.first());
+        let counted = counted.is_some_and(|id| id.strip_prefix("X509SHA256=") == Some(leaf.sha256.as_str()));
+        (credential.token.is_none() || counted).then_some(leaf)
+    }
+
+    /// Somebody asked to be taken for nobody (impersonation).
+    pub fn wants_anonymous(&self) -> bool {
+        let user = self.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+        user.and_then(|user| user.impersonate.as_deref()) == Some("system:anonymous")
+    }
+
+    /// The API server saw system:anonymous, and nobody wanted it.
+    pub fn anonymous(&self) -> Option<Citation> {
+        if self.wants_anonymous() || self.accepted() {
+            return None;
+        }
+        if self.evidence.identity.seen().is_some_and(|identity| identity.user.username == "system:anonymous") {
+            return Some(seen("/identity/seen/user/username", "the API server names the user system:anonymous"));
+        }
+        failed_as(&self.evidence.identity, &[FailureKind::Forbidden])
+            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"))
+            .map(|failure| seen("/identity/failed/detail", clip(&failure.detail, 240)))
+    }
+
+    /// What the log or the message you met says about this certificate's number; `own` or any other one.
+    pub fn said_of_certificate(&self, text: &'static Text, own: bool) -> Option<&Word> {
+        let serial = self.evidence.credential.seen().and_then(|credential| credential.certificates.first());
+        let serial = serial.map_or("", |leaf| leaf.serial.as_str());
+        self.words.iter().find(|word| word.text == text && (word.field("serial") == serial) == own)
+    }
+
+    /// The API server has read this issuer's documents, whatever an older line of its log says: it judged the token by
+    /// them, or fetched keys.
+    pub fn initialized(&self) -> bool {
+        let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
+        let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+        let judged = reviewed.is_some_and(|error| {
+            !error.is_empty() && !message::recognise(error).iter().any(|found| before.contains(&found.text))
+        });
+        let fetched = self.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
+            metrics.issuers.iter().any(|issuer| {
+                Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
+                    && (issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some())
+            })
+        });
+        (judged || fetched)
+            && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != Place::TokenReview)
+    }
+
+    /// What the metrics say of the token's issuer, and where.
+    pub fn issuer_metrics(&self) -> Option<(usize, &IssuerMetrics)> {
+        let metrics = self.evidence.control_plane.metrics.seen()?;
+        let hash = metrics.token_issuer_hash.as_ref()?;
+        metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)
+    }
+
+    /// The metrics say that the last fetch of the issuer's keys failed.
+    pub fn last_keys_failed(&self) -> Option<Citation> {
+        let (index, issuer) = self.issuer_metrics()?;
+        let failed = issuer.keys_failed_at?;
+        issuer.keys_fetched_at.is_none_or(|good| good < failed).then(|| {
+            let path = format!("/controlPlane/metrics/seen/issuers/{index}/keysFailedAt");
+            seen(path, format!("metrics: the last key fetch failed, at {failed}"))
+        })
+    }
+
+    /// `host:port` of the issuer.
+    pub fn issuer_place(&self) -> String {
+        let (probes, _) = self.issuer();
+        let url = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok());
+        let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
+        place.unwrap_or_else(|| "ISSUER:443".to_owned())
+    }
+
+    /// Something ends TLS before the API server: a kube-apiserver that takes client certificates asks for one.
+    pub fn terminated(&self) -> Option<Citation> {
+        if let Some((configuration, _)) = &self.configuration
+            && configuration.client_ca_file.is_none()
+            && configuration.front_proxy.is_none()
+        {
+            return None;
+        }
+        let tls = self.evidence.endpoint.tls.seen()?;
+        (tls.asks_client_certificate == Some(false)).then(|| {
+            probed(
+                "/endpoint/tls/seen/asksClientCertificate",
+                "the handshake asks for no client certificate, which an API server does: TLS ends before it",
+            )
+        })
+    }
+
+    /// What stands before the API server logs people in itself: without the credential its own page answers, with it
+    /// Kubernetes does.
+    pub fn proxy_logs_in(&self) -> bool {
+        let endpoint = &self.evidence.endpoint;
+        let without = endpoint.anonymous.seen().is_some_and(|answer| !answer.is_of_kubernetes() && answer.status < 500);
+        without && endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes)
+    }
+
+    /// A claim of the token.
+    pub fn claim(&self, name: &str) -> Option<&serde_json::Value> {
+        self.token()?.claims.as_ref()?.get(name)
+    }
+
+    /// A claim that is a string.
+    pub fn claim_text(&self, name: &str) -> Option<&str> {
+        self.claim(name)?.as_str()
+    }
+
+    /// The issuer probes that stand for the control plane's: the configured issuer's where it differs from the
+    /// token's, else the token's; with the pointer to them.
+    pub fn issuer(&self) -> (&Issuer, &'static str) {
+        match &self.evidence.configured_issuer {
+            Some(issuer) => (issuer, "/configuredIssuer"),
+            None => (&self.evidence.issuer, "/issuer"),
+        }
+    }
+
+    /// Whether the API server may have its own CA for the issuer: `None` is unknown.
+    pub fn has_oidc_ca(&self) -> Option<bool> {
+        // EKS has no field for one.
+        if self.evidence.aws.as_ref().is_some_and(|aws| aws.cluster.seen().is_some()) {
+            return Some(false);
+        }
+        let flags = self
+            .evidence
+            .control_plane
+            .flagz
+            .seen()
+            .or_else(|| self.evidence.control_plane.configuration.seen())
+            .or_else(|| Some(&self.evidence.control_plane.pods.seen()?.flags))?;
+        if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
+            return Some(true);
+        }
+        if flags.authentication_configuration.is_some() || flags.flags.contains_key("authentication-config") {
+            return None;
+        }
+        flags.complete.then_some(false)
+    }
+
+    /// The status of a discovery attempt from this machine, whichever User-Agent was refused first.
+    pub fn discovery_status(&self) -> Option<(u16, String, bool)> {
+        let (issuer, at) = self.issuer();
+        let own = issuer.discovery.seen();
+        let disguised = issuer.discovery_as_control_plane.seen();
+        if let Some(discovery) = own.filter(|discovery| discovery.answer.status != 200) {
+            return Some((discovery.answer.status, format!("{at}/discovery/seen/answer"), false));
+        }
+        if let Some(discovery) = disguised.filter(|discovery| discovery.answer.status != 200) {
+            return Some((discovery.answer.status, format!("{at}/discoveryAsControlPlane/seen/answer"), true));
+        }
+        own.map(|discovery| (discovery.answer.status, format!("{at}/discovery/seen/answer"), false))
+    }
+
+    /// What says that the authenticator for the token's issuer is not up: a word of the server decides it; counted
+    /// failures without any key fetch only make it likely.
+    pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {
+        if let Some(word) = self.said(&message::OIDC_NOT_INITIALIZED) {
+            return Some((word.cite(), word.sure()));
+        }
+        // Where a TokenReview gave another reason, that reason counts.
+        if self.evidence.control_plane.token_review.seen().is_some() {
+            return None;
+        }
+        let metrics = self.evidence.control_plane.metrics.seen()?;
+        let hash = metrics.token_issuer_hash.as_ref()?;
+        let (index, issuer) = metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)?;
+        let never = issuer.failures > 0
+            && issuer.successes == 0
+            && issuer.keys_fetched_at.is_none()
+            && issuer.keys_failed_at.is_none();
+        never.then(|| {
+            (
+                seen(
+                    format!("/controlPlane/metrics/seen/issuers/{index}"),
+                    format!(
+                        "metrics: {} tokens of exactly this issuer failed, and its keys were never fetched",
+                        issuer.failures
+                    ),
+                ),
+                Confidence::Likely,
+            )
+        })
+    }
+
+    /// The last answer to discovery that the API server's log tells of.
+    pub fn logged_discovery_status(&self) -> Option<(&Word, u16)> {
+        let word = self.said(&message::OIDC_INIT_HTTP)?;
+        Some((word, word.field("status").parse().ok()?))
+    }
+
+    /// The answer to discovery with a status that `fits`, as far as it explains the refusal of the credential: the API
+    /// server's log tells of it, or this machine met it and the log tells of no other status.
+    pub fn fault_by_status(&self, fits: fn(u16) -> bool) -> Option<StatusFault> {
+        if self.accepted() {
+            return None;
+        }
+        let told = self.logged_discovery_status();
+        let logged = told.filter(|(_, status)| fits(*status));
+        let probe =
+            self.discovery_status().filter(|(status, ..)| fits(*status)).map(|(status, path, _)| (status, path));
+        let (status, confidence, cite) = match (logged, &probe, self.issuer_fault()) {
+            (Some((word, status)), ..) => (status, word.sure(), word.cite()),
+            // A log that tells of another status knows better than a probe from elsewhere.
+            (None, Some((status, _)), Some((confidence, cite))) if told.is_none() => (*status, confidence, cite),
+            _ => return None,
+        };
+        Some(StatusFault { status, confidence, cite, logged: logged.is_some(), probe })
+    }
+
+    /// How sure a fault of the issuer, probed from here, explains the refusal by the API server: certain where the
+    /// server itself says that it could not initialise, likely where it only refuses the token.
+    pub fn issuer_fault(&self) -> Option<(Confidence, Citation)> {
+        if self.accepted() {
+            return None;
+        }
+        if let Some((cite, confidence)) = self.not_initialized() {
+            return Some((confidence, cite));
+        }
+        // An authenticator that is not initialised says so of each token of its issuer: any other word of a TokenReview
+        // means that the issuer was reached, and none that it is not the configured one, which may have a fault too.
+        let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+        let reviewed = reviewed.is_some_and(|error| {
+            let nobody = message::recognise(error).iter().any(|found| *found.text == message::NOBODY_CLAIMED);
+            !nobody || self.evidence.configured_issuer.is_none()
+        });
+        if reviewed || self.is_service_account() {
+            return None;
+        }
+        self.rejected().map(|cite| (Confidence::Likely, cite))
+    }
+}
+
+/// A status of discovery that keeps the API server from reading the issuer's document.
+#[derive(Debug, Clone)]
+pub struct StatusFault {
+    /// The status: of the log, where that tells of it.
+    pub status: u16,
+    /// How sure it explains the refusal.
+    pub confidence: Confidence,
+    /// What says so.
+    pub cite: Citation,
+    /// The API server's log tells of it.
+    pub logged: bool,
+    /// The status that this machine met, where that fits too, with the pointer to the answer.
+    pub probe: Option<(u16, String)>,
+}
+
+/// Whether a probe failed in one of these ways.
+pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o Failure> {
+    observation.failed().filter(|failure| kinds.contains(&failure.kind))
+}

@@ -1,0 +1,63 @@
+//! Texts cut and spelled for findings: beginnings of sentences, lines cut short, names for manifests and pointers.
+
+/// Begins a sentence with a capital letter where an ordinary word stands first: names, hosts, ids and settings stay as
+/// they are written.
+pub(super) fn sentence(text: String) -> String {
+    const ORDINARY: &[&str] = &[
+        "a",
+        "an",
+        "any",
+        "cluster",
+        "container",
+        "context",
+        "error",
+        "every",
+        "it",
+        "more",
+        "no",
+        "none",
+        "nothing",
+        "that",
+        "the",
+        "this",
+        "unable",
+        "user",
+    ];
+    let word = text.split(' ').next().unwrap_or_default();
+    if !ORDINARY.contains(&word) {
+        return text;
+    }
+    capital(&text)
+}
+
+/// The words with a capital at their beginning.
+pub fn capital(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// The first `limit` characters of the first line.
+pub fn clip(text: &str, limit: usize) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    if line.chars().count() > limit {
+        format!("{}…", line.chars().take(limit).collect::<String>())
+    } else {
+        line.to_owned()
+    }
+}
+
+/// A name as a DNS label in generated manifests.
+pub fn slug(name: &str) -> String {
+    let text: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let text = text.trim_matches('-').to_owned();
+    let mut short: String = text.chars().take(50).collect();
+    if short.is_empty() {
+        "user".clone_into(&mut short);
+    }
+    short.trim_end_matches('-').to_owned()
+}
+
+/// A member's name as a part of a JSON pointer.
+pub fn pointer(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
