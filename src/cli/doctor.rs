@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::{Severity, diagnose};
-use crate::rules::{Case, RULES, check_all, reading};
+use crate::rules::{Case, RULES, check_all, rejoin};
 use crate::secret::Scrubber;
 
 /// The recorded incident that `--demo` replays.
@@ -434,7 +434,7 @@ fn plan_of(
     let flags = connection.to_flags(scrubber).map_err(Error::plain)?;
     check_issuer(arguments.issuer.as_deref(), scrubber)?;
     let error = arguments.error.as_deref().map(text_or_file).transpose()?;
-    let error = error.map(|text| scrubber.text_limited(&reading::unwrapped(&text), 16 * 1024));
+    let error = error.map(|text| scrubber.text_limited(&rejoin::unwrapped(&text), 16 * 1024));
     let (named, question) = error
         .as_deref()
         .and_then(message::forbidden)

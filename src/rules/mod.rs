@@ -8,6 +8,7 @@ pub mod links;
 pub mod nearness;
 pub mod plugin;
 pub mod reading;
+pub mod rejoin;
 pub mod renew;
 pub mod served;
 pub mod way;
