@@ -24,6 +24,10 @@ macro_rules! texts {
         $($(#[$doc])* pub static $id: Text = Text { name: $name, pattern: $pattern };)*
         /// All texts, in the order of the file.
         pub static TEXTS: &[&Text] = &[$(&$id),*];
+        /// Their names, to match on: no text is renamed past a match.
+        pub mod names {
+            $($(#[$doc])* pub const $id: &str = $name;)*
+        }
     };
 }
 
