@@ -135,7 +135,7 @@ impl<'s> Collector<'s> {
                 heard::EKS_DENIED => "AWS does not let this identity read the cluster",
                 _ => rule.title,
             },
-            means: means(&found, &fields, rule),
+            means: means(&found, &fields, rule, line),
             text: scrub(line.trim(), LINE),
             line: number,
             count: 0,
@@ -206,7 +206,7 @@ fn field<'f>(fields: &'f BTreeMap<String, String>, name: &str) -> &'f str {
 const NOTHING: &str = "\u{0}";
 
 /// What the words say, with the names that stand in them; where a name is missing, the problem in one line.
-fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> String {
+fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: &str) -> String {
     let given = |name: &str| !field(fields, name).trim().is_empty();
     let f = |name: &str| if given(name) { field(fields, name) } else { NOTHING };
     let one = |names: &[&str]| names.iter().map(|&name| f(name)).find(|value| *value != NOTHING).unwrap_or(NOTHING);
@@ -218,7 +218,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         text::SERVICE_ACCOUNT_AUDIENCE => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
         text::OIDC_ISSUER_DIFFERS => format!("the API server is configured for the issuer {}, the document of the provider says {}", or(f("expected"), "nothing"), or(f("got"), "nothing")),
         heard::OTHER_ISSUER => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
-        text::OIDC_INIT_HTTP => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(f("body"))),
+        text::OIDC_INIT_HTTP => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(line)),
         text::OIDC_INIT_PROXY | heard::INIT_PROXY => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
         text::OIDC_INIT_DNS => format!("the control plane does not resolve {}", f("host")),
         text::OIDC_INIT_TIMEOUT => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
@@ -310,8 +310,9 @@ fn entra(code: &str) -> &'static str {
     }
 }
 
-/// Who wrote a page, where it says so.
-fn server_of(body: &str) -> &'static str {
+/// Who wrote the issuer's page, where it says so; in a log of JSON the whole page stands in the line.
+fn server_of(line: &str) -> &'static str {
+    let page = line.split_once("initializing plugin: ").map_or("", |(_, page)| page);
     let known = [
         ("nginx", " by nginx"),
         ("awselb", " by an AWS load balancer"),
@@ -319,7 +320,7 @@ fn server_of(body: &str) -> &'static str {
         ("CloudFront", " by CloudFront"),
         ("Envoy", " by Envoy"),
     ];
-    known.iter().find(|(mark, _)| body.contains(mark)).map_or("", |(_, words)| words)
+    known.iter().find(|(mark, _)| page.contains(mark)).map_or("", |(_, words)| words)
 }
 
 /// The authorizer's refusal in words; empty where the message was cut before it says who was refused.
