@@ -21,7 +21,7 @@ use crate::host::Host;
 use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::{Severity, diagnose};
-use crate::rules::{Case, RULES, check_all, reading};
+use crate::rules::{Case, RULES, check_all, rejoin};
 use crate::secret::Scrubber;
 
 /// The recorded incident that `--demo` replays.
@@ -427,7 +427,7 @@ fn other_issuer(evidence: &Evidence) -> Option<String> {
 
 /// What the message that the user met says, as far as it is understood.
 fn understood(text: &str, scrubber: &Scrubber) -> Message {
-    let text = scrubber.text_limited(&reading::unwrapped(text), 16 * 1024);
+    let text = scrubber.text_limited(&rejoin::unwrapped(text), 16 * 1024);
     let (user, question) = message::forbidden(&text)
         .map(|found| {
             let user = User { username: found.user, ..User::default() };

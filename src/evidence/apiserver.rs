@@ -155,7 +155,7 @@ pub struct Flags {
     /// An AuthenticationConfiguration, if one was handed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_configuration: Option<serde_json::Value>,
-    /// Flags of the same set that were not given (so defaults rule), only where the source is complete.
+    /// Whether the source holds every flag that was given: then the default rules for each flag that is not in it.
     pub complete: bool,
 }
 

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::reading::{self, Reading, rank};
 use super::{AREAS, RULES, Rule, rule};
-use crate::apiserver::message::set;
+use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
@@ -84,10 +84,10 @@ impl<'s> Collector<'s> {
         for found in readings {
             // A page of HTML is a part of the words before it, or a page that somebody pasted; in the middle of a log
             // it is anybody's.
-            if found.text == "html-page" && (self.page || number > 3) {
+            if found.text == heard::HTML && (self.page || number > 3) {
                 continue;
             }
-            self.page |= found.text != "html-page";
+            self.page |= found.text != heard::HTML;
             any = true;
             let time = time.get_or_insert_with(|| self.time(number, line)).clone();
             let index = self.group(found, number, line, time.as_ref());
@@ -132,10 +132,10 @@ impl<'s> Collector<'s> {
             confidence: found.confidence,
             title: match found.text {
                 // The rule's own is about kaccess.
-                "eks-call-denied" => "AWS does not let this identity read the cluster",
+                heard::EKS_DENIED => "AWS does not let this identity read the cluster",
                 _ => rule.title,
             },
-            means: means(&found, &fields, rule),
+            means: means(&found, &fields, rule, line),
             text: scrub(line.trim(), LINE),
             line: number,
             count: 0,
@@ -206,7 +206,7 @@ fn field<'f>(fields: &'f BTreeMap<String, String>, name: &str) -> &'f str {
 const NOTHING: &str = "\u{0}";
 
 /// What the words say, with the names that stand in them; where a name is missing, the problem in one line.
-fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> String {
+fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: &str) -> String {
     let given = |name: &str| !field(fields, name).trim().is_empty();
     let f = |name: &str| if given(name) { field(fields, name) } else { NOTHING };
     let one = |names: &[&str]| names.iter().map(|&name| f(name)).find(|value| *value != NOTHING).unwrap_or(NOTHING);
@@ -214,78 +214,78 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule) -> Str
         f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).replace("\" \"", ", ").replace("\",\"", ", ")
     };
     let text = match found.text {
-        "audience" => format!("the server expects the audience {}, the token says {}", or(&bare("expected"), "of no name"), or(&bare("got"), "none")),
-        "service-account-audience" => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
-        "oidc-issuer-differs" => format!("the API server is configured for the issuer {}, the document of the provider says {}", or(f("expected"), "nothing"), or(f("got"), "nothing")),
-        "id-token-other-issuer" => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
-        "oidc-init-http" => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(f("body"))),
-        "oidc-init-proxy" | "oidc-init-proxy-quoted" => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
-        "oidc-init-dns" => format!("the control plane does not resolve {}", f("host")),
-        "oidc-init-timeout" => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
-        "oidc-init-refused" => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),
-        "oidc-init-closed" => format!("the control plane does not get through to {}: {}", f("url"), f("error")),
-        "oidc-init-x509" => format!("the control plane does not accept the certificate of {}: {}", f("url"), f("error")),
-        "oidc-discovery-not-json" => format!("the discovery URL answered with {} instead of JSON", or(f("type"), "another type")),
-        "oidc-not-initialized" => "the API server has never been able to read the issuer's discovery document, so it refuses every token of this issuer; why, another line of its log says".to_owned(),
-        "oidc-issuer-unhealthy" => format!("the authenticator for {} is not up{}", f("issuer"), with(": ", f("error"))),
-        "jwks-http" => format!("the key set's URL answered the API server {} {}", f("status"), f("reason")),
-        "jwks-unreachable" => format!("the API server does not get the key set at {}: {}", f("url"), f("error")),
-        "jwks-unparsable" => format!("the key set holds something that the API server cannot read: {}", f("error")),
-        "expired" => format!("the token expired at {}", f("expiry")),
-        "not-yet-valid" => format!("the token is not valid before {}", f("time")),
-        "algorithm" => format!("the server takes tokens signed with {}, this one is signed with {}", bare("expected"), f("got")),
-        "username-claim-missing" => format!("the claim {}, which names the user, is not in the token", f("claim")),
-        "username-claim-type" | "groups-claim-type" | "required-claim-type" => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == "groups-claim-type" { " or a list of strings" } else { "" }),
-        "required-claim-missing" => format!("the claim {}, which the server requires, is not in the token", f("claim")),
-        "required-claim-differs" => format!("the server requires {} = {}, the token says {}", f("claim"), or(f("expected"), "nothing"), or(f("got"), "nothing")),
-        "claim-rule" | "user-rule" => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
-        "client-certificate" | "certificate-of-neither-ca" | "certificate-of-no-client" => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
-        "client-certificate-bare" => format!("a client certificate is refused: {}", f("error")),
-        "front-proxy-name" => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
-        "authentication-webhook" => format!("the token webhook could not be asked: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
-        "authentication-webhook-transport" => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
-        "service-account-uid" => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
-        "service-account-missing" => format!("the service account {} of the token is gone", f("name")),
-        "forbidden" | "forbidden-old" => refusal(fields),
-        "node-authorizer" => format!("the node {} may not do this: {}", f("node"), f("reason")),
-        "rbac-escalation" | "escalation" => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
-        "namespace-not-found" => format!("the namespace {} does not exist", f("namespace")),
-        "resource-not-served" if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
-        "resource-not-served" if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
-        "metrics-api" => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
-        "kubectl-localhost" => "kubectl found no cluster in its configuration and fell back to localhost:8080".to_owned(),
-        "context-missing" => format!("there is no context {}", one(&["context", "name", "asked", "object"])),
-        "kubeconfig-broken" => format!("{} is not a kubeconfig that kubectl can read: {}", or(f("file"), "the file"), f("error")),
-        "kubeconfig-entry-file" => format!("the {} of {} is in {}, which cannot be opened", f("field"), f("entry"), f("file")),
-        "plugin-absent" => format!("the credential plugin {} cannot be started{}", one(&["command", "program", "path", "binary", "needed", "login", "plugin"]), with(": ", one(&["error", "format"]))),
-        "plugin-failed" => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), one(&["status", "exit", "code"])),
-        "plugin-versions" => format!("the user entry says {}, the plugin answered in {}", f("expected"), f("got")),
-        "auth-provider-gone" if given("deprecated") => format!("this kubectl still has the {} auth plugin, and 1.26 and later do not", f("deprecated")),
-        "login-refused-by-entra" => format!("Entra ID gives no token{}: {}", entra(f("aadsts")), f("error")),
-        "eks-call-denied" => format!("{} may not {} in AWS{}; the API server was not asked", f("arn"), f("action"), with(" on ", f("resource"))),
-        "x509-of-macos" => format!("macOS says of the certificate of {}: {}", f("subject"), f("error")),
-        "x509-bare" => format!("a server's certificate is refused, whose, the words do not say: {}", f("error")),
-        "aws-assume-role" if given("role") => format!("{} may not assume {}", f("arn"), f("role")),
-        "aws-credentials" if given("profile") => format!("there is no AWS profile {}", f("profile")),
-        "login-issuer-unreachable" => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
-        "server-name" | "client-name-not-found" | "client-no-resolver" => format!("the name {} does not resolve on this machine: {}", one(&["host", "name"]), or(one(&["error", "why"]), "no such host")),
-        "server-refused" | "client-refused" => format!("nobody listens at {}", one(&["server", "address", "fallback", "at"])),
-        "iam-not-mapped" => format!("aws-iam-authenticator knows the identity{} and finds no access entry or aws-auth line for it", with(" ", f("arn"))),
-        "iam-clock" => format!("the token was signed at {} by the client's clock, and STS says it is {}", f("signed"), f("now")),
-        "iam-parameter" => format!("the presigned URL in the token has the parameter {}, which the authenticator does not take", f("parameter")),
-        "kubectl-x509-date" => format!("by this machine's clock ({}) the certificate {} {}", f("now"), if f("way") == "after" { "ended at" } else { "is not valid before" }, f("limit")),
-        "kubectl-x509-name" | "kubectl-x509-default-certificate" if given("names") => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
-        "client-proxy-refused" => format!("a proxy between here and the API server answered {}", f("reason")),
-        "bare-x509" => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
-        "bare-timeout" => format!("{} did not answer; the line does not say that it is the API server", f("address")),
-        "bare-wrong-scheme" => "a client of TLS was answered in plain HTTP; the line does not say that it asked the API server".to_owned(),
-        "server-silent" | "client-timeout" if given("address") => format!("{} does not answer a connection from this machine", f("address")),
-        "kubelet-forbidden" if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}{}", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
-        "kubelet-forbidden" => format!("the kubelet does not let {} {} {}{}: your own credential is fine", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
-        "kubelet-unauthorized" => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
-        "unauthorized" => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
-        "nobody-claimed" | "nobody-claimed-quoted" => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
-        "audit-authentication-failed" => format!("the API server refused a credential of this kind: {}", f("attempted")),
+        text::AUDIENCE => format!("the server expects the audience {}, the token says {}", or(&bare("expected"), "of no name"), or(&bare("got"), "none")),
+        text::SERVICE_ACCOUNT_AUDIENCE => format!("the server expects the audience {}, the token says {}", bare("expected"), or(&bare("got"), "none")),
+        text::OIDC_ISSUER_DIFFERS => format!("the API server is configured for the issuer {}, the document of the provider says {}", or(f("expected"), "nothing"), or(f("got"), "nothing")),
+        heard::OTHER_ISSUER => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
+        text::OIDC_INIT_HTTP => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(line)),
+        text::OIDC_INIT_PROXY | heard::INIT_PROXY => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
+        text::OIDC_INIT_DNS => format!("the control plane does not resolve {}", f("host")),
+        text::OIDC_INIT_TIMEOUT => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
+        text::OIDC_INIT_REFUSED => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),
+        heard::INIT_CLOSED => format!("the control plane does not get through to {}: {}", f("url"), f("error")),
+        text::OIDC_INIT_X509 => format!("the control plane does not accept the certificate of {}: {}", f("url"), f("error")),
+        text::OIDC_DISCOVERY_NOT_JSON => format!("the discovery URL answered with {} instead of JSON", or(f("type"), "another type")),
+        text::OIDC_NOT_INITIALIZED => "the API server has never been able to read the issuer's discovery document, so it refuses every token of this issuer; why, another line of its log says".to_owned(),
+        heard::ISSUER_UNHEALTHY => format!("the authenticator for {} is not up{}", f("issuer"), with(": ", f("error"))),
+        text::JWKS_HTTP => format!("the key set's URL answered the API server {} {}", f("status"), f("reason")),
+        text::JWKS_UNREACHABLE => format!("the API server does not get the key set at {}: {}", f("url"), f("error")),
+        text::JWKS_UNPARSABLE => format!("the key set holds something that the API server cannot read: {}", f("error")),
+        text::EXPIRED => format!("the token expired at {}", f("expiry")),
+        text::NOT_YET_VALID => format!("the token is not valid before {}", f("time")),
+        text::ALGORITHM => format!("the server takes tokens signed with {}, this one is signed with {}", bare("expected"), f("got")),
+        text::USERNAME_CLAIM_MISSING => format!("the claim {}, which names the user, is not in the token", f("claim")),
+        text::USERNAME_CLAIM_TYPE | text::GROUPS_CLAIM_TYPE | text::REQUIRED_CLAIM_TYPE => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == text::GROUPS_CLAIM_TYPE { " or a list of strings" } else { "" }),
+        text::REQUIRED_CLAIM_MISSING => format!("the claim {}, which the server requires, is not in the token", f("claim")),
+        text::REQUIRED_CLAIM_DIFFERS => format!("the server requires {} = {}, the token says {}", f("claim"), or(f("expected"), "nothing"), or(f("got"), "nothing")),
+        text::CLAIM_RULE | text::USER_RULE => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
+        text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
+        heard::CERTIFICATE_BARE => format!("a client certificate is refused: {}", f("error")),
+        text::FRONT_PROXY_NAME => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
+        text::WEBHOOK_FAILED => format!("the token webhook could not be asked: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
+        text::WEBHOOK_TRANSPORT => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
+        text::SERVICE_ACCOUNT_UID => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
+        text::SERVICE_ACCOUNT_MISSING => format!("the service account {} of the token is gone", f("name")),
+        heard::FORBIDDEN | heard::FORBIDDEN_OLD => refusal(fields),
+        text::NODE_AUTHORIZER => format!("the node {} may not do this: {}", f("node"), f("reason")),
+        text::RBAC_ESCALATION | heard::ESCALATION => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
+        text::NAMESPACE_NOT_FOUND => format!("the namespace {} does not exist", f("namespace")),
+        text::RESOURCE_NOT_SERVED if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
+        text::RESOURCE_NOT_SERVED if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
+        text::METRICS_API => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
+        heard::LOCALHOST => "kubectl found no cluster in its configuration and fell back to localhost:8080".to_owned(),
+        heard::CONTEXT_MISSING => format!("there is no context {}", one(&["context", "name", "asked", "object"])),
+        heard::KUBECONFIG_BROKEN => format!("{} is not a kubeconfig that kubectl can read: {}", or(f("file"), "the file"), f("error")),
+        heard::ENTRY_FILE => format!("the {} of {} is in {}, which cannot be opened", f("field"), f("entry"), f("file")),
+        heard::PLUGIN_ABSENT => format!("the credential plugin {} cannot be started{}", one(&["command", "program", "path", "binary", "needed", "login", "plugin"]), with(": ", one(&["error", "format"]))),
+        heard::PLUGIN_FAILED => format!("the credential plugin {} ended with exit code {}; what it wrote to stderr stands before this line", or(f("command"), "of the user entry"), one(&["status", "exit", "code"])),
+        heard::PLUGIN_VERSIONS => format!("the user entry says {}, the plugin answered in {}", f("expected"), f("got")),
+        heard::PROVIDER_REMOVED if given("deprecated") => format!("this kubectl still has the {} auth plugin, and 1.26 and later do not", f("deprecated")),
+        heard::LOGIN_REFUSED => format!("Entra ID gives no token{}: {}", entra(f("aadsts")), f("error")),
+        heard::EKS_DENIED => format!("{} may not {} in AWS{}; the API server was not asked", f("arn"), f("action"), with(" on ", f("resource"))),
+        heard::X509_MACOS => format!("macOS says of the certificate of {}: {}", f("subject"), f("error")),
+        heard::X509_BARE => format!("a server's certificate is refused, whose, the words do not say: {}", f("error")),
+        heard::AWS_ASSUME if given("role") => format!("{} may not assume {}", f("arn"), f("role")),
+        heard::AWS_CREDENTIALS if given("profile") => format!("there is no AWS profile {}", f("profile")),
+        heard::LOGIN_UNREACHABLE => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
+        heard::SERVER_NAME | text::CLIENT_NAME_NOT_FOUND | text::CLIENT_NO_RESOLVER => format!("the name {} does not resolve on this machine: {}", one(&["host", "name"]), or(one(&["error", "why"]), "no such host")),
+        heard::SERVER_REFUSED | text::CLIENT_REFUSED => format!("nobody listens at {}", one(&["server", "address", "fallback", "at"])),
+        text::IAM_NOT_MAPPED => format!("aws-iam-authenticator knows the identity{} and finds no access entry or aws-auth line for it", with(" ", f("arn"))),
+        text::IAM_CLOCK => format!("the token was signed at {} by the client's clock, and STS says it is {}", f("signed"), f("now")),
+        text::IAM_PARAMETER => format!("the presigned URL in the token has the parameter {}, which the authenticator does not take", f("parameter")),
+        text::KUBECTL_X509_DATE => format!("by this machine's clock ({}) the certificate {} {}", f("now"), if f("way") == "after" { "ended at" } else { "is not valid before" }, f("limit")),
+        text::KUBECTL_X509_NAME | text::KUBECTL_X509_DEFAULT if given("names") => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
+        text::CLIENT_PROXY_REFUSED => format!("a proxy between here and the API server answered {}", f("reason")),
+        heard::BARE_X509 => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
+        heard::BARE_TIMEOUT => format!("{} did not answer; the line does not say that it is the API server", f("address")),
+        heard::BARE_SCHEME => "a client of TLS was answered in plain HTTP; the line does not say that it asked the API server".to_owned(),
+        heard::SERVER_SILENT | text::CLIENT_TIMEOUT if given("address") => format!("{} does not answer a connection from this machine", f("address")),
+        text::KUBELET_FORBIDDEN if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}{}", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
+        text::KUBELET_FORBIDDEN => format!("the kubelet does not let {} {} {}{}: your own credential is fine", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
+        text::KUBELET_UNAUTHORIZED => format!("the kubelet refuses the API server's own credential ({}): yours is fine", f("request")),
+        heard::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
+        text::NOBODY_CLAIMED | heard::NOBODY => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
+        heard::AUDIT_FAILED => format!("the API server refused a credential of this kind: {}", f("attempted")),
         _ => String::new(),
     };
     if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }
@@ -310,8 +310,9 @@ fn entra(code: &str) -> &'static str {
     }
 }
 
-/// Who wrote a page, where it says so.
-fn server_of(body: &str) -> &'static str {
+/// Who wrote the issuer's page, where it says so; in a log of JSON the whole page stands in the line.
+fn server_of(line: &str) -> &'static str {
+    let page = line.split_once("initializing plugin: ").map_or("", |(_, page)| page);
     let known = [
         ("nginx", " by nginx"),
         ("awselb", " by an AWS load balancer"),
@@ -319,7 +320,7 @@ fn server_of(body: &str) -> &'static str {
         ("CloudFront", " by CloudFront"),
         ("Envoy", " by Envoy"),
     ];
-    known.iter().find(|(mark, _)| body.contains(mark)).map_or("", |(_, words)| words)
+    known.iter().find(|(mark, _)| page.contains(mark)).map_or("", |(_, words)| words)
 }
 
 /// The authorizer's refusal in words; empty where the message was cut before it says who was refused.
@@ -587,11 +588,6 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
-}
-
-/// Whether what was recognised is about access at all; admission's refusals are named so that nobody looks for rights.
-pub fn is_access(found: &Match) -> bool {
-    found.code != "admission-denied"
 }
 
 /// The rows of the table from symptom to code: how it looks, the codes that fit, and whether the words decide.

@@ -10,6 +10,7 @@ pub mod plugin;
 pub mod pod_role;
 pub mod reading;
 pub mod refusal;
+pub mod rejoin;
 pub mod renew;
 pub mod text;
 pub mod way;

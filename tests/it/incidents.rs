@@ -1,4 +1,5 @@
-//! Every fault that doctor knows, made for real in the lab, each with its healthy twin.
+//! The first incident from end to end, and faults of the issuer, of tokens, of plugins and of the way to the server, made
+//! for real in the lab, each with its healthy twin.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

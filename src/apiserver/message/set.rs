@@ -62,6 +62,8 @@ static DECLARED: &[(&str, &[&str])] = &[
 /// A text with its expression, which is built when its literal is first met.
 struct Entry {
     text: &'static Text,
+    /// The API server's own, which reaches a reader through klog or JSON.
+    server: bool,
     regex: OnceLock<Regex>,
 }
 
@@ -92,8 +94,10 @@ pub fn set() -> &'static Set {
 }
 
 impl Set {
-    fn new(texts: impl Iterator<Item = &'static Text>) -> Self {
-        let entries: Vec<Entry> = texts.map(|text| Entry { text, regex: OnceLock::new() }).collect();
+    /// The set of these texts.
+    pub(super) fn new(texts: impl Iterator<Item = &'static Text>) -> Self {
+        let entry = |text: &'static Text| Entry { text, server: TEXTS.contains(&text), regex: OnceLock::new() };
+        let entries: Vec<Entry> = texts.map(entry).collect();
         let mut owners: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, entry) in entries.iter().enumerate() {
             for literal in literals(entry.text) {
@@ -122,13 +126,21 @@ impl Set {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let plain = unquoted(line);
+        let levels = unquoted(line);
+        // A client's words are read as they stand first: the backslashes of a Windows path are its own. The API server's
+        // come with one layer of quoting, and a field that was read through it would hold its backslashes.
+        let stands: Vec<&str> = levels.iter().map(String::as_str).collect();
+        let mut logged = stands.clone();
+        if logged.len() > 1 {
+            logged.swap(0, 1);
+        }
         wanted
             .into_iter()
             .filter_map(|index| {
                 let entry = &self.entries[index];
                 let regex = entry.regex.get_or_init(|| Regex::new(entry.text.pattern).expect("constant pattern"));
-                let found = plain.iter().find_map(|level| regex.captures(level))?;
+                let levels = if entry.server { &logged } else { &stands };
+                let found = levels.iter().find_map(|level| regex.captures(level))?;
                 let mut fields = BTreeMap::new();
                 for name in regex.capture_names().flatten() {
                     if let Some(value) = found.name(name).filter(|value| !value.as_str().is_empty()) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::apiserver::message::set::{Set, set};
 use crate::report::explain::{Explanation, Match};
 use crate::rules::explain::Collector;
-use crate::rules::reading::{SHORT, joined};
+use crate::rules::rejoin::{SHORT, joined};
 use crate::secret::strip_control;
 
 /// The size of a block, in bytes.

@@ -10,7 +10,7 @@ use crate::support::run::scratch;
 const DIFFERENT: &[(&str, &str)] = &[
     (
         "dev get deployments/scale -n dev",
-        "kubectl takes scale for a Deployment's name; kaccess knows the subresource, as cli.md says",
+        "kubectl takes scale for a Deployment's name; kaccess knows the subresource, as docs/commands/can-i.md says",
     ),
     (
         "dev get persistentvolumes -n dev",

@@ -1,0 +1,78 @@
+//! What is said of client certificates and front proxies, of token webhooks, and of what stands behind the API server.
+
+use super::{Codes, Said, silence};
+use crate::apiserver::message::{heard::names as heard, names as text};
+use crate::report::Confidence::{Certain, Likely, Possible};
+
+/// The codes, the likeliest first; `None` where this part does not choose.
+pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    let error = said.field("error");
+    Some(match said.name() {
+        text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE | heard::CERTIFICATE_BARE => {
+            if said.has(text::FRONT_PROXY_NAME) {
+                return Some(silence());
+            }
+            if error.contains("is before")
+                || said.context.plain.contains("not yet valid") && said.context.plain.contains("is before")
+            {
+                (vec!["api-server-clock-wrong", "client-certificate-expired"], Likely)
+            } else if error.contains("expired") {
+                (vec!["client-certificate-expired"], Certain)
+            } else if error.contains("key usage") {
+                (vec!["client-certificate-wrong-usage"], Certain)
+            } else {
+                let neither = said.has(text::BOTH_CAS);
+                let rivals: &[&str] = if neither {
+                    &["front-proxy-ca-mismatch"]
+                } else {
+                    &["front-proxy-header-missing", "front-proxy-not-configured"]
+                };
+                (std::iter::once("client-certificate-untrusted").chain(rivals.iter().copied()).collect(), Likely)
+            }
+        }
+        text::FRONT_PROXY_NAME => (vec!["front-proxy-name-not-allowed"], Certain),
+        heard::FRONT_PROXY_CONFIG | heard::FRONT_PROXY_OVERLAP => (vec!["front-proxy-not-configured"], Likely),
+        text::WEBHOOK_FAILED if error.trim_end_matches('"').trim() == "unknown" => (
+            vec![
+                "iam-identity-not-mapped",
+                "authentication-webhook-refused",
+                "iam-token-wrong-cluster",
+                "iam-token-expired",
+                "aws-auth-role-path",
+                "aws-auth-wrong-arn-kind",
+            ],
+            Possible,
+        ),
+        text::WEBHOOK_FAILED if ["401", "403", "nauthorized", "orbidden"].iter().any(|word| error.contains(word)) => {
+            (vec!["authentication-webhook-refused", "authentication-webhook-down"], Likely)
+        }
+        text::WEBHOOK_FAILED | text::WEBHOOK_TRANSPORT => (vec!["authentication-webhook-down"], Certain),
+        text::KUBELET_UNREACHABLE | text::KUBELET_DIAL => {
+            // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
+            let told =
+                ["dialing backend", "\"status\":\"Failure\""].iter().any(|words| said.context.plain.contains(words));
+            if !said.context.answer && !told {
+                return Some(silence());
+            }
+            let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway"];
+            if refused.iter().any(|word| error.trim_end_matches('"').ends_with(word)) {
+                (vec!["control-plane-proxy-in-the-way", "kubelet-unreachable"], Likely)
+            } else {
+                (vec!["kubelet-unreachable", "control-plane-proxy-in-the-way"], Likely)
+            }
+        }
+        // A kubelet refuses whoever asks it: the API server, or who reads its statistics.
+        text::KUBELET_FORBIDDEN
+            if !said.context.plain.contains("Error from server") && !said.field("subresource").contains("proxy") =>
+        {
+            match said.field("user") {
+                "system:anonymous" => (vec!["anonymous-request", "kubelet-refuses-api-server"], Likely),
+                user if user.starts_with("system:serviceaccount:") => (vec!["rbac-no-grant"], Likely),
+                _ => (vec!["kubelet-refuses-api-server", "rbac-no-grant"], Likely),
+            }
+        }
+        text::KUBELET_FORBIDDEN => (vec!["kubelet-refuses-api-server"], Certain),
+        heard::KUBELET_UPGRADE => (vec!["kubelet-refuses-api-server", "credential-rejected"], Likely),
+        _ => return None,
+    })
+}

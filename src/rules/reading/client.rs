@@ -1,0 +1,109 @@
+//! What clients say of their kubeconfig, and credential plugins of their own trouble.
+
+use super::{Codes, Said, silence};
+use crate::apiserver::message::heard::names as heard;
+use crate::report::Confidence::{Certain, Likely, Possible};
+
+/// The codes, the likeliest first; `None` where this part does not choose.
+pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    let error = said.field("error");
+    Some(match said.name() {
+        // An empty user entry makes kubectl ask as one that is not there does.
+        heard::CONTEXT_USER if said.field("user").is_empty() => (vec!["context-user-missing", "no-credential"], Likely),
+        heard::LOCALHOST => {
+            (vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"], Possible)
+        }
+        heard::KUBECONFIG_MISSING => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
+        heard::POD_TOKEN_MISSING => (vec!["service-account-token-not-mounted", "kubeconfig-not-found"], Likely),
+        // A webhook's own bundle, no kubeconfig's.
+        heard::CA_BROKEN if ["webhook", "caBundle"].iter().any(|word| said.context.plain.contains(word)) => silence(),
+        heard::CONTEXT_UNSET => (vec!["current-context-unset"], Certain),
+        // A warning; the tool that gives it still has the provider.
+        heard::PROVIDER_REMOVED if !said.field("deprecated").is_empty() => (vec!["auth-provider-removed"], Possible),
+        heard::PROVIDER_REMOVED => (vec!["auth-provider-removed"], Certain),
+        heard::PROVIDER_ABSENT if matches!(said.field("provider"), "gcp" | "azure") => {
+            (vec!["auth-provider-removed", "auth-provider-not-built-in"], Likely)
+        }
+        heard::PROVIDER_ABSENT => (vec!["auth-provider-not-built-in"], Certain),
+        heard::WRONG_SCHEME => (vec!["server-url-wrong-scheme"], Likely),
+        heard::PLUGIN_FAILED => (
+            vec![
+                "exec-failed",
+                "aws-credentials-unavailable",
+                "exec-login-expired",
+                "aws-assume-role-denied",
+                "exec-issuer-unreachable",
+            ],
+            Certain,
+        ),
+        // It is there, and made for another machine.
+        heard::PLUGIN_ABSENT
+            if !said.field("format").is_empty()
+                || error.starts_with("exec format")
+                || error.starts_with("%1 is not") =>
+        {
+            (vec!["exec-failed", "exec-plugin-not-found"], Likely)
+        }
+        heard::PLUGIN_ABSENT => (vec!["exec-plugin-not-found"], Certain),
+        // Entra ID says it to every program; whether it was a credential plugin, other words tell.
+        heard::LOGIN_REFUSED => {
+            let plugin = ["failed to get token", "getting credentials", "kubelogin", "get-token"];
+            let told = plugin.iter().any(|words| said.context.plain.contains(words));
+            let codes = match said.field("aadsts") {
+                // Where one logs in from, or with which device, decides.
+                "AADSTS53003" => vec!["exec-failed", "exec-login-expired"],
+                _ => vec!["exec-failed"],
+            };
+            (codes, if told { Likely } else { Possible })
+        }
+        heard::EKS_DENIED if said.has(heard::NODE_ROLE) => silence(),
+        heard::EKS_DENIED => (vec!["iam-permission-missing"], Likely),
+        heard::PLUGIN_NEWER => (vec!["exec-api-version-unknown-to-client"], Certain),
+        heard::LOGIN_BROWSER => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
+        heard::LOGIN_NONCE => (vec!["exec-stale-token-cache"], Possible),
+        heard::LOGIN_ENDED => (vec!["exec-login-expired"], Likely),
+        // Programs in Pods say the same when their own role is missing.
+        // The reason stands behind it, in words of its own.
+        heard::AWS_CREDENTIALS
+            if [
+                heard::WEB_IDENTITY_DENIED,
+                heard::WEB_IDENTITY_PROVIDER,
+                heard::WEB_IDENTITY_AUDIENCE,
+                heard::WEB_IDENTITY_KEYS,
+                heard::METADATA,
+            ]
+            .iter()
+            .chain(&[heard::AGENT, heard::POD_IDENTITY, heard::POD_IDENTITY_NODE])
+            .any(|name| said.has(name)) =>
+        {
+            silence()
+        }
+        // A line that was cut before its reason.
+        heard::AWS_CREDENTIALS if error.trim_end().ends_with(',') => silence(),
+        heard::AWS_CREDENTIALS | heard::AWS_SSO | heard::AWS_KEYS => (
+            vec![
+                "aws-credentials-unavailable",
+                "aws-session-expired",
+                "irsa-not-injected",
+                "pod-identity-no-association",
+            ],
+            if said.context.plain.contains("get-token")
+                || said.context.plain.contains("could not get token")
+                || said.name() == heard::AWS_SSO
+            {
+                Certain
+            } else {
+                Likely
+            },
+        ),
+        // kiam and kube2iam take the roles of Pods, and no plugin's.
+        heard::AWS_ASSUME
+            if said.context.plain.contains("AssumeRoleWithWebIdentity")
+                || [heard::NODE_ROLE, heard::KIAM_TRUST, heard::KUBE2IAM_ASSUME].iter().any(|name| said.has(name)) =>
+        {
+            silence()
+        }
+        heard::AWS_ASSUME => (vec!["aws-assume-role-denied"], Likely),
+        _ => return None,
+    })
+}

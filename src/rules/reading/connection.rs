@@ -1,0 +1,250 @@
+//! What clients say of the way to the API server, and what answers there.
+
+use super::{Codes, Said, silence};
+use crate::apiserver::message::{heard::names as heard, names as text};
+use crate::report::Confidence::{Certain, Likely, Possible};
+
+/// The codes, the likeliest first; `None` where this part does not choose.
+pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    let error = said.field("error");
+    // A login plugin's own connections are not those to the API server.
+    let connects = ["server-", "client-"].iter().any(|lead| said.name().starts_with(lead));
+    let login = || said.all.iter().any(|other| other.text.name.starts_with("login-"));
+    if connects && !said.name().starts_with("client-cert") && login() {
+        return Some(silence());
+    }
+    Some(match said.name() {
+        heard::SERVER_NAME if said.field("error") != "no such host" && said.field("why") != "no such host" => {
+            (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
+        }
+        text::CLIENT_NO_RESOLVER => (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely),
+        heard::SERVER_NAME | text::CLIENT_NAME_NOT_FOUND => {
+            let mut codes = vec!["endpoint-name-not-found"];
+            if said.field("host").ends_with(".eks.amazonaws.com") {
+                codes.extend(["endpoint-stale", "private-zone-not-visible"]);
+            }
+            codes.push("dns-rebinding-filter");
+            (codes, Likely)
+        }
+        heard::SERVER_REFUSED | text::CLIENT_REFUSED if said.has(heard::LOCALHOST) => silence(),
+        heard::SERVER_REFUSED | text::CLIENT_REFUSED => {
+            (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely)
+        }
+        heard::SERVER_SILENT | text::CLIENT_TIMEOUT => (
+            vec![
+                "api-connection-timeout",
+                "public-access-cidr-blocked",
+                "endpoint-private-off-network",
+                "api-unavailable",
+            ],
+            Likely,
+        ),
+        // Whose connection it was, such a line does not say.
+        heard::BARE_X509 | heard::BARE_TIMEOUT | heard::BARE_SCHEME if said.all.len() > 1 => silence(),
+        heard::BARE_X509 => (certificate_codes(if error.is_empty() { said.field("bare") } else { error }).0, Possible),
+        heard::BARE_TIMEOUT => {
+            (vec!["api-connection-timeout", "public-access-cidr-blocked", "endpoint-private-off-network"], Possible)
+        }
+        heard::BARE_SCHEME => (vec!["server-url-wrong-scheme"], Possible),
+        text::KUBECTL_CERTIFICATE_REQUIRED
+            if said.context.plain.trim() == format!("remote error: tls: {}", said.field("alert")) =>
+        {
+            (vec!["load-balancer-requires-client-certificate"], Possible)
+        }
+        heard::TLS_SILENT => (vec!["tls-handshake-timeout"], Likely),
+        text::CLIENT_NO_NETWORK => (vec!["ip-family-unreachable", "api-host-unreachable"], Likely),
+        heard::SERVER_ROUTE if said.context.plain.contains("network is unreachable") => {
+            (vec!["ip-family-unreachable", "api-host-unreachable"], Likely)
+        }
+        heard::SERVER_ROUTE | text::CLIENT_UNREACHABLE => (vec!["api-host-unreachable"], Likely),
+        text::CLIENT_PROXY if said.context.plain.starts_with("proxyconnect tcp: ") => {
+            (vec!["proxy-unreachable"], Likely)
+        }
+        text::CLIENT_PROXY | text::KUBECTL_TLS_VERSION | text::KUBECTL_CERTIFICATE_REQUIRED if !said.context.client => {
+            silence()
+        }
+        text::CLIENT_PROXY => (vec!["proxy-unreachable", "no-proxy-missing"], Certain),
+        text::CLIENT_PROXY_REFUSED => (vec!["proxy-connect-refused", "no-proxy-missing"], Likely),
+        text::CLIENT_PROXY_AUTH => (vec!["proxy-auth-required", "no-proxy-missing"], Certain),
+        text::CLIENT_THROTTLED
+            if said.context.plain.contains("disruption budget") || said.context.plain.contains("evict") =>
+        {
+            silence()
+        }
+        text::CLIENT_THROTTLED => (vec!["api-priority-throttled"], Likely),
+        text::KUBECTL_X509_DATE if said.field("way") == "before" => {
+            (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
+        }
+        heard::X509_OTHER => certificate_codes(error),
+        // Go says it of every certificate: without kubectl's words, only of one that nothing else was asked for.
+        heard::X509_MACOS => {
+            let alone = ["x509: ", "tls: failed to verify certificate: x509: "]
+                .iter()
+                .any(|lead| said.context.plain.trim_start_matches("error: ").starts_with(lead));
+            if !said.context.client && !alone {
+                return Some(silence());
+            }
+            let (codes, confidence) = certificate_codes(error);
+            (codes, if said.context.client { confidence } else { Possible })
+        }
+        heard::X509_BARE if error.contains("legacy Common Name") => (vec!["api-certificate-legacy-name"], Possible),
+        heard::X509_BARE => (vec!["api-behind-default-certificate", "api-certificate-name-mismatch"], Possible),
+        heard::OC_AUTHORITY => certificate_codes("unknown authority"),
+        // Where a text of its own fits, it knows more.
+        heard::CALL_FAILED if said.all.len() > 1 => silence(),
+        heard::CALL_FAILED => call_codes(error),
+        heard::PYTHON_CALL if said.has(heard::METADATA) => silence(),
+        // Python's client without configuration asks http://localhost.
+        heard::PYTHON_CALL if said.field("host") == "localhost" && said.field("port") == "80" => {
+            (vec!["kubeconfig-not-found"], Likely)
+        }
+        heard::PYTHON_CALL => python_codes(if error.is_empty() { said.field("broken") } else { error }),
+        heard::JENKINS_TEST => (vec!["api-connection-refused", "api-connection-timeout"], Possible),
+        heard::SERVER_NAMES => (vec!["api-certificate-name-mismatch", "tls-intercepted"], Likely),
+        heard::X509_DATE => (vec!["api-certificate-expired", "client-clock-wrong"], Possible),
+        text::KUBECTL_X509_DATE => (vec!["api-certificate-expired", "client-clock-wrong", "tls-intercepted"], Likely),
+        text::KUBECTL_X509_NAME if said.has(text::KUBECTL_X509_DEFAULT) => silence(),
+        text::KUBECTL_X509_NAME => (
+            vec!["api-certificate-name-mismatch", "tls-server-name-mismatch", "dns-search-capture", "tls-intercepted"],
+            Likely,
+        ),
+        text::KUBECTL_X509_ROTATED => (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely),
+        text::KUBECTL_X509_UNKNOWN => (
+            vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-behind-default-certificate"],
+            Possible,
+        ),
+        text::KUBECTL_TLS_VERSION => {
+            (vec!["tls-version-mismatch", "load-balancer-requires-client-certificate"], Likely)
+        }
+        text::KUBECTL_CERTIFICATE_REQUIRED => (vec!["load-balancer-requires-client-certificate"], Likely),
+        text::KUBECTL_HEADER_TOO_LARGE => (vec!["request-header-too-large"], Possible),
+        text::NO_CREDENTIALS_PROVIDED => (
+            vec![
+                "authorization-header-stripped",
+                "no-credential",
+                "tls-terminated-before-api-server",
+                "anonymous-request",
+            ],
+            Likely,
+        ),
+        heard::BAD_REQUEST => (vec!["server-url-wrong-scheme", "not-a-kubernetes-api"], Likely),
+        heard::SERVER_CLOSED => (vec!["api-connection-closed", "proxy-unreachable"], Likely),
+        // What stands before the API server answers for it.
+        heard::PAGE
+            if ["502 Bad Gateway", "503 Service", "504 Gateway"]
+                .iter()
+                .any(|words| said.context.plain.contains(words)) =>
+        {
+            (vec!["api-unavailable", "not-a-kubernetes-api"], Likely)
+        }
+        heard::PAGE => (vec!["not-a-kubernetes-api"], Likely),
+        // The same is said of a file that -f names.
+        heard::PAGE_UNDECODED => (vec!["not-a-kubernetes-api", "exec-output-invalid"], Possible),
+        heard::HTML => (vec!["not-a-kubernetes-api", "issuer-blocks-control-plane", "issuer-unavailable"], Possible),
+        heard::SERVER_ERROR if said.context.plain.contains("metrics.k8s.io") => {
+            (vec!["aggregated-api-unavailable", "api-unavailable"], Likely)
+        }
+        heard::SERVER_ERROR
+            if said.has(text::AUTHORIZATION_ERROR) || said.context.plain.contains("failed calling webhook") =>
+        {
+            silence()
+        }
+        heard::SERVER_ERROR => (vec!["api-unavailable"], Likely),
+        heard::UNAUTHORIZED if said.context.others_json() => silence(),
+        // A bare 401 is a bare 401.
+        heard::UNAUTHORIZED | heard::AUDIT_FAILED | heard::REFUSED_LINE => {
+            if said.has(text::KUBELET_UNAUTHORIZED) {
+                return Some(silence());
+            }
+            (
+                vec![
+                    "credential-rejected",
+                    "token-expired",
+                    "token-issuer-mismatch",
+                    "token-audience-mismatch",
+                    "oidc-not-initialized",
+                    "iam-identity-not-mapped",
+                    "client-certificate-expired",
+                    "service-account-token-revoked",
+                ],
+                Likely,
+            )
+        }
+        _ => return None,
+    })
+}
+
+/// What Go says of a server's certificate.
+fn certificate_codes(error: &str) -> Codes {
+    if error.contains("is before") {
+        (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
+    } else if error.contains("has expired") || error.contains("is expired") {
+        (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
+    } else if error.contains("possibly because") {
+        (vec!["cluster-ca-rotated", "kubeconfig-ca-mismatch"], Likely)
+    } else if error.contains("unknown authority") || error.contains("is not trusted") {
+        (vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated"], Possible)
+    } else if error.contains("legacy Common Name") {
+        (vec!["api-certificate-legacy-name"], Likely)
+    } else if ["valid for", "IP SANs", "name does not match"].iter().any(|words| error.contains(words)) {
+        (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
+    } else {
+        (vec!["api-certificate-unusable"], Possible)
+    }
+}
+
+/// Why a call of the API did not come through, as Go tells it.
+fn call_codes(error: &str) -> Codes {
+    let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    let codes = if has(&["x509: "]) {
+        return certificate_codes(error);
+    } else if has(&["HTTP response to HTTPS", "first record does not look like"]) {
+        vec!["server-url-wrong-scheme"]
+    } else if has(&["no such host"]) {
+        vec!["endpoint-name-not-found", "dns-rebinding-filter"]
+    } else if has(&[": lookup "]) {
+        vec!["dns-resolver-unreachable", "endpoint-name-not-found"]
+    } else if has(&["refused"]) {
+        vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"]
+    } else if has(&["network is unreachable"]) {
+        vec!["ip-family-unreachable", "api-host-unreachable"]
+    } else if has(&["no route to host"]) {
+        vec!["api-host-unreachable"]
+    } else if has(&["TLS handshake timeout"]) {
+        vec!["tls-handshake-timeout"]
+    } else if has(&["timeout", "timed out", "deadline exceeded", "request canceled"]) {
+        vec!["api-connection-timeout", "endpoint-private-off-network", "public-access-cidr-blocked"]
+    } else if has(&["EOF", "reset by peer", "connection lost"]) {
+        vec!["api-connection-closed", "proxy-unreachable"]
+    } else {
+        return silence();
+    };
+    (codes, Likely)
+}
+
+/// The same, as Python's urllib3 tells it.
+fn python_codes(error: &str) -> Codes {
+    let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if has(&["doesn't match", "doesn\\'t match", "ostname mismatch", "IP address mismatch"]) {
+        (vec!["api-certificate-name-mismatch", "tls-server-name-mismatch"], Likely)
+    } else if has(&["certificate has expired"]) {
+        (vec!["api-certificate-expired", "client-clock-wrong"], Likely)
+    } else if has(&["certificate verify failed"]) {
+        (
+            vec!["kubeconfig-ca-mismatch", "tls-intercepted", "cluster-ca-rotated", "api-certificate-name-mismatch"],
+            Possible,
+        )
+    } else if has(&["refused"]) {
+        (vec!["api-connection-refused", "proxy-unreachable"], Likely)
+    } else if has(&["Name or service not known", "nodename nor servname", "getaddrinfo failed", "name resolution"]) {
+        (vec!["endpoint-name-not-found", "dns-resolver-unreachable"], Likely)
+    } else if has(&["timed out"]) {
+        (vec!["api-connection-timeout", "endpoint-private-off-network"], Likely)
+    } else if has(&["No route to host"]) {
+        (vec!["api-host-unreachable"], Likely)
+    } else if has(&["reset by peer", "Remote end closed", "EOF occurred"]) {
+        (vec!["api-connection-closed"], Likely)
+    } else {
+        silence()
+    }
+}

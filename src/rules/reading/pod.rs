@@ -1,0 +1,66 @@
+//! What programs in Pods say of their AWS identity, and what gives it to them.
+
+use super::{Codes, Said, silence};
+use crate::apiserver::message::heard::names as heard;
+use crate::report::Confidence::{Certain, Likely};
+
+/// The codes, the likeliest first; `None` where this part does not choose.
+pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    let error = said.field("error");
+    Some(match said.name() {
+        // STS does not tell which of these it is.
+        heard::WEB_IDENTITY_DENIED => (
+            vec![
+                "irsa-trust-subject-mismatch",
+                "irsa-trust-audience-mismatch",
+                "irsa-trust-provider-mismatch",
+                "irsa-role-not-found",
+            ],
+            Likely,
+        ),
+        // The SDKs of AWS say it of any role.
+        heard::WEB_IDENTITY_ARN
+            if !said.context.plain.contains("WebIdentity") && !said.context.plain.contains("credentials") =>
+        {
+            silence()
+        }
+        heard::WEB_IDENTITY_ARN => (vec!["irsa-role-not-found"], Likely),
+        heard::NODE_ROLE if said.has(heard::POD_IDENTITY_NODE) => silence(),
+        // kiam and kube2iam take the Pods' roles as their node; whoever else does so has no role of its own.
+        heard::NODE_ROLE
+            if said.field("action") == "sts:AssumeRole"
+                && [heard::KIAM_TRUST, heard::KUBE2IAM_ASSUME].iter().any(|name| said.has(name)) =>
+        {
+            (vec!["kiam-trust-mismatch", "workload-uses-node-role"], Likely)
+        }
+        heard::NODE_ROLE => (vec!["workload-uses-node-role", "irsa-annotation-missing", "irsa-not-injected"], Likely),
+        heard::METADATA => (
+            vec!["metadata-unreachable", "irsa-not-injected", "pod-identity-no-association", "workload-uses-node-role"],
+            Likely,
+        ),
+        heard::AGENT if error.to_lowercase().contains("refused") || said.field("why") == "refused" => {
+            (vec!["pod-identity-agent-missing", "pod-identity-agent-unreachable"], Likely)
+        }
+        heard::AGENT => (vec!["pod-identity-agent-unreachable", "pod-identity-agent-missing"], Likely),
+        heard::POD_IDENTITY if said.has(heard::POD_IDENTITY_NODE) => silence(),
+        heard::POD_IDENTITY => match said.field("code") {
+            "ResourceNotFoundException" => (vec!["pod-identity-no-association"], Certain),
+            "AccessDeniedException" | "" => (vec!["pod-identity-trust-incomplete"], Likely),
+            // The agent's own faults and EKS' are nobody's setting.
+            _ => silence(),
+        },
+        heard::POD_IDENTITY_NODE => (vec!["pod-identity-agent-unreachable"], Likely),
+        heard::KIAM_NAMESPACE => (vec!["kiam-namespace-not-permitted"], Certain),
+        heard::KIAM_ROLE => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
+        heard::KIAM_SERVER if said.has(heard::KIAM_TLS) => silence(),
+        heard::KIAM_SERVER => (vec!["kiam-server-unreachable", "kiam-tls-invalid"], Likely),
+        heard::KIAM_TLS if !said.context.plain.contains("kiam") && !said.context.plain.contains("gateway") => silence(),
+        heard::KIAM_TLS => (vec!["kiam-tls-invalid"], Likely),
+        heard::KIAM_TRUST if said.context.plain.contains("WebIdentity") => silence(),
+        heard::KIAM_TRUST => (vec!["kiam-trust-mismatch", "kiam-role-missing"], Likely),
+        heard::KUBE2IAM_ROLE => (vec!["kube2iam-role-invalid"], Certain),
+        heard::KUBE2IAM_NAMESPACE => (vec!["kube2iam-namespace-not-allowed"], Likely),
+        heard::KUBE2IAM_ASSUME => (vec!["kiam-trust-mismatch", "kube2iam-role-invalid"], Likely),
+        _ => return None,
+    })
+}

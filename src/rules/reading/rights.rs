@@ -1,0 +1,163 @@
+//! What is said of rights, and of objects that are not there.
+
+use std::collections::BTreeMap;
+
+use super::{Codes, Context, Said, silence};
+use crate::apiserver::message::{self, heard::names as heard, names as text};
+use crate::report::Confidence::{Certain, Likely, Possible};
+
+/// The codes, the likeliest first; `None` where this part does not choose.
+pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    Some(match said.name() {
+        text::NODE_AUTHORIZER => (vec!["node-authorizer-denied"], Certain),
+        heard::FORBIDDEN | heard::FORBIDDEN_OLD | heard::CLIENT_FORBIDDEN if said.has(text::NODE_AUTHORIZER) => {
+            silence()
+        }
+        // The older wording, which has no API group, is a text of its own.
+        heard::FORBIDDEN if said.has(heard::FORBIDDEN_OLD) && message::forbidden(&said.context.plain).is_none() => {
+            silence()
+        }
+        heard::FORBIDDEN => forbidden_codes(said.context, said.field("who")),
+        heard::FORBIDDEN_OLD if message::forbidden(&said.context.plain).is_some() => silence(),
+        heard::FORBIDDEN_OLD => old_codes(said.field("user"), said.field("verb")),
+        heard::CLIENT_FORBIDDEN if said.has(heard::FORBIDDEN) || said.has(heard::FORBIDDEN_OLD) => silence(),
+        heard::CLIENT_FORBIDDEN => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
+        heard::DISCOVERY_FORBIDDEN => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
+        heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
+        heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        text::RESOURCE_NOT_SERVED => {
+            (vec!["resource-not-served", "aggregated-api-unavailable", "credential-rejected"], Possible)
+        }
+        text::METRICS_API => (vec!["aggregated-api-unavailable", "resource-not-served"], Possible),
+        // Controllers say it of themselves while a cluster starts.
+        text::NAMESPACE_NOT_FOUND
+            if !said.context.answer
+                && !said.context.plain.contains("failed to create")
+                && !said.context.plain.starts_with("namespaces ") =>
+        {
+            silence()
+        }
+        text::NAMESPACE_NOT_FOUND => (vec!["namespace-not-found"], Certain),
+        heard::IMPERSONATE_NOBODY => (vec!["default-impersonation"], Likely),
+        _ => return None,
+    })
+}
+
+/// What the refusal points at as it was worded before 1.12: who asked tells most.
+fn old_codes(user: &str, verb: &str) -> Codes {
+    match user {
+        "system:anonymous" => (vec!["anonymous-request", "authorization-header-stripped"], Certain),
+        user if user.starts_with("system:node:") => (vec!["node-not-in-nodes-group", "node-authorizer-denied"], Likely),
+        user if user.starts_with("arn:") => (vec!["iam-identity-without-permissions", "rbac-no-grant"], Likely),
+        _ if verb == "impersonate" => (vec!["impersonation-denied"], Certain),
+        _ => (vec!["rbac-no-grant"], Likely),
+    }
+}
+
+/// What the authorizer's refusal points at: its words prove that the right is not there, and mostly not why.
+fn forbidden_codes(context: &Context, who: &str) -> Codes {
+    // A refusal that was cut still says who was refused.
+    let Some(refusal) = message::forbidden(&context.plain) else {
+        return match who {
+            "system:anonymous" => (vec!["anonymous-request", "authorization-header-stripped"], Likely),
+            _ => (vec!["rbac-no-grant"], Possible),
+        };
+    };
+    let question = &refusal.question;
+    let role = refusal.reason.contains("RBAC:") && refusal.reason.contains("not found");
+    if refusal.user == "system:anonymous" {
+        let codes = vec![
+            "anonymous-request",
+            "authorization-header-stripped",
+            "tls-terminated-before-api-server",
+            "client-certificate-no-common-name",
+            "authorization-header-malformed",
+            "front-proxy-not-configured",
+        ];
+        return (codes, Certain);
+    }
+    if matches!(refusal.user.as_str(), "front-proxy-client" | "system:aggregator" | "kube-aggregator") {
+        return (vec!["front-proxy-not-configured", "rbac-no-grant"], Likely);
+    }
+    if question.verb.starts_with("impersonate") {
+        return (
+            // Who may impersonate loses it with the role that said so.
+            if role { vec!["rbac-role-missing", "impersonation-denied"] } else { vec!["impersonation-denied"] },
+            if role { Likely } else { Certain },
+        );
+    }
+    if role {
+        return (vec!["rbac-role-missing", "rbac-no-grant"], Likely);
+    }
+    if refusal.user.starts_with("system:node:") {
+        return (vec!["node-not-in-nodes-group", "node-authorizer-denied", "rbac-no-grant"], Likely);
+    }
+    // RBAC gives no reason but a missing role, ABAC only this one: another authorizer speaks, and whether it denied or
+    // only had no opinion, the message does not tell.
+    let reason = refusal.reason.lines().next().unwrap_or_default().trim_end_matches(['"', '\\', ',', '}']);
+    if !reason.is_empty() && !reason.starts_with("RBAC:") && reason != "No policy matched." {
+        return (vec!["authorization-webhook-denied", "rbac-no-grant"], Possible);
+    }
+    if let Some(path) = &question.path {
+        let open = ["/api", "/apis", "/version", "/openapi", "/healthz", "/livez", "/readyz"];
+        if open.iter().any(|known| path == known || path.starts_with(&format!("{known}/"))) {
+            return (vec!["rbac-default-bindings-removed", "rbac-no-grant"], Likely);
+        }
+        return (vec!["rbac-no-grant", "rolebinding-to-cluster-scope"], Likely);
+    }
+    let mut codes = vec!["rbac-no-grant"];
+    if refusal.user.starts_with("arn:") {
+        codes.splice(0..0, ["iam-identity-without-permissions"]);
+        codes.push("access-policy-out-of-scope");
+    }
+    if refusal.user.starts_with("https://") && refusal.user.contains('#') {
+        codes.push("name-prefix-mismatch");
+    }
+    if refusal.user.starts_with("system:serviceaccount:") {
+        codes.push("rbac-service-account-namespace");
+    }
+    if !question.subresource.is_empty() {
+        codes.push("rbac-subresource-not-granted");
+    }
+    if question.verb == "watch" || question.verb == "patch" || question.verb == "deletecollection" {
+        codes.push("rbac-verb-missing");
+    }
+    if question.namespace.is_empty() {
+        codes.push("rolebinding-to-cluster-scope");
+    }
+    codes.push("rbac-wrong-scope");
+    if !question.group.is_empty() {
+        codes.push("rbac-wrong-api-group");
+    }
+    if !refusal.user.starts_with("system:") {
+        codes.push("rbac-group-name-mismatch");
+    }
+    if matches!(question.verb.as_str(), "list" | "create" | "watch") {
+        codes.push("rbac-resource-names");
+    }
+    (codes, Likely)
+}
+
+/// The parts of the authorizer's refusal, by the names that `explain` and its JSON give them.
+pub(super) fn forbidden_fields(plain: &str) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let Some(refusal) = message::forbidden(plain) else { return fields };
+    let question = refusal.question;
+    let path = question.path.unwrap_or_default();
+    for (name, value) in [
+        ("user", refusal.user),
+        ("verb", question.verb),
+        ("group", question.group),
+        ("resource", question.resource),
+        ("subresource", question.subresource),
+        ("name", question.name),
+        ("namespace", question.namespace),
+        ("path", path),
+        ("reason", refusal.reason),
+    ] {
+        if !value.is_empty() {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    fields
+}
