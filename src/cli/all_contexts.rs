@@ -8,7 +8,7 @@ use colored::Colorize as _;
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
-use super::doctor::{exit_code, for_machines, look, reported};
+use super::diagnosis::{FailOn, exit_code, for_machines, look, reported, runtime};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
@@ -55,13 +55,13 @@ pub fn run(
     plan: &Plan,
     scrubber: &Scrubber,
     hide_claims: bool,
-    fail_on: super::doctor::FailOn,
+    fail_on: FailOn,
 ) -> Result<u8, Error> {
     let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
     let contexts: Vec<Option<String>> =
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
     interrupt::hold();
-    let runtime = super::doctor::runtime()?;
+    let runtime = runtime()?;
     let progress = Progress::start(host, output);
     let looks: Vec<Option<Result<(usize, Item), Error>>> = runtime.block_on(async {
         let (turns, done, plugin_ms) = (Semaphore::new(AT_ONCE as usize), AtomicUsize::new(0), AtomicU64::new(0));

@@ -54,7 +54,7 @@ pub struct AllowlistArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::doctor::duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,
@@ -74,7 +74,7 @@ pub fn run(
         Some(path) => {
             let mut without_effect = connection.given();
             without_effect.extend(arguments.aws.given());
-            super::doctor::refuse_on_replay("--from", &without_effect)?;
+            super::files::refuse_on_replay("--from", &without_effect)?;
             saved(path, arguments.issuer.as_deref())?
         }
         None => looked(host, connection, arguments)?,
@@ -154,7 +154,7 @@ fn without_cluster(evidence: &Evidence) -> String {
 
 /// Saved evidence, if it is about this issuer.
 fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
-    let evidence = super::doctor::load_evidence(path)?;
+    let evidence = super::files::load_evidence(path)?;
     if let Some(issuer) = issuer
         && let Some(target) = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()
         && target.url != *issuer
@@ -170,7 +170,7 @@ fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
 /// Looks now; a second time where only the first look told which issuer the cluster trusts.
 fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
-    super::doctor::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
+    super::flags::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
     let mut plan = Plan {
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,
@@ -180,12 +180,12 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
             ExecOptions {
                 allowed: !arguments.no_exec,
                 timeout: Duration::from_secs(60),
-                show_stderr: super::doctor::stderr_sink(host),
+                show_stderr: super::connect::stderr_sink(host),
                 interactive: host.stdin_is_terminal,
             },
         )
     };
-    let runtime = super::doctor::runtime()?;
+    let runtime = super::diagnosis::runtime()?;
     let mut evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));
     let providers = evidence.aws.as_ref().and_then(|aws| aws.identity_providers.seen());
     let configured: Vec<&str> = providers

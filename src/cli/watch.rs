@@ -6,7 +6,7 @@ use std::time::Duration;
 use colored::Colorize as _;
 use serde_json::{Value, json};
 
-use super::doctor::{FailOn, exit_code, look, reported};
+use super::diagnosis::{FailOn, exit_code, look, reported, runtime};
 use super::flags::{Format, OutputArgs};
 use super::{Error, GOOD, INTERRUPTED, answer, note};
 use crate::collect::interrupt;
@@ -51,7 +51,7 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
     let pause = watch.pause.max(SHORTEST);
 
     interrupt::hold();
-    let runtime = super::doctor::runtime()?;
+    let runtime = runtime()?;
     let mut before: Option<Told> = None;
     let mut looks: u64 = 0;
     let code = loop {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, doctor, note};
+use super::diagnosis::note_unknown;
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, duration};
+use super::{BAD, Error, GOOD, NONE, answer, files, note};
 use crate::collect::kubeconfig;
 use crate::collect::plan::{WorkloadPlan, gather_workload};
 use crate::collect::workload;
@@ -73,10 +74,6 @@ pub struct WorkloadArgs {
     aws: AwsArgs,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -96,8 +93,8 @@ pub fn run(
             without_effect.extend(arguments.aws.given());
             let own = [("--role", arguments.role.is_some()), ("--error", arguments.error.is_some())];
             without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
-            doctor::refuse_on_replay("--from", &without_effect)?;
-            doctor::load_evidence(path)?
+            files::refuse_on_replay("--from", &without_effect)?;
+            files::load_evidence(path)?
         }
         None => look(host, connection, output, arguments)?,
     };
@@ -108,7 +105,7 @@ pub fn run(
         .map_err(|error| Error::plain(format!("the evidence cannot be read again: {error}")))?;
     if let Some(path) = &arguments.save {
         let pretty = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(error.to_string()))?;
-        doctor::save(path, &format!("{pretty}\n"))?;
+        files::save(path, &format!("{pretty}\n"))?;
         note(&format!("evidence written to {}", path.display()));
     }
     let Some(seen) = evidence.workload.as_deref() else {
@@ -165,10 +162,10 @@ fn look(
 ) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
-    let error = arguments.error.as_deref().map(doctor::text_or_file).transpose()?;
+    let error = arguments.error.as_deref().map(files::text_or_file).transpose()?;
     let error = error.map(|text| scrubber.text_limited(&text, 16 * 1024));
     if !output.quiet {
-        doctor::note_unknown(error.as_deref());
+        note_unknown(error.as_deref());
     }
     let (facts, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = Arc::new(resolved.map_err(|failure| unanswered(&failure))?);
