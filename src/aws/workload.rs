@@ -9,6 +9,7 @@ use crate::evidence::tls::TlsFaultKind;
 pub use crate::evidence::workload::flag;
 use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
 use crate::evidence::{FailureKind, Observation, Outcome};
+use crate::text::pointer_part;
 
 /// Annotation of a service account: the role by IRSA.
 pub const IRSA: &str = "eks.amazonaws.com/role-arn";
@@ -76,11 +77,6 @@ enum Way {
     Disabled,
     /// From somewhere that is not read.
     Hidden(&'static str),
-}
-
-/// A key as it stands in a JSON pointer.
-pub fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// A switch of a command line: there, and not `=false`.
@@ -388,7 +384,7 @@ impl<'a> Judged<'a> {
     fn irsa(&mut self, associated: bool) {
         let workload = self.workload;
         let annotations = "/workload/serviceAccount/seen/annotations";
-        let at_annotation = format!("{annotations}/{}", escaped(IRSA));
+        let at_annotation = format!("{annotations}/{}", pointer_part(IRSA));
         match (self.annotated(), &workload.service_account.outcome) {
             (Some(role), _) if is_role_arn(role) => {
                 self.push(
@@ -983,7 +979,7 @@ impl<'a> Judged<'a> {
             .and_then(|tag| tag.trim_start_matches('v').split('.').next()?.parse::<u32>().ok())
             .is_some_and(|major| major < 4);
         let compared = if old { Some(role.to_owned()) } else { arn.clone() };
-        let at = format!("/workload/namespace/seen/annotations/{}", escaped(KIAM_PERMITTED));
+        let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(KIAM_PERMITTED));
         let expected =
             format!("{KIAM_PERMITTED} on namespace {namespace} permits {}", compared.as_deref().unwrap_or(role));
         match workload.namespace.seen().map(|namespace| namespace.annotations.get(KIAM_PERMITTED).map(String::as_str)) {
@@ -1134,7 +1130,7 @@ impl<'a> Judged<'a> {
         }
         let arn = self.resolved_role(role, base);
         if switch(&agent.args, "--namespace-restrictions") {
-            let at = format!("/workload/namespace/seen/annotations/{}", escaped(KUBE2IAM_ALLOWED));
+            let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(KUBE2IAM_ALLOWED));
             let expected =
                 format!("{KUBE2IAM_ALLOWED} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
             match workload

@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::human::hidden;
 use crate::evidence::Evidence;
 use crate::evidence::identity::User;
 use crate::report::compare::Comparison;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::view::FindingView;
+use crate::text::hidden;
 
 /// The version of every view.
 pub const API_VERSION: &str = "kaccess.dev/v1";

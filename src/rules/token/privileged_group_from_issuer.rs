@@ -56,7 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .titled(format!("The identity provider's group {group:?} is one of Kubernetes' own"))
         .step(Step::text(format!("Take the group {group:?} away in the identity provider, and see who else is in it.")))
         .cite(seen(
-            format!("/credential/seen/token/claims/{}", super::username_claim_wrong_type::pointer(claim)),
+            format!("/credential/seen/token/claims/{}", crate::text::pointer_part(claim)),
             format!("the token's claim {claim:?} holds it"),
         )),
     ]

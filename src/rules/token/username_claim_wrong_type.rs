@@ -3,6 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, seen};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .finding(
             word.confidence(true),
             format!("The claim {claim:?} of the token is {value}, of the JSON type {kind}; the API server takes a string only."),
-            seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {value}")),
+            seen(format!("/credential/seen/token/claims/{}", pointer_part(claim)), format!("{claim}: {value}")),
             Step::text(format!("In the identity provider, map {claim:?} as a string (Keycloak: the mapper's Claim JSON Type: String, Multivalued: off), and log in again.")),
         )
         .titled(format!("The claim {claim:?} must be a string, and has the JSON type {kind}"));
@@ -40,9 +41,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
     }
     vec![finding.cite(word.cite()).cite_if(case.rejected())]
-}
-
-/// A member's name as a part of a JSON pointer.
-pub fn pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }
