@@ -23,6 +23,9 @@ pub mod workload;
 /// The schema of evidence files that this version writes and reads.
 pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
 
+/// Stands in [`Skip::because`] of everything where the run's time was over before anything was begun.
+pub const TOO_LATE: &str = "timeout";
+
 /// Everything one run of `doctor` saw.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +77,16 @@ pub struct Evidence {
     /// The AWS identity of a Pod; absent where nobody asked for one (`kaccess workload`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Box<workload::Workload>>,
+}
+
+impl Evidence {
+    /// Why nothing was looked at, where the run's time was over before.
+    pub fn too_late(&self) -> Option<&str> {
+        match &self.kubeconfig.outcome {
+            Outcome::Skipped(skip) if skip.because == TOO_LATE => Some(&skip.text),
+            _ => None,
+        }
+    }
 }
 
 /// The user's question: what was given beside the connection.

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod allowlist;
 pub mod compare;
+pub mod contexts;
 pub mod decode;
 pub mod explain;
 pub mod graph;
