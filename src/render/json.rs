@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::evidence::Evidence;
 use crate::evidence::identity::User;
+use crate::report::changes::Change;
 use crate::report::compare::Comparison;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::view::FindingView;
@@ -49,6 +50,10 @@ pub struct DoctorView {
     /// What differs from a saved look; absent without `--compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
+    /// What changed since the look before; null in the first look, absent without `--watch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<Change>>")]
+    changed: Option<Option<Vec<Change>>>,
 }
 
 /// Several contexts examined, the worst first (`kind: DoctorReportList`).
@@ -329,6 +334,7 @@ impl DoctorView {
             observed_at: evidence.observed_at.to_string(),
             took_ms: evidence.took_ms,
             comparison: None,
+            changed: None,
         }
     }
 
@@ -336,6 +342,13 @@ impl DoctorView {
     #[must_use]
     pub fn compared(mut self, comparison: Option<&Comparison>) -> Self {
         self.comparison = comparison.cloned();
+        self
+    }
+
+    /// The same as one look of several, with what changed since the one before; `None` for the first.
+    #[must_use]
+    pub fn changed(mut self, changed: Option<&[Change]>) -> Self {
+        self.changed = Some(changed.map(<[Change]>::to_vec));
         self
     }
 }

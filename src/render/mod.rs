@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod changes;
 pub mod compare;
 pub mod contexts;
 pub mod decode;

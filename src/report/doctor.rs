@@ -1,5 +1,8 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use super::{Finding, Severity};
 use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
@@ -27,7 +30,8 @@ impl Verdict {
 }
 
 /// What became of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Status {
     /// As it should be.
     Pass,
