@@ -99,8 +99,8 @@ pub fn run(
     let told = report(&evidence, found, arguments.check);
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&json::headed("Allowlist", to_value(&told)?), &mut text)?,
-        Format::Yaml => json::write_yaml(&json::headed("Allowlist", to_value(&told)?), &mut text)?,
+        Format::Json => json::write_json(&json::headed_view("Allowlist", &told)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed_view("Allowlist", &told)?, &mut text)?,
         Format::Markdown => render::markdown(&told, &mut text)?,
         Format::Terraform => render::tools::terraform(&told, &mut text)?,
         Format::AwsCli => render::tools::aws_cli(&told, &mut text)?,
@@ -209,10 +209,6 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
     }
     runtime.shutdown_background();
     Ok(evidence)
-}
-
-fn to_value(told: &Allowlist) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(told).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
 }
 
 /// The model's answer as the report's.

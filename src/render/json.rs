@@ -413,20 +413,16 @@ fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// A view with its head: apiVersion and kind, then the fields of `body`.
-pub fn headed(kind: &str, body: Value) -> Value {
-    let mut view = serde_json::json!({ "apiVersion": API_VERSION, "kind": kind });
-    if let (Some(view), Value::Object(body)) = (view.as_object_mut(), body) {
-        view.extend(body);
-    }
-    view
-}
-
-/// A view with its head.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn headed_view(kind: &str, body: &impl Serialize) -> io::Result<Value> {
-    Ok(headed(kind, serde_json::to_value(body).map_err(io::Error::other)?))
+    let body = serde_json::to_value(body).map_err(io::Error::other)?;
+    let mut view = serde_json::json!({ "apiVersion": API_VERSION, "kind": kind });
+    if let (Some(view), Value::Object(body)) = (view.as_object_mut(), body) {
+        view.extend(body);
+    }
+    Ok(view)
 }
 
 /// Any view as YAML.

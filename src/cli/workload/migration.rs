@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Way, WorkloadArgs, to_value};
+use super::{Way, WorkloadArgs};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag};
 use crate::cli::connect::{Session, runtime, unanswered};
@@ -74,8 +74,8 @@ pub(super) fn run(
     let plan = plan(&annotated, &known, arguments.to, incomplete);
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
-        Format::Yaml => json::write_yaml(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
+        Format::Json => json::write_json(&json::headed_view("MigrationPlan", &plan)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed_view("MigrationPlan", &plan)?, &mut text)?,
         Format::Markdown => render::plan_markdown(&plan, &mut text)?,
         _ => render::plan(&plan, &mut text)?,
     }

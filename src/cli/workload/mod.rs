@@ -123,8 +123,8 @@ pub fn run(
         terminal::short(&DoctorReport::new(&evidence, findings.clone()), &mut text)?;
     } else {
         match output.format() {
-            Format::Json => json::write_json(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
-            Format::Yaml => json::write_yaml(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
+            Format::Json => json::write_json(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,
+            Format::Yaml => json::write_yaml(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,
             Format::Markdown => render::markdown(&told, &findings, &mut text)?,
             _ => render::table(&told, &findings, host.width, &mut text)?,
         }
@@ -139,10 +139,6 @@ pub fn run(
         "unknown" => NONE,
         _ => GOOD,
     })
-}
-
-fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(value).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
 }
 
 /// What was asked about could not be looked at: there is no answer without it.
