@@ -1,4 +1,5 @@
-//! What is asked of any text: how far two words are apart, what the eye does not see, how a name stands in a pointer.
+//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, how a name
+//! stands in a pointer.
 //!
 //! A leaf: whoever needs one of these takes it from here.
 
@@ -16,6 +17,30 @@ pub fn distance(one: &str, other: &str) -> usize {
         }
     }
     row[other.len()]
+}
+
+/// A text against a pattern with `*` (any characters, or none) and `?` (just one), in linear memory and without recursion.
+/// Capitals count: where they are not to, the caller makes both sides small.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            p = at + 1;
+            t = from + 1;
+            star = Some((at, from + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
 }
 
 /// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as
@@ -61,6 +86,12 @@ mod tests {
             assert_eq!(distance(one, other), expected, "{one} {other}");
             assert_eq!(distance(other, one), expected, "{other} {one}");
         }
+    }
+
+    #[test]
+    fn wildcards_stand_for_any_text_and_for_one_character() {
+        assert!(glob("", "") && glob("*", "") && !glob("?", "") && glob("a*b*c", "axxbyyc") && !glob("a*b", "ac"));
+        assert!(glob("?\n*", "é\nx") && !glob("A*", "a") && glob("/realms/*/x?", "/realms/a/b/xy"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::yaml::{self, Value};
 use crate::evidence::access::Question;
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy, Aws, Caller};
 use crate::evidence::{FailureKind, Outcome};
+use crate::text::glob;
 
 /// An ARN taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -452,28 +453,9 @@ pub fn render(template: &str, caller: &Caller) -> Option<String> {
     (!text.contains("{{")).then_some(text)
 }
 
-/// `*` and `?` as wildcards.
+/// `*` and `?` as wildcards, capitals aside.
 pub fn wild(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.to_lowercase().chars().collect(), text.to_lowercase().chars().collect());
-    let (mut p, mut t, mut star, mut mark) = (0, 0, None, 0);
-    while t < text.len() {
-        if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*' {
-            p += 1;
-            t += 1;
-        } else if p < pattern.len() && pattern[p] == '*' {
-            star = Some(p);
-            mark = t;
-            p += 1;
-        } else if let Some(at) = star {
-            p = at + 1;
-            mark += 1;
-            t = mark;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+    glob(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
 /// The name of an access policy, without the ARN before it.

@@ -17,6 +17,7 @@ use crate::evidence::eks::Aws;
 use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::{Evidence, Issuer, Outcome};
+use crate::text::glob;
 
 /// What can stop a request, in the order in which it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,7 +194,7 @@ fn public_answer(aws: &Aws, dns: Option<&Resolution>) -> Vec<IpAddr> {
     let Some(servers) = dns.name_servers.as_ref().filter(|servers| servers.outcome == "answer") else {
         return Vec::new();
     };
-    if here.is_empty() || !here.iter().all(|address| addresses::private(*address)) {
+    if here.is_empty() || !here.iter().all(|address| addresses::is_unroutable(*address)) {
         return Vec::new();
     }
     addresses::parse(&servers.addresses).into_iter().filter(|address| is_public(*address)).collect()
@@ -232,11 +233,11 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
     let private = match goal.balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str()) {
         Some("internal") => true,
         Some("internet-facing") => false,
-        _ => !dns.is_empty() && dns.iter().all(|address| addresses::private(*address)),
+        _ => !dns.is_empty() && dns.iter().all(|address| addresses::is_unroutable(*address)),
     };
     // What the control plane's resolver sees may differ from here: only addresses of the right kind count.
     let mut destinations: Vec<IpAddr> =
-        dns.iter().copied().filter(|address| addresses::private(*address) == private).collect();
+        dns.iter().copied().filter(|address| addresses::is_unroutable(*address) == private).collect();
     // An API server without IPv6 takes the IPv4 address; one with it can take either.
     if destinations.iter().any(IpAddr::is_ipv4) {
         destinations.retain(IpAddr::is_ipv4);
@@ -904,7 +905,7 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
     match condition.field.as_str() {
         // Host names are compared without regard to capitals, paths with.
         "host-header" => Some(condition.values.iter().any(|value| wild(value, host))),
-        "path-pattern" => Some(condition.values.iter().any(|value| wild_exact(value, path))),
+        "path-pattern" => Some(condition.values.iter().any(|value| glob(value, path))),
         "source-ip" => {
             let ranges: Vec<IpNet> = condition.values.iter().filter_map(|value| addresses::range(value)).collect();
             listed(peer, &ranges)
@@ -925,20 +926,6 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
         "query-string" => Some(false),
         _ => None,
     }
-}
-
-/// `*` and `?`, capitals counted.
-fn wild_exact(pattern: &str, text: &str) -> bool {
-    let mut expression = String::from("^(?s)");
-    for c in pattern.chars() {
-        match c {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            c => expression.push_str(&regex::escape(&c.to_string())),
-        }
-    }
-    expression.push('$');
-    regex::Regex::new(&expression).is_ok_and(|expression| expression.is_match(text))
 }
 
 /// The rule that takes a request: `Err` where one before it cannot be judged.

@@ -9,7 +9,7 @@ use crate::evidence::tls::TlsFaultKind;
 pub use crate::evidence::workload::flag;
 use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
 use crate::evidence::{FailureKind, Observation, Outcome};
-use crate::text::pointer_part;
+use crate::text::{glob, pointer_part};
 
 /// Annotation of a service account: the role by IRSA.
 pub const IRSA: &str = "eks.amazonaws.com/role-arn";
@@ -1168,7 +1168,7 @@ impl<'a> Judged<'a> {
                                     regex::Regex::new(&pattern_arn).is_ok_and(|one| one.is_match(target))
                                         || regex::Regex::new(pattern).is_ok_and(|one| one.is_match(target))
                                 } else {
-                                    trust::glob(&pattern_arn, target) || trust::glob(pattern, target)
+                                    glob(&pattern_arn, target) || glob(pattern, target)
                                 }
                             })
                         });
