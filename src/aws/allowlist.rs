@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::addresses;
 use super::egress::{self, Exit, Mode};
-use super::reach::{self, Judged, Known, Layer, Peer, Reach};
+use super::reach::{self, Known, Layer, Passage, Peer, Reach};
 use crate::evidence::Evidence;
 use crate::evidence::balancer::ListenerRule;
 use crate::evidence::eks::{Aws, Cluster};
@@ -285,7 +285,7 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     answer.present.sort();
     answer.present.dedup();
     answer.open =
-        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Judged::Passes);
+        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Passage::Passes);
     answer.public_copy = reach.private && matches!(answer.mode, Mode::AwsManaged { .. });
     if present.iter().any(|listed| listed.range.is_none() && !useless(listed)) {
         answer.warnings.push("Security groups are among what is let in today; a listener rule takes ranges only: add theirs to the list before you move it.".to_owned());
@@ -349,13 +349,13 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     // Drift: each step that stops the control plane today, and entries that help nobody.
     for step in &reach.steps {
         match step.judged {
-            Judged::Blocks if !matches!(step.layer, Layer::Tls | Layer::Target) => answer.drift.push(Drift {
+            Passage::Blocks if !matches!(step.layer, Layer::Tls | Layer::Target) => answer.drift.push(Drift {
                 kind: "missing",
                 value: reach.host.clone(),
                 place: step.layer.word().to_owned(),
                 text: step.text.clone(),
             }),
-            Judged::Unknown if matches!(step.layer, Layer::SecurityGroup | Layer::Waf | Layer::Rule) => {
+            Passage::Unknown if matches!(step.layer, Layer::SecurityGroup | Layer::Waf | Layer::Rule) => {
                 answer.uncompared.push(format!("{}: {}", step.layer.word(), step.text));
             }
             _ => {}

@@ -72,7 +72,7 @@ pub enum Known {
 
 /// What becomes of a request at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
+pub enum Passage {
     /// It goes on.
     Passes,
     /// It ends here.
@@ -87,7 +87,7 @@ pub struct Step {
     /// Where.
     pub layer: Layer,
     /// What becomes of it.
-    pub judged: Judged,
+    pub judged: Passage,
     /// How that is known.
     pub known: Known,
     /// In words.
@@ -136,12 +136,12 @@ pub struct Reach {
 impl Reach {
     /// The first step that stops the request.
     pub fn obstacle(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| step.judged == Judged::Blocks)
+        self.steps.iter().find(|step| step.judged == Passage::Blocks)
     }
 
     /// The step of a layer that stops the request, if it does.
     pub fn blocked_at(&self, layer: Layer) -> Option<&Step> {
-        self.steps.iter().find(|step| step.layer == layer && step.judged == Judged::Blocks)
+        self.steps.iter().find(|step| step.layer == layer && step.judged == Passage::Blocks)
     }
 
     /// A step of a layer.
@@ -260,7 +260,7 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         push(
             &mut reach,
             Layer::Name,
-            Judged::Unknown,
+            Passage::Unknown,
             Known::Seen,
             text,
             Some(format!("{}/loadBalancer/seen/also", goal.at)),
@@ -319,7 +319,7 @@ fn peer(aws: &Aws, mode: &Mode, ways: &[Way]) -> Peer {
     Peer::Known { addresses: all, groups: if local { egress::security_groups(aws) } else { Vec::new() } }
 }
 
-fn push(reach: &mut Reach, layer: Layer, judged: Judged, known: Known, text: impl Into<String>, path: Option<String>) {
+fn push(reach: &mut Reach, layer: Layer, judged: Passage, known: Known, text: impl Into<String>, path: Option<String>) {
     reach.steps.push(Step { layer, judged, known, text: text.into(), path });
 }
 
@@ -335,7 +335,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             return push(
                 reach,
                 Layer::Name,
-                Judged::Blocks,
+                Passage::Blocks,
                 Known::Seen,
                 text,
                 Some("/aws/network/vpcDns/seen".to_owned()),
@@ -352,7 +352,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             return push(
                 reach,
                 Layer::Name,
-                Judged::Unknown,
+                Passage::Unknown,
                 Known::Seen,
                 text,
                 Some("/aws/network/dhcpOptions/seen".to_owned()),
@@ -360,14 +360,14 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
         }
     }
     let Some(dns) = dns else {
-        return push(reach, Layer::Name, Judged::Unknown, Known::Probed, "the name was not resolved from here", None);
+        return push(reach, Layer::Name, Passage::Unknown, Known::Probed, "the name was not resolved from here", None);
     };
     let path = Some(format!("{at}/dns/seen"));
     if hidden {
         push(
             reach,
             Layer::Name,
-            Judged::Unknown,
+            Passage::Unknown,
             Known::Probed,
             "the name servers do not know the name; this machine has it from somewhere else",
             path,
@@ -376,7 +376,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
         push(
             reach,
             Layer::Name,
-            Judged::Passes,
+            Passage::Passes,
             Known::Probed,
             format!("{} resolves to {}", dns.host, dns.addresses.join(", ")),
             path,
@@ -396,12 +396,12 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 let text = format!(
                     "{what} has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours"
                 );
-                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, text, Some(path));
+                push(reach, Layer::Route, Passage::Blocks, Known::Inferred, text, Some(path));
             } else {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Passes,
+                    Passage::Passes,
                     Known::Inferred,
                     format!("{what} has public addresses, and the control plane leaves through AWS's own network"),
                     Some(path),
@@ -413,7 +413,7 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
             push(
                 reach,
                 Layer::Route,
-                Judged::Unknown,
+                Passage::Unknown,
                 Known::Seen,
                 text,
                 Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()),
@@ -443,14 +443,21 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 } else {
                     ""
                 };
-                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, format!("{text}{some}"), Some(path.clone()));
+                push(
+                    reach,
+                    Layer::Route,
+                    Passage::Blocks,
+                    Known::Inferred,
+                    format!("{text}{some}"),
+                    Some(path.clone()),
+                );
             } else if let Some((text, path)) = unknown {
-                push(reach, Layer::Route, Judged::Unknown, Known::Seen, text, Some(path));
+                push(reach, Layer::Route, Passage::Unknown, Known::Seen, text, Some(path));
             } else if reach.ways.is_empty() {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Unknown,
+                    Passage::Unknown,
                     Known::Inferred,
                     format!("the addresses of {what}, or the cluster's subnets, are not known"),
                     None,
@@ -459,7 +466,7 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Passes,
+                    Passage::Passes,
                     Known::Inferred,
                     format!("every interface of the cluster has a route to {what}"),
                     first,
@@ -477,7 +484,7 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
     let (Some(all), Some(destination)) = (aws.network.network_acls.seen(), destinations.first()) else {
         let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_))
             .then(|| "/aws/network/networkAcls".to_owned());
-        return push(reach, Layer::Acl, Judged::Unknown, Known::Inferred, "the network ACLs could not be read", path);
+        return push(reach, Layer::Acl, Passage::Unknown, Known::Inferred, "the network ACLs could not be read", path);
     };
     let port = reach.port;
     let mut ways = reach.ways.clone();
@@ -495,13 +502,13 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         let (allowed, entry) = acl_verdict(&all[index], true, *destination, port);
         if !allowed {
             let text = format!("{} of {} lets nothing out to {destination} port {port}", all[index].id, way.subnet);
-            return push(reach, Layer::Acl, Judged::Blocks, Known::Inferred, text, path(entry));
+            return push(reach, Layer::Acl, Passage::Blocks, Known::Inferred, text, path(entry));
         }
         // Answers come back to a port of Linux' range.
         let back: Vec<(bool, Option<usize>)> =
             [32_768, 60_999].iter().map(|port| acl_verdict(&all[index], false, *destination, *port)).collect();
         if let Some((_, entry)) = back.iter().find(|(allowed, _)| !allowed) {
-            let judged = if back.iter().all(|(allowed, _)| !allowed) { Judged::Blocks } else { Judged::Unknown };
+            let judged = if back.iter().all(|(allowed, _)| !allowed) { Passage::Blocks } else { Passage::Unknown };
             let text = format!(
                 "{} of {} lets no answers in from {destination} (ports 32768-60999)",
                 all[index].id, way.subnet
@@ -512,7 +519,7 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
     push(
         reach,
         Layer::Acl,
-        Judged::Passes,
+        Passage::Passes,
         Known::Inferred,
         "the network ACLs of the cluster's subnets let it through",
         None,
@@ -597,7 +604,7 @@ fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut R
             }
         });
     if !open && !groups.is_empty() {
-        let judged = if unread { Judged::Unknown } else { Judged::Blocks };
+        let judged = if unread { Passage::Unknown } else { Passage::Blocks };
         let text = format!("no rule of {} lets TCP {} out to {destination}", groups.join(", "), reach.port);
         push(
             reach,
@@ -619,7 +626,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Unknown,
+            Passage::Unknown,
             Known::Inferred,
             format!("what stands in front of {} is not a load balancer that could be read", goal.what),
             path,
@@ -629,7 +636,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Passes,
+            Passage::Passes,
             Known::Seen,
             "the load balancer has no security group",
             Some(format!("{base}/loadBalancer/seen")),
@@ -639,7 +646,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Unknown,
+            Passage::Unknown,
             Known::Inferred,
             "the security groups' rules could not be read",
             Some("/aws/network/securityGroupRules".to_owned()),
@@ -675,26 +682,26 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         .or_else(|| Some(format!("{base}/loadBalancer/seen/securityGroups")));
     let groups = load_balancer.security_groups.join(", ");
     let (judged, text, path) = if addresses::everything(&all, v6) {
-        (Judged::Passes, format!("{groups} is open to everybody on port {port}"), first)
+        (Passage::Passes, format!("{groups} is open to everybody on port {port}"), first)
     } else {
         match &reach.peer {
             Peer::Unpublished if unread => {
-                (Judged::Unknown, format!("a prefix list of {groups} could not be read"), first)
+                (Passage::Unknown, format!("a prefix list of {groups} could not be read"), first)
             }
             Peer::Unpublished => (
-                Judged::Blocks,
+                Passage::Blocks,
                 format!(
                     "{groups} lets only listed addresses in on port {port}, and the control plane comes from addresses of AWS that nobody publishes"
                 ),
                 first,
             ),
             Peer::Hidden(through) => (
-                Judged::Unknown,
+                Passage::Unknown,
                 format!("{groups} lets only listed addresses in, and the control plane comes through {through}"),
                 first,
             ),
             Peer::Known { .. } if by_group.is_some() => (
-                Judged::Passes,
+                Passage::Passes,
                 format!("{groups} lets in the security group of the cluster's interfaces"),
                 by_group.and_then(at),
             ),
@@ -702,10 +709,14 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
                 let missing: Vec<String> =
                     seen.iter().filter(|address| !addresses::holds(&all, **address)).map(ToString::to_string).collect();
                 if missing.is_empty() && !seen.is_empty() {
-                    (Judged::Passes, format!("{groups} lets in every address that the control plane comes from"), first)
+                    (
+                        Passage::Passes,
+                        format!("{groups} lets in every address that the control plane comes from"),
+                        first,
+                    )
                 } else if unread || seen.is_empty() {
                     (
-                        Judged::Unknown,
+                        Passage::Unknown,
                         format!(
                             "whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"
                         ),
@@ -713,7 +724,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
                     )
                 } else {
                     (
-                        Judged::Blocks,
+                        Passage::Blocks,
                         format!("no rule of {groups} lets {} in on port {port}", missing.join(", ")),
                         first,
                     )
@@ -726,20 +737,20 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
 
 fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
     let Some(tls) = issuer.tls.seen() else {
-        return push(reach, Layer::Tls, Judged::Unknown, Known::Probed, "no TLS handshake was made from here", None);
+        return push(reach, Layer::Tls, Passage::Unknown, Known::Probed, "no TLS handshake was made from here", None);
     };
     match tls.faults.first() {
         None => push(
             reach,
             Layer::Tls,
-            Judged::Passes,
+            Passage::Passes,
             Known::Probed,
             "the certificate is trusted from here",
             Some(format!("{at}/tls/seen")),
         ),
         Some(fault) => {
             let private = matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers);
-            let judged = if private && tls.roots != "system" { Judged::Unknown } else { Judged::Blocks };
+            let judged = if private && tls.roots != "system" { Passage::Unknown } else { Passage::Blocks };
             push(
                 reach,
                 Layer::Tls,
@@ -781,8 +792,8 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     let at = format!("{}/webAcl", goal.at);
     let Some(acl) = balancer.web_acl.seen() else {
         let (judged, text, path) = match &balancer.web_acl.outcome {
-            Outcome::NotApplicable(_) => (Judged::Passes, "no web ACL is attached", Some(at.clone())),
-            _ => (Judged::Unknown, "the web ACL could not be read", Some(at.clone())),
+            Outcome::NotApplicable(_) => (Passage::Passes, "no web ACL is attached", Some(at.clone())),
+            _ => (Passage::Unknown, "the web ACL could not be read", Some(at.clone())),
         };
         return push(reach, Layer::Waf, judged, Known::Seen, text, path);
     };
@@ -801,7 +812,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             what.unwrap_or_default(),
             acl.name
         );
-        push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+        push(reach, Layer::Waf, Passage::Unknown, Known::Seen, text, path);
     };
     for (index, rule) in rules {
         if rule.action == "count" {
@@ -838,7 +849,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
                 return push(
                     reach,
                     Layer::Waf,
-                    Judged::Passes,
+                    Passage::Passes,
                     Known::Inferred,
                     format!("rule {} lets it through", rule.name),
                     path,
@@ -850,7 +861,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             (Some(true), _) => {
                 let text =
                     format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
-                return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, path);
+                return push(reach, Layer::Waf, Passage::Blocks, Known::Inferred, text, path);
             }
             (None, "allow") => spared = spared.or(Some((rule, path))),
             (None, _) => refused = refused.or(Some((rule, path))),
@@ -864,14 +875,14 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()))
             .unwrap_or_default();
         let text = format!("rule {}{what} of web ACL {} may refuse the control plane's requests", rule.name, acl.name);
-        return push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+        return push(reach, Layer::Waf, Passage::Unknown, Known::Seen, text, path);
     }
     if acl.default_action == "block" {
         let text = format!("web ACL {} refuses by default, and no rule lets the control plane through", acl.name);
         return push(
             reach,
             Layer::Waf,
-            Judged::Blocks,
+            Passage::Blocks,
             Known::Inferred,
             text,
             Some(format!("{at}/seen/defaultAction")),
@@ -880,7 +891,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     push(
         reach,
         Layer::Waf,
-        Judged::Passes,
+        Passage::Passes,
         Known::Inferred,
         format!("web ACL {} lets it through", acl.name),
         Some(format!("{at}/seen")),
@@ -970,13 +981,13 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         && !listeners.iter().any(|listener| listener.port == i32::from(reach.port))
     {
         let text = format!("the load balancer has no listener on port {}", reach.port);
-        return push(reach, Layer::Rule, Judged::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
+        return push(reach, Layer::Rule, Passage::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
     }
     let Some(rules) = balancer.rules.seen() else {
         return push(
             reach,
             Layer::Rule,
-            Judged::Unknown,
+            Passage::Unknown,
             Known::Inferred,
             "the listener's rules could not be read",
             Some(format!("{at}/rules")),
@@ -996,7 +1007,7 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                 return push(
                     reach,
                     Layer::Rule,
-                    Judged::Unknown,
+                    Passage::Unknown,
                     Known::Inferred,
                     text,
                     Some(format!("{at}/rules/seen/{index}")),
@@ -1020,19 +1031,19 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     };
                     let text =
                         format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
-                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Known::Inferred, text, place);
                 }
                 "jwt-validation" => {
                     let text = format!(
                         "{named} takes {path} and wants a token (jwt-validation), which the API server does not send"
                     );
-                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Known::Inferred, text, place);
                 }
                 "fixed-response" => {
                     let status = action.status.as_deref().unwrap_or("an answer of its own");
                     if !status.starts_with('2') {
                         let text = format!("{named} takes {path} and answers {status} itself");
-                        return push(reach, Layer::Rule, Judged::Blocks, Known::Inferred, text, Some(pointer));
+                        return push(reach, Layer::Rule, Passage::Blocks, Known::Inferred, text, Some(pointer));
                     }
                     // A balancer can answer with the document itself: an honest way to publish it.
                 }
@@ -1040,7 +1051,7 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     let text = format!(
                         "{named} takes {path} and redirects; the API server follows, where to is not judged here"
                     );
-                    return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, text, place);
+                    return push(reach, Layer::Rule, Passage::Unknown, Known::Inferred, text, place);
                 }
                 "forward" => groups.extend(action.target_groups.iter().cloned()),
                 _ => {}
@@ -1049,17 +1060,17 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         passing = passing.or(Some((format!("{named} takes {path}"), pointer)));
     }
     if let Some((text, path)) = passing {
-        push(reach, Layer::Rule, Judged::Passes, Known::Inferred, text, Some(path));
-        push(reach, Layer::Login, Judged::Passes, Known::Inferred, "no login is asked for there", None);
+        push(reach, Layer::Rule, Passage::Passes, Known::Inferred, text, Some(path));
+        push(reach, Layer::Login, Passage::Passes, Known::Inferred, "no login is asked for there", None);
     }
     if let Some(health) = balancer.target_health.seen()
         && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))
     {
         // Where none is healthy a load balancer sends to all of them: only a group without any target answers nothing.
         let judged = match (group.healthy, group.total) {
-            (0, 0) => Judged::Blocks,
-            (0, _) => Judged::Unknown,
-            _ => Judged::Passes,
+            (0, 0) => Passage::Blocks,
+            (0, _) => Passage::Unknown,
+            _ => Passage::Passes,
         };
         let text = format!("{} of {} targets are healthy", group.healthy, group.total);
         push(reach, Layer::Target, judged, Known::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));

@@ -54,7 +54,7 @@ pub struct Effective {
 
 /// Everything that the rules and the report need.
 #[derive(Debug, Clone)]
-pub struct Judged<'a> {
+pub struct Judgement<'a> {
     /// What was seen.
     pub workload: &'a Workload,
     /// What AWS said of the cluster.
@@ -141,7 +141,7 @@ pub fn absent<T>(observation: &Observation<T>) -> bool {
     observation.failed().is_some_and(|failure| failure.kind == FailureKind::NotFound)
 }
 
-impl<'a> Judged<'a> {
+impl<'a> Judgement<'a> {
     /// Judges what was seen.
     pub fn new(workload: &'a Workload, aws: Option<&'a Aws>) -> Self {
         let effective = Effective { kind: "unknown", role_arn: None, why: String::new() };

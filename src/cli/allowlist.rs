@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
-use crate::aws::allowlist::{self, Answer, Direction, NoAnswer};
+use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::aws::reach::Known;
 use crate::collect::credential::ExecOptions;
@@ -22,7 +22,7 @@ use crate::secret::Scrubber;
 
 /// Which way the connections go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub enum Direction {
     /// From the control plane to the issuer.
     ControlPlane,
     /// From clients to the API endpoint.
@@ -43,7 +43,7 @@ pub struct AllowlistArgs {
     issuer: Option<String>,
     /// Which way the connections go
     #[arg(long, value_enum, default_value = "control-plane", value_name = "DIRECTION")]
-    direction: Way,
+    direction: Direction,
     /// Compare with what is allowed now; exit code 1 where it differs
     #[arg(long)]
     check: bool,
@@ -80,8 +80,8 @@ pub fn run(
         None => looked(host, connection, arguments)?,
     };
     let direction = match arguments.direction {
-        Way::ControlPlane => Direction::ControlPlane,
-        Way::Clients => Direction::Clients,
+        Direction::ControlPlane => allowlist::Direction::ControlPlane,
+        Direction::Clients => allowlist::Direction::Clients,
     };
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
@@ -223,7 +223,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
         Some((ingress.namespace, ingress.name, rule.service, rule.port))
     });
     Allowlist {
-        direction: if found.direction == Direction::Clients { "clients" } else { "control-plane" },
+        direction: if found.direction == allowlist::Direction::Clients { "clients" } else { "control-plane" },
         egress_mode: found.mode.word().to_owned(),
         egress_mode_assumed: found.mode == Mode::AwsManaged { assumed: true },
         endpoint: Endpoint {

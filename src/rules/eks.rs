@@ -5,7 +5,7 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
+use crate::aws::reach::{Known, Layer, Passage, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
@@ -346,7 +346,7 @@ pub fn again() -> Step {
 
 /// A step of the model that could not be judged, for rules that tell of it.
 pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
-    reach.step(layer).filter(|step| step.judged == Judged::Unknown)
+    reach.step(layer).filter(|step| step.judged == Passage::Unknown)
 }
 
 /// The caller's role or user for commands: with its path where IAM told it.

@@ -28,7 +28,7 @@ use crate::secret::Scrubber;
 
 /// What replaces kiam and kube2iam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub enum MigrationTarget {
     /// Roles for service accounts, by the cluster's OIDC issuer.
     Irsa,
     /// EKS Pod Identity associations.
@@ -57,7 +57,7 @@ pub struct WorkloadArgs {
     plan_migration: bool,
     /// What --plan-migration goes to
     #[arg(long, value_enum, default_value = "pod-identity", value_name = "WAY")]
-    to: Way,
+    to: MigrationTarget,
     /// Write the evidence to a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,

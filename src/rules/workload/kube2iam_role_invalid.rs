@@ -1,7 +1,7 @@
 //! kube2iam cannot become the role that the Pod names.
 
 use crate::apiserver::message::heard;
-use crate::aws::workload::{Judged, flag};
+use crate::aws::workload::{Judgement, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// The role is there and does not let the node's role in.
-fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
+fn untrusted(judged: &Judgement<'_>) -> Option<Finding> {
     let link = judged.broken("kube2iam-trust")?;
     let node = judged.workload.node_role.seen()?;
     let base = judged.agent("kube2iam").and_then(|(agent, _)| flag(&agent.args, "--base-role-arn"));

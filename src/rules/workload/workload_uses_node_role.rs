@@ -1,7 +1,7 @@
 //! The Pod acts as its node.
 
 use crate::apiserver::message::heard;
-use crate::aws::workload::{Judged, Link};
+use crate::aws::workload::{Judgement, Link};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -59,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Where the agent only lacks a Pod on this node: why that is can be seen.
-fn missing(judged: &Judged<'_>, link: &Link) -> Option<Step> {
+fn missing(judged: &Judgement<'_>, link: &Link) -> Option<Step> {
     let (role, whose) = if link.id == "kube2iam-agent" { ("kube2iam", "kube2iam") } else { ("kiam-agent", "kiam") };
     let (agent, _) = judged.agent(role).filter(|_| link.at.starts_with("/workload/nodeAgents"))?;
     let why = format!("Or where {whose} is to stay for now: see why it has no Pod on that node (node selector, taints, or no room)");
