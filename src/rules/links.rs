@@ -1,6 +1,7 @@
 //! What the rules about a Pod's AWS identity share: links as citations, words of AWS, and the steps that mend a link.
 
 use super::{Case, clip, probed, seen};
+use crate::aws::link_id;
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, Judgement, Link, account};
 pub use crate::report::shell::quoted;
@@ -15,7 +16,7 @@ pub fn cite(link: &Link) -> Citation {
         format!("{}; expected: {}", link.seen, link.expected)
     };
     // What was fetched over the network was tried from here; everything else an API said.
-    if link.id == "irsa-issuer" { probed(link.at.clone(), text) } else { seen(link.at.clone(), text) }
+    if link.id == link_id::IRSA_ISSUER { probed(link.at.clone(), text) } else { seen(link.at.clone(), text) }
 }
 
 /// The first of these texts in the message the user met, or in an event of the Pod.

@@ -12,6 +12,7 @@ use super::connect::{Session, runtime, unanswered};
 use super::diagnosis::note_unknown;
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, duration};
 use super::{BAD, Error, GOOD, NONE, answer, files, note};
+use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
 use crate::collect::plan::{WorkloadPlan, gather_workload};
 use crate::collect::workload;
@@ -133,11 +134,13 @@ pub fn run(
         answer(&text)?;
     }
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Ok(match told.effective.kind {
-        _ if bad => BAD,
-        "none" => BAD,
-        "unknown" => NONE,
-        _ => GOOD,
+    let kind = told.effective.kind;
+    Ok(if bad || kind == IdentitySource::Nowhere.word() {
+        BAD
+    } else if kind == IdentitySource::Unknown.word() {
+        NONE
+    } else {
+        GOOD
     })
 }
 
@@ -209,11 +212,11 @@ pub(super) fn tell(evidence: &Evidence) -> Result<(WorkloadIdentity, Vec<Finding
         },
         service_account: format!("{namespace}/{name}"),
         effective: Effective {
-            kind: judged.effective.kind,
+            kind: judged.effective.kind.word(),
             role_arn: judged.effective.role_arn.clone(),
             why: judged.effective.why.clone(),
         },
-        intended: judged.intended.clone(),
+        intended: judged.intended.iter().map(|source| source.word()).collect(),
         chain: judged
             .links
             .iter()

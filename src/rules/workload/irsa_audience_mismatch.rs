@@ -1,6 +1,7 @@
 //! The provider does not know the token's audience.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("irsa-token-audience");
+    let link = judged.broken(link_id::IRSA_TOKEN_AUDIENCE);
     let words = links::said(case, &["Incorrect token audience"]);
     let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
     let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);

@@ -1,6 +1,7 @@
 //! STS cannot read the cluster's issuer.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, links};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("irsa-issuer");
+    let link = judged.broken(link_id::IRSA_ISSUER);
     let words = links::said(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
     let confidence = if words.is_some() { Confidence::Certain } else { Confidence::Likely };
     let Some(cite) = words.or_else(|| link.map(links::cite)) else { return Vec::new() };

@@ -1,6 +1,7 @@
 //! The trust policy trusts another OIDC provider than this cluster's.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -22,7 +23,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = ["irsa-trust-provider"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::IRSA_TRUST_PROVIDER) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
     let (first, more) = links::split(links::irsa_trust(judged, link, role));
     let mut finding = RULE.finding(

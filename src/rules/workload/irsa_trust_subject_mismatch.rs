@@ -1,6 +1,7 @@
 //! The trust policy does not let this service account in.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links};
 
@@ -22,12 +23,12 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = ["irsa-trust-subject", "irsa-trust"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
+    let Some(link) = [link_id::IRSA_TRUST_SUBJECT, link_id::IRSA_TRUST].into_iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
     let (first, more) = links::split(links::irsa_trust(judged, link, role));
     let mut finding = RULE.finding(
         Confidence::Certain,
-        if link.id == "irsa-trust" {
+        if link.id == link_id::IRSA_TRUST {
             format!("The role's trust policy does not let it in: {}. Asked for was {}.", link.seen, link.expected)
         } else {
             format!(

@@ -1,6 +1,7 @@
 //! The service account has no Pod Identity association.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -25,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(all) = judged.workload.associations.seen().filter(|all| all.ours.is_none()) else { return Vec::new() };
     let wanted = judged.workload.wanted_role.as_deref();
     let (namespace, name) = judged.account_name();
-    let cite = match judged.broken("pod-identity-association") {
+    let cite = match judged.broken(link_id::POD_IDENTITY_ASSOCIATION) {
         Some(link) => links::cite(link),
         None => {
             let trusts = wanted.filter(|wanted| {
