@@ -16,7 +16,7 @@ use crate::evidence::dns::{Resolution, is_public};
 use crate::evidence::eks::Aws;
 use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
 use crate::evidence::tls::TlsFaultKind;
-use crate::evidence::{Evidence, Issuer, Outcome};
+use crate::evidence::{Evidence, Grade, Issuer, Outcome};
 use crate::text::glob;
 
 /// What can stop a request, in the order in which it does.
@@ -59,17 +59,6 @@ impl Layer {
     }
 }
 
-/// How a step is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// An API said so.
-    Seen,
-    /// Tried from where kaccess runs.
-    Probed,
-    /// Follows for the control plane.
-    Inferred,
-}
-
 /// What becomes of a request at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Passage {
@@ -89,7 +78,7 @@ pub struct Step {
     /// What becomes of it.
     pub judged: Passage,
     /// How that is known.
-    pub known: Known,
+    pub known: Grade,
     /// In words.
     pub text: String,
     /// JSON pointer to what decides it, where something does.
@@ -261,7 +250,7 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
             &mut reach,
             Layer::Name,
             Passage::Unknown,
-            Known::Seen,
+            Grade::Seen,
             text,
             Some(format!("{}/loadBalancer/seen/also", goal.at)),
         );
@@ -319,7 +308,7 @@ fn peer(aws: &Aws, mode: &Mode, ways: &[Way]) -> Peer {
     Peer::Known { addresses: all, groups: if local { egress::security_groups(aws) } else { Vec::new() } }
 }
 
-fn push(reach: &mut Reach, layer: Layer, judged: Passage, known: Known, text: impl Into<String>, path: Option<String>) {
+fn push(reach: &mut Reach, layer: Layer, judged: Passage, known: Grade, text: impl Into<String>, path: Option<String>) {
     reach.steps.push(Step { layer, judged, known, text: text.into(), path });
 }
 
@@ -336,7 +325,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
                 reach,
                 Layer::Name,
                 Passage::Blocks,
-                Known::Seen,
+                Grade::Seen,
                 text,
                 Some("/aws/network/vpcDns/seen".to_owned()),
             );
@@ -353,14 +342,14 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
                 reach,
                 Layer::Name,
                 Passage::Unknown,
-                Known::Seen,
+                Grade::Seen,
                 text,
                 Some("/aws/network/dhcpOptions/seen".to_owned()),
             );
         }
     }
     let Some(dns) = dns else {
-        return push(reach, Layer::Name, Passage::Unknown, Known::Probed, "the name was not resolved from here", None);
+        return push(reach, Layer::Name, Passage::Unknown, Grade::Probed, "the name was not resolved from here", None);
     };
     let path = Some(format!("{at}/dns/seen"));
     if hidden {
@@ -368,7 +357,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             reach,
             Layer::Name,
             Passage::Unknown,
-            Known::Probed,
+            Grade::Probed,
             "the name servers do not know the name; this machine has it from somewhere else",
             path,
         );
@@ -377,7 +366,7 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             reach,
             Layer::Name,
             Passage::Passes,
-            Known::Probed,
+            Grade::Probed,
             format!("{} resolves to {}", dns.host, dns.addresses.join(", ")),
             path,
         );
@@ -396,13 +385,13 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 let text = format!(
                     "{what} has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours"
                 );
-                push(reach, Layer::Route, Passage::Blocks, Known::Inferred, text, Some(path));
+                push(reach, Layer::Route, Passage::Blocks, Grade::Inferred, text, Some(path));
             } else {
                 push(
                     reach,
                     Layer::Route,
                     Passage::Passes,
-                    Known::Inferred,
+                    Grade::Inferred,
                     format!("{what} has public addresses, and the control plane leaves through AWS's own network"),
                     Some(path),
                 );
@@ -414,7 +403,7 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 reach,
                 Layer::Route,
                 Passage::Unknown,
-                Known::Seen,
+                Grade::Seen,
                 text,
                 Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()),
             );
@@ -447,18 +436,18 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                     reach,
                     Layer::Route,
                     Passage::Blocks,
-                    Known::Inferred,
+                    Grade::Inferred,
                     format!("{text}{some}"),
                     Some(path.clone()),
                 );
             } else if let Some((text, path)) = unknown {
-                push(reach, Layer::Route, Passage::Unknown, Known::Seen, text, Some(path));
+                push(reach, Layer::Route, Passage::Unknown, Grade::Seen, text, Some(path));
             } else if reach.ways.is_empty() {
                 push(
                     reach,
                     Layer::Route,
                     Passage::Unknown,
-                    Known::Inferred,
+                    Grade::Inferred,
                     format!("the addresses of {what}, or the cluster's subnets, are not known"),
                     None,
                 );
@@ -467,7 +456,7 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                     reach,
                     Layer::Route,
                     Passage::Passes,
-                    Known::Inferred,
+                    Grade::Inferred,
                     format!("every interface of the cluster has a route to {what}"),
                     first,
                 );
@@ -484,7 +473,7 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
     let (Some(all), Some(destination)) = (aws.network.network_acls.seen(), destinations.first()) else {
         let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_))
             .then(|| "/aws/network/networkAcls".to_owned());
-        return push(reach, Layer::Acl, Passage::Unknown, Known::Inferred, "the network ACLs could not be read", path);
+        return push(reach, Layer::Acl, Passage::Unknown, Grade::Inferred, "the network ACLs could not be read", path);
     };
     let port = reach.port;
     let mut ways = reach.ways.clone();
@@ -502,7 +491,7 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         let (allowed, entry) = acl_verdict(&all[index], true, *destination, port);
         if !allowed {
             let text = format!("{} of {} lets nothing out to {destination} port {port}", all[index].id, way.subnet);
-            return push(reach, Layer::Acl, Passage::Blocks, Known::Inferred, text, path(entry));
+            return push(reach, Layer::Acl, Passage::Blocks, Grade::Inferred, text, path(entry));
         }
         // Answers come back to a port of Linux' range.
         let back: Vec<(bool, Option<usize>)> =
@@ -513,14 +502,14 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
                 "{} of {} lets no answers in from {destination} (ports 32768-60999)",
                 all[index].id, way.subnet
             );
-            return push(reach, Layer::Acl, judged, Known::Inferred, text, path(*entry));
+            return push(reach, Layer::Acl, judged, Grade::Inferred, text, path(*entry));
         }
     }
     push(
         reach,
         Layer::Acl,
         Passage::Passes,
-        Known::Inferred,
+        Grade::Inferred,
         "the network ACLs of the cluster's subnets let it through",
         None,
     );
@@ -610,7 +599,7 @@ fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut R
             reach,
             Layer::SecurityGroup,
             judged,
-            Known::Inferred,
+            Grade::Inferred,
             text,
             Some("/aws/network/securityGroupRules/seen".to_owned()),
         );
@@ -627,7 +616,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
             reach,
             Layer::SecurityGroup,
             Passage::Unknown,
-            Known::Inferred,
+            Grade::Inferred,
             format!("what stands in front of {} is not a load balancer that could be read", goal.what),
             path,
         );
@@ -637,7 +626,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
             reach,
             Layer::SecurityGroup,
             Passage::Passes,
-            Known::Seen,
+            Grade::Seen,
             "the load balancer has no security group",
             Some(format!("{base}/loadBalancer/seen")),
         );
@@ -647,7 +636,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
             reach,
             Layer::SecurityGroup,
             Passage::Unknown,
-            Known::Inferred,
+            Grade::Inferred,
             "the security groups' rules could not be read",
             Some("/aws/network/securityGroupRules".to_owned()),
         );
@@ -732,19 +721,19 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
             }
         }
     };
-    push(reach, Layer::SecurityGroup, judged, Known::Inferred, text, path);
+    push(reach, Layer::SecurityGroup, judged, Grade::Inferred, text, path);
 }
 
 fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
     let Some(tls) = issuer.tls.seen() else {
-        return push(reach, Layer::Tls, Passage::Unknown, Known::Probed, "no TLS handshake was made from here", None);
+        return push(reach, Layer::Tls, Passage::Unknown, Grade::Probed, "no TLS handshake was made from here", None);
     };
     match tls.faults.first() {
         None => push(
             reach,
             Layer::Tls,
             Passage::Passes,
-            Known::Probed,
+            Grade::Probed,
             "the certificate is trusted from here",
             Some(format!("{at}/tls/seen")),
         ),
@@ -755,7 +744,7 @@ fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
                 reach,
                 Layer::Tls,
                 judged,
-                Known::Probed,
+                Grade::Probed,
                 fault.detail.clone(),
                 Some(format!("{at}/tls/seen/faults/0")),
             );
@@ -795,7 +784,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             Outcome::NotApplicable(_) => (Passage::Passes, "no web ACL is attached", Some(at.clone())),
             _ => (Passage::Unknown, "the web ACL could not be read", Some(at.clone())),
         };
-        return push(reach, Layer::Waf, judged, Known::Seen, text, path);
+        return push(reach, Layer::Waf, judged, Grade::Seen, text, path);
     };
     let mut rules: Vec<(usize, &WebAclRule)> = acl.rules.iter().enumerate().collect();
     rules.sort_by_key(|(_, rule)| rule.priority);
@@ -812,7 +801,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             what.unwrap_or_default(),
             acl.name
         );
-        push(reach, Layer::Waf, Passage::Unknown, Known::Seen, text, path);
+        push(reach, Layer::Waf, Passage::Unknown, Grade::Seen, text, path);
     };
     for (index, rule) in rules {
         if rule.action == "count" {
@@ -850,7 +839,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
                     reach,
                     Layer::Waf,
                     Passage::Passes,
-                    Known::Inferred,
+                    Grade::Inferred,
                     format!("rule {} lets it through", rule.name),
                     path,
                 );
@@ -861,7 +850,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             (Some(true), _) => {
                 let text =
                     format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
-                return push(reach, Layer::Waf, Passage::Blocks, Known::Inferred, text, path);
+                return push(reach, Layer::Waf, Passage::Blocks, Grade::Inferred, text, path);
             }
             (None, "allow") => spared = spared.or(Some((rule, path))),
             (None, _) => refused = refused.or(Some((rule, path))),
@@ -875,7 +864,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()))
             .unwrap_or_default();
         let text = format!("rule {}{what} of web ACL {} may refuse the control plane's requests", rule.name, acl.name);
-        return push(reach, Layer::Waf, Passage::Unknown, Known::Seen, text, path);
+        return push(reach, Layer::Waf, Passage::Unknown, Grade::Seen, text, path);
     }
     if acl.default_action == "block" {
         let text = format!("web ACL {} refuses by default, and no rule lets the control plane through", acl.name);
@@ -883,7 +872,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             reach,
             Layer::Waf,
             Passage::Blocks,
-            Known::Inferred,
+            Grade::Inferred,
             text,
             Some(format!("{at}/seen/defaultAction")),
         );
@@ -892,7 +881,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
         reach,
         Layer::Waf,
         Passage::Passes,
-        Known::Inferred,
+        Grade::Inferred,
         format!("web ACL {} lets it through", acl.name),
         Some(format!("{at}/seen")),
     );
@@ -981,14 +970,14 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         && !listeners.iter().any(|listener| listener.port == i32::from(reach.port))
     {
         let text = format!("the load balancer has no listener on port {}", reach.port);
-        return push(reach, Layer::Rule, Passage::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
+        return push(reach, Layer::Rule, Passage::Blocks, Grade::Seen, text, Some(format!("{at}/listeners/seen")));
     }
     let Some(rules) = balancer.rules.seen() else {
         return push(
             reach,
             Layer::Rule,
             Passage::Unknown,
-            Known::Inferred,
+            Grade::Inferred,
             "the listener's rules could not be read",
             Some(format!("{at}/rules")),
         );
@@ -1008,7 +997,7 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     reach,
                     Layer::Rule,
                     Passage::Unknown,
-                    Known::Inferred,
+                    Grade::Inferred,
                     text,
                     Some(format!("{at}/rules/seen/{index}")),
                 );
@@ -1031,19 +1020,19 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     };
                     let text =
                         format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
-                    return push(reach, Layer::Login, Passage::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Grade::Inferred, text, place);
                 }
                 "jwt-validation" => {
                     let text = format!(
                         "{named} takes {path} and wants a token (jwt-validation), which the API server does not send"
                     );
-                    return push(reach, Layer::Login, Passage::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Grade::Inferred, text, place);
                 }
                 "fixed-response" => {
                     let status = action.status.as_deref().unwrap_or("an answer of its own");
                     if !status.starts_with('2') {
                         let text = format!("{named} takes {path} and answers {status} itself");
-                        return push(reach, Layer::Rule, Passage::Blocks, Known::Inferred, text, Some(pointer));
+                        return push(reach, Layer::Rule, Passage::Blocks, Grade::Inferred, text, Some(pointer));
                     }
                     // A balancer can answer with the document itself: an honest way to publish it.
                 }
@@ -1051,7 +1040,7 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     let text = format!(
                         "{named} takes {path} and redirects; the API server follows, where to is not judged here"
                     );
-                    return push(reach, Layer::Rule, Passage::Unknown, Known::Inferred, text, place);
+                    return push(reach, Layer::Rule, Passage::Unknown, Grade::Inferred, text, place);
                 }
                 "forward" => groups.extend(action.target_groups.iter().cloned()),
                 _ => {}
@@ -1060,8 +1049,8 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         passing = passing.or(Some((format!("{named} takes {path}"), pointer)));
     }
     if let Some((text, path)) = passing {
-        push(reach, Layer::Rule, Passage::Passes, Known::Inferred, text, Some(path));
-        push(reach, Layer::Login, Passage::Passes, Known::Inferred, "no login is asked for there", None);
+        push(reach, Layer::Rule, Passage::Passes, Grade::Inferred, text, Some(path));
+        push(reach, Layer::Login, Passage::Passes, Grade::Inferred, "no login is asked for there", None);
     }
     if let Some(health) = balancer.target_health.seen()
         && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))
@@ -1073,6 +1062,6 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
             _ => Passage::Passes,
         };
         let text = format!("{} of {} targets are healthy", group.healthy, group.total);
-        push(reach, Layer::Target, judged, Known::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
+        push(reach, Layer::Target, judged, Grade::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
     }
 }

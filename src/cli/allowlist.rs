@@ -9,14 +9,12 @@ use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
-use crate::aws::reach::Known;
 use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::allowlist as render;
 use crate::render::json;
-use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Drift, Endpoint, Entry, Interface, Kind, Place};
 use crate::secret::Scrubber;
 
@@ -254,11 +252,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
                 },
                 value: entry.value,
                 why: entry.why,
-                grade: match entry.known {
-                    Known::Seen => Grade::Seen,
-                    Known::Probed => Grade::Probed,
-                    Known::Inferred => Grade::Inferred,
-                },
+                grade: entry.known,
             })
             .collect(),
         warnings: found.warnings,

@@ -3,6 +3,7 @@
 //! A saved evidence file is exactly this tree as JSON; citations are JSON pointers into it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod access;
@@ -198,6 +199,18 @@ pub struct ControlPlane {
     /// The same of the first kube-apiserver Pod's log, over the last `--logs`.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub pod_log: Observation<apiserver::Log>,
+}
+
+/// How a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// An API, the server or a log said so.
+    Seen,
+    /// Tried from where kaccess runs.
+    Probed,
+    /// For the control plane, by the models.
+    Inferred,
 }
 
 /// One probe's result with its times.

@@ -15,6 +15,7 @@ pub mod workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::evidence::Grade;
 use shell::Shell;
 
 /// How bad a finding is.
@@ -61,18 +62,6 @@ impl Confidence {
             Self::Possible => "possible",
         }
     }
-}
-
-/// How a fact is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grade {
-    /// An API, the server or a log said so.
-    Seen,
-    /// Tried from where kaccess runs.
-    Probed,
-    /// For the control plane, by the models.
-    Inferred,
 }
 
 /// A reference into the evidence.

@@ -5,7 +5,7 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Known, Layer, Passage, Reach, Step as ReachStep};
+use crate::aws::reach::{Layer, Passage, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
@@ -171,13 +171,8 @@ pub fn inferred(path: impl Into<String>, text: impl Into<String>) -> Citation {
 
 /// The citation of a step of the model.
 pub fn cite_step(step: &ReachStep) -> Citation {
-    let grade = match step.known {
-        Known::Seen => Grade::Seen,
-        Known::Probed => Grade::Probed,
-        Known::Inferred => Grade::Inferred,
-    };
     let path = step.path.clone().unwrap_or_else(|| "/aws/cluster/seen".to_owned());
-    Citation { path, grade, text: format!("{}: {}", step.layer.word(), step.text) }
+    Citation { path, grade: step.known, text: format!("{}: {}", step.layer.word(), step.text) }
 }
 
 /// The citation of the egress mode.
