@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
-use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
 /// The verdict of a run.
@@ -360,7 +360,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         list.insert(after, repeated);
     }
     if let Some(aws) = &evidence.aws {
-        list.extend(aws.calls().into_iter().map(aws_check));
+        list.extend(calls(aws).into_iter().map(aws_check));
     }
     list
 }

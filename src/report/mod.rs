@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod calls;
 pub mod changes;
 pub mod compare;
 pub mod credential;

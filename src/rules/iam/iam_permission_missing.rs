@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
-use crate::evidence::eks::CallResult;
+use crate::report::calls::{CallResult, calls};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
 
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(aws) = eks::aws(case) else { return Vec::new() };
     let mut actions: Vec<(String, String)> = Vec::new();
-    for call in aws.calls() {
+    for call in calls(aws) {
         let CallResult::Failed(failure) = call.result else { continue };
         let Some(needs) = failure.needs.as_ref().filter(|needs| failure.kind == FailureKind::Forbidden && is_action(needs)) else { continue };
         if !actions.iter().any(|(known, _)| known == needs) {
