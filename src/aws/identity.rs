@@ -458,11 +458,6 @@ pub fn wild(pattern: &str, text: &str) -> bool {
     glob(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
-/// The name of an access policy, without the ARN before it.
-pub fn policy_name(policy: &AssociatedPolicy) -> &str {
-    policy.policy_arn.rsplit('/').next().unwrap_or_default()
-}
-
 /// API groups whose resources the policies for administrators, editors and viewers list; others (custom resources) they
 /// do not.
 const BUILT_IN: &[&str] = &[
@@ -481,7 +476,7 @@ const BUILT_IN: &[&str] = &[
 
 /// What one policy says to a question: `Some(false)` only where its scope or its kind of resources excludes it.
 pub fn policy_allows(policy: &AssociatedPolicy, question: &Question) -> Option<bool> {
-    let name = policy_name(policy);
+    let name = policy.name();
     if policy.scope == "namespace" {
         let inside = !question.namespace.is_empty()
             && policy.namespaces.iter().any(|namespace| wild(namespace, &question.namespace));

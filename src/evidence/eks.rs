@@ -316,6 +316,13 @@ pub struct AssociatedPolicy {
     pub namespaces: Vec<String>,
 }
 
+impl AssociatedPolicy {
+    /// Its name, without the ARN before it.
+    pub fn name(&self) -> &str {
+        self.policy_arn.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// Principals by ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
