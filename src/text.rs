@@ -45,6 +45,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 
 /// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as
 /// an escape.
+#[inline]
 pub fn hidden(c: char) -> bool {
     matches!(
         c,
