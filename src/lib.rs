@@ -2,15 +2,16 @@
 //!
 //! | module | may use |
 //! |---|---|
-//! | secret, evidence, gotext | nothing of ours |
+//! | text, evidence, gotext | nothing of ours |
+//! | secret | text |
 //! | host | secret |
 //! | credential | secret, evidence, gotext |
-//! | apiserver | evidence, gotext |
-//! | aws | evidence |
+//! | apiserver | evidence, gotext, text |
+//! | aws | evidence, text |
 //! | report | evidence |
-//! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity |
-//! | rules | evidence, apiserver, aws, report |
-//! | render | report, evidence |
+//! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, text |
+//! | rules | evidence, apiserver, aws, report, text |
+//! | render | report, evidence, text |
 //! | cli | all |
 
 pub mod apiserver;
@@ -25,3 +26,4 @@ pub mod render;
 pub mod report;
 pub mod rules;
 pub mod secret;
+pub mod text;

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock, RwLock};
 use regex::{Captures, Regex};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::text::hidden;
+
 /// A token, key or password. It has no Display and no Serialize, and Debug says nothing.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -317,31 +319,6 @@ impl Shape {
 /// Spares nothing.
 fn nothing(_: &str, _: &Captures<'_>) -> bool {
     false
-}
-
-/// A character that is not seen, or that turns around what stands beside it; `render::human::hidden` knows the same.
-pub fn hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e01ef}'
-    )
 }
 
 /// Removes ANSI sequences, control characters, bidirectional overrides and characters that are not seen.

@@ -10,8 +10,9 @@ pub fn range(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
-/// An address that no other network routes to.
-pub fn private(address: IpAddr) -> bool {
+/// An address that no other network routes to. Wider than [`crate::evidence::dns::is_private`], which asks for what a private
+/// network or a VPN leads to: link-local and loopback addresses count, for from the control plane they lead nowhere either.
+pub fn is_unroutable(address: IpAddr) -> bool {
     match address {
         // 100.64.0.0/10 is carriers' space, which VPCs use for Pods.
         IpAddr::V4(v4) => {

@@ -6,10 +6,10 @@ use ipnet::IpNet;
 
 use super::addresses;
 use super::egress::{self, Exit, Mode};
-use super::reach::{self, Judged, Known, Layer, Peer, Reach};
-use crate::evidence::Evidence;
+use super::reach::{self, Layer, Passage, Peer, Reach};
 use crate::evidence::balancer::ListenerRule;
 use crate::evidence::eks::{Aws, Cluster};
+use crate::evidence::{Evidence, Grade};
 
 /// Where something is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,7 +168,7 @@ pub struct Entry {
     /// Why.
     pub why: String,
     /// How it is known.
-    pub known: Known,
+    pub known: Grade,
 }
 
 /// A difference between what should be allowed and what is.
@@ -285,7 +285,7 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     answer.present.sort();
     answer.present.dedup();
     answer.open =
-        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Judged::Passes);
+        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Passage::Passes);
     answer.public_copy = reach.private && matches!(answer.mode, Mode::AwsManaged { .. });
     if present.iter().any(|listed| listed.range.is_none() && !useless(listed)) {
         answer.warnings.push("Security groups are among what is let in today; a listener rule takes ranges only: add theirs to the list before you move it.".to_owned());
@@ -316,7 +316,7 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
             kind: Kind::Path,
             value: path.clone(),
             why: format!("{what} of {}; public data, which the API server reads without logging in", reach.host),
-            known: if what == "the key set" && discovered(evidence) { Known::Probed } else { Known::Inferred },
+            known: if what == "the key set" && discovered(evidence) { Grade::Probed } else { Grade::Inferred },
         });
     }
     // Where sources can be listed nobody opens anything to everybody.
@@ -349,13 +349,13 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     // Drift: each step that stops the control plane today, and entries that help nobody.
     for step in &reach.steps {
         match step.judged {
-            Judged::Blocks if !matches!(step.layer, Layer::Tls | Layer::Target) => answer.drift.push(Drift {
+            Passage::Blocks if !matches!(step.layer, Layer::Tls | Layer::Target) => answer.drift.push(Drift {
                 kind: "missing",
                 value: reach.host.clone(),
                 place: step.layer.word().to_owned(),
                 text: step.text.clone(),
             }),
-            Judged::Unknown if matches!(step.layer, Layer::SecurityGroup | Layer::Waf | Layer::Rule) => {
+            Passage::Unknown if matches!(step.layer, Layer::SecurityGroup | Layer::Waf | Layer::Rule) => {
                 answer.uncompared.push(format!("{}: {}", step.layer.word(), step.text));
             }
             _ => {}
@@ -439,7 +439,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                 kind: Kind::SecurityGroup,
                 value: group,
                 why: why.to_owned(),
-                known: Known::Seen,
+                known: Grade::Seen,
             });
         }
         let mut subnets: Vec<&String> = reach.ways.iter().map(|way| &way.subnet).collect();
@@ -455,7 +455,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                     kind: Kind::Cidr,
                     value: cidr.clone(),
                     why: format!("subnet {}, which holds (or may hold) interfaces of the control plane; for places that take no security group", subnet.id),
-                    known: Known::Seen,
+                    known: Grade::Seen,
                 });
             }
         }
@@ -469,7 +469,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                         kind: Kind::Cidr,
                         value: host_range(*address),
                         why: format!("public address of NAT gateway {id}, through which subnet {} leaves", way.subnet),
-                        known: Known::Seen,
+                        known: Grade::Seen,
                     };
                     if !answer.entries.iter().any(|known| known.value == entry.value) {
                         answer.entries.push(entry);
@@ -483,7 +483,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                             kind: Kind::Cidr,
                             value: cidr.clone(),
                             why: format!("IPv6 range of subnet {}, which leaves through {id} with its own addresses", subnet.id),
-                            known: Known::Seen,
+                            known: Grade::Seen,
                         });
                     }
                 }
@@ -530,7 +530,7 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
                 kind: Kind::Cidr,
                 value: host_range(address),
                 why: "the address that this machine comes from, for publicAccessCidrs".to_owned(),
-                known: Known::Probed,
+                known: Grade::Probed,
             });
         } else {
             answer.warnings.push(
@@ -550,7 +550,7 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
                         kind: Kind::Cidr,
                         value: host_range(address),
                         why: format!("NAT gateway {}: with private access off, the nodes behind it enter by the public endpoint too", gateway.id),
-                        known: Known::Seen,
+                        known: Grade::Seen,
                     });
                 }
             }
@@ -574,7 +574,7 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
                 kind: Kind::SecurityGroup,
                 value: group.clone(),
                 why: "on the private endpoint's interfaces: clients inside the VPC, and connected networks, need TCP 443 into it; publicAccessCidrs says nothing about them".to_owned(),
-                known: Known::Seen,
+                known: Grade::Seen,
             });
         }
     } else if !vpc.endpoint_public_access {

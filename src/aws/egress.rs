@@ -219,7 +219,7 @@ fn exit(aws: &Aws, subnet: &str, destination: IpAddr) -> (Exit, String) {
     let exit = match target.split('-').next().unwrap_or_default() {
         "local" => Exit::Local,
         // To a private address a NAT gateway sends from its own private one, by its own subnet's routes.
-        "nat" if addresses::private(destination) => Exit::Elsewhere(target.to_owned()),
+        "nat" if addresses::is_unroutable(destination) => Exit::Elsewhere(target.to_owned()),
         "nat" => nat(aws.network.nat_gateways.seen().and_then(|all| all.iter().find(|nat| nat.id == target)), target),
         // An IPv6 address needs no other one to leave by it; a private IPv4 address is dropped there.
         "igw" if destination.is_ipv6() => Exit::EgressOnly(target.to_owned()),

@@ -8,6 +8,7 @@ use super::yaml::{self, Value};
 use crate::evidence::access::Question;
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy, Aws, Caller};
 use crate::evidence::{FailureKind, Outcome};
+use crate::text::glob;
 
 /// An ARN taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -452,33 +453,9 @@ pub fn render(template: &str, caller: &Caller) -> Option<String> {
     (!text.contains("{{")).then_some(text)
 }
 
-/// `*` and `?` as wildcards.
+/// `*` and `?` as wildcards, capitals aside.
 pub fn wild(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.to_lowercase().chars().collect(), text.to_lowercase().chars().collect());
-    let (mut p, mut t, mut star, mut mark) = (0, 0, None, 0);
-    while t < text.len() {
-        if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) && pattern[p] != '*' {
-            p += 1;
-            t += 1;
-        } else if p < pattern.len() && pattern[p] == '*' {
-            star = Some(p);
-            mark = t;
-            p += 1;
-        } else if let Some(at) = star {
-            p = at + 1;
-            mark += 1;
-            t = mark;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
-}
-
-/// The name of an access policy, without the ARN before it.
-pub fn policy_name(policy: &AssociatedPolicy) -> &str {
-    policy.policy_arn.rsplit('/').next().unwrap_or_default()
+    glob(&pattern.to_lowercase(), &text.to_lowercase())
 }
 
 /// API groups whose resources the policies for administrators, editors and viewers list; others (custom resources) they
@@ -499,7 +476,7 @@ const BUILT_IN: &[&str] = &[
 
 /// What one policy says to a question: `Some(false)` only where its scope or its kind of resources excludes it.
 pub fn policy_allows(policy: &AssociatedPolicy, question: &Question) -> Option<bool> {
-    let name = policy_name(policy);
+    let name = policy.name();
     if policy.scope == "namespace" {
         let inside = !question.namespace.is_empty()
             && policy.namespaces.iter().any(|namespace| wild(namespace, &question.namespace));

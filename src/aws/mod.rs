@@ -21,6 +21,7 @@ pub mod addresses;
 pub mod allowlist;
 pub mod egress;
 pub mod identity;
+pub mod link_id;
 pub mod reach;
 pub mod trust;
 pub mod workload;

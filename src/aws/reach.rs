@@ -16,7 +16,8 @@ use crate::evidence::dns::{LookupOutcome, Resolution, is_public};
 use crate::evidence::eks::Aws;
 use crate::evidence::network::{NetworkAcl, SecurityGroupRule};
 use crate::evidence::tls::TlsFaultKind;
-use crate::evidence::{Evidence, Issuer, Outcome};
+use crate::evidence::{Evidence, Grade, Issuer, Outcome};
+use crate::text::glob;
 
 /// What can stop a request, in the order in which it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,20 +59,9 @@ impl Layer {
     }
 }
 
-/// How a step is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
-    /// An API said so.
-    Seen,
-    /// Tried from where kaccess runs.
-    Probed,
-    /// Follows for the control plane.
-    Inferred,
-}
-
 /// What becomes of a request at one step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judged {
+pub enum Passage {
     /// It goes on.
     Passes,
     /// It ends here.
@@ -86,9 +76,9 @@ pub struct Step {
     /// Where.
     pub layer: Layer,
     /// What becomes of it.
-    pub judged: Judged,
+    pub judged: Passage,
     /// How that is known.
-    pub known: Known,
+    pub known: Grade,
     /// In words.
     pub text: String,
     /// JSON pointer to what decides it, where something does.
@@ -135,12 +125,12 @@ pub struct Reach {
 impl Reach {
     /// The first step that stops the request.
     pub fn obstacle(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| step.judged == Judged::Blocks)
+        self.steps.iter().find(|step| step.judged == Passage::Blocks)
     }
 
     /// The step of a layer that stops the request, if it does.
     pub fn blocked_at(&self, layer: Layer) -> Option<&Step> {
-        self.steps.iter().find(|step| step.layer == layer && step.judged == Judged::Blocks)
+        self.steps.iter().find(|step| step.layer == layer && step.judged == Passage::Blocks)
     }
 
     /// A step of a layer.
@@ -193,7 +183,7 @@ fn public_answer(aws: &Aws, dns: Option<&Resolution>) -> Vec<IpAddr> {
     let Some(servers) = dns.name_servers.as_ref().filter(|servers| servers.outcome == LookupOutcome::Answer) else {
         return Vec::new();
     };
-    if here.is_empty() || !here.iter().all(|address| addresses::private(*address)) {
+    if here.is_empty() || !here.iter().all(|address| addresses::is_unroutable(*address)) {
         return Vec::new();
     }
     addresses::parse(&servers.addresses).into_iter().filter(|address| is_public(*address)).collect()
@@ -232,11 +222,11 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
     let private = match goal.balancer.load_balancer.seen().map(|balancer| balancer.scheme.as_str()) {
         Some("internal") => true,
         Some("internet-facing") => false,
-        _ => !dns.is_empty() && dns.iter().all(|address| addresses::private(*address)),
+        _ => !dns.is_empty() && dns.iter().all(|address| addresses::is_unroutable(*address)),
     };
     // What the control plane's resolver sees may differ from here: only addresses of the right kind count.
     let mut destinations: Vec<IpAddr> =
-        dns.iter().copied().filter(|address| addresses::private(*address) == private).collect();
+        dns.iter().copied().filter(|address| addresses::is_unroutable(*address) == private).collect();
     // An API server without IPv6 takes the IPv4 address; one with it can take either.
     if destinations.iter().any(IpAddr::is_ipv4) {
         destinations.retain(IpAddr::is_ipv4);
@@ -259,8 +249,8 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         push(
             &mut reach,
             Layer::Name,
-            Judged::Unknown,
-            Known::Seen,
+            Passage::Unknown,
+            Grade::Seen,
             text,
             Some(format!("{}/loadBalancer/seen/also", goal.at)),
         );
@@ -318,7 +308,7 @@ fn peer(aws: &Aws, mode: &Mode, ways: &[Way]) -> Peer {
     Peer::Known { addresses: all, groups: if local { egress::security_groups(aws) } else { Vec::new() } }
 }
 
-fn push(reach: &mut Reach, layer: Layer, judged: Judged, known: Known, text: impl Into<String>, path: Option<String>) {
+fn push(reach: &mut Reach, layer: Layer, judged: Passage, known: Grade, text: impl Into<String>, path: Option<String>) {
     reach.steps.push(Step { layer, judged, known, text: text.into(), path });
 }
 
@@ -334,8 +324,8 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             return push(
                 reach,
                 Layer::Name,
-                Judged::Blocks,
-                Known::Seen,
+                Passage::Blocks,
+                Grade::Seen,
                 text,
                 Some("/aws/network/vpcDns/seen".to_owned()),
             );
@@ -351,23 +341,23 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
             return push(
                 reach,
                 Layer::Name,
-                Judged::Unknown,
-                Known::Seen,
+                Passage::Unknown,
+                Grade::Seen,
                 text,
                 Some("/aws/network/dhcpOptions/seen".to_owned()),
             );
         }
     }
     let Some(dns) = dns else {
-        return push(reach, Layer::Name, Judged::Unknown, Known::Probed, "the name was not resolved from here", None);
+        return push(reach, Layer::Name, Passage::Unknown, Grade::Probed, "the name was not resolved from here", None);
     };
     let path = Some(format!("{at}/dns/seen"));
     if hidden {
         push(
             reach,
             Layer::Name,
-            Judged::Unknown,
-            Known::Probed,
+            Passage::Unknown,
+            Grade::Probed,
             "the name servers do not know the name; this machine has it from somewhere else",
             path,
         );
@@ -375,8 +365,8 @@ fn name(aws: &Aws, issuer: &Issuer, at: &str, reach: &mut Reach) {
         push(
             reach,
             Layer::Name,
-            Judged::Passes,
-            Known::Probed,
+            Passage::Passes,
+            Grade::Probed,
             format!("{} resolves to {}", dns.host, dns.addresses.join(", ")),
             path,
         );
@@ -395,13 +385,13 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 let text = format!(
                     "{what} has only private addresses, and the control plane leaves through a network of AWS's own, which has no way into yours"
                 );
-                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, text, Some(path));
+                push(reach, Layer::Route, Passage::Blocks, Grade::Inferred, text, Some(path));
             } else {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Passes,
-                    Known::Inferred,
+                    Passage::Passes,
+                    Grade::Inferred,
                     format!("{what} has public addresses, and the control plane leaves through AWS's own network"),
                     Some(path),
                 );
@@ -412,8 +402,8 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
             push(
                 reach,
                 Layer::Route,
-                Judged::Unknown,
-                Known::Seen,
+                Passage::Unknown,
+                Grade::Seen,
                 text,
                 Some("/aws/cluster/seen/vpc/controlPlaneEgressMode".to_owned()),
             );
@@ -442,15 +432,22 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 } else {
                     ""
                 };
-                push(reach, Layer::Route, Judged::Blocks, Known::Inferred, format!("{text}{some}"), Some(path.clone()));
+                push(
+                    reach,
+                    Layer::Route,
+                    Passage::Blocks,
+                    Grade::Inferred,
+                    format!("{text}{some}"),
+                    Some(path.clone()),
+                );
             } else if let Some((text, path)) = unknown {
-                push(reach, Layer::Route, Judged::Unknown, Known::Seen, text, Some(path));
+                push(reach, Layer::Route, Passage::Unknown, Grade::Seen, text, Some(path));
             } else if reach.ways.is_empty() {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Unknown,
-                    Known::Inferred,
+                    Passage::Unknown,
+                    Grade::Inferred,
                     format!("the addresses of {what}, or the cluster's subnets, are not known"),
                     None,
                 );
@@ -458,8 +455,8 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                 push(
                     reach,
                     Layer::Route,
-                    Judged::Passes,
-                    Known::Inferred,
+                    Passage::Passes,
+                    Grade::Inferred,
                     format!("every interface of the cluster has a route to {what}"),
                     first,
                 );
@@ -476,7 +473,7 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
     let (Some(all), Some(destination)) = (aws.network.network_acls.seen(), destinations.first()) else {
         let path = matches!(aws.network.network_acls.outcome, Outcome::Failed(_))
             .then(|| "/aws/network/networkAcls".to_owned());
-        return push(reach, Layer::Acl, Judged::Unknown, Known::Inferred, "the network ACLs could not be read", path);
+        return push(reach, Layer::Acl, Passage::Unknown, Grade::Inferred, "the network ACLs could not be read", path);
     };
     let port = reach.port;
     let mut ways = reach.ways.clone();
@@ -494,25 +491,25 @@ fn acl(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
         let (allowed, entry) = acl_verdict(&all[index], true, *destination, port);
         if !allowed {
             let text = format!("{} of {} lets nothing out to {destination} port {port}", all[index].id, way.subnet);
-            return push(reach, Layer::Acl, Judged::Blocks, Known::Inferred, text, path(entry));
+            return push(reach, Layer::Acl, Passage::Blocks, Grade::Inferred, text, path(entry));
         }
         // Answers come back to a port of Linux' range.
         let back: Vec<(bool, Option<usize>)> =
             [32_768, 60_999].iter().map(|port| acl_verdict(&all[index], false, *destination, *port)).collect();
         if let Some((_, entry)) = back.iter().find(|(allowed, _)| !allowed) {
-            let judged = if back.iter().all(|(allowed, _)| !allowed) { Judged::Blocks } else { Judged::Unknown };
+            let judged = if back.iter().all(|(allowed, _)| !allowed) { Passage::Blocks } else { Passage::Unknown };
             let text = format!(
                 "{} of {} lets no answers in from {destination} (ports 32768-60999)",
                 all[index].id, way.subnet
             );
-            return push(reach, Layer::Acl, judged, Known::Inferred, text, path(*entry));
+            return push(reach, Layer::Acl, judged, Grade::Inferred, text, path(*entry));
         }
     }
     push(
         reach,
         Layer::Acl,
-        Judged::Passes,
-        Known::Inferred,
+        Passage::Passes,
+        Grade::Inferred,
         "the network ACLs of the cluster's subnets let it through",
         None,
     );
@@ -596,13 +593,13 @@ fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut R
             }
         });
     if !open && !groups.is_empty() {
-        let judged = if unread { Judged::Unknown } else { Judged::Blocks };
+        let judged = if unread { Passage::Unknown } else { Passage::Blocks };
         let text = format!("no rule of {} lets TCP {} out to {destination}", groups.join(", "), reach.port);
         push(
             reach,
             Layer::SecurityGroup,
             judged,
-            Known::Inferred,
+            Grade::Inferred,
             text,
             Some("/aws/network/securityGroupRules/seen".to_owned()),
         );
@@ -618,8 +615,8 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Unknown,
-            Known::Inferred,
+            Passage::Unknown,
+            Grade::Inferred,
             format!("what stands in front of {} is not a load balancer that could be read", goal.what),
             path,
         );
@@ -628,8 +625,8 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Passes,
-            Known::Seen,
+            Passage::Passes,
+            Grade::Seen,
             "the load balancer has no security group",
             Some(format!("{base}/loadBalancer/seen")),
         );
@@ -638,8 +635,8 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         return push(
             reach,
             Layer::SecurityGroup,
-            Judged::Unknown,
-            Known::Inferred,
+            Passage::Unknown,
+            Grade::Inferred,
             "the security groups' rules could not be read",
             Some("/aws/network/securityGroupRules".to_owned()),
         );
@@ -674,26 +671,26 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         .or_else(|| Some(format!("{base}/loadBalancer/seen/securityGroups")));
     let groups = load_balancer.security_groups.join(", ");
     let (judged, text, path) = if addresses::everything(&all, v6) {
-        (Judged::Passes, format!("{groups} is open to everybody on port {port}"), first)
+        (Passage::Passes, format!("{groups} is open to everybody on port {port}"), first)
     } else {
         match &reach.peer {
             Peer::Unpublished if unread => {
-                (Judged::Unknown, format!("a prefix list of {groups} could not be read"), first)
+                (Passage::Unknown, format!("a prefix list of {groups} could not be read"), first)
             }
             Peer::Unpublished => (
-                Judged::Blocks,
+                Passage::Blocks,
                 format!(
                     "{groups} lets only listed addresses in on port {port}, and the control plane comes from addresses of AWS that nobody publishes"
                 ),
                 first,
             ),
             Peer::Hidden(through) => (
-                Judged::Unknown,
+                Passage::Unknown,
                 format!("{groups} lets only listed addresses in, and the control plane comes through {through}"),
                 first,
             ),
             Peer::Known { .. } if by_group.is_some() => (
-                Judged::Passes,
+                Passage::Passes,
                 format!("{groups} lets in the security group of the cluster's interfaces"),
                 by_group.and_then(at),
             ),
@@ -701,10 +698,14 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
                 let missing: Vec<String> =
                     seen.iter().filter(|address| !addresses::holds(&all, **address)).map(ToString::to_string).collect();
                 if missing.is_empty() && !seen.is_empty() {
-                    (Judged::Passes, format!("{groups} lets in every address that the control plane comes from"), first)
+                    (
+                        Passage::Passes,
+                        format!("{groups} lets in every address that the control plane comes from"),
+                        first,
+                    )
                 } else if unread || seen.is_empty() {
                     (
-                        Judged::Unknown,
+                        Passage::Unknown,
                         format!(
                             "whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"
                         ),
@@ -712,7 +713,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
                     )
                 } else {
                     (
-                        Judged::Blocks,
+                        Passage::Blocks,
                         format!("no rule of {groups} lets {} in on port {port}", missing.join(", ")),
                         first,
                     )
@@ -720,30 +721,30 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
             }
         }
     };
-    push(reach, Layer::SecurityGroup, judged, Known::Inferred, text, path);
+    push(reach, Layer::SecurityGroup, judged, Grade::Inferred, text, path);
 }
 
 fn tls(issuer: &Issuer, at: &str, reach: &mut Reach) {
     let Some(tls) = issuer.tls.seen() else {
-        return push(reach, Layer::Tls, Judged::Unknown, Known::Probed, "no TLS handshake was made from here", None);
+        return push(reach, Layer::Tls, Passage::Unknown, Grade::Probed, "no TLS handshake was made from here", None);
     };
     match tls.faults.first() {
         None => push(
             reach,
             Layer::Tls,
-            Judged::Passes,
-            Known::Probed,
+            Passage::Passes,
+            Grade::Probed,
             "the certificate is trusted from here",
             Some(format!("{at}/tls/seen")),
         ),
         Some(fault) => {
             let private = matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers);
-            let judged = if private && tls.roots != "system" { Judged::Unknown } else { Judged::Blocks };
+            let judged = if private && tls.roots != "system" { Passage::Unknown } else { Passage::Blocks };
             push(
                 reach,
                 Layer::Tls,
                 judged,
-                Known::Probed,
+                Grade::Probed,
                 fault.detail.clone(),
                 Some(format!("{at}/tls/seen/faults/0")),
             );
@@ -780,10 +781,10 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     let at = format!("{}/webAcl", goal.at);
     let Some(acl) = balancer.web_acl.seen() else {
         let (judged, text, path) = match &balancer.web_acl.outcome {
-            Outcome::NotApplicable(_) => (Judged::Passes, "no web ACL is attached", Some(at.clone())),
-            _ => (Judged::Unknown, "the web ACL could not be read", Some(at.clone())),
+            Outcome::NotApplicable(_) => (Passage::Passes, "no web ACL is attached", Some(at.clone())),
+            _ => (Passage::Unknown, "the web ACL could not be read", Some(at.clone())),
         };
-        return push(reach, Layer::Waf, judged, Known::Seen, text, path);
+        return push(reach, Layer::Waf, judged, Grade::Seen, text, path);
     };
     let mut rules: Vec<(usize, &WebAclRule)> = acl.rules.iter().enumerate().collect();
     rules.sort_by_key(|(_, rule)| rule.priority);
@@ -800,7 +801,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             what.unwrap_or_default(),
             acl.name
         );
-        push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+        push(reach, Layer::Waf, Passage::Unknown, Grade::Seen, text, path);
     };
     for (index, rule) in rules {
         if rule.action == "count" {
@@ -837,8 +838,8 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
                 return push(
                     reach,
                     Layer::Waf,
-                    Judged::Passes,
-                    Known::Inferred,
+                    Passage::Passes,
+                    Grade::Inferred,
                     format!("rule {} lets it through", rule.name),
                     path,
                 );
@@ -849,7 +850,7 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             (Some(true), _) => {
                 let text =
                     format!("rule {} of web ACL {} refuses whom its address list does not let in", rule.name, acl.name);
-                return push(reach, Layer::Waf, Judged::Blocks, Known::Inferred, text, path);
+                return push(reach, Layer::Waf, Passage::Blocks, Grade::Inferred, text, path);
             }
             (None, "allow") => spared = spared.or(Some((rule, path))),
             (None, _) => refused = refused.or(Some((rule, path))),
@@ -863,15 +864,15 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
             .map(|reference| format!(" ({})", reference.rsplit('/').next().unwrap_or_default()))
             .unwrap_or_default();
         let text = format!("rule {}{what} of web ACL {} may refuse the control plane's requests", rule.name, acl.name);
-        return push(reach, Layer::Waf, Judged::Unknown, Known::Seen, text, path);
+        return push(reach, Layer::Waf, Passage::Unknown, Grade::Seen, text, path);
     }
     if acl.default_action == "block" {
         let text = format!("web ACL {} refuses by default, and no rule lets the control plane through", acl.name);
         return push(
             reach,
             Layer::Waf,
-            Judged::Blocks,
-            Known::Inferred,
+            Passage::Blocks,
+            Grade::Inferred,
             text,
             Some(format!("{at}/seen/defaultAction")),
         );
@@ -879,8 +880,8 @@ fn waf(goal: &Goal<'_>, reach: &mut Reach) {
     push(
         reach,
         Layer::Waf,
-        Judged::Passes,
-        Known::Inferred,
+        Passage::Passes,
+        Grade::Inferred,
         format!("web ACL {} lets it through", acl.name),
         Some(format!("{at}/seen")),
     );
@@ -904,7 +905,7 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
     match condition.field.as_str() {
         // Host names are compared without regard to capitals, paths with.
         "host-header" => Some(condition.values.iter().any(|value| wild(value, host))),
-        "path-pattern" => Some(condition.values.iter().any(|value| wild_exact(value, path))),
+        "path-pattern" => Some(condition.values.iter().any(|value| glob(value, path))),
         "source-ip" => {
             let ranges: Vec<IpNet> = condition.values.iter().filter_map(|value| addresses::range(value)).collect();
             listed(peer, &ranges)
@@ -925,20 +926,6 @@ fn holds(condition: &Condition, host: &str, path: &str, peer: &Peer) -> Option<b
         "query-string" => Some(false),
         _ => None,
     }
-}
-
-/// `*` and `?`, capitals counted.
-fn wild_exact(pattern: &str, text: &str) -> bool {
-    let mut expression = String::from("^(?s)");
-    for c in pattern.chars() {
-        match c {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            c => expression.push_str(&regex::escape(&c.to_string())),
-        }
-    }
-    expression.push('$');
-    regex::Regex::new(&expression).is_ok_and(|expression| expression.is_match(text))
 }
 
 /// The rule that takes a request: `Err` where one before it cannot be judged.
@@ -983,14 +970,14 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         && !listeners.iter().any(|listener| listener.port == i32::from(reach.port))
     {
         let text = format!("the load balancer has no listener on port {}", reach.port);
-        return push(reach, Layer::Rule, Judged::Blocks, Known::Seen, text, Some(format!("{at}/listeners/seen")));
+        return push(reach, Layer::Rule, Passage::Blocks, Grade::Seen, text, Some(format!("{at}/listeners/seen")));
     }
     let Some(rules) = balancer.rules.seen() else {
         return push(
             reach,
             Layer::Rule,
-            Judged::Unknown,
-            Known::Inferred,
+            Passage::Unknown,
+            Grade::Inferred,
             "the listener's rules could not be read",
             Some(format!("{at}/rules")),
         );
@@ -1009,8 +996,8 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                 return push(
                     reach,
                     Layer::Rule,
-                    Judged::Unknown,
-                    Known::Inferred,
+                    Passage::Unknown,
+                    Grade::Inferred,
                     text,
                     Some(format!("{at}/rules/seen/{index}")),
                 );
@@ -1033,19 +1020,19 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     };
                     let text =
                         format!("{named} takes {path} and {what} ({}): nobody logs in for the API server", action.kind);
-                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Grade::Inferred, text, place);
                 }
                 "jwt-validation" => {
                     let text = format!(
                         "{named} takes {path} and wants a token (jwt-validation), which the API server does not send"
                     );
-                    return push(reach, Layer::Login, Judged::Blocks, Known::Inferred, text, place);
+                    return push(reach, Layer::Login, Passage::Blocks, Grade::Inferred, text, place);
                 }
                 "fixed-response" => {
                     let status = action.status.as_deref().unwrap_or("an answer of its own");
                     if !status.starts_with('2') {
                         let text = format!("{named} takes {path} and answers {status} itself");
-                        return push(reach, Layer::Rule, Judged::Blocks, Known::Inferred, text, Some(pointer));
+                        return push(reach, Layer::Rule, Passage::Blocks, Grade::Inferred, text, Some(pointer));
                     }
                     // A balancer can answer with the document itself: an honest way to publish it.
                 }
@@ -1053,7 +1040,7 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
                     let text = format!(
                         "{named} takes {path} and redirects; the API server follows, where to is not judged here"
                     );
-                    return push(reach, Layer::Rule, Judged::Unknown, Known::Inferred, text, place);
+                    return push(reach, Layer::Rule, Passage::Unknown, Grade::Inferred, text, place);
                 }
                 "forward" => groups.extend(action.target_groups.iter().cloned()),
                 _ => {}
@@ -1062,19 +1049,19 @@ fn listener(goal: &Goal<'_>, reach: &mut Reach) {
         passing = passing.or(Some((format!("{named} takes {path}"), pointer)));
     }
     if let Some((text, path)) = passing {
-        push(reach, Layer::Rule, Judged::Passes, Known::Inferred, text, Some(path));
-        push(reach, Layer::Login, Judged::Passes, Known::Inferred, "no login is asked for there", None);
+        push(reach, Layer::Rule, Passage::Passes, Grade::Inferred, text, Some(path));
+        push(reach, Layer::Login, Passage::Passes, Grade::Inferred, "no login is asked for there", None);
     }
     if let Some(health) = balancer.target_health.seen()
         && let Some((index, group)) = health.iter().enumerate().find(|(_, group)| groups.contains(&group.target_group))
     {
         // Where none is healthy a load balancer sends to all of them: only a group without any target answers nothing.
         let judged = match (group.healthy, group.total) {
-            (0, 0) => Judged::Blocks,
-            (0, _) => Judged::Unknown,
-            _ => Judged::Passes,
+            (0, 0) => Passage::Blocks,
+            (0, _) => Passage::Unknown,
+            _ => Passage::Passes,
         };
         let text = format!("{} of {} targets are healthy", group.healthy, group.total);
-        push(reach, Layer::Target, judged, Known::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
+        push(reach, Layer::Target, judged, Grade::Seen, text, Some(format!("{at}/targetHealth/seen/{index}")));
     }
 }

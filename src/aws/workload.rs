@@ -3,12 +3,14 @@
 
 use std::net::IpAddr;
 
+use super::link_id;
 use super::trust::{self, Request, Respect, Verdict};
 use crate::evidence::eks::Aws;
 use crate::evidence::tls::TlsFaultKind;
 pub use crate::evidence::workload::flag;
 use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
 use crate::evidence::{FailureKind, Observation, Outcome};
+use crate::text::{glob, pointer_part};
 
 /// Annotation of a service account: the role by IRSA.
 pub const IRSA: &str = "eks.amazonaws.com/role-arn";
@@ -20,8 +22,6 @@ pub const EXTERNAL_ID: &str = "iam.amazonaws.com/external-id";
 pub const KIAM_PERMITTED: &str = "iam.amazonaws.com/permitted";
 /// Annotation of a namespace: the roles that kube2iam may give there.
 pub const KUBE2IAM_ALLOWED: &str = "iam.amazonaws.com/allowed-roles";
-/// The audience of tokens for Pod Identity.
-pub const POD_IDENTITY_AUDIENCE: &str = "pods.eks.amazonaws.com";
 
 /// One link of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,11 +40,48 @@ pub struct Link {
     pub needs: Option<String>,
 }
 
+/// Where an AWS identity comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentitySource {
+    /// Access keys in the container's variables.
+    StaticKeys,
+    /// A role for the service account, by the cluster's OIDC issuer.
+    Irsa,
+    /// An association of EKS Pod Identity.
+    PodIdentity,
+    /// kiam's agent.
+    Kiam,
+    /// kube2iam.
+    Kube2iam,
+    /// The node's own role, from its metadata service.
+    NodeRole,
+    /// Nowhere: there is no identity.
+    Nowhere,
+    /// Not known.
+    Unknown,
+}
+
+impl IdentitySource {
+    /// As JSON spells it; the ids of its links begin so.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::StaticKeys => "static-keys",
+            Self::Irsa => "irsa",
+            Self::PodIdentity => "pod-identity",
+            Self::Kiam => "kiam",
+            Self::Kube2iam => "kube2iam",
+            Self::NodeRole => "node-role",
+            Self::Nowhere => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the containers get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
-    /// `static-keys`, `irsa`, `pod-identity`, `kiam`, `kube2iam`, `node-role`, `none` or `unknown`.
-    pub kind: &'static str,
+    /// Where it comes from.
+    pub kind: IdentitySource,
     /// The role, where its ARN is known.
     pub role_arn: Option<String>,
     /// Why.
@@ -53,15 +90,15 @@ pub struct Effective {
 
 /// Everything that the rules and the report need.
 #[derive(Debug, Clone)]
-pub struct Judged<'a> {
+pub struct Judgement<'a> {
     /// What was seen.
     pub workload: &'a Workload,
     /// What AWS said of the cluster.
     pub aws: Option<&'a Aws>,
     /// What the containers get.
     pub effective: Effective,
-    /// The ways that somebody intended: `irsa`, `pod-identity`, `kiam`, `kube2iam`.
-    pub intended: Vec<&'static str>,
+    /// The ways that somebody intended: IRSA, Pod Identity, kiam, kube2iam.
+    pub intended: Vec<IdentitySource>,
     /// Every link that was looked at.
     pub links: Vec<Link>,
 }
@@ -76,11 +113,6 @@ enum Way {
     Disabled,
     /// From somewhere that is not read.
     Hidden(&'static str),
-}
-
-/// A key as it stands in a JSON pointer.
-pub fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 /// A switch of a command line: there, and not `=false`.
@@ -145,10 +177,10 @@ pub fn absent<T>(observation: &Observation<T>) -> bool {
     observation.failed().is_some_and(|failure| failure.kind == FailureKind::NotFound)
 }
 
-impl<'a> Judged<'a> {
+impl<'a> Judgement<'a> {
     /// Judges what was seen.
     pub fn new(workload: &'a Workload, aws: Option<&'a Aws>) -> Self {
-        let effective = Effective { kind: "unknown", role_arn: None, why: String::new() };
+        let effective = Effective { kind: IdentitySource::Unknown, role_arn: None, why: String::new() };
         let mut judged = Self { workload, aws, effective, intended: Vec::new(), links: Vec::new() };
         judged.look();
         judged
@@ -296,23 +328,34 @@ impl<'a> Judged<'a> {
         let (namespace, name) = self.account_name();
         let expected = format!("service account {namespace}/{name}");
         match &workload.service_account.outcome {
-            Outcome::Seen(_) => self.push("service-account", true, expected, "there", "/workload/serviceAccount"),
+            Outcome::Seen(_) => {
+                self.push(link_id::SERVICE_ACCOUNT, true, expected, "there", "/workload/serviceAccount")
+            }
             _ if absent(&workload.service_account) => {
-                self.push("service-account", false, expected, "it does not exist", "/workload/serviceAccount/failed");
+                self.push(
+                    link_id::SERVICE_ACCOUNT,
+                    false,
+                    expected,
+                    "it does not exist",
+                    "/workload/serviceAccount/failed",
+                );
             }
-            _ => {
-                self.unknown("service-account", expected, unseen(&workload.service_account), "/workload/serviceAccount")
-            }
+            _ => self.unknown(
+                link_id::SERVICE_ACCOUNT,
+                expected,
+                unseen(&workload.service_account),
+                "/workload/serviceAccount",
+            ),
         }
         let associated = workload.associations.seen().is_some_and(|all| all.ours.is_some());
         let injected_irsa = self.has("AWS_WEB_IDENTITY_TOKEN_FILE");
         let injected_container = self.containers().iter().any(|(container, _)| asks_agent(container));
         if associated || injected_container {
-            self.intended.push("pod-identity");
+            self.intended.push(IdentitySource::PodIdentity);
             self.pod_identity();
         }
         if self.annotated().is_some() || injected_irsa {
-            self.intended.push("irsa");
+            self.intended.push(IdentitySource::Irsa);
         }
         // With an association the webhook injects nothing of IRSA: its chain stands behind no Pod made since.
         if injected_irsa || (self.annotated().is_some() && !associated) {
@@ -320,21 +363,21 @@ impl<'a> Judged<'a> {
         }
         if let Some(role) = self.iam_role() {
             if self.agent("kiam-agent").is_some() || self.agent("kiam-server").is_some() {
-                self.intended.push("kiam");
+                self.intended.push(IdentitySource::Kiam);
                 // What its server would do is no matter where no agent passes the Pod's requests on.
-                if !self.out_of_reach("kiam-agent", "kiam-agent") {
+                if !self.out_of_reach("kiam-agent", link_id::KIAM_AGENT) {
                     self.kiam(role);
                 }
             }
             if self.agent("kube2iam").is_some() {
-                self.intended.push("kube2iam");
-                if !self.out_of_reach("kube2iam", "kube2iam-agent") {
+                self.intended.push(IdentitySource::Kube2iam);
+                if !self.out_of_reach("kube2iam", link_id::KUBE2IAM_AGENT) {
                     self.kube2iam(role);
                 }
             }
             if self.workload.agents.seen().is_some_and(Vec::is_empty) {
                 self.push(
-                    "metadata-agent",
+                    link_id::METADATA_AGENT,
                     false,
                     format!("kiam or kube2iam, to give {role}"),
                     "neither runs in this cluster",
@@ -388,11 +431,11 @@ impl<'a> Judged<'a> {
     fn irsa(&mut self, associated: bool) {
         let workload = self.workload;
         let annotations = "/workload/serviceAccount/seen/annotations";
-        let at_annotation = format!("{annotations}/{}", escaped(IRSA));
+        let at_annotation = format!("{annotations}/{}", pointer_part(IRSA));
         match (self.annotated(), &workload.service_account.outcome) {
             (Some(role), _) if is_role_arn(role) => {
                 self.push(
-                    "irsa-annotation",
+                    link_id::IRSA_ANNOTATION,
                     true,
                     format!("{IRSA} on the service account"),
                     role,
@@ -400,11 +443,17 @@ impl<'a> Judged<'a> {
                 );
             }
             (Some(role), _) => {
-                self.push("irsa-annotation", false, "the ARN of a role", format!("{role:?}"), at_annotation.clone());
+                self.push(
+                    link_id::IRSA_ANNOTATION,
+                    false,
+                    "the ARN of a role",
+                    format!("{role:?}"),
+                    at_annotation.clone(),
+                );
             }
             (None, Outcome::Seen(_)) => {
                 self.push(
-                    "irsa-annotation",
+                    link_id::IRSA_ANNOTATION,
                     false,
                     format!("{IRSA} on the service account"),
                     "no such annotation",
@@ -414,7 +463,7 @@ impl<'a> Judged<'a> {
             (None, _) => {
                 let why = unseen(&workload.service_account);
                 self.unknown(
-                    "irsa-annotation",
+                    link_id::IRSA_ANNOTATION,
                     format!("{IRSA} on the service account"),
                     why,
                     "/workload/serviceAccount",
@@ -457,14 +506,14 @@ impl<'a> Judged<'a> {
             }
             match fault {
                 // A sidecar that another webhook added later has none, and needs none.
-                Some((seen, at)) if !given => self.push("irsa-injection", false, expected, seen, at),
+                Some((seen, at)) if !given => self.push(link_id::IRSA_INJECTION, false, expected, seen, at),
                 _ => {
                     let seen = if without.is_empty() {
                         "injected".to_owned()
                     } else {
                         format!("injected, except into {}", without.join(", "))
                     };
-                    self.push("irsa-injection", true, expected, seen, "/workload/pod/seen/template/containers");
+                    self.push(link_id::IRSA_INJECTION, true, expected, seen, "/workload/pod/seen/template/containers");
                 }
             }
         }
@@ -477,19 +526,24 @@ impl<'a> Judged<'a> {
             && let Some(found) = look.role.seen()
             && !found.arn.eq_ignore_ascii_case(role)
         {
-            return self.push("irsa-role", false, role, found.arn.clone(), format!("{at}/seen/arn"));
+            return self.push(link_id::IRSA_ROLE, false, role, found.arn.clone(), format!("{at}/seen/arn"));
         }
-        let Some(policy) = self.role_link("irsa-role", role) else {
+        let Some(policy) = self.role_link(link_id::IRSA_ROLE, role) else {
             if self.role_look(role).is_some_and(|(look, _)| !absent(&look.role)) {
                 let why = self.role_look(role).map(|(look, _)| unseen(&look.role)).unwrap_or_default();
-                self.unknown("irsa-trust", "a trust policy that lets the service account in", why, self.role_at(role));
+                self.unknown(
+                    link_id::IRSA_TRUST,
+                    "a trust policy that lets the service account in",
+                    why,
+                    self.role_at(role),
+                );
             }
             return;
         };
         let at = format!("{}/seen/trustPolicy", self.role_at(role));
         let (Some((issuer, _)), Some(provider)) = (self.issuer(), self.provider_arn(role)) else {
             let why = unseen(&workload.issuer);
-            self.unknown("irsa-trust", "a trust policy that lets the service account in", why, at);
+            self.unknown(link_id::IRSA_TRUST, "a trust policy that lets the service account in", why, at);
             return;
         };
         let (subject, audience) = (self.subject(), audience.map(|(audience, _)| audience).unwrap_or_default());
@@ -498,7 +552,7 @@ impl<'a> Judged<'a> {
         let expected = format!("sts:AssumeRoleWithWebIdentity for {subject}, audience {audience}, from {provider}");
         match &verdict {
             Verdict::Allowed(index) => self.push(
-                "irsa-trust",
+                link_id::IRSA_TRUST,
                 true,
                 expected,
                 format!("statement {} of the trust policy allows it", index + 1),
@@ -506,9 +560,9 @@ impl<'a> Judged<'a> {
             ),
             Verdict::NotAllowed(misses) => {
                 let respects = [
-                    (Respect::Provider, "irsa-trust-provider"),
-                    (Respect::Subject, "irsa-trust-subject"),
-                    (Respect::Audience, "irsa-trust-audience"),
+                    (Respect::Provider, link_id::IRSA_TRUST_PROVIDER),
+                    (Respect::Subject, link_id::IRSA_TRUST_SUBJECT),
+                    (Respect::Audience, link_id::IRSA_TRUST_AUDIENCE),
                 ];
                 let mut told = false;
                 for (respect, id) in respects {
@@ -529,15 +583,15 @@ impl<'a> Judged<'a> {
                         if said.is_empty() { "no statement allows anything".to_owned() } else { said.join(" and ") };
                     // Without any statement for web identities, the provider is what is missing.
                     let id = if misses.iter().all(|miss| miss.respect == Respect::Action) {
-                        "irsa-trust-provider"
+                        link_id::IRSA_TRUST_PROVIDER
                     } else {
-                        "irsa-trust"
+                        link_id::IRSA_TRUST
                     };
                     self.push(id, false, expected, seen, at);
                 }
             }
             Verdict::Denied(index) => self.push(
-                "irsa-trust",
+                link_id::IRSA_TRUST,
                 false,
                 expected,
                 format!("statement {} of the trust policy denies it", index + 1),
@@ -545,9 +599,9 @@ impl<'a> Judged<'a> {
             ),
             Verdict::Undecided(reasons) => {
                 let why = format!("it depends on {}", reasons.join(", "));
-                self.unknown("irsa-trust", expected, (why, None), at);
+                self.unknown(link_id::IRSA_TRUST, expected, (why, None), at);
             }
-            Verdict::Malformed(reason) => self.push("irsa-trust", false, expected, reason.clone(), at),
+            Verdict::Malformed(reason) => self.push(link_id::IRSA_TRUST, false, expected, reason.clone(), at),
         }
     }
 
@@ -556,7 +610,7 @@ impl<'a> Judged<'a> {
         let workload = self.workload;
         let Some(expected) = self.provider_arn(role) else {
             self.unknown(
-                "irsa-provider",
+                link_id::IRSA_PROVIDER,
                 "an IAM OIDC provider of this cluster",
                 unseen(&workload.issuer),
                 "/workload/issuer",
@@ -564,23 +618,23 @@ impl<'a> Judged<'a> {
             return;
         };
         let Some(providers) = workload.providers.seen() else {
-            self.unknown("irsa-provider", expected, unseen(&workload.providers), "/workload/providers");
+            self.unknown(link_id::IRSA_PROVIDER, expected, unseen(&workload.providers), "/workload/providers");
             return;
         };
         if providers.account != account(role) {
             let why = format!("the role's account is {}, and kaccess asks as {}", account(role), providers.account);
             let needs = format!("iam:ListOpenIDConnectProviders in account {}", account(role));
-            self.unknown("irsa-provider", expected, (why, Some(needs)), "/workload/providers/seen/account");
+            self.unknown(link_id::IRSA_PROVIDER, expected, (why, Some(needs)), "/workload/providers/seen/account");
             return;
         }
         match &providers.ours {
             Some(ours) => {
-                self.push("irsa-provider", true, expected, ours.arn.clone(), "/workload/providers/seen/ours");
+                self.push(link_id::IRSA_PROVIDER, true, expected, ours.arn.clone(), "/workload/providers/seen/ours");
                 if let Some((audience, at)) = audience {
                     let ok = ours.client_ids.iter().any(|id| id == audience);
                     let seen = format!("the token's audience is {audience:?}");
                     self.push(
-                        "irsa-token-audience",
+                        link_id::IRSA_TOKEN_AUDIENCE,
                         ok,
                         format!("an audience of the provider: {}", ours.client_ids.join(", ")),
                         seen,
@@ -590,10 +644,16 @@ impl<'a> Judged<'a> {
             }
             None => match &providers.unread {
                 Some(failure) => {
-                    self.push("irsa-provider", true, expected.clone(), "there", "/workload/providers/seen/unread");
+                    self.push(
+                        link_id::IRSA_PROVIDER,
+                        true,
+                        expected.clone(),
+                        "there",
+                        "/workload/providers/seen/unread",
+                    );
                     let why = (failure.detail.clone(), failure.needs.clone());
                     self.unknown(
-                        "irsa-token-audience",
+                        link_id::IRSA_TOKEN_AUDIENCE,
                         "an audience of the provider",
                         why,
                         "/workload/providers/seen/unread",
@@ -601,7 +661,7 @@ impl<'a> Judged<'a> {
                 }
                 None => {
                     let seen = format!("none of the {} providers of the account is it", providers.total);
-                    self.push("irsa-provider", false, expected, seen, "/workload/providers/seen");
+                    self.push(link_id::IRSA_PROVIDER, false, expected, seen, "/workload/providers/seen");
                 }
             },
         }
@@ -620,7 +680,7 @@ impl<'a> Judged<'a> {
         match &reading.outcome {
             Outcome::Seen(read) if read.status == 200 && read.issuer.as_deref() == Some(issuer) => {
                 self.push(
-                    "irsa-issuer",
+                    link_id::IRSA_ISSUER,
                     true,
                     expected,
                     "it is served, with status 200",
@@ -632,14 +692,20 @@ impl<'a> Judged<'a> {
                     Some(other) if read.status == 200 => format!("its document names the issuer {other}"),
                     _ => format!("HTTP {} at {}", read.status, read.url),
                 };
-                self.push("irsa-issuer", false, expected, seen, "/workload/issuerReading/seen");
+                self.push(link_id::IRSA_ISSUER, false, expected, seen, "/workload/issuerReading/seen");
             }
             Outcome::Failed(failure) if failure.needs.is_none() => {
-                self.push("irsa-issuer", false, expected, failure.detail.clone(), "/workload/issuerReading/failed");
+                self.push(
+                    link_id::IRSA_ISSUER,
+                    false,
+                    expected,
+                    failure.detail.clone(),
+                    "/workload/issuerReading/failed",
+                );
             }
             _ => {
                 let why = unseen(reading);
-                self.unknown("irsa-issuer", expected, why, "/workload/issuerReading");
+                self.unknown(link_id::IRSA_ISSUER, expected, why, "/workload/issuerReading");
             }
         }
     }
@@ -679,11 +745,17 @@ impl<'a> Judged<'a> {
             Some(all) => match &all.ours {
                 Some(ours) => {
                     let seen = ours.details.seen().map_or_else(|| ours.id.clone(), |details| details.role_arn.clone());
-                    self.push("pod-identity-association", true, expected, seen, "/workload/associations/seen/ours");
+                    self.push(
+                        link_id::POD_IDENTITY_ASSOCIATION,
+                        true,
+                        expected,
+                        seen,
+                        "/workload/associations/seen/ours",
+                    );
                 }
                 None => {
                     self.push(
-                        "pod-identity-association",
+                        link_id::POD_IDENTITY_ASSOCIATION,
                         false,
                         expected,
                         "there is none",
@@ -692,7 +764,7 @@ impl<'a> Judged<'a> {
                 }
             },
             None => self.unknown(
-                "pod-identity-association",
+                link_id::POD_IDENTITY_ASSOCIATION,
                 expected,
                 unseen(&workload.associations),
                 "/workload/associations",
@@ -709,7 +781,7 @@ impl<'a> Judged<'a> {
             match lacking.first() {
                 Some((container, at)) if lacking.len() == containers.len() => {
                     let seen = format!("container {} lacks them", container.name);
-                    self.push("pod-identity-injection", false, expected, seen, at.clone());
+                    self.push(link_id::POD_IDENTITY_INJECTION, false, expected, seen, at.clone());
                 }
                 // A sidecar that another webhook added later has none, and needs none.
                 _ => {
@@ -720,14 +792,14 @@ impl<'a> Judged<'a> {
                         format!("injected, except into {}", except.join(", "))
                     };
                     let at = "/workload/pod/seen/template/containers";
-                    self.push("pod-identity-injection", true, expected, seen, at);
+                    self.push(link_id::POD_IDENTITY_INJECTION, true, expected, seen, at);
                 }
             }
         }
         self.pod_identity_agent();
         self.pod_identity_proxy();
         let Some(details) = self.association() else { return };
-        let Some(policy) = self.role_link("pod-identity-role", &details.role_arn) else { return };
+        let Some(policy) = self.role_link(link_id::POD_IDENTITY_ROLE, &details.role_arn) else { return };
         let (cluster, arn) = self.cluster();
         let tags = !details.session_tags_disabled;
         let verdicts = trust::judge_pod_identity(policy, arn, cluster, namespace, name, tags);
@@ -743,18 +815,18 @@ impl<'a> Judged<'a> {
             })
             .collect();
         if !faults.is_empty() {
-            self.push("pod-identity-trust", false, expected, faults.join(", "), at);
+            self.push(link_id::POD_IDENTITY_TRUST, false, expected, faults.join(", "), at);
         } else if verdicts.iter().all(|verdict| verdict.ok() == Some(true)) {
-            self.push("pod-identity-trust", true, expected, "allowed", at);
+            self.push(link_id::POD_IDENTITY_TRUST, true, expected, "allowed", at);
         } else {
             let why = verdicts.iter().find_map(|verdict| match verdict {
                 Verdict::Undecided(reasons) => Some(format!("it depends on {}", reasons.join(", "))),
                 _ => None,
             });
-            self.unknown("pod-identity-trust", expected, (why.unwrap_or_default(), None), at);
+            self.unknown(link_id::POD_IDENTITY_TRUST, expected, (why.unwrap_or_default(), None), at);
         }
         if let Some(target) = &details.target_role_arn
-            && let Some(policy) = self.role_link("pod-identity-target-role", target)
+            && let Some(policy) = self.role_link(link_id::POD_IDENTITY_TARGET_ROLE, target)
         {
             let at = format!("{}/seen/trustPolicy", self.role_at(target));
             let id = details.external_id.as_deref();
@@ -763,7 +835,7 @@ impl<'a> Judged<'a> {
                 details.role_arn,
                 id.map(|id| format!(" with the external id {id}")).unwrap_or_default()
             );
-            self.assume("pod-identity-target-trust", policy, &details.role_arn, id, expected, at);
+            self.assume(link_id::POD_IDENTITY_TARGET_TRUST, policy, &details.role_arn, id, expected, at);
         }
     }
 
@@ -806,7 +878,7 @@ impl<'a> Judged<'a> {
         if let Some(kind) = workload.node.seen().and_then(|node| node.compute_type.as_deref()) {
             if kind == "auto" {
                 self.push(
-                    "pod-identity-agent",
+                    link_id::POD_IDENTITY_AGENT,
                     true,
                     expected,
                     "EKS Auto Mode has it built in",
@@ -816,7 +888,7 @@ impl<'a> Judged<'a> {
             }
             if kind == "fargate" {
                 self.push(
-                    "pod-identity-agent",
+                    link_id::POD_IDENTITY_AGENT,
                     false,
                     expected,
                     "Fargate has no Pod Identity",
@@ -831,10 +903,16 @@ impl<'a> Judged<'a> {
             (_, Some(Some(index)), _) => {
                 let pod = &workload.node_agents.seen().map(Vec::as_slice).unwrap_or_default()[index];
                 let at = format!("/workload/nodeAgents/seen/{index}");
-                self.push("pod-identity-agent", true, expected, format!("{}/{}", pod.namespace, pod.name), at.clone());
+                self.push(
+                    link_id::POD_IDENTITY_AGENT,
+                    true,
+                    expected,
+                    format!("{}/{}", pod.namespace, pod.name),
+                    at.clone(),
+                );
                 let seen = if pod.ready { "ready" } else { "not ready" };
                 self.push(
-                    "pod-identity-agent-ready",
+                    link_id::POD_IDENTITY_AGENT_READY,
                     pod.ready,
                     "its Pod is ready",
                     format!("{} is {seen}", pod.name),
@@ -843,35 +921,35 @@ impl<'a> Judged<'a> {
             }
             (Some((agent, _)), Some(None), _) => {
                 let seen = format!("DaemonSet {}/{} has no Pod there", agent.namespace, agent.name);
-                self.push("pod-identity-agent", false, expected, seen, "/workload/nodeAgents/seen");
+                self.push(link_id::POD_IDENTITY_AGENT, false, expected, seen, "/workload/nodeAgents/seen");
             }
             (Some((agent, at)), None, _) => {
                 let seen =
                     format!("DaemonSet {}/{}: {} of {} ready", agent.namespace, agent.name, agent.ready, agent.desired);
                 if agent.desired > 0 && agent.ready == 0 {
-                    self.push("pod-identity-agent-ready", false, expected, seen, format!("{at}/ready"));
+                    self.push(link_id::POD_IDENTITY_AGENT_READY, false, expected, seen, format!("{at}/ready"));
                 } else if agent.ready == agent.desired && agent.desired > 0 {
-                    self.push("pod-identity-agent", true, expected, seen, at);
+                    self.push(link_id::POD_IDENTITY_AGENT, true, expected, seen, at);
                 } else {
-                    self.unknown("pod-identity-agent", expected, (seen, None), at);
+                    self.unknown(link_id::POD_IDENTITY_AGENT, expected, (seen, None), at);
                 }
             }
             (None, _, Some(_)) => {
                 let seen =
                     if absent(&workload.addon) { "no such DaemonSet, and no such add-on" } else { "no such DaemonSet" };
-                self.push("pod-identity-agent", false, expected, seen, "/workload/agents/seen");
+                self.push(link_id::POD_IDENTITY_AGENT, false, expected, seen, "/workload/agents/seen");
             }
             (None, _, None) => match workload.addon.seen() {
                 Some(addon) if addon.status == "ACTIVE" => {
                     self.push(
-                        "pod-identity-agent",
+                        link_id::POD_IDENTITY_AGENT,
                         true,
                         expected,
                         format!("the add-on {} is active", addon.version),
                         "/workload/addon/seen/status",
                     );
                 }
-                _ => self.unknown("pod-identity-agent", expected, unseen(&workload.agents), "/workload/agents"),
+                _ => self.unknown(link_id::POD_IDENTITY_AGENT, expected, unseen(&workload.agents), "/workload/agents"),
             },
         }
     }
@@ -900,7 +978,7 @@ impl<'a> Judged<'a> {
             if !free && except != Some("") {
                 let seen =
                     format!("container {} has HTTP_PROXY, and NO_PROXY={}", container.name, except.unwrap_or_default());
-                self.push("pod-identity-proxy", false, format!("{agent} in NO_PROXY"), seen, at);
+                self.push(link_id::POD_IDENTITY_PROXY, false, format!("{agent} in NO_PROXY"), seen, at);
                 return;
             }
         }
@@ -983,14 +1061,14 @@ impl<'a> Judged<'a> {
             .and_then(|tag| tag.trim_start_matches('v').split('.').next()?.parse::<u32>().ok())
             .is_some_and(|major| major < 4);
         let compared = if old { Some(role.to_owned()) } else { arn.clone() };
-        let at = format!("/workload/namespace/seen/annotations/{}", escaped(KIAM_PERMITTED));
+        let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(KIAM_PERMITTED));
         let expected =
             format!("{KIAM_PERMITTED} on namespace {namespace} permits {}", compared.as_deref().unwrap_or(role));
         match workload.namespace.seen().map(|namespace| namespace.annotations.get(KIAM_PERMITTED).map(String::as_str)) {
-            None => self.unknown("kiam-namespace", expected, unseen(&workload.namespace), "/workload/namespace"),
+            None => self.unknown(link_id::KIAM_NAMESPACE, expected, unseen(&workload.namespace), "/workload/namespace"),
             Some(None | Some("")) => {
                 self.push(
-                    "kiam-namespace",
+                    link_id::KIAM_NAMESPACE,
                     false,
                     expected,
                     "no such annotation: no role is permitted",
@@ -1004,7 +1082,7 @@ impl<'a> Judged<'a> {
                     (Err(error), _) => {
                         let last = error.to_string().lines().last().unwrap_or_default().to_owned();
                         self.push(
-                            "kiam-namespace",
+                            link_id::KIAM_NAMESPACE,
                             false,
                             expected,
                             format!("{expression:?} is no regular expression: {last}"),
@@ -1016,11 +1094,11 @@ impl<'a> Judged<'a> {
                             "the account is not known, and so not the ARN that is compared".to_owned(),
                             Some("sts:GetCallerIdentity".to_owned()),
                         );
-                        self.unknown("kiam-namespace", expected, why, at);
+                        self.unknown(link_id::KIAM_NAMESPACE, expected, why, at);
                     }
                     (Ok(compiled), Some(compared)) => {
                         self.push(
-                            "kiam-namespace",
+                            link_id::KIAM_NAMESPACE,
                             compiled.is_match(compared),
                             expected,
                             format!("{expression:?}"),
@@ -1036,19 +1114,19 @@ impl<'a> Judged<'a> {
             (Some(arn), None) => arn.clone(),
             (None, None) => role.to_owned(),
         };
-        let Some(policy) = self.role_link("kiam-role", &arn) else { return };
+        let Some(policy) = self.role_link(link_id::KIAM_ROLE, &arn) else { return };
         let at = format!("{}/seen/trustPolicy", self.role_at(&arn));
         let id = self.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
         match flag(args, "--assume-role-arn").filter(|arn| !arn.is_empty()) {
             Some(server_role) => {
                 let server_role = server_role.to_owned();
                 let expected = format!("sts:AssumeRole for kiam's server role {server_role}");
-                self.assume("kiam-trust", policy, &server_role, id, expected, at);
+                self.assume(link_id::KIAM_TRUST, policy, &server_role, id, expected, at);
             }
             None => {
                 let why = "kiam's server has no --assume-role-arn: it acts as its node's role, which is not known here"
                     .to_owned();
-                self.unknown("kiam-trust", "sts:AssumeRole for kiam's server", (why, None), at);
+                self.unknown(link_id::KIAM_TRUST, "sts:AssumeRole for kiam's server", (why, None), at);
             }
         }
     }
@@ -1062,12 +1140,16 @@ impl<'a> Judged<'a> {
                     "{} {}/{}: {} of {} ready",
                     server.kind, server.namespace, server.name, server.ready, server.desired
                 );
-                self.push("kiam-server", server.ready > 0, expected, seen, format!("{at}/ready"));
+                self.push(link_id::KIAM_SERVER, server.ready > 0, expected, seen, format!("{at}/ready"));
             }
-            (None, Some(_)) => {
-                self.push("kiam-server", false, expected, "kiam's agents run, and no server", "/workload/agents/seen")
-            }
-            (None, None) => self.unknown("kiam-server", expected, unseen(&workload.agents), "/workload/agents"),
+            (None, Some(_)) => self.push(
+                link_id::KIAM_SERVER,
+                false,
+                expected,
+                "kiam's agents run, and no server",
+                "/workload/agents/seen",
+            ),
+            (None, None) => self.unknown(link_id::KIAM_SERVER, expected, unseen(&workload.agents), "/workload/agents"),
         }
         for (index, secret) in workload.secrets.iter().enumerate() {
             if !secret.uses.iter().any(|one| one == "kiam-tls") {
@@ -1077,12 +1159,12 @@ impl<'a> Judged<'a> {
             let at = format!("/workload/secrets/{index}/look");
             match &secret.look.outcome {
                 Outcome::Seen(_) => {
-                    self.push("kiam-tls", true, expected, "there; its content is not read", format!("{at}/seen"))
+                    self.push(link_id::KIAM_TLS, true, expected, "there; its content is not read", format!("{at}/seen"))
                 }
                 _ if absent(&secret.look) => {
-                    self.push("kiam-tls", false, expected, "it does not exist", format!("{at}/failed"))
+                    self.push(link_id::KIAM_TLS, false, expected, "it does not exist", format!("{at}/failed"))
                 }
-                _ => self.unknown("kiam-tls", expected, unseen(&secret.look), at),
+                _ => self.unknown(link_id::KIAM_TLS, expected, unseen(&secret.look), at),
             }
         }
         self.kiam_certificate();
@@ -1106,16 +1188,18 @@ impl<'a> Judged<'a> {
                             Some(seen) => format!("{}: {} ({seen})", server.dialled, fault.detail),
                             None => format!("{}: {}", server.dialled, fault.detail),
                         };
-                        self.push("kiam-certificate", false, expected, seen, format!("{at}/faults/{index}"));
+                        self.push(link_id::KIAM_CERTIFICATE, false, expected, seen, format!("{at}/faults/{index}"));
                     }
                     None => {
                         let seen =
                             format!("{} shows such a one; whether the agents trust its CA is not read", server.dialled);
-                        self.push("kiam-certificate", true, expected, seen, at);
+                        self.push(link_id::KIAM_CERTIFICATE, true, expected, seen, at);
                     }
                 }
             }
-            _ => self.unknown("kiam-certificate", expected, unseen(&workload.kiam_server), "/workload/kiamServer"),
+            _ => {
+                self.unknown(link_id::KIAM_CERTIFICATE, expected, unseen(&workload.kiam_server), "/workload/kiamServer")
+            }
         }
     }
 
@@ -1128,13 +1212,13 @@ impl<'a> Judged<'a> {
         let full = role.starts_with("arn:");
         if !full && base.is_none() && !discovers {
             let seen = format!("{role:?}, and kube2iam has neither --base-role-arn nor --auto-discover-base-arn");
-            self.push("kube2iam-role-name", false, "a whole ARN", seen, agent_at.clone());
+            self.push(link_id::KUBE2IAM_ROLE_NAME, false, "a whole ARN", seen, agent_at.clone());
         } else {
-            self.push("kube2iam-role-name", true, "a role that kube2iam can resolve", role, agent_at.clone());
+            self.push(link_id::KUBE2IAM_ROLE_NAME, true, "a role that kube2iam can resolve", role, agent_at.clone());
         }
         let arn = self.resolved_role(role, base);
         if switch(&agent.args, "--namespace-restrictions") {
-            let at = format!("/workload/namespace/seen/annotations/{}", escaped(KUBE2IAM_ALLOWED));
+            let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(KUBE2IAM_ALLOWED));
             let expected =
                 format!("{KUBE2IAM_ALLOWED} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
             match workload
@@ -1142,12 +1226,15 @@ impl<'a> Judged<'a> {
                 .seen()
                 .map(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED).map(String::as_str))
             {
-                None => {
-                    self.unknown("kube2iam-namespace", expected, unseen(&workload.namespace), "/workload/namespace")
-                }
+                None => self.unknown(
+                    link_id::KUBE2IAM_NAMESPACE,
+                    expected,
+                    unseen(&workload.namespace),
+                    "/workload/namespace",
+                ),
                 Some(None) => {
                     self.push(
-                        "kube2iam-namespace",
+                        link_id::KUBE2IAM_NAMESPACE,
                         false,
                         expected,
                         "no such annotation: no role is allowed",
@@ -1156,7 +1243,7 @@ impl<'a> Judged<'a> {
                 }
                 Some(Some(text)) => match serde_json::from_str::<Vec<String>>(text) {
                     Err(_) => self.push(
-                        "kube2iam-namespace",
+                        link_id::KUBE2IAM_NAMESPACE,
                         false,
                         expected,
                         format!("{text:?} is no JSON array of strings"),
@@ -1172,27 +1259,39 @@ impl<'a> Judged<'a> {
                                     regex::Regex::new(&pattern_arn).is_ok_and(|one| one.is_match(target))
                                         || regex::Regex::new(pattern).is_ok_and(|one| one.is_match(target))
                                 } else {
-                                    trust::glob(&pattern_arn, target) || trust::glob(pattern, target)
+                                    glob(&pattern_arn, target) || glob(pattern, target)
                                 }
                             })
                         });
-                        self.push("kube2iam-namespace", allowed, expected, text, at);
+                        self.push(link_id::KUBE2IAM_NAMESPACE, allowed, expected, text, at);
                     }
                 },
             }
         }
         let named =
             if self.role_look(role).is_some() { role.to_owned() } else { arn.unwrap_or_else(|| role.to_owned()) };
-        let Some(policy) = self.role_link("kube2iam-role", &named) else { return };
+        let Some(policy) = self.role_link(link_id::KUBE2IAM_ROLE, &named) else { return };
         let Some(node) = workload.node_role.seen() else {
             let (why, needs) = unseen(&workload.node_role);
             let why = format!("kube2iam acts as its node's role, and which that is was not seen: {why}");
-            self.unknown("kube2iam-trust", "sts:AssumeRole for the node's role", (why, needs), "/workload/nodeRole");
+            self.unknown(
+                link_id::KUBE2IAM_TRUST,
+                "sts:AssumeRole for the node's role",
+                (why, needs),
+                "/workload/nodeRole",
+            );
             return;
         };
         let at = format!("{}/seen/trustPolicy", self.role_at(&named));
         let id = self.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
-        self.assume("kube2iam-trust", policy, node, id, format!("sts:AssumeRole for the node's role {node}"), at);
+        self.assume(
+            link_id::KUBE2IAM_TRUST,
+            policy,
+            node,
+            id,
+            format!("sts:AssumeRole for the node's role {node}"),
+            at,
+        );
     }
 
     /// Whether the metadata service answers this Pod.
@@ -1203,7 +1302,7 @@ impl<'a> Judged<'a> {
             // To a Pod with credentials of its own that is no lack.
             if self.asks_metadata() {
                 self.push(
-                    "metadata",
+                    link_id::METADATA,
                     false,
                     "the metadata service answers the Pod",
                     "Fargate gives Pods no metadata service",
@@ -1215,7 +1314,7 @@ impl<'a> Judged<'a> {
         let Some(instance) = workload.instance.seen() else {
             if workload.pod.seen().is_some() && !workload.instance.nothing_to_look_at() {
                 self.unknown(
-                    "metadata",
+                    link_id::METADATA,
                     "the metadata service answers the Pod",
                     unseen(&workload.instance),
                     "/workload/instance",
@@ -1226,7 +1325,7 @@ impl<'a> Judged<'a> {
         let at = "/workload/instance/seen";
         if instance.http_endpoint == "disabled" {
             self.push(
-                "metadata",
+                link_id::METADATA,
                 false,
                 "the metadata service answers the Pod",
                 "HttpEndpoint is disabled on the node",
@@ -1234,10 +1333,10 @@ impl<'a> Judged<'a> {
             );
         } else if !host_network && instance.http_tokens == "required" && instance.hop_limit == Some(1) {
             let seen = "HttpTokens=required with HttpPutResponseHopLimit=1: its answer does not reach a Pod with a network of its own";
-            self.push("metadata", false, "the metadata service answers the Pod", seen, format!("{at}/hopLimit"));
+            self.push(link_id::METADATA, false, "the metadata service answers the Pod", seen, format!("{at}/hopLimit"));
         } else {
             self.push(
-                "metadata",
+                link_id::METADATA,
                 true,
                 "the metadata service answers the Pod",
                 "nothing keeps its answer from the Pod",
@@ -1344,7 +1443,7 @@ impl<'a> Judged<'a> {
     pub fn past_agents(&self) -> bool {
         let own = |container: &Container| matches!(self.way(container), Way::Keys | Way::WebIdentity | Way::Container);
         let passed = |role: &&str| self.passed_by(role).is_some();
-        matches!(self.effective.kind, "irsa" | "pod-identity" | "static-keys")
+        matches!(self.effective.kind, IdentitySource::Irsa | IdentitySource::PodIdentity | IdentitySource::StaticKeys)
             || self.main().is_some_and(own)
             || (self.caught_by().is_none() && ["kiam-agent", "kube2iam"].iter().any(passed))
     }
@@ -1358,15 +1457,15 @@ impl<'a> Judged<'a> {
                 // A service account without Pods: what its next Pod would get.
                 return if self.workload.associations.seen().is_some_and(|all| all.ours.is_some()) {
                     self.chained(
-                        "pod-identity",
+                        IdentitySource::PodIdentity,
                         self.association().map(|details| details.role_arn.clone()),
                         "a Pod with this service account gets",
                     )
                 } else if let Some(role) = self.annotated() {
-                    self.chained("irsa", Some(role.to_owned()), "a Pod with this service account gets")
+                    self.chained(IdentitySource::Irsa, Some(role.to_owned()), "a Pod with this service account gets")
                 } else {
                     make(
-                        "unknown",
+                        IdentitySource::Unknown,
                         None,
                         "the service account names no role, and there is no Pod of it to look at".to_owned(),
                     )
@@ -1375,7 +1474,7 @@ impl<'a> Judged<'a> {
             None => {
                 let (why, needs) = unseen(&self.workload.pod);
                 let needs = needs.map(|needs| format!("; it needs {needs}")).unwrap_or_default();
-                return make("unknown", None, format!("the Pod could not be looked at: {why}{needs}"));
+                return make(IdentitySource::Unknown, None, format!("the Pod could not be looked at: {why}{needs}"));
             }
         };
         let lead = format!("container {}", first.name);
@@ -1386,17 +1485,19 @@ impl<'a> Judged<'a> {
             .collect();
         let mut found = match self.way(first) {
             Way::Keys => make(
-                "static-keys",
+                IdentitySource::StaticKeys,
                 None,
                 format!(
                     "{lead} has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which SDKs usually take before anything else"
                 ),
             ),
-            Way::WebIdentity => {
-                self.chained("irsa", self.irsa_role().map(str::to_owned), &format!("{lead} has a web identity token:"))
-            }
+            Way::WebIdentity => self.chained(
+                IdentitySource::Irsa,
+                self.irsa_role().map(str::to_owned),
+                &format!("{lead} has a web identity token:"),
+            ),
             Way::Container if self.workload.pod.seen().is_some() && !asks_agent(first) => make(
-                "unknown",
+                IdentitySource::Unknown,
                 None,
                 format!("{lead} asks a credentials endpoint of somebody's own (AWS_CONTAINER_CREDENTIALS_FULL_URI)"),
             ),
@@ -1404,14 +1505,22 @@ impl<'a> Judged<'a> {
                 let role = self
                     .association()
                     .map(|details| details.target_role_arn.clone().unwrap_or_else(|| details.role_arn.clone()));
-                self.chained("pod-identity", role, &format!("{lead} has the address of the Pod Identity agent:"))
+                self.chained(
+                    IdentitySource::PodIdentity,
+                    role,
+                    &format!("{lead} has the address of the Pod Identity agent:"),
+                )
             }
-            Way::Disabled => {
-                make("none", None, format!("{lead} has no credentials, and AWS_EC2_METADATA_DISABLED=true"))
-            }
-            Way::Hidden(what) => {
-                make("unknown", None, format!("{lead} may have credentials from {what}, which kaccess does not read"))
-            }
+            Way::Disabled => make(
+                IdentitySource::Nowhere,
+                None,
+                format!("{lead} has no credentials, and AWS_EC2_METADATA_DISABLED=true"),
+            ),
+            Way::Hidden(what) => make(
+                IdentitySource::Unknown,
+                None,
+                format!("{lead} may have credentials from {what}, which kaccess does not read"),
+            ),
             Way::Metadata => self.by_metadata(&lead),
         };
         if matches!(self.way(first), Way::WebIdentity | Way::Container)
@@ -1439,30 +1548,32 @@ impl<'a> Judged<'a> {
              AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY there would go before it ({look})",
             found.why, container.name
         );
-        Effective { kind: "unknown", role_arn: None, why }
+        Effective { kind: IdentitySource::Unknown, role_arn: None, why }
     }
 
     /// A way that is taken, and what becomes of it by its links.
-    fn chained(&self, kind: &'static str, role_arn: Option<String>, lead: &str) -> Effective {
-        let of_kind = |link: &&Link| link.id.starts_with(kind);
+    fn chained(&self, kind: IdentitySource, role_arn: Option<String>, lead: &str) -> Effective {
+        let word = kind.word();
+        let of_kind = |link: &&Link| link.id.starts_with(word);
         let broken = self.links.iter().filter(of_kind).find(|link| {
             // What is only missing at the source is no hindrance where the Pod has it already.
             link.ok == Some(false)
-                && !["irsa-annotation", "irsa-injection", "pod-identity-injection"].contains(&link.id)
+                && ![link_id::IRSA_ANNOTATION, link_id::IRSA_INJECTION, link_id::POD_IDENTITY_INJECTION]
+                    .contains(&link.id)
         });
         if let Some(link) = broken {
             let why = format!(
-                "{lead} {kind} is tried and fails at {}: {}; SDKs usually do not fall back",
+                "{lead} {word} is tried and fails at {}: {}; SDKs usually do not fall back",
                 link.id, link.seen
             );
-            return Effective { kind: "none", role_arn: None, why };
+            return Effective { kind: IdentitySource::Nowhere, role_arn: None, why };
         }
         let open: Vec<&str> =
             self.links.iter().filter(of_kind).filter(|link| link.ok.is_none()).map(|link| link.id).collect();
         let why = if open.is_empty() {
-            format!("{lead} {kind}, and every link holds")
+            format!("{lead} {word}, and every link holds")
         } else {
-            format!("{lead} {kind}; not known: {}", open.join(", "))
+            format!("{lead} {word}; not known: {}", open.join(", "))
         };
         Effective { kind, role_arn, why }
     }
@@ -1471,7 +1582,7 @@ impl<'a> Judged<'a> {
         let make = |kind, role: Option<String>, why: String| Effective { kind, role_arn: role, why };
         if self.on_fargate() {
             return make(
-                "none",
+                IdentitySource::Nowhere,
                 None,
                 format!(
                     "{lead} has no credentials of its own, and Fargate has neither DaemonSets nor a metadata service"
@@ -1481,7 +1592,7 @@ impl<'a> Judged<'a> {
         if self.workload.agents.seen().is_none() {
             let (why, _) = unseen(&self.workload.agents);
             return make(
-                "unknown",
+                IdentitySource::Unknown,
                 None,
                 format!(
                     "{lead} has no credentials of its own, and who answers for the metadata service is not known: {why}"
@@ -1495,10 +1606,14 @@ impl<'a> Judged<'a> {
                         let args =
                             self.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
                         let arn = self.resolved_role(role, flag(args, "--role-base-arn"));
-                        self.chained("kiam", arn, &format!("{lead} asks the metadata service, and kiam answers:"))
+                        self.chained(
+                            IdentitySource::Kiam,
+                            arn,
+                            &format!("{lead} asks the metadata service, and kiam answers:"),
+                        )
                     }
                     None => make(
-                        "none",
+                        IdentitySource::Nowhere,
                         None,
                         format!(
                             "{lead} asks the metadata service, kiam answers, and the Pod has no annotation {IAM_ROLE}"
@@ -1513,13 +1628,13 @@ impl<'a> Judged<'a> {
                     Some(role) => {
                         let arn = self.resolved_role(role, flag(args, "--base-role-arn"));
                         self.chained(
-                            "kube2iam",
+                            IdentitySource::Kube2iam,
                             arn,
                             &format!("{lead} asks the metadata service, and kube2iam answers:"),
                         )
                     }
                     None => make(
-                        "none",
+                        IdentitySource::Nowhere,
                         None,
                         format!(
                             "{lead} asks the metadata service, kube2iam answers, and the Pod has no annotation {IAM_ROLE}"
@@ -1532,19 +1647,19 @@ impl<'a> Judged<'a> {
         // An agent that runs in the cluster and not for this Pod is worth a word.
         let passed = ["kiam-agent", "kube2iam"].iter().find_map(|role| self.passed_by(role));
         let lead = &passed.map_or_else(|| lead.to_owned(), |(passed, _)| format!("{passed}; {lead}"));
-        match self.links.iter().find(|link| link.id == "metadata").map(|link| (link.ok, link.seen.clone())) {
+        match self.links.iter().find(|link| link.id == link_id::METADATA).map(|link| (link.ok, link.seen.clone())) {
             Some((Some(true), _)) => make(
-                "node-role",
+                IdentitySource::NodeRole,
                 self.workload.node_role.seen().cloned(),
                 format!("{lead} has no credentials of its own, and the metadata service gives the node's role"),
             ),
             Some((Some(false), seen)) => make(
-                "none",
+                IdentitySource::Nowhere,
                 None,
                 format!("{lead} has no credentials of its own, and the metadata service does not answer: {seen}"),
             ),
             Some((None, seen)) => make(
-                "unknown",
+                IdentitySource::Unknown,
                 None,
                 format!(
                     "{lead} has no credentials of its own; whether the metadata service gives it the node's role is not known: {seen}"
@@ -1553,7 +1668,7 @@ impl<'a> Judged<'a> {
             None => {
                 let (why, _) = unseen(&self.workload.instance);
                 make(
-                    "unknown",
+                    IdentitySource::Unknown,
                     None,
                     format!(
                         "{lead} has no credentials of its own; nothing is known of the node's metadata service: {why}"

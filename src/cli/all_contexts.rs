@@ -1,24 +1,21 @@
 //! `kaccess doctor --all-contexts`: every context of the kubeconfig at once, one line each, the worst first.
 
-use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use colored::Colorize as _;
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
-use super::doctor::{exit_code, for_machines, look, reported};
+use super::diagnosis::{FailOn, exit_code, for_machines, look, reported, runtime};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::collect::plan::Plan;
 use crate::collect::{interrupt, kubeconfig};
-use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Issuer, Observation, Outcome, SCHEMA};
+use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Issuer, Observation, Outcome, SCHEMA, TOO_LATE};
 use crate::host::Host;
-use crate::render::Diagnosed;
-use crate::render::human;
 use crate::render::json::{self, DoctorListView, DoctorView};
+use crate::render::{Diagnosed, contexts as render};
 use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::secret::Scrubber;
@@ -32,11 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// With less of the run's time than this, or a quarter of it, no further context is begun: it would only be said of it
 /// that it did not answer at once.
 const LEAST: Duration = Duration::from_secs(5);
-/// Why a context was not begun, in evidence.
-const TOO_LATE: &str = "timeout";
-
-/// The columns of the verdict and the blanks behind it.
-const VERDICT: usize = 10;
 
 /// One context's answer.
 struct Item {
@@ -55,13 +47,13 @@ pub fn run(
     plan: &Plan,
     scrubber: &Scrubber,
     hide_claims: bool,
-    fail_on: super::doctor::FailOn,
+    fail_on: FailOn,
 ) -> Result<u8, Error> {
     let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
     let contexts: Vec<Option<String>> =
         if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
     interrupt::hold();
-    let runtime = super::doctor::runtime()?;
+    let runtime = runtime()?;
     let progress = Progress::start(host, output);
     let looks: Vec<Option<Result<(usize, Item), Error>>> = runtime.block_on(async {
         let (turns, done, plugin_ms) = (Semaphore::new(AT_ONCE as usize), AtomicUsize::new(0), AtomicU64::new(0));
@@ -119,7 +111,7 @@ pub fn run(
     let mut items = looks.into_iter().flatten().collect::<Result<Vec<(usize, Item)>, Error>>()?;
     items.sort_by_key(|(place, _)| *place);
     let mut items: Vec<Item> = items.into_iter().map(|(_, item)| item).collect();
-    let late = items.iter().filter(|item| too_late(&item.evidence).is_some()).count();
+    let late = items.iter().filter(|item| item.evidence.too_late().is_some()).count();
     if late > 0 && !output.quiet {
         note(&format!(
             "{late} of {} contexts were not looked at: the time of --timeout was over; give more, or name one with --context",
@@ -129,6 +121,10 @@ pub fn run(
     // The order of the file stays among equals.
     items.sort_by_key(|item| rank(&item.report));
 
+    let shown: Vec<Diagnosed<'_>> = items
+        .iter()
+        .map(|item| Diagnosed { context: &item.context, report: &item.report, evidence: &item.evidence })
+        .collect();
     let mut text = Vec::new();
     match output.format() {
         Format::Json | Format::Yaml => {
@@ -136,7 +132,7 @@ pub fn run(
             let mut list = json::headed_view("DoctorReportList", &DoctorListView { items: views.collect() })?;
             // Of a context that was not looked at only the name is known, and that from the list of them.
             for (item, view) in items.iter().zip(list["items"].as_array_mut().into_iter().flatten()) {
-                if too_late(&item.evidence).is_some() {
+                if item.evidence.too_late().is_some() {
                     view["context"] = item.context.clone().into();
                 }
             }
@@ -145,16 +141,12 @@ pub fn run(
                 _ => json::write_yaml(&list, &mut text)?,
             }
         }
-        Format::Markdown => markdown(&items, &mut text)?,
+        Format::Markdown => render::markdown(&shown, &mut text)?,
         format @ (Format::Prometheus | Format::Sarif | Format::Junit) => {
-            let all: Vec<Diagnosed<'_>> = items
-                .iter()
-                .map(|item| Diagnosed { context: &item.context, report: &item.report, evidence: &item.evidence })
-                .collect();
-            for_machines(format, &all, fail_on, &mut text)?;
+            for_machines(format, &shown, fail_on, &mut text)?;
         }
         // The forms of single commands were refused before.
-        _ => table(&items, host.elapsed_ms(), columns_of(host), &mut text)?,
+        _ => render::table(&shown, host.elapsed_ms(), columns_of(host), &mut text)?,
     }
     if !output.quiet {
         answer(&text)?;
@@ -233,14 +225,6 @@ fn late<T>(text: &str) -> Observation<T> {
     Observation::skipped(TOO_LATE, text)
 }
 
-/// Why the context was not looked at, if so.
-fn too_late(evidence: &Evidence) -> Option<&str> {
-    match &evidence.kubeconfig.outcome {
-        Outcome::Skipped(skip) if skip.because == TOO_LATE => Some(&skip.text),
-        _ => None,
-    }
-}
-
 /// Forgets of a judged context what the form does not show: three hundred whole ones would fill the memory.
 fn slim(item: &mut Item, format: Format) {
     let Item { evidence, report, .. } = item;
@@ -286,69 +270,4 @@ fn rank(report: &DoctorReport) -> u8 {
         (Verdict::Healthy, true) => 2,
         (Verdict::Healthy, false) => 3,
     }
-}
-
-/// What a context's line says: the root cause, else who one is.
-fn words(item: &Item) -> String {
-    match (item.report.findings.first(), item.evidence.identity.seen()) {
-        (Some(finding), _) => format!("{}: {}", finding.code, finding.title),
-        (None, Some(identity)) => format!("you are {}", identity.user.username),
-        (None, None) => too_late(&item.evidence).unwrap_or("nothing found, and nobody established").to_owned(),
-    }
-}
-
-fn counts(items: &[Item]) -> String {
-    let count = |verdict: Verdict| items.iter().filter(|item| item.report.verdict == verdict).count();
-    format!(
-        "{} context{}: {} with problems, {} unknown, {} healthy",
-        items.len(),
-        if items.len() == 1 { "" } else { "s" },
-        count(Verdict::Problems),
-        count(Verdict::Unknown),
-        count(Verdict::Healthy)
-    )
-}
-
-fn table(items: &[Item], took_ms: u64, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-    let wide = items.iter().map(|item| item.context.chars().count()).max().unwrap_or_default();
-    for item in items {
-        let word = match item.report.verdict {
-            Verdict::Problems => "PROBLEMS".red().bold(),
-            Verdict::Unknown => "UNKNOWN ".yellow().bold(),
-            Verdict::Healthy => "HEALTHY ".green().bold(),
-        };
-        let blanks = " ".repeat(wide - item.context.chars().count());
-        let (words, before) = (words(item), VERDICT + wide + 2);
-        // On a terminal what is wider goes on below: beside the contexts, or where these leave no room, indented.
-        let indent = if width.is_some_and(|width| before + 30 > width) { 4 } else { before };
-        match width.filter(|width| before + words.chars().count() > *width) {
-            None => writeln!(out, "{word}  {}{blanks}  {words}", item.context)?,
-            Some(width) => {
-                let lines = human::wrap(&words, width.saturating_sub(indent));
-                let below = format!("\n{}", " ".repeat(indent));
-                let rest = lines.join(below.as_str());
-                if indent == before {
-                    writeln!(out, "{word}  {}{blanks}  {rest}", item.context)?;
-                } else {
-                    writeln!(out, "{word}  {}\n{}{rest}", item.context, " ".repeat(indent))?;
-                }
-            }
-        }
-    }
-    let seconds = std::time::Duration::from_millis(took_ms).as_secs_f64();
-    writeln!(out, "\n{}, in {seconds:.1} s", counts(items))?;
-    if items.iter().any(|item| item.report.verdict != Verdict::Healthy) {
-        writeln!(out, "the whole story of one: kaccess doctor --context NAME")?;
-    }
-    Ok(())
-}
-
-fn markdown(items: &[Item], out: &mut dyn Write) -> io::Result<()> {
-    let plain = |text: &str| text.replace('<', "&lt;").replace('|', "\\|").replace(['\r', '\n'], " ");
-    writeln!(out, "# kaccess doctor: {}\n", counts(items))?;
-    writeln!(out, "| context | verdict | root cause |\n|---|---|---|")?;
-    for item in items {
-        writeln!(out, "| {} | {} | {} |", plain(&item.context), item.report.verdict.word(), plain(&words(item)))?;
-    }
-    Ok(())
 }

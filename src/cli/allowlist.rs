@@ -7,22 +7,20 @@ use clap::ValueEnum;
 
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
-use crate::aws::allowlist::{self, Answer, Direction, NoAnswer};
+use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
-use crate::aws::reach::Known;
 use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::allowlist as render;
 use crate::render::json;
-use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Drift, Endpoint, Entry, Interface, Kind, Place};
 use crate::secret::Scrubber;
 
 /// Which way the connections go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub enum Direction {
     /// From the control plane to the issuer.
     ControlPlane,
     /// From clients to the API endpoint.
@@ -43,7 +41,7 @@ pub struct AllowlistArgs {
     issuer: Option<String>,
     /// Which way the connections go
     #[arg(long, value_enum, default_value = "control-plane", value_name = "DIRECTION")]
-    direction: Way,
+    direction: Direction,
     /// Compare with what is allowed now; exit code 1 where it differs
     #[arg(long)]
     check: bool,
@@ -54,7 +52,7 @@ pub struct AllowlistArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::doctor::duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,
@@ -74,14 +72,14 @@ pub fn run(
         Some(path) => {
             let mut without_effect = connection.given();
             without_effect.extend(arguments.aws.given());
-            super::doctor::refuse_on_replay("--from", &without_effect)?;
+            super::files::refuse_on_replay("--from", &without_effect)?;
             saved(path, arguments.issuer.as_deref())?
         }
         None => looked(host, connection, arguments)?,
     };
     let direction = match arguments.direction {
-        Way::ControlPlane => Direction::ControlPlane,
-        Way::Clients => Direction::Clients,
+        Direction::ControlPlane => allowlist::Direction::ControlPlane,
+        Direction::Clients => allowlist::Direction::Clients,
     };
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
@@ -99,8 +97,8 @@ pub fn run(
     let told = report(&evidence, found, arguments.check);
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&json::headed("Allowlist", to_value(&told)?), &mut text)?,
-        Format::Yaml => json::write_yaml(&json::headed("Allowlist", to_value(&told)?), &mut text)?,
+        Format::Json => json::write_json(&json::headed_view("Allowlist", &told)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed_view("Allowlist", &told)?, &mut text)?,
         Format::Markdown => render::markdown(&told, &mut text)?,
         Format::Terraform => render::tools::terraform(&told, &mut text)?,
         Format::AwsCli => render::tools::aws_cli(&told, &mut text)?,
@@ -154,7 +152,7 @@ fn without_cluster(evidence: &Evidence) -> String {
 
 /// Saved evidence, if it is about this issuer.
 fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
-    let evidence = super::doctor::load_evidence(path)?;
+    let evidence = super::files::load_evidence(path)?;
     if let Some(issuer) = issuer
         && let Some(target) = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer).target.seen()
         && target.url != *issuer
@@ -170,7 +168,7 @@ fn saved(path: &Path, issuer: Option<&str>) -> Result<Evidence, Error> {
 /// Looks now; a second time where only the first look told which issuer the cluster trusts.
 fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
-    super::doctor::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
+    super::flags::check_issuer(arguments.issuer.as_deref(), &scrubber)?;
     let mut plan = Plan {
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,
@@ -180,12 +178,12 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
             ExecOptions {
                 allowed: !arguments.no_exec,
                 timeout: Duration::from_secs(60),
-                show_stderr: super::doctor::stderr_sink(host),
+                show_stderr: super::connect::stderr_sink(host),
                 interactive: host.stdin_is_terminal,
             },
         )
     };
-    let runtime = super::doctor::runtime()?;
+    let runtime = super::diagnosis::runtime()?;
     let mut evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));
     let providers = evidence.aws.as_ref().and_then(|aws| aws.identity_providers.seen());
     let configured: Vec<&str> = providers
@@ -211,10 +209,6 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
     Ok(evidence)
 }
 
-fn to_value(told: &Allowlist) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(told).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
-}
-
 /// The model's answer as the report's.
 pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
     let aws = evidence.aws.as_deref();
@@ -227,7 +221,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
         Some((ingress.namespace, ingress.name, rule.service, rule.port))
     });
     Allowlist {
-        direction: if found.direction == Direction::Clients { "clients" } else { "control-plane" },
+        direction: if found.direction == allowlist::Direction::Clients { "clients" } else { "control-plane" },
         egress_mode: found.mode.word().to_owned(),
         egress_mode_assumed: found.mode == Mode::AwsManaged { assumed: true },
         endpoint: Endpoint {
@@ -258,11 +252,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
                 },
                 value: entry.value,
                 why: entry.why,
-                grade: match entry.known {
-                    Known::Seen => Grade::Seen,
-                    Known::Probed => Grade::Probed,
-                    Known::Inferred => Grade::Inferred,
-                },
+                grade: entry.known,
             })
             .collect(),
         warnings: found.warnings,

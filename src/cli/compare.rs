@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::Error;
-use super::doctor::{diagnosed, load};
+use super::diagnosis::diagnosed;
+use super::files::load;
 use crate::evidence::Evidence;
 use crate::report::compare::{Comparison, compare};
 use crate::report::doctor::DoctorReport;

@@ -1,11 +1,12 @@
 //! A connection with a credential, for the commands that put questions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
 use crate::collect::api_types::Copy;
 use crate::collect::apiserver::Api;
-use crate::collect::credential::{self, ExecOptions, Obtained};
+use crate::collect::credential::{self, ExecOptions, Obtained, StderrSink};
 use crate::collect::kubeconfig::{Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;
@@ -40,7 +41,7 @@ impl<'a> Session<'a> {
         let options = ExecOptions {
             allowed: !no_exec,
             timeout: Duration::from_secs(60),
-            show_stderr: super::doctor::stderr_sink(host),
+            show_stderr: stderr_sink(host),
             interactive: host.stdin_is_terminal,
         };
         let output = match &resolved.user.exec {
@@ -98,6 +99,16 @@ impl<'a> Session<'a> {
     pub fn acting(&self, impersonation: Option<&Impersonation>) -> Result<Api, Failure> {
         Api::with_credential(self.wire.clone(), &self.obtained, impersonation, self.scrubber)
     }
+}
+
+/// On a terminal the plugin's stderr is shown as it comes: login URLs and device codes must be seen.
+pub fn stderr_sink(host: &Host) -> Option<StderrSink> {
+    host.stderr_is_terminal.then(|| -> StderrSink {
+        Arc::new(|text: &str| {
+            use std::io::Write as _;
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        })
+    })
 }
 
 /// The runtime of one command: a single thread starts fastest.

@@ -1,45 +1,29 @@
 //! `kaccess doctor`: looks at everything, thinks, and tells the root cause first.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::ValueEnum;
-
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
+use super::connect::stderr_sink;
+use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
+use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration};
 use super::progress::Progress;
-use super::{BAD, Error, GOOD, NONE, answer, compare, note};
+use super::{Error, answer, compare, note};
 use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
-use crate::collect::credential::{ExecOptions, StderrSink};
+use crate::collect::credential::ExecOptions;
 use crate::collect::interrupt;
-use crate::collect::plan::{self, Message, Plan};
+use crate::collect::plan::{Message, Plan};
+use crate::evidence::Evidence;
 use crate::evidence::identity::User;
-use crate::evidence::{Evidence, FailureKind, SCHEMA};
 use crate::host::Host;
-use crate::render::{Diagnosed, compare as show_compared, html, json, junit, markdown, prometheus, sarif, terminal};
-use crate::report::doctor::{DoctorReport, Verdict};
-use crate::report::{Severity, diagnose};
-use crate::rules::{Case, RULES, check_all, rejoin};
+use crate::render::{Diagnosed, compare as show_compared, html, json, markdown, terminal};
+use crate::report::doctor::DoctorReport;
+use crate::rules::rejoin;
 use crate::secret::Scrubber;
 
 /// The recorded incident that `--demo` replays.
 const DEMO: &str = include_str!("../../testdata/cases/first-incident/evidence.json");
-
-/// Larger evidence files are refused, in bytes.
-const EVIDENCE_LIMIT: u64 = 32 * 1024 * 1024;
-
-/// From which severity on the exit code is 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    /// Errors only.
-    Error,
-    /// Warnings too.
-    Warning,
-    /// Always exit 0.
-    Never,
-}
 
 /// Flags of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -134,22 +118,6 @@ struct Window(Option<Duration>);
 
 fn window(text: &str) -> Result<Window, String> {
     if text == "off" { Ok(Window(None)) } else { duration(text).map(|window| Window(Some(window))) }
-}
-
-/// A bare number is seconds, as in --request-timeout.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
-}
-
-/// The issuer that a flag names, if it is one that can be asked at all.
-pub(super) fn check_issuer(url: Option<&str>, scrubber: &Scrubber) -> Result<(), Error> {
-    match url.map(|url| crate::collect::issuer::target(url, "flag")) {
-        Some(Err(failure)) if failure.kind == FailureKind::Malformed => Err(Error::new(
-            format!("--issuer: {}", scrubber.text(&failure.detail)),
-            "give it as the token's claim iss has it, such as https://sso.example.com/realms/platform",
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Runs the command.
@@ -291,34 +259,6 @@ fn replayed_alone(connection: &ConnectionArgs, arguments: &DoctorArgs) -> Result
     refuse_on_replay(replay, &without_effect)
 }
 
-/// Refuses flags that say where and how to look beside saved evidence, in which what was seen stands already.
-pub(super) fn refuse_on_replay(replay: &str, without_effect: &[&str]) -> Result<(), Error> {
-    if without_effect.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
-        format!(
-            "{replay} shows what was seen when the evidence was taken, and looks at nothing else: {} would change nothing",
-            without_effect.join(", ")
-        ),
-        format!("look again with them, without {replay}; kaccess explain reads a message or a log by itself"),
-    ))
-}
-
-/// Says of the message that the user met that nothing in it was understood, so that no cause rests on it.
-pub(super) fn note_unknown(error: Option<&str>) {
-    let known = |error: &str| {
-        !message::recognise(error).is_empty()
-            || message::forbidden(error).is_some()
-            || !super::explain::explained(error.as_bytes()).matches.is_empty()
-    };
-    if error.is_some_and(|error| !known(error)) {
-        note(
-            "note: the text of --error was read, and nothing in it is known; give the message whole, as it was printed",
-        );
-    }
-}
-
 /// The same of a log.
 fn note_unknown_log(evidence: &Evidence) {
     if let Some(log) = evidence.control_plane.log.seen().filter(|log| log.matches.is_empty()) {
@@ -326,30 +266,6 @@ fn note_unknown_log(evidence: &Evidence) {
             "note: --log {}: {} lines were read, and nothing in them is known; kaccess explain reads logs of other programs too",
             log.source, log.lines
         ));
-    }
-}
-
-/// The forms that hold one context or several.
-pub(super) fn for_machines(
-    format: Format,
-    items: &[Diagnosed<'_>],
-    fail_on: FailOn,
-    out: &mut dyn std::io::Write,
-) -> std::io::Result<()> {
-    let title = |code: &str| RULES.iter().find(|rule| rule.code == code).map(|rule| rule.title);
-    match format {
-        Format::Sarif => sarif::doctor(items, &title, out),
-        Format::Junit => junit::doctor(items, &|severity| counts(fail_on, severity), out),
-        _ => prometheus::doctor(items, out),
-    }
-}
-
-/// Whether a finding of this severity makes the exit code 1.
-fn counts(fail_on: FailOn, severity: Severity) -> bool {
-    match fail_on {
-        FailOn::Error => severity == Severity::Error,
-        FailOn::Warning => severity != Severity::Info,
-        FailOn::Never => false,
     }
 }
 
@@ -364,65 +280,6 @@ fn keep(arguments: &DoctorArgs, mut text: String, report: &DoctorReport) -> Resu
     note(&format!("evidence written to {}", path.display()));
     notes.iter().for_each(|line| note(line));
     Ok(())
-}
-
-/// Where probes run: one that computes must not hold up the others.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Error::plain(format!("no runtime: {error}")))
-}
-
-/// Looks at everything, and once more where the first look names another issuer.
-pub(super) async fn look(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
-    let mut evidence = plan::gather(host, plan, scrubber).await;
-    // The second round: the issuer that the API server is configured for, where it is not the token's.
-    if let Some(url) = other_issuer(&evidence).filter(|_| !plan.offline) {
-        evidence.configured_issuer = Some(plan::gather_issuer(host, plan, &url, scrubber).await);
-        evidence.took_ms = host.elapsed_ms();
-    }
-    evidence
-}
-
-/// A live run's evidence in the form it would be saved in, which is what is diagnosed; with that form itself.
-pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, String), Error> {
-    let text = serde_json::to_string_pretty(evidence)
-        .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
-    let (evidence, report) = diagnosed(read_evidence(text.as_bytes(), "this run's evidence")?);
-    Ok((evidence, report, text))
-}
-
-pub(super) fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
-    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
-    (evidence, report)
-}
-
-/// The exit code of a report.
-pub(super) fn exit_code(report: &DoctorReport, fail_on: FailOn) -> u8 {
-    let worst = report.findings.iter().map(|finding| finding.severity).min();
-    match (fail_on, worst) {
-        (FailOn::Never, _) => GOOD,
-        (FailOn::Error, Some(Severity::Error)) | (FailOn::Warning, Some(Severity::Error | Severity::Warning)) => BAD,
-        // Nothing found that keeps anybody out, and nobody established: that is no answer.
-        _ if report.verdict == Verdict::Unknown => NONE,
-        _ => GOOD,
-    }
-}
-
-/// The configured issuer that was not probed yet, where it is known that the token's is another one.
-fn other_issuer(evidence: &Evidence) -> Option<String> {
-    let case = Case::new(evidence);
-    let probed = evidence.issuer.target.seen().map(|target| target.url.clone());
-    let (configuration, _) = case.configuration.as_ref()?;
-    if case.accepted()
-        || configuration.jwt.is_empty()
-        || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer.url) == probed.as_ref())
-    {
-        return None;
-    }
-    configuration.jwt.first().map(|jwt| jwt.issuer.url.clone())
 }
 
 /// What the message that the user met says, as far as it is understood.
@@ -499,117 +356,5 @@ fn plan_of(
         aws: arguments.aws.options(),
         logs: arguments.logs.0,
         watcher: None,
-    })
-}
-
-/// On a terminal the plugin's stderr is shown as it comes: login URLs and device codes must be seen.
-pub fn stderr_sink(host: &Host) -> Option<StderrSink> {
-    host.stderr_is_terminal.then(|| -> StderrSink {
-        Arc::new(|text: &str| {
-            use std::io::Write as _;
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
-        })
-    })
-}
-
-/// A text argument, `@file`, or `-` for stdin.
-pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
-    const LIMIT: u64 = 1024 * 1024;
-    let mut text = String::new();
-    if value == "-" {
-        std::io::stdin().take(LIMIT).read_to_string(&mut text)?;
-    } else if let Some(path) = value.strip_prefix('@') {
-        let file = super::open_named(path)?;
-        file.take(LIMIT).read_to_string(&mut text).map_err(|error| Error::plain(format!("{path}: {error}")))?;
-    } else {
-        super::hint_at_file(value);
-        value.clone_into(&mut text);
-    }
-    Ok(text)
-}
-
-pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
-    load("--from", path)
-}
-
-/// The saved evidence that a flag names.
-pub(super) fn load(flag: &str, path: &Path) -> Result<Evidence, Error> {
-    let name = path.display().to_string();
-    let file = std::fs::File::open(path).map_err(|error| {
-        Error::new(format!("{flag} {name}: {error}"), "give a file written by kaccess doctor --save")
-    })?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(Error::new(
-            format!("{flag} {name}: is a directory"),
-            "give a file written by kaccess doctor --save",
-        ));
-    }
-    if metadata.len() > EVIDENCE_LIMIT {
-        return Err(Error::new(
-            format!("{flag} {name}: {} bytes are too many for evidence", metadata.len()),
-            format!("evidence files have at most {EVIDENCE_LIMIT} bytes"),
-        ));
-    }
-    let mut bytes = Vec::new();
-    file.take(EVIDENCE_LIMIT).read_to_end(&mut bytes)?;
-    read_evidence(&bytes, &name)
-}
-
-pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
-    let hint = "give a file written by kaccess doctor --save, whole";
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
-        Error::new(
-            format!(
-                "{name} is no evidence: {:?} error at line {} column {}",
-                error.classify(),
-                error.line(),
-                error.column()
-            ),
-            hint,
-        )
-    })?;
-    let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
-    if schema != SCHEMA {
-        return Err(Error::new(
-            format!("{name} has the schema {schema:?}; this kaccess reads {SCHEMA:?}"),
-            "use the kaccess version that wrote it, or look again with this one",
-        ));
-    }
-    serde_json::from_value(value)
-        .map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
-}
-
-/// Writes a file whole or not at all: an old one stays when writing fails, and nothing else is left.
-pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
-    use std::io::Write as _;
-    let complain = |error: std::io::Error| Error::plain(format!("--save {}: {error}", path.display()));
-    // What a link leads to is replaced, not the link.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    // A device or a pipe is written to; it must not be replaced by a file.
-    if std::fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return std::fs::write(&target, text).map_err(complain);
-    }
-    let mut part = target.as_os_str().to_owned();
-    part.push(format!(".{}.part", std::process::id()));
-    let part = PathBuf::from(part);
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    // Names and claims are nobody else's business; a file that was there keeps the rights that it had.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&part).and_then(|mut file| {
-        if let Ok(there) = std::fs::metadata(&target) {
-            file.set_permissions(there.permissions())?;
-        }
-        file.write_all(text.as_bytes())?;
-        // A disk may say only here that it is full.
-        file.sync_all()
-    });
-    written.and_then(|()| std::fs::rename(&part, &target)).map_err(|error| {
-        if error.kind() != std::io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&part);
-        }
-        complain(error)
     })
 }

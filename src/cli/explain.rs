@@ -4,14 +4,12 @@ mod stream;
 
 use std::io::{self, Read, Write};
 
-use serde_json::Value;
-
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
 use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, note, open_named};
 use crate::host::Host;
 use crate::render::explain as show;
-use crate::render::json::{headed, write_json, write_yaml};
+use crate::render::json::{headed_view, write_json, write_yaml};
 use crate::report::explain::{Explanation, FindingListView, Match};
 use crate::rules::explain::{Collector, asked, list, near, page};
 use crate::secret::Scrubber;
@@ -61,12 +59,12 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
         for (number, rule) in rules.into_iter().enumerate() {
             let page = page(rule);
             match output.format() {
-                Format::Json => write_json(&view("FindingPage", &page)?, &mut out)?,
+                Format::Json => write_json(&headed_view("FindingPage", &page)?, &mut out)?,
                 Format::Yaml => {
                     if number > 0 {
                         writeln!(out, "---")?;
                     }
-                    write_yaml(&view("FindingPage", &page)?, &mut out)?;
+                    write_yaml(&headed_view("FindingPage", &page)?, &mut out)?;
                 }
                 format => {
                     if number > 0 {
@@ -188,7 +186,7 @@ fn told(output: &OutputArgs, found: &Match, out: &mut dyn Write) -> Result<(), E
     match output.format() {
         Format::Json | Format::Yaml => {
             let body = Explanation { matches: vec![found.clone()], ..Explanation::default() };
-            writeln!(out, "{}", view("Explanation", &body)?)?;
+            writeln!(out, "{}", headed_view("Explanation", &body)?)?;
         }
         _ => show::one_line(found, out)?,
     }
@@ -198,9 +196,9 @@ fn told(output: &OutputArgs, found: &Match, out: &mut dyn Write) -> Result<(), E
 fn rendered(host: &Host, output: &OutputArgs, follow: bool, report: &Explanation) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     match output.format() {
-        Format::Json if follow => writeln!(out, "{}", view("Explanation", report)?)?,
-        Format::Json => write_json(&view("Explanation", report)?, &mut out)?,
-        Format::Yaml => write_yaml(&view("Explanation", report)?, &mut out)?,
+        Format::Json if follow => writeln!(out, "{}", headed_view("Explanation", report)?)?,
+        Format::Json => write_json(&headed_view("Explanation", report)?, &mut out)?,
+        Format::Yaml => write_yaml(&headed_view("Explanation", report)?, &mut out)?,
         Format::Markdown => show::markdown(report, &mut out)?,
         _ if output.short => show::short(report, &mut out)?,
         _ => show::table(report, host.width, &mut out)?,
@@ -208,18 +206,12 @@ fn rendered(host: &Host, output: &OutputArgs, follow: bool, report: &Explanation
     Ok(out)
 }
 
-fn view(kind: &str, body: &impl serde::Serialize) -> Result<Value, Error> {
-    let body =
-        serde_json::to_value(body).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))?;
-    Ok(headed(kind, body))
-}
-
 fn codes(host: &Host, output: &OutputArgs) -> Result<u8, Error> {
     let all = FindingListView { items: list() };
     let mut out = Vec::new();
     match output.format() {
-        Format::Json => write_json(&view("FindingList", &all)?, &mut out)?,
-        Format::Yaml => write_yaml(&view("FindingList", &all)?, &mut out)?,
+        Format::Json => write_json(&headed_view("FindingList", &all)?, &mut out)?,
+        Format::Yaml => write_yaml(&headed_view("FindingList", &all)?, &mut out)?,
         Format::Markdown => show::list_markdown(&all.items, &mut out)?,
         _ => show::list(&all.items, columns_of(host), &mut out)?,
     }

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::Error;
 use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::ConnectionFlags;
+use crate::evidence::FailureKind;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 
@@ -202,6 +204,11 @@ pub fn parse_timeout(text: &str) -> Option<Duration> {
     parse_duration(text)
 }
 
+/// A bare number is seconds, as in --request-timeout.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+}
+
 /// A duration as Go's time.ParseDuration takes it (`300ms`, `1m30s`, `1.5h`, `0`), not negative.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);
@@ -234,6 +241,17 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         rest = next;
     }
     Some(total)
+}
+
+/// The issuer that a flag names, if it is one that can be asked at all.
+pub(super) fn check_issuer(url: Option<&str>, scrubber: &Scrubber) -> Result<(), Error> {
+    match url.map(|url| crate::collect::issuer::target(url, "flag")) {
+        Some(Err(failure)) if failure.kind == FailureKind::Malformed => Err(Error::new(
+            format!("--issuer: {}", scrubber.text(&failure.detail)),
+            "give it as the token's claim iss has it, such as https://sso.example.com/realms/platform",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Form of the answer on stdout.

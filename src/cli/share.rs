@@ -1,6 +1,8 @@
 //! Evidence that is written for strangers: `--save FILE --anonymise`.
 
 use super::Error;
+use super::diagnosis::diagnosed;
+use super::files::read_evidence;
 use crate::evidence::anonymise::anonymise;
 use crate::report::doctor::DoctorReport;
 
@@ -21,8 +23,7 @@ pub(super) fn anonymised(text: &str, report: &DoctorReport) -> Result<(String, V
     }
     let text = serde_json::to_string_pretty(&done.evidence)
         .map_err(|error| Error::plain(format!("the evidence cannot be written: {error}")))?;
-    let (_, after) =
-        super::doctor::diagnosed(super::doctor::read_evidence(text.as_bytes(), "the anonymised evidence")?);
+    let (_, after) = diagnosed(read_evidence(text.as_bytes(), "the anonymised evidence")?);
     let found = |report: &DoctorReport| -> Vec<(String, String)> {
         let findings = report.findings.iter();
         findings.map(|finding| (finding.code.to_owned(), format!("{:?}", finding.confidence))).collect()

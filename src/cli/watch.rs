@@ -1,21 +1,17 @@
 //! `kaccess doctor --watch`: looks again until all is well, and says what changed.
 
-use std::io::{self, Write};
+use std::io::Write as _;
 use std::time::Duration;
 
-use colored::Colorize as _;
-use serde_json::{Value, json};
-
-use super::doctor::{FailOn, exit_code, look, reported};
+use super::diagnosis::{FailOn, exit_code, look, reported, runtime};
 use super::flags::{Format, OutputArgs};
 use super::{Error, GOOD, INTERRUPTED, answer, note};
 use crate::collect::interrupt;
 use crate::collect::plan::Plan;
-use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::json::{self, DoctorView};
-use crate::render::{human, terminal};
-use crate::report::changes::{Change, changes};
+use crate::render::{changes as render, terminal};
+use crate::report::changes::changes;
 use crate::report::doctor::{DoctorReport, Verdict};
 use crate::secret::Scrubber;
 
@@ -51,7 +47,7 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
     let pause = watch.pause.max(SHORTEST);
 
     interrupt::hold();
-    let runtime = super::doctor::runtime()?;
+    let runtime = runtime()?;
     let mut before: Option<Told> = None;
     let mut looks: u64 = 0;
     let code = loop {
@@ -72,7 +68,13 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
         let mut text = Vec::new();
         match format {
             Format::Json | Format::Yaml if !output.short => {
-                one_object(&now, &evidence, changed.as_deref(), watch.hide_claims, format, &mut text)?;
+                let view = DoctorView::new(&now.report, &evidence, watch.hide_claims).changed(changed.as_deref());
+                if format == Format::Json {
+                    json::write_json_line(&view, &mut text)?;
+                } else {
+                    writeln!(text, "---")?;
+                    json::write_yaml(&view, &mut text)?;
+                }
             }
             _ => match &changed {
                 None if output.short => terminal::short(&now.report, &mut text)?,
@@ -81,15 +83,12 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
                         terminal::Look { width: host.width, verbose: output.verbose, hide_claims: watch.hide_claims };
                     terminal::doctor(&now.report, &evidence, shown, &mut text)?;
                 }
-                Some(changed) => lines(&evidence, changed, &mut text)?,
+                Some(changed) => render::lines(changed, evidence.observed_at, &mut text)?,
             },
         }
         if well && before.is_some() && (output.short || format == Format::Table) {
-            let who =
-                now.identity.as_deref().map_or_else(String::new, |name| format!(": you are {}", human::plain(name)));
-            let since =
-                human::duration(jiff::SignedDuration::from_secs(host.started.elapsed().as_secs().cast_signed()));
-            writeln!(text, "{}  {} after {looks} looks in {since}{who}", clock(&evidence), "healthy".green().bold())?;
+            let since = jiff::SignedDuration::from_secs(host.started.elapsed().as_secs().cast_signed());
+            render::healthy(now.identity.as_deref(), (looks, since), evidence.observed_at, &mut text)?;
         }
         if !output.quiet && !text.is_empty() {
             answer(&text)?;
@@ -123,67 +122,4 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
 struct Told {
     report: DoctorReport,
     identity: Option<String>,
-}
-
-/// One look as one object: a line of JSON, or a document of YAML.
-fn one_object(
-    now: &Told,
-    evidence: &Evidence,
-    changed: Option<&[Change]>,
-    hide_claims: bool,
-    format: Format,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut view =
-        serde_json::to_value(DoctorView::new(&now.report, evidence, hide_claims)).map_err(io::Error::other)?;
-    if let Some(fields) = view.as_object_mut() {
-        let changed = changed.map(|changed| changed.iter().map(object).collect::<Value>());
-        fields.insert("changed".to_owned(), changed.unwrap_or(Value::Null));
-    }
-    if format == Format::Json {
-        return json::write_json_line(&view, out);
-    }
-    writeln!(out, "---")?;
-    json::write_yaml(&view, out)
-}
-
-fn object(change: &Change) -> Value {
-    match change {
-        Change::New { code, title } => json!({ "kind": "new", "code": code, "title": title }),
-        Change::Gone { code, title } => json!({ "kind": "gone", "code": code, "title": title }),
-        Change::First { code, title } => json!({ "kind": "first", "code": code, "title": title }),
-        Change::Identity { before, now } => json!({ "kind": "identity", "before": before, "now": now }),
-        Change::Check { id, before, now } => {
-            json!({ "kind": "check", "id": id, "before": before.word(), "now": now.word() })
-        }
-    }
-}
-
-/// The changes for people, one line each.
-fn lines(evidence: &Evidence, changed: &[Change], out: &mut dyn Write) -> io::Result<()> {
-    let who = |name: &Option<String>| name.as_deref().map_or_else(|| "nobody".to_owned(), human::plain);
-    for change in changed {
-        let (word, text) = match change {
-            Change::New { code, title } => ("new".red().bold(), format!("{code}: {}", human::plain(title))),
-            Change::Gone { code, title } => ("gone".green().bold(), format!("{code}: {}", human::plain(title))),
-            Change::First { code, title } => {
-                ("first".yellow().bold(), format!("the root cause is now {code}: {}", human::plain(title)))
-            }
-            Change::Identity { before, now } => {
-                ("who".bold(), format!("the API server took you for {}, and now for {}", who(before), who(now)))
-            }
-            Change::Check { id, before, now } => {
-                ("check".bold(), format!("{id}: {} before, {} now", before.word(), now.word()))
-            }
-        };
-        // The width counts what is seen, not the codes of the colour.
-        let blanks = " ".repeat(5 - word.chars().count().min(5));
-        writeln!(out, "{}  {word}{blanks}  {text}", clock(evidence))?;
-    }
-    Ok(())
-}
-
-/// The time of a look, UTC.
-fn clock(evidence: &Evidence) -> String {
-    evidence.observed_at.strftime("%H:%M:%SZ").to_string()
 }

@@ -22,7 +22,6 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
-use crate::render::human::{plain, relative};
 use crate::render::{access as render, json};
 use crate::report::access::{GroupView, IdentityView, KnownIdentity, OriginView};
 use crate::secret::Scrubber;
@@ -38,34 +37,10 @@ pub struct WhoamiArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::doctor::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
     #[command(flatten)]
     aws: AwsArgs,
-}
-
-/// A group, where it comes from and what it is bound to.
-struct Group {
-    name: String,
-    origin: String,
-    bound_to: Vec<String>,
-}
-
-/// How the server knows.
-struct Origin {
-    kind: &'static str,
-    detail: String,
-}
-
-struct Told {
-    user: User,
-    groups: Vec<Group>,
-    user_bound_to: Vec<String>,
-    origin: Origin,
-    expires_at: Option<Timestamp>,
-    server: String,
-    /// The access policies of the identity's access entry: what EKS allows beside RBAC.
-    policies: Vec<AssociatedPolicy>,
 }
 
 /// Runs the command.
@@ -118,31 +93,37 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             note("hint: credential-rejected; kaccess doctor says why");
             if !output.quiet && matches!(output.format(), Format::Json | Format::Yaml) {
                 let server = resolved.server.to_string();
-                let body = IdentityView::Rejected { username: (), finding: "credential-rejected", server };
-                let body = json::headed_view("Identity", &body)?;
-                let mut text = Vec::new();
-                match output.format() {
-                    Format::Yaml => json::write_yaml(&body, &mut text)?,
-                    _ => json::write_json(&body, &mut text)?,
-                }
-                answer(&text)?;
+                let view = IdentityView::Rejected { username: (), finding: "credential-rejected", server };
+                answer(&for_programs(&view, output.format())?)?;
             }
             return Ok(BAD);
         }
         Err(failure) => return Err(unanswered(&failure)),
     };
-    let mut text = Vec::new();
-    match output.format() {
-        Format::Json => json::write_json(&json::headed_view("Identity", &view(&told))?, &mut text)?,
-        Format::Yaml => json::write_yaml(&json::headed_view("Identity", &view(&told))?, &mut text)?,
-        // The server's own answer: names and ids, of which some only look like secrets.
-        format => text.extend(scrubber.known_only(&table(&told, format, host)).into_bytes()),
-    }
+    // Nobody in particular: the request came without a credential that counts.
+    let nobody = told.username == "system:anonymous";
+    // The server's own answer: names and ids, of which some only look like secrets.
+    let shown = |text: String| scrubber.known_only(&text).into_bytes();
+    let text = match output.format() {
+        format @ (Format::Json | Format::Yaml) => for_programs(&IdentityView::Known(Box::new(told)), format)?,
+        Format::Markdown => shown(render::identity_markdown(&told, host.now())),
+        _ => shown(render::identity(&told, host.now(), columns_of(host))),
+    };
     if !output.quiet {
         answer(&text)?;
     }
-    // Nobody in particular: the request came without a credential that counts.
-    Ok(if told.user.username == "system:anonymous" { BAD } else { GOOD })
+    Ok(if nobody { BAD } else { GOOD })
+}
+
+/// The answer as JSON or YAML.
+fn for_programs(view: &IdentityView, format: Format) -> Result<Vec<u8>, Error> {
+    let view = json::headed_view("Identity", view)?;
+    let mut text = Vec::new();
+    match format {
+        Format::Yaml => json::write_yaml(&view, &mut text)?,
+        _ => json::write_json(&view, &mut text)?,
+    }
+    Ok(text)
 }
 
 /// What the credential itself says.
@@ -233,7 +214,13 @@ fn mapped(aws: &Aws) -> (String, Vec<AssociatedPolicy>) {
     }
 }
 
-fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, aws: Option<&Aws>, resolved: &kubeconfig::Resolved) -> Told {
+fn tell_of(
+    user: User,
+    known: &Known,
+    rbac: Option<&Rbac>,
+    aws: Option<&Aws>,
+    resolved: &kubeconfig::Resolved,
+) -> KnownIdentity {
     let mut origin = origin(&user, known, resolved);
     let mut policies = Vec::new();
     if let Some(aws) = aws {
@@ -263,30 +250,33 @@ fn tell_of(user: User, known: &Known, rbac: Option<&Rbac>, aws: Option<&Aws>, re
     let groups = user
         .groups
         .iter()
-        .map(|name| Group {
+        .map(|name| GroupView {
             name: name.clone(),
             origin: group_origin(name, &user, known, resolved, &origin),
             bound_to: bound("Group", name),
         })
         .collect();
-    Told {
-        user_bound_to: bound("User", &user.username),
+    let bound_to = bound("User", &user.username);
+    KnownIdentity {
+        username: user.username,
+        uid: user.uid,
         groups,
+        extra: user.extra,
+        bound_to,
         // An impersonated identity has no end of its own, the credential behind it has.
         expires_at: match origin.kind {
             "certificate" => known.certificate.as_ref().and_then(|certificate| certificate.not_after),
             "proxy" => None,
             _ => known.expires_at,
         },
-        server: resolved.server.to_string(),
-        policies,
         origin,
-        user,
+        access_policies: policies,
+        server: resolved.server.to_string(),
     }
 }
 
-fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin {
-    let make = |kind: &'static str, detail: String| Origin { kind, detail };
+fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> OriginView {
+    let make = |kind: &'static str, detail: String| OriginView { kind, detail };
     if let Some(wanted) = &resolved.impersonation.user {
         return make("impersonation", format!("Impersonate-User: {wanted}"));
     }
@@ -349,7 +339,13 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
     make("unknown", "nothing that was sent explains it".to_owned())
 }
 
-fn group_origin(name: &str, user: &User, known: &Known, resolved: &kubeconfig::Resolved, origin: &Origin) -> String {
+fn group_origin(
+    name: &str,
+    user: &User,
+    known: &Known,
+    resolved: &kubeconfig::Resolved,
+    origin: &OriginView,
+) -> String {
     if resolved.impersonation.groups.iter().any(|group| group == name) {
         return format!("Impersonate-Group: {name}");
     }
@@ -384,64 +380,4 @@ fn group_origin(name: &str, user: &User, known: &Known, resolved: &kubeconfig::R
         "bootstrap-token" => "the bootstrap token's Secret".to_owned(),
         _ => "not known from here".to_owned(),
     }
-}
-
-fn table(told: &Told, format: Format, host: &Host) -> String {
-    let now = host.now();
-    let until = told.expires_at.map(|at| format!("{at} ({})", relative(now, at)));
-    let mut facts = vec![
-        vec!["username".to_owned(), plain(&told.user.username)],
-        vec!["how it knows".to_owned(), plain(&told.origin.detail)],
-        vec!["until".to_owned(), until.unwrap_or_else(|| "no end is known".to_owned())],
-        vec!["server".to_owned(), plain(&told.server)],
-    ];
-    if !told.user.uid.is_empty() {
-        facts.insert(1, vec!["uid".to_owned(), plain(&told.user.uid)]);
-    }
-    for (key, values) in &told.user.extra {
-        facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
-    }
-    for policy in &told.policies {
-        let scope = match policy.scope.as_str() {
-            "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
-            _ => "the whole cluster".to_owned(),
-        };
-        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {scope}", iam::policy_name(policy)))]);
-    }
-    if !told.user_bound_to.is_empty() {
-        facts.push(vec!["bound to".to_owned(), plain(&told.user_bound_to.join(", "))]);
-    }
-    let mut groups = vec![["GROUP", "ORIGIN", "BOUND TO"].map(str::to_owned).to_vec()];
-    groups.extend(
-        told.groups
-            .iter()
-            .map(|group| vec![plain(&group.name), plain(&group.origin), plain(&group.bound_to.join(", "))]),
-    );
-    if format == Format::Markdown {
-        facts.insert(0, vec!["Fact".to_owned(), "Value".to_owned()]);
-        return format!("# kaccess whoami\n\n{}\n{}", render::markdown_table(&facts), render::markdown_table(&groups));
-    }
-    let width = columns_of(host);
-    let groups = render::listed(&groups, width);
-    let trimmed: Vec<&str> = groups.lines().map(str::trim_end).collect();
-    format!("{}\n{}\n", render::columns_within(&facts, width), trimmed.join("\n"))
-}
-
-fn view(told: &Told) -> IdentityView {
-    let groups = told.groups.iter().map(|group| GroupView {
-        name: group.name.clone(),
-        origin: group.origin.clone(),
-        bound_to: group.bound_to.clone(),
-    });
-    IdentityView::Known(Box::new(KnownIdentity {
-        username: told.user.username.clone(),
-        uid: told.user.uid.clone(),
-        groups: groups.collect(),
-        extra: told.user.extra.clone(),
-        bound_to: told.user_bound_to.clone(),
-        origin: OriginView { kind: told.origin.kind, detail: told.origin.detail.clone() },
-        access_policies: told.policies.clone(),
-        expires_at: told.expires_at,
-        server: told.server.clone(),
-    }))
 }

@@ -24,6 +24,7 @@ use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubecon
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{REDACTED, Scrubber, Secret, without_userinfo};
+use crate::text::distance;
 
 /// Where a Pod finds its service account.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -1292,32 +1293,17 @@ fn missing<T>(kind: FailureKind, detail: String, name: &str, entries: &[Entry<T>
     Failure::new(kind, detail).sides(expected, if name.is_empty() { "none" } else { name })
 }
 
-/// The spelling nearest to a name, if one is near enough to be a slip.
+/// The spelling nearest to a name, if one is near enough to be a slip; capitals are as good as small letters.
 fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (name.chars().count() / 3).clamp(1, 4);
+    let folded = |name: &str| name.to_lowercase().chars().take(200).collect::<String>();
+    let name = folded(name);
     names
         .take(1_000)
-        .map(|other| (distance(name, other), other))
+        .map(|other| (distance(&name, &folded(other)), other))
         .filter(|(far, _)| *far <= limit)
         .min_by_key(|(far, _)| *far)
         .map(|(_, other)| other)
-}
-
-/// Levenshtein distance, without regard to case.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().take(200).collect();
-    let b: Vec<char> = b.to_lowercase().chars().take(200).collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(left != right)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[b.len()]
 }
 
 // ----- the plugin

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
-use super::eks::{Call, call};
 
 /// What Elastic Load Balancing and WAF said about one load balancer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,38 +26,6 @@ pub struct Balancer {
     pub tags: Observation<BTreeMap<String, String>>,
     /// The Ingresses of this cluster whose status names it, with the annotations of `alb.ingress.kubernetes.io`.
     pub ingresses: Observation<Vec<Ingress>>,
-}
-
-impl Balancer {
-    /// Adds the calls of this part.
-    pub(super) fn calls<'a>(&'a self, at: &str, list: &mut Vec<Call<'a>>) {
-        let at = |name: &str| format!("{at}/{name}");
-        list.push(call(
-            "elb-load-balancer",
-            "the issuer's load balancer is readable",
-            at("loadBalancer"),
-            &self.load_balancer,
-        ));
-        list.push(call("elb-listeners", "its listeners are readable", at("listeners"), &self.listeners));
-        list.push(call("elb-rules", "its listener rules are readable", at("rules"), &self.rules));
-        list.push(call(
-            "elb-target-health",
-            "its targets' health is readable",
-            at("targetHealth"),
-            &self.target_health,
-        ));
-        list.push(call("waf-web-acl", "its web ACL is readable", at("webAcl"), &self.web_acl));
-        list.push(call("elb-tags", "its tags are readable", at("tags"), &self.tags));
-        list.push(call("ingresses", "the Ingresses behind it are readable", at("ingresses"), &self.ingresses));
-        for (index, set) in self.web_acl.seen().map(|acl| &acl.ip_sets).into_iter().flatten().enumerate() {
-            list.push(call(
-                "waf-ip-set",
-                "a WAF address set is readable",
-                at(&format!("webAcl/seen/ipSets/{index}/addresses")),
-                &set.addresses,
-            ));
-        }
-    }
 }
 
 /// A load balancer.

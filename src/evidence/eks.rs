@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Observation;
 use super::apiserver::Log;
 use super::balancer::Balancer;
 use super::network::Network;
-use super::{Failure, Observation, Outcome};
 
 /// Everything that AWS said. Absent as a whole where the cluster is not EKS, or `--no-aws` was given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -316,6 +316,13 @@ pub struct AssociatedPolicy {
     pub namespaces: Vec<String>,
 }
 
+impl AssociatedPolicy {
+    /// Its name, without the ARN before it.
+    pub fn name(&self) -> &str {
+        self.policy_arn.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// Principals by ARN.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -350,107 +357,4 @@ pub struct OwnEgress {
     pub address: String,
     /// Who told it.
     pub source: String,
-}
-
-/// One call as the list of checks shows it.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// Id of its check: `aws-cluster`.
-    pub id: &'static str,
-    /// What is true when it passes.
-    pub title: &'static str,
-    /// JSON pointer to its observation.
-    pub path: String,
-    /// When it worked, in milliseconds.
-    pub took_ms: u64,
-    /// When it began, in milliseconds after the run's start.
-    pub started_ms: u64,
-    /// What became of it.
-    pub result: CallResult<'a>,
-}
-
-/// What became of one call.
-#[derive(Debug)]
-pub enum CallResult<'a> {
-    /// It was answered.
-    Answered,
-    /// It failed.
-    Failed(&'a Failure),
-    /// It could not begin.
-    Skipped(&'a super::Skip),
-    /// There was nothing to look at.
-    NotApplicable(&'a str),
-}
-
-impl Aws {
-    /// Every call of the run, in the order of the way from the cluster to the issuer.
-    pub fn calls(&self) -> Vec<Call<'_>> {
-        let mut list = vec![
-            call("aws-target", "the EKS cluster's name and region are known", "/aws/target", &self.target),
-            call("aws-caller", "AWS says who you are", "/aws/caller", &self.caller),
-            call("aws-principal", "your IAM role or user is readable", "/aws/principal", &self.principal),
-            call("eks-cluster", "the EKS cluster is readable", "/aws/cluster", &self.cluster),
-            call(
-                "eks-identity-providers",
-                "its identity providers are listed",
-                "/aws/identityProviders",
-                &self.identity_providers,
-            ),
-            call("eks-updates", "its updates are readable", "/aws/updates", &self.updates),
-            call("eks-access-entries", "its access entries are readable", "/aws/accessEntries", &self.access_entries),
-            call("eks-administrators", "its administrators are listed", "/aws/administrators", &self.administrators),
-            call("aws-auth", "ConfigMap aws-auth is readable", "/aws/awsAuth", &self.aws_auth),
-            call("endpoint-slice", "the endpoint's addresses are readable", "/aws/endpointSlice", &self.endpoint_slice),
-            call("eks-api-log", "the API server's log is readable", "/aws/apiLog", &self.api_log),
-            call(
-                "eks-authenticator-log",
-                "the authenticator's log is readable",
-                "/aws/authenticatorLog",
-                &self.authenticator_log,
-            ),
-        ];
-        for (index, config) in self.identity_providers.seen().map(|all| &all.configs).into_iter().flatten().enumerate()
-        {
-            let path = format!("/aws/identityProviders/seen/configs/{index}/details");
-            list.push(call("eks-identity-provider", "an identity provider is readable", path, &config.details));
-        }
-        for (index, entry) in self.access_entries.seen().map(|all| &all.entries).into_iter().flatten().enumerate() {
-            let path = format!("/aws/accessEntries/seen/entries/{index}");
-            list.push(call(
-                "eks-access-entry",
-                "your access entry is readable",
-                format!("{path}/details"),
-                &entry.details,
-            ));
-            list.push(call(
-                "eks-access-policies",
-                "its access policies are readable",
-                format!("{path}/policies"),
-                &entry.policies,
-            ));
-        }
-        self.network.calls(&mut list);
-        self.issuer_balancer.calls("/aws/issuerBalancer", &mut list);
-        if let Some(balancer) = &self.jwks_balancer {
-            balancer.calls("/aws/jwksBalancer", &mut list);
-        }
-        list.push(call("own-egress", "your own public address is known", "/aws/ownEgress", &self.own_egress));
-        list
-    }
-}
-
-/// One observation as a call.
-pub(super) fn call<'a, T>(
-    id: &'static str,
-    title: &'static str,
-    path: impl Into<String>,
-    observation: &'a Observation<T>,
-) -> Call<'a> {
-    let result = match &observation.outcome {
-        Outcome::Seen(_) => CallResult::Answered,
-        Outcome::Failed(failure) => CallResult::Failed(failure),
-        Outcome::Skipped(skip) => CallResult::Skipped(skip),
-        Outcome::NotApplicable(reason) => CallResult::NotApplicable(reason),
-    };
-    Call { id, title, path: path.into(), took_ms: observation.took_ms, started_ms: observation.started_ms, result }
 }

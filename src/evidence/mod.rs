@@ -3,6 +3,7 @@
 //! A saved evidence file is exactly this tree as JSON; citations are JSON pointers into it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub mod access;
@@ -22,6 +23,9 @@ pub mod workload;
 
 /// The schema of evidence files that this version writes and reads.
 pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
+
+/// Stands in [`Skip::because`] of everything where the run's time was over before anything was begun.
+pub const TOO_LATE: &str = "timeout";
 
 /// Everything one run of `doctor` saw.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -74,6 +78,16 @@ pub struct Evidence {
     /// The AWS identity of a Pod; absent where nobody asked for one (`kaccess workload`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<Box<workload::Workload>>,
+}
+
+impl Evidence {
+    /// Why nothing was looked at, where the run's time was over before.
+    pub fn too_late(&self) -> Option<&str> {
+        match &self.kubeconfig.outcome {
+            Outcome::Skipped(skip) if skip.because == TOO_LATE => Some(&skip.text),
+            _ => None,
+        }
+    }
 }
 
 /// The user's question: what was given beside the connection.
@@ -185,6 +199,18 @@ pub struct ControlPlane {
     /// The same of the first kube-apiserver Pod's log, over the last `--logs`.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub pod_log: Observation<apiserver::Log>,
+}
+
+/// How a fact is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Grade {
+    /// An API, the server or a log said so.
+    Seen,
+    /// Tried from where kaccess runs.
+    Probed,
+    /// For the control plane, by the models.
+    Inferred,
 }
 
 /// One probe's result with its times.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
-use super::eks::{Call, call};
 
 /// What EC2 said, as far as it lies between the cluster's interfaces and the issuer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -33,47 +32,6 @@ pub struct Network {
     pub vpc_dns: Observation<VpcDns>,
     /// DHCP options of the cluster's VPC (`ec2:DescribeDhcpOptions`).
     pub dhcp_options: Observation<DhcpOptions>,
-}
-
-impl Network {
-    /// Adds the calls of this part.
-    pub(super) fn calls<'a>(&'a self, list: &mut Vec<Call<'a>>) {
-        let at = |name: &str| format!("/aws/network/{name}");
-        list.push(call(
-            "ec2-interfaces",
-            "the cluster's network interfaces are readable",
-            at("interfaces"),
-            &self.interfaces,
-        ));
-        list.push(call(
-            "ec2-security-groups",
-            "security groups are readable",
-            at("securityGroups"),
-            &self.security_groups,
-        ));
-        list.push(call(
-            "ec2-security-group-rules",
-            "their rules are readable",
-            at("securityGroupRules"),
-            &self.security_group_rules,
-        ));
-        list.push(call("ec2-prefix-lists", "prefix lists are readable", at("prefixLists"), &self.prefix_lists));
-        list.push(call("ec2-subnets", "subnets are readable", at("subnets"), &self.subnets));
-        list.push(call("ec2-route-tables", "route tables are readable", at("routeTables"), &self.route_tables));
-        list.push(call("ec2-nat-gateways", "NAT gateways are readable", at("natGateways"), &self.nat_gateways));
-        list.push(call("ec2-network-acls", "network ACLs are readable", at("networkAcls"), &self.network_acls));
-        list.push(call("ec2-vpcs", "VPCs are readable", at("vpcs"), &self.vpcs));
-        list.push(call("ec2-vpc-dns", "the VPC's DNS attributes are readable", at("vpcDns"), &self.vpc_dns));
-        list.push(call("ec2-dhcp-options", "DHCP options are readable", at("dhcpOptions"), &self.dhcp_options));
-        for (index, prefix_list) in self.prefix_lists.seen().into_iter().flatten().enumerate() {
-            list.push(call(
-                "ec2-prefix-list",
-                "a prefix list's entries are readable",
-                format!("/aws/network/prefixLists/seen/{index}/entries"),
-                &prefix_list.entries,
-            ));
-        }
-    }
 }
 
 /// One network interface.

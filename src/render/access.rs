@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::human::{plain, wrap};
-use crate::report::access::{AccessAnswer, AccessMatrix, GrantView};
+use super::human::{plain, relative, wrap};
+use crate::report::access::{AccessAnswer, AccessMatrix, GrantView, KnownIdentity};
 
 /// Least width of a column, and the blanks between two, as kubectl's tables have them.
 const COLUMN: (usize, usize) = (6, 3);
@@ -275,6 +276,54 @@ pub fn matrix_rows(matrix: &AccessMatrix) -> Vec<Vec<String>> {
         place.into_iter().chain([plain(&name)]).chain(cells.map(str::to_owned)).collect()
     });
     std::iter::once(head(many)).chain(rows).collect()
+}
+
+/// Who the server says somebody is: facts, then groups.
+pub fn identity(told: &KnownIdentity, now: Timestamp, width: Option<usize>) -> String {
+    let groups = listed(&group_rows(told), width);
+    let trimmed: Vec<&str> = groups.lines().map(str::trim_end).collect();
+    format!("{}\n{}\n", columns_within(&fact_rows(told, now), width), trimmed.join("\n"))
+}
+
+/// The same for a ticket.
+pub fn identity_markdown(told: &KnownIdentity, now: Timestamp) -> String {
+    let mut facts = fact_rows(told, now);
+    facts.insert(0, vec!["Fact".to_owned(), "Value".to_owned()]);
+    format!("# kaccess whoami\n\n{}\n{}", markdown_table(&facts), markdown_table(&group_rows(told)))
+}
+
+fn fact_rows(told: &KnownIdentity, now: Timestamp) -> Vec<Vec<String>> {
+    let until = told.expires_at.map(|at| format!("{at} ({})", relative(now, at)));
+    let mut facts = vec![
+        vec!["username".to_owned(), plain(&told.username)],
+        vec!["how it knows".to_owned(), plain(&told.origin.detail)],
+        vec!["until".to_owned(), until.unwrap_or_else(|| "no end is known".to_owned())],
+        vec!["server".to_owned(), plain(&told.server)],
+    ];
+    if !told.uid.is_empty() {
+        facts.insert(1, vec!["uid".to_owned(), plain(&told.uid)]);
+    }
+    for (key, values) in &told.extra {
+        facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
+    }
+    for policy in &told.access_policies {
+        let scope = match policy.scope.as_str() {
+            "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
+            _ => "the whole cluster".to_owned(),
+        };
+        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {scope}", policy.name()))]);
+    }
+    if !told.bound_to.is_empty() {
+        facts.push(vec!["bound to".to_owned(), plain(&told.bound_to.join(", "))]);
+    }
+    facts
+}
+
+fn group_rows(told: &KnownIdentity) -> Vec<Vec<String>> {
+    let head = ["GROUP", "ORIGIN", "BOUND TO"].map(str::to_owned).to_vec();
+    let rows = told.groups.iter();
+    let rows = rows.map(|group| vec![plain(&group.name), plain(&group.origin), plain(&group.bound_to.join(", "))]);
+    std::iter::once(head).chain(rows).collect()
 }
 
 /// Rules as `kubectl auth can-i --list` prints them: one line for each resource, verbs joined, sorted as kubectl sorts.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::text::hidden;
+
 /// A length of time in its largest units: `45 s`, `12 min`, `1 h 30 min`, `3 d 4 h`, `45 d`, `2 y 40 d`.
 ///
 /// The second unit is left out where it is zero or no longer matters. The sign is dropped.
@@ -37,32 +39,6 @@ pub fn relative(now: Timestamp, then: Timestamp) -> String {
     } else {
         format!("{} ago", duration(distance))
     }
-}
-
-/// A character that is not seen, or that turns around what stands beside it. `secret::hidden` takes the same out of what is
-/// kept, and a test holds the two together: this module may not ask that one.
-pub fn hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{17b4}'
-            | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{2800}'
-            | '\u{3164}'
-            | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e01ef}'
-    )
 }
 
 /// The last gate before a terminal: a whole answer in which nothing that a renderer overlooked can move the cursor or

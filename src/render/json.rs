@@ -6,12 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::human::hidden;
 use crate::evidence::Evidence;
 use crate::evidence::identity::User;
+use crate::report::changes::Change;
 use crate::report::compare::Comparison;
 use crate::report::doctor::{DoctorReport, Status};
 use crate::report::view::FindingView;
+use crate::text::hidden;
 
 /// The version of every view.
 pub const API_VERSION: &str = "kaccess.dev/v1";
@@ -49,6 +50,10 @@ pub struct DoctorView {
     /// What differs from a saved look; absent without `--compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
+    /// What changed since the look before; null in the first look, absent without `--watch`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<Change>>")]
+    changed: Option<Option<Vec<Change>>>,
 }
 
 /// Several contexts examined, the worst first (`kind: DoctorReportList`).
@@ -328,6 +333,7 @@ impl DoctorView {
             observed_at: evidence.observed_at.to_string(),
             took_ms: evidence.took_ms,
             comparison: None,
+            changed: None,
         }
     }
 
@@ -335,6 +341,13 @@ impl DoctorView {
     #[must_use]
     pub fn compared(mut self, comparison: Option<&Comparison>) -> Self {
         self.comparison = comparison.cloned();
+        self
+    }
+
+    /// The same as one look of several, with what changed since the one before; `None` for the first.
+    #[must_use]
+    pub fn changed(mut self, changed: Option<&[Change]>) -> Self {
+        self.changed = Some(changed.map(<[Change]>::to_vec));
         self
     }
 }
@@ -399,20 +412,16 @@ fn escaped(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 /// A view with its head: apiVersion and kind, then the fields of `body`.
-pub fn headed(kind: &str, body: Value) -> Value {
-    let mut view = serde_json::json!({ "apiVersion": API_VERSION, "kind": kind });
-    if let (Some(view), Value::Object(body)) = (view.as_object_mut(), body) {
-        view.extend(body);
-    }
-    view
-}
-
-/// A view with its head.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn headed_view(kind: &str, body: &impl Serialize) -> io::Result<Value> {
-    Ok(headed(kind, serde_json::to_value(body).map_err(io::Error::other)?))
+    let body = serde_json::to_value(body).map_err(io::Error::other)?;
+    let mut view = serde_json::json!({ "apiVersion": API_VERSION, "kind": kind });
+    if let (Some(view), Value::Object(body)) = (view.as_object_mut(), body) {
+        view.extend(body);
+    }
+    Ok(view)
 }
 
 /// Any view as YAML.

@@ -2,7 +2,9 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod changes;
 pub mod compare;
+pub mod contexts;
 pub mod decode;
 pub mod explain;
 pub mod graph;

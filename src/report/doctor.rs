@@ -1,9 +1,12 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
 use crate::evidence::credential::EndedBy;
 use crate::evidence::dns::LookupOutcome;
-use crate::evidence::eks::{Call, CallResult};
 use crate::evidence::{Evidence, Observation, Outcome};
 
 /// The verdict of a run.
@@ -29,7 +32,8 @@ impl Verdict {
 }
 
 /// What became of one check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub enum Status {
     /// As it should be.
     Pass,
@@ -365,7 +369,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         list.insert(after, repeated);
     }
     if let Some(aws) = &evidence.aws {
-        list.extend(aws.calls().into_iter().map(aws_check));
+        list.extend(calls(aws).into_iter().map(aws_check));
     }
     list
 }

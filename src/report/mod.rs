@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod allowlist;
+pub mod calls;
 pub mod changes;
 pub mod compare;
 pub mod credential;
@@ -15,6 +16,7 @@ pub mod workload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use crate::evidence::Grade;
 use shell::Shell;
 
 /// How bad a finding is.
@@ -61,18 +63,6 @@ impl Confidence {
             Self::Possible => "possible",
         }
     }
-}
-
-/// How a fact is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Grade {
-    /// An API, the server or a log said so.
-    Seen,
-    /// Tried from where kaccess runs.
-    Probed,
-    /// For the control plane, by the models.
-    Inferred,
 }
 
 /// A reference into the evidence.

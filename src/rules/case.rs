@@ -30,7 +30,7 @@ pub struct Case<'a> {
     /// On EKS: whom the caller's IAM identity becomes, by the model.
     pub mapping: Option<identity::Verdict>,
     /// Where a Pod's AWS identity was asked about: which one it gets, and every link of the chain, by the model.
-    pub workload: Option<workload_model::Judged<'a>>,
+    pub workload: Option<workload_model::Judgement<'a>>,
 }
 
 impl<'a> Case<'a> {
@@ -55,7 +55,7 @@ impl<'a> Case<'a> {
         let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
         let mapping = aws.map(identity::map);
         let workload =
-            evidence.workload.as_deref().map(|seen| workload_model::Judged::new(seen, evidence.aws.as_deref()));
+            evidence.workload.as_deref().map(|seen| workload_model::Judgement::new(seen, evidence.aws.as_deref()));
         let mut case = Self { evidence, words, configuration, expected: None, reach, keys_reach, mapping, workload };
         case.predict();
         case

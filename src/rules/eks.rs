@@ -5,11 +5,11 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Judged, Known, Layer, Peer, Reach, Step as ReachStep};
+use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Grade, Step, inferred, seen};
+use crate::report::{Citation, Confidence, Step, inferred, seen};
 use crate::rules::{Case, Place, Word};
 
 /// What AWS said.
@@ -156,13 +156,8 @@ pub fn sure(case: &Case<'_>, word: &Word, named: bool) -> Confidence {
 
 /// The citation of a step of the model.
 pub fn cite_step(step: &ReachStep) -> Citation {
-    let grade = match step.known {
-        Known::Seen => Grade::Seen,
-        Known::Probed => Grade::Probed,
-        Known::Inferred => Grade::Inferred,
-    };
     let path = step.path.clone().unwrap_or_else(|| "/aws/cluster/seen".to_owned());
-    Citation { path, grade, text: format!("{}: {}", step.layer.word(), step.text) }
+    Citation { path, grade: step.known, text: format!("{}: {}", step.layer.word(), step.text) }
 }
 
 /// The citation of the egress mode.
@@ -386,7 +381,7 @@ pub fn again() -> Step {
 
 /// A step of the model that could not be judged, for rules that tell of it.
 pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
-    reach.step(layer).filter(|step| step.judged == Judged::Unknown)
+    reach.step(layer).filter(|step| step.judged == Passage::Unknown)
 }
 
 /// The caller's role or user for commands: with its path where IAM told it.

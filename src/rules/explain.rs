@@ -12,6 +12,7 @@ use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
+use crate::text::distance;
 
 /// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
 const MANY: usize = 400;
@@ -572,22 +573,6 @@ pub fn near(text: &str) -> Vec<&'static str> {
         .collect();
     scored.sort();
     scored.into_iter().take(5).map(|(_, code)| code).collect()
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<u8> = b.bytes().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The rows of the table from symptom to code: how it looks, the codes that fit, and whether the words decide.

@@ -12,12 +12,12 @@ pub mod reading;
 pub mod refusal;
 pub mod rejoin;
 pub mod renew;
-pub mod text;
 pub mod way;
+pub mod wording;
 pub mod words;
 
 pub use case::{Case, failed_as};
-pub use text::{clip, slug};
+pub use wording::{clip, slug};
 pub use words::{Place, Word};
 
 use crate::apiserver::message::Text;
@@ -68,7 +68,7 @@ impl Rule {
             severity: self.severity,
             confidence,
             title: self.title.to_owned(),
-            why: text::sentence(why.into()),
+            why: wording::sentence(why.into()),
             cites: vec![first],
             fix: vec![step],
             candidates: Vec::new(),

@@ -2,8 +2,9 @@
 //! that mend a link.
 
 use super::{Case, Rule, clip};
+use crate::aws::link_id;
 use crate::aws::trust;
-use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
+use crate::aws::workload::{EXTERNAL_ID, Judgement, Link, account};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
@@ -15,7 +16,7 @@ pub fn cite(link: &Link) -> Citation {
         format!("{}; expected: {}", link.seen, link.expected)
     };
     // What was fetched over the network was tried from here; everything else an API said.
-    if link.id == "irsa-issuer" { probed(link.at.clone(), text) } else { seen(link.at.clone(), text) }
+    if link.id == link_id::IRSA_ISSUER { probed(link.at.clone(), text) } else { seen(link.at.clone(), text) }
 }
 
 /// The first of these texts in the message the user met, or in an event of the Pod.
@@ -43,13 +44,13 @@ pub fn role_name(arn: &str) -> &str {
 }
 
 /// The cluster's name, or a word in capitals.
-pub fn cluster_name<'a>(judged: &Judged<'a>) -> &'a str {
+pub fn cluster_name<'a>(judged: &Judgement<'a>) -> &'a str {
     let (name, _) = judged.cluster();
     if name.is_empty() { "CLUSTER" } else { name }
 }
 
 /// New Pods: what is injected is injected when a Pod is made.
-pub fn remake(judged: &Judged<'_>) -> Step {
+pub fn remake(judged: &Judgement<'_>) -> Step {
     let namespace = judged.account_name().0;
     let why = "Make the Pods again: credentials are injected when a Pod is made, and never later";
     match judged.workload.owner.seen() {
@@ -69,7 +70,7 @@ pub fn remake(judged: &Judged<'_>) -> Step {
 }
 
 /// The annotation of IRSA on the service account.
-pub fn annotate(judged: &Judged<'_>, role: &str) -> Step {
+pub fn annotate(judged: &Judgement<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
     Step::command(
         "Name the role on the service account",
@@ -103,7 +104,12 @@ pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: &str) -> Vec<S
 
 /// The steps that let whoever hands out credentials (kiam's server, a node for kube2iam) into the role that a Pod names,
 /// with that role as the agent resolves it.
-pub fn let_agent_in(judged: &Judged<'_>, link: &Link, base: Option<&str>, agent: &str) -> Option<(String, Vec<Step>)> {
+pub fn let_agent_in(
+    judged: &Judgement<'_>,
+    link: &Link,
+    base: Option<&str>,
+    agent: &str,
+) -> Option<(String, Vec<Step>)> {
     let role = judged.iam_role()?;
     let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
@@ -180,7 +186,7 @@ pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
 }
 
 /// The steps that let the service account in by IRSA.
-pub fn irsa_trust(judged: &Judged<'_>, link: &Link, role: &str) -> Vec<Step> {
+pub fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> {
     let (Some((issuer, _)), Some(provider)) = (judged.issuer(), judged.provider_arn(role)) else {
         return vec![Step::text(
             "Let the cluster's provider, this subject and this audience into the role's trust policy.",
@@ -203,7 +209,7 @@ pub fn irsa_trust_mismatch(case: &Case<'_>, rule: &Rule, links: &[&str], why: fn
 }
 
 /// The association of Pod Identity.
-pub fn associate(judged: &Judged<'_>, role: &str) -> Step {
+pub fn associate(judged: &Judgement<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
     Step::command(
         "Associate the role with the service account",

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::support::front::{answer, field};
 use crate::support::run::{command, command_with_signals, kaccess, scratch};
+use crate::support::schema::hold;
 use crate::support::stage::{Stage, api_answer, certified, healthy_api, kubeconfig, memory, not_found, path, watched};
 
 fn opaque() -> Value {
@@ -133,8 +134,10 @@ fn as_json_each_look_is_one_line() {
     assert!(looks.len() >= 2, "{}", looks.len());
     for look in &looks {
         assert_eq!((&look["kind"], &look["apiVersion"]), (&json!("DoctorReport"), &json!("kaccess.dev/v1")));
+        hold(look);
     }
-    assert!(looks[0]["changed"].is_null() && looks[0]["verdict"] == "problems", "{:#}", looks[0]);
+    assert_eq!(looks[0].get("changed"), Some(&Value::Null), "{:#}", looks[0]);
+    assert!(looks[0]["verdict"] == "problems", "{:#}", looks[0]);
     assert!(looks[1..looks.len() - 1].iter().all(|look| look["changed"] == json!([])), "{stdout}");
     let last = looks.last().expect("a look");
     assert_eq!(last["verdict"], "healthy");

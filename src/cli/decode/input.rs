@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::DecodeArgs;
 use crate::cli::flags::ConnectionArgs;
-use crate::cli::{Error, hint_at_file, open_named};
+use crate::cli::{Error, connect, hint_at_file, open_named};
 use crate::collect::credential::{self as obtaining, ExecOptions};
 use crate::collect::kubeconfig;
 use crate::credential::certificate;
@@ -154,15 +154,12 @@ fn current(
     let (_, resolved) = kubeconfig::load(host, &flags, scrubber);
     let hint = "name a credential (kaccess decode @FILE), or see kaccess doctor";
     let resolved = resolved.map_err(|failure| Error::new(failure.detail, hint))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::plain(format!("no runtime: {error}")))?;
+    let runtime = connect::runtime()?;
     let obtained = runtime.block_on(async {
         let options = ExecOptions {
             allowed: !arguments.no_exec,
             timeout: Duration::from_secs(60),
-            show_stderr: crate::cli::doctor::stderr_sink(host),
+            show_stderr: connect::stderr_sink(host),
             interactive: host.stdin_is_terminal,
         };
         let output = match &resolved.user.exec {

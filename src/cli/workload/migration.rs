@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Way, WorkloadArgs, to_value};
+use super::{MigrationTarget, WorkloadArgs};
 use crate::aws::trust;
 use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag};
 use crate::cli::connect::{Session, runtime, unanswered};
@@ -74,8 +74,8 @@ pub(super) fn run(
     let plan = plan(&annotated, &known, arguments.to, incomplete);
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
-        Format::Yaml => json::write_yaml(&json::headed("MigrationPlan", to_value(&plan)?), &mut text)?,
+        Format::Json => json::write_json(&json::headed_view("MigrationPlan", &plan)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&json::headed_view("MigrationPlan", &plan)?, &mut text)?,
         Format::Markdown => render::plan_markdown(&plan, &mut text)?,
         _ => render::plan(&plan, &mut text)?,
     }
@@ -102,7 +102,7 @@ async fn cloud(
 }
 
 /// The plan: a role for each service account, so that what shares an account but not a role gets an account of its own.
-fn plan(annotated: &[Annotated], known: &Known, to: Way, incomplete: Vec<String>) -> MigrationPlan {
+fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete: Vec<String>) -> MigrationPlan {
     let of = |role: &str| known.agents.iter().any(|agent| agent.role.starts_with(role));
     let from: Vec<String> =
         ["kiam", "kube2iam"].iter().filter(|name| of(name)).map(|name| (*name).to_owned()).collect();
@@ -135,11 +135,11 @@ fn plan(annotated: &[Annotated], known: &Known, to: Way, incomplete: Vec<String>
     let mut preparation: Vec<Step> = Vec::new();
     if !annotated.is_empty() {
         match to {
-            Way::PodIdentity => preparation.push(Step::command(
+            MigrationTarget::PodIdentity => preparation.push(Step::command(
                 "Have the agent run on every node",
                 shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", cluster),
             )),
-            Way::Irsa => preparation.push(Step::command(
+            MigrationTarget::Irsa => preparation.push(Step::command(
                 "Have IAM know the cluster's issuer, once in each account that has one of the roles",
                 shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer),
             )),
@@ -158,7 +158,7 @@ fn plan(annotated: &[Annotated], known: &Known, to: Way, incomplete: Vec<String>
         .collect();
     MigrationPlan {
         from,
-        to: if to == Way::Irsa { "irsa" } else { "pod-identity" },
+        to: if to == MigrationTarget::Irsa { "irsa" } else { "pod-identity" },
         preparation: preparation.iter().map(StepView::from).collect(),
         workloads,
         incomplete,
@@ -171,7 +171,7 @@ fn migration(
     name: &str,
     new: bool,
     about: (&str, &str, Option<&str>),
-    to: Way,
+    to: MigrationTarget,
 ) -> Migration {
     let (cluster, issuer, own) = about;
     let namespace = one.namespace.as_str();
@@ -179,16 +179,16 @@ fn migration(
     let foreign = own.is_some_and(|own| own != account(role));
     let mut steps: Vec<Step> = Vec::new();
     let policy = match to {
-        Way::Irsa => {
+        MigrationTarget::Irsa => {
             let host = trust::issuer_name(issuer);
             let provider =
                 format!("arn:{}:iam::{}:oidc-provider/{host}", crate::aws::workload::partition(role), account(role));
             let subject = format!("system:serviceaccount:{namespace}:{name}");
             trust::irsa_policy(None, &provider, &host, &subject, "sts.amazonaws.com")
         }
-        Way::PodIdentity => trust::pod_identity_policy(None),
+        MigrationTarget::PodIdentity => trust::pod_identity_policy(None),
     };
-    if foreign && to == Way::PodIdentity {
+    if foreign && to == MigrationTarget::PodIdentity {
         notes.push(format!(
             "{role} is in another account than the cluster: give the association a role of the cluster's own account that may assume it, and name {} as --target-role-arn",
             role_name(role)
@@ -217,13 +217,13 @@ fn migration(
     ));
     let mut account =
         json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
-    if to == Way::Irsa {
+    if to == MigrationTarget::Irsa {
         account["metadata"]["annotations"] = json!({ "eks.amazonaws.com/role-arn": role });
     }
     if new {
         let manifest = serde_norway::to_string(&account).unwrap_or_default();
         steps.push(Step::manifest("Make the service account: kubectl apply -f with this", manifest));
-    } else if to == Way::Irsa {
+    } else if to == MigrationTarget::Irsa {
         steps.push(Step::command(
             "Name the role on the service account",
             shell!(
@@ -234,7 +234,7 @@ fn migration(
             ),
         ));
     }
-    if to == Way::PodIdentity {
+    if to == MigrationTarget::PodIdentity {
         steps.push(Step::command(
             "Associate the role with it",
             shell!("aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}", cluster, namespace, name, role),

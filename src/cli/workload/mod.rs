@@ -9,8 +9,10 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
-use super::{BAD, Error, GOOD, NONE, answer, doctor, note};
+use super::diagnosis::note_unknown;
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, duration};
+use super::{BAD, Error, GOOD, NONE, answer, files, note};
+use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
 use crate::collect::plan::{WorkloadPlan, gather_workload};
 use crate::collect::workload;
@@ -27,7 +29,7 @@ use crate::secret::Scrubber;
 
 /// What replaces kiam and kube2iam.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Way {
+pub enum MigrationTarget {
     /// Roles for service accounts, by the cluster's OIDC issuer.
     Irsa,
     /// EKS Pod Identity associations.
@@ -56,7 +58,7 @@ pub struct WorkloadArgs {
     plan_migration: bool,
     /// What --plan-migration goes to
     #[arg(long, value_enum, default_value = "pod-identity", value_name = "WAY")]
-    to: Way,
+    to: MigrationTarget,
     /// Write the evidence to a file
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -71,10 +73,6 @@ pub struct WorkloadArgs {
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    super::flags::parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
 /// Runs the command.
@@ -96,8 +94,8 @@ pub fn run(
             without_effect.extend(arguments.aws.given());
             let own = [("--role", arguments.role.is_some()), ("--error", arguments.error.is_some())];
             without_effect.extend(own.into_iter().filter_map(|(name, given)| given.then_some(name)));
-            doctor::refuse_on_replay("--from", &without_effect)?;
-            doctor::load_evidence(path)?
+            files::refuse_on_replay("--from", &without_effect)?;
+            files::load_evidence(path)?
         }
         None => look(host, connection, output, arguments)?,
     };
@@ -108,7 +106,7 @@ pub fn run(
         .map_err(|error| Error::plain(format!("the evidence cannot be read again: {error}")))?;
     if let Some(path) = &arguments.save {
         let pretty = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(error.to_string()))?;
-        doctor::save(path, &format!("{pretty}\n"))?;
+        files::save(path, &format!("{pretty}\n"))?;
         note(&format!("evidence written to {}", path.display()));
     }
     let Some(seen) = evidence.workload.as_deref() else {
@@ -126,8 +124,8 @@ pub fn run(
         terminal::short(&DoctorReport::new(&evidence, findings.clone()), &mut text)?;
     } else {
         match output.format() {
-            Format::Json => json::write_json(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
-            Format::Yaml => json::write_yaml(&json::headed("WorkloadIdentity", to_value(&told)?), &mut text)?,
+            Format::Json => json::write_json(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,
+            Format::Yaml => json::write_yaml(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,
             Format::Markdown => render::markdown(&told, &findings, &mut text)?,
             _ => render::table(&told, &findings, host.width, &mut text)?,
         }
@@ -136,16 +134,14 @@ pub fn run(
         answer(&text)?;
     }
     let bad = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Ok(match told.effective.kind {
-        _ if bad => BAD,
-        "none" => BAD,
-        "unknown" => NONE,
-        _ => GOOD,
+    let kind = told.effective.kind;
+    Ok(if bad || kind == IdentitySource::Nowhere.word() {
+        BAD
+    } else if kind == IdentitySource::Unknown.word() {
+        NONE
+    } else {
+        GOOD
     })
-}
-
-fn to_value(value: &impl serde::Serialize) -> Result<serde_json::Value, Error> {
-    serde_json::to_value(value).map_err(|error| Error::plain(format!("the answer cannot be written: {error}")))
 }
 
 /// What was asked about could not be looked at: there is no answer without it.
@@ -165,10 +161,10 @@ fn look(
 ) -> Result<Evidence, Error> {
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
-    let error = arguments.error.as_deref().map(doctor::text_or_file).transpose()?;
+    let error = arguments.error.as_deref().map(files::text_or_file).transpose()?;
     let error = error.map(|text| scrubber.text_limited(&text, 16 * 1024));
     if !output.quiet {
-        doctor::note_unknown(error.as_deref());
+        note_unknown(error.as_deref());
     }
     let (facts, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = Arc::new(resolved.map_err(|failure| unanswered(&failure))?);
@@ -216,11 +212,11 @@ pub(super) fn tell(evidence: &Evidence) -> Result<(WorkloadIdentity, Vec<Finding
         },
         service_account: format!("{namespace}/{name}"),
         effective: Effective {
-            kind: judged.effective.kind,
+            kind: judged.effective.kind.word(),
             role_arn: judged.effective.role_arn.clone(),
             why: judged.effective.why.clone(),
         },
-        intended: judged.intended.clone(),
+        intended: judged.intended.iter().map(|source| source.word()).collect(),
         chain: judged
             .links
             .iter()

@@ -5,7 +5,7 @@ use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
 use crate::rules::api_port::{APART, clocks, dated_by_clock, fault, met_without_handshake};
-use crate::rules::text::capital;
+use crate::rules::wording::capital;
 use crate::rules::way::{host, place};
 use crate::rules::{Case, Page, Rule, Word};
 

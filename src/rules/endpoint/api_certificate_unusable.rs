@@ -5,7 +5,7 @@ use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::api_port::fault;
-use crate::rules::text::capital;
+use crate::rules::wording::capital;
 use crate::rules::way::place;
 use crate::rules::{Case, Page, Rule};
 

@@ -1,10 +1,10 @@
 //! The credential is too large for what stands before the API server.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::text::pointer;
-use crate::rules::way::host;
+use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
+use crate::rules::way::host;
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -61,7 +61,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::manifest("Or raise the limit of what stands before the API server; in nginx, inside server { }", "large_client_header_buffers 8 64k;\n"))
         .cite(seen("/endpoint/authenticated/seen/sentHeaderBytes", format!("{size} bytes of header carried the credential")));
     if let Some((name, length, some)) = groups {
-        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer(&name)), format!("{name} has {length} entries: {some}; …")));
+        finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer_part(&name)), format!("{name} has {length} entries: {some}; …")));
     }
     vec![finding]
 }

@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::met_without_handshake;
-use crate::rules::text::capital;
+use crate::rules::wording::capital;
 use crate::rules::way::place;
 use crate::rules::{Case, Page, Rule, failed_as};
 

@@ -1,6 +1,6 @@
 //! An access policy's scope or kind of resources.
 
-use crate::aws::identity::{Source, Verdict, policy_allows, policy_name};
+use crate::aws::identity::{Source, Verdict, policy_allows};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .iter()
         .map(|policy| {
             let scope = if policy.scope == "namespace" { format!("namespaces {}", policy.namespaces.join(", ")) } else { "the whole cluster".to_owned() };
-            format!("{} for {scope}", policy_name(policy))
+            format!("{} for {scope}", policy.name())
         })
         .collect();
     let out_of_scope = policies.iter().all(|policy| policy.scope == "namespace");

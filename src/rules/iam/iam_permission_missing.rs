@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
-use crate::evidence::eks::CallResult;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::report::calls::{calls, CallResult};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(aws) = eks::aws(case) else { return Vec::new() };
     let mut actions: Vec<(String, String)> = Vec::new();
-    for call in aws.calls() {
+    for call in calls(aws) {
         let CallResult::Failed(failure) = call.result else { continue };
         let Some(needs) = failure.needs.as_ref().filter(|needs| failure.kind == FailureKind::Forbidden && is_action(needs)) else { continue };
         if !actions.iter().any(|(known, _)| known == needs) {

@@ -1,11 +1,10 @@
 //! The control plane gets no connection to the issuer.
 
-use crate::report::shell::shell;
-use std::net::IpAddr;
-
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
+use crate::report::shell::shell;
+use crate::rules::{clip, Case, Page, Rule};
+use crate::rules::way::{all, is_private};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,15 +22,6 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// Addresses that no other network routes to.
-fn private(address: &str) -> bool {
-    match address.parse() {
-        Ok(IpAddr::V4(address)) => address.is_private() || address.is_link_local(),
-        Ok(IpAddr::V6(address)) => address.is_unique_local() || address.is_unicast_link_local(),
-        Err(_) => false,
-    }
-}
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() || case.initialized() {
         return Vec::new();
@@ -39,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (probes, at) = case.issuer();
     let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED].into_iter().find_map(|text| case.said(text));
     let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
-    let inside = probes.dns.seen().filter(|dns| !laboratory && !dns.addresses.is_empty() && dns.addresses.iter().all(|address| private(address)));
+    let inside = probes.dns.seen().filter(|dns| !laboratory && all(&dns.addresses, is_private));
     let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| !attempt.connected()));
     let reached = case.logged_discovery_status().is_some();
     let (confidence, first) = match (said, case.not_initialized()) {

@@ -3,7 +3,7 @@
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::{complaint, user};
-use crate::rules::text::capital;
+use crate::rules::wording::capital;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

@@ -1,9 +1,9 @@
 //! The groups claim is neither a text nor a list of texts.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::text::pointer;
-use crate::rules::{Case, Page, Rule, clip};
+use crate::report::{seen, Finding, Severity, Step};
+use crate::rules::{clip, Case, Page, Rule};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             word.confidence(true),
             format!("The claim {claim:?} of the token is {shown}; the API server takes a list of texts, or one text."),
-            seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {shown}")),
+            seen(format!("/credential/seen/token/claims/{}", pointer_part(claim)), format!("{claim}: {shown}")),
             Step::text(format!("In the identity provider, write {claim:?} as a flat list of names (Keycloak: a mapper Group Membership, or User Realm Role with Multivalued on and {claim:?} as its Token Claim Name), and log in again.")),
         )
         .titled(format!("The groups claim {claim:?} is neither a text nor a list of texts"))

@@ -2,7 +2,7 @@
 
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::text::pointer;
+use crate::text::pointer_part;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -57,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .titled(format!("The identity provider's group {group:?} is one of Kubernetes' own"))
         .step(Step::text(format!("Take the group {group:?} away in the identity provider, and see who else is in it.")))
         .cite(seen(
-            format!("/credential/seen/token/claims/{}", pointer(claim)),
+            format!("/credential/seen/token/claims/{}", pointer_part(claim)),
             format!("the token's claim {claim:?} holds it"),
         )),
     ]

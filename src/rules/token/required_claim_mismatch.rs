@@ -2,9 +2,9 @@
 
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
-use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::text::pointer;
-use crate::rules::{Case, Page, Rule, clip};
+use crate::report::{seen, Finding, Severity, Step};
+use crate::rules::{clip, Case, Page, Rule};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -59,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.step(Step::text(format!("Or, where the requirement is wrong, correct --oidc-required-claim={claim}=... (claimValidationRules in an AuthenticationConfiguration).")));
     }
     finding = match shown {
-        Some(shown) => finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {shown}"))),
+        Some(shown) => finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer_part(claim)), format!("{claim}: {shown}"))),
         None if case.token().is_some_and(|token| token.claims.is_some()) => {
             finding.cite(seen("/credential/seen/token/claims", format!("there is no {claim:?} among the claims")))
         }

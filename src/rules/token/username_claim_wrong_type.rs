@@ -1,9 +1,9 @@
 //! The claim that names the user is no text.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::text::pointer;
+use crate::report::{seen, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -30,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .finding(
             word.confidence(true),
             format!("The claim {claim:?} of the token is {value}, of the JSON type {kind}; the API server takes a string only."),
-            seen(format!("/credential/seen/token/claims/{}", pointer(claim)), format!("{claim}: {value}")),
+            seen(format!("/credential/seen/token/claims/{}", pointer_part(claim)), format!("{claim}: {value}")),
             Step::text(format!("In the identity provider, map {claim:?} as a string (Keycloak: the mapper's Claim JSON Type: String, Multivalued: off), and log in again.")),
         )
         .titled(format!("The claim {claim:?} must be a string, and has the JSON type {kind}"));

@@ -1,9 +1,10 @@
 //! The service account names no role.
 
 use crate::apiserver::message::heard;
-use crate::aws::workload::{IRSA, escaped};
-use crate::report::{Confidence, Finding, Severity, seen};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::aws::workload::IRSA;
+use crate::report::{seen, Confidence, Finding, Severity};
+use crate::rules::{pod_role, Case, Page, Rule};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     ];
     let misplaced = elsewhere.into_iter().flatten().find_map(|(annotations, at, place)| {
         let role = annotations.get(IRSA)?;
-        Some((role.clone(), seen(format!("{at}/{}", escaped(IRSA)), format!("{IRSA} stands on {place}, where nothing reads it"))))
+        Some((role.clone(), seen(format!("{at}/{}", pointer_part(IRSA)), format!("{IRSA} stands on {place}, where nothing reads it"))))
     });
     let wanted = judged.workload.wanted_role.as_deref().and_then(|wanted| {
         let role = judged.role(wanted)?;

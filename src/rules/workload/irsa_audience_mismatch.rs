@@ -1,6 +1,7 @@
 //! The provider does not know the token's audience.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("irsa-token-audience");
+    let link = judged.broken(link_id::IRSA_TOKEN_AUDIENCE);
     let words = pod_role::met_or_event(case, &["Incorrect token audience"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);

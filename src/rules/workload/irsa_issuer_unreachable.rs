@@ -1,6 +1,7 @@
 //! STS cannot read the cluster's issuer.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("irsa-issuer");
+    let link = judged.broken(link_id::IRSA_ISSUER);
     let words = pod_role::met_or_event(case, &["retrieve verification key from your identity provider", "IDPCommunicationError"]);
     let confidence = if words.is_some() { Confidence::Certain } else { Confidence::Likely };
     let Some(cite) = words.or_else(|| link.map(pod_role::cite)) else { return Vec::new() };

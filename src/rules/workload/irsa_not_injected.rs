@@ -1,6 +1,7 @@
 //! The Pod was not given the role of its service account.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::workload::absent;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let (Some(link), Some(role)) = (judged.broken("irsa-injection"), judged.annotated()) else { return Vec::new() };
+    let (Some(link), Some(role)) = (judged.broken(link_id::IRSA_INJECTION), judged.annotated()) else { return Vec::new() };
     let workload = judged.workload;
     let no_webhook = absent(&workload.webhook);
     let older = workload.pod.seen().and_then(|pod| pod.created_at).zip(workload.service_account.seen().and_then(|one| one.created_at));

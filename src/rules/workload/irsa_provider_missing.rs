@@ -1,6 +1,7 @@
 //! The role's account has no OIDC provider for this cluster.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::workload::account;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let link = judged.broken("irsa-provider");
+    let link = judged.broken(link_id::IRSA_PROVIDER);
     let words = pod_role::met_or_event(case, &["No OpenIDConnect provider found in your account"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     let issuer = judged.issuer().map_or("ISSUER", |(issuer, _)| issuer);

@@ -1,6 +1,7 @@
 //! The role that the service account names does not exist.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::trust;
 use crate::aws::workload::account;
 use crate::report::shell::shell;
@@ -25,7 +26,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = judged.broken("irsa-role") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::IRSA_ROLE) else { return Vec::new() };
     let role = link.expected.clone();
     let name = pod_role::role_name(&role);
     let create = judged.provider_arn(&role).zip(judged.issuer()).map(|(provider, (issuer, _))| {

@@ -1,8 +1,9 @@
 //! The trust policy asks for another audience.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::rules::{pod_role, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    pod_role::irsa_trust_mismatch(case, &RULE, &["irsa-trust-audience"], |link| {
+    pod_role::irsa_trust_mismatch(case, &RULE, &[link_id::IRSA_TRUST_AUDIENCE], |link| {
         format!("The role's trust policy asks for {}, and the token has {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected)
     })
 }

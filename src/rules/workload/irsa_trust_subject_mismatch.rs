@@ -1,8 +1,9 @@
 //! The trust policy does not let this service account in.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::{Finding, Severity};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::rules::{pod_role, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,8 +22,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    pod_role::irsa_trust_mismatch(case, &RULE, &["irsa-trust-subject", "irsa-trust"], |link| {
-        if link.id == "irsa-trust" {
+    pod_role::irsa_trust_mismatch(case, &RULE, &[link_id::IRSA_TRUST_SUBJECT, link_id::IRSA_TRUST], |link| {
+        if link.id == link_id::IRSA_TRUST {
             format!("The role's trust policy does not let it in: {}. Asked for was {}.", link.seen, link.expected)
         } else {
             format!(

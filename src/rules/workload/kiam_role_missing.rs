@@ -1,6 +1,7 @@
 //! The role that the Pod names for kiam does not exist.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
-    let Some(link) = judged.broken("kiam-role") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::KIAM_ROLE) else { return Vec::new() };
     let name = pod_role::role_name(&link.expected);
     vec![
         RULE.finding(

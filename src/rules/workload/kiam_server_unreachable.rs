@@ -1,6 +1,7 @@
 //! kiam's agents reach no server.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
-    let link = judged.broken("kiam-server");
+    let link = judged.broken(link_id::KIAM_SERVER);
     let words = pod_role::met_or_event(case, &["error dialing grpc server", "there is no address available"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let server = judged.agent("kiam-server").map(|(server, _)| server);

@@ -1,6 +1,7 @@
 //! kiam's agent and server do not trust each other.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,18 +24,18 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
-    let certificate = judged.broken("kiam-certificate");
-    let link = judged.broken("kiam-tls").or(certificate);
+    let certificate = judged.broken(link_id::KIAM_CERTIFICATE);
+    let link = judged.broken(link_id::KIAM_TLS).or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();
     let words = pod_role::met_or_event(case, &["tls: bad certificate", "authentication handshake failed"]).filter(|_| of_kiam);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.agent("kiam-agent").or_else(|| judged.agent("kiam-server")).map_or("kube-system", |(agent, _)| agent.namespace.as_str());
-    let missing = link.is_some_and(|link| link.id == "kiam-tls");
+    let missing = link.is_some_and(|link| link.id == link_id::KIAM_TLS);
     let mut finding = RULE
         .finding(
             Confidence::Certain,
             match link {
-                Some(link) if link.id == "kiam-certificate" => format!("{}: kiam's agents refuse that, and no Pod gets a role.", link.seen),
+                Some(link) if link.id == link_id::KIAM_CERTIFICATE => format!("{}: kiam's agents refuse that, and no Pod gets a role.", link.seen),
                 Some(link) => format!("{}: {}. Without it kiam's agent and server cannot speak to each other.", link.expected, link.seen),
                 None => "kiam's agent and server refuse each other's certificate: one has expired, is of another CA, or does not cover the name that is dialled.".to_owned(),
             },

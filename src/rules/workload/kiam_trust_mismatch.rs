@@ -1,6 +1,7 @@
 //! The role does not let kiam's server in.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::workload::flag;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
-    let Some(link) = judged.broken("kiam-trust") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::KIAM_TRUST) else { return Vec::new() };
     let args = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
     let server = flag(args, "--assume-role-arn").unwrap_or("KIAM-SERVER-ROLE");
     let Some((resolved, steps)) = pod_role::let_agent_in(judged, link, flag(args, "--role-base-arn"), server) else { return Vec::new() };

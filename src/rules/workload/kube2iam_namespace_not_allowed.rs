@@ -1,6 +1,7 @@
 //! The namespace does not allow the role in kube2iam.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
-    let link = judged.broken("kube2iam-namespace");
+    let link = judged.broken(link_id::KUBE2IAM_NAMESPACE);
     let words = pod_role::met_or_event(case, &["not valid for namespace of pod"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let namespace = judged.account_name().0;

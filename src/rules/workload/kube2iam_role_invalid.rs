@@ -1,7 +1,8 @@
 //! kube2iam cannot become the role that the Pod names.
 
 use crate::apiserver::message::heard;
-use crate::aws::workload::{Judged, flag};
+use crate::aws::link_id;
+use crate::aws::workload::{Judgement, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -26,7 +27,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = untrusted(judged) {
         return vec![finding];
     }
-    let link = judged.broken("kube2iam-role-name").or_else(|| judged.broken("kube2iam-role"));
+    let link = judged.broken(link_id::KUBE2IAM_ROLE_NAME).or_else(|| judged.broken(link_id::KUBE2IAM_ROLE));
     let words = pod_role::met_or_event(case, &["Invalid role "]).filter(|_| judged.agent("kube2iam").is_some());
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };
     let role = judged.iam_role().unwrap_or("ROLE");
@@ -45,8 +46,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// The role is there and does not let the node's role in.
-fn untrusted(judged: &Judged<'_>) -> Option<Finding> {
-    let link = judged.broken("kube2iam-trust")?;
+fn untrusted(judged: &Judgement<'_>) -> Option<Finding> {
+    let link = judged.broken(link_id::KUBE2IAM_TRUST)?;
     let node = judged.workload.node_role.seen()?;
     let base = judged.agent("kube2iam").and_then(|(agent, _)| flag(&agent.args, "--base-role-arn"));
     let (resolved, steps) = pod_role::let_agent_in(judged, link, base, node)?;

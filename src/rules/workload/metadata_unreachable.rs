@@ -1,6 +1,8 @@
 //! The metadata service does not answer the Pod, and it has no other credentials.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
+use crate::aws::workload::IdentitySource;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,14 +25,14 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    if !judged.asks_metadata() || judged.effective.kind != "none" {
+    if !judged.asks_metadata() || judged.effective.kind != IdentitySource::Nowhere {
         return Vec::new();
     }
-    let Some(link) = judged.broken("metadata") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::METADATA) else { return Vec::new() };
     if judged.caught_by().is_some() {
         return Vec::new();
     }
-    let passed = judged.broken("kiam-agent").or_else(|| judged.broken("kube2iam-agent"));
+    let passed = judged.broken(link_id::KIAM_AGENT).or_else(|| judged.broken(link_id::KUBE2IAM_AGENT));
     let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
     if link.at == "/workload/node/seen/computeType" {
         // Neither a DaemonSet nor Pod Identity nor a hop limit helps there.

@@ -1,6 +1,7 @@
 //! No Pod Identity agent runs on the Pod's node.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    let Some(link) = judged.broken("pod-identity-agent") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::POD_IDENTITY_AGENT) else { return Vec::new() };
     let fargate = link.seen.contains("Fargate");
     let there = judged.agent("eks-pod-identity-agent").is_some();
     let step = if fargate {

@@ -1,6 +1,7 @@
 //! The Pod Identity agent does not answer the Pod.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::workload::variable;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -23,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
-    if let Some(link) = judged.broken("pod-identity-proxy") {
+    if let Some(link) = judged.broken(link_id::POD_IDENTITY_PROXY) {
         // What stands in NO_PROXY today stays.
         let today = judged
             .containers()
@@ -42,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ),
         )];
     }
-    let link = judged.broken("pod-identity-agent-ready");
+    let link = judged.broken(link_id::POD_IDENTITY_AGENT_READY);
     let words = pod_role::met_or_event(case, &["169.254.170.23", "unable to fetch credentials from EKS Auth"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
     vec![

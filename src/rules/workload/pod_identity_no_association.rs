@@ -1,8 +1,9 @@
 //! The service account has no Pod Identity association.
 
 use crate::apiserver::message::heard;
-use crate::report::{Confidence, Finding, Severity, seen};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::aws::link_id;
+use crate::report::{seen, Confidence, Finding, Severity};
+use crate::rules::{pod_role, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(all) = judged.workload.associations.seen().filter(|all| all.ours.is_none()) else { return Vec::new() };
     let wanted = judged.workload.wanted_role.as_deref();
     let (namespace, name) = judged.account_name();
-    let cite = match judged.broken("pod-identity-association") {
+    let cite = match judged.broken(link_id::POD_IDENTITY_ASSOCIATION) {
         Some(link) => pod_role::cite(link),
         None => {
             let trusts = wanted.filter(|wanted| {

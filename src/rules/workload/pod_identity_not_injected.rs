@@ -1,7 +1,8 @@
 //! The Pod was made before its Pod Identity association.
 
-use crate::report::{Confidence, Finding, Severity, seen};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::aws::link_id;
+use crate::report::{seen, Confidence, Finding, Severity};
+use crate::rules::{pod_role, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if judged.workload.associations.seen().is_none_or(|all| all.ours.is_none()) {
         return Vec::new();
     }
-    let Some(link) = judged.broken("pod-identity-injection") else { return Vec::new() };
+    let Some(link) = judged.broken(link_id::POD_IDENTITY_INJECTION) else { return Vec::new() };
     let (namespace, name) = judged.account_name();
     vec![
         RULE.finding(

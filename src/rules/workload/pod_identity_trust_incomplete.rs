@@ -1,6 +1,7 @@
 //! The role does not let EKS Pod Identity in.
 
 use crate::apiserver::message::heard;
+use crate::aws::link_id;
 use crate::aws::trust;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -26,9 +27,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(details) = judged.association() else { return Vec::new() };
     let mut findings = Vec::new();
-    for id in ["pod-identity-role", "pod-identity-target-role"] {
+    for id in [link_id::POD_IDENTITY_ROLE, link_id::POD_IDENTITY_TARGET_ROLE] {
         if let Some(link) = judged.broken(id) {
-            let policy = if id == "pod-identity-role" {
+            let policy = if id == link_id::POD_IDENTITY_ROLE {
                 trust::pod_identity_policy(None)
             } else {
                 trust::role_policy(None, &details.role_arn, details.external_id.as_deref())
@@ -49,10 +50,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     let target = details.target_role_arn.as_deref().unwrap_or_default();
-    for (id, role) in [("pod-identity-trust", details.role_arn.as_str()), ("pod-identity-target-trust", target)] {
+    for (id, role) in [(link_id::POD_IDENTITY_TRUST, details.role_arn.as_str()), (link_id::POD_IDENTITY_TARGET_TRUST, target)] {
         let Some(link) = judged.broken(id) else { continue };
         let today = judged.role(role).map(|role| role.trust_policy.as_str());
-        let policy = if id == "pod-identity-trust" {
+        let policy = if id == link_id::POD_IDENTITY_TRUST {
             trust::pod_identity_policy(today)
         } else {
             trust::role_policy(today, &details.role_arn, details.external_id.as_deref())

@@ -1,9 +1,10 @@
 //! The role stands on the wrong object.
 
-use crate::aws::workload::{IAM_ROLE, escaped};
+use crate::aws::workload::IAM_ROLE;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             format!("{IAM_ROLE} stands on {place}; the Pods do not have it, and only there it is read."),
-            seen(format!("{at}/{}", escaped(IAM_ROLE)), format!("{IAM_ROLE}: {role} on {place}")),
+            seen(format!("{at}/{}", pointer_part(IAM_ROLE)), format!("{IAM_ROLE}: {role} on {place}")),
             step,
         )
         .titled(format!("The role stands on {place}, not on the Pods")),

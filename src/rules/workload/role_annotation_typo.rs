@@ -1,9 +1,10 @@
 //! An annotation about the role is misspelled.
 
-use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, escaped, is_role_arn};
+use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, is_role_arn};
 use crate::report::shell::{Shell, shell};
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, pod_role};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::{pod_role, Case, Page, Rule};
+use crate::text::{distance, pointer_part};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,7 +22,7 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// The annotations that are read, and on what.
+/// The annotations that are read, all in small letters, and on what.
 const READ: &[(&str, &str)] = &[
     (IRSA, "service account"),
     ("eks.amazonaws.com/audience", "service account"),
@@ -32,22 +33,6 @@ const READ: &[(&str, &str)] = &[
     (KIAM_PERMITTED, "namespace"),
     (KUBE2IAM_ALLOWED, "namespace"),
 ];
-
-/// Letters that must change to make one text of the other, capitals aside.
-fn distance(one: &str, other: &str) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.to_lowercase().chars().collect(), other.to_lowercase().chars().collect());
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut last = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let next = (last + usize::from(a != b)).min(row[j] + 1).min(row[j + 1] + 1);
-            last = row[j + 1];
-            row[j + 1] = next;
-        }
-    }
-    row[other.len()]
-}
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
@@ -69,9 +54,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             let known = READ.iter().any(|(read, _)| read == key);
             let meant = READ.iter().filter(|(read, on)| *on == place && !annotations.is_some_and(|all| all.contains_key(*read))).find(|(read, _)| {
                 // A longer key of the same family is another annotation, not a slip of the hand.
-                !known && distance(key, read) <= 2
+                !known && distance(&key.to_lowercase(), read) <= 2
             });
-            let pointer = format!("{at}/{}", escaped(key));
+            let pointer = format!("{at}/{}", pointer_part(key));
             if let Some((read, _)) = meant {
                 let step = if object.is_empty() {
                     Step::manifest("As it must be, in the Pod template", format!("metadata:\n  annotations:\n    {read}: {value}"))

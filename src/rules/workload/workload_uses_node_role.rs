@@ -1,7 +1,8 @@
 //! The Pod acts as its node.
 
 use crate::apiserver::message::heard;
-use crate::aws::workload::{Judged, Link};
+use crate::aws::link_id;
+use crate::aws::workload::{IdentitySource, Judgement, Link};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -27,17 +28,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !judged.asks_metadata() {
         return Vec::new();
     }
-    let nobody = judged.broken("metadata-agent");
+    let nobody = judged.broken(link_id::METADATA_AGENT);
     // The agent runs, and not for this Pod: that is why its annotation does nothing.
-    let passed = judged.broken("kiam-agent").or_else(|| judged.broken("kube2iam-agent"));
+    let passed = judged.broken(link_id::KIAM_AGENT).or_else(|| judged.broken(link_id::KUBE2IAM_AGENT));
     let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
-    let link = judged.links.iter().find(|link| link.id == "metadata" && link.ok == Some(true));
-    let (confidence, why, cite) = match (judged.effective.kind == "node-role", nobody, link) {
+    let link = judged.links.iter().find(|link| link.id == link_id::METADATA && link.ok == Some(true));
+    let (confidence, why, cite) = match (judged.effective.kind == IdentitySource::NodeRole, nobody, link) {
         (true, _, Some(link)) => (Confidence::Certain, match judged.workload.node_role.seen() {
             Some(node) => format!("The containers have no credentials of their own and get the node's role {node}."),
             None => "The containers have no credentials of their own and get the node's role.".to_owned(),
         }, pod_role::cite(link)),
-        (false, Some(nobody), _) if judged.effective.kind == "unknown" => (
+        (false, Some(nobody), _) if judged.effective.kind == IdentitySource::Unknown => (
             Confidence::Likely,
             format!("{}: nothing gives the Pod that role, and its SDK is left with the node's.", nobody.seen),
             pod_role::cite(nobody),
@@ -59,8 +60,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Where the agent only lacks a Pod on this node: why that is can be seen.
-fn missing(judged: &Judged<'_>, link: &Link) -> Option<Step> {
-    let (role, whose) = if link.id == "kube2iam-agent" { ("kube2iam", "kube2iam") } else { ("kiam-agent", "kiam") };
+fn missing(judged: &Judgement<'_>, link: &Link) -> Option<Step> {
+    let (role, whose) = if link.id == link_id::KUBE2IAM_AGENT { ("kube2iam", "kube2iam") } else { ("kiam-agent", "kiam") };
     let (agent, _) = judged.agent(role).filter(|_| link.at.starts_with("/workload/nodeAgents"))?;
     let why = format!("Or where {whose} is to stay for now: see why it has no Pod on that node (node selector, taints, or no room)");
     Some(Step::command(why, shell!("kubectl describe {} {} -n {}", agent.kind.to_lowercase(), agent.name, agent.namespace)))

@@ -1,7 +1,7 @@
 //! Between the control plane and the issuer: each egress mode with right and wrong lists, each obstacle on the way.
 
 use kaccess::aws::allowlist::{self, Direction};
-use kaccess::aws::reach::{self, Judged, Layer};
+use kaccess::aws::reach::{self, Layer, Passage};
 use kaccess::report::Confidence::{Certain, Likely, Possible};
 use serde_json::{Value, json};
 
@@ -365,7 +365,7 @@ pub fn cases() -> Vec<Told> {
 }
 
 /// What the model says of one layer in a world.
-fn judged(world: &World, layer: Layer) -> Option<Judged> {
+fn judged(world: &World, layer: Layer) -> Option<Passage> {
     let (evidence, _) = world.evidence();
     reach::to_issuer(&evidence).expect("a way").step(layer).map(|step| step.judged)
 }
@@ -381,15 +381,15 @@ fn a_private_zone_here_says_nothing_about_public_dns() {
         let servers = json!({"servers": ["9.9.9.9"], "outcome": "answer", "addresses": [public]});
         World::oidc().internal().set("/issuer/dns/seen/nameServers", servers)
     };
-    assert_eq!(judged(&World::oidc().internal(), Layer::Route), Some(Judged::Blocks));
-    assert_eq!(judged(&world("10.0.10.5"), Layer::Route), Some(Judged::Blocks));
-    assert_eq!(judged(&world("203.0.113.50"), Layer::Route), Some(Judged::Passes));
+    assert_eq!(judged(&World::oidc().internal(), Layer::Route), Some(Passage::Blocks));
+    assert_eq!(judged(&world("10.0.10.5"), Layer::Route), Some(Passage::Blocks));
+    assert_eq!(judged(&world("203.0.113.50"), Layer::Route), Some(Passage::Passes));
     let (evidence, _) = world("203.0.113.50").evidence();
     let reach = reach::to_issuer(&evidence).expect("a way");
     let name = &reach.step(Layer::Name).expect("a step").text;
     assert!(name.contains("203.0.113.50"), "{name}");
     // The load balancer behind the private addresses is not the one that it meets.
-    assert_eq!(reach.step(Layer::SecurityGroup).map(|step| step.judged), Some(Judged::Unknown));
+    assert_eq!(reach.step(Layer::SecurityGroup).map(|step| step.judged), Some(Passage::Unknown));
     assert!(reach.obstacle().is_none(), "{:?}", reach.obstacle());
 }
 
@@ -399,7 +399,7 @@ fn a_second_load_balancer_leaves_the_verdict_open() {
     let world = routed().set("/aws/issuerBalancer/loadBalancer/seen/also", json!(["k8s-other"]));
     let (evidence, _) = world.evidence();
     let reach = reach::to_issuer(&evidence).expect("a way");
-    let open = reach.steps.iter().find(|step| step.layer == Layer::Name && step.judged == Judged::Unknown);
+    let open = reach.steps.iter().find(|step| step.layer == Layer::Name && step.judged == Passage::Unknown);
     assert!(open.is_some_and(|step| step.text.contains("k8s-other")), "{:?}", reach.steps);
 }
 
@@ -410,7 +410,7 @@ fn a_nat_gateway_shows_a_private_destination_no_public_address() {
     let (evidence, _) = world.evidence();
     let reach = reach::to_issuer(&evidence).expect("a way");
     assert!(matches!(reach.peer, reach::Peer::Hidden(_)), "{:?}", reach.peer);
-    assert_eq!(judged(&world, Layer::Route), Some(Judged::Unknown));
+    assert_eq!(judged(&world, Layer::Route), Some(Passage::Unknown));
 }
 
 /// Network ACLs stand at a subnet's edge.
@@ -424,8 +424,8 @@ fn an_acl_does_not_stop_what_stays_in_its_subnet() {
             .set("/issuer/dns/seen/addresses", json!([address]))
             .set("/aws/network/networkAcls/seen", acls)
     };
-    assert_eq!(judged(&world("10.0.1.50"), Layer::Acl), Some(Judged::Passes));
-    assert_eq!(judged(&world("10.0.3.50"), Layer::Acl), Some(Judged::Blocks));
+    assert_eq!(judged(&world("10.0.1.50"), Layer::Acl), Some(Passage::Passes));
+    assert_eq!(judged(&world("10.0.3.50"), Layer::Acl), Some(Passage::Blocks));
 }
 
 /// An IPv6 address needs no other one to leave by an internet gateway.
@@ -441,22 +441,22 @@ fn an_internet_gateway_carries_ipv6() {
                 json!({"destination": everywhere, "target": "igw-1", "state": "active"}),
             )
     };
-    assert_eq!(judged(&world("2001:db8:9::40", "::/0"), Layer::Route), Some(Judged::Passes));
-    assert_eq!(judged(&world("203.0.113.40", "0.0.0.0/0"), Layer::Route), Some(Judged::Blocks));
+    assert_eq!(judged(&world("2001:db8:9::40", "::/0"), Layer::Route), Some(Passage::Passes));
+    assert_eq!(judged(&world("203.0.113.40", "0.0.0.0/0"), Layer::Route), Some(Passage::Blocks));
 }
 
 /// The longest prefix wins, and what a prefix list holds is not always readable.
 #[test]
 fn a_dead_end_is_no_verdict_beside_an_unread_prefix_list() {
     let dead = || way_out(routed(), "nat-1", "blackhole");
-    assert_eq!(judged(&dead(), Layer::Route), Some(Judged::Blocks));
+    assert_eq!(judged(&dead(), Layer::Route), Some(Passage::Blocks));
     let beside = dead().set(
         "/aws/network/routeTables/seen/0/routes/2",
         json!({"destination": "pl-1", "target": "tgw-1", "state": "active"}),
     );
-    assert_eq!(judged(&beside, Layer::Route), Some(Judged::Unknown));
+    assert_eq!(judged(&beside, Layer::Route), Some(Passage::Unknown));
     let elsewhere = json!([{"id": "pl-1", "name": "offices", "entries": {"startedMs": 40, "tookMs": 9, "seen": [{"cidr": "192.0.2.0/24"}]}}]);
-    assert_eq!(judged(&beside.set("/aws/network/prefixLists/seen", elsewhere), Layer::Route), Some(Judged::Blocks));
+    assert_eq!(judged(&beside.set("/aws/network/prefixLists/seen", elsewhere), Layer::Route), Some(Passage::Blocks));
 }
 
 /// One of two NAT gateways' addresses among the refused ones: some API servers are refused.
@@ -468,9 +468,9 @@ fn a_refused_address_among_several_is_not_overlooked() {
             .set("/aws/network/natGateways/seen/0/publicAddresses", json!(["203.0.113.98", "203.0.113.99"]))
             .set("/aws/issuerBalancer/webAcl", web_acl("allow", rules, &[refused]))
     };
-    assert_eq!(judged(&world("203.0.113.99/32"), Layer::Waf), Some(Judged::Unknown));
-    assert_eq!(judged(&world("203.0.113.96/28"), Layer::Waf), Some(Judged::Blocks));
-    assert_eq!(judged(&world("192.0.2.0/24"), Layer::Waf), Some(Judged::Passes));
+    assert_eq!(judged(&world("203.0.113.99/32"), Layer::Waf), Some(Passage::Unknown));
+    assert_eq!(judged(&world("203.0.113.96/28"), Layer::Waf), Some(Passage::Blocks));
+    assert_eq!(judged(&world("192.0.2.0/24"), Layer::Waf), Some(Passage::Passes));
 }
 
 /// "If a target group contains only unhealthy registered targets, the load balancer routes requests to all those targets"
@@ -481,9 +481,9 @@ fn a_load_balancer_sends_to_unhealthy_targets_where_there_is_no_other() {
         let health = json!([{"targetGroup": "arn:tg/keycloak", "healthy": healthy, "total": total, "reasons": []}]);
         routed().set("/aws/issuerBalancer/targetHealth/seen", health)
     };
-    assert_eq!(judged(&world(1, 2), Layer::Target), Some(Judged::Passes));
-    assert_eq!(judged(&world(0, 2), Layer::Target), Some(Judged::Unknown));
-    assert_eq!(judged(&world(0, 0), Layer::Target), Some(Judged::Blocks));
+    assert_eq!(judged(&world(1, 2), Layer::Target), Some(Passage::Passes));
+    assert_eq!(judged(&world(0, 2), Layer::Target), Some(Passage::Unknown));
+    assert_eq!(judged(&world(0, 0), Layer::Target), Some(Passage::Blocks));
 }
 
 /// Behind a transit gateway the interfaces' own addresses, and their group, may be what arrives.

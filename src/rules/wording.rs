@@ -56,8 +56,3 @@ pub fn slug(name: &str) -> String {
     }
     short.trim_end_matches('-').to_owned()
 }
-
-/// A member's name as a part of a JSON pointer.
-pub fn pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}

@@ -1,0 +1,102 @@
+//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, how a name
+//! stands in a pointer.
+//!
+//! A leaf: whoever needs one of these takes it from here.
+
+/// Letters to add, take away or change to make one text of the other (Levenshtein).
+pub fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(a != *b)).min(above + 1).min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[other.len()]
+}
+
+/// A text against a pattern with `*` (any characters, or none) and `?` (just one), in linear memory and without recursion.
+/// Capitals count: where they are not to, the caller makes both sides small.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == '*' {
+            star = Some((p, t));
+            p += 1;
+        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+            p += 1;
+            t += 1;
+        } else if let Some((at, from)) = star {
+            p = at + 1;
+            t = from + 1;
+            star = Some((at, from + 1));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as
+/// an escape.
+#[inline]
+pub fn hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e01ef}'
+    )
+}
+
+/// A member's name as one part of a JSON pointer (RFC 6901, section 3).
+pub fn pointer_part(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_of_the_hand_are_counted() {
+        for (one, other, expected) in
+            [("", "", 0), ("", "abc", 3), ("list", "lst", 1), ("kitten", "sitting", 3), ("é", "e", 1), ("A", "a", 1)]
+        {
+            assert_eq!(distance(one, other), expected, "{one} {other}");
+            assert_eq!(distance(other, one), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn wildcards_stand_for_any_text_and_for_one_character() {
+        assert!(glob("", "") && glob("*", "") && !glob("?", "") && glob("a*b*c", "axxbyyc") && !glob("a*b", "ac"));
+        assert!(glob("?\n*", "é\nx") && !glob("A*", "a") && glob("/realms/*/x?", "/realms/a/b/xy"));
+    }
+
+    #[test]
+    fn a_name_is_one_part_of_a_pointer() {
+        assert_eq!(pointer_part("eks.amazonaws.com/a~b"), "eks.amazonaws.com~1a~0b");
+    }
+}
