@@ -2,7 +2,7 @@
 
 use super::{Case, clip, probed, seen};
 use crate::aws::trust;
-use crate::aws::workload::{EXTERNAL_ID, Judged, Link, account};
+use crate::aws::workload::{Judged, Link, account};
 pub use crate::report::shell::quoted;
 use crate::report::shell::shell;
 use crate::report::{Citation, Step};
@@ -107,9 +107,8 @@ pub fn let_agent_in(judged: &Judged<'_>, link: &Link, base: Option<&str>, agent:
     let role = judged.iam_role()?;
     let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
-    let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
     let today = known.map(|role| role.trust_policy.as_str());
-    let policy = trust::role_policy(today, agent, id);
+    let policy = trust::role_policy(today, agent, judged.external_id());
     let steps = mend(link, &resolved, today, &policy);
     Some((resolved, steps))
 }
