@@ -590,14 +590,22 @@ impl<'a> Judged<'a> {
                     }
                 }
                 if !told {
-                    let said: Vec<String> = misses.iter().map(|miss| miss.expected.clone()).collect();
+                    let said: Vec<String> = misses
+                        .iter()
+                        .map(|miss| match miss.respect {
+                            Respect::Condition if miss.seen == "absent" => {
+                                format!("{}, which the request of a web identity never has", miss.expected)
+                            }
+                            _ => miss.expected.clone(),
+                        })
+                        .collect();
                     let seen =
                         if said.is_empty() { "no statement allows anything".to_owned() } else { said.join(" and ") };
                     // Without any statement for web identities, the provider is what is missing.
                     let id = if misses.iter().all(|miss| miss.respect == Respect::Action) {
                         "irsa-trust-provider"
                     } else {
-                        "irsa-trust"
+                        "irsa-trust-condition"
                     };
                     self.push(id, false, expected, seen, at);
                 }

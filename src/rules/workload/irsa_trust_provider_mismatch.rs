@@ -25,9 +25,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(link) = ["irsa-trust-provider"].iter().find_map(|id| judged.broken(id)) else { return Vec::new() };
     let Some(role) = judged.irsa_role() else { return Vec::new() };
     let (first, more) = links::split(links::irsa_trust(judged, link, role));
+    let scheme = if link.seen.starts_with("http") { " A condition key has no https:// in front." } else { "" };
     let mut finding = RULE.finding(
         Confidence::Certain,
-        format!("The role's trust policy has {}, and this cluster's tokens come as {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
+        format!("The role's trust policy has {}, and this cluster's tokens come as {}.{scheme} STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected),
         links::cite(link),
         first,
     );

@@ -15,7 +15,20 @@ pub static RULE: Rule = Rule {
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
     recognises: &[],
-    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    // The old way of a Pod from before its association: made again it leaves that, whatever is wrong with it.
+    explains: &[
+        "workload-uses-node-role",
+        "metadata-unreachable",
+        "irsa-annotation-missing",
+        "irsa-provider-missing",
+        "irsa-trust-provider-mismatch",
+        "irsa-trust-subject-mismatch",
+        "irsa-trust-audience-mismatch",
+        "irsa-role-not-found",
+        "irsa-not-injected",
+        "irsa-issuer-unreachable",
+        "irsa-audience-mismatch",
+    ],
     check,
 };
 
