@@ -701,6 +701,12 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             };
             (codes, if told { Likely } else { Possible })
         }
+        "eks-no-cluster" => (vec!["endpoint-stale"], Possible),
+        "eks-cidrs-invalid" => (vec!["public-access-cidr-blocked"], Likely),
+        "jwks-failed" if all.iter().any(|other| other.text.name.starts_with("jwks-") && other.text != found.text) => {
+            return None;
+        }
+        "jwks-failed" => (vec!["jwks-blocked", "jwks-unreachable"], Possible),
         "eks-call-denied" if has("sdk-node-role") => return None,
         "eks-call-denied" => (vec!["iam-permission-missing"], Likely),
         "plugin-newer" => (vec!["exec-api-version-unknown-to-client"], Certain),
@@ -713,10 +719,13 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             if ["sts-web-identity-denied", "sts-no-provider", "sts-audience", "sts-issuer-keys", "sdk-metadata"]
                 .iter()
                 .chain(&["pod-identity-agent", "pod-identity-refused", "pod-identity-node-role"])
+                .chain(&["pod-identity-none", "sts-token-expired", "sts-region-disabled"])
                 .any(|name| has(name)) =>
         {
             return None;
         }
+        // No login of a person renews a Pod's token.
+        "aws-keys" if has("sts-token-expired") => return None,
         // A line that was cut before its reason.
         "aws-credentials" if error.trim_end().ends_with(',') => return None,
         "aws-credentials" | "aws-sso" | "aws-keys" => (
@@ -923,11 +932,17 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             ],
             Likely,
         ),
-        // The SDKs of AWS say it of any role.
-        "sts-role-arn" if !context.plain.contains("WebIdentity") && !context.plain.contains("credentials") => {
-            return None;
+        "sts-role-arn" if context.plain.contains("WebIdentity") || context.plain.contains("credentials") => {
+            (vec!["irsa-role-not-found"], Likely)
         }
-        "sts-role-arn" => (vec!["irsa-role-not-found"], Likely),
+        // The SDKs of AWS say it of any role.
+        "sts-role-arn" if context.plain.contains("AssumeRole") => return None,
+        "sts-role-arn" => (vec!["irsa-role-not-found"], Possible),
+        // Other providers' tokens end too.
+        "sts-token-expired" if context.plain.contains("WebIdentity") => (vec!["service-account-token-expired"], Likely),
+        "sts-token-expired" => (vec!["service-account-token-expired"], Possible),
+        "sts-region-disabled" if has("iam-key-unknown") => return None,
+        "sts-region-disabled" => (vec!["sts-endpoint-invalid"], Likely),
         "sdk-node-role" if has("pod-identity-node-role") => return None,
         // kiam and kube2iam take the Pods' roles as their node; whoever else does so has no role of its own.
         "sdk-node-role"
@@ -953,7 +968,20 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
             _ => return None,
         },
         "pod-identity-node-role" => (vec!["pod-identity-agent-unreachable"], Likely),
+        "pod-identity-none" if has("pod-identity-refused") => return None,
+        "pod-identity-none" => (vec!["pod-identity-no-association"], Likely),
+        "pod-identity-agent-address" => (vec!["pod-identity-agent-unreachable"], Likely),
+        "pod-identity-agent-token" => (vec!["pod-identity-not-injected"], Possible),
         "kiam-namespace-policy" => (vec!["kiam-namespace-not-permitted"], Certain),
+        "kiam-forbidden" if has("kiam-namespace-policy") => return None,
+        "kiam-forbidden" => (
+            vec!["kiam-namespace-not-permitted", "kiam-role-missing"],
+            if context.plain.contains("assume role forbidden") || context.plain.contains("credentials") {
+                Likely
+            } else {
+                Possible
+            },
+        ),
         "kiam-role" => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
         "kiam-server" if has("kiam-tls") => return None,
         "kiam-server" => (vec!["kiam-server-unreachable", "kiam-tls-invalid"], Likely),
@@ -962,6 +990,9 @@ fn codes(found: &Recognised, all: &[Recognised], context: &Context) -> Option<Co
         "kiam-sts-refused" if context.plain.contains("WebIdentity") => return None,
         "kiam-sts-refused" => (vec!["kiam-trust-mismatch", "kiam-role-missing"], Likely),
         "kube2iam-role" => (vec!["kube2iam-role-invalid"], Certain),
+        "kube2iam-role-other" => {
+            (vec!["kube2iam-role-invalid"], if field("role").starts_with("arn:aws") { Likely } else { Possible })
+        }
         "kube2iam-namespace" => (vec!["kube2iam-namespace-not-allowed"], Likely),
         "kube2iam-assume" => (vec!["kiam-trust-mismatch", "kube2iam-role-invalid"], Likely),
         // The rest is one rule's own, or shared by equals.

@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Permit the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/permitted=EXPRESSION --overwrite`.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[&heard::KIAM_NAMESPACE],
+    recognises: &[&heard::KIAM_NAMESPACE, &heard::KIAM_FORBIDDEN],
     explains: &[],
     check,
 };

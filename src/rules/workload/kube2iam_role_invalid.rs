@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the whole ARN into the Pod template's annotation, or give kube2iam `--base-role-arn=arn:aws:iam::ACCOUNT:role/`. Where the role does not trust the node's, put the policy that the report shows on it: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://github.com/jtblin/kube2iam",
     },
-    recognises: &[&heard::KUBE2IAM_ROLE],
+    recognises: &[&heard::KUBE2IAM_ROLE, &heard::KUBE2IAM_OTHER],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -1,5 +1,6 @@
 //! The Pod was made before its Pod Identity association.
 
+use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, links, seen};
 
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Make the Pods again, now that the association is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[],
+    recognises: &[&heard::AGENT_TOKEN],
     // The old way of a Pod from before its association: made again it leaves that, whatever is wrong with it.
     explains: &[
         "workload-uses-node-role",
