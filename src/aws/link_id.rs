@@ -17,6 +17,8 @@ pub const IRSA_TOKEN_AUDIENCE: &str = "irsa-token-audience";
 pub const IRSA_ROLE: &str = "irsa-role";
 /// The role's trust policy lets the service account in.
 pub const IRSA_TRUST: &str = "irsa-trust";
+/// What the trust policy asks for besides provider, subject and audience is there.
+pub const IRSA_TRUST_CONDITION: &str = "irsa-trust-condition";
 /// That policy names the cluster's provider.
 pub const IRSA_TRUST_PROVIDER: &str = "irsa-trust-provider";
 /// That policy names the token's subject.

@@ -300,8 +300,14 @@ fn condition(operator: &str, key: &str, wanted: &Value, request: &Request<'_>, v
     let Some(values) = found else {
         // By the reference: negated operators, ...IfExists and ForAllValues are true without the key, the others false.
         let good = if_exists || set == "all" || (negated && set.is_empty());
-        let seen = if foreign { "a claim of another provider than the token's" } else { "absent" };
-        return if good { Truth::Yes } else { no(seen) };
+        if good {
+            return Truth::Yes;
+        }
+        let issuer = request.context.keys().find_map(|known| known.strip_suffix(":sub")).filter(|_| foreign);
+        return match (issuer, key.rsplit_once(':')) {
+            (Some(issuer), Some((_, claim))) => no(&format!("{issuer}:{claim}")),
+            _ => no("absent"),
+        };
     };
     let known = [
         "stringequals",
@@ -506,7 +512,7 @@ pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subjec
         "Condition": { "StringEquals": { format!("{issuer}:sub"): subject, format!("{issuer}:aud"): audience } },
     });
     // Only what is about nobody but this subject is replaced: any other statement may be somebody else's way in. What else
-    // it asks for stays.
+    // it asks for stays, as far as it can be had.
     let ours = |old: &Value| {
         let text = old.to_string();
         let allows = old.get("Effect").and_then(Value::as_str) == Some("Allow");
@@ -515,10 +521,13 @@ pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subjec
     let old = today.and_then(|text| serde_json::from_str::<Value>(text).ok());
     let old = old.as_ref().and_then(|policy| list(policy.get("Statement")?).into_iter().find(|old| ours(old)).cloned());
     let mut statement = statement;
+    let request = Request::web_identity(provider_arn, issuer, subject, audience);
     for (operator, keys) in old.iter().filter_map(|old| old.get("Condition")?.as_object()).flatten() {
         for (key, values) in keys.as_object().into_iter().flatten() {
-            // Keys of a token end so, whoever its provider.
-            if !key.ends_with(":sub") && !key.ends_with(":aud") {
+            // Keys of a token end so, whoever its provider. A condition that this request can never fulfil would keep it
+            // out of the new policy as it does out of today's.
+            let never = matches!(condition(operator, key, values, &request, "2012-10-17"), Truth::No(_));
+            if !key.ends_with(":sub") && !key.ends_with(":aud") && !never {
                 statement["Condition"][operator][key] = values.clone();
             }
         }

@@ -7,8 +7,8 @@ use super::link_id;
 use super::trust::{self, Request, Respect, Verdict};
 use crate::evidence::eks::Aws;
 use crate::evidence::tls::TlsFaultKind;
-pub use crate::evidence::workload::flag;
 use crate::evidence::workload::{Agent, AssociationDetails, Container, Role, RoleLook, Template, Workload};
+pub use crate::evidence::workload::{flag, is_kept};
 use crate::evidence::{FailureKind, Observation, Outcome};
 use crate::text::{glob, pointer_part};
 
@@ -75,6 +75,17 @@ impl IdentitySource {
             Self::Unknown => "unknown",
         }
     }
+}
+
+/// The annotations that kube2iam reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys<'a> {
+    /// Of a Pod: its role.
+    pub role: &'a str,
+    /// Of a Pod: its external id.
+    pub external_id: &'a str,
+    /// Of a namespace: the roles allowed there.
+    pub allowed: &'a str,
 }
 
 /// What the containers get.
@@ -225,8 +236,49 @@ impl<'a> Judgement<'a> {
 
     /// The Pod's role by kiam or kube2iam.
     pub fn iam_role(&self) -> Option<&'a str> {
+        self.annotation(self.role_key())
+    }
+
+    /// An annotation of the Pod, where it is there and says something.
+    fn annotation(&self, key: &str) -> Option<&'a str> {
         let (template, _) = self.template()?;
-        template.annotations.get(IAM_ROLE).map(|value| value.trim()).filter(|value| !value.is_empty())
+        template.annotations.get(key).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The annotation of a Pod by which whoever answers it knows its role.
+    pub fn role_key(&self) -> &'a str {
+        if self.by_kube2iam() { self.kube2iam_keys().role } else { IAM_ROLE }
+    }
+
+    /// The Pod's external id for kiam or kube2iam.
+    pub fn external_id(&self) -> Option<&'a str> {
+        let key = if self.by_kube2iam() { self.kube2iam_keys().external_id } else { EXTERNAL_ID };
+        self.template()?.0.annotations.get(key).map(String::as_str)
+    }
+
+    /// It is kube2iam whose annotations count: it answers the Pod, or nobody of kiam runs.
+    fn by_kube2iam(&self) -> bool {
+        match self.caught_by() {
+            Some(agent) => agent == "kube2iam",
+            None => self.agent("kiam-agent").is_none() && self.agent("kiam-server").is_none(),
+        }
+    }
+
+    /// The annotations that kube2iam reads: its flags may name others than the usual ones.
+    pub fn kube2iam_keys(&self) -> Keys<'a> {
+        let args = self.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
+        let key = |name: &str, usual: &'static str| flag(args, name).filter(|key| !key.is_empty()).unwrap_or(usual);
+        Keys {
+            role: key("--iam-role-key", IAM_ROLE),
+            external_id: key("--iam-external-id", EXTERNAL_ID),
+            allowed: key("--namespace-key", KUBE2IAM_ALLOWED),
+        }
+    }
+
+    /// kube2iam reads the Pod's role from an annotation that kaccess keeps of no object.
+    fn unread_role(&self) -> Option<&'a str> {
+        let key = self.kube2iam_keys().role;
+        (self.agent("kube2iam").is_some() && self.template().is_some() && !is_kept(key)).then_some(key)
     }
 
     /// The association of the service account.
@@ -254,6 +306,13 @@ impl<'a> Judgement<'a> {
         let cluster = self.aws.and_then(|aws| aws.cluster.seen()).map(|cluster| account(&cluster.arn));
         let cluster = cluster.filter(|account| !account.is_empty());
         cluster.or_else(|| self.aws.and_then(|aws| aws.caller.seen()).map(|caller| caller.account.as_str()))
+    }
+
+    /// The partition that the cluster is in (`aws`, `aws-cn`, `aws-us-gov`), by its ARN or else by the caller's.
+    pub fn own_partition(&self) -> &'a str {
+        let cluster = self.aws.and_then(|aws| aws.cluster.seen()).map(|cluster| cluster.arn.as_str());
+        let caller = self.aws.and_then(|aws| aws.caller.seen()).map(|caller| caller.arn.as_str());
+        [cluster, caller].into_iter().flatten().find(|arn| arn.starts_with("arn:")).map_or("aws", partition)
     }
 
     /// The cluster's name and ARN, empty where they are not known.
@@ -361,29 +420,41 @@ impl<'a> Judgement<'a> {
         if injected_irsa || (self.annotated().is_some() && !associated) {
             self.irsa(associated);
         }
-        if let Some(role) = self.iam_role() {
-            if self.agent("kiam-agent").is_some() || self.agent("kiam-server").is_some() {
-                self.intended.push(IdentitySource::Kiam);
-                // What its server would do is no matter where no agent passes the Pod's requests on.
-                if !self.out_of_reach("kiam-agent", link_id::KIAM_AGENT) {
-                    self.kiam(role);
-                }
+        let of_kiam = self.agent("kiam-agent").is_some() || self.agent("kiam-server").is_some();
+        if let Some(role) = self.annotation(IAM_ROLE).filter(|_| of_kiam) {
+            self.intended.push(IdentitySource::Kiam);
+            // What its server would do is no matter where no agent passes the Pod's requests on.
+            if !self.out_of_reach("kiam-agent", link_id::KIAM_AGENT) {
+                self.kiam(role);
             }
-            if self.agent("kube2iam").is_some() {
+        }
+        if self.agent("kube2iam").is_some() {
+            let key = self.kube2iam_keys().role;
+            if let Some(role) = self.annotation(key) {
                 self.intended.push(IdentitySource::Kube2iam);
                 if !self.out_of_reach("kube2iam", link_id::KUBE2IAM_AGENT) {
                     self.kube2iam(role);
                 }
-            }
-            if self.workload.agents.seen().is_some_and(Vec::is_empty) {
-                self.push(
-                    link_id::METADATA_AGENT,
-                    false,
-                    format!("kiam or kube2iam, to give {role}"),
-                    "neither runs in this cluster",
-                    "/workload/agents",
+            } else if self.unread_role().is_some() && self.passed_by("kube2iam").is_none() {
+                let why = (format!("kube2iam reads the annotation {key}, which kaccess does not"), None);
+                self.unknown(
+                    link_id::KUBE2IAM_ROLE_NAME,
+                    "a role that kube2iam can resolve",
+                    why,
+                    "/workload/agents/seen",
                 );
             }
+        }
+        if let Some(role) = self.iam_role()
+            && self.workload.agents.seen().is_some_and(Vec::is_empty)
+        {
+            self.push(
+                "metadata-agent",
+                false,
+                format!("kiam or kube2iam, to give {role}"),
+                "neither runs in this cluster",
+                "/workload/agents",
+            );
         }
         self.metadata();
         self.effective = self.effect();
@@ -578,14 +649,22 @@ impl<'a> Judgement<'a> {
                     }
                 }
                 if !told {
-                    let said: Vec<String> = misses.iter().map(|miss| miss.expected.clone()).collect();
+                    let said: Vec<String> = misses
+                        .iter()
+                        .map(|miss| match miss.respect {
+                            Respect::Condition if miss.seen == "absent" => {
+                                format!("{}, which the request of a web identity never has", miss.expected)
+                            }
+                            _ => miss.expected.clone(),
+                        })
+                        .collect();
                     let seen =
                         if said.is_empty() { "no statement allows anything".to_owned() } else { said.join(" and ") };
                     // Without any statement for web identities, the provider is what is missing.
                     let id = if misses.iter().all(|miss| miss.respect == Respect::Action) {
                         link_id::IRSA_TRUST_PROVIDER
                     } else {
-                        link_id::IRSA_TRUST
+                        link_id::IRSA_TRUST_CONDITION
                     };
                     self.push(id, false, expected, seen, at);
                 }
@@ -958,9 +1037,7 @@ impl<'a> Judgement<'a> {
     fn pod_identity_proxy(&mut self) {
         for (container, at) in self.containers() {
             let asked = variable(container, "AWS_CONTAINER_CREDENTIALS_FULL_URI").and_then(url_host);
-            let agent: IpAddr = asked
-                .and_then(|host| host.trim_matches(['[', ']']).parse().ok())
-                .unwrap_or(IpAddr::from([169, 254, 170, 23]));
+            let agent: IpAddr = asked.and_then(|host| host.parse().ok()).unwrap_or(IpAddr::from([169, 254, 170, 23]));
             let value = |upper: &str, lower: &str| variable(container, upper).or_else(|| variable(container, lower));
             if value("HTTP_PROXY", "http_proxy").is_none() {
                 continue;
@@ -992,7 +1069,9 @@ impl<'a> Judgement<'a> {
         let name = role.trim_start_matches('/');
         match base.filter(|base| !base.is_empty()) {
             Some(base) => Some(format!("{}/{name}", base.trim_end_matches('/'))),
-            None => self.own_account().map(|account| format!("arn:aws:iam::{account}:role/{name}")),
+            None => {
+                self.own_account().map(|account| format!("arn:{}:iam::{account}:role/{name}", self.own_partition()))
+            }
         }
     }
 
@@ -1209,6 +1288,7 @@ impl<'a> Judgement<'a> {
         let (namespace, _) = self.account_name();
         let base = flag(&agent.args, "--base-role-arn");
         let discovers = switch(&agent.args, "--auto-discover-base-arn");
+        let keys = self.kube2iam_keys();
         let full = role.starts_with("arn:");
         if !full && base.is_none() && !discovers {
             let seen = format!("{role:?}, and kube2iam has neither --base-role-arn nor --auto-discover-base-arn");
@@ -1218,20 +1298,30 @@ impl<'a> Judgement<'a> {
         }
         let arn = self.resolved_role(role, base);
         if switch(&agent.args, "--namespace-restrictions") {
-            let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(KUBE2IAM_ALLOWED));
-            let expected =
-                format!("{KUBE2IAM_ALLOWED} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
-            match workload
-                .namespace
-                .seen()
-                .map(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED).map(String::as_str))
-            {
+            let key = keys.allowed;
+            let at = format!("/workload/namespace/seen/annotations/{}", pointer_part(key));
+            let expected = format!("{key} on namespace {namespace} allows {}", arn.as_deref().unwrap_or(role));
+            // The role of everybody is nobody's to forbid.
+            let default = flag(&agent.args, "--default-role").filter(|default| !default.is_empty());
+            let by_default = default.is_some_and(|default| self.resolved_role(default, base) == arn && arn.is_some());
+            match workload.namespace.seen().map(|namespace| namespace.annotations.get(key).map(String::as_str)) {
+                _ if by_default => self.push(
+                    link_id::KUBE2IAM_NAMESPACE,
+                    true,
+                    expected,
+                    "it is the role of --default-role, which every namespace may have",
+                    format!("{agent_at}/args"),
+                ),
                 None => self.unknown(
                     link_id::KUBE2IAM_NAMESPACE,
                     expected,
                     unseen(&workload.namespace),
                     "/workload/namespace",
                 ),
+                Some(None) if !is_kept(key) => {
+                    let why = (format!("kube2iam reads the annotation {key}, which kaccess does not"), None);
+                    self.unknown(link_id::KUBE2IAM_NAMESPACE, expected, why, "/workload/namespace/seen/annotations");
+                }
                 Some(None) => {
                     self.push(
                         link_id::KUBE2IAM_NAMESPACE,
@@ -1283,15 +1373,15 @@ impl<'a> Judgement<'a> {
             return;
         };
         let at = format!("{}/seen/trustPolicy", self.role_at(&named));
-        let id = self.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
-        self.assume(
-            link_id::KUBE2IAM_TRUST,
-            policy,
-            node,
-            id,
-            format!("sts:AssumeRole for the node's role {node}"),
-            at,
-        );
+        let id = self.template().and_then(|(template, _)| template.annotations.get(keys.external_id));
+        let expected = format!("sts:AssumeRole for the node's role {node}");
+        // Without the external id a condition on it would seem to be missed.
+        if id.is_none() && !is_kept(keys.external_id) && policy.to_ascii_lowercase().contains("sts:externalid") {
+            let why = format!("kube2iam reads the external id from {}, which kaccess does not", keys.external_id);
+            self.unknown(link_id::KUBE2IAM_TRUST, expected, (why, None), at);
+            return;
+        }
+        self.assume(link_id::KUBE2IAM_TRUST, policy, node, id.map(String::as_str), expected, at);
     }
 
     /// Whether the metadata service answers this Pod.
@@ -1624,6 +1714,13 @@ impl<'a> Judgement<'a> {
             Some(_) => {
                 let args = self.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
                 let default = flag(args, "--default-role").filter(|role| !role.is_empty());
+                if let Some(key) = self.unread_role().filter(|_| self.iam_role().is_none()) {
+                    let why = format!(
+                        "{lead} asks the metadata service, and kube2iam answers; it reads the role from the Pod's \
+                         annotation {key} (--iam-role-key), which kaccess does not"
+                    );
+                    return make(IdentitySource::Unknown, None, why);
+                }
                 return match self.iam_role().or(default) {
                     Some(role) => {
                         let arn = self.resolved_role(role, flag(args, "--base-role-arn"));
@@ -1637,7 +1734,8 @@ impl<'a> Judgement<'a> {
                         IdentitySource::Nowhere,
                         None,
                         format!(
-                            "{lead} asks the metadata service, kube2iam answers, and the Pod has no annotation {IAM_ROLE}"
+                            "{lead} asks the metadata service, kube2iam answers, and the Pod has no annotation {}",
+                            self.role_key()
                         ),
                     ),
                 };
@@ -1679,9 +1777,17 @@ impl<'a> Judgement<'a> {
     }
 }
 
-/// The host of a URL, in lower case.
+/// The host of a URL, in lower case and without brackets.
 fn url_host(url: &str) -> Option<String> {
     let rest = url.split_once("://")?.1;
-    let host = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
-    Some(host.split(':').next()?.to_ascii_lowercase())
+    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    // An IPv6 address stands in brackets, and has colons of its own.
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    Some(host.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
 use crate::evidence::workload::{
     Agent, AgentPod, Container, Event, Issuer, KiamServer, Namespace, Node, Owner, Pod, ProjectedToken, SecretFacts,
-    ServiceAccount, Target, Template, Variable, Volume, Webhook, flag,
+    ServiceAccount, Target, Template, Variable, Volume, Webhook, flag, is_kept,
 };
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -124,12 +124,7 @@ fn annotations(value: &Value, pointer: &str) -> BTreeMap<String, String> {
     found
         .into_iter()
         .flatten()
-        .filter(|(key, _)| {
-            let lower = key.to_ascii_lowercase();
-            lower.contains("amazonaws.com")
-                || lower.contains("kubernetes.io/enforce-mountable-secrets")
-                || (lower.contains("role") && (lower.contains("aws") || lower.contains("iam") || lower.contains("arn")))
-        })
+        .filter(|(key, _)| is_kept(key))
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.chars().take(2048).collect())))
         .collect()
 }

@@ -248,6 +248,14 @@ pub struct Agent {
     pub ready: i64,
 }
 
+/// Whether an annotation of this key is kept: it is about AWS roles, or resembles what is.
+pub fn is_kept(key: &str) -> bool {
+    let lower = key.to_ascii_lowercase();
+    ["amazonaws.com", "kubernetes.io/enforce-mountable-secrets", "role", "external-id"]
+        .iter()
+        .any(|part| lower.contains(part))
+}
+
 /// The value of a flag of a command line, in both spellings.
 pub fn flag<'a>(args: &'a [String], name: &str) -> Option<&'a str> {
     args.iter().enumerate().find_map(|(index, arg)| {

@@ -134,7 +134,7 @@ impl<'s> Collector<'s> {
             title: match found.text {
                 // The rule's own is about kaccess.
                 heard::EKS_DENIED => "AWS does not let this identity read the cluster",
-                _ => rule.title,
+                text => own_words(text).map_or(rule.title, |(title, _)| title),
             },
             means: means(&found, &fields, rule, line),
             text: scrub(line.trim(), LINE),
@@ -143,7 +143,7 @@ impl<'s> Collector<'s> {
             first_seen: time.cloned(),
             last_seen: None,
             last_line: number,
-            next: next(rule, &fields).iter().map(StepView::from).collect(),
+            next: next(rule, found.text, &fields).iter().map(StepView::from).collect(),
             candidates: found.rivals.iter().filter_map(|code| candidate(code, &fields)).collect(),
             fields,
             explained_by: None,
@@ -287,7 +287,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         heard::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
         text::NOBODY_CLAIMED | heard::NOBODY => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
         heard::AUDIT_FAILED => format!("the API server refused a credential of this kind: {}", f("attempted")),
-        _ => String::new(),
+        text => own_words(text).map_or_else(String::new, |(title, _)| title.to_owned()),
     };
     if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }
 }
@@ -403,13 +403,50 @@ fn question(fields: &BTreeMap<String, String>) -> Shell {
     text
 }
 
+/// Title and repair of texts that say something else of their code's matter than its page does.
+fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
+    Some(match text {
+        "sts-token-expired" => (
+            "The token that the program showed STS has expired",
+            "In a Pod the kubelet writes a new token into the file in time: have the program read AWS_WEB_IDENTITY_TOKEN_FILE again (current SDKs do), or start it anew; of a token that was not old, look at the clock of whoever issued it.",
+        ),
+        "sts-region-disabled" => (
+            "STS is switched off in the region that was asked",
+            "Have an administrator of the account activate STS in that region (IAM console, Account settings), or have the program ask another region's STS (AWS_REGION; AWS_STS_REGIONAL_ENDPOINTS=regional).",
+        ),
+        "pod-identity-agent-address" => (
+            "The Pod Identity agent was asked by another address than its own",
+            "Have AWS_CONTAINER_CREDENTIALS_FULL_URI name http://169.254.170.23/v1/credentials (or [fd00:ec2::23]), as the webhook injects it, and no proxy stand between: both addresses belong into the container's NO_PROXY.",
+        ),
+        "pod-identity-agent-token" => (
+            "The Pod Identity agent was asked without a token",
+            "Use an SDK that knows AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE (one from 2024 or later), and have both variables injected: make the Pod again where it has only one. By hand: curl -H \"Authorization: $(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)\" $AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ),
+        "eks-no-cluster" => (
+            "EKS has no cluster of that name in the region and account that were asked",
+            "See whom the AWS tools take you for and which clusters are there (aws sts get-caller-identity, aws eks list-clusters --region REGION): mostly the region or the profile is another one; else the cluster was deleted.",
+        ),
+        "eks-cidrs-invalid" => (
+            "EKS does not take these ranges for the public endpoint",
+            "Give only public ranges in publicAccessCidrs (no private or reserved ones; IPv6 only where the cluster is dual-stack IPv6). Who comes by private addresses enters by the private endpoint, which security groups guard.",
+        ),
+        "jwks-failed" => (
+            "The API server does not get the issuer's key set",
+            "Read what stands behind these words in the API server's log: a status is a refusal, anything else means that the key set's URL was not reached.",
+        ),
+        _ => return None,
+    })
+}
+
 /// What to do: the repair with the names that are known, then the command that looks.
-fn next(rule: &Rule, fields: &BTreeMap<String, String>) -> Vec<Step> {
+fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -> Vec<Step> {
     let f = |name: &str| field(fields, name);
     let bare = |name: &str| f(name).trim_matches(|c| matches!(c, '[' | ']' | '"')).to_owned();
     let mut steps = Vec::new();
     let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let own = own_words(text);
     match rule.code {
+        _ if own.is_some() => steps.extend(own.map(|(_, what)| Step::text(what))),
         "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
             "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",
             bare("expected"),

@@ -205,8 +205,8 @@ registry! {
         irsa_audience_mismatch, pod_identity_no_association, pod_identity_agent_missing,
         pod_identity_agent_unreachable, pod_identity_trust_incomplete, pod_identity_not_injected,
         pod_identity_shadows_irsa, kiam_namespace_not_permitted, kiam_role_missing, kiam_tls_invalid,
-        kiam_server_unreachable, kiam_trust_mismatch, kiam_abandoned, kiam_session_too_short,
+        kiam_server_unreachable, kiam_trust_mismatch, kiam_session_too_short,
         role_annotation_misplaced, kube2iam_namespace_not_allowed, kube2iam_role_invalid, metadata_unreachable,
-        workload_uses_node_role, static_keys_shadow_role, role_annotation_typo,
+        workload_uses_node_role, static_keys_shadow_role, role_annotation_typo, kiam_abandoned,
     }
 }

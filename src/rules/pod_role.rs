@@ -4,7 +4,7 @@
 use super::{Case, Rule, clip};
 use crate::aws::link_id;
 use crate::aws::trust;
-use crate::aws::workload::{EXTERNAL_ID, Judgement, Link, account};
+use crate::aws::workload::{Judgement, Link, account};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
@@ -113,9 +113,8 @@ pub fn let_agent_in(
     let role = judged.iam_role()?;
     let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
-    let id = judged.template().and_then(|(template, _)| template.annotations.get(EXTERNAL_ID)).map(String::as_str);
     let today = known.map(|role| role.trust_policy.as_str());
-    let policy = trust::role_policy(today, agent, id);
+    let policy = trust::role_policy(today, agent, judged.external_id());
     let steps = mend(link, &resolved, today, &policy);
     Some((resolved, steps))
 }

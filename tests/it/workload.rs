@@ -1155,7 +1155,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             world.agent("kiam-server", "quay.io/uswitch/kiam:v4.2", &words, 1, None, &[]);
         },
         "api",
-        &["kiam-abandoned", "workload-uses-node-role"],
+        &["workload-uses-node-role", "kiam-abandoned"],
         "node-role",
     );
     by_node(&missing, "kiam-agent");
@@ -1186,7 +1186,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             world.kiam(&kiam_args, 1, &[]);
         },
         "api",
-        &["kiam-abandoned", "workload-uses-node-role"],
+        &["workload-uses-node-role", "kiam-abandoned"],
         "node-role",
     );
     by_node(&beside, "kiam-agent");

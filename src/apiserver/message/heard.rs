@@ -219,6 +219,13 @@ texts! {
     /// aws-iam-authenticator before it told what STS had said.
     IAM_REFUSED_BARE = "iam-refused-bare", r#"sts getCallerIdentity failed: error from AWS \(expected 200, got 403\)\s*(?:"|\\|$)"#;
 
+    /// EKS has no cluster of that name where it was asked.
+    EKS_NO_CLUSTER = "eks-no-cluster", r"No cluster found for name: (?P<cluster>[\w-]+)";
+    /// EKS does not take these ranges for the public endpoint (by its guide, not seen).
+    EKS_CIDRS = "eks-cidrs-invalid", r"CIDRs are invalid in publicAccessCidrs(?:: ?(?P<cidrs>[^\n]+))?";
+    /// The key set was not had; why, was cut off.
+    JWKS_FAILED = "jwks-failed", r"fetching keys[^\n]{0,24}get keys failed";
+
     // What Pods miss.
     /// A program asks for the token of its Pod, and there is none.
     POD_TOKEN_MISSING = "pod-token-missing", r"open (?P<file>/var/run/secrets/kubernetes\.io/serviceaccount/\S+): (?P<error>no such file or directory|The system cannot find the (?:path|file) specified)|Service token file does not exist";
@@ -236,6 +243,10 @@ texts! {
     WEB_IDENTITY_KEYS = "sts-issuer-keys", r"Couldn't retrieve verification key from your identity provider|IDPCommunicationError(?:Exception)?";
     /// The role's ARN, as annotated, is none.
     WEB_IDENTITY_ARN = "sts-role-arn", r"Request(?:ed)? ARN is invalid";
+    /// The token file's token has ended: a program that read the file once, or a clock.
+    WEB_IDENTITY_EXPIRED = "sts-token-expired", r"(?:AssumeRoleWithWebIdentity|WebIdentityErr)[^\n]*ExpiredToken|ExpiredToken(?:Exception)?\)? when calling the AssumeRoleWithWebIdentity|Token expired: current date/time (?P<now>\d+) must be before the expiration date/time (?P<expiry>\d+)";
+    /// STS is switched off for the account in the region that the program asks.
+    WEB_IDENTITY_REGION = "sts-region-disabled", r"RegionDisabledException[^\n]*AssumeRoleWithWebIdentity|(?:AssumeRoleWithWebIdentity|WebIdentityErr)[^\n]*RegionDisabledException|STS is not activated in this region";
     /// A program was refused as a node: the session's name is an instance's.
     NODE_ROLE = "sdk-node-role", r"User: arn:[\w-]+:sts::(?P<account>[\d*x]+):assumed-role/(?P<role>[^/\s]+)/(?P<instance>i-[0-9a-fx]{8,17}) is not authorized to perform: (?P<action>[\w:*-]+)";
     /// No answer, or no role, from the instance's metadata.
@@ -244,10 +255,18 @@ texts! {
     AGENT = "pod-identity-agent", r"(?:169\.254\.170\.23|\[?fd00:ec2::23\]?)\S*?:? [^\n]*?(?P<error>connection refused|Connection refused|i/o timeout|timed out|no route to host|No route to host|network is unreachable|context deadline exceeded|Client\.Timeout)|[Cc]onnect(?:ion)? (?:to|error)[^\n]*(?:169\.254\.170\.23|fd00:ec2::23)[^\n]*(?P<why>refused|timed? ?out)";
     /// EKS Auth refuses the agent, or the agent the Pod.
     POD_IDENTITY = "pod-identity-refused", r"(?:AssumeRoleForPodIdentity|EKS Auth)[^\n]*?(?P<code>ResourceNotFoundException|AccessDeniedException|ExpiredTokenException|InvalidTokenException|InvalidRequestException|InvalidParameterException|ThrottlingException|ServiceUnavailableException|InternalServerException)(?:: (?P<error>[^\n]+))?|EKS does not have permissions to assume the associated role";
+    /// The same in the agent's own brackets, and in the AWS CLI's (by the source, not seen).
+    POD_IDENTITY_NONE = "pod-identity-none", r"\(ResourceNotFoundException\)(?::? ?\x22?| when calling the AssumeRoleForPodIdentity operation: )No associations? found";
+    /// Somebody asked the agent by another name than its addresses: a proxy, a Service, a name of one's own.
+    AGENT_ADDRESS = "pod-identity-agent-address", r"Called agent through invalid address(?:, please use either \[?(?P<expected>[^\n\]]*?)\]? address not (?P<got>[^\s\x22\\]+))?";
+    /// Somebody asked the agent without a token.
+    AGENT_TOKEN = "pod-identity-agent-token", r"Service account token cannot be empty";
     /// The node may not ask EKS Auth for its Pods.
     POD_IDENTITY_NODE = "pod-identity-node-role", r"is not authorized to perform: eks-auth:AssumeRoleForPodIdentity";
     /// kiam's namespace policy.
     KIAM_NAMESPACE = "kiam-namespace-policy", r"namespace policy expression '(?P<expression>[^'\n]*)' forbids role '(?P<role>[^'\n]*)'";
+    /// The same before kiam told the expression.
+    KIAM_FORBIDDEN = "kiam-forbidden", r"(?:assume role forbidden|error processing request|error fetching credentials|error requesting credentials)[^\n]*forbidden by policy|^\s*forbidden by policy\s*$";
     /// The role asked for is not the one of the annotation, or there is none.
     KIAM_ROLE = "kiam-role", r"requested '(?P<got>[^'\n]*)' but annotated with '(?P<expected>[^'\n]*)', forbidden|KiamRoleForbidden|(?:assume role forbidden|error processing request|error fetching credentials)[^\n]*(?P<error>empty role|unable to find role)";
     /// kiam's agent and server do not speak to each other.
@@ -258,6 +277,8 @@ texts! {
     KIAM_TRUST = "kiam-sts-refused", r"(?:error requesting credentials|error warming credentials|KiamCredentialError|error fetching credentials)[^\n]*AccessDenied[^\n]*";
     /// kube2iam knows no role for this Pod.
     KUBE2IAM_ROLE = "kube2iam-role", r"unable to find role for IP (?P<address>\S+)|[Rr]ole requested (?P<requested>\S+) not (?:found|match)|Invalid role:? (?P<role>[^\n]*?)(?:does not match annotated role(?: (?P<annotated>\S+))?)|pod with specific(?:i)?ed IP not found";
+    /// The same as the Pod is told it: alone, and of a name that is no ordinary word.
+    KUBE2IAM_OTHER = "kube2iam-role-other", r"^\s*Invalid role (?P<role>[\w+=,.@:/-]*[-_/:@=\d][\w+=,.@:/-]*)\s*$";
     /// kube2iam's namespace does not list the role.
     KUBE2IAM_NAMESPACE = "kube2iam-namespace", r"[Rr]ole requested (?P<role>\S+) not valid for namespace of pod|Role: ?(?P<named>\S+) on namespace: ?(?P<namespace>\S+) not found";
     /// STS refuses the node the role of a Pod.

@@ -337,6 +337,37 @@ fn the_policies_of_fixes_are_accepted() {
     assert_eq!(judge_role(&fixed, server, Some("abc")).ok(), Some(true), "{fixed}");
 }
 
+/// What no request of a web identity has (an external id, keys with a scheme) is not asked for again.
+#[test]
+fn a_condition_that_can_never_hold_is_not_in_the_fix() {
+    let request = Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE);
+    for (condition, respect, seen, stays) in [
+        (r#"{"StringEquals":{"%I:sub":"%S","%I:aud":"%A","sts:ExternalId":"abc"}}"#, Respect::Condition, "absent", ""),
+        (r#"{"StringEquals":{"%I:sub":"%S","aws:PrincipalOrgID":"o-1"}}"#, Respect::Condition, "absent", ""),
+        (r#"{"StringEquals":{"https://%I:sub":"%S"}}"#, Respect::Provider, "%I:sub", ""),
+        (
+            r#"{"StringEquals":{"%I:sub":"%S","sts:ExternalId":"abc"},"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}"#,
+            Respect::Condition,
+            "absent",
+            "aws:SourceIp",
+        ),
+    ] {
+        let condition = filled(&condition.replace("%S", SUBJECT).replace("%A", AUDIENCE));
+        let today = format!(
+            r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"Federated":"{PROVIDER}"}},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{condition}}}}}"#
+        );
+        let Verdict::NotAllowed(misses) = judge(&today, &request) else { panic!("{condition}") };
+        let told: Vec<(Respect, &str)> = misses.iter().map(|miss| (miss.respect, miss.seen.as_str())).collect();
+        assert_eq!(told, [(respect, filled(seen).as_str())], "{condition}");
+        let fixed = irsa_policy(Some(&today), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
+        let verdict = judge(&fixed, &request);
+        assert_ne!(verdict.ok(), Some(false), "{condition}: {fixed}");
+        assert!(!fixed.contains("ExternalId") && !fixed.contains("OrgID") && !fixed.contains("https://"), "{fixed}");
+        assert!(fixed.contains(stays), "{condition}: {fixed}");
+        assert_eq!(fixed.matches(SUBJECT).count(), 1, "{condition}: {fixed}");
+    }
+}
+
 #[test]
 fn odd_and_huge_policies_are_judged_at_once() {
     let request = Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE);

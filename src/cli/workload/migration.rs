@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{MigrationTarget, WorkloadArgs};
 use crate::aws::trust;
-use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag};
+use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag, partition};
 use crate::cli::connect::{Session, runtime, unanswered};
 use crate::cli::flags::{ConnectionArgs, Format, OutputArgs};
 use crate::cli::{Error, GOOD, NONE, answer, note};
@@ -102,7 +102,7 @@ async fn cloud(
 }
 
 /// The plan: a role for each service account, so that what shares an account but not a role gets an account of its own.
-fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete: Vec<String>) -> MigrationPlan {
+fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, mut incomplete: Vec<String>) -> MigrationPlan {
     let of = |role: &str| known.agents.iter().any(|agent| agent.role.starts_with(role));
     let from: Vec<String> =
         ["kiam", "kube2iam"].iter().filter(|name| of(name)).map(|name| (*name).to_owned()).collect();
@@ -113,6 +113,11 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete:
         .filter(|base| !base.is_empty());
     let own = known.cluster.as_ref().map(|cluster| account(&cluster.arn)).filter(|account| !account.is_empty());
     let own = own.or_else(|| known.caller.as_ref().map(|caller| caller.account.as_str()));
+    // The partition that all this is in, by whatever ARN is known.
+    let arns = known.cluster.iter().map(|cluster| cluster.arn.as_str());
+    let arns = arns.chain(known.caller.iter().map(|caller| caller.arn.as_str()));
+    let mut arns = arns.chain(known.agents.iter().filter_map(|agent| flag(&agent.args, "--assume-role-arn")));
+    let place = arns.find(|arn| arn.starts_with("arn:")).map_or("aws", partition);
     let arn = |role: &str| {
         let role = role.trim();
         if role.starts_with("arn:") {
@@ -121,9 +126,14 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete:
         let name = role.trim_start_matches('/');
         match base {
             Some(base) => format!("{}/{name}", base.trim_end_matches('/')),
-            None => format!("arn:aws:iam::{}:role/{name}", own.unwrap_or("ACCOUNT")),
+            None => format!("arn:{place}:iam::{}:role/{name}", own.unwrap_or("ACCOUNT")),
         }
     };
+    let keys = known.agents.iter().filter(|agent| agent.role == "kube2iam");
+    let keys = keys.filter_map(|agent| flag(&agent.args, "--iam-role-key"));
+    for key in keys.filter(|key| !key.is_empty() && *key != IAM_ROLE) {
+        incomplete.push(format!("Pods with the annotation {key}, which kube2iam reads here (--iam-role-key)"));
+    }
     // Which roles the Pods of one service account have today.
     let mut roles: BTreeMap<(&str, &str), BTreeSet<String>> = BTreeMap::new();
     for one in annotated {
@@ -145,17 +155,22 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete:
             )),
         }
     }
-    let workloads = annotated
-        .iter()
-        .map(|one| {
-            let role = arn(&one.role);
-            let shared =
-                roles.get(&(one.namespace.as_str(), one.service_account.as_str())).is_some_and(|roles| roles.len() > 1);
-            let new = shared || one.service_account == "default";
-            let name = if new { one.name.clone() } else { one.service_account.clone() };
-            migration(one, &role, &name, new, (cluster, &issuer, own), to)
-        })
-        .collect();
+    // Names that no new account may have: those of today's, and those that went to another workload.
+    let mut taken: BTreeSet<(&str, String)> =
+        annotated.iter().map(|one| (one.namespace.as_str(), one.service_account.clone())).collect();
+    // An account has one association, and needs it once: who comes first has the steps.
+    let mut planned: BTreeMap<(&str, String), &Annotated> = BTreeMap::new();
+    let mut workloads = Vec::new();
+    for one in annotated {
+        let role = arn(&one.role);
+        let namespace = one.namespace.as_str();
+        let shared = roles.get(&(namespace, one.service_account.as_str())).is_some_and(|roles| roles.len() > 1);
+        let new = shared || one.service_account == "default";
+        let name = if new { free_name(one, &mut taken) } else { one.service_account.clone() };
+        let before = planned.get(&(namespace, name.clone())).copied();
+        workloads.push(migration(one, &role, (&name, new), before, (cluster, &issuer, own), to));
+        planned.entry((namespace, name)).or_insert(one);
+    }
     MigrationPlan {
         from,
         to: if to == MigrationTarget::Irsa { "irsa" } else { "pod-identity" },
@@ -165,11 +180,28 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, incomplete:
     }
 }
 
+/// A name for an account of a workload's own that no other has: the workload's, with its kind where that one is taken,
+/// then with a number.
+fn free_name<'a>(one: &'a Annotated, taken: &mut BTreeSet<(&'a str, String)>) -> String {
+    let kind = one.kind.to_lowercase();
+    let endings = [String::new(), format!("-{kind}")].into_iter();
+    let mut endings = endings.chain((2u32..).map(|number| format!("-{kind}-{number}")));
+    let free = endings.find_map(|ending| {
+        // Names have 253 letters at most.
+        let stem: String = one.name.chars().take(253 - ending.len()).collect();
+        let name = format!("{}{ending}", stem.trim_end_matches(['-', '.']));
+        (name != "default" && taken.insert((one.namespace.as_str(), name.clone()))).then_some(name)
+    });
+    free.unwrap_or_else(|| one.name.clone())
+}
+
+/// The way over of one workload to an account (and whether that is a new one); `before` has the same account, and with it
+/// the steps that give that account its role.
 fn migration(
     one: &Annotated,
     role: &str,
-    name: &str,
-    new: bool,
+    (name, new): (&str, bool),
+    before: Option<&Annotated>,
     about: (&str, &str, Option<&str>),
     to: MigrationTarget,
 ) -> Migration {
@@ -203,42 +235,54 @@ fn migration(
             one.service_account
         ));
     }
-    steps.push(Step::command(
-        format!("Write today's trust policy of role {} to a file", role_name(role)),
-        shell!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument > trust.json", role_name(role)),
-    ));
-    steps.push(Step::manifest(
-        "Put the statement of this into that file's list, beside those there are: what kiam or kube2iam need stays until they are gone",
-        policy,
-    ));
-    steps.push(Step::command(
-        format!("Put the file on the role, in account {}", account(role)),
-        shell!("aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json", role_name(role)),
-    ));
-    let mut account =
-        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
-    if to == MigrationTarget::Irsa {
-        account["metadata"]["annotations"] = json!({ "eks.amazonaws.com/role-arn": role });
-    }
-    if new {
-        let manifest = serde_norway::to_string(&account).unwrap_or_default();
-        steps.push(Step::manifest("Make the service account: kubectl apply -f with this", manifest));
-    } else if to == MigrationTarget::Irsa {
+    if let Some(before) = before {
+        notes.push(format!(
+            "{} {} has the same service account and role: the steps there come first and give {name} the role",
+            before.kind, before.name
+        ));
+    } else {
         steps.push(Step::command(
-            "Name the role on the service account",
+            format!("Write today's trust policy of role {} to a file", role_name(role)),
             shell!(
-                "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
-                name,
-                namespace,
-                role
+                "aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument > trust.json",
+                role_name(role)
             ),
         ));
-    }
-    if to == MigrationTarget::PodIdentity {
-        steps.push(Step::command(
-            "Associate the role with it",
-            shell!("aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}", cluster, namespace, name, role),
+        steps.push(Step::manifest(
+            "Put the statement of this into that file's list, beside those there are: what kiam or kube2iam need stays until they are gone",
+            policy,
         ));
+        steps.push(Step::command(
+            format!("Put the file on the role, in account {}", account(role)),
+            shell!(
+                "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
+                role_name(role)
+            ),
+        ));
+        let mut account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
+        if to == MigrationTarget::Irsa {
+            account["metadata"]["annotations"] = json!({ "eks.amazonaws.com/role-arn": role });
+        }
+        if new {
+            let manifest = serde_norway::to_string(&account).unwrap_or_default();
+            steps.push(Step::manifest("Make the service account: kubectl create -f with this. Where it is refused because one of that name exists, take another name here and below", manifest));
+        } else if to == MigrationTarget::Irsa {
+            steps.push(Step::command(
+                "Name the role on the service account",
+                shell!(
+                    "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
+                    name,
+                    namespace,
+                    role
+                ),
+            ));
+        }
+        if to == MigrationTarget::PodIdentity {
+            steps.push(Step::command(
+                "Associate the role with it",
+                shell!("aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}", cluster, namespace, name, role),
+            ));
+        }
     }
     let mut annotations = serde_json::Map::new();
     annotations.insert(IAM_ROLE.to_owned(), serde_json::Value::Null);
@@ -281,5 +325,90 @@ fn migration(
         role_arn: role.to_owned(),
         notes,
         steps: steps.iter().map(StepView::from).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn annotated(kind: &str, name: &str, account: &str, role: &str) -> Annotated {
+        Annotated {
+            namespace: "shop".to_owned(),
+            kind: kind.to_owned(),
+            name: name.to_owned(),
+            service_account: account.to_owned(),
+            role: role.to_owned(),
+            external_id: None,
+        }
+    }
+
+    fn known(arn: &str, args: &[&str]) -> Known {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let agent = Agent { role: "kube2iam".to_owned(), args, ..Agent::default() };
+        let caller = Caller { arn: arn.to_owned(), account: "111122223333".to_owned(), ..Caller::default() };
+        Known { agents: vec![agent], issuer: None, cluster: None, caller: Some(caller) }
+    }
+
+    const CALLER: &str = "arn:aws:sts::111122223333:assumed-role/Ops/jane";
+
+    fn commands(plan: &MigrationPlan, part: &str) -> Vec<String> {
+        let steps = plan.workloads.iter().flat_map(|one| &one.steps);
+        steps.filter_map(|step| step.command.clone()).filter(|command| command.contains(part)).collect()
+    }
+
+    #[test]
+    fn no_service_account_gets_two_roles() {
+        let mut all = vec![
+            annotated("Deployment", "api", "default", "shop-api"),
+            annotated("Deployment", "x", "api", "other"),
+            annotated("StatefulSet", "api", "default", "third"),
+            annotated("StatefulSet", "default", "default", "fourth"),
+            annotated("Pod", "api-statefulset", "default", "fifth"),
+            annotated("Deployment", "web", "web", "web"),
+            annotated("CronJob", "web", "web", "web"),
+            annotated("Pod", &"p".repeat(253), "default", "long"),
+            annotated("Job", &"p".repeat(253), "default", "longer"),
+        ];
+        all.sort();
+        for to in [MigrationTarget::PodIdentity, MigrationTarget::Irsa] {
+            let plan = plan(&all, &known(CALLER, &[]), to, Vec::new());
+            let mut roles: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for one in &plan.workloads {
+                roles.entry(&one.service_account).or_default().insert(&one.role_arn);
+                assert!(one.service_account.len() <= 253 && one.service_account != "default", "{one:?}");
+            }
+            assert!(roles.values().all(|roles| roles.len() == 1), "{roles:?}");
+            assert_eq!(roles.len(), 8, "{roles:?}");
+            let x = plan.workloads.iter().find(|one| one.name == "x").expect("x");
+            assert!(x.service_account == "api" && !x.new_service_account, "{x:?}");
+            let api = plan.workloads.iter().find(|one| one.kind == "Deployment" && one.name == "api").expect("api");
+            assert_eq!(api.service_account, "api-deployment");
+            let given = match to {
+                MigrationTarget::PodIdentity => commands(&plan, "create-pod-identity-association"),
+                MigrationTarget::Irsa => commands(&plan, "kubectl annotate serviceaccount"),
+            };
+            assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), given.len(), "told twice: {given:?}");
+            assert_eq!(given.iter().filter(|command| command.contains("/web")).count(), 1, "{given:?}");
+            let shared = plan.workloads.iter().filter(|one| one.notes.iter().any(|note| note.contains("come first")));
+            assert_eq!(shared.count(), 1);
+        }
+    }
+
+    #[test]
+    fn roles_are_of_the_partition_that_the_cluster_is_in() {
+        let all = [annotated("Deployment", "web", "web", "/team/shop-web")];
+        let caller = "arn:aws-cn:sts::111122223333:assumed-role/Ops/jane";
+        let plan = plan(&all, &known(caller, &[]), MigrationTarget::Irsa, Vec::new());
+        assert_eq!(plan.workloads[0].role_arn, "arn:aws-cn:iam::111122223333:role/team/shop-web");
+        let text = serde_json::to_string(&plan).expect("JSON");
+        assert!(text.contains("arn:aws-cn:iam::111122223333:oidc-provider/") && !text.contains("arn:aws:"), "{text}");
+        assert!(plan.incomplete.is_empty());
+    }
+
+    #[test]
+    fn what_kube2iam_reads_elsewhere_is_said_to_be_missing() {
+        let plan = plan(&[], &known(CALLER, &["--iam-role-key=corp.example/role"]), MigrationTarget::Irsa, Vec::new());
+        assert!(plan.incomplete.iter().any(|one| one.contains("corp.example/role")), "{:?}", plan.incomplete);
     }
 }

@@ -1,6 +1,6 @@
 //! The name of a cluster that does not exist any more.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the kubeconfig entry anew from the cluster as it is now; take the entry out if the cluster is gone. `aws eks update-kubeconfig --name CLUSTER`, or `kubectl config delete-cluster CLUSTER`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html",
     },
-    recognises: &[&message::CLIENT_NAME_NOT_FOUND],
+    recognises: &[&message::CLIENT_NAME_NOT_FOUND, &heard::EKS_NO_CLUSTER],
     explains: &["endpoint-name-not-found"],
     check,
 };

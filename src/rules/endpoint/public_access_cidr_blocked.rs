@@ -1,6 +1,6 @@
 //! A managed cluster's public endpoint drops this machine's packets.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Add the address that you come from to the list, or come from one that is on it (VPN, NAT). `aws eks update-cluster-config --name CLUSTER --resources-vpc-config publicAccessCidrs=LIST` (the whole list, the old ones too).",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
     },
-    recognises: &[&message::CLIENT_TIMEOUT],
+    recognises: &[&message::CLIENT_TIMEOUT, &heard::EKS_CIDRS],
     explains: &["api-connection-timeout"],
     check,
 };

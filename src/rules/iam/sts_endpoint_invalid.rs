@@ -1,6 +1,6 @@
 //! The STS host of the token.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Sign for the regional endpoint of the cluster's region. `export AWS_STS_REGIONAL_ENDPOINTS=regional`.",
         references: "https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html",
     },
-    recognises: &[&message::IAM_HOST, &message::IAM_KEY_UNKNOWN],
+    recognises: &[&message::IAM_HOST, &message::IAM_KEY_UNKNOWN, &heard::WEB_IDENTITY_REGION],
     explains: &["credential-rejected", "iam-identity-not-mapped"],
     check,
 };

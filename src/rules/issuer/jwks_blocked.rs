@@ -1,8 +1,8 @@
 //! The key set's URL refuses the control plane, while discovery works.
 
-use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule, eks, pod_role};
+use crate::apiserver::message::{self, heard};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
+use crate::rules::{eks, pod_role, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Open the path of jwks_uri to everybody; it holds public keys only. The next token is judged at once. `curl -si JWKS_URI` must answer 200; on EKS `kaccess allowlist` says what to open.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
-    recognises: &[&message::JWKS_HTTP],
+    recognises: &[&message::JWKS_HTTP, &heard::JWKS_FAILED],
     explains: &["credential-rejected"],
     check,
 };

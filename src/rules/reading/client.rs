@@ -58,6 +58,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         }
         heard::EKS_DENIED if said.has(heard::NODE_ROLE) => silence(),
         heard::EKS_DENIED => (vec!["iam-permission-missing"], Likely),
+        heard::EKS_NO_CLUSTER => (vec!["endpoint-stale"], Possible),
+        heard::EKS_CIDRS => (vec!["public-access-cidr-blocked"], Likely),
         heard::PLUGIN_NEWER => (vec!["exec-api-version-unknown-to-client"], Certain),
         heard::LOGIN_BROWSER => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
         heard::LOGIN_NONCE => (vec!["exec-stale-token-cache"], Possible),
@@ -73,11 +75,14 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
                 heard::METADATA,
             ]
             .iter()
-            .chain(&[heard::AGENT, heard::POD_IDENTITY, heard::POD_IDENTITY_NODE])
+            .chain(&[heard::AGENT, heard::POD_IDENTITY, heard::POD_IDENTITY_NODE, heard::POD_IDENTITY_NONE])
+            .chain(&[heard::WEB_IDENTITY_EXPIRED, heard::WEB_IDENTITY_REGION])
             .any(|name| said.has(name)) =>
         {
             silence()
         }
+        // No login of a person renews a Pod's token.
+        heard::AWS_KEYS if said.has(heard::WEB_IDENTITY_EXPIRED) => silence(),
         // A line that was cut before its reason.
         heard::AWS_CREDENTIALS if error.trim_end().ends_with(',') => silence(),
         heard::AWS_CREDENTIALS | heard::AWS_SSO | heard::AWS_KEYS => (

@@ -94,6 +94,12 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         text::JWKS_HTTP if said.field("status") == "404" => (vec!["jwks-blocked", "jwks-unreachable"], Likely),
         text::JWKS_HTTP => (vec!["jwks-blocked"], Certain),
         text::JWKS_UNREACHABLE if said.has(heard::NO_KEYS_URL) => silence(),
+        heard::JWKS_FAILED
+            if said.all.iter().any(|other| other.text.name.starts_with("jwks-") && other.text != said.found.text) =>
+        {
+            silence()
+        }
+        heard::JWKS_FAILED => (vec!["jwks-blocked", "jwks-unreachable"], Possible),
         text::CONFIG_RELOADED => silence(),
         _ => return None,
     })

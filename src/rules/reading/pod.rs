@@ -1,8 +1,8 @@
 //! What programs in Pods say of their AWS identity, and what gives it to them.
 
 use super::{Codes, Said, silence};
-use crate::apiserver::message::heard::names as heard;
-use crate::report::Confidence::{Certain, Likely};
+use crate::apiserver::message::{heard::names as heard, names as text};
+use crate::report::Confidence::{Certain, Likely, Possible};
 
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
@@ -18,13 +18,21 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             ],
             Likely,
         ),
-        // The SDKs of AWS say it of any role.
         heard::WEB_IDENTITY_ARN
-            if !said.context.plain.contains("WebIdentity") && !said.context.plain.contains("credentials") =>
+            if said.context.plain.contains("WebIdentity") || said.context.plain.contains("credentials") =>
         {
-            silence()
+            (vec!["irsa-role-not-found"], Likely)
         }
-        heard::WEB_IDENTITY_ARN => (vec!["irsa-role-not-found"], Likely),
+        // The SDKs of AWS say it of any role.
+        heard::WEB_IDENTITY_ARN if said.context.plain.contains("AssumeRole") => silence(),
+        heard::WEB_IDENTITY_ARN => (vec!["irsa-role-not-found"], Possible),
+        // Other providers' tokens end too.
+        heard::WEB_IDENTITY_EXPIRED if said.context.plain.contains("WebIdentity") => {
+            (vec!["service-account-token-expired"], Likely)
+        }
+        heard::WEB_IDENTITY_EXPIRED => (vec!["service-account-token-expired"], Possible),
+        heard::WEB_IDENTITY_REGION if said.has(text::IAM_KEY_UNKNOWN) => silence(),
+        heard::WEB_IDENTITY_REGION => (vec!["sts-endpoint-invalid"], Likely),
         heard::NODE_ROLE if said.has(heard::POD_IDENTITY_NODE) => silence(),
         // kiam and kube2iam take the Pods' roles as their node; whoever else does so has no role of its own.
         heard::NODE_ROLE
@@ -50,6 +58,19 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             _ => silence(),
         },
         heard::POD_IDENTITY_NODE => (vec!["pod-identity-agent-unreachable"], Likely),
+        heard::POD_IDENTITY_NONE if said.has(heard::POD_IDENTITY) => silence(),
+        heard::POD_IDENTITY_NONE => (vec!["pod-identity-no-association"], Likely),
+        heard::AGENT_ADDRESS => (vec!["pod-identity-agent-unreachable"], Likely),
+        heard::AGENT_TOKEN => (vec!["pod-identity-not-injected"], Possible),
+        heard::KIAM_FORBIDDEN if said.has(heard::KIAM_NAMESPACE) => silence(),
+        heard::KIAM_FORBIDDEN => (
+            vec!["kiam-namespace-not-permitted", "kiam-role-missing"],
+            if said.context.plain.contains("assume role forbidden") || said.context.plain.contains("credentials") {
+                Likely
+            } else {
+                Possible
+            },
+        ),
         heard::KIAM_NAMESPACE => (vec!["kiam-namespace-not-permitted"], Certain),
         heard::KIAM_ROLE => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
         heard::KIAM_SERVER if said.has(heard::KIAM_TLS) => silence(),
@@ -59,6 +80,9 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::KIAM_TRUST if said.context.plain.contains("WebIdentity") => silence(),
         heard::KIAM_TRUST => (vec!["kiam-trust-mismatch", "kiam-role-missing"], Likely),
         heard::KUBE2IAM_ROLE => (vec!["kube2iam-role-invalid"], Certain),
+        heard::KUBE2IAM_OTHER => {
+            (vec!["kube2iam-role-invalid"], if said.field("role").starts_with("arn:aws") { Likely } else { Possible })
+        }
         heard::KUBE2IAM_NAMESPACE => (vec!["kube2iam-namespace-not-allowed"], Likely),
         heard::KUBE2IAM_ASSUME => (vec!["kiam-trust-mismatch", "kube2iam-role-invalid"], Likely),
         _ => return None,

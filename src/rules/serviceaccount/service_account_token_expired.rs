@@ -1,9 +1,9 @@
 //! A service account's token is past its expiry.
 
-use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::apiserver::message::{self, heard};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::{renew, Case, Page, Place, Rule, Word};
 use crate::rules::api_port::span;
-use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have a new token issued; in a Pod, let the client read the token file again (current client libraries do). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
-    recognises: &[&message::SERVICE_ACCOUNT_EXPIRED],
+    recognises: &[&message::SERVICE_ACCOUNT_EXPIRED, &heard::WEB_IDENTITY_EXPIRED],
     explains: &["credential-rejected"],
     check,
 };

@@ -23,6 +23,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     pod_role::irsa_trust_mismatch(case, &RULE, &[link_id::IRSA_TRUST_PROVIDER], |link| {
-        format!("The role's trust policy has {}, and this cluster's tokens come as {}. STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected)
+        let scheme = if link.seen.starts_with("http") { " A condition key has no https:// in front." } else { "" };
+        format!("The role's trust policy has {}, and this cluster's tokens come as {}.{scheme} STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected)
     })
 }

@@ -2,7 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::aws::workload::flag;
+use crate::aws::workload::{flag, Judgement, KIAM_PERMITTED};
+use crate::evidence::workload::Namespace;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Permit the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/permitted=EXPRESSION --overwrite`.",
         references: "https://github.com/uswitch/kiam",
     },
-    recognises: &[&heard::KIAM_NAMESPACE],
+    recognises: &[&heard::KIAM_NAMESPACE, &heard::KIAM_FORBIDDEN],
     explains: &[],
     check,
 };
@@ -28,7 +29,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let link = judged.broken(link_id::KIAM_NAMESPACE);
     let words = pod_role::met_or_event(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };
-    let namespace = judged.account_name().0;
     let server = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
     let role = judged.iam_role().unwrap_or("ROLE");
     let arn = judged.resolved_role(role, flag(server, "--role-base-arn")).unwrap_or_else(|| role.to_owned());
@@ -37,11 +37,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("kiam compares {arn} with the namespace's annotation iam.amazonaws.com/permitted, and that does not fit."),
             cite,
-            Step::command(
-                "Permit exactly this role",
-                shell!("kubectl annotate namespace {} --overwrite iam.amazonaws.com/permitted={}", namespace, regex::escape(&arn)),
-            ),
+            permit(judged, &arn),
         )
         .cite_if(link.and(words)),
     ]
+}
+
+/// The step that permits a role besides what the namespace permits today, which may be the way of others.
+fn permit(judged: &Judgement<'_>, arn: &str) -> Step {
+    let namespace = judged.account_name().0;
+    let role = regex::escape(arn);
+    // Of a text of 2048 letters the end may be missing.
+    let whole = |one: &&Namespace| one.annotations.get(KIAM_PERMITTED).is_none_or(|text| text.chars().count() < 2048);
+    let Some(today) = judged.workload.namespace.seen().filter(whole) else {
+        return Step::command(
+            format!("Have the namespace's annotation {KIAM_PERMITTED} fit {role} as well"),
+            shell!("kubectl edit namespace {}", namespace),
+        );
+    };
+    let today = today.annotations.get(KIAM_PERMITTED).filter(|old| !old.is_empty() && regex::Regex::new(old).is_ok());
+    let (why, expression) = match today {
+        Some(old) => ("Permit this role too; what was permitted stays", format!("({old}|{role})")),
+        None => ("Permit exactly this role", role),
+    };
+    Step::command(why, shell!("kubectl annotate namespace {} --overwrite iam.amazonaws.com/permitted={}", namespace, expression))
 }

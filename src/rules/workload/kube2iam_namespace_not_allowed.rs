@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::aws::workload::{KUBE2IAM_ALLOWED, flag};
+use crate::aws::workload::{flag, is_kept};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The namespace does not allow the role in kube2iam",
     page: Page {
-        means: "With --namespace-restrictions kube2iam gives a role only where the namespace's annotation iam.amazonaws.com/allowed-roles, a JSON array of patterns, holds it.",
+        means: "With --namespace-restrictions kube2iam gives a role only where the namespace's annotation iam.amazonaws.com/allowed-roles (or what --namespace-key names), a JSON array of patterns, holds it.",
         evidence: "The flags of kube2iam and the namespace's annotation; or its words: role requested ... not valid for namespace of pod.",
         fix: "Allow the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/allowed-roles='[\"ARN\"]' --overwrite`.",
         references: "https://github.com/jtblin/kube2iam",
@@ -32,17 +32,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let args = judged.agent("kube2iam").map(|(agent, _)| agent.args.as_slice()).unwrap_or_default();
     let role = judged.iam_role().unwrap_or("ROLE");
     let arn = judged.resolved_role(role, flag(args, "--base-role-arn")).unwrap_or_else(|| role.to_owned());
-    let old = judged.workload.namespace.seen().and_then(|namespace| namespace.annotations.get(KUBE2IAM_ALLOWED));
-    let mut list: Vec<String> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    list.push(arn.clone());
-    let value = serde_json::to_string(&list).unwrap_or_default();
+    let key = judged.kube2iam_keys().allowed;
+    let today = judged.workload.namespace.seen().filter(|_| is_kept(key)).map(|namespace| namespace.annotations.get(key));
+    let step = match today {
+        Some(old) if old.is_none_or(|text| text.chars().count() < 2048) => {
+            let mut list: Vec<String> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+            list.push(arn.clone());
+            let value = serde_json::to_string(&list).unwrap_or_default();
+            Step::command("Allow it; what was allowed stays", shell!("kubectl annotate namespace {} --overwrite {}={}", namespace, key, value))
+        }
+        // What is allowed today is not wholly known here: to write it anew would take it from others.
+        _ => Step::command(
+            format!("Add {arn} to the JSON array of the namespace's annotation {key}"),
+            shell!("kubectl edit namespace {}", namespace),
+        ),
+    };
     vec![RULE.finding(
         Confidence::Certain,
-        format!("kube2iam runs with namespace restrictions, and namespace {namespace} does not allow {arn}."),
+        format!("kube2iam runs with namespace restrictions, and the annotation {key} of namespace {namespace} does not allow {arn}."),
         cite,
-        Step::command(
-            "Allow it; what was allowed stays",
-            shell!("kubectl annotate namespace {} --overwrite {}={}", namespace, KUBE2IAM_ALLOWED, value),
-        ),
+        step,
     )]
 }

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the whole ARN into the Pod template's annotation, or give kube2iam `--base-role-arn=arn:aws:iam::ACCOUNT:role/`. Where the role does not trust the node's, put the policy that the report shows on it: `aws iam update-assume-role-policy --role-name ROLE --policy-document file://trust.json`.",
         references: "https://github.com/jtblin/kube2iam",
     },
-    recognises: &[&heard::KUBE2IAM_ROLE],
+    recognises: &[&heard::KUBE2IAM_ROLE, &heard::KUBE2IAM_OTHER],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };
@@ -33,15 +33,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let role = judged.iam_role().unwrap_or("ROLE");
     let account = judged.own_account().unwrap_or("ACCOUNT");
     let text = link.map_or_else(|| "kube2iam says that the role is invalid".to_owned(), |link| link.seen.clone());
-    let arn = if role.starts_with("arn:") { "ARN".to_owned() } else { format!("arn:aws:iam::{account}:role/{}", role.trim_start_matches('/')) };
+    let roles = format!("arn:{}:iam::{account}:role/", judged.own_partition());
+    let arn = if role.starts_with("arn:") { "ARN".to_owned() } else { format!("{roles}{}", role.trim_start_matches('/')) };
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("{text}."),
             cite,
-            Step::manifest("Name the role wholly in the Pod template", format!("metadata:\n  annotations:\n    iam.amazonaws.com/role: {arn}")),
+            Step::manifest("Name the role wholly in the Pod template", format!("metadata:\n  annotations:\n    {}: {arn}", judged.role_key())),
         )
-        .step(Step::text(format!("Or give kube2iam the beginning of all its roles: --base-role-arn=arn:aws:iam::{account}:role/"))),
+        .step(Step::text(format!("Or give kube2iam the beginning of all its roles: --base-role-arn={roles}"))),
     ]
 }
 

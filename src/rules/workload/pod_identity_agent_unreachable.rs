@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Put 169.254.170.23 into the container's NO_PROXY, and look at the agent's log: `kubectl logs -n kube-system daemonset/eks-pod-identity-agent`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[&heard::AGENT, &heard::POD_IDENTITY_NODE],
+    recognises: &[&heard::AGENT, &heard::POD_IDENTITY_NODE, &heard::AGENT_ADDRESS],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Make the association: `aws eks create-pod-identity-association --cluster-name CLUSTER --namespace NAMESPACE --service-account NAME --role-arn ARN`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[&heard::POD_IDENTITY],
+    recognises: &[&heard::POD_IDENTITY, &heard::POD_IDENTITY_NONE],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

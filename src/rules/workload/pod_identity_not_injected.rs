@@ -1,5 +1,6 @@
 //! The Pod was made before its Pod Identity association.
 
+use crate::apiserver::message::heard;
 use crate::aws::link_id;
 use crate::report::{seen, Confidence, Finding, Severity};
 use crate::rules::{pod_role, Case, Page, Rule};
@@ -15,8 +16,21 @@ pub static RULE: Rule = Rule {
         fix: "Make the Pods again, now that the association is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
     },
-    recognises: &[],
-    explains: &["workload-uses-node-role", "metadata-unreachable"],
+    recognises: &[&heard::AGENT_TOKEN],
+    // The old way of a Pod from before its association: made again it leaves that, whatever is wrong with it.
+    explains: &[
+        "workload-uses-node-role",
+        "metadata-unreachable",
+        "irsa-annotation-missing",
+        "irsa-provider-missing",
+        "irsa-trust-provider-mismatch",
+        "irsa-trust-subject-mismatch",
+        "irsa-trust-audience-mismatch",
+        "irsa-role-not-found",
+        "irsa-not-injected",
+        "irsa-issuer-unreachable",
+        "irsa-audience-mismatch",
+    ],
     check,
 };
 

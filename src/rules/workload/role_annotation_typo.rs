@@ -39,6 +39,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let workload = judged.workload;
     let (namespace, name) = judged.account_name();
     let mut findings = Vec::new();
+    // What kube2iam's flags name is read, whatever it resembles.
+    let keys = judged.kube2iam_keys();
+    let own = [keys.role, keys.external_id, keys.allowed];
     let places = [
         (workload.service_account.seen().map(|one| &one.annotations), "/workload/serviceAccount/seen/annotations".to_owned(), "service account", shell!("serviceaccount {} -n {}", name, namespace)),
         (
@@ -51,7 +54,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     ];
     for (annotations, at, place, object) in places {
         for (key, value) in annotations.into_iter().flatten() {
-            let known = READ.iter().any(|(read, _)| read == key);
+            let known = READ.iter().any(|(read, _)| read == key) || own.contains(&key.as_str());
             let meant = READ.iter().filter(|(read, on)| *on == place && !annotations.is_some_and(|all| all.contains_key(*read))).find(|(read, _)| {
                 // A longer key of the same family is another annotation, not a slip of the hand.
                 !known && distance(&key.to_lowercase(), read) <= 2

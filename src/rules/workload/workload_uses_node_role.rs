@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let (why, aside) = match passed {
-        Some(link) => (format!("{why} What its annotation iam.amazonaws.com/role names is not given: {}.", link.seen), missing(judged, link)),
+        Some(link) => (format!("{why} What its annotation {} names is not given: {}.", judged.role_key(), link.seen), missing(judged, link)),
         None => (why, None),
     };
     vec![
