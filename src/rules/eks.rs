@@ -5,7 +5,7 @@ use crate::apiserver::message::{self, Text};
 use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
-use crate::aws::reach::{Judged, Known, Layer, Reach, Step as ReachStep};
+use crate::aws::reach::{Judged, Known, Layer, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
@@ -208,11 +208,16 @@ pub struct Obstacle<'c> {
 }
 
 impl Obstacle<'_> {
-    /// Those of the listed that are addresses of the endpoint or of the cluster's interfaces, or their group.
+    /// Those of the listed that are addresses of the endpoint or of the cluster's interfaces, or their group, where the
+    /// control plane does not come from there. None where one of the list is right: then others are missing beside it.
     pub fn of_endpoint(&self, case: &Case<'_>) -> Vec<&Listed> {
+        let peer = &self.reach.peer;
+        if self.lists.iter().any(|listed| listed.lets_in(peer) == Some(true)) {
+            return Vec::new();
+        }
         let addresses = endpoint_addresses(case.evidence);
         let groups = aws(case).map(crate::aws::egress::security_groups).unwrap_or_default();
-        self.lists.iter().filter(|listed| listed.names_endpoint(&addresses, &groups)).collect()
+        self.lists.iter().filter(|listed| listed.useless(peer, &addresses, &groups)).collect()
     }
 }
 
@@ -250,22 +255,42 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
     let first = reach.obstacle() == Some(step);
     let answered = case.said(&message::OIDC_INIT_HTTP).or_else(|| case.said(&message::OIDC_DISCOVERY_NOT_JSON));
     let silent = [&message::OIDC_INIT_TIMEOUT, &message::JWKS_UNREACHABLE].into_iter().find_map(|text| case.said(text));
+    let refused = answered.or_else(|| case.said(&message::JWKS_HTTP));
     let word = match layer {
         Layer::Route | Layer::Acl | Layer::SecurityGroup => {
             // An answer by HTTP came through all of these.
-            if answered.is_some() || case.said(&message::JWKS_HTTP).is_some() {
+            if refused.is_some() {
                 return None;
             }
             silent
         }
-        Layer::Rule | Layer::Waf | Layer::Login => answered.or_else(|| case.said(&message::JWKS_HTTP)),
+        Layer::Rule | Layer::Waf | Layer::Login => {
+            // Who gets an answer by HTTP, of whatever status, has a connection.
+            if refused.is_none() && without_connection(case) {
+                return None;
+            }
+            refused
+        }
         _ => None,
     };
     let confidence = if first && word.is_some() { Confidence::Certain } else { Confidence::Likely };
-    let lists = aws(case).map(|aws| listed(aws, reach.port)).unwrap_or_default();
+    let lists = aws(case).map(|aws| listed(aws, reach)).unwrap_or_default();
     let lists = lists.into_iter().filter(|listed| listed.place.layer() == layer).collect();
     let word = word.map(Word::cite).or_else(|| case.not_initialized().map(|(cite, _)| cite));
     Some(Obstacle { reach, step, confidence, word, lists })
+}
+
+/// The API server's log says that no connection to the issuer came about, and nothing of an answer.
+pub fn without_connection(case: &Case<'_>) -> bool {
+    [
+        &message::OIDC_INIT_TIMEOUT,
+        &message::OIDC_INIT_REFUSED,
+        &message::OIDC_INIT_DNS,
+        &message::OIDC_INIT_X509,
+        &message::JWKS_UNREACHABLE,
+    ]
+    .into_iter()
+    .any(|text| case.said(text).is_some())
 }
 
 /// What stops the control plane on its way to the key set, where that has a load balancer of its own: whether it is refused
@@ -308,11 +333,27 @@ pub fn by_source(case: &Case<'_>) -> bool {
     })
 }
 
+/// The step that opens the two paths to everybody where an obstacle stands, which works in every egress mode; none where
+/// it is to be had only with more than that.
+pub fn open_paths_at(obstacle: &Obstacle<'_>) -> Option<Step> {
+    let reach = obstacle.reach;
+    match obstacle.step.layer {
+        Layer::Waf => Some(Step::text(format!(
+            "Add a rule with the lowest number to the web ACL: allow, where the host is {} and the URI path is exactly {} (both hold public data only).",
+            reach.host,
+            reach.paths.join(" or ")
+        ))),
+        // Where sources can be listed, a group's list is no reason to open the port.
+        Layer::SecurityGroup if matches!(reach.peer, Peer::Known { .. }) => None,
+        _ => Some(open_two_paths(reach)),
+    }
+}
+
 /// Steps that open the two paths to everybody, which works in every egress mode.
 pub fn open_two_paths(reach: &Reach) -> Step {
     Step::command(
         format!(
-            "Open exactly {} on {} to every address, and nothing else (both hold public data only); everything else stays behind the list. This prints it as Terraform, AWS CLI commands, Ingress or nginx",
+            "Open exactly {} on {} to every address, and nothing else (both hold public data only); everything else stays as it is. This prints it as Terraform (-o aws-cli, ingress and nginx are others), or says what has to be done by hand first",
             reach.paths.join(" and "),
             reach.host
         ),

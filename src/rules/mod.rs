@@ -109,6 +109,13 @@ impl Finding {
         self.fix.push(step);
         self
     }
+
+    /// Adds a step, if there is one.
+    #[must_use]
+    pub fn step_if(mut self, step: Option<Step>) -> Self {
+        self.fix.extend(step);
+        self
+    }
 }
 
 /// A citation of something the server, an API or a log said.

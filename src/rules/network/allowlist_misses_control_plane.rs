@@ -1,6 +1,6 @@
 //! An allow-list that nothing of the control plane fits.
 
-use super::allowlist_uses_endpoint_addresses::{allow_sources, sources};
+use super::allowlist_uses_endpoint_addresses::{first_step, sources};
 use crate::aws::egress::Mode;
 use crate::report::{Finding, Severity};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -38,9 +38,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             found.confidence,
             why,
             seen(first.path.clone(), format!("{} lets in {}{}", first.place.word(), first.value, if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() })),
-            if managed { eks::open_two_paths(found.reach) } else { allow_sources(case, &found) },
+            first_step(case, &found),
         )
-        .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
+        .step_if(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))
         .cite(eks::cite_step(found.step))

@@ -1,7 +1,10 @@
 //! Endpoint addresses on the issuer's allow-list.
 
+use crate::aws::addresses;
+use crate::aws::allowlist::{self, Kind};
 use crate::aws::egress::Mode;
 use crate::aws::reach::{Layer, Peer};
+use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks, seen};
@@ -38,9 +41,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             found.confidence,
             format!("{} {} where the API endpoint or the cluster's interfaces are: clients enter there. To the issuer, {from}, so nothing on the list fits.", names.join(", "), if names.len() == 1 { "is" } else { "are" }),
             seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value)),
-            if managed { eks::open_two_paths(found.reach) } else { allow_sources(case, &found) },
+            first_step(case, &found),
         )
-        .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
+        .step_if(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))
         .cite(eks::cite_step(found.step));
@@ -61,25 +64,66 @@ pub(super) fn sources(found: &eks::Obstacle<'_>) -> String {
     }
 }
 
-/// The step that allows it.
+/// The step that lets the control plane in: its sources where they are known, else the two paths.
+pub(super) fn first_step(case: &Case<'_>, found: &eks::Obstacle<'_>) -> Step {
+    match (&found.reach.peer, eks::open_paths_at(found)) {
+        (Peer::Known { .. }, _) | (_, None) => allow_sources(case, found),
+        (_, Some(step)) => step,
+    }
+}
+
+/// The step that allows what the control plane comes from, where the obstacle stands: what is not allowed yet, and as
+/// something that stays.
 pub(super) fn allow_sources(case: &Case<'_>, found: &eks::Obstacle<'_>) -> Step {
-    let target = eks::aws(case)
-        .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned())
-        .unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
-    let port = found.reach.port;
-    let command = match &found.reach.peer {
-        Peer::Known { groups, .. } if !groups.is_empty() => {
-            shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}", target, port, groups[0])
-        }
-        Peer::Known { addresses, .. } => Shell::join(addresses
-            .iter()
-            .map(|address| shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}", target, port, ipnet::IpNet::from(*address)))
-            , " && "),
-        _ => "kaccess allowlist".into(),
+    let reach = found.reach;
+    let all = eks::aws(case).map(|aws| allowlist::sources(aws, reach)).unwrap_or_default();
+    let of = |kind: Kind| all.iter().filter(move |entry| entry.kind == kind).map(|entry| entry.value.as_str());
+    let listed = |value: &&str| {
+        let wanted = addresses::range(value);
+        found.lists.iter().any(|one| match (one.range, wanted) {
+            (Some(range), Some(wanted)) => range.contains(&wanted),
+            _ => false,
+        })
     };
-    if found.step.layer == Layer::SecurityGroup {
-        Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)
-    } else {
-        Step::command(format!("Allow what the control plane does come from ({}) at the {}; this prints it", sources(found), found.step.layer.word()), "kaccess allowlist -o terraform")
+    let ranges: Vec<&str> = of(Kind::Cidr).filter(|value| !listed(value)).collect();
+    let in_words = if ranges.is_empty() { sources(found) } else { ranges.join(", ") };
+    match &found.step.layer {
+        Layer::SecurityGroup => {
+            let target = eks::aws(case)
+                .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first())
+                .map_or("SG_OF_THE_LOAD_BALANCER", String::as_str);
+            let commands: Vec<Shell> = match of(Kind::SecurityGroup).next() {
+                Some(group) => vec![shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                    target,
+                    reach.port,
+                    group
+                )],
+                None => ranges.iter().map(|range| authorize(target, reach.port, range)).collect(),
+            };
+            let what = if all.iter().any(|entry| entry.kind == Kind::SecurityGroup) { sources(found) } else { in_words };
+            let text = format!("Allow what the control plane does come from: {what}");
+            if commands.is_empty() {
+                return Step::command(text, "kaccess allowlist");
+            }
+            Step::command(text, Shell::join(commands, " && "))
+        }
+        Layer::Rule => {
+            let rules: Vec<String> = found.lists.iter().map(|one| one.place.word()).collect();
+            let rule = rules.first().map_or("the listener's rule", String::as_str);
+            Step::text(format!(
+                "Allow what the control plane does come from: add {in_words} to the source-ip condition of {rule}. A rule takes five values in all its conditions: where it has them, make a second one beside it."
+            ))
+        }
+        Layer::Waf => {
+            let place = found.lists.first().map_or_else(|| "the web ACL".to_owned(), |one| one.place.word());
+            Step::text(format!(
+                "Allow what the control plane does come from: add {in_words} to the address set of {place}."
+            ))
+        }
+        layer => Step::command(
+            format!("Allow what the control plane does come from ({}) at the {}", sources(found), layer.word()),
+            "kaccess allowlist",
+        ),
     }
 }
