@@ -34,6 +34,11 @@ pub fn cluster(case: &Case<'_>) -> String {
     name.or_else(|| aws?.target.seen().map(|target| target.cluster.clone())).unwrap_or_else(|| "CLUSTER".to_owned())
 }
 
+/// Through what the control plane leaves, where it is one of EKS.
+pub fn egress(case: &Case<'_>) -> Option<Mode> {
+    aws(case)?.cluster.seen().map(Mode::of)
+}
+
 /// EKS' identity providers as the API server has them: the equivalents of the `--oidc-*` flags.
 pub fn configuration(aws: &Aws) -> Option<Configuration> {
     let all = aws.identity_providers.seen()?;
