@@ -78,6 +78,15 @@ fn nothing_missing(answer: &Allowlist) -> Option<&'static str> {
     }
 }
 
+/// What stands above the rule that opens the port.
+fn port_itself(answer: &Allowlist) -> &'static str {
+    if rule_count(answer) == 0 {
+        "The port itself, for everybody: the rules that stand there today hand on the two documents, and refuse everything else to whom the security group keeps out."
+    } else {
+        "Last, when the rules above are in force: the port itself, for everybody."
+    }
+}
+
 /// What is said where the port needs no opening.
 fn port_is_open(answer: &Allowlist) -> &'static str {
     if answer.place.documents {
@@ -270,7 +279,7 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &answer.place.closed {
         return comment(out, &format!("The port itself is not opened here. {why}"));
     }
-    comment(out, "Last, when the rules above are in force: the port itself, for everybody.")?;
+    comment(out, port_itself(answer))?;
     let mut before = Vec::new();
     if answer.place.documents {
         before.push("aws_lb_listener_rule.oidc_public_documents");
@@ -412,7 +421,7 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     if let Some(why) = &answer.place.closed {
         return comment(out, &format!("The port itself is not opened here. {why}"));
     }
-    comment(out, "Last: the port itself.")?;
+    comment(out, port_itself(answer))?;
     writeln!(out, "{}", authorize(if answer.place.v6 { "::/0" } else { "0.0.0.0/0" }))
 }
 
