@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::addresses;
-use super::egress::{self, Exit, Mode};
+use super::egress::{self, Exit, Mode, Way};
 use super::reach::{self, Layer, Passage, Peer, Reach};
 use crate::evidence::balancer::ListenerRule;
 use crate::evidence::eks::{Aws, Cluster};
@@ -64,19 +64,37 @@ impl Listed {
         }
     }
 
+    /// The sender's requests fit it; `None` where it is not known as whom the load balancer sees the sender.
+    pub fn lets_in(&self, peer: &Peer) -> Option<bool> {
+        match (peer, self.range) {
+            (Peer::Hidden(_), _) => None,
+            (Peer::Unpublished, _) => Some(false),
+            (Peer::Known { groups, .. }, None) => Some(groups.contains(&self.value)),
+            (Peer::Known { addresses, .. }, Some(range)) => {
+                Some(addresses.iter().any(|address| range.contains(address)))
+            }
+        }
+    }
+
+    /// It names the endpoint or the interfaces, and helps nobody: the control plane does not come from there.
+    pub fn useless(&self, peer: &Peer, endpoint: &[IpAddr], groups: &[String]) -> bool {
+        self.lets_in(peer) == Some(false) && self.names_endpoint(endpoint, groups)
+    }
+
     /// One address, or a handful.
     pub fn single(&self) -> bool {
         self.range.is_some_and(|range| range.max_prefix_len() - range.prefix_len() <= 4)
     }
 }
 
-/// Everything that is let in to the issuer on a port today, except the whole Internet.
-pub fn listed(aws: &Aws, port: u16) -> Vec<Listed> {
+/// Everything that is let in to the issuer today, except the whole Internet: of the listener's rules those that forward
+/// the issuer's documents, not those that refuse, or that are about another host or path.
+pub fn listed(aws: &Aws, reach: &Reach) -> Vec<Listed> {
     let mut all = Vec::new();
     let balancer = &aws.issuer_balancer;
     let groups = balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
     for (index, rule) in aws.network.security_group_rules.seen().into_iter().flatten().enumerate() {
-        if rule.egress || !groups.contains(&rule.group_id) || !reach::about(rule, port) {
+        if rule.egress || !groups.contains(&rule.group_id) || !reach::about(rule, reach.port) {
             continue;
         }
         let place = Place::SecurityGroup(rule.group_id.clone());
@@ -93,7 +111,14 @@ pub fn listed(aws: &Aws, port: u16) -> Vec<Listed> {
             all.push(Listed { value, range: Some(range), place: place.clone(), path: path.clone() });
         }
     }
-    for (index, rule) in balancer.rules.seen().into_iter().flatten().enumerate() {
+    let rules = balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
+    let takers: Vec<&ListenerRule> = reach
+        .paths
+        .iter()
+        .flat_map(|path| reach::takers(rules, &reach.host, path))
+        .filter(|rule| forwards(rule))
+        .collect();
+    for (index, rule) in rules.iter().enumerate().filter(|(_, rule)| takers.contains(rule)) {
         for (number, condition) in rule.conditions.iter().enumerate().filter(|(_, one)| one.field == "source-ip") {
             for value in &condition.values {
                 all.push(Listed {
@@ -201,18 +226,27 @@ pub struct Answer {
     pub uncompared: Vec<String>,
     /// The issuer's host, port and paths.
     pub issuer: Option<(String, u16, Vec<String>)>,
-    /// Ranges that the load balancer lets in today, without those that help nobody: what a restriction of the other
-    /// paths must keep.
-    pub present: Vec<String>,
-    /// Everybody is let in today, and no list stands anywhere.
+    /// Ranges that the load balancer's security groups let in today, without those that help nobody; none where they are
+    /// not known in whole, or hold what is no range.
+    pub present: Option<Vec<String>>,
+    /// What of the entries the security groups let in today.
+    pub covered: Vec<String>,
+    /// Everybody gets a connection today: the security groups keep nobody out.
     pub open: bool,
+    /// The listener does not hand the two documents on to the control plane today.
+    pub documents: bool,
+    /// Where opening the port would expose more than the documents: the ranges that keep their way to the rest, which
+    /// everybody else is refused.
+    pub kept: Option<Vec<String>>,
+    /// It goes by IPv6.
+    pub v6: bool,
     /// The load balancer there is cannot be reached: another, public one has to serve the two paths.
     pub public_copy: bool,
     /// The load balancer's security groups and the listener on the issuer's port.
     pub load_balancer: Option<(Vec<String>, Option<String>)>,
     /// Target groups that serve the issuer's host today; none where that cannot be told.
     pub target_groups: Vec<String>,
-    /// Why the load balancer's port is not to be opened to everybody, whatever its rules say.
+    /// Why the load balancer's port is not to be opened to everybody, and what to do by hand.
     pub closed: Option<String>,
 }
 
@@ -240,8 +274,12 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
         drift: Vec::new(),
         uncompared: Vec::new(),
         issuer: None,
-        present: Vec::new(),
+        present: None,
+        covered: Vec::new(),
         open: false,
+        documents: true,
+        kept: None,
+        v6: false,
         public_copy: false,
         load_balancer: None,
         closed: None,
@@ -264,32 +302,26 @@ pub fn host_range(address: IpAddr) -> String {
 
 fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Answer) {
     answer.issuer = Some((reach.host.clone(), reach.port, reach.paths.clone()));
-    let present = listed(aws, reach.port);
+    answer.v6 = reach.v6;
+    let present = listed(aws, reach);
     let endpoint = endpoint_addresses(evidence);
     let groups = egress::security_groups(aws);
-    let (useful, by_group) = match &reach.peer {
-        Peer::Known { addresses, groups } => (addresses.clone(), !groups.is_empty()),
-        _ => (Vec::new(), false),
-    };
     // What arrives from a network that is not visible here may well arrive with the interfaces' own addresses.
-    let hidden = matches!(reach.peer, Peer::Hidden(_));
-    let useless = |listed: &Listed| {
-        let of_use = match listed.range {
-            None => by_group,
-            Some(range) => useful.iter().any(|address| range.contains(address)),
-        };
-        !hidden && listed.names_endpoint(&endpoint, &groups) && !of_use
-    };
-    let kept = present.iter().filter(|listed| !useless(listed));
-    answer.present = kept.filter_map(|listed| listed.range).map(|range| range.to_string()).collect();
-    answer.present.sort();
-    answer.present.dedup();
-    answer.open =
-        present.is_empty() && reach.step(Layer::SecurityGroup).is_some_and(|step| step.judged == Passage::Passes);
+    let useless = |listed: &Listed| listed.useless(&reach.peer, &endpoint, &groups);
     answer.public_copy = reach.private && matches!(answer.mode, Mode::AwsManaged { .. });
-    if present.iter().any(|listed| listed.range.is_none() && !useless(listed)) {
-        answer.warnings.push("Security groups are among what is let in today; a listener rule takes ranges only: add theirs to the list before you move it.".to_owned());
-    }
+    let door = door(aws, reach);
+    answer.open = door.as_ref().is_some_and(|door| door.open);
+    // The door as it is to be kept: what helps nobody needs no way in.
+    let kept: Vec<IpNet> = door
+        .iter()
+        .flat_map(|door| &door.ranges)
+        .copied()
+        .filter(|range| {
+            let listed = |one: &&Listed| one.range == Some(*range) && one.place.layer() == Layer::SecurityGroup;
+            !present.iter().find(listed).is_some_and(&useless)
+        })
+        .collect();
+    answer.present = door.as_ref().filter(|door| !door.unread && door.groups.is_empty()).map(|_| texts(&kept));
     let balancer = &aws.issuer_balancer;
     // What is printed is for the load balancer that can be reached.
     answer.load_balancer = balancer.load_balancer.seen().filter(|_| !answer.public_copy).map(|found| {
@@ -299,7 +331,6 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     });
     let rules = balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
     answer.target_groups = if answer.public_copy { Vec::new() } else { serving(rules, reach) };
-    answer.target_groups.dedup();
     match &answer.mode {
         Mode::AwsManaged { .. } => {
             answer.warnings.push("There is no address list for this cluster: its control plane leaves through a network of AWS's own, whose addresses are not published and change. Only the two paths, open to everybody, work.".to_owned());
@@ -321,24 +352,36 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     }
     // Where sources can be listed nobody opens anything to everybody.
     let by_path = answer.entries.iter().all(|entry| entry.kind == Kind::Path);
-    if let Some(found) = balancer.load_balancer.seen().filter(|_| by_path && !answer.public_copy) {
-        let exposed = exposed(rules, &reach.host);
-        answer.closed = if found.kind == "network" {
-            Some("It is a network load balancer, which knows no paths and has no listener rules: opening its port opens the whole issuer. Put the two paths in front of it on an application load balancer, an Ingress or nginx of their own.".to_owned())
-        } else if !answer.open && !exposed.is_empty() {
-            Some(format!(
-                "Its security group guards everything that it serves, and without that group everybody would reach {} too. Restrict those by source-ip first, or give the two paths a load balancer of their own (a second Ingress).",
-                exposed.join(", ")
-            ))
-        } else {
-            None
-        };
-        if let Some(why) = &answer.closed {
-            answer.warnings.push(format!("The port of load balancer {} is not opened here. {why}", found.name));
+    let refused = [Layer::Rule, Layer::Login].into_iter().any(|layer| reach.blocked_at(layer).is_some());
+    let passes = reach.step(Layer::Rule).is_some_and(|step| step.judged == Passage::Passes);
+    answer.documents = answer.public_copy || refused || (by_path && !passes);
+    if let Some(door) = &door {
+        let covered = answer.entries.iter().filter(|entry| match entry.kind {
+            Kind::SecurityGroup => door.groups.contains(&entry.value),
+            Kind::Cidr => addresses::range(&entry.value)
+                .is_some_and(|wanted| door.ranges.iter().any(|range| range.contains(&wanted))),
+            Kind::Path => false,
+        });
+        answer.covered = covered.map(|entry| entry.value.clone()).collect();
+    }
+    if by_path && !answer.public_copy && !answer.open {
+        match opening(aws, reach, door.as_ref(), &kept) {
+            Ok(Some(target)) => {
+                answer.documents = true;
+                answer.kept = Some(texts(&kept));
+                answer.target_groups = vec![target];
+            }
+            Ok(None) => {}
+            Err(why) => answer.closed = Some(why),
         }
-        if reach.blocked_at(Layer::Waf).is_some() {
-            answer.warnings.push("Its web ACL refuses before any listener rule is asked: first give the web ACL a rule in front that allows exactly these paths on this host.".to_owned());
-        }
+    }
+    if let Some(found) = balancer.load_balancer.seen().filter(|_| by_path && !answer.public_copy)
+        && let Some(why) = &answer.closed
+    {
+        answer.warnings.push(format!("The port of load balancer {} is not opened here. {why}", found.name));
+    }
+    if !answer.public_copy && reach.blocked_at(Layer::Waf).is_some() {
+        answer.warnings.push("Its web ACL refuses before any listener rule is asked: first give the web ACL a rule in front that allows exactly these paths on this host.".to_owned());
     }
 
     if reach.paths.len() < 2 {
@@ -373,40 +416,157 @@ fn control_plane(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Ans
     }
 }
 
-/// The target groups that take the issuer's requests today, whoever may send them.
-fn serving(rules: &[ListenerRule], reach: &Reach) -> Vec<String> {
-    let open = super::reach::without_sources(rules);
-    let root = [&reach.paths[..], &["/".to_owned()][..]].concat();
-    let of = |path: &String| -> Option<Vec<String>> {
-        let (_, rule) = super::reach::taken(&open, &reach.host, path, &reach.peer).ok()??;
-        let groups: Vec<String> = rule.actions.iter().flat_map(|action| action.target_groups.clone()).collect();
-        (!groups.is_empty()).then_some(groups)
-    };
-    if let Some(found) = root.iter().find_map(of) {
-        return found;
-    }
-    // Where there is only one, it is that one.
-    let mut all: Vec<String> =
-        rules.iter().flat_map(|rule| &rule.actions).flat_map(|action| action.target_groups.clone()).collect();
-    all.sort();
-    all.dedup();
-    if all.len() == 1 { all } else { Vec::new() }
+/// The rule hands on to a target.
+fn forwards(rule: &ListenerRule) -> bool {
+    rule.actions.iter().any(|action| action.kind == "forward")
 }
 
-/// What everybody would reach on this listener beside a host, were the port open: rules that forward and ask for no
-/// source address.
-fn exposed(rules: &[ListenerRule], host: &str) -> Vec<String> {
-    let forwards = rules.iter().filter(|rule| rule.actions.iter().any(|action| action.kind == "forward"));
-    let open = forwards.filter(|rule| !rule.conditions.iter().any(|condition| condition.field == "source-ip"));
-    open.filter_map(|rule| match rule.conditions.iter().find(|condition| condition.field == "host-header") {
-        Some(hosts) if hosts.values.iter().all(|value| value.eq_ignore_ascii_case(host)) => None,
+fn texts(ranges: &[IpNet]) -> Vec<String> {
+    let mut all: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The target groups that take the issuer's documents today, whoever may send the requests; of rules that take none, those
+/// that take anything else of the host. More than one where it cannot be told which of them is the issuer's.
+fn serving(rules: &[ListenerRule], reach: &Reach) -> Vec<String> {
+    let of = |found: Vec<&ListenerRule>| {
+        let mut all: Vec<String> =
+            found.into_iter().flat_map(|rule| &rule.actions).flat_map(|action| action.target_groups.clone()).collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    let documents = of(reach.paths.iter().flat_map(|path| reach::takers(rules, &reach.host, path)).collect());
+    if documents.is_empty() { of(reach::of_host(rules, &reach.host)) } else { documents }
+}
+
+/// Who gets a connection to the load balancer's port, as its security groups say.
+#[derive(Debug, Default)]
+struct Door {
+    /// Everybody.
+    open: bool,
+    /// Ranges, those of prefix lists included.
+    ranges: Vec<IpNet>,
+    /// Security groups as sources.
+    groups: Vec<String>,
+    /// A group or a list could not be read: there may be more.
+    unread: bool,
+}
+
+/// None where the load balancer is not known.
+fn door(aws: &Aws, reach: &Reach) -> Option<Door> {
+    let found = aws.issuer_balancer.load_balancer.seen()?;
+    if found.security_groups.is_empty() {
+        return Some(Door { open: true, ..Door::default() });
+    }
+    let Some(rules) = aws.network.security_group_rules.seen() else {
+        return Some(Door { unread: true, ..Door::default() });
+    };
+    let mut door = Door { unread: reach::unanswered(aws, &found.security_groups).is_some(), ..Door::default() };
+    for rule in rules {
+        if rule.egress || !found.security_groups.contains(&rule.group_id) || !reach::about(rule, reach.port) {
+            continue;
+        }
+        match (&rule.referenced_group, reach::ranges(aws, rule)) {
+            (Some(group), _) => door.groups.push(group.clone()),
+            (None, Some(ranges)) => door.ranges.extend(ranges),
+            (None, None) => door.unread = true,
+        }
+    }
+    door.open = addresses::everything(&door.ranges, reach.v6);
+    Some(door)
+}
+
+/// What has to stand before the load balancer's port may be opened to everybody, so that nobody gets further than the two
+/// documents who does not today, and nobody loses what they have: nothing, or a restriction to today's sources, which
+/// all go to the one target group that is returned.
+///
+/// # Errors
+/// Why it cannot be opened by rules that are made here, and what to do by hand.
+fn opening(aws: &Aws, reach: &Reach, door: Option<&Door>, kept: &[IpNet]) -> Result<Option<String>, String> {
+    let balancer = &aws.issuer_balancer;
+    let (Some(door), Some(found)) = (door, balancer.load_balancer.seen()) else {
+        return Err("What stands in front of the issuer is no load balancer that could be read. Where a list guards its port, move the list behind the two paths by hand.".to_owned());
+    };
+    if found.kind == "network" {
+        return Err("It is a network load balancer, which knows no paths and has no listener rules: opening its port opens the whole issuer. Put the two paths in front of it on an application load balancer, an Ingress or nginx of their own.".to_owned());
+    }
+    let Some(rules) = balancer.rules.seen() else {
+        return Err("The listener's rules could not be read, so what else everybody would reach is not known. Restrict everything but the two paths by source-ip first.".to_owned());
+    };
+    let exposed = |rule: &&ListenerRule| exposes(rule, reach, door);
+    let elsewhere: Vec<String> = rules.iter().filter(exposed).filter_map(|rule| beside(rule, &reach.host)).collect();
+    if !elsewhere.is_empty() {
+        return Err(format!(
+            "Its security group guards everything that it serves, and without that group everybody would reach {} too. Restrict those by source-ip first, or give the two paths a load balancer of their own (a second Ingress).",
+            elsewhere.join(", ")
+        ));
+    }
+    let host = reach::of_host(rules, &reach.host);
+    if !host.iter().any(exposed) {
+        return Ok(None);
+    }
+    if door.unread {
+        return Err("Who is let in today could not be read in whole (a security group's rules, or a prefix list), so what a restriction has to keep is not known. Restrict everything but the two paths by source-ip by hand first.".to_owned());
+    }
+    if !door.groups.is_empty() {
+        return Err(format!(
+            "Security groups ({}) are among what is let in today, and a listener rule takes ranges only. Put their members' ranges and the others into source-ip conditions by hand first.",
+            door.groups.join(", ")
+        ));
+    }
+    match alike(&host) {
+        Some(target) => Ok(Some(target.to_owned())),
+        None if kept.is_empty() => Err("Nobody is let in today, and the rules of this host do different things. Refuse everything but the two paths by a rule behind theirs first.".to_owned()),
+        None => Err(format!(
+            "The rules of this host do different things (a login, a path of its own, several target groups), and one restriction in front of them would change what they do. Give each of them a source-ip condition first: {}.",
+            texts(kept).join(", ")
+        )),
+    }
+}
+
+/// Were the port open, somebody would get by this rule what they do not get today, and it is more than the two documents.
+fn exposes(rule: &ListenerRule, reach: &Reach, door: &Door) -> bool {
+    // What the load balancer answers by itself is no service of anybody's.
+    if rule.actions.iter().all(|action| matches!(action.kind.as_str(), "fixed-response" | "redirect")) {
+        return false;
+    }
+    let listed = |value: &String| {
+        addresses::range(value).is_some_and(|wanted| door.ranges.iter().any(|range| range.contains(&wanted)))
+    };
+    !rule.conditions.iter().any(|condition| match condition.field.as_str() {
+        "source-ip" => condition.values.iter().all(listed),
+        "path-pattern" if beside(rule, &reach.host).is_none() => {
+            !condition.regex && condition.values.iter().all(|value| reach.paths.contains(value))
+        }
+        _ => false,
+    })
+}
+
+/// What a rule serves beside a host, in words; none where it is for that host alone.
+fn beside(rule: &ListenerRule, host: &str) -> Option<String> {
+    match rule.conditions.iter().find(|condition| condition.field == "host-header") {
+        Some(hosts) if !hosts.regex && hosts.values.iter().all(|value| value.eq_ignore_ascii_case(host)) => None,
         Some(hosts) => Some(hosts.values.join(" and ")),
         None => Some(rule.priority.map_or_else(
             || "whatever the default rule serves".to_owned(),
             |number| format!("whatever rule {number} serves"),
         )),
-    })
-    .collect()
+    }
+}
+
+/// The one target group to which each of these rules hands everything on, and does nothing else.
+fn alike<'r>(rules: &[&'r ListenerRule]) -> Option<&'r str> {
+    let mut all = rules.iter().map(|rule| match rule.actions.as_slice() {
+        [action] if action.kind == "forward" && action.target_groups.len() == 1 => {
+            action.target_groups.first().map(String::as_str)
+        }
+        _ => None,
+    });
+    let first = all.next()??;
+    all.all(|other| other == Some(first)).then_some(first)
 }
 
 /// The discovery document was read.
@@ -425,8 +585,30 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                 .to_owned(),
         );
     }
-    let local = !reach.ways.is_empty() && reach.ways.iter().all(|way| way.exit == Exit::Local);
-    if local {
+    for way in &reach.ways {
+        if let Exit::Peering(id) = &way.exit {
+            answer.warnings.push(format!("Subnet {} reaches the issuer through {id}, which translates nothing: the issuer sees the interfaces' own addresses. The peered VPC needs a route back to the subnet.", way.subnet));
+        }
+    }
+    answer.entries.extend(sources(aws, reach));
+    for way in &reach.ways {
+        match &way.exit {
+            Exit::Elsewhere(target) => answer.warnings.push(format!("Subnet {} leaves through {target}; the address that the issuer sees is made behind it and is not visible here. Ask whoever runs it for its egress address.", way.subnet)),
+            Exit::InternetGateway(id) => answer.warnings.push(format!("Subnet {} leads to internet gateway {id}, which drops what the control plane's interfaces send: they have no public address.", way.subnet)),
+            Exit::Dead(why) => answer.warnings.push(format!("Subnet {}: {why}.", way.subnet)),
+            Exit::None => answer.warnings.push(format!("Subnet {} has no route to the issuer.", way.subnet)),
+            Exit::Unread => answer.warnings.push(format!("The route table of subnet {} could not be read.", way.subnet)),
+            Exit::Local | Exit::Peering(_) | Exit::Nat { .. } | Exit::EgressOnly(_) => {}
+        }
+    }
+}
+
+/// What a customer-routed control plane comes from, as something that stays: groups and ranges, never the interfaces'
+/// addresses of today.
+pub fn sources(aws: &Aws, reach: &Reach) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let own = |way: &Way| matches!(way.exit, Exit::Local | Exit::Peering(_));
+    if !reach.ways.is_empty() && reach.ways.iter().all(own) {
         let groups = egress::security_groups(aws);
         let main = aws.cluster.seen().and_then(|cluster| cluster.vpc.cluster_security_group_id.clone());
         for group in groups {
@@ -435,12 +617,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
             } else {
                 "a further security group on the cluster's interfaces; one of them is enough"
             };
-            answer.entries.push(Entry {
-                kind: Kind::SecurityGroup,
-                value: group,
-                why: why.to_owned(),
-                known: Grade::Seen,
-            });
+            entries.push(Entry { kind: Kind::SecurityGroup, value: group, why: why.to_owned(), known: Grade::Seen });
         }
         let mut subnets: Vec<&String> = reach.ways.iter().map(|way| &way.subnet).collect();
         if let Some(cluster) = aws.cluster.seen() {
@@ -451,7 +628,7 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
         subnets.dedup();
         for subnet in aws.network.subnets.seen().into_iter().flatten().filter(|subnet| subnets.contains(&&subnet.id)) {
             for cidr in subnet.cidr.iter().chain(&subnet.ipv6_cidrs) {
-                answer.entries.push(Entry {
+                entries.push(Entry {
                     kind: Kind::Cidr,
                     value: cidr.clone(),
                     why: format!("subnet {}, which holds (or may hold) interfaces of the control plane; for places that take no security group", subnet.id),
@@ -459,43 +636,33 @@ fn routed(aws: &Aws, reach: &Reach, answer: &mut Answer) {
                 });
             }
         }
-        return;
+        return entries;
     }
     for way in &reach.ways {
-        match &way.exit {
+        let found: Vec<(String, String)> = match &way.exit {
             Exit::Nat { id, public } => {
-                for address in public {
-                    let entry = Entry {
-                        kind: Kind::Cidr,
-                        value: host_range(*address),
-                        why: format!("public address of NAT gateway {id}, through which subnet {} leaves", way.subnet),
-                        known: Grade::Seen,
-                    };
-                    if !answer.entries.iter().any(|known| known.value == entry.value) {
-                        answer.entries.push(entry);
-                    }
-                }
+                let why = format!("public address of NAT gateway {id}, through which subnet {} leaves", way.subnet);
+                public.iter().map(|address| (host_range(*address), why.clone())).collect()
             }
             Exit::EgressOnly(id) => {
-                for subnet in aws.network.subnets.seen().into_iter().flatten().filter(|subnet| subnet.id == way.subnet) {
-                    for cidr in &subnet.ipv6_cidrs {
-                        answer.entries.push(Entry {
-                            kind: Kind::Cidr,
-                            value: cidr.clone(),
-                            why: format!("IPv6 range of subnet {}, which leaves through {id} with its own addresses", subnet.id),
-                            known: Grade::Seen,
-                        });
-                    }
-                }
+                let subnets = aws.network.subnets.seen().into_iter().flatten();
+                let why =
+                    format!("IPv6 range of subnet {}, which leaves through {id} with its own addresses", way.subnet);
+                subnets
+                    .filter(|subnet| subnet.id == way.subnet)
+                    .flat_map(|subnet| &subnet.ipv6_cidrs)
+                    .map(|cidr| (cidr.clone(), why.clone()))
+                    .collect()
             }
-            Exit::Elsewhere(target) => answer.warnings.push(format!("Subnet {} leaves through {target}; the address that the issuer sees is made behind it and is not visible here. Ask whoever runs it for its egress address.", way.subnet)),
-            Exit::Local => {}
-            Exit::InternetGateway(id) => answer.warnings.push(format!("Subnet {} leads to internet gateway {id}, which drops what the control plane's interfaces send: they have no public address.", way.subnet)),
-            Exit::Dead(why) => answer.warnings.push(format!("Subnet {}: {why}.", way.subnet)),
-            Exit::None => answer.warnings.push(format!("Subnet {} has no route to the issuer.", way.subnet)),
-            Exit::Unread => answer.warnings.push(format!("The route table of subnet {} could not be read.", way.subnet)),
+            _ => Vec::new(),
+        };
+        for (value, why) in found {
+            if !entries.iter().any(|known| known.value == value) {
+                entries.push(Entry { kind: Kind::Cidr, value, why, known: Grade::Seen });
+            }
         }
     }
+    entries
 }
 
 /// What the addresses that people find first are good for.
@@ -577,10 +744,43 @@ fn clients(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answe
                 known: Grade::Seen,
             });
         }
+        private_endpoint(aws, cluster, answer);
     } else if !vpc.endpoint_public_access {
         answer.warnings.push("The cluster has neither a public nor a private endpoint switched on.".to_owned());
     }
     if evidence.endpoint.dns.seen().is_some() {
         answer.warnings.push("In a firewall on the client's side, allow the endpoint by its name: its addresses may change within a minute.".to_owned());
+    }
+}
+
+/// Whether the groups on the private endpoint's interfaces let anybody in. Who exactly is not compared: a client's private
+/// address is not known here.
+fn private_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+    const PORT: u16 = 443;
+    let groups = egress::security_groups(aws);
+    let Some(rules) = aws.network.security_group_rules.seen().filter(|_| !groups.is_empty()) else {
+        if !cluster.vpc.endpoint_public_access {
+            answer.uncompared.push("security group: the rules of the interfaces' groups could not be read".to_owned());
+        }
+        return;
+    };
+    if reach::unanswered(aws, &groups).is_some() {
+        if !cluster.vpc.endpoint_public_access {
+            answer.uncompared.push("security group: not every group of the interfaces is in EC2's answers".to_owned());
+        }
+        return;
+    }
+    let mut fitting =
+        rules.iter().filter(|rule| !rule.egress && groups.contains(&rule.group_id) && reach::about(rule, PORT));
+    if fitting.next().is_none() {
+        answer.drift.push(Drift {
+            kind: "missing",
+            value: groups.join(", "),
+            place: "security group".to_owned(),
+            text: format!(
+                "no rule of {} lets anybody in on TCP {PORT}, so nobody reaches the private endpoint",
+                groups.join(", ")
+            ),
+        });
     }
 }

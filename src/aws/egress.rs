@@ -61,7 +61,9 @@ pub enum Exit {
     /// An egress-only internet gateway, or for IPv6 an internet gateway: the destination sees the interface's own IPv6
     /// address.
     EgressOnly(String),
-    /// Another network (transit gateway, peering, firewall, VPN): what happens there is not visible here.
+    /// A peered VPC, which sees the interface's own address: peering translates nothing.
+    Peering(String),
+    /// Another network (transit gateway, firewall, VPN): what happens there is not visible here.
     Elsewhere(String),
     /// An internet gateway: it drops what comes from an interface without a public address.
     InternetGateway(String),
@@ -92,14 +94,15 @@ impl Way {
     /// The addresses that the destination sees; `None` where they are not known.
     pub fn seen_as(&self) -> Option<Vec<IpAddr>> {
         match &self.exit {
-            Exit::Local | Exit::EgressOnly(_) => (!self.own.is_empty()).then(|| self.own.clone()),
+            Exit::Local | Exit::Peering(_) | Exit::EgressOnly(_) => (!self.own.is_empty()).then(|| self.own.clone()),
             Exit::Nat { public, .. } => Some(public.clone()),
             _ => None,
         }
     }
 }
 
-/// The cluster's interfaces, exactly: the name is compared whole, and look-alikes of other VPCs are left out.
+/// The cluster's interfaces, exactly: the name is compared whole, and look-alikes of other VPCs are left out, as is what
+/// is attached to nothing (`available`), through which nothing leaves.
 pub fn interfaces(aws: &Aws) -> Vec<&Interface> {
     let Some(cluster) = aws.cluster.seen() else { return Vec::new() };
     let description = format!("Amazon EKS {}", cluster.name);
@@ -109,7 +112,14 @@ pub fn interfaces(aws: &Aws) -> Vec<&Interface> {
         .into_iter()
         .flatten()
         .filter(|interface| interface.description == description && interface.vpc_id == cluster.vpc.vpc_id)
+        .filter(|interface| interface.status != "available")
         .collect()
+}
+
+/// Every one of the cluster's interfaces has an IPv6 address: what leaves through them can take either family.
+pub fn has_ipv6(aws: &Aws) -> bool {
+    let found = interfaces(aws);
+    !found.is_empty() && found.iter().all(|interface| !interface.ipv6_addresses.is_empty())
 }
 
 /// Every address of the cluster's interfaces.
@@ -218,6 +228,7 @@ fn exit(aws: &Aws, subnet: &str, destination: IpAddr) -> (Exit, String) {
     let target = route.target.as_str();
     let exit = match target.split('-').next().unwrap_or_default() {
         "local" => Exit::Local,
+        "pcx" if addresses::is_unroutable(destination) => Exit::Peering(target.to_owned()),
         // To a private address a NAT gateway sends from its own private one, by its own subnet's routes.
         "nat" if addresses::is_unroutable(destination) => Exit::Elsewhere(target.to_owned()),
         "nat" => nat(aws.network.nat_gateways.seen().and_then(|all| all.iter().find(|nat| nat.id == target)), target),
@@ -228,7 +239,7 @@ fn exit(aws: &Aws, subnet: &str, destination: IpAddr) -> (Exit, String) {
         _ => Exit::Elsewhere(target.to_owned()),
     };
     // A route for an unread prefix list may be the longer one: a dead end that it would replace is no verdict.
-    if unread && matches!(exit, Exit::InternetGateway(_) | Exit::Dead(_)) {
+    if unread && matches!(exit, Exit::InternetGateway(_) | Exit::Dead(_) | Exit::Peering(_)) {
         return (Exit::Unread, path);
     }
     (exit, path)

@@ -114,6 +114,8 @@ pub struct Reach {
     pub paths: Vec<String>,
     /// The issuer has only private addresses.
     pub private: bool,
+    /// It goes by IPv6: the issuer has no other address, or only that way is free.
+    pub v6: bool,
     /// Whom the load balancer sees.
     pub peer: Peer,
     /// The ways of the interfaces, in the mode that uses them.
@@ -131,6 +133,11 @@ impl Reach {
     /// The step of a layer that stops the request, if it does.
     pub fn blocked_at(&self, layer: Layer) -> Option<&Step> {
         self.steps.iter().find(|step| step.layer == layer && step.judged == Passage::Blocks)
+    }
+
+    /// No connection comes about: packets find no way, or are dropped on it.
+    fn without_connection(&self) -> bool {
+        [Layer::Route, Layer::Acl, Layer::SecurityGroup].into_iter().any(|layer| self.blocked_at(layer).is_some())
     }
 
     /// A step of a layer.
@@ -225,18 +232,38 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         _ => !dns.is_empty() && dns.iter().all(|address| addresses::is_unroutable(*address)),
     };
     // What the control plane's resolver sees may differ from here: only addresses of the right kind count.
-    let mut destinations: Vec<IpAddr> =
-        dns.iter().copied().filter(|address| addresses::is_unroutable(*address) == private).collect();
-    // An API server without IPv6 takes the IPv4 address; one with it can take either.
-    if destinations.iter().any(IpAddr::is_ipv4) {
-        destinations.retain(IpAddr::is_ipv4);
-    }
-    let ways: Vec<Way> = match (&mode, destinations.first()) {
-        (Mode::CustomerRouted, Some(destination)) => egress::ways(aws, *destination),
-        _ => Vec::new(),
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) =
+        dns.iter().copied().filter(|address| addresses::is_unroutable(*address) == private).partition(IpAddr::is_ipv4);
+    let start = Reach {
+        mode,
+        host,
+        port,
+        paths,
+        private,
+        v6: false,
+        peer: Peer::Unpublished,
+        ways: Vec::new(),
+        steps: Vec::new(),
     };
-    let peer = peer(aws, &mode, &ways);
-    let mut reach = Reach { mode, host, port, paths, private, peer, ways, steps: Vec::new() };
+    // An API server without IPv6 takes the IPv4 address; one with it takes the other where no connection comes about.
+    let both = start.mode == Mode::CustomerRouted && !v4.is_empty() && !v6.is_empty() && egress::has_ipv6(aws);
+    let first = by_family(aws, goal, start.clone(), if v4.is_empty() { &v6 } else { &v4 });
+    if both && first.without_connection() {
+        let second = by_family(aws, goal, start, &v6);
+        if !second.without_connection() {
+            return Some(second);
+        }
+    }
+    Some(first)
+}
+
+/// The way to addresses of one family, step by step.
+fn by_family(aws: &Aws, goal: &Goal<'_>, mut reach: Reach, destinations: &[IpAddr]) -> Reach {
+    if let (Mode::CustomerRouted, Some(destination)) = (&reach.mode, destinations.first()) {
+        reach.ways = egress::ways(aws, *destination);
+    }
+    reach.peer = peer(aws, &reach.mode, &reach.ways);
+    reach.v6 = destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty();
     if let Some((issuer, at)) = goal.probes {
         name(aws, issuer, at, &mut reach);
     }
@@ -256,16 +283,15 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         );
     }
     route(goal, &mut reach);
-    acl(aws, &destinations, &mut reach);
-    own_groups(aws, goal, &destinations, &mut reach);
-    let v6 = destinations.iter().all(IpAddr::is_ipv6) && !destinations.is_empty();
-    their_group(aws, goal, v6, &mut reach);
+    acl(aws, destinations, &mut reach);
+    own_groups(aws, goal, destinations, &mut reach);
+    their_group(aws, goal, &mut reach);
     if let Some((issuer, at)) = goal.probes {
         tls(issuer, at, &mut reach);
     }
     waf(goal, &mut reach);
     listener(goal, &mut reach);
-    Some(reach)
+    reach
 }
 
 /// The two paths.
@@ -297,7 +323,8 @@ fn peer(aws: &Aws, mode: &Mode, ways: &[Way]) -> Peer {
         if let Exit::Elsewhere(target) = &way.exit {
             return Peer::Hidden(target.clone());
         }
-        local &= matches!(way.exit, Exit::Local);
+        // A group of the sender counts in a peered VPC too.
+        local &= matches!(way.exit, Exit::Local | Exit::Peering(_));
         all.extend(way.seen_as().unwrap_or_default());
     }
     all.sort();
@@ -419,6 +446,7 @@ fn route(goal: &Goal<'_>, reach: &mut Reach) {
                     .map_or_else(|| way.subnet.clone(), |interface| format!("{interface} in {}", way.subnet));
                 match &way.exit {
                     Exit::Local | Exit::Nat { .. } | Exit::EgressOnly(_) => first = first.or(Some(way.path.clone())),
+                    Exit::Peering(id) => unknown = Some((format!("{place}: the route leads through {id}; whether the peered VPC has one back is not visible here"), way.path.clone())),
                     Exit::InternetGateway(id) => bad.push((format!("{place}: the route leads to the internet gateway {id}, which drops what has no public address, and the cluster's interfaces have none"), way.path.clone())),
                     Exit::Dead(why) => bad.push((format!("{place}: {why}"), way.path.clone())),
                     Exit::None => bad.push((format!("{place}: its route table has no route to {what}"), way.path.clone())),
@@ -565,6 +593,15 @@ pub fn ranges(aws: &Aws, rule: &SecurityGroupRule) -> Option<Vec<IpNet>> {
     Some(all)
 }
 
+/// One of these groups that is in none of EC2's answers: what its rules are is not known.
+pub fn unanswered<'g>(aws: &Aws, groups: &'g [String]) -> Option<&'g str> {
+    let rules = aws.network.security_group_rules.seen().map(Vec::as_slice).unwrap_or_default();
+    let known = aws.network.security_groups.seen().map(Vec::as_slice).unwrap_or_default();
+    let answered =
+        |id: &String| rules.iter().any(|rule| rule.group_id == *id) || known.iter().any(|group| group.id == *id);
+    groups.iter().find(|id| !answered(*id)).map(String::as_str)
+}
+
 /// The groups on the cluster's interfaces let the request out.
 fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut Reach) {
     if reach.mode != Mode::CustomerRouted {
@@ -576,7 +613,7 @@ fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut R
     };
     let theirs =
         goal.balancer.load_balancer.seen().map(|balancer| balancer.security_groups.clone()).unwrap_or_default();
-    let mut unread = false;
+    let mut unread = unanswered(aws, &groups).is_some();
     let open = rules
         .iter()
         .filter(|rule| rule.egress && groups.contains(&rule.group_id) && about(rule, reach.port))
@@ -607,7 +644,7 @@ fn own_groups(aws: &Aws, goal: &Goal<'_>, destinations: &[IpAddr], reach: &mut R
 }
 
 /// The load balancer's groups let the control plane in.
-fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
+fn their_group(aws: &Aws, goal: &Goal<'_>, reach: &mut Reach) {
     let (balancer, base) = (goal.balancer, goal.at);
     let Some(load_balancer) = balancer.load_balancer.seen() else {
         let path = (!matches!(balancer.load_balancer.outcome, Outcome::NotApplicable(_)))
@@ -647,7 +684,8 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         .enumerate()
         .filter(|(_, rule)| !rule.egress && load_balancer.security_groups.contains(&rule.group_id) && about(rule, port))
         .collect();
-    let mut unread = false;
+    let missing = unanswered(aws, &load_balancer.security_groups);
+    let mut unread = missing.is_some();
     let mut all = Vec::new();
     let mut by_group = None;
     for (index, rule) in &fitting {
@@ -670,12 +708,16 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
         .and_then(|(index, _)| at(*index))
         .or_else(|| Some(format!("{base}/loadBalancer/seen/securityGroups")));
     let groups = load_balancer.security_groups.join(", ");
-    let (judged, text, path) = if addresses::everything(&all, v6) {
+    let (judged, text, path) = if addresses::everything(&all, reach.v6) {
         (Passage::Passes, format!("{groups} is open to everybody on port {port}"), first)
     } else {
         match &reach.peer {
             Peer::Unpublished if unread => {
-                (Passage::Unknown, format!("a prefix list of {groups} could not be read"), first)
+                let text = match missing {
+                    Some(group) => format!("security group {group} is in no answer of EC2, so its rules are not known"),
+                    None => format!("a prefix list of {groups} could not be read"),
+                };
+                (Passage::Unknown, text, first)
             }
             Peer::Unpublished => (
                 Passage::Blocks,
@@ -707,7 +749,7 @@ fn their_group(aws: &Aws, goal: &Goal<'_>, v6: bool, reach: &mut Reach) {
                     (
                         Passage::Unknown,
                         format!(
-                            "whether {groups} lets the control plane in is not known: a list or the interfaces' addresses could not be read"
+                            "whether {groups} lets the control plane in is not known: its rules, a list or the interfaces' addresses could not be read"
                         ),
                         first,
                     )
@@ -949,6 +991,47 @@ pub fn taken<'r>(
         return Ok(Some((index, rule)));
     }
     Ok(None)
+}
+
+/// The rules in the order in which the listener tries them.
+fn in_order(rules: &[ListenerRule]) -> Vec<&ListenerRule> {
+    let mut order: Vec<&ListenerRule> = rules.iter().collect();
+    order.sort_by_key(|rule| rule.priority.unwrap_or(u32::MAX));
+    order
+}
+
+/// The rules that may take a request of the API server's kind, whatever address it comes from: up to the one that takes
+/// it for certain.
+pub fn takers<'r>(rules: &'r [ListenerRule], host: &str, path: &str) -> Vec<&'r ListenerRule> {
+    let fits = |condition: &Condition| match condition.field.as_str() {
+        "source-ip" => None,
+        _ => holds(condition, host, path, &Peer::Unpublished),
+    };
+    until_taken(rules, fits)
+}
+
+/// The rules that may take any request for a host: up to the one that takes every one of them.
+pub fn of_host<'r>(rules: &'r [ListenerRule], host: &str) -> Vec<&'r ListenerRule> {
+    let fits = |condition: &Condition| match condition.field.as_str() {
+        "host-header" => holds(condition, host, "", &Peer::Unpublished),
+        _ => None,
+    };
+    until_taken(rules, fits)
+}
+
+fn until_taken(rules: &[ListenerRule], fits: impl Fn(&Condition) -> Option<bool>) -> Vec<&ListenerRule> {
+    let mut all = Vec::new();
+    for rule in in_order(rules) {
+        let verdicts: Vec<Option<bool>> = rule.conditions.iter().map(&fits).collect();
+        if verdicts.contains(&Some(false)) {
+            continue;
+        }
+        all.push(rule);
+        if !verdicts.contains(&None) {
+            break;
+        }
+    }
+    all
 }
 
 /// The rules as they would be for senders of any address.

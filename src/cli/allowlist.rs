@@ -12,6 +12,7 @@ use crate::aws::egress::{self, Mode};
 use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
+use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::host::Host;
 use crate::render::allowlist as render;
 use crate::render::json;
@@ -209,6 +210,19 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
     Ok(evidence)
 }
 
+/// The Ingress, and its rule, that serves the issuer's first document: the one with the longest path that holds it.
+fn serving<'e>(
+    ingresses: &'e [Ingress],
+    (host, _, paths): &(String, u16, Vec<String>),
+) -> Option<(&'e Ingress, &'e IngressRule)> {
+    let document = paths.first()?;
+    let rules = ingresses.iter().flat_map(|ingress| ingress.rules.iter().map(move |rule| (ingress, rule)));
+    rules
+        .filter(|(_, rule)| rule.host.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(host)))
+        .filter(|(_, rule)| document.starts_with(rule.path.trim_end_matches('*')))
+        .max_by_key(|(_, rule)| (rule.host.is_some(), rule.path.len()))
+}
+
 /// The model's answer as the report's.
 pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
     let aws = evidence.aws.as_deref();
@@ -216,10 +230,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
     let balancer = aws.map(|aws| &aws.issuer_balancer);
     let (host, port, _) = found.issuer.clone().unwrap_or_default();
     let (balancer_groups, listener) = found.load_balancer.clone().unwrap_or_default();
-    let ingress = balancer.and_then(|balancer| balancer.ingresses.seen()?.first().cloned()).and_then(|ingress| {
-        let rule = ingress.rules.first().cloned()?;
-        Some((ingress.namespace, ingress.name, rule.service, rule.port))
-    });
+    let serving = balancer.and_then(|balancer| serving(balancer.ingresses.seen()?, found.issuer.as_ref()?));
     Allowlist {
         direction: if found.direction == allowlist::Direction::Clients { "clients" } else { "control-plane" },
         egress_mode: found.mode.word().to_owned(),
@@ -272,15 +283,29 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
                     rules.filter_map(|rule| rule.priority).collect()
                 },
             ),
-            target_group: found.target_groups.first().cloned(),
+            target_group: match found.target_groups.as_slice() {
+                [one] => Some(one.clone()),
+                _ => None,
+            },
+            target_groups: found.target_groups,
             present: found.present,
+            covered: found.covered,
             open: found.open,
+            documents: found.documents,
+            kept: found.kept,
+            v6: found.v6,
             public_copy: found.public_copy,
             network: balancer.and_then(|all| all.load_balancer.seen()).is_some_and(|one| one.kind == "network")
                 && !found.public_copy,
             closed: found.closed.clone(),
-            ingress,
+            ingress: serving.map(|(ingress, rule)| {
+                let (namespace, name) = (ingress.namespace.clone(), ingress.name.clone());
+                (namespace, name, rule.service.clone(), rule.port.clone())
+            }),
+            ingress_class: serving.and_then(|(ingress, _)| ingress.class.clone()),
+            annotations: serving.map(|(ingress, _)| ingress.annotations.clone()).unwrap_or_default(),
             scheme: balancer.and_then(|balancer| Some(balancer.load_balancer.seen()?.scheme.clone())),
+            public_endpoint: cluster.is_some_and(|cluster| cluster.vpc.endpoint_public_access),
             public_access_cidrs: cluster.map(|cluster| cluster.vpc.public_access_cidrs.clone()).unwrap_or_default(),
         },
     }

@@ -1,9 +1,12 @@
 //! The answer of `allowlist`.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Grade;
+use super::shell::{Shell, shell};
 
 /// What to allow, and what is listed today.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -113,22 +116,39 @@ pub struct Place {
     pub listener: Option<String>,
     /// The priorities of that listener's rules; absent where they could not be read, or it is another that will be used.
     pub priorities: Option<Vec<u32>>,
-    /// The target group it forwards to.
+    /// The target group it forwards to; none where it cannot be told.
     pub target_group: Option<String>,
-    /// Ranges that it lets in today.
-    pub present: Vec<String>,
-    /// Everybody is let in today, and no list stands anywhere.
+    /// Target groups of which one is the issuer's, where it cannot be told which.
+    pub target_groups: Vec<String>,
+    /// Ranges that its security groups let in today; none where they are not known in whole, or hold what is no range.
+    pub present: Option<Vec<String>>,
+    /// What of the entries its security groups let in today.
+    pub covered: Vec<String>,
+    /// Everybody gets a connection today.
     pub open: bool,
+    /// The two documents need a rule of their own.
+    pub documents: bool,
+    /// The ranges that keep their way to everything else where the port is opened, and everybody else is refused; absent
+    /// where opening the port exposes nothing.
+    pub kept: Option<Vec<String>>,
+    /// The issuer is reached by IPv6.
+    pub v6: bool,
     /// Another, public load balancer has to serve the two paths, and nothing else.
     pub public_copy: bool,
     /// The load balancer is a network one, without listener rules.
     pub network: bool,
-    /// Why the port is not to be opened to everybody.
+    /// Why the port is not to be opened to everybody, and what to do by hand.
     pub closed: Option<String>,
     /// Namespace, name, Service and its port of the Ingress that made it.
     pub ingress: Option<(String, String, String, String)>,
+    /// Its class.
+    pub ingress_class: Option<String>,
+    /// Its annotations below `alb.ingress.kubernetes.io/`.
+    pub annotations: BTreeMap<String, String>,
     /// `internal` or `internet-facing`.
     pub scheme: Option<String>,
+    /// The API endpoint has public addresses.
+    pub public_endpoint: bool,
     /// `publicAccessCidrs` of the API endpoint.
     pub public_access_cidrs: Vec<String>,
 }
@@ -137,5 +157,24 @@ impl Allowlist {
     /// Values of one kind.
     pub fn values(&self, kind: Kind) -> Vec<&str> {
         self.entries.iter().filter(|entry| entry.kind == kind).map(|entry| entry.value.as_str()).collect()
+    }
+}
+
+/// The command that lets a range in to a port; `--cidr` takes IPv4 only.
+pub fn authorize(group: &str, port: u16, range: &str) -> Shell {
+    if range.contains(':') {
+        shell!(
+            "aws ec2 authorize-security-group-ingress --group-id {0} --ip-permissions 'IpProtocol=tcp,FromPort={2},ToPort={2},Ipv6Ranges=[{{CidrIpv6={1}}}]'",
+            group,
+            range,
+            port
+        )
+    } else {
+        shell!(
+            "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}",
+            group,
+            port,
+            range
+        )
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::apiserver::configuration::{ClaimRule, Configuration, Issuer, JwtAuthenticator, Mapping};
 use crate::apiserver::message::{self, Text};
-use crate::aws::allowlist::{Listed, endpoint_addresses, listed};
+use crate::aws::addresses;
+use crate::aws::allowlist::{self, Kind, Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
+use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Step, inferred, seen};
 use crate::rules::{Case, Place, Word};
@@ -22,6 +24,11 @@ pub fn cluster(case: &Case<'_>) -> String {
     let aws = aws(case);
     let name = aws.and_then(|aws| aws.cluster.seen().map(|cluster| cluster.name.clone()));
     name.or_else(|| aws?.target.seen().map(|target| target.cluster.clone())).unwrap_or_else(|| "CLUSTER".to_owned())
+}
+
+/// Through what the control plane leaves, where it is one of EKS.
+pub fn egress(case: &Case<'_>) -> Option<Mode> {
+    aws(case)?.cluster.seen().map(Mode::of)
 }
 
 /// EKS' identity providers as the API server has them: the equivalents of the `--oidc-*` flags.
@@ -188,11 +195,16 @@ pub struct Obstacle<'c> {
 }
 
 impl Obstacle<'_> {
-    /// Those of the listed that are addresses of the endpoint or of the cluster's interfaces, or their group.
+    /// Those of the listed that are addresses of the endpoint or of the cluster's interfaces, or their group, where the
+    /// control plane does not come from there. None where one of the list is right: then others are missing beside it.
     pub fn of_endpoint(&self, case: &Case<'_>) -> Vec<&Listed> {
+        let peer = &self.reach.peer;
+        if self.lists.iter().any(|listed| listed.lets_in(peer) == Some(true)) {
+            return Vec::new();
+        }
         let addresses = endpoint_addresses(case.evidence);
         let groups = aws(case).map(crate::aws::egress::security_groups).unwrap_or_default();
-        self.lists.iter().filter(|listed| listed.names_endpoint(&addresses, &groups)).collect()
+        self.lists.iter().filter(|listed| listed.useless(peer, &addresses, &groups)).collect()
     }
 }
 
@@ -230,22 +242,42 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
     let first = reach.obstacle() == Some(step);
     let answered = case.said(&message::OIDC_INIT_HTTP).or_else(|| case.said(&message::OIDC_DISCOVERY_NOT_JSON));
     let silent = [&message::OIDC_INIT_TIMEOUT, &message::JWKS_UNREACHABLE].into_iter().find_map(|text| case.said(text));
+    let refused = answered.or_else(|| case.said(&message::JWKS_HTTP));
     let word = match layer {
         Layer::Route | Layer::Acl | Layer::SecurityGroup => {
             // An answer by HTTP came through all of these.
-            if answered.is_some() || case.said(&message::JWKS_HTTP).is_some() {
+            if refused.is_some() {
                 return None;
             }
             silent
         }
-        Layer::Rule | Layer::Waf | Layer::Login => answered.or_else(|| case.said(&message::JWKS_HTTP)),
+        Layer::Rule | Layer::Waf | Layer::Login => {
+            // Who gets an answer by HTTP, of whatever status, has a connection.
+            if refused.is_none() && without_connection(case) {
+                return None;
+            }
+            refused
+        }
         _ => None,
     };
     let confidence = if first && word.is_some() { Confidence::Certain } else { Confidence::Likely };
-    let lists = aws(case).map(|aws| listed(aws, reach.port)).unwrap_or_default();
+    let lists = aws(case).map(|aws| listed(aws, reach)).unwrap_or_default();
     let lists = lists.into_iter().filter(|listed| listed.place.layer() == layer).collect();
     let word = word.map(Word::cite).or_else(|| case.not_initialized().map(|(cite, _)| cite));
     Some(Obstacle { reach, step, confidence, word, lists })
+}
+
+/// The API server's log says that no connection to the issuer came about, and nothing of an answer.
+pub fn without_connection(case: &Case<'_>) -> bool {
+    [
+        &message::OIDC_INIT_TIMEOUT,
+        &message::OIDC_INIT_REFUSED,
+        &message::OIDC_INIT_DNS,
+        &message::OIDC_INIT_X509,
+        &message::JWKS_UNREACHABLE,
+    ]
+    .into_iter()
+    .any(|text| case.said(text).is_some())
 }
 
 /// What stops the control plane on its way to the key set, where that has a load balancer of its own: whether it is refused
@@ -288,11 +320,27 @@ pub fn by_source(case: &Case<'_>) -> bool {
     })
 }
 
+/// The step that opens the two paths to everybody where an obstacle stands, which works in every egress mode; none where
+/// it is to be had only with more than that.
+pub fn open_paths_at(obstacle: &Obstacle<'_>) -> Option<Step> {
+    let reach = obstacle.reach;
+    match obstacle.step.layer {
+        Layer::Waf => Some(Step::text(format!(
+            "Add a rule with the lowest number to the web ACL: allow, where the host is {} and the URI path is exactly {} (both hold public data only).",
+            reach.host,
+            reach.paths.join(" or ")
+        ))),
+        // Where sources can be listed, a group's list is no reason to open the port.
+        Layer::SecurityGroup if matches!(reach.peer, Peer::Known { .. }) => None,
+        _ => Some(open_two_paths(reach)),
+    }
+}
+
 /// Steps that open the two paths to everybody, which works in every egress mode.
 pub fn open_two_paths(reach: &Reach) -> Step {
     Step::command(
         format!(
-            "Open exactly {} on {} to every address, and nothing else (both hold public data only); everything else stays behind the list. This prints it as Terraform, AWS CLI commands, Ingress or nginx",
+            "Open exactly {} on {} to every address, and nothing else (both hold public data only); everything else stays as it is. This prints it as Terraform (-o aws-cli, ingress and nginx are others), or says what has to be done by hand first",
             reach.paths.join(" and "),
             reach.host
         ),
@@ -300,7 +348,7 @@ pub fn open_two_paths(reach: &Reach) -> Step {
     )
 }
 
-/// What the control plane comes from on its way to the obstacle.
+/// What the control plane comes from.
 pub fn sources(found: &Obstacle<'_>) -> String {
     match &found.reach.peer {
         Peer::Known { addresses, groups } => {
@@ -313,45 +361,68 @@ pub fn sources(found: &Obstacle<'_>) -> String {
     }
 }
 
-/// The step that allows it.
+/// The step that lets the control plane in: its sources where they are known, else the two paths.
+pub fn first_step(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
+    match (&found.reach.peer, open_paths_at(found)) {
+        (Peer::Known { .. }, _) | (_, None) => allow_sources(case, found),
+        (_, Some(step)) => step,
+    }
+}
+
+/// The step that allows what the control plane comes from, where the obstacle stands: what is not allowed yet, and as
+/// something that stays.
 pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
-    let target = aws(case)
-        .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned())
-        .unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
-    let port = found.reach.port;
-    let command = match &found.reach.peer {
-        Peer::Known { groups, .. } if !groups.is_empty() => {
-            shell!(
-                "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
-                target,
-                port,
-                groups[0]
-            )
-        }
-        Peer::Known { addresses, .. } => Shell::join(
-            addresses.iter().map(|address| {
-                shell!(
-                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr {}",
-                    target,
-                    port,
-                    ipnet::IpNet::from(*address)
-                )
-            }),
-            " && ",
-        ),
-        _ => "kaccess allowlist".into(),
+    let reach = found.reach;
+    let all = aws(case).map(|aws| allowlist::sources(aws, reach)).unwrap_or_default();
+    let of = |kind: Kind| all.iter().filter(move |entry| entry.kind == kind).map(|entry| entry.value.as_str());
+    let listed = |value: &&str| {
+        let wanted = addresses::range(value);
+        found.lists.iter().any(|one| match (one.range, wanted) {
+            (Some(range), Some(wanted)) => range.contains(&wanted),
+            _ => false,
+        })
     };
-    if found.step.layer == Layer::SecurityGroup {
-        Step::command(format!("Allow what the control plane does come from: {}", sources(found)), command)
-    } else {
-        Step::command(
-            format!(
-                "Allow what the control plane does come from ({}) at the {}; this prints it",
-                sources(found),
-                found.step.layer.word()
-            ),
-            "kaccess allowlist -o terraform",
-        )
+    let ranges: Vec<&str> = of(Kind::Cidr).filter(|value| !listed(value)).collect();
+    let in_words = if ranges.is_empty() { sources(found) } else { ranges.join(", ") };
+    match &found.step.layer {
+        Layer::SecurityGroup => {
+            let target = aws(case)
+                .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first())
+                .map_or("SG_OF_THE_LOAD_BALANCER", String::as_str);
+            let commands: Vec<Shell> = match of(Kind::SecurityGroup).next() {
+                Some(group) => vec![shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                    target,
+                    reach.port,
+                    group
+                )],
+                None => ranges.iter().map(|range| authorize(target, reach.port, range)).collect(),
+            };
+            let what =
+                if all.iter().any(|entry| entry.kind == Kind::SecurityGroup) { sources(found) } else { in_words };
+            let text = format!("Allow what the control plane does come from: {what}");
+            if commands.is_empty() {
+                return Step::command(text, "kaccess allowlist");
+            }
+            Step::command(text, Shell::join(commands, " && "))
+        }
+        Layer::Rule => {
+            let rules: Vec<String> = found.lists.iter().map(|one| one.place.word()).collect();
+            let rule = rules.first().map_or("the listener's rule", String::as_str);
+            Step::text(format!(
+                "Allow what the control plane does come from: add {in_words} to the source-ip condition of {rule}. A rule takes five values in all its conditions: where it has them, make a second one beside it."
+            ))
+        }
+        Layer::Waf => {
+            let place = found.lists.first().map_or_else(|| "the web ACL".to_owned(), |one| one.place.word());
+            Step::text(format!(
+                "Allow what the control plane does come from: add {in_words} to the address set of {place}."
+            ))
+        }
+        layer => Step::command(
+            format!("Allow what the control plane does come from ({}) at the {}", sources(found), layer.word()),
+            "kaccess allowlist",
+        ),
     }
 }
 

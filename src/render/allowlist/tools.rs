@@ -1,13 +1,16 @@
 //! The forms for tools: Terraform, AWS CLI, Ingress, nginx, bare ranges.
 //!
-//! Where no address list exists, the two paths are opened to everybody and everything else keeps the list it has today.
-//! The order matters and is kept: first what restricts, then what opens.
+//! Where no address list exists, the two paths are opened to everybody and everything else stays as it is today: nobody loses
+//! a way, nobody gets one more, no login is passed by. What is there already is not printed again; what cannot be carried
+//! over faithfully is said in a comment. The order matters and is kept: first what restricts, then what opens.
 
 use std::io::{self, Write};
 
+use ipnet::IpNet;
+
 use crate::render::human;
-use crate::report::allowlist::{Allowlist, Kind};
-use crate::report::shell::{Shell, shell};
+use crate::report::allowlist::{Allowlist, Kind, authorize};
+use crate::report::shell::shell;
 
 /// A rule of a load balancer takes at most five values in all its conditions; the host is one.
 const VALUES: usize = 4;
@@ -39,6 +42,77 @@ fn sources(answer: &Allowlist, groups: bool) -> (Vec<&str>, Vec<&str>) {
         (Vec::new(), answer.values(Kind::Cidr))
     }
 }
+
+/// The same without what the load balancer's security groups let in already.
+fn missing(answer: &Allowlist) -> (Vec<&str>, Vec<&str>) {
+    let covered = |value: &&str| answer.place.covered.iter().any(|known| known == value);
+    let ranges = answer.values(Kind::Cidr);
+    let all = !ranges.is_empty() && ranges.iter().all(covered);
+    // One of the groups is enough.
+    if answer.place.open || all || answer.values(Kind::SecurityGroup).iter().any(covered) {
+        return (Vec::new(), Vec::new());
+    }
+    let (groups, ranges) = sources(answer, true);
+    (groups, ranges.into_iter().filter(|range| !covered(range)).collect())
+}
+
+/// A line for people.
+fn comment(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "# {}", human::plain(text))
+}
+
+/// Why nothing is to be added for sources, where nothing is.
+fn nothing_missing(answer: &Allowlist) -> Option<&'static str> {
+    let place = &answer.place;
+    let (groups, ranges) = missing(answer);
+    if place.network && place.balancer_groups.is_empty() {
+        Some(
+            "The network load balancer has no security group of its own: let these sources into the security groups of its targets (the nodes' or Pods'), unless it hides the clients' addresses from them.",
+        )
+    } else if place.open {
+        Some("The load balancer's security groups let everybody in today: nothing is to be added to them.")
+    } else if groups.is_empty() && ranges.is_empty() {
+        Some("The load balancer's security groups let all of that in today: nothing is to be added to them.")
+    } else {
+        None
+    }
+}
+
+/// What stands above the rule that opens the port.
+fn port_itself(answer: &Allowlist) -> &'static str {
+    if rule_count(answer) == 0 {
+        "The port itself, for everybody: the rules that stand there today hand on the two documents, and refuse everything else to whom the security group keeps out."
+    } else {
+        "Last, when the rules above are in force: the port itself, for everybody."
+    }
+}
+
+/// What is said where the port needs no opening.
+fn port_is_open(answer: &Allowlist) -> &'static str {
+    if answer.place.documents {
+        "Everybody gets a connection today, and all other rules stay as they are: nothing else is needed."
+    } else {
+        "Everybody gets a connection today, and the rules hand the two documents on: nothing is to be added."
+    }
+}
+
+/// What the target group's stand-in stands for.
+fn target_remark(answer: &Allowlist) -> Option<String> {
+    let place = &answer.place;
+    if place.target_group.is_some() || place.public_copy {
+        None
+    } else if place.target_groups.is_empty() {
+        Some("TARGET_GROUP_ARN stands for the issuer's target group, which no rule names today.".to_owned())
+    } else {
+        Some(format!(
+            "TARGET_GROUP_ARN stands for the issuer's target group: which of {} it is cannot be told. Where today's rule forwards to several, take them over with their weights.",
+            place.target_groups.join(", ")
+        ))
+    }
+}
+
+/// What the new load balancer beside an internal one is to be.
+const COPY: &str = "Beside this rule the new load balancer serves nothing: a fixed response (404) as its default action, and its port open to everybody.";
 
 fn group(answer: &Allowlist) -> &str {
     answer.place.balancer_groups.first().map_or("SECURITY_GROUP_OF_THE_LOAD_BALANCER", String::as_str)
@@ -86,9 +160,10 @@ fn priorities(answer: &Allowlist, count: usize) -> (usize, String) {
     )
 }
 
-/// How many rules of a listener the two documents and what is kept for everything else take.
+/// How many rules of a listener are new.
 fn rule_count(answer: &Allowlist) -> usize {
-    if answer.place.open { 1 } else { 2 + others(answer).chunks(VALUES).count() }
+    let restriction = answer.place.kept.as_ref().map_or(0, |kept| kept.chunks(VALUES).count() + 1);
+    usize::from(answer.place.documents) + restriction
 }
 
 fn list(values: &[&str]) -> String {
@@ -102,7 +177,7 @@ fn list(values: &[&str]) -> String {
 pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     head(answer, out)?;
     if answer.direction == "clients" {
-        let ranges = wanted_public(answer);
+        let Some(ranges) = wanted_public(answer) else { return comment(out, public_remark(answer)) };
         writeln!(out, "\n# In resource aws_eks_cluster, block vpc_config: what is there today, and what is missing.")?;
         writeln!(
             out,
@@ -120,30 +195,6 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             quoted(why)
         )
     };
-    if !by_path(answer) {
-        let (groups, ranges) = sources(answer, true);
-        for value in groups {
-            ingress(
-                out,
-                "eks_control_plane",
-                format!("referenced_security_group_id = {}", quoted(value)),
-                "EKS control plane reads OIDC discovery and keys",
-            )?;
-        }
-        for (index, range) in ranges.iter().enumerate() {
-            let field = if range.contains(':') { "cidr_ipv6" } else { "cidr_ipv4" };
-            ingress(
-                out,
-                &format!("eks_control_plane_{index}"),
-                format!("{field} = {}", quoted(range)),
-                "EKS control plane reads OIDC discovery and keys",
-            )?;
-        }
-        return Ok(());
-    }
-    if answer.place.network {
-        return writeln!(out, "\n# Nothing here can be put on a network load balancer: see above.");
-    }
     let host = quoted(&answer.place.host);
     let rule = |out: &mut dyn Write, name: &str, priority: usize, conditions: &str, action: &str| {
         writeln!(
@@ -155,73 +206,134 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     let forward = format!("    type             = \"forward\"\n    target_group_arn = {}", quoted(target(answer)));
     let paths = answer.values(Kind::Path);
     let (first, said) = priorities(answer, rule_count(answer));
-    writeln!(out, "\n# {said}")?;
-    rule(
-        out,
-        "oidc_public_documents",
-        first,
-        &format!("\n  condition {{\n    path_pattern {{\n      values = {}\n    }}\n  }}\n", list(&paths)),
-        &forward,
-    )?;
-    if answer.place.open {
-        return writeln!(out, "\n# Everybody is let in today, so nothing else is needed.");
+    let documents = |out: &mut dyn Write| {
+        let condition =
+            format!("\n  condition {{\n    path_pattern {{\n      values = {}\n    }}\n  }}\n", list(&paths));
+        writeln!(out, "\n# {said}")?;
+        target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
+        rule(out, "oidc_public_documents", first, &condition, &forward)
+    };
+    if !by_path(answer) {
+        if let Some(why) = nothing_missing(answer) {
+            writeln!(out)?;
+            comment(out, why)?;
+        } else {
+            let (groups, ranges) = missing(answer);
+            for value in groups {
+                ingress(
+                    out,
+                    "eks_control_plane",
+                    format!("referenced_security_group_id = {}", quoted(value)),
+                    "EKS control plane reads OIDC discovery and keys",
+                )?;
+            }
+            for (index, range) in ranges.iter().enumerate() {
+                let field = if range.contains(':') { "cidr_ipv6" } else { "cidr_ipv4" };
+                ingress(
+                    out,
+                    &format!("eks_control_plane_{index}"),
+                    format!("{field} = {}", quoted(range)),
+                    "EKS control plane reads OIDC discovery and keys",
+                )?;
+            }
+        }
+        return if answer.place.documents && !answer.place.network { documents(out) } else { Ok(()) };
     }
-    writeln!(out, "\n# {}", restriction(answer))?;
-    let mut priority = first + 1;
-    for (index, chunk) in others(answer).chunks(VALUES).enumerate() {
-        let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
+    if answer.place.network {
+        writeln!(out)?;
+        return comment(out, network_remark(answer));
+    }
+    if answer.place.documents {
+        documents(out)?;
+    }
+    writeln!(out)?;
+    if answer.place.public_copy {
+        return comment(out, COPY);
+    }
+    if let Some(kept) = &answer.place.kept {
+        comment(out, restriction(kept))?;
+        let mut priority = first + 1;
+        for (index, chunk) in kept.chunks(VALUES).enumerate() {
+            let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
+            rule(
+                out,
+                &format!("issuer_listed_{index}"),
+                priority,
+                &format!("\n  condition {{\n    source_ip {{\n      values = {}\n    }}\n  }}\n", list(&values)),
+                &forward,
+            )?;
+            priority += 1;
+        }
         rule(
             out,
-            &format!("issuer_listed_{index}"),
+            "issuer_others",
             priority,
-            &format!("\n  condition {{\n    source_ip {{\n      values = {}\n    }}\n  }}\n", list(&values)),
-            &forward,
+            "",
+            "    type = \"fixed-response\"\n\n    fixed_response {\n      content_type = \"text/plain\"\n      message_body = \"not on the list\"\n      status_code  = \"403\"\n    }",
         )?;
-        priority += 1;
+        writeln!(out)?;
     }
-    rule(
-        out,
-        "issuer_others",
-        priority,
-        "",
-        "    type = \"fixed-response\"\n\n    fixed_response {\n      content_type = \"text/plain\"\n      message_body = \"not on the list\"\n      status_code  = \"403\"\n    }",
-    )?;
-    if answer.place.closed.is_some() {
-        return writeln!(out, "\n# The port itself is not opened, for the reason above.");
+    if answer.place.open {
+        return comment(out, port_is_open(answer));
     }
-    writeln!(out, "\n# Last, when the rules above are in force: the port itself, for everybody.")?;
-    ingress(
-        out,
-        "issuer_https",
-        "cidr_ipv4         = \"0.0.0.0/0\"\n  depends_on        = [aws_lb_listener_rule.oidc_public_documents, aws_lb_listener_rule.issuer_others]".to_owned(),
-        "OIDC discovery and keys are public, listener rules restrict the rest",
-    )
-}
-
-/// Ranges that keep their way to everything else.
-fn others(answer: &Allowlist) -> &[String] {
-    // A public copy serves the two documents and nothing else.
-    if answer.place.public_copy { &[] } else { &answer.place.present }
+    if let Some(why) = &answer.place.closed {
+        return comment(out, &format!("The port itself is not opened here. {why}"));
+    }
+    comment(out, port_itself(answer))?;
+    let mut before = Vec::new();
+    if answer.place.documents {
+        before.push("aws_lb_listener_rule.oidc_public_documents");
+    }
+    if answer.place.kept.is_some() {
+        before.push("aws_lb_listener_rule.issuer_others");
+    }
+    let everybody = if answer.place.v6 { "cidr_ipv6         = \"::/0\"" } else { "cidr_ipv4         = \"0.0.0.0/0\"" };
+    let source = if before.is_empty() {
+        everybody.to_owned()
+    } else {
+        format!("{everybody}\n  depends_on        = [{}]", before.join(", "))
+    };
+    ingress(out, "issuer_https", source, "OIDC discovery and keys are public, listener rules restrict the rest")
 }
 
 /// What the rules behind the first are for.
-fn restriction(answer: &Allowlist) -> &'static str {
-    if others(answer).is_empty() {
-        "Nothing else is served on this host."
+fn restriction(kept: &[String]) -> &'static str {
+    if kept.is_empty() {
+        "Everything else on this host stays closed: the security group lets nobody in today."
     } else {
-        "Everything else on this host: only for those who are let in today."
+        "Everything else on this host: only for those whom the security group lets in today."
     }
 }
 
-/// `publicAccessCidrs` of today with what is missing.
-fn wanted_public(answer: &Allowlist) -> Vec<String> {
-    let mut all = answer.place.public_access_cidrs.clone();
-    for value in answer.values(Kind::Cidr) {
-        if !all.iter().any(|known| known == value) {
-            all.push(value.to_owned());
-        }
+/// Why a network load balancer gets nothing.
+fn network_remark(answer: &Allowlist) -> &'static str {
+    if answer.place.open {
+        "It is a network load balancer, and everybody gets a connection today: nothing is to be added."
+    } else {
+        "Nothing here can be put on a network load balancer: see above."
     }
-    all
+}
+
+/// `publicAccessCidrs` of today with what is missing; none where nothing is, or there is no public endpoint.
+fn wanted_public(answer: &Allowlist) -> Option<Vec<String>> {
+    let today = &answer.place.public_access_cidrs;
+    let ranges: Vec<IpNet> = today.iter().filter_map(|range| range.parse().ok()).collect();
+    let within = |value: &&str| value.parse::<IpNet>().is_ok_and(|one| ranges.iter().any(|range| range.contains(&one)));
+    let missing: Vec<&str> = answer.values(Kind::Cidr).into_iter().filter(|value| !within(value)).collect();
+    // An empty list lets everybody in.
+    if !answer.place.public_endpoint || today.is_empty() || missing.is_empty() {
+        return None;
+    }
+    Some(today.iter().cloned().chain(missing.into_iter().map(str::to_owned)).collect())
+}
+
+/// Why `publicAccessCidrs` stays as it is.
+fn public_remark(answer: &Allowlist) -> &'static str {
+    if answer.place.public_endpoint {
+        "publicAccessCidrs lets in today what is known here: nothing is to be added."
+    } else {
+        "The public endpoint is switched off, and publicAccessCidrs says nothing about the private one: what counts are the security groups on the cluster's interfaces (TCP 443)."
+    }
 }
 
 /// AWS CLI commands.
@@ -231,45 +343,16 @@ fn wanted_public(answer: &Allowlist) -> Vec<String> {
 pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     head(answer, out)?;
     if answer.direction == "clients" {
-        let ranges = wanted_public(answer).join(",");
+        let Some(ranges) = wanted_public(answer) else { return comment(out, public_remark(answer)) };
         let command = shell!(
             "aws eks update-cluster-config --name {} --resources-vpc-config 'publicAccessCidrs={}'",
             answer.place.cluster,
-            ranges
+            ranges.join(",")
         );
         return writeln!(out, "{command}");
     }
-    let authorize = |source: &Shell| {
-        shell!(
-            "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} {}",
-            group(answer),
-            answer.place.port,
-            source
-        )
-    };
-    if !by_path(answer) {
-        let (groups, ranges) = sources(answer, true);
-        for value in groups {
-            writeln!(out, "{}", authorize(&shell!("--source-group {}", value)))?;
-        }
-        for range in ranges {
-            if range.contains(':') {
-                let command = shell!(
-                    "aws ec2 authorize-security-group-ingress --group-id {0} --ip-permissions 'IpProtocol=tcp,FromPort={2},ToPort={2},Ipv6Ranges=[{{CidrIpv6={1}}}]'",
-                    group(answer),
-                    range,
-                    answer.place.port
-                );
-                writeln!(out, "{command}")?;
-            } else {
-                writeln!(out, "{}", authorize(&shell!("--cidr {}", range)))?;
-            }
-        }
-        return Ok(());
-    }
-    if answer.place.network {
-        return writeln!(out, "# Nothing here can be put on a network load balancer: see above.");
-    }
+    let authorize = |range: &str| authorize(group(answer), answer.place.port, range);
+    let (first, said) = priorities(answer, rule_count(answer));
     let rule = |priority: usize, field: &str, values: &[&str]| {
         shell!(
             "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' 'Field={},{}={}' --actions 'Type=forward,TargetGroupArn={}'",
@@ -282,32 +365,64 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             target(answer)
         )
     };
-    let (first, said) = priorities(answer, rule_count(answer));
-    writeln!(
-        out,
-        "# {said}\n# 1. The two public documents, for everybody.\n{}",
-        rule(first, "path-pattern", &answer.values(Kind::Path))
-    )?;
+    let documents = |out: &mut dyn Write| {
+        comment(out, &said)?;
+        target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
+        comment(out, "The two public documents, for everybody.")?;
+        writeln!(out, "{}", rule(first, "path-pattern", &answer.values(Kind::Path)))
+    };
+    if !by_path(answer) {
+        if let Some(why) = nothing_missing(answer) {
+            comment(out, why)?;
+        } else {
+            let (groups, ranges) = missing(answer);
+            for value in groups {
+                let command = shell!(
+                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+                    group(answer),
+                    answer.place.port,
+                    value
+                );
+                writeln!(out, "{command}")?;
+            }
+            for range in ranges {
+                writeln!(out, "{}", authorize(range))?;
+            }
+        }
+        return if answer.place.documents && !answer.place.network { documents(out) } else { Ok(()) };
+    }
+    if answer.place.network {
+        return comment(out, network_remark(answer));
+    }
+    if answer.place.documents {
+        documents(out)?;
+    }
+    if answer.place.public_copy {
+        return comment(out, COPY);
+    }
+    if let Some(kept) = &answer.place.kept {
+        comment(out, restriction(kept))?;
+        let mut priority = first + 1;
+        for chunk in kept.chunks(VALUES) {
+            writeln!(out, "{}", rule(priority, "source-ip", &chunk.iter().map(String::as_str).collect::<Vec<_>>()))?;
+            priority += 1;
+        }
+        let refuse = shell!(
+            "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' --actions 'Type=fixed-response,FixedResponseConfig={{StatusCode=403}}'",
+            listener(answer),
+            priority,
+            answer.place.host
+        );
+        writeln!(out, "{refuse}")?;
+    }
     if answer.place.open {
-        return writeln!(out, "# Everybody is let in today, so nothing else is needed.");
+        return comment(out, port_is_open(answer));
     }
-    writeln!(out, "# 2. {}", restriction(answer))?;
-    let mut priority = first + 1;
-    for chunk in others(answer).chunks(VALUES) {
-        writeln!(out, "{}", rule(priority, "source-ip", &chunk.iter().map(String::as_str).collect::<Vec<_>>()))?;
-        priority += 1;
+    if let Some(why) = &answer.place.closed {
+        return comment(out, &format!("The port itself is not opened here. {why}"));
     }
-    let refuse = shell!(
-        "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' --actions 'Type=fixed-response,FixedResponseConfig={{StatusCode=403}}'",
-        listener(answer),
-        priority,
-        answer.place.host
-    );
-    writeln!(out, "{refuse}")?;
-    if answer.place.closed.is_some() {
-        return writeln!(out, "# 3. The port itself is not opened, for the reason above.");
-    }
-    writeln!(out, "# 3. Last: the port itself.\n{}", authorize(&"--cidr 0.0.0.0/0".into()))
+    comment(out, port_itself(answer))?;
+    writeln!(out, "{}", authorize(if answer.place.v6 { "::/0" } else { "0.0.0.0/0" }))
 }
 
 /// Ingresses of the AWS Load Balancer Controller.
@@ -322,54 +437,174 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             "# The API endpoint stands behind no Ingress; publicAccessCidrs is a setting of the cluster (-o aws-cli)."
         );
     }
-    let (namespace, name, service, port) = answer
+    let place = &answer.place;
+    if !by_path(answer) {
+        inbound(answer, out)?;
+        return if place.documents && !place.network { documents(answer, out) } else { Ok(()) };
+    }
+    if place.documents {
+        documents(answer, out)?;
+    }
+    if place.public_copy {
+        return comment(out, "The internal Ingress stays as it is; public DNS must name the new load balancer.");
+    }
+    if place.open {
+        return comment(out, port_is_open(answer));
+    }
+    if let Some(why) = &place.closed {
+        return comment(out, &format!("inbound-cidrs stays as it is. {why}"));
+    }
+    if place.annotations.contains_key("security-groups") {
+        return comment(
+            out,
+            "Beside security-groups inbound-cidrs counts for nothing: kaccess allowlist -o aws-cli opens the port of that group, and says what has to stand before.",
+        );
+    }
+    let (namespace, name, service, _) = served(answer);
+    let annotate = |annotation: String| {
+        shell!("kubectl annotate --overwrite ingress {} --namespace {} {}", name, namespace, annotation)
+    };
+    match place.kept.as_deref() {
+        None => comment(out, "Last: the port itself; everything else has a condition on the source already.")?,
+        Some([]) => {
+            return comment(
+                out,
+                "The security group lets nobody in today: before inbound-cidrs is opened, write those that may reach everything else into a condition on the source (conditions.SERVICE).",
+            );
+        }
+        // Host and path take two of a rule's five values.
+        Some(kept) if kept.len() > 3 => {
+            return comment(
+                out,
+                &format!(
+                    "The list has to move from inbound-cidrs to conditions on the source, and a rule takes three ranges beside host and path: split these over several paths' Services first ({}).",
+                    kept.join(", ")
+                ),
+            );
+        }
+        Some(kept) => {
+            comment(out, "Last, in this order: the list moves from inbound-cidrs to a condition on the source.")?;
+            let values = kept.iter().map(String::as_str).collect::<Vec<_>>();
+            let condition = format!(
+                "alb.ingress.kubernetes.io/conditions.{service}=[{{\"field\":\"source-ip\",\"sourceIpConfig\":{{\"values\":{}}}}}]",
+                list(&values)
+            );
+            comment(out, &annotate(condition))?;
+        }
+    }
+    let everybody = if place.v6 { "::/0" } else { "0.0.0.0/0" };
+    comment(out, &annotate(format!("alb.ingress.kubernetes.io/inbound-cidrs={everybody}")))
+}
+
+/// The Ingress that serves the issuer: namespace, name, Service and its port; capitals where it is not known.
+fn served(answer: &Allowlist) -> (String, String, String, String) {
+    answer
         .place
         .ingress
         .clone()
-        .unwrap_or_else(|| ("NAMESPACE".to_owned(), "issuer".to_owned(), "SERVICE".to_owned(), "8080".to_owned()));
-    let copy = answer.place.public_copy;
-    let scheme = if copy { "internet-facing" } else { answer.place.scheme.as_deref().unwrap_or("internet-facing") };
+        .unwrap_or_else(|| ("NAMESPACE".to_owned(), "issuer".to_owned(), "SERVICE".to_owned(), "8080".to_owned()))
+}
+
+/// The annotation that lets known sources in.
+fn inbound(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
+    let place = &answer.place;
+    if let Some(why) = nothing_missing(answer) {
+        return comment(out, why);
+    }
+    let missing: Vec<&str> =
+        answer.values(Kind::Cidr).into_iter().filter(|range| !place.covered.iter().any(|one| one == range)).collect();
+    if place.annotations.contains_key("security-groups") {
+        return comment(
+            out,
+            "Beside security-groups inbound-cidrs counts for nothing: kaccess allowlist -o aws-cli adds to that group.",
+        );
+    }
+    let today: Vec<&str> = match (place.annotations.get("inbound-cidrs"), &place.present) {
+        (Some(annotation), _) => annotation.split(',').map(str::trim).filter(|range| !range.is_empty()).collect(),
+        (None, Some(present)) => present.iter().map(String::as_str).collect(),
+        (None, None) => {
+            return comment(
+                out,
+                &format!(
+                    "What the security group lets in today holds more than ranges, or could not be read, so inbound-cidrs cannot be written in whole: add {} to it by hand.",
+                    missing.join(" and ")
+                ),
+            );
+        }
+    };
+    let (namespace, name, ..) = served(answer);
+    let all: Vec<&str> =
+        today.iter().copied().chain(missing.into_iter().filter(|range| !today.contains(range))).collect();
+    comment(out, "The Ingress stays as it is but for one annotation, which counts only without security-groups.")?;
+    let annotation = format!("alb.ingress.kubernetes.io/inbound-cidrs={}", all.join(","));
+    let command = shell!("kubectl annotate --overwrite ingress {} --namespace {} {}", name, namespace, annotation);
+    writeln!(out, "{command}")
+}
+
+/// What a second Ingress has to have like the first, so that its rules stand on the same port and reach the same targets.
+const LIKE: &[&str] = &[
+    "backend-protocol",
+    "backend-protocol-version",
+    "certificate-arn",
+    "healthcheck-path",
+    "healthcheck-port",
+    "healthcheck-protocol",
+    "listen-ports",
+    "ssl-policy",
+    "success-codes",
+    "target-type",
+];
+
+/// An Ingress for the two documents alone.
+fn documents(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
+    let place = &answer.place;
+    let (namespace, name, service, port) = served(answer);
+    let copy = place.public_copy;
+    let scheme = if copy { "internet-facing" } else { place.scheme.as_deref().unwrap_or("internet-facing") };
     // Ingresses of one group share a load balancer, so a public one needs a group of its own.
-    let group = if copy { format!("{name}-public") } else { name.clone() };
+    let group = match place.annotations.get("group.name") {
+        _ if copy => format!("{name}-public"),
+        Some(group) => group.clone(),
+        None if place.ingress.is_none() => "GROUP_NAME".to_owned(),
+        // The controller finds a load balancer by its group, which for an Ingress without one is the Ingress itself.
+        None => {
+            return comment(
+                out,
+                &format!(
+                    "Ingress {namespace}/{name} has no group.name, so no second Ingress can share its load balancer, and giving it one makes the controller build another load balancer with another name. By hand: a second Service for the same Pods, and in this Ingress the paths {} (pathType Exact) with that Service, before the others; login and conditions then stand in annotations of the first Service alone.",
+                    answer.values(Kind::Path).join(" and ")
+                ),
+            );
+        }
+    };
+    let order = place.annotations.get("group.order").and_then(|order| order.parse::<i32>().ok()).unwrap_or_default();
     let port = if port.chars().all(|c| c.is_ascii_digit()) {
         format!("number: {port}")
     } else {
         format!("name: {}", yaml(&port))
     };
-    let (_, ranges) = sources(answer, false);
-    let mut present: Vec<&str> = answer.place.present.iter().map(String::as_str).collect();
-    if !by_path(answer) {
-        if answer.place.open {
-            return writeln!(out, "# Everybody is let in today, so nothing is needed.");
-        }
-        for range in ranges {
-            if !present.contains(&range) {
-                present.push(range);
-            }
-        }
-        writeln!(
-            out,
-            "# The Ingress stays as it is but for one annotation, which counts only without security-groups."
-        )?;
-        let annotation = format!("alb.ingress.kubernetes.io/inbound-cidrs={}", present.join(","));
-        let command = shell!("kubectl annotate --overwrite ingress {} --namespace {} {}", name, namespace, annotation);
-        return writeln!(out, "{command}");
-    }
+    let class = yaml(place.ingress_class.as_deref().unwrap_or("alb"));
     let documents = yaml(&format!("{name}-oidc-documents"));
-    let conditions = yaml(&format!("alb.ingress.kubernetes.io/conditions.{service}"));
-    let (name, namespace, service) = (yaml(&name), yaml(&namespace), yaml(&service));
-    let (group, scheme) = (yaml(&group), yaml(scheme));
-    let host = &yaml(&answer.place.host);
+    let (namespace, service) = (yaml(&namespace), yaml(&service));
+    let (group, scheme, host) = (yaml(&group), yaml(scheme), yaml(&place.host));
     let which = if copy {
         "An Ingress with a public load balancer of its own"
     } else {
         "A second Ingress of the same group, with a lower order"
     };
-    writeln!(out, "# {which}: the two documents, for everybody.")?;
+    comment(out, &format!("{which}: the two documents, for everybody."))?;
     writeln!(
         out,
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {documents}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {group}\n    alb.ingress.kubernetes.io/group.order: \"1\"\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:"
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {documents}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/group.name: {group}\n    alb.ingress.kubernetes.io/group.order: \"{}\"",
+        order.saturating_sub(1).max(-1000)
     )?;
+    if place.ingress.is_none() {
+        writeln!(out, "    alb.ingress.kubernetes.io/target-type: ip")?;
+    }
+    for (key, value) in place.annotations.iter().filter(|(key, _)| LIKE.contains(&key.as_str())) {
+        writeln!(out, "    alb.ingress.kubernetes.io/{key}: {}", serde_json::Value::from(value.as_str()))?;
+    }
+    writeln!(out, "spec:\n  ingressClassName: {class}\n  rules:\n  - host: {host}\n    http:\n      paths:")?;
     for path in answer.values(Kind::Path) {
         writeln!(
             out,
@@ -377,37 +612,7 @@ pub fn ingress(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             yaml(path)
         )?;
     }
-    if copy {
-        return writeln!(out, "# The internal Ingress stays as it is; public DNS must name the new load balancer.");
-    }
-    if answer.place.open {
-        return writeln!(
-            out,
-            "# Everybody is let in today: the Ingress there is only has to join the group (group.name: {group})."
-        );
-    }
-    if present.is_empty() {
-        return writeln!(
-            out,
-            "# No range is let in today: write those that may reach everything else into a condition on the source\n# (conditions.{service}) of Ingress {namespace}/{name}, with group.name {group}, before inbound-cidrs is opened."
-        );
-    }
-    // Host and path take two of a rule's five values.
-    if present.len() > 3 {
-        writeln!(
-            out,
-            "# These are more ranges than one rule takes beside host and path (3): split them over several paths' Services, or use a prefix in common."
-        )?;
-    }
-    writeln!(
-        out,
-        "---\n# The Ingress there is: the list moves from the security group (inbound-cidrs) to a condition on the source."
-    )?;
-    writeln!(
-        out,
-        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  namespace: {namespace}\n  name: {name}\n  annotations:\n    alb.ingress.kubernetes.io/scheme: {scheme}\n    alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/group.name: {name}\n    alb.ingress.kubernetes.io/group.order: \"10\"\n    alb.ingress.kubernetes.io/inbound-cidrs: \"0.0.0.0/0\"\n    {conditions}: >-\n      [{{\"field\":\"source-ip\",\"sourceIpConfig\":{{\"values\":{}}}}}]\nspec:\n  ingressClassName: alb\n  rules:\n  - host: {host}\n    http:\n      paths:\n      - path: /\n        pathType: Prefix\n        backend:\n          service:\n            name: {service}\n            port:\n              {port}",
-        list(&present)
-    )
+    Ok(())
 }
 
 /// nginx: what goes into the server block of the issuer.
@@ -433,11 +638,14 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         }
         // Where addresses are known, they are let in; where none can be, everybody is.
         writeln!(out, "location = {path} {{")?;
+        if !by_path(answer) && !answer.place.open {
+            writeln!(out, "    # And every allow line of the list that stands there today.")?;
+        }
         if by_path(answer) || answer.place.open {
             writeln!(out, "    allow all;")?;
         } else {
             let mut listed: Vec<&str> = ranges.clone();
-            for range in answer.place.present.iter().map(String::as_str) {
+            for range in answer.place.present.iter().flatten().map(String::as_str) {
                 if !listed.contains(&range) {
                     listed.push(range);
                 }

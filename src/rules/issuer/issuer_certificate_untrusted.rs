@@ -2,8 +2,8 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -43,14 +43,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let authority = fault
         .and_then(|(tls, _)| tls.chain.last())
         .map_or_else(|| "a CA the API server does not know".to_owned(), |certificate| format!("{:?}", certificate.issuer));
+    // EKS has no field for a CA, and no API server that its user restarts.
+    let on_eks = eks::egress(case).is_some();
+    let step = if on_eks {
+        Step::text("Give the issuer a publicly trusted certificate, with its intermediates: EKS has no field for a CA of one's own. The API server tries again every 10 s.")
+    } else {
+        Step::manifest("Give the API server the CA certificate that signed the issuer's, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n")
+    };
     let mut finding = RULE
         .finding(
             confidence,
             format!("The issuer's certificate is signed by {authority}, which is not among the roots the API server uses, so it breaks off before it reads the discovery document."),
             first,
-            Step::manifest("Give the API server the CA certificate that signed the issuer's, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n"),
+            step,
         )
-        .step(Step::text("Where the API server cannot be given a CA (EKS), give the issuer a publicly trusted certificate, with its intermediates."));
+        .steps((!on_eks).then(|| Step::text("Where the API server cannot be given a CA (a managed one), give the issuer a publicly trusted certificate, with its intermediates.")));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), format!("from here, with {} roots: {}", tls.roots, tls.faults[index].detail)));
     }

@@ -1,11 +1,12 @@
 //! The control plane cannot resolve the issuer's name.
 
 use crate::apiserver::message::{self, heard};
+use crate::aws::egress::Mode;
 use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,15 +47,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, Some(_)) => format!("{host} does not resolve for the control plane, nor from this machine: the name is wrong, or its record is gone."),
         (None, None) => format!("The control plane's resolver does not know {host}."),
     };
+    let publish = match eks::egress(case) {
+        Some(Mode::CustomerRouted) => format!("Make {host} known to the resolver of the cluster's VPC, which this control plane asks (CUSTOMER_ROUTED): associate the private hosted zone with that VPC, or forward the name there (a Route 53 Resolver rule)."),
+        Some(Mode::AwsManaged { .. }) => format!("Publish {host} in public DNS: this control plane leaves through a network of AWS's own (AWS_MANAGED), and no private zone of yours reaches there."),
+        _ => format!("Publish {host} in the DNS that the control plane asks: a public record on a managed control plane, else the zone attached to its network."),
+    };
+    let ask = if eks::egress(case) == Some(Mode::CustomerRouted) {
+        Step::command("From a host in one of the cluster's subnets this must name an address", shell!("dig +short {}", host))
+    } else {
+        Step::command("This must name an address (ask a public resolver, as the control plane may)", shell!("dig +short {} @1.1.1.1", host))
+    };
+    let wrong = if eks::egress(case).is_some() {
+        "If the name itself is wrong, correct the issuer's URL: the provider is disassociated and associated anew (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)."
+    } else {
+        "If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."
+    };
     let mut finding = RULE
-        .finding(
-            confidence,
-            why,
-            first,
-            Step::text(format!("Publish {host} in the DNS that the control plane asks: a public record on a managed control plane, else the zone attached to its network. The API server tries again every 10 s.")),
-        )
-        .step(Step::command("This must name an address (ask a public resolver, as the control plane may)", shell!("dig +short {} @1.1.1.1", host)))
-        .step(Step::text("If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."));
+        .finding(confidence, why, first, Step::text(format!("{publish} The API server tries again every 10 s.")))
+        .step(ask)
+        .step(Step::text(wrong));
     if here.is_some() {
         finding = finding.cite(probed(format!("{at}/dns/seen"), format!("from this machine {host} resolves")));
     } else if let Some(failure) = nowhere {

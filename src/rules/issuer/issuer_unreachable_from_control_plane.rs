@@ -1,9 +1,10 @@
 //! The control plane gets no connection to the issuer.
 
 use crate::apiserver::message::{self, heard};
+use crate::aws::egress::Mode;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::report::shell::shell;
-use crate::rules::{clip, Case, Page, Rule};
+use crate::rules::{clip, eks, Case, Page, Rule};
 use crate::rules::way::{all, is_private};
 
 /// The rule.
@@ -45,14 +46,32 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         None => "can hardly get further than this machine, which gets no connection either".to_owned(),
     };
     let port = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok()?.port_or_known_default()).unwrap_or(443);
+    let (whence, from) = match eks::egress(case) {
+        Some(Mode::CustomerRouted) => (
+            "This control plane leaves through your VPC (CUSTOMER_ROUTED): on its side that is the routes, the network ACLs and the security groups of the cluster's subnets and interfaces.",
+            "From a host in one of the cluster's subnets this must answer",
+        ),
+        Some(Mode::AwsManaged { .. }) => (
+            "This control plane leaves through a network of AWS's own (AWS_MANAGED), so the issuer needs a public address, and there the two documents for everybody.",
+            "From any host on the Internet this must answer",
+        ),
+        Some(Mode::Unknown(_)) => (
+            "Through what this control plane leaves is not documented for its egress mode.",
+            "From a host outside your network, and from one in the cluster's subnets, this must answer",
+        ),
+        None => (
+            "A managed control plane comes from the provider's public addresses, so the issuer needs a public one.",
+            "From a control-plane node (or a host in its network) this must answer",
+        ),
+    };
     let mut finding = RULE
         .finding(
             confidence,
             format!("The API server wants to read the discovery document from {host} and {met}."),
             first,
-            Step::text(format!("Open TCP {port} of {host} to the control plane: security group or firewall on the issuer's side, egress and routes on the control plane's. A managed control plane comes from the provider's public addresses, so the issuer needs a public one.")),
+            Step::text(format!("Open TCP {port} of {host} to the control plane: security group or firewall on the issuer's side, egress and routes on the control plane's. {whence}")),
         )
-        .step(Step::command("From a control-plane node (or a host in its network) this must answer", shell!("curl -sv -m 5 https://{}:{}/ -o /dev/null", host, port)))
+        .step(Step::command(from, shell!("curl -sv -m 5 https://{}:{}/ -o /dev/null", host, port)))
         .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
     if let Some(dns) = inside {
         finding = finding.cite(probed(format!("{at}/dns/seen/addresses"), format!("{host} resolves to {} only", dns.addresses.join(", "))));

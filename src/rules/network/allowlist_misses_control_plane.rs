@@ -37,9 +37,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             found.confidence,
             why,
             seen(first.path.clone(), format!("{} lets in {}{}", first.place.word(), first.value, if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() })),
-            if managed { eks::open_two_paths(found.reach) } else { eks::allow_sources(case, &found) },
+            eks::first_step(case, &found),
         )
-        .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
+        .steps(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))
         .cite(eks::cite_step(found.step))

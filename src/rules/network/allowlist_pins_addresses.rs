@@ -31,7 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let interfaces = egress::interface_addresses(aws);
-    let all = listed(aws, reach.port);
+    let all = listed(aws, reach);
     let wider = all.iter().any(|one| match one.range {
         None => groups.contains(&one.value),
         Some(range) => !one.single() && interfaces.iter().all(|address| range.contains(address)),

@@ -1,8 +1,8 @@
 //! Endpoint addresses on the issuer's allow-list.
 
 use crate::aws::egress::Mode;
-use crate::report::{Finding, Severity, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::report::{seen, Finding, Severity};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,9 +36,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             found.confidence,
             format!("{} {} where the API endpoint or the cluster's interfaces are: clients enter there. To the issuer, {from}, so nothing on the list fits.", names.join(", "), if names.len() == 1 { "is" } else { "are" }),
             seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value)),
-            if managed { eks::open_two_paths(found.reach) } else { eks::allow_sources(case, &found) },
+            eks::first_step(case, &found),
         )
-        .step(if managed { eks::route_through_vpc(case) } else { eks::open_two_paths(found.reach) })
+        .steps(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))
         .cite(eks::cite_step(found.step));

@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .flat_map(|subnet| subnet.cidr.iter().chain(&subnet.ipv6_cidrs))
         .filter_map(|cidr| cidr.parse().ok())
         .collect();
-    let all = listed(aws, reach.port);
+    let all = listed(aws, reach);
     let lost = |range: IpNet| ranges.iter().any(|subnet| subnet.contains(&range)) && !now.iter().any(|address| range.contains(address));
     let old: Vec<_> = all.iter().filter(|one| one.single() && one.range.is_some_and(lost)).collect();
     let Some(first) = old.first() else { return Vec::new() };

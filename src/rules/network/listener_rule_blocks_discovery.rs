@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "The load balancer's rules are tried by priority, and the first that fits takes the request. What takes the discovery document or the key set answers with a fixed response (often 403 or 404), or no listener is there.",
         evidence: "The rules of the listener, tried as the API server's request would be.",
-        fix: "Add a rule for exactly the two paths before it, which forwards to the issuer. `kaccess allowlist -o ingress` prints it.",
+        fix: "Add a rule for exactly the two paths before it, which forwards to the issuer. `kaccess allowlist -o aws-cli` prints it (or terraform, ingress, nginx).",
         references: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html",
     },
     recognises: &[],

@@ -1,6 +1,7 @@
 //! A network ACL of the cluster's subnets.
 
 use crate::aws::reach::Layer;
+use crate::evidence::network::NetworkAcl;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
@@ -21,21 +22,69 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// The number of the denial that closes every ACL.
+const CLOSING: i32 = 32_767;
+
+/// A number for an entry before a denial, which no other entry of that direction has: the next lower one; of an ACL that
+/// denies only at its end, a round one.
+fn number(acl: &NetworkAcl, denial: i32, egress: bool) -> Option<i32> {
+    let free = |number: &i32| !acl.entries.iter().any(|entry| entry.egress == egress && entry.number == *number);
+    if denial >= CLOSING {
+        (100..CLOSING).step_by(10).find(free)
+    } else {
+        (1..denial).rev().find(free)
+    }
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(found) = eks::obstacle(case, Layer::Acl) else { return Vec::new() };
-    let index = found.step.path.as_deref().and_then(|path| path.split('/').nth(5)?.parse::<usize>().ok());
-    let acl = eks::aws(case).and_then(|aws| aws.network.network_acls.seen()?.get(index?).map(|acl| acl.id.clone())).unwrap_or_else(|| "ACL".to_owned());
+    // The step points at the ACL, or at the entry in it that denies.
+    let part = |at: usize| found.step.path.as_deref()?.split('/').nth(at)?.parse::<usize>().ok();
+    let acl = eks::aws(case).and_then(|aws| aws.network.network_acls.seen()?.get(part(5)?));
+    let denial = acl.and_then(|acl| acl.entries.get(part(7)?));
     let back = found.step.text.contains("answers");
+    let id = acl.map_or("ACL", |acl| acl.id.as_str());
     let (direction, ports) = if back { ("--ingress", "From=1024,To=65535".to_owned()) } else { ("--egress", format!("From={0},To={0}", found.reach.port)) };
+    let everything = if found.reach.v6 { "::/0" } else { "0.0.0.0/0" };
+    // As wide as the denial: what else it may have been made for stays denied.
+    let range = denial.map_or(everything, |entry| entry.cidr.as_str());
+    let option = if range.contains(':') { "--ipv6-cidr-block" } else { "--cidr-block" };
+    let free = acl.map_or(Some(90), |acl| number(acl, denial.map_or(CLOSING, |entry| entry.number), !back));
+    let step = match free {
+        Some(number) => Step::command(
+            "Add an entry (a number below the denial's, which is free; a narrower range where you know the issuer's)",
+            shell!("aws ec2 create-network-acl-entry --network-acl-id {} {} --rule-number {} --protocol tcp --port-range {} {} {} --rule-action allow", id, direction, number, ports, option, range),
+        ),
+        None => Step::text(format!("Below the denial in {id} no number is free: make the denial anew with a higher one (create-network-acl-entry, then delete-network-acl-entry), and allow TCP {ports} for {range} before it ({}).", &direction[2..])),
+    };
     vec![
         RULE.finding(
             found.confidence,
             format!("A network ACL drops packets between the control plane and {}, {}.", found.reach.host, eks::unread(found.reach)),
             seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()),
-            Step::command("Add an entry (a number below the denial's)", shell!("aws ec2 create-network-acl-entry --network-acl-id {} {} --rule-number 90 --protocol tcp --port-range {} --cidr-block 0.0.0.0/0 --rule-action allow", acl, direction, ports)),
+            step,
         )
         .step(eks::again())
         .cite(eks::cite_mode(found.reach))
         .cite_if(found.word.clone()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::network::AclEntry;
+
+    #[test]
+    fn the_number_is_free_and_below_the_denial() {
+        let entry = |number, egress| AclEntry { number, egress, ..AclEntry::default() };
+        let acl = NetworkAcl {
+            entries: vec![entry(10, true), entry(9, true), entry(50, false), entry(100, true), entry(1, false)],
+            ..NetworkAcl::default()
+        };
+        assert_eq!(number(&acl, 50, false), Some(49));
+        assert_eq!(number(&acl, 10, true), Some(8));
+        assert_eq!(number(&acl, CLOSING, true), Some(110));
+        assert_eq!(number(&acl, 1, false), None);
+    }
 }

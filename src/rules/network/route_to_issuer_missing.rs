@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let route = seen_table.and_then(|table| table.routes.get(part(7)?));
     // A destination stands in a table once: creating it again is refused with RouteAlreadyExists.
     let verb = if route.is_some() { "replace-route" } else { "create-route" };
-    let destination = route.map_or("0.0.0.0/0", |route| route.destination.as_str());
+    let destination = route.map_or(if found.reach.v6 { "::/0" } else { "0.0.0.0/0" }, |route| route.destination.as_str());
     let option = if destination.starts_with("pl-") {
         "--destination-prefix-list-id"
     } else if destination.contains(':') {

@@ -30,18 +30,18 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let aws = eks::aws(case);
     let step = if own {
         let group = aws.map(crate::aws::egress::security_groups).and_then(|groups| groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_INTERFACES".to_owned());
-        Step::command(
-            "Let the cluster's interfaces out to the issuer's port",
-            shell!("aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", group, found.reach.port),
-        )
+        let port = found.reach.port;
+        let command = if found.reach.v6 {
+            shell!("aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},Ipv6Ranges='[{{CidrIpv6=::/0}}]'", group, port)
+        } else {
+            shell!("aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},IpRanges='[{{CidrIp=0.0.0.0/0}}]'", group, port)
+        };
+        Step::command("Let the cluster's interfaces out to the issuer's port", command)
     } else if matches!(found.reach.peer, Peer::Known { .. }) {
         eks::allow_sources(case, &found)
     } else {
-        let group = aws.and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
-        Step::command(
-            "Open the port to everybody, and restrict everything but the two paths by listener rules (kaccess allowlist -o terraform prints both); the control plane's addresses are not published",
-            shell!("aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --cidr 0.0.0.0/0", group, found.reach.port),
-        )
+        // Opening the port before the rest is restricted would expose it.
+        eks::open_two_paths(found.reach)
     };
     vec![
         RULE.finding(found.confidence, format!("A security group drops what the control plane sends to {}, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), step)

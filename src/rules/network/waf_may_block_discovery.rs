@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (Some(found), _) => (found.step, found.confidence, found.word.clone()),
         (None, Some(step)) if eks::aws(case).is_some_and(|aws| aws.issuer_balancer.web_acl.seen().is_some()) => {
             // Something must speak for it: a refusal, or silence that nothing else explains.
-            if reach.obstacle().is_some() || (case.not_initialized().is_none() && case.rejected().is_none()) {
+            if reach.obstacle().is_some() || eks::without_connection(case) || (case.not_initialized().is_none() && case.rejected().is_none()) {
                 return Vec::new();
             }
             (step, Confidence::Possible, None)

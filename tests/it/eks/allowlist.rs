@@ -96,7 +96,57 @@ fn asked() -> Vec<Asked> {
             "control-plane",
             2,
         ),
+        // Lists that are about something else, and today's actions: nothing of it is to be lost, nothing passed by.
+        one("managed-block-list", World::oidc().rules(block_list()), "control-plane", 0),
+        one("managed-list-of-another-host", World::oidc().rules(another_host(false)), "control-plane", 0),
+        one("managed-login", World::oidc_refused().rules(another_host(true)), "control-plane", 1),
+        one(
+            "managed-login-listed",
+            World::oidc_refused().rules(another_host(true)).lets_in(&["192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "managed-other-path",
+            World::oidc_refused().rules(other_path()).lets_in(&["192.0.2.0/24"]),
+            "control-plane",
+            1,
+        ),
+        one(
+            "managed-list-moves",
+            World::oidc_refused().rules(of_the_host()).lets_in(&["192.0.2.0/24"]).set(
+                "/aws/issuerBalancer/ingresses/seen/0/annotations",
+                json!({"scheme": "internet-facing", "group.name": "platform", "inbound-cidrs": "192.0.2.0/24", "listen-ports": "[{\"HTTPS\":443}]"}),
+            ),
+            "control-plane",
+            1,
+        ),
+        one(
+            "managed-group-listed",
+            World::oidc_refused().rules(of_the_host()).lets_in(&["192.0.2.0/24", "sg-0ff1"]),
+            "control-plane",
+            1,
+        ),
+        one("routed-listener-list", World::oidc_refused().routed().rules(listener_list()), "control-plane", 1),
+        one(
+            "routed-network-balancer",
+            World::oidc()
+                .routed()
+                .internal()
+                .set("/aws/issuerBalancer/loadBalancer/seen/type", json!("network"))
+                .set("/aws/issuerBalancer/loadBalancer/seen/securityGroups", json!([])),
+            "control-plane",
+            0,
+        ),
         one("clients", World::oidc(), "clients", 0),
+        one(
+            "clients-private-only",
+            World::oidc()
+                .set("/aws/cluster/seen/vpc/endpointPublicAccess", json!(false))
+                .set("/aws/network/securityGroupRules/seen/0/egress", json!(true)),
+            "clients",
+            1,
+        ),
         one("clients-shut-out", World::oidc().set("/aws/ownEgress/seen/address", json!("198.18.0.9")), "clients", 1),
         one(
             "clients-public-only",
@@ -105,6 +155,81 @@ fn asked() -> Vec<Asked> {
             1,
         ),
     ]
+}
+
+fn forward(group: &str) -> Value {
+    json!({"type": "forward", "targetGroups": [format!("arn:tg/{group}")]})
+}
+
+fn rule(priority: Option<u32>, conditions: Value, actions: Value) -> Value {
+    let mut rule =
+        json!({"arn": "arn:rule", "listenerArn": "arn:listener/443", "conditions": conditions, "actions": actions});
+    if let Some(priority) = priority {
+        rule["priority"] = json!(priority);
+    }
+    rule
+}
+
+fn of(host: &str) -> Value {
+    json!({"field": "host-header", "values": [host]})
+}
+
+fn from(range: &str) -> Value {
+    json!({"field": "source-ip", "values": [range]})
+}
+
+fn answers(status: &str) -> Value {
+    json!([{"type": "fixed-response", "status": status, "targetGroups": []}])
+}
+
+/// Somebody is kept out, everybody else is served.
+fn block_list() -> Value {
+    json!([
+        rule(Some(1), json!([from("198.18.7.0/24")]), answers("403")),
+        rule(None, json!([]), json!([forward("keycloak")]))
+    ])
+}
+
+/// A list for another host; the issuer's own is open, perhaps behind a login.
+fn another_host(login: bool) -> Value {
+    let mut actions = json!([forward("keycloak")]);
+    if login {
+        actions = json!([{"type": "authenticate-oidc", "order": 1, "targetGroups": [], "onUnauthenticated": "authenticate"}, {"type": "forward", "order": 2, "targetGroups": ["arn:tg/keycloak"]}]);
+    }
+    json!([
+        rule(Some(10), json!([of("grafana.example.com"), from("192.0.2.0/24")]), json!([forward("grafana")])),
+        rule(Some(20), json!([of("sso.example.com")]), actions),
+        rule(None, json!([]), answers("404"))
+    ])
+}
+
+/// Another application on a path of the same host.
+fn other_path() -> Value {
+    json!([
+        rule(
+            Some(5),
+            json!([of("sso.example.com"), {"field": "path-pattern", "values": ["/grafana/*"]}]),
+            json!([forward("grafana")])
+        ),
+        rule(Some(6), json!([of("sso.example.com")]), json!([forward("keycloak")])),
+        rule(None, json!([]), answers("404"))
+    ])
+}
+
+/// One rule serves the issuer's host, and nothing else is served.
+fn of_the_host() -> Value {
+    json!([
+        rule(Some(10), json!([of("sso.example.com")]), json!([forward("keycloak")])),
+        rule(None, json!([]), answers("404"))
+    ])
+}
+
+/// The list stands in the listener.
+fn listener_list() -> Value {
+    json!([
+        rule(Some(10), json!([of("sso.example.com"), from("192.0.2.0/24")]), json!([forward("keycloak")])),
+        rule(None, json!([]), answers("403"))
+    ])
 }
 
 fn run(evidence: &Path, arguments: &[&str]) -> (i32, String, String) {
@@ -164,6 +289,11 @@ fn keep(file: &PathBuf, text: &str, update: bool, faults: &mut Vec<String>) {
     }
 }
 
+/// Nothing is to be added, or nothing can be without harm: that is said.
+fn only_comments(text: &str) -> bool {
+    text.lines().all(|line| line.is_empty() || line.starts_with('#'))
+}
+
 /// The form is what its tool reads.
 fn read_back(form: &str, text: &str, name: &str) {
     match form {
@@ -174,7 +304,7 @@ fn read_back(form: &str, text: &str, name: &str) {
         }
         "terraform" => {
             let body = hcl_edit::parser::parse_body(text).unwrap_or_else(|error| panic!("{name}: {error}\n{text}"));
-            assert!(body.blocks().count() > 0, "{name}: no resource in\n{text}");
+            assert!(body.blocks().count() > 0 || only_comments(text), "{name}: no resource in\n{text}");
             for rule in body
                 .blocks()
                 .filter(|block| block.labels.first().is_some_and(|label| label.as_str() == "aws_lb_listener_rule"))
@@ -190,6 +320,7 @@ fn read_back(form: &str, text: &str, name: &str) {
                 assert!((1..=5).contains(&values), "{name}: {values} values in one rule");
             }
         }
+        "ingress" if only_comments(text) => {}
         // An annotation of an Ingress whose spec is the user's own is a command.
         "ingress" if text.contains("\nkubectl annotate --overwrite ingress ") => {
             assert!(text.lines().all(|line| line.starts_with('#') || line.starts_with("kubectl ")), "{name}: {text}");
@@ -233,6 +364,56 @@ fn nginx_takes(text: &str, name: &str) {
         Ok(output) => assert!(output.status.success(), "{name}: {}\n{text}", String::from_utf8_lossy(&output.stderr)),
         Err(_) => assert!(std::env::var("KACCESS_LAB").as_deref() != Ok("require"), "nginx is not installed"),
     }
+}
+
+/// What is printed neither shuts out who gets in today, nor lets in who does not, nor passes a login by.
+#[test]
+fn nothing_is_lost_opened_or_passed_by() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let of = |world: &World, form: &str| {
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        let (code, text, errors) = run(&evidence, &["-o", form]);
+        assert_eq!(code, 0, "{errors}");
+        text
+    };
+    let commands = |world: &World| {
+        let text = of(world, "aws-cli");
+        text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let everybody = |line: &String| line.contains("0.0.0.0/0");
+    let refuses = |line: &String| line.contains("fixed-response");
+    // Everybody reaches the documents, whatever lists there are for something else.
+    assert_eq!(commands(&World::oidc().rules(block_list())), Vec::<String>::new());
+    assert_eq!(commands(&World::oidc().rules(another_host(false))), Vec::<String>::new());
+    // A login in front: the two documents pass it by, and nothing else does.
+    let login = commands(&World::oidc_refused().rules(another_host(true)));
+    assert_eq!(login.len(), 1, "{login:?}");
+    assert!(login[0].contains("path-pattern") && login[0].contains("arn:tg/keycloak"), "{login:?}");
+    // Rules of the host that do different things cannot be restricted by one: the port stays closed.
+    for rules in [another_host(true), other_path()] {
+        let world = World::oidc_refused().rules(rules).lets_in(&["192.0.2.0/24"]);
+        let all = commands(&world);
+        assert!(!all.iter().any(everybody) && !all.iter().any(refuses), "{all:?}");
+        assert!(!all.iter().any(|line| line.contains("source-ip")), "{all:?}");
+        assert!(of(&world, "terraform").contains("# The port itself is not opened here."));
+    }
+    // A group among the sources has no place in a listener rule: nobody is dropped from the list.
+    let all = commands(&World::oidc_refused().rules(of_the_host()).lets_in(&["192.0.2.0/24", "sg-0ff1"]));
+    assert!(!all.iter().any(everybody) && !all.iter().any(refuses), "{all:?}");
+    // What can be moved is moved whole, and the documents come first.
+    let all = commands(&World::oidc_refused().rules(of_the_host()).lets_in(&["192.0.2.0/24", "198.18.0.0/16"]));
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert!(all[0].contains("path-pattern") && all[1].contains("192.0.2.0/24,198.18.0.0/16"), "{all:?}");
+    assert!(refuses(&all[2]) && everybody(&all[3]), "{all:?}");
+    // Where the port is open, inbound-cidrs would close it.
+    let listener = World::oidc_refused().routed().rules(listener_list());
+    assert!(!of(&listener, "ingress").contains("inbound-cidrs"));
+    let all = commands(&listener);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(all[0].contains("path-pattern"), "{all:?}");
+    // What is let in already is not added again.
+    assert_eq!(commands(&World::oidc().routed().lets_in(&["203.0.113.99/32"])), Vec::<String>::new());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use kaccess::aws::allowlist::{self, Direction};
 use kaccess::aws::reach::{self, Layer, Passage};
 use kaccess::report::Confidence::{Certain, Likely, Possible};
+use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
 use super::world::{ISSUER, World, forward_all, nothing, open_rules, seen};
@@ -124,7 +125,7 @@ pub fn cases() -> Vec<Told> {
         // Right today.
         told("eks-allowlist-pins-addresses", &["allowlist-pins-addresses"], Certain, World::oidc().routed().internal().rules(forward_all()).lets_in(&["10.0.1.15/32", "10.0.2.27/32"])),
         told("eks-endpoint-addresses-changed", &["allowlist-misses-control-plane", "endpoint-addresses-changed"], Likely, routed_internal().lets_in(&["10.0.1.99/32", "10.0.2.98/32"])),
-        told("eks-endpoint-addresses-changed-half", &["allowlist-uses-endpoint-addresses", "endpoint-addresses-changed"], Likely, routed_internal().lets_in(&["10.0.1.15/32", "10.0.2.98/32"])),
+        told("eks-endpoint-addresses-changed-half", &["allowlist-misses-control-plane", "endpoint-addresses-changed"], Likely, routed_internal().lets_in(&["10.0.1.15/32", "10.0.2.98/32"])),
         // Private issuers.
         told("eks-issuer-internal", &["issuer-internal-load-balancer"], Certain, refused().internal().rules(forward_all()).api_log(&TIMEOUT.replace("203.0.113.40", "10.0.10.5"))),
         told("eks-issuer-internal-bare", &["issuer-internal-load-balancer"], Likely, refused().internal().rules(forward_all())),
@@ -497,4 +498,135 @@ fn a_list_is_not_called_useless_where_the_way_is_hidden() {
     let listed = || routed().lets_in(&["10.0.1.15/32", "sg-0c1u"]);
     assert_eq!(useless(listed()), 2, "through a NAT gateway neither arrives");
     assert_eq!(useless(way_out(listed(), "tgw-1", "active")), 0);
+}
+
+/// Codes of what the rules find.
+fn found(world: &World) -> Vec<(&'static str, String)> {
+    let (evidence, _) = world.evidence();
+    let case = Case::new(&evidence);
+    check_all(&case).into_iter().map(|finding| (finding.code, format!("{} {:?}", finding.why, finding.fix))).collect()
+}
+
+fn routed_internal() -> World {
+    World::oidc_refused().routed().internal().rules(forward_all())
+}
+
+/// One of two interfaces' addresses is on the list: the entry is right, and another one is missing.
+#[test]
+fn a_right_entry_among_missing_ones_is_not_called_wrong() {
+    let all = found(&routed_internal().lets_in(&["10.0.2.27/32"]).api_log(TIMEOUT));
+    assert!(all.iter().any(|(code, _)| *code == "allowlist-misses-control-plane"), "{all:?}");
+    assert!(!all.iter().any(|(code, _)| *code == "allowlist-uses-endpoint-addresses"), "{all:?}");
+}
+
+/// Nothing leaves through an interface that is attached to nothing.
+#[test]
+fn an_interface_left_behind_is_not_missing_from_the_list() {
+    let mut spare = World::oidc().0["aws"]["network"]["interfaces"]["seen"][0].clone();
+    spare["id"] = json!("eni-3");
+    spare["privateAddresses"] = json!(["10.0.1.200"]);
+    spare["status"] = json!("available");
+    let world =
+        routed_internal().lets_in(&["10.0.1.15/32", "10.0.2.27/32"]).set("/aws/network/interfaces/seen/2", spare);
+    assert_eq!(judged(&world, Layer::SecurityGroup), Some(Passage::Passes));
+}
+
+/// Who gets a 403, 404 or a login has a connection: no such rule explains a time-out.
+#[test]
+fn no_answer_by_http_explains_a_time_out() {
+    let offices = json!([{"name": "offices", "priority": 1, "action": "allow", "statement": "ip-set", "reference": "arn:ipset/offices"}]);
+    let closed = json!([{"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [{"type": "fixed-response", "status": "404", "targetGroups": []}]}]);
+    for (world, code) in [
+        (World::oidc_refused().rules(closed), "listener-rule-blocks-discovery"),
+        (World::oidc_refused().rules(login("authenticate-oidc")), "listener-login-on-discovery"),
+        (
+            World::oidc_refused()
+                .rules(forward_all())
+                .set("/aws/issuerBalancer/webAcl", web_acl("block", offices, &["192.0.2.0/24"])),
+            "allowlist-misses-control-plane",
+        ),
+    ] {
+        let bare = found(&World(world.0.clone()));
+        assert!(bare.iter().any(|(found, _)| *found == code), "{code}: {bare:?}");
+        let timed_out = found(&world.api_log(TIMEOUT));
+        assert!(!timed_out.iter().any(|(found, _)| *found == code), "{code}: {timed_out:?}");
+    }
+}
+
+/// Peering translates nothing.
+#[test]
+fn a_peered_vpc_sees_the_interfaces_addresses() {
+    let peered = || {
+        let route = json!({"destination": "10.99.0.0/16", "target": "pcx-1", "state": "active"});
+        routed_internal()
+            .set("/issuer/dns/seen/addresses", json!(["10.99.0.5"]))
+            .set("/aws/network/routeTables/seen/0/routes/2", route)
+    };
+    assert_eq!(judged(&peered().lets_in(&["10.0.0.0/16"]), Layer::SecurityGroup), Some(Passage::Passes));
+    assert_eq!(judged(&peered().lets_in(&["192.0.2.0/24"]), Layer::SecurityGroup), Some(Passage::Blocks));
+    // Whether the other side has a route back is its own affair.
+    assert_eq!(judged(&peered().lets_in(&["10.0.0.0/16"]), Layer::Route), Some(Passage::Unknown));
+    let (evidence, _) = peered().lets_in(&["192.0.2.0/24"]).evidence();
+    let answer = allowlist::answer(&evidence, Direction::ControlPlane).expect("an answer");
+    assert!(answer.entries.iter().any(|entry| entry.value == "sg-0c1u"), "{:?}", answer.entries);
+}
+
+/// Where a cluster and an issuer have both families, one way that is free is enough.
+#[test]
+fn a_free_way_by_ipv6_is_a_way() {
+    let world = |listed: &[&str]| {
+        routed()
+            .lets_in(listed)
+            .set("/issuer/dns/seen/addresses", json!(["2001:db8:9::40", "203.0.113.40"]))
+            .set("/aws/network/interfaces/seen/0/ipv6Addresses", json!(["2001:db8:1:1::15"]))
+            .set("/aws/network/interfaces/seen/1/ipv6Addresses", json!(["2001:db8:1:2::27"]))
+            .set(
+                "/aws/network/routeTables/seen/0/routes/1",
+                json!({"destination": "::/0", "target": "eigw-1", "state": "active"}),
+            )
+            .set(
+                "/aws/network/networkAcls/seen/0/entries/4",
+                json!({"number": 101, "egress": true, "allow": true, "protocol": "-1", "cidr": "::/0"}),
+            )
+            .set(
+                "/aws/network/networkAcls/seen/0/entries/5",
+                json!({"number": 101, "egress": false, "allow": true, "protocol": "-1", "cidr": "::/0"}),
+            )
+    };
+    assert_eq!(judged(&world(&["2001:db8:1::/56"]), Layer::Route), Some(Passage::Passes));
+    // Blocked both ways, the way that most API servers take is told.
+    assert_eq!(judged(&world(&["192.0.2.0/24"]), Layer::Route), Some(Passage::Blocks));
+}
+
+/// A group that EC2 did not tell of has rules that are not known.
+#[test]
+fn a_security_group_in_no_answer_is_no_verdict() {
+    let rules =
+        json!([{"id": "sgr-2", "groupId": "sg-0c1u", "egress": true, "protocol": "-1", "cidrIpv4": "0.0.0.0/0"}]);
+    let world = World::oidc_refused()
+        .set("/aws/network/securityGroups/seen", json!([{"id": "sg-0c1u", "name": "eks", "vpcId": "vpc-01"}]))
+        .set("/aws/network/securityGroupRules/seen", rules);
+    assert_eq!(judged(&world, Layer::SecurityGroup), Some(Passage::Unknown));
+}
+
+/// Only what is missing is added, each family by what takes it.
+#[test]
+fn the_fix_of_a_list_adds_what_is_missing() {
+    let second = json!({"id": "rtb-2", "vpcId": "vpc-01", "main": false, "subnetIds": ["subnet-2"], "routes": [{"destination": "10.0.0.0/16", "target": "local", "state": "active"}, {"destination": "0.0.0.0/0", "target": "nat-2", "state": "active"}]});
+    let gateway = json!({"id": "nat-2", "subnetId": "subnet-9", "state": "available", "connectivity": "public", "publicAddresses": ["203.0.113.98"], "privateAddresses": ["10.0.9.8"]});
+    let world = World::oidc_refused()
+        .routed()
+        .rules(forward_all())
+        .lets_in(&["203.0.113.99/32"])
+        .set("/aws/network/routeTables/seen/1", second)
+        .set("/aws/network/natGateways/seen/1", gateway);
+    let all = found(&world);
+    let (_, text) = all.iter().find(|(code, _)| *code == "allowlist-misses-control-plane").expect("a finding");
+    assert!(text.contains("--cidr 203.0.113.98/32") && !text.contains("--cidr 203.0.113.99/32"), "{text}");
+    // Where a listener rule holds the list, the security group needs nothing.
+    let listener = World::oidc_refused().routed().rules(only_from(&["192.0.2.0/24"])).api_log(REFUSED);
+    let all = found(&listener);
+    let (_, text) = all.iter().find(|(code, _)| *code == "allowlist-misses-control-plane").expect("a finding");
+    assert!(text.contains("source-ip condition of listener rule 1"), "{text}");
+    assert!(!text.contains("authorize-security-group-ingress"), "{text}");
 }
