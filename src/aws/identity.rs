@@ -29,8 +29,31 @@ pub fn partition_of(region: &str) -> &'static str {
         region if region.starts_with("us-gov-") => "aws-us-gov",
         region if region.starts_with("us-isob-") => "aws-iso-b",
         region if region.starts_with("us-iso-") => "aws-iso",
+        region if region.starts_with("eu-isoe-") => "aws-iso-e",
+        region if region.starts_with("us-isof-") => "aws-iso-f",
         region if region.starts_with("eusc-") => "aws-eusc",
         _ => "aws",
+    }
+}
+
+/// The partition of a host of STS; `None` for a name that is none.
+pub fn partition_of_sts(host: &str) -> Option<&'static str> {
+    let rest = host.strip_prefix("sts.").or_else(|| host.strip_prefix("sts-fips."))?;
+    // The global endpoint names no region.
+    if rest == "amazonaws.com" {
+        return Some("aws");
+    }
+    let (region, suffix) = rest.split_once('.')?;
+    match suffix {
+        "amazonaws.com" | "api.aws" if region.starts_with("us-gov-") => Some("aws-us-gov"),
+        "amazonaws.com" | "api.aws" => Some("aws"),
+        "amazonaws.com.cn" | "api.amazonwebservices.com.cn" => Some("aws-cn"),
+        "c2s.ic.gov" => Some("aws-iso"),
+        "sc2s.sgov.gov" => Some("aws-iso-b"),
+        "cloud.adc-e.uk" => Some("aws-iso-e"),
+        "csp.hci.ic.gov" => Some("aws-iso-f"),
+        "amazonaws.eu" => Some("aws-eusc"),
+        _ => None,
     }
 }
 
@@ -517,6 +540,20 @@ pub fn policy_allows(policy: &AssociatedPolicy, question: &Question) -> Option<b
     }
 }
 
+/// What the first of two access policies gives, the second gives too, where both are for the same place.
+pub fn includes(policy: &str, wanted: &str) -> bool {
+    policy == wanted
+        || match policy {
+            "AmazonEKSClusterAdminPolicy" => true,
+            "AmazonEKSAdminPolicy" => {
+                matches!(wanted, "AmazonEKSEditPolicy" | "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy")
+            }
+            "AmazonEKSEditPolicy" => matches!(wanted, "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy"),
+            "AmazonEKSAdminViewPolicy" => matches!(wanted, "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy"),
+            _ => false,
+        }
+}
+
 /// The smallest access policy that covers a question; none where only the one for everything would, and a group with a
 /// role of its own is the better way.
 ///
@@ -576,6 +613,35 @@ mod tests {
         assert_eq!(ask("list", "example.com", "things", ""), Some("AmazonEKSAdminViewPolicy"));
         assert_eq!(ask("delete", "example.com", "things", ""), None);
         assert_eq!(ask("impersonate", "", "users", ""), None);
+    }
+
+    #[test]
+    fn the_partition_of_an_sts_host_is_read() {
+        for (host, partition) in [
+            ("sts.amazonaws.com", Some("aws")),
+            ("sts.eu-west-1.amazonaws.com", Some("aws")),
+            ("sts-fips.us-east-1.amazonaws.com", Some("aws")),
+            ("sts.eu-west-1.api.aws", Some("aws")),
+            ("sts.us-gov-west-1.amazonaws.com", Some("aws-us-gov")),
+            ("sts.cn-north-1.amazonaws.com.cn", Some("aws-cn")),
+            ("sts.eu-isoe-west-1.cloud.adc-e.uk", Some("aws-iso-e")),
+            ("sts.example.com", None),
+            ("example.com", None),
+        ] {
+            assert_eq!(partition_of_sts(host), partition, "{host}");
+        }
+        assert_eq!(partition_of("eu-isoe-west-1"), "aws-iso-e");
+        assert_eq!(partition_of("us-isob-east-1"), "aws-iso-b");
+    }
+
+    #[test]
+    fn a_greater_policy_includes_a_smaller_one() {
+        assert!(includes("AmazonEKSEditPolicy", "AmazonEKSViewPolicy"));
+        assert!(includes("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminViewPolicy"));
+        assert!(!includes("AmazonEKSViewPolicy", "AmazonEKSEditPolicy"));
+        // It reads no custom resources and no nodes.
+        assert!(!includes("AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy"));
+        assert!(!includes("AmazonEKSAdminViewPolicy", "AmazonEKSEditPolicy"));
     }
 
     fn caller(arn: &str) -> Caller {

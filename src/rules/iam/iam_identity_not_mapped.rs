@@ -30,7 +30,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let word = eks::said(case, &message::IAM_NOT_MAPPED);
     let refused = eks::refused(case);
-    let modelled = eks::unmapped(case) && refused.is_some();
+    // A token for another partition's STS is refused before anybody looks for a mapping.
+    let modelled = eks::unmapped(case) && refused.is_some() && eks::foreign_sts(case).is_none();
     let (confidence, first) = match (&word, eks::cite_caller(case)) {
         (Some((word, named)), _) => (eks::sure(case, word, *named), word.cite()),
         // The token's own faults are judged before any mapping.
