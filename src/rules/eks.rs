@@ -11,7 +11,7 @@ use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Grade, Step};
-use crate::rules::{Case, Word, seen};
+use crate::rules::{Case, Word, seen, way};
 
 /// Findings that any obstacle between the control plane and the issuer explains.
 pub const CONSEQUENCES: &[&str] = &[
@@ -33,6 +33,53 @@ pub fn cluster(case: &Case<'_>) -> String {
     let aws = aws(case);
     let name = aws.and_then(|aws| aws.cluster.seen().map(|cluster| cluster.name.clone()));
     name.or_else(|| aws?.target.seen().map(|target| target.cluster.clone())).unwrap_or_else(|| "CLUSTER".to_owned())
+}
+
+/// The cluster is one of EKS: nobody sets a flag of its API server, and nobody restarts it.
+pub fn is_eks(case: &Case<'_>) -> bool {
+    aws(case).is_some() || matches!(way::managed(way::host(case)), Some(way::Managed::Eks(_)))
+}
+
+/// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again for `right`, with
+/// the claims and prefixes that it has.
+pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, right: &str) -> Step {
+    let configs = aws(case).and_then(|aws| aws.identity_providers.seen()).map(|all| all.configs.as_slice());
+    let there = configs.unwrap_or_default().iter().find_map(|config| {
+        let provider = config.details.seen().filter(|provider| provider.issuer_url == now)?;
+        Some((config.name.as_str(), provider))
+    });
+    let (name, client) = there.map_or(("NAME", "CLIENT_ID"), |(name, provider)| (name, provider.client_id.as_str()));
+    let mut options = Shell::default();
+    for (key, value) in there.into_iter().flat_map(|(_, provider)| {
+        [
+            ("usernameClaim", &provider.username_claim),
+            ("usernamePrefix", &provider.username_prefix),
+            ("groupsClaim", &provider.groups_claim),
+            ("groupsPrefix", &provider.groups_prefix),
+        ]
+    }) {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            options.push(&shell!(",{}={}", key, value));
+        }
+    }
+    let required = if there.is_some_and(|(_, provider)| !provider.required_claims.is_empty()) {
+        "; give it its required claims again, too"
+    } else {
+        ""
+    };
+    Step::command(
+        format!(
+            "{text} (EKS changes none that is there; the second command works when the first is done, some minutes later{required})"
+        ),
+        shell!(
+            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1},issuerUrl={2},clientId={3}{4}",
+            cluster(case),
+            name,
+            right,
+            client,
+            options
+        ),
+    )
 }
 
 /// The partition that the cluster is in: by its ARN, else by its region.

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed, seen};
+use crate::rules::{Case, Page, Rule, eks, probed, seen};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -48,9 +48,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The issuer's certificate is signed by {authority}, which is not among the roots the API server uses, so it breaks off before it reads the discovery document."),
             first,
-            Step::manifest("Give the API server the CA certificate that signed the issuer's, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n"),
-        )
-        .step(Step::text("Where the API server cannot be given a CA (EKS), give the issuer a publicly trusted certificate, with its intermediates."));
+            if eks::is_eks(case) {
+                Step::text("Give the issuer a publicly trusted certificate, with its intermediates (of ACM on its load balancer, or of a public CA like Let's Encrypt): EKS has no field for a CA. The API server tries again every 10 s.")
+            } else {
+                Step::manifest("Give the API server the CA certificate that signed the issuer's, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n")
+            },
+        );
+    if !eks::is_eks(case) {
+        finding = finding.step(Step::text("Where the API server cannot be given a CA (EKS), give the issuer a publicly trusted certificate, with its intermediates."));
+    }
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), format!("from here, with {} roots: {}", tls.roots, tls.faults[index].detail)));
     }

@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, probed};
+use crate::rules::{Case, Page, Rule, eks, probed};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -53,7 +53,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::text(format!("Publish {host} in the DNS that the control plane asks: a public record on a managed control plane, else the zone attached to its network. The API server tries again every 10 s.")),
         )
         .step(Step::command("This must name an address (ask a public resolver, as the control plane may)", shell!("dig +short {} @1.1.1.1", host)))
-        .step(Step::text("If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."));
+        .step(if eks::is_eks(case) {
+            let now = probes.target.seen().map_or("ISSUER", |target| target.url.as_str());
+            eks::associate_anew(case, "If the name itself is wrong, correct the provider's own idea of its address, and associate the provider anew", now, "https://RIGHT_ISSUER")
+        } else {
+            Step::text("If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server.")
+        });
     if here.is_some() {
         finding = finding.cite(probed(format!("{at}/dns/seen"), format!("from this machine {host} resolves")));
     } else if let Some(failure) = nowhere {
