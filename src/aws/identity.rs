@@ -382,17 +382,27 @@ pub enum Verdict {
     Unknown(String),
 }
 
+/// As whom the token is signed: as the role that the plugin assumes (`--role-arn`), with a session whose name is not known
+/// here; else as the caller. `None` where that is not known.
+pub fn signer(aws: &Aws) -> Option<Caller> {
+    let caller = aws.caller.seen();
+    let Some(role) = aws.target.seen().and_then(|target| target.role_arn.as_deref()) else { return caller.cloned() };
+    let parsed = Arn::parse(role).filter(|arn| arn.service == "iam" && arn.kind() == "role")?;
+    let arn = without_path(role);
+    let same = |caller: &&Caller| canonical(&caller.arn).is_some_and(|own| own.eq_ignore_ascii_case(&arn));
+    Some(caller.filter(same).cloned().unwrap_or_else(|| Caller {
+        arn: arn.clone(),
+        account: parsed.account.to_owned(),
+        user_id: String::new(),
+    }))
+}
+
 /// Who the caller is to the cluster.
 pub fn map(aws: &Aws) -> Verdict {
-    let Some(caller) = aws.caller.seen() else {
-        return Verdict::Unknown("the caller's ARN is not known".to_owned());
+    let signed_by = signer(aws);
+    let Some(caller) = &signed_by else {
+        return Verdict::Unknown("the ARN of whoever signs the token is not known".to_owned());
     };
-    // The plugin signs as another role than kaccess asks as.
-    if let Some(role) = aws.target.seen().and_then(|target| target.role_arn.as_deref())
-        && canonical(role) != canonical(&caller.arn)
-    {
-        return Verdict::Unknown(format!("the token is signed as {role}, and kaccess asks AWS as {}", caller.arn));
-    }
     let Some((mode, said)) = Mode::of(aws) else {
         return Verdict::Unknown("the cluster's authentication mode is not known".to_owned());
     };
@@ -410,6 +420,13 @@ pub fn map(aws: &Aws) -> Verdict {
                     .find(|(_, entry)| without_path(&entry.principal_arn).eq_ignore_ascii_case(&arn))
                 {
                     return entry_mapping(index, entry, caller);
+                }
+                // They are those of the role that signs only where that role was looked at.
+                let other = aws.caller.seen() != Some(caller)
+                    && aws.principal.seen().is_none_or(|found| !without_path(&found.arn).eq_ignore_ascii_case(&arn));
+                if other {
+                    unknown =
+                        Some("the access entries that were read need not be those of the role that signs the token");
                 }
             }
             _ => unknown = Some("the access entries could not be read"),
@@ -468,6 +485,10 @@ pub fn aws_auth(all: &Mappings, arn: &str, caller: &Caller) -> Option<Mapped> {
 /// Fills a user name's template; `None` where it needs what only EC2 or the token knows.
 pub fn render(template: &str, caller: &Caller) -> Option<String> {
     let raw = session(&caller.arn).unwrap_or_default();
+    // Of a role that is assumed elsewhere only the role is known.
+    if raw.is_empty() && caller.arn.contains(":role/") && template.contains("{{SessionName") {
+        return None;
+    }
     let text = template
         .replace("{{AccountID}}", &caller.account)
         .replace("{{SessionNameRaw}}", raw)
@@ -690,6 +711,32 @@ mod tests {
         assert_eq!(found.username.as_deref(), Some("last"));
         assert_eq!(found.source, Source::AwsAuth { section: "mapRoles", line: 5 });
         assert!(found.groups.is_empty());
+    }
+
+    #[test]
+    fn the_role_that_the_plugin_assumes_is_looked_for() {
+        let aws = |principal: &str, mapped: &str| -> Aws {
+            let seen = |value: serde_json::Value| serde_json::json!({ "startedMs": 0, "tookMs": 1, "seen": value });
+            serde_json::from_value(serde_json::json!({
+                "target": seen(serde_json::json!({ "cluster": "prod", "roleArn": "arn:aws:iam::111122223333:role/team/Deploy" })),
+                "caller": seen(serde_json::json!({ "arn": "arn:aws:sts::111122223333:assumed-role/Ops/jane", "account": "111122223333", "userId": "AROAX:jane" })),
+                "principal": seen(serde_json::json!({ "arn": principal })),
+                "cluster": seen(serde_json::json!({ "name": "prod", "authenticationMode": "API_AND_CONFIG_MAP" })),
+                "accessEntries": seen(serde_json::json!({ "total": 3, "entries": [] })),
+                "awsAuth": seen(serde_json::json!({ "data": { "mapRoles": format!("- rolearn: {mapped}\n  username: ci:{{{{SessionName}}}}\n  groups: [ci]\n") } })),
+            }))
+            .expect("evidence")
+        };
+        let deploy = "arn:aws:iam::111122223333:role/Deploy";
+        let looked_at = aws("arn:aws:iam::111122223333:role/team/Deploy", deploy);
+        assert_eq!(signer(&looked_at).map(|signer| signer.arn).as_deref(), Some(deploy));
+        let Verdict::Mapped(mapped) = map(&looked_at) else { panic!("{:?}", map(&looked_at)) };
+        assert_eq!((mapped.username, mapped.groups), (None, vec!["ci".to_owned()]));
+        let ops = "arn:aws:iam::111122223333:role/Ops";
+        assert_eq!(map(&aws("arn:aws:iam::111122223333:role/team/Deploy", ops)), Verdict::NotMapped);
+        // Entries that were read for the caller say nothing of the role.
+        assert!(matches!(map(&aws(ops, ops)), Verdict::Unknown(_)));
+        assert!(matches!(map(&aws(ops, deploy)), Verdict::Unknown(_)));
     }
 
     #[test]

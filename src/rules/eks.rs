@@ -177,14 +177,17 @@ pub fn refused(case: &Case<'_>) -> Option<Citation> {
     is_iam(case).then(|| case.rejected()).flatten()
 }
 
-/// The caller and what the authenticator compares.
-pub fn caller<'e>(case: &Case<'e>) -> Option<(&'e Caller, String)> {
+/// The caller (with --role-arn the role that the plugin assumes) and what the authenticator compares.
+pub fn caller<'c>(case: &'c Case<'_>) -> Option<(&'c Caller, String)> {
+    let caller = case.signer.as_ref()?;
+    Some((caller, identity::canonical(&caller.arn)?))
+}
+
+/// The role that the plugin assumes, as its arguments name it, where that is somebody else than kaccess asks AWS as.
+pub fn assumed<'e>(case: &Case<'e>) -> Option<&'e str> {
     let aws = aws(case)?;
-    let caller = aws.caller.seen()?;
-    let arn = identity::canonical(&caller.arn)?;
-    // With --role-arn the plugin signs as another one.
-    let role = aws.target.seen().and_then(|target| target.role_arn.as_deref());
-    role.is_none_or(|role| identity::canonical(role).as_deref() == Some(arn.as_str())).then_some((caller, arn))
+    let role = aws.target.seen()?.role_arn.as_deref()?;
+    (case.signer.is_some() && aws.caller.seen() != case.signer.as_ref()).then_some(role)
 }
 
 /// aws-auth, where the cluster reads it.
@@ -203,6 +206,9 @@ pub fn unmapped(case: &Case<'_>) -> bool {
 /// A citation of the caller's ARN.
 pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
     let (caller, arn) = caller(case)?;
+    if let Some(role) = assumed(case) {
+        return Some(seen("/aws/target/seen/roleArn", format!("the plugin signs as {role} (--role-arn)")));
+    }
     let text =
         if arn == caller.arn { arn } else { format!("{}, which the authenticator compares as {arn}", caller.arn) };
     Some(seen("/aws/caller/seen/arn", format!("you are {text}")))
@@ -423,6 +429,10 @@ pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
 
 /// The caller's role or user for commands: with its path where IAM told it.
 pub fn principal(case: &Case<'_>) -> String {
+    // STS assumes a role by its whole ARN only, the path included.
+    if let Some(role) = assumed(case) {
+        return role.to_owned();
+    }
     aws(case)
         .and_then(|aws| aws.principal.seen())
         .map(|principal| principal.arn.clone())
@@ -434,9 +444,11 @@ pub fn principal(case: &Case<'_>) -> String {
 fn role_without_path<'p>(case: &Case<'_>, principal: &'p str) -> Option<&'p str> {
     let parsed = identity::Arn::parse(principal).filter(|arn| arn.service == "iam" && arn.kind() == "role")?;
     let of_iam = aws(case).map(|aws| &aws.principal);
-    let told = of_iam.is_some_and(|principal| {
-        principal.seen().is_some() || principal.failed().is_some_and(|failure| failure.kind == FailureKind::NotFound)
-    });
+    let told = assumed(case).is_some()
+        || of_iam.is_some_and(|principal| {
+            principal.seen().is_some()
+                || principal.failed().is_some_and(|failure| failure.kind == FailureKind::NotFound)
+        });
     (!told && parsed.path().is_none()).then(|| parsed.name())
 }
 

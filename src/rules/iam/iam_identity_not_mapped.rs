@@ -41,6 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let aws = eks::aws(case);
     let mode = aws.and_then(Mode::of);
     let mut why = match eks::caller(case) {
+        Some((_, arn)) if eks::assumed(case).is_some() => format!("The plugin signs as the role of --role-arn, which the authenticator compares as {arn}, and nothing in this cluster maps that."),
         Some((_, arn)) => format!("AWS takes you for {arn}, and nothing in this cluster maps that."),
         None => "AWS confirms who you are, and nothing in this cluster maps that identity.".to_owned(),
     };

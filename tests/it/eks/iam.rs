@@ -434,3 +434,21 @@ fn on_eks_no_flag_of_the_api_server_is_named() {
     let (_, steps) = fix(&World::oidc_refused().uninitialized().api_log(log), "issuer-certificate-untrusted");
     assert!(!steps.concat().contains("--oidc-") && steps.concat().contains("publicly trusted"), "{steps:?}");
 }
+
+/// Whoever assumes a role signs as the role: it is what must be mapped, with the path that the plugin names.
+#[test]
+fn the_role_that_the_plugin_assumes_is_what_must_be_mapped() {
+    let role = "arn:aws:iam::111122223333:role/team/deploy";
+    let world = |principal: Value| {
+        World::iam_refused().no_entry().set("/aws/target/seen/roleArn", json!(role)).set("/aws/principal", principal)
+    };
+    let looked_at = world(super::world::seen(json!({"arn": role, "uniqueId": "AROAOTHER", "path": "/team/"})));
+    let (sure, steps) = fix(&looked_at, "iam-identity-not-mapped");
+    assert_eq!(sure, Likely);
+    assert!(steps[0].contains(&format!("--principal-arn {role} && ")), "{steps:?}");
+    // Whose entries were read is not known: nothing is said of the mapping.
+    let unread = world(
+        json!({"startedMs": 1, "tookMs": 1, "failed": {"kind": "unsupported", "detail": "the role is of another account"}}),
+    );
+    assert!(!codes(&unread).contains(&"iam-identity-not-mapped"));
+}
