@@ -420,7 +420,7 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
     // Compared as it is written, a port and capitals included; and it must be where the URL really leads.
     let written = authority(&text);
     if !is_sts_host(&host) || written != host {
-        let named = if written.is_empty() { &host } else { written };
+        let named = if written.is_empty() { host.as_str() } else { written };
         wrong(format!("unexpected hostname {named:?} in pre-signed URL"), None);
     }
     if url.path() != "/" {

@@ -3,7 +3,7 @@
 use crate::apiserver::message::heard;
 use crate::aws::workload::{Judged, flag};
 use crate::report::{Confidence, Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, links};
+use crate::rules::{Case, Page, Rule, eks, links};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,8 +31,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(cite) = link.map(links::cite).or(words) else { return Vec::new() };
     let role = judged.iam_role().unwrap_or("ROLE");
     let account = judged.own_account().unwrap_or("ACCOUNT");
+    let partition = eks::partition(case).unwrap_or("aws");
     let text = link.map_or_else(|| "kube2iam says that the role is invalid".to_owned(), |link| link.seen.clone());
-    let arn = if role.starts_with("arn:") { "ARN".to_owned() } else { format!("arn:aws:iam::{account}:role/{}", role.trim_start_matches('/')) };
+    let arn = if role.starts_with("arn:") { "ARN".to_owned() } else { format!("arn:{partition}:iam::{account}:role/{}", role.trim_start_matches('/')) };
     vec![
         RULE.finding(
             Confidence::Certain,
@@ -40,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::manifest("Name the role wholly in the Pod template", format!("metadata:\n  annotations:\n    iam.amazonaws.com/role: {arn}")),
         )
-        .step(Step::text(format!("Or give kube2iam the beginning of all its roles: --base-role-arn=arn:aws:iam::{account}:role/"))),
+        .step(Step::text(format!("Or give kube2iam the beginning of all its roles: --base-role-arn=arn:{partition}:iam::{account}:role/"))),
     ]
 }
 
