@@ -207,7 +207,8 @@ impl<'a> Case<'a> {
         let (signer, mapping) = (aws.and_then(identity::signer), aws.map(identity::map));
         let workload =
             evidence.workload.as_deref().map(|seen| workload_model::Judged::new(seen, evidence.aws.as_deref()));
-        let mut case = Self { evidence, words, configuration, expected: None, reach, keys_reach, signer, mapping, workload };
+        let mut case =
+            Self { evidence, words, configuration, expected: None, reach, keys_reach, signer, mapping, workload };
         case.predict();
         case
     }
