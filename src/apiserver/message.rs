@@ -236,6 +236,12 @@ texts! {
     IAM_EXPIRED = "iam-expired", r#"X-Amz-Date parameter is expired \(15 minute expiration\) ?(?P<time>[0-9][^\n"]*)?"#;
     /// An SDK put a parameter into the presigned URL that the authenticator does not take.
     IAM_PARAMETER = "iam-parameter", r#"non-whitelisted query parameter "(?P<parameter>[^"]*)""#;
+    /// The presigned URL says no lifetime, or one of more than a quarter of an hour.
+    IAM_LIFETIME = "iam-lifetime", r"invalid X-Amz-Expires parameter in pre-signed URL(?:: (?P<seconds>-?\d+))?";
+    /// The cluster's name is not among what is signed.
+    IAM_UNSIGNED = "iam-unsigned", r"client did not sign the (?P<header>[\w-]+) header in the pre-signed URL";
+    /// The presigned URL holds a parameter twice.
+    IAM_TWICE = "iam-twice", r"query parameter with multiple values not supported";
     /// The token is longer than the authenticator takes.
     IAM_TOO_LARGE = "iam-too-large", r"token is too large";
     /// STS asks the authenticator to slow down.

@@ -30,8 +30,31 @@ pub fn partition_of(region: &str) -> &'static str {
         region if region.starts_with("us-gov-") => "aws-us-gov",
         region if region.starts_with("us-isob-") => "aws-iso-b",
         region if region.starts_with("us-iso-") => "aws-iso",
+        region if region.starts_with("eu-isoe-") => "aws-iso-e",
+        region if region.starts_with("us-isof-") => "aws-iso-f",
         region if region.starts_with("eusc-") => "aws-eusc",
         _ => "aws",
+    }
+}
+
+/// The partition of a host of STS; `None` for a name that is none.
+pub fn partition_of_sts(host: &str) -> Option<&'static str> {
+    let rest = host.strip_prefix("sts.").or_else(|| host.strip_prefix("sts-fips."))?;
+    // The global endpoint names no region.
+    if rest == "amazonaws.com" {
+        return Some("aws");
+    }
+    let (region, suffix) = rest.split_once('.')?;
+    match suffix {
+        "amazonaws.com" | "api.aws" if region.starts_with("us-gov-") => Some("aws-us-gov"),
+        "amazonaws.com" | "api.aws" => Some("aws"),
+        "amazonaws.com.cn" | "api.amazonwebservices.com.cn" => Some("aws-cn"),
+        "c2s.ic.gov" => Some("aws-iso"),
+        "sc2s.sgov.gov" => Some("aws-iso-b"),
+        "cloud.adc-e.uk" => Some("aws-iso-e"),
+        "csp.hci.ic.gov" => Some("aws-iso-f"),
+        "amazonaws.eu" => Some("aws-eusc"),
+        _ => None,
     }
 }
 
@@ -360,17 +383,27 @@ pub enum Verdict {
     Unknown(String),
 }
 
+/// As whom the token is signed: as the role that the plugin assumes (`--role-arn`), with a session whose name is not known
+/// here; else as the caller. `None` where that is not known.
+pub fn signer(aws: &Aws) -> Option<Caller> {
+    let caller = aws.caller.seen();
+    let Some(role) = aws.target.seen().and_then(|target| target.role_arn.as_deref()) else { return caller.cloned() };
+    let parsed = Arn::parse(role).filter(|arn| arn.service == "iam" && arn.kind() == "role")?;
+    let arn = without_path(role);
+    let same = |caller: &&Caller| canonical(&caller.arn).is_some_and(|own| own.eq_ignore_ascii_case(&arn));
+    Some(caller.filter(same).cloned().unwrap_or_else(|| Caller {
+        arn: arn.clone(),
+        account: parsed.account.to_owned(),
+        user_id: String::new(),
+    }))
+}
+
 /// Who the caller is to the cluster.
 pub fn map(aws: &Aws) -> Verdict {
-    let Some(caller) = aws.caller.seen() else {
-        return Verdict::Unknown("the caller's ARN is not known".to_owned());
+    let signed_by = signer(aws);
+    let Some(caller) = &signed_by else {
+        return Verdict::Unknown("the ARN of whoever signs the token is not known".to_owned());
     };
-    // The plugin signs as another role than kaccess asks as.
-    if let Some(role) = aws.target.seen().and_then(|target| target.role_arn.as_deref())
-        && canonical(role) != canonical(&caller.arn)
-    {
-        return Verdict::Unknown(format!("the token is signed as {role}, and kaccess asks AWS as {}", caller.arn));
-    }
     let Some((mode, said)) = Mode::of(aws) else {
         return Verdict::Unknown("the cluster's authentication mode is not known".to_owned());
     };
@@ -388,6 +421,13 @@ pub fn map(aws: &Aws) -> Verdict {
                     .find(|(_, entry)| without_path(&entry.principal_arn).eq_ignore_ascii_case(&arn))
                 {
                     return entry_mapping(index, entry, caller);
+                }
+                // They are those of the role that signs only where that role was looked at.
+                let other = aws.caller.seen() != Some(caller)
+                    && aws.principal.seen().is_none_or(|found| !without_path(&found.arn).eq_ignore_ascii_case(&arn));
+                if other {
+                    unknown =
+                        Some("the access entries that were read need not be those of the role that signs the token");
                 }
             }
             _ => unknown = Some("the access entries could not be read"),
@@ -446,6 +486,10 @@ pub fn aws_auth(all: &Mappings, arn: &str, caller: &Caller) -> Option<Mapped> {
 /// Fills a user name's template; `None` where it needs what only EC2 or the token knows.
 pub fn render(template: &str, caller: &Caller) -> Option<String> {
     let raw = session(&caller.arn).unwrap_or_default();
+    // Of a role that is assumed elsewhere only the role is known.
+    if raw.is_empty() && caller.arn.contains(":role/") && template.contains("{{SessionName") {
+        return None;
+    }
     let text = template
         .replace("{{AccountID}}", &caller.account)
         .replace("{{SessionNameRaw}}", raw)
@@ -492,6 +536,20 @@ pub fn policy_allows(policy: &AssociatedPolicy, question: &Question) -> Option<b
         }
         _ => None,
     }
+}
+
+/// What the first of two access policies gives, the second gives too, where both are for the same place.
+pub fn includes(policy: &str, wanted: &str) -> bool {
+    policy == wanted
+        || match policy {
+            "AmazonEKSClusterAdminPolicy" => true,
+            "AmazonEKSAdminPolicy" => {
+                matches!(wanted, "AmazonEKSEditPolicy" | "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy")
+            }
+            "AmazonEKSEditPolicy" => matches!(wanted, "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy"),
+            "AmazonEKSAdminViewPolicy" => matches!(wanted, "AmazonEKSViewPolicy" | "AmazonEKSSecretReaderPolicy"),
+            _ => false,
+        }
 }
 
 /// The smallest access policy that covers a question; none where only the one for everything would, and a group with a
@@ -555,6 +613,35 @@ mod tests {
         assert_eq!(ask("impersonate", "", "users", ""), None);
     }
 
+    #[test]
+    fn the_partition_of_an_sts_host_is_read() {
+        for (host, partition) in [
+            ("sts.amazonaws.com", Some("aws")),
+            ("sts.eu-west-1.amazonaws.com", Some("aws")),
+            ("sts-fips.us-east-1.amazonaws.com", Some("aws")),
+            ("sts.eu-west-1.api.aws", Some("aws")),
+            ("sts.us-gov-west-1.amazonaws.com", Some("aws-us-gov")),
+            ("sts.cn-north-1.amazonaws.com.cn", Some("aws-cn")),
+            ("sts.eu-isoe-west-1.cloud.adc-e.uk", Some("aws-iso-e")),
+            ("sts.example.com", None),
+            ("example.com", None),
+        ] {
+            assert_eq!(partition_of_sts(host), partition, "{host}");
+        }
+        assert_eq!(partition_of("eu-isoe-west-1"), "aws-iso-e");
+        assert_eq!(partition_of("us-isob-east-1"), "aws-iso-b");
+    }
+
+    #[test]
+    fn a_greater_policy_includes_a_smaller_one() {
+        assert!(includes("AmazonEKSEditPolicy", "AmazonEKSViewPolicy"));
+        assert!(includes("AmazonEKSClusterAdminPolicy", "AmazonEKSAdminViewPolicy"));
+        assert!(!includes("AmazonEKSViewPolicy", "AmazonEKSEditPolicy"));
+        // It reads no custom resources and no nodes.
+        assert!(!includes("AmazonEKSAdminPolicy", "AmazonEKSAdminViewPolicy"));
+        assert!(!includes("AmazonEKSAdminViewPolicy", "AmazonEKSEditPolicy"));
+    }
+
     fn caller(arn: &str) -> Caller {
         Caller { arn: arn.to_owned(), account: "111122223333".to_owned(), user_id: "AROAX:jane@example.com".to_owned() }
     }
@@ -601,6 +688,32 @@ mod tests {
         assert_eq!(found.username.as_deref(), Some("last"));
         assert_eq!(found.source, Source::AwsAuth { section: "mapRoles", line: 5 });
         assert!(found.groups.is_empty());
+    }
+
+    #[test]
+    fn the_role_that_the_plugin_assumes_is_looked_for() {
+        let aws = |principal: &str, mapped: &str| -> Aws {
+            let seen = |value: serde_json::Value| serde_json::json!({ "startedMs": 0, "tookMs": 1, "seen": value });
+            serde_json::from_value(serde_json::json!({
+                "target": seen(serde_json::json!({ "cluster": "prod", "roleArn": "arn:aws:iam::111122223333:role/team/Deploy" })),
+                "caller": seen(serde_json::json!({ "arn": "arn:aws:sts::111122223333:assumed-role/Ops/jane", "account": "111122223333", "userId": "AROAX:jane" })),
+                "principal": seen(serde_json::json!({ "arn": principal })),
+                "cluster": seen(serde_json::json!({ "name": "prod", "authenticationMode": "API_AND_CONFIG_MAP" })),
+                "accessEntries": seen(serde_json::json!({ "total": 3, "entries": [] })),
+                "awsAuth": seen(serde_json::json!({ "data": { "mapRoles": format!("- rolearn: {mapped}\n  username: ci:{{{{SessionName}}}}\n  groups: [ci]\n") } })),
+            }))
+            .expect("evidence")
+        };
+        let deploy = "arn:aws:iam::111122223333:role/Deploy";
+        let looked_at = aws("arn:aws:iam::111122223333:role/team/Deploy", deploy);
+        assert_eq!(signer(&looked_at).map(|signer| signer.arn).as_deref(), Some(deploy));
+        let Verdict::Mapped(mapped) = map(&looked_at) else { panic!("{:?}", map(&looked_at)) };
+        assert_eq!((mapped.username, mapped.groups), (None, vec!["ci".to_owned()]));
+        let ops = "arn:aws:iam::111122223333:role/Ops";
+        assert_eq!(map(&aws("arn:aws:iam::111122223333:role/team/Deploy", ops)), Verdict::NotMapped);
+        // Entries that were read for the caller say nothing of the role.
+        assert!(matches!(map(&aws(ops, ops)), Verdict::Unknown(_)));
+        assert!(matches!(map(&aws(ops, deploy)), Verdict::Unknown(_)));
     }
 
     #[test]

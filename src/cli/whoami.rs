@@ -126,6 +126,10 @@ fn for_programs(view: &IdentityView, format: Format) -> Result<Vec<u8>, Error> {
     Ok(text)
 }
 
+/// What maps the principal that made the cluster.
+const CREATOR: &str = "neither an access entry nor aws-auth: it is the cluster's creator, whom EKS lets in as \
+                       kubernetes-admin and shows in no store";
+
 /// What the credential itself says.
 struct Known {
     kind: Option<TokenKind>,
@@ -177,10 +181,18 @@ impl Known {
     }
 }
 
-/// The IAM identity behind a user, as the API server names it in the extra fields.
+/// The IAM identity behind a user, as the API server names it in the extra fields: of a role with its session, where that
+/// is told apart from it.
 fn caller_of(user: &User) -> Option<Caller> {
     let extra = |key: &str| user.extra.get(key).and_then(|values| values.first()).cloned().unwrap_or_default();
-    let arn = Some(extra("arn")).filter(|arn| iam::Arn::parse(arn).is_some())?;
+    let told = |key: &str| Some(extra(key)).filter(|arn| iam::Arn::parse(arn).is_some());
+    let arn = told("arn").or_else(|| told("canonicalArn"))?;
+    let arn = match (iam::Arn::parse(&arn), extra("sessionName")) {
+        (Some(role), session) if role.service == "iam" && role.kind() == "role" && !session.is_empty() => {
+            format!("arn:{}:sts::{}:assumed-role/{}/{session}", role.partition, role.account, role.name())
+        }
+        _ => arn,
+    };
     let account = iam::Arn::parse(&arn).map(|parsed| parsed.account.to_owned()).unwrap_or_default();
     let user_id = match iam::session(&arn) {
         Some(session) => format!("{}:{session}", extra("principalId")),
@@ -189,14 +201,21 @@ fn caller_of(user: &User) -> Option<Caller> {
     Some(Caller { arn, account, user_id })
 }
 
+/// EKS lets the principal that made a cluster in by this name, and the mode CONFIG_MAP shows that in no store.
+fn is_creator(user: &User) -> bool {
+    user.username == "kubernetes-admin" && user.groups.iter().any(|group| group == MASTERS)
+}
+
 /// What maps the IAM identity, in words, and the policies that its access entry carries.
-fn mapped(aws: &Aws) -> (String, Vec<AssociatedPolicy>) {
+fn mapped(aws: &Aws, user: &User) -> (String, Vec<AssociatedPolicy>) {
     match iam::map(aws) {
         Verdict::Mapped(found) => {
             let policies = match found.source {
                 Source::AccessEntry(index) => {
                     let entry = aws.access_entries.seen().and_then(|entries| entries.entries.get(index));
                     let name = entry.map(|entry| format!(" of {}", entry.principal_arn)).unwrap_or_default();
+                    let session = aws.caller.seen().and_then(|caller| iam::session(&caller.arn));
+                    let name = session.map(|session| format!("{name}, session {session}")).unwrap_or(name);
                     let policies = entry.and_then(|entry| entry.policies.seen()).cloned().unwrap_or_default();
                     return (format!("{}{name}", found.source.words()), policies);
                 }
@@ -204,6 +223,7 @@ fn mapped(aws: &Aws) -> (String, Vec<AssociatedPolicy>) {
             };
             (found.source.words(), policies)
         }
+        Verdict::NotMapped if is_creator(user) => (CREATOR.to_owned(), Vec::new()),
         Verdict::NotMapped => ("neither an access entry nor aws-auth, as they stand now".to_owned(), Vec::new()),
         Verdict::Unknown(why) => {
             let needs = [aws.cluster.failed(), aws.access_entries.failed(), aws.aws_auth.failed()];
@@ -223,11 +243,16 @@ fn tell_of(
 ) -> KnownIdentity {
     let mut origin = origin(&user, known, resolved);
     let mut policies = Vec::new();
+    let mut giver = "the access entry or the aws-auth line";
     if let Some(aws) = aws {
-        let (by, held) = mapped(aws);
+        let (by, held) = mapped(aws, &user);
         let arn = aws.caller.seen().map(|caller| caller.arn.as_str()).unwrap_or_default();
         origin.detail = format!("{arn}, by {by}");
         policies = held;
+        giver = match by.as_str() {
+            CREATOR => "EKS gives it to the cluster's creator; nothing in the cluster shows or takes it away",
+            _ => giver,
+        };
     }
     let world = rbac.map(World::new);
     let bound = |kind: &str, name: &str| -> Vec<String> {
@@ -252,7 +277,7 @@ fn tell_of(
         .iter()
         .map(|name| GroupView {
             name: name.clone(),
-            origin: group_origin(name, &user, known, resolved, &origin),
+            origin: group_origin(name, &user, known, resolved, (&origin, giver)),
             bound_to: bound("Group", name),
         })
         .collect();
@@ -339,12 +364,13 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
     make("unknown", "nothing that was sent explains it".to_owned())
 }
 
+/// Where a group comes from; `giver` is what gives an IAM identity its groups.
 fn group_origin(
     name: &str,
     user: &User,
     known: &Known,
     resolved: &kubeconfig::Resolved,
-    origin: &OriginView,
+    (origin, giver): (&OriginView, &str),
 ) -> String {
     if resolved.impersonation.groups.iter().any(|group| group == name) {
         return format!("Impersonate-Group: {name}");
@@ -376,8 +402,62 @@ fn group_origin(
             Some((claim, prefix)) => format!("the token's claim {claim}, with the prefix {prefix:?}"),
             None => "the server's claim mapping".to_owned(),
         },
-        "eks-iam" => "the access entry or the aws-auth line".to_owned(),
+        "eks-iam" => giver.to_owned(),
         "bootstrap-token" => "the bootstrap token's Secret".to_owned(),
         _ => "not known from here".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn aws(mode: &str, arn: &str) -> Aws {
+        let seen = |value: Value| json!({ "startedMs": 0, "tookMs": 1, "seen": value });
+        serde_json::from_value(json!({
+            "caller": seen(json!({ "arn": arn, "account": "111122223333", "userId": "" })),
+            "cluster": seen(json!({ "name": "prod", "authenticationMode": mode })),
+            "accessEntries": seen(json!({ "total": 1, "entries": [{ "principalArn": "arn:aws:iam::111122223333:role/team/Ops" }] })),
+            "awsAuth": seen(json!({ "data": {} })),
+        }))
+        .expect("evidence")
+    }
+
+    #[test]
+    fn the_invisible_creator_is_named() {
+        let arn = "arn:aws:sts::111122223333:assumed-role/Founder/jane";
+        let user = |name: &str, group: &str| User {
+            username: name.to_owned(),
+            groups: vec![group.to_owned()],
+            ..User::default()
+        };
+        let creator = user("kubernetes-admin", MASTERS);
+        assert_eq!(mapped(&aws("CONFIG_MAP", arn), &creator).0, CREATOR);
+        // A name alone is anybody's.
+        let other = user("kubernetes-admin", "dev");
+        assert_eq!(
+            mapped(&aws("CONFIG_MAP", arn), &other).0,
+            "neither an access entry nor aws-auth, as they stand now"
+        );
+    }
+
+    #[test]
+    fn an_access_entry_is_named_with_the_session() {
+        let extra = |pairs: &[(&str, &str)]| User {
+            extra: pairs.iter().map(|(key, value)| ((*key).to_owned(), vec![(*value).to_owned()])).collect(),
+            ..User::default()
+        };
+        let session = "arn:aws:sts::111122223333:assumed-role/Ops/jane";
+        for user in [
+            extra(&[("arn", session)]),
+            extra(&[("canonicalArn", "arn:aws:iam::111122223333:role/Ops"), ("sessionName", "jane")]),
+        ] {
+            let caller = caller_of(&user).expect("a caller");
+            assert_eq!(caller.arn, session);
+            let (by, _) = mapped(&aws("API", &caller.arn), &user);
+            assert_eq!(by, "the access entry of arn:aws:iam::111122223333:role/team/Ops, session jane");
+        }
     }
 }

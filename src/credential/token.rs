@@ -419,15 +419,24 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
         wrong(format!("unexpected scheme {:?} in pre-signed URL", url.scheme()), None);
     }
     let host = url.host_str().unwrap_or_default().to_owned();
-    if !is_sts_host(&host) {
-        wrong(format!("{} {host:?} in pre-signed URL", TokenProblem::IAM_HOST), None);
+    // Compared as it is written, a port and capitals included; and it must be where the URL really leads.
+    let written = authority(&text);
+    if !is_sts_host(&host) || written != host {
+        let named = if written.is_empty() { host.as_str() } else { written };
+        wrong(format!("{} {named:?} in pre-signed URL", TokenProblem::IAM_HOST), None);
     }
     if url.path() != "/" {
         wrong("unexpected path in pre-signed URL".to_owned(), None);
     }
     let mut parameters: Vec<(String, String)> = Vec::new();
-    for (name, value) in url.query_pairs() {
-        let name = name.to_ascii_lowercase();
+    let mut spelled: Vec<String> = Vec::new();
+    for (written, value) in url.query_pairs() {
+        let name = written.to_ascii_lowercase();
+        if spelled.iter().any(|known| *known == written) {
+            wrong("query parameter with multiple values not supported".to_owned(), None);
+            continue;
+        }
+        spelled.push(written.into_owned());
         if parameters.iter().any(|(known, _)| *known == name) {
             wrong(format!("duplicate query parameter found: {name:?}"), None);
             continue;
@@ -457,6 +466,11 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
     if !signed.iter().any(|name| name.eq_ignore_ascii_case("x-k8s-aws-id")) {
         wrong("client did not sign the x-k8s-aws-id header in the pre-signed URL".to_owned(), None);
     }
+    // Looked at although the token lives for a quarter of an hour whatever it says; absent is refused too.
+    let lasts = parameter("x-amz-expires").and_then(|seconds| seconds.parse::<i64>().ok());
+    if !lasts.is_some_and(|seconds| (0..=EKS_LIFE.as_secs()).contains(&seconds)) {
+        wrong(format!("invalid X-Amz-Expires parameter in pre-signed URL: {}", lasts.unwrap_or(0)), None);
+    }
     let date = parameter("x-amz-date").and_then(amazon_date);
     match (parameter("x-amz-date"), date) {
         (None, _) => wrong("X-Amz-Date parameter must be present in pre-signed URL".to_owned(), None),
@@ -475,6 +489,13 @@ fn eks_iam(core: &str, encoded: &str, facts: &mut TokenFacts) {
     claims.insert("expires".to_owned(), json!(expires.map(|time| time.to_string())));
     claims.insert("signedHeaders".to_owned(), json!(signed));
     facts.claims = Some(Value::Object(claims));
+}
+
+/// Host and port as they stand in a URL.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 fn is_sts_host(host: &str) -> bool {
@@ -637,6 +658,56 @@ mod tests {
         );
         assert!(!serde_json::to_string(&facts).unwrap().contains("SEKRIT"));
         assert_eq!(times(&facts).expires_at.unwrap().to_string(), "2026-11-23T06:36:53Z");
+    }
+
+    #[test]
+    fn an_eks_token_is_judged_as_the_authenticator_judges_it() {
+        let problems = |host: &str, more: &str| {
+            let url = format!(
+                "https://{host}/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Algorithm=AWS4-HMAC-SHA256\
+                 &X-Amz-Credential=ASIAEXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request\
+                 &X-Amz-Date=20261123T062153Z{more}&X-Amz-Signature=0"
+            );
+            let facts = parse(&format!("{EKS_PREFIX}{}", base64url::encode(url.as_bytes())));
+            facts.problems.into_iter().map(|problem| problem.detail).collect::<Vec<_>>()
+        };
+        let sts = "sts.eu-west-1.amazonaws.com";
+        let signed = "&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id";
+        for seconds in ["0", "60", "900"] {
+            assert_eq!(problems(sts, &format!("&X-Amz-Expires={seconds}{signed}")), Vec::<String>::new(), "{seconds}");
+        }
+        for (seconds, said) in [("901", "901"), ("3600", "3600"), ("-1", "-1"), ("soon", "0"), ("", "0")] {
+            assert_eq!(
+                problems(sts, &format!("&X-Amz-Expires={seconds}{signed}")),
+                [format!("invalid X-Amz-Expires parameter in pre-signed URL: {said}")]
+            );
+        }
+        assert_eq!(problems(sts, signed), ["invalid X-Amz-Expires parameter in pre-signed URL: 0"]);
+        let good = format!("&X-Amz-Expires=60{signed}");
+        for host in [
+            "sts.eu-west-1.amazonaws.com:443",
+            "STS.eu-west-1.amazonaws.com",
+            "evil.example.com\\@sts.eu-west-1.amazonaws.com",
+            "sts.example.com",
+        ] {
+            let found = problems(host, &good);
+            assert!(
+                found.first().is_some_and(|first| first.starts_with("unexpected hostname \"")),
+                "{host}: {found:?}"
+            );
+        }
+        assert_eq!(
+            problems(sts, &format!("{good}&Action=GetCallerIdentity")),
+            ["query parameter with multiple values not supported"]
+        );
+        assert_eq!(
+            problems(sts, &format!("{good}&action=GetCallerIdentity")),
+            ["duplicate query parameter found: \"action\""]
+        );
+        assert_eq!(
+            problems(sts, "&X-Amz-Expires=60&X-Amz-SignedHeaders=host"),
+            ["client did not sign the x-k8s-aws-id header in the pre-signed URL"]
+        );
     }
 
     #[test]

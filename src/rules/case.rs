@@ -27,7 +27,9 @@ pub struct Case<'a> {
     pub reach: Option<reach::Reach>,
     /// The same for the key set, where it has a host and a load balancer of its own.
     pub keys_reach: Option<reach::Reach>,
-    /// On EKS: whom the caller's IAM identity becomes, by the model.
+    /// On EKS: as whom the IAM token is signed.
+    pub signer: Option<crate::evidence::eks::Caller>,
+    /// On EKS: whom that IAM identity becomes, by the model.
     pub mapping: Option<identity::Verdict>,
     /// Where a Pod's AWS identity was asked about: which one it gets, and every link of the chain, by the model.
     pub workload: Option<workload_model::Judgement<'a>>,
@@ -53,10 +55,11 @@ impl<'a> Case<'a> {
         let mut words = words::collect(evidence);
         words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));
         let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
-        let mapping = aws.map(identity::map);
+        let (signer, mapping) = (aws.and_then(identity::signer), aws.map(identity::map));
         let workload =
             evidence.workload.as_deref().map(|seen| workload_model::Judgement::new(seen, evidence.aws.as_deref()));
-        let mut case = Self { evidence, words, configuration, expected: None, reach, keys_reach, mapping, workload };
+        let mut case =
+            Self { evidence, words, configuration, expected: None, reach, keys_reach, signer, mapping, workload };
         case.predict();
         case
     }

@@ -7,12 +7,13 @@ use crate::aws::allowlist::{self, Kind, Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
+use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{Aws, Caller};
 use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Step, inferred, seen};
-use crate::rules::{Case, Place, Word};
+use crate::rules::{Case, Place, Word, way};
 
 /// What AWS said.
 pub fn aws<'e>(case: &Case<'e>) -> Option<&'e Aws> {
@@ -29,6 +30,77 @@ pub fn cluster(case: &Case<'_>) -> String {
 /// Through what the control plane leaves, where it is one of EKS.
 pub fn egress(case: &Case<'_>) -> Option<Mode> {
     aws(case)?.cluster.seen().map(Mode::of)
+}
+
+/// The cluster is one of EKS: nobody sets a flag of its API server, and nobody restarts it.
+pub fn is_eks(case: &Case<'_>) -> bool {
+    aws(case).is_some() || matches!(way::managed(way::host(case)), Some(way::Managed::Eks(_)))
+}
+
+/// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again for `right`, with
+/// the claims and prefixes that it has.
+pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, right: &str) -> Step {
+    let configs = aws(case).and_then(|aws| aws.identity_providers.seen()).map(|all| all.configs.as_slice());
+    let there = configs.unwrap_or_default().iter().find_map(|config| {
+        let provider = config.details.seen().filter(|provider| provider.issuer_url == now)?;
+        Some((config.name.as_str(), provider))
+    });
+    let (name, client) = there.map_or(("NAME", "CLIENT_ID"), |(name, provider)| (name, provider.client_id.as_str()));
+    let mut options = Shell::default();
+    for (key, value) in there.into_iter().flat_map(|(_, provider)| {
+        [
+            ("usernameClaim", &provider.username_claim),
+            ("usernamePrefix", &provider.username_prefix),
+            ("groupsClaim", &provider.groups_claim),
+            ("groupsPrefix", &provider.groups_prefix),
+        ]
+    }) {
+        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+            options.push(&shell!(",{}={}", key, value));
+        }
+    }
+    let required = if there.is_some_and(|(_, provider)| !provider.required_claims.is_empty()) {
+        "; give it its required claims again, too"
+    } else {
+        ""
+    };
+    Step::command(
+        format!(
+            "{text} (EKS changes none that is there; the second command works when the first is done, some minutes later{required})"
+        ),
+        shell!(
+            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1},issuerUrl={2},clientId={3}{4}",
+            cluster(case),
+            name,
+            right,
+            client,
+            options
+        ),
+    )
+}
+
+/// The partition that the cluster is in: by its ARN, else by its region.
+pub fn partition<'e>(case: &Case<'e>) -> Option<&'e str> {
+    let aws = aws(case)?;
+    let by_arn = aws.cluster.seen().and_then(|cluster| identity::Arn::parse(&cluster.arn)).map(|arn| arn.partition);
+    by_arn.or_else(|| {
+        let region = aws.target.seen().map(|target| target.region.as_str()).filter(|region| !region.is_empty())?;
+        Some(identity::partition_of(region))
+    })
+}
+
+/// The ARN of an access policy, in the cluster's partition.
+pub fn access_policy(case: &Case<'_>, name: &str) -> String {
+    format!("arn:{}:eks::aws:cluster-access-policy/{name}", partition(case).unwrap_or("aws"))
+}
+
+/// The host of STS that an IAM token is for, its partition and the cluster's, where these differ: the authenticator takes
+/// hosts of its own partition only.
+pub fn foreign_sts<'c>(case: &'c Case<'_>) -> Option<(&'c str, &'static str, &'c str)> {
+    let host = case.claim_text("host").filter(|_| is_iam(case))?;
+    let theirs = identity::partition_of_sts(host)?;
+    let ours = partition(case)?;
+    (theirs != ours).then_some((host, theirs, ours))
 }
 
 /// EKS' identity providers as the API server has them: the equivalents of the `--oidc-*` flags.
@@ -102,14 +174,17 @@ pub fn refused(case: &Case<'_>) -> Option<Citation> {
     is_iam(case).then(|| case.rejected()).flatten()
 }
 
-/// The caller and what the authenticator compares.
-pub fn caller<'e>(case: &Case<'e>) -> Option<(&'e Caller, String)> {
+/// The caller (with --role-arn the role that the plugin assumes) and what the authenticator compares.
+pub fn caller<'c>(case: &'c Case<'_>) -> Option<(&'c Caller, String)> {
+    let caller = case.signer.as_ref()?;
+    Some((caller, identity::canonical(&caller.arn)?))
+}
+
+/// The role that the plugin assumes, as its arguments name it, where that is somebody else than kaccess asks AWS as.
+pub fn assumed<'e>(case: &Case<'e>) -> Option<&'e str> {
     let aws = aws(case)?;
-    let caller = aws.caller.seen()?;
-    let arn = identity::canonical(&caller.arn)?;
-    // With --role-arn the plugin signs as another one.
-    let role = aws.target.seen().and_then(|target| target.role_arn.as_deref());
-    role.is_none_or(|role| identity::canonical(role).as_deref() == Some(arn.as_str())).then_some((caller, arn))
+    let role = aws.target.seen()?.role_arn.as_deref()?;
+    (case.signer.is_some() && aws.caller.seen() != case.signer.as_ref()).then_some(role)
 }
 
 /// aws-auth, where the cluster reads it.
@@ -128,6 +203,9 @@ pub fn unmapped(case: &Case<'_>) -> bool {
 /// A citation of the caller's ARN.
 pub fn cite_caller(case: &Case<'_>) -> Option<Citation> {
     let (caller, arn) = caller(case)?;
+    if let Some(role) = assumed(case) {
+        return Some(seen("/aws/target/seen/roleArn", format!("the plugin signs as {role} (--role-arn)")));
+    }
     let text =
         if arn == caller.arn { arn } else { format!("{}, which the authenticator compares as {arn}", caller.arn) };
     Some(seen("/aws/caller/seen/arn", format!("you are {text}")))
@@ -457,6 +535,10 @@ pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
 
 /// The caller's role or user for commands: with its path where IAM told it.
 pub fn principal(case: &Case<'_>) -> String {
+    // STS assumes a role by its whole ARN only, the path included.
+    if let Some(role) = assumed(case) {
+        return role.to_owned();
+    }
     aws(case)
         .and_then(|aws| aws.principal.seen())
         .map(|principal| principal.arn.clone())
@@ -464,18 +546,50 @@ pub fn principal(case: &Case<'_>) -> String {
         .unwrap_or_else(|| "PRINCIPAL_ARN".to_owned())
 }
 
+/// The role whose path nothing told here: an access entry wants its ARN with the path, and STS never has it.
+fn role_without_path<'p>(case: &Case<'_>, principal: &'p str) -> Option<&'p str> {
+    let parsed = identity::Arn::parse(principal).filter(|arn| arn.service == "iam" && arn.kind() == "role")?;
+    let of_iam = aws(case).map(|aws| &aws.principal);
+    let told = assumed(case).is_some()
+        || of_iam.is_some_and(|principal| {
+            principal.seen().is_some()
+                || principal.failed().is_some_and(|failure| failure.kind == FailureKind::NotFound)
+        });
+    (!told && parsed.path().is_none()).then(|| parsed.name())
+}
+
 /// The step that gives the caller an access entry, as the cluster's mode allows.
 pub fn map_caller(case: &Case<'_>) -> Step {
     let cluster = cluster(case);
     let arn = principal(case);
     let mode = aws(case).and_then(identity::Mode::of).map(|(mode, _)| mode);
-    if mode == Some(identity::Mode::ConfigMap) {
+    let parsed = identity::Arn::parse(&arn);
+    if let (Some(own), Some(clusters)) = (parsed.map(|arn| arn.partition), partition(case))
+        && own != clusters
+    {
+        return Step::text(format!(
+            "Sign with credentials of an account of the partition {clusters}, which the cluster is in: {arn} is of {own}, and nothing can map it there."
+        ));
+    }
+    // A session of GetFederationToken is its own principal, and access entries take roles and users only.
+    let federated = parsed.is_some_and(|arn| arn.service == "sts");
+    if federated && mode == Some(identity::Mode::Api) {
+        return Step::text(format!(
+            "Take a role instead of the federated session (sts:AssumeRole instead of GetFederationToken), and have an access entry made for the role: an access entry takes roles and users only, so {arn} cannot have one."
+        ));
+    }
+    if federated || mode == Some(identity::Mode::ConfigMap) {
         let mapped = identity::without_path(&arn);
         let (section, field) =
-            if mapped.contains(":user/") { ("mapUsers", "userarn") } else { ("mapRoles", "rolearn") };
+            if mapped.contains(":user/") || federated { ("mapUsers", "userarn") } else { ("mapRoles", "rolearn") };
+        let instead = if federated {
+            " (no access entry can be made for a federated session; a role would be better)"
+        } else {
+            ""
+        };
         return Step::manifest(
             format!(
-                "Have an administrator add this to {section} of ConfigMap kube-system/aws-auth (kubectl -n kube-system edit configmap aws-auth), with a group that your RBAC binds"
+                "Have an administrator add this to {section} of ConfigMap kube-system/aws-auth (kubectl -n kube-system edit configmap aws-auth), with a group that your RBAC binds{instead}"
             ),
             format!(
                 "- {field}: {mapped}\n  username: {}\n  groups:\n  - GROUP\n",
@@ -487,35 +601,45 @@ pub fn map_caller(case: &Case<'_>) -> Step {
             ),
         );
     }
-    let entry = shell!("aws eks create-access-entry --cluster-name {} --principal-arn {}", cluster, arn);
-    match associate(case, &arn) {
+    let (first, word, path) = match role_without_path(case, &arn) {
+        Some(role) => (
+            shell!("arn=$(aws iam get-role --role-name {} --query Role.Arn --output text) && ", role),
+            Shell::from("\"$arn\""),
+            "the ARN with its path, which IAM is asked for first",
+        ),
+        None => (Shell::default(), Shell::word(&arn), "the ARN with its path"),
+    };
+    let entry = shell!("{}aws eks create-access-entry --cluster-name {} --principal-arn {}", first, cluster, word);
+    match associate(case, &word) {
         Some(policy) => Step::command(
-            "Have an administrator of the AWS account make an access entry (the ARN with its path), and give it a policy or a group",
+            format!(
+                "Have an administrator of the AWS account make an access entry ({path}), and give it a policy or a group"
+            ),
             shell!("{} && {}", entry, policy),
         ),
         None => Step::command(
-            "Have an administrator of the AWS account make an access entry (the ARN with its path) with a group that your RBAC binds: short of the one for everything, no access policy covers what was asked",
+            format!(
+                "Have an administrator of the AWS account make an access entry ({path}) with a group that your RBAC binds: short of the one for everything, no access policy covers what was asked"
+            ),
             shell!("{} --kubernetes-groups GROUP", entry),
         ),
     }
 }
 
 /// The command that gives an access entry the smallest policy that covers the question, in its namespace; View for the
-/// whole cluster where nothing was asked. None where no such policy is to be had.
-pub fn associate(case: &Case<'_>, arn: &str) -> Option<Shell> {
+/// whole cluster where nothing was asked. None where no such policy is to be had. `arn` is the entry's, as a word.
+pub fn associate(case: &Case<'_>, arn: &Shell) -> Option<Shell> {
     let question = case.evidence.asked.question.as_ref();
     let policy = question.map_or(Some("AmazonEKSViewPolicy"), identity::policy_for)?;
     let scope = match question.map(|question| question.namespace.as_str()) {
         None | Some("") => "type=cluster".to_owned(),
         Some(namespace) => format!("type=namespace,namespaces={namespace}"),
     };
-    let partition = identity::Arn::parse(arn).map_or("aws", |arn| arn.partition);
     Some(shell!(
-        "aws eks associate-access-policy --cluster-name {} --principal-arn {} --access-scope {} --policy-arn arn:{}:eks::aws:cluster-access-policy/{}",
+        "aws eks associate-access-policy --cluster-name {} --principal-arn {} --access-scope {} --policy-arn {}",
         cluster(case),
         arn,
         scope,
-        partition,
-        policy
+        access_policy(case, policy)
     ))
 }

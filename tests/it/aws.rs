@@ -495,6 +495,20 @@ fn a_cluster_with_many_access_entries_and_rules_is_asked_little() {
     assert_eq!(seen.at("/network/securityGroupRules/seen"), &json!([]), "none of them lets the issuer's port through");
 }
 
+/// A page may be empty and have a next one: nobody is said to be an administrator only where the last page is read.
+#[test]
+fn administrators_are_looked_for_behind_an_empty_page() {
+    let aws = world();
+    let page = |arns: &[&str]| json!({ "accessEntries": arns });
+    let admin = "arn:aws:iam::111122223333:role/admin";
+    aws.set("eks:ListAccessEntries", Answer::Pages(vec![page(&[]), page(&[admin])]));
+    let seen = look(&aws, &[]);
+    assert_eq!(seen.at("/administrators/seen"), &json!({ "total": 1, "arns": [admin] }));
+    aws.set("eks:ListAccessEntries", Answer::Pages(vec![page(&[]); 30]));
+    let seen = look(&aws, &[]);
+    assert_eq!(seen.at("/administrators/failed/kind"), "limit");
+}
+
 #[test]
 fn the_least_privilege_policy_is_what_is_called() {
     let aws = world();

@@ -223,4 +223,22 @@ fn an_iam_token_is_verified_by_sts() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(checks(&report)[0].1, Value::Null);
     assert!(checks(&report)[0].2.contains("--eks-cluster"), "{report}");
+
+    // What the authenticator refuses by the URL alone needs no STS to be refused.
+    for (from, to, why) in [
+        ("host%3Bx-k8s-aws-id", "host", "client did not sign the x-k8s-aws-id header"),
+        ("X-Amz-Expires=60", "X-Amz-Expires=3600", "invalid X-Amz-Expires parameter"),
+        ("&X-Amz-Expires=60", "", "invalid X-Amz-Expires parameter"),
+        ("amazonaws.com/", "amazonaws.com:443/", "unexpected hostname"),
+    ] {
+        let url = url.replace(from, to);
+        let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
+        let output = command()
+            .args(["decode", "-o", "json", "--verify", "--at", "2026-11-23T06:22:00Z", "--eks-cluster", "prod", &token])
+            .output()
+            .expect("kaccess runs");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((output.status.code(), &report["verification"]["ok"]), (Some(1), &json!(false)), "{report}");
+        assert!(checks(&report)[0].2.contains(why), "{report}");
+    }
 }

@@ -62,7 +62,12 @@ fn of_sts(
     let mut list = Vec::new();
     match cluster {
         _ if !facts.problems.is_empty() => {
-            list.push(check("sts", None, "STS was not asked: the token is no good as it stands".to_owned()));
+            // What is wrong with the URL inside, the authenticator refuses; what only stands around the token may be the
+            // copy's.
+            let refused = facts.problems.iter().find(|problem| problem.part == "payload");
+            let why = refused.map(|problem| format!(": the authenticator refuses it ({})", problem.detail));
+            let seen = format!("STS was not asked: the token is no good as it stands{}", why.unwrap_or_default());
+            list.push(check("sts", refused.map(|_| false), seen));
         }
         None => {
             list.push(check("sts", None, "the cluster's name is part of what is signed: give --eks-cluster".to_owned()))

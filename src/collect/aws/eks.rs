@@ -21,6 +21,8 @@ const CLUSTERS_LIMIT: usize = 8;
 const UPDATES_LIMIT: usize = 3;
 /// How many pages of access entries (100 each) are read for namesakes.
 const PAGES_LIMIT: usize = 2;
+/// How many empty pages are read on for the first administrator.
+const EMPTY_PAGES_LIMIT: usize = 20;
 /// The policy that makes an administrator.
 const ADMIN_POLICY: &str = "eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
@@ -324,22 +326,29 @@ async fn policies(clients: &Clients, name: &str, arn: &str) -> Result<Vec<Associ
     Ok(policies)
 }
 
-/// Who holds AmazonEKSClusterAdminPolicy, one page of them.
+/// Who holds AmazonEKSClusterAdminPolicy, the first page of them that holds any: a page may be empty and have a next one.
 ///
 /// # Errors
-/// As [`Clients::failure`].
+/// As [`Clients::failure`]; [`FailureKind::Limit`] where none came within the first pages, and there are more.
 pub async fn administrators(clients: &Clients, name: &str) -> Result<Principals, Failure> {
     let region = clients.config.region().map(|region| region.as_ref()).unwrap_or_default();
-    let answer = Client::new(&clients.config)
+    let mut pages = Client::new(&clients.config)
         .list_access_entries()
         .cluster_name(name)
         .associated_policy_arn(format!("arn:{}:{ADMIN_POLICY}", partition_of(region)))
         .max_results(100)
-        .send()
-        .await;
-    let answer = answer.map_err(|error| clients.failure(&error, "eks:ListAccessEntries"))?;
-    let arns = answer.access_entries();
-    Ok(Principals { total: arns.len(), arns: arns.iter().take(20).cloned().collect() })
+        .into_paginator()
+        .send();
+    for _ in 0..EMPTY_PAGES_LIMIT {
+        let Some(page) = pages.next().await else { return Ok(Principals::default()) };
+        let page = page.map_err(|error| clients.failure(&error, "eks:ListAccessEntries"))?;
+        let arns = page.access_entries();
+        if !arns.is_empty() || page.next_token().is_none() {
+            return Ok(Principals { total: arns.len(), arns: arns.iter().take(20).cloned().collect() });
+        }
+    }
+    let text = format!("eks:ListAccessEntries: {EMPTY_PAGES_LIMIT} pages without an entry, and there are more");
+    Err(Failure::new(FailureKind::Limit, text))
 }
 
 #[cfg(test)]

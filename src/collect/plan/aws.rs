@@ -11,7 +11,7 @@ use super::control_plane::Reader;
 use super::graph::{Common, Graph, Handle, LONG, SHORT, common, need, not_applicable, present, skip_of, taken};
 use super::issuer::IssuerTarget;
 use super::way::{Dns, Way};
-use crate::aws::identity::Arn;
+use crate::aws::identity::{Arn, canonical, without_path};
 use crate::collect::apiserver::Api;
 use crate::collect::aws::clients::Clients;
 use crate::collect::aws::target::{self, AwsOptions};
@@ -40,6 +40,19 @@ struct Meant {
     profile_first: bool,
     server_host: Option<String>,
 }
+
+impl Meant {
+    /// The role that the plugin assumes, where the caller is somebody else.
+    fn assumed(&self, caller: &Caller) -> Option<String> {
+        let role = self.target.role_arn.as_deref()?;
+        let parsed = Arn::parse(role).filter(|arn| arn.service == "iam" && arn.kind() == "role")?;
+        let own = canonical(&caller.arn).is_some_and(|own| own.eq_ignore_ascii_case(&without_path(role)));
+        (!own && !parsed.account.is_empty()).then(|| role.to_owned())
+    }
+}
+
+/// A client of AWS, the caller, and the role that the plugin assumes.
+type Signing = (Arc<Clients>, Arc<Caller>, Option<String>);
 
 /// A client of AWS, the cluster's name.
 type Session = Common<(Arc<Clients>, String)>;
@@ -182,11 +195,18 @@ impl AwsProbes {
             let (credentials, caller) = (credentials.clone(), caller.clone());
             let needs = async move {
                 let caller: Arc<Caller> = need(&caller).await?;
-                let (clients, _) = need::<_, (Arc<Clients>, Meant), _>(&credentials).await?;
-                Ok((clients, caller))
+                let (clients, meant) = need::<_, (Arc<Clients>, Meant), _>(&credentials).await?;
+                let role = meant.assumed(&caller);
+                Ok((clients, caller, role))
             };
-            graph.probe("aws-principal", SHORT, needs, |(clients, caller): (Arc<Clients>, Arc<Caller>)| async move {
-                let principal = identity::principal(&clients, &caller.arn).await?;
+            graph.probe("aws-principal", SHORT, needs, |(clients, caller, role): Signing| async move {
+                // IAM is asked by name, and knows its own account's roles only.
+                let account = role.as_deref().and_then(Arn::parse).map(|arn| arn.account);
+                if let Some(account) = account.filter(|account| *account != caller.account) {
+                    let text = format!("the role is of account {account}, and IAM is asked in {}", caller.account);
+                    return Err(Failure::new(FailureKind::Unsupported, text));
+                }
+                let principal = identity::principal(&clients, role.as_deref().unwrap_or(&caller.arn)).await?;
                 Ok((principal, Some(())))
             })
         };
@@ -229,18 +249,24 @@ impl AwsProbes {
         };
         let access_entries = {
             let (apply, caller, principal) = (entries_apply.clone(), caller.clone(), principal.clone());
+            let credentials = credentials.clone();
             let needs = async move {
                 let (clients, name) = common(apply).await?;
                 let caller: Arc<Caller> = need(&caller).await?;
+                let (_, meant) = need::<_, (Arc<Clients>, Meant), _>(&credentials).await?;
+                let role = meant.assumed(&caller);
+                // STS assumes a role by its whole ARN only, the path included.
                 let principal = principal.await.observation.seen().map(|principal| principal.arn.clone());
-                Ok((clients, name, caller, principal))
+                let principal = principal.or_else(|| role.clone());
+                let arn = role.unwrap_or_else(|| caller.arn.clone());
+                Ok((clients, name, arn, principal))
             };
             graph.probe(
                 "eks-access-entries",
                 LONG,
                 needs,
-                |(clients, name, caller, principal): (Arc<Clients>, String, Arc<Caller>, Option<String>)| async move {
-                    Ok((eks::access_entries(&clients, &name, &caller.arn, principal.as_deref()).await?, Some(())))
+                |(clients, name, caller, principal): (Arc<Clients>, String, String, Option<String>)| async move {
+                    Ok((eks::access_entries(&clients, &name, &caller, principal.as_deref()).await?, Some(())))
                 },
             )
         };
@@ -287,8 +313,9 @@ impl AwsProbes {
         };
 
         let mut control_plane_log = |id: &'static str, component: logs::Component| {
-            let (session, cluster, caller, window, host, scrubber) =
-                (session.clone(), cluster.clone(), caller.clone(), plan.logs, host.clone(), scrubber.clone());
+            let (session, cluster, window, host, scrubber) =
+                (session.clone(), cluster.clone(), plan.logs, host.clone(), scrubber.clone());
+            let (caller, credentials) = (caller.clone(), credentials.clone());
             let needs = async move {
                 let Some(window) = window else { return Err(not_applicable("--logs off was given")) };
                 let (clients, name) = common(session).await?;
@@ -299,10 +326,12 @@ impl AwsProbes {
                 {
                     return Err(not_applicable(&format!("the cluster's log type {kind} is off")));
                 }
-                let names =
-                    caller.await.give.as_ref().map(|caller| {
-                        vec![Arn::parse(&caller.arn).map(|arn| arn.name().to_owned()).unwrap_or_default()]
-                    });
+                let (caller, credentials) = (caller.await, credentials.await);
+                let names = caller.give.as_ref().map(|caller| {
+                    let role = credentials.give.as_ref().and_then(|(_, meant)| meant.assumed(caller));
+                    let arn = role.as_deref().unwrap_or(&caller.arn);
+                    vec![Arn::parse(arn).map(|arn| arn.name().to_owned()).unwrap_or_default()]
+                });
                 Ok((clients, name, window, names.unwrap_or_default()))
             };
             graph.probe(

@@ -1,9 +1,11 @@
 //! An access policy's scope or kind of resources.
 
-use crate::aws::identity::{Source, Verdict, policy_allows};
-use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::aws::identity::{includes, policy_allows, policy_for, Source, Verdict};
+use crate::evidence::access::Question;
+use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::report::shell::{quoted, shell, Shell};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -42,26 +44,52 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("{} for {scope}", policy.name())
         })
         .collect();
-    let out_of_scope = policies.iter().all(|policy| policy.scope == "namespace");
-    let cluster = eks::cluster(case);
-    let step = if out_of_scope && question.namespace.is_empty() {
-        Step::command("Have the policy associated for the whole cluster, if that is meant", shell!("aws eks associate-access-policy --cluster-name {} --principal-arn {} --policy-arn {} --access-scope type=cluster", cluster, entry.principal_arn, policies[0].policy_arn))
-    } else if out_of_scope {
-        let mut namespaces = policies[0].namespaces.clone();
-        namespaces.push(question.namespace.clone());
-        Step::command("Have the namespace added to its scope (the list is replaced as a whole)", shell!("aws eks associate-access-policy --cluster-name {} --principal-arn {} --policy-arn {} --access-scope type=namespace,namespaces={}", cluster, entry.principal_arn, policies[0].policy_arn, namespaces.join(",")))
-    } else {
-        Step::text("Give the access entry a Kubernetes group, and bind a role for these resources to it by RBAC: access policies for administrators, editors and viewers do not cover custom resources.")
-    };
+    let mut steps = grants(case, entry, policies, question).into_iter();
+    let Some(step) = steps.next() else { return Vec::new() };
+    let finding = RULE.finding(
+        Confidence::Certain,
+        format!("Your access entry has {}; {} lies outside.", words.join(" and "), question.sentence()),
+        seen(format!("{}/policies/seen", mapped.source.path()), words.join("; ")),
+        step,
+    );
+    let finding = steps.fold(finding, Finding::step);
     vec![
-        RULE.finding(
-            Confidence::Certain,
-            format!("Your access entry has {}; {} lies outside.", words.join(" and "), question.sentence()),
-            seen(format!("{}/policies/seen", mapped.source.path()), words.join("; ")),
-            step,
-        )
-        .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", shell!("kaccess can-i {} {}", question.verb, question.resource)))
-        .cite(seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())))
-        .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
+        finding
+            .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", shell!("kaccess can-i {} {}", question.verb, question.resource)))
+            .cite(seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())))
+            .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
     ]
+}
+
+/// What gives exactly this: a policy that the entry has, for one place more, where it covers the question; else the smallest
+/// that does; else a group.
+fn grants(case: &Case<'_>, entry: &AccessEntry, policies: &[AssociatedPolicy], question: &Question) -> Vec<Step> {
+    let which = shell!("--cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn);
+    let wanted = policy_for(question);
+    let covers = |policy: &&AssociatedPolicy| {
+        let name = policy.name();
+        policy.scope == "namespace" && wanted.map_or(name == "AmazonEKSClusterAdminPolicy", |wanted| includes(name, wanted))
+    };
+    if let Some(policy) = policies.iter().find(covers) {
+        let associate = shell!("aws eks associate-access-policy {} --policy-arn {} --access-scope", which, policy.policy_arn);
+        if question.namespace.is_empty() {
+            return vec![Step::command("Have the policy associated for the whole cluster, if that is meant", shell!("{} type=cluster", associate))];
+        }
+        let mut namespaces = policy.namespaces.clone();
+        namespaces.push(question.namespace.clone());
+        return vec![Step::command("Have the namespace added to its scope (the list is replaced as a whole)", shell!("{} type=namespace,namespaces={}", associate, namespaces.join(",")))];
+    }
+    let groups = entry.details.seen().map(|details| details.groups.as_slice()).unwrap_or_default();
+    let groups = Shell::join(groups.iter().map(|group| quoted(group)).chain([Shell::from("GROUP")]), " ");
+    let group = |text: &str| Step::command(text, shell!("aws eks update-access-entry {} --kubernetes-groups {}", which, groups));
+    match (wanted, eks::associate(case, &quoted(&entry.principal_arn))) {
+        (Some("AmazonEKSAdminViewPolicy"), Some(associate)) => vec![
+            group("Give the access entry a Kubernetes group, and bind a role for exactly these resources to it by RBAC"),
+            Step::command("Or have it given the policy that covers what was asked: it reads everything in its scope, Secrets too", associate),
+        ],
+        (Some(_), Some(associate)) => vec![
+            Step::command("Have an administrator of the AWS account give it the policy that covers what was asked; none of its own does", associate),
+        ],
+        _ => vec![group("Give the access entry a Kubernetes group, and bind a role for these resources to it by RBAC: short of the one for everything, no access policy covers what was asked")],
+    }
 }

@@ -1,8 +1,10 @@
 //! An expired session signed the token.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::evidence::credential::CredentialSource;
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
+use crate::rules::plugin::{self, argument};
+use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -11,7 +13,7 @@ pub static RULE: Rule = Rule {
     title: "The AWS session behind the token has ended",
     page: Page {
         means: "The plugin signed with temporary credentials (SSO, an assumed role, MFA) that have ended since. Signing needs no network, so it did not notice; STS does when the authenticator asks.",
-        evidence: "The authenticator's log (or the message you met): ExpiredToken.",
+        evidence: "The authenticator's log (or the message you met): ExpiredToken; or STS' same answer to kaccess, which asks with the credentials that the plugin signs with.",
         fix: "Log in at AWS again. `aws sso login`.",
         references: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-sso.html",
     },
@@ -22,16 +24,33 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if !eks::is_iam(case) { return Vec::new(); }
-    let Some((word, named)) = eks::authenticator_word(case, &message::IAM_SESSION_EXPIRED) else { return Vec::new() };
-    
+    let (confidence, why, first) = match (eks::authenticator_word(case, &message::IAM_SESSION_EXPIRED), own(case)) {
+        (Some((word, named)), _) => (eks::sure(case, word, named), "STS answers ExpiredToken to the authenticator: the credentials that signed the token have ended.", word.cite()),
+        (None, Some(cite)) => (
+            Confidence::Likely,
+            "STS answers ExpiredToken to kaccess, which asks with the credentials that the plugin finds too: it signed with a session that has ended, which needs no network and is noticed only when the authenticator asks STS.",
+            cite,
+        ),
+        (None, None) => return Vec::new(),
+    };
     vec![
-        RULE.finding(
-            eks::sure(case, word, named),
-            "STS answers ExpiredToken to the authenticator: the credentials that signed the token have ended.",
-            word.cite(),
-            Step::command("Log in at AWS again, then look whom it takes you for", "aws sso login && aws sts get-caller-identity"),
-        )
+        RULE.finding(confidence, why, first, Step::command("Log in at AWS again, then look whom it takes you for", "aws sso login && aws sts get-caller-identity"))
         .step(Step::text("In a CI job or on an instance: have the credentials renewed (AWS_SESSION_TOKEN in the environment outlives its session)."))
         .cite_if(eks::refused(case)),
     ]
+}
+
+/// STS' answer to kaccess itself, where that asked with what the plugin signs with: the token is fresh from the plugin, which
+/// assumes no role and has no profile of its own.
+fn own(case: &Case<'_>) -> Option<Citation> {
+    eks::refused(case)?;
+    let failure = eks::aws(case)?.caller.failed()?;
+    let expired = ["ExpiredToken:", "ExpiredTokenException:"].iter().any(|code| failure.detail.contains(code));
+    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
+    let target = eks::aws(case)?.target.seen()?;
+    let named = plugin::exec(case).and_then(|exec| argument(exec, &["--profile"]));
+    let other = named.is_some_and(|named| target.profile.as_deref() != Some(named));
+    let sound = case.token().is_some_and(|token| token.problems.is_empty());
+    (expired && fresh && sound && !other && target.role_arn.is_none())
+        .then(|| seen("/aws/caller/failed/detail", clip(&failure.detail, 240)))
 }

@@ -59,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         first,
         Step::command(
             "Give an administrators' role an entry with the cluster-admin policy (this needs IAM rights, none in the cluster; in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first)",
-            shell!("aws eks create-access-entry --cluster-name {0} --principal-arn ADMIN_ROLE_ARN && aws eks associate-access-policy --cluster-name {0} --principal-arn ADMIN_ROLE_ARN --access-scope type=cluster --policy-arn arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy", cluster.name),
+            shell!("aws eks create-access-entry --cluster-name {0} --principal-arn ADMIN_ROLE_ARN && aws eks associate-access-policy --cluster-name {0} --principal-arn ADMIN_ROLE_ARN --access-scope type=cluster --policy-arn {1}", cluster.name, eks::access_policy(case, "AmazonEKSClusterAdminPolicy")),
         ),
     );
     for cite in cites {

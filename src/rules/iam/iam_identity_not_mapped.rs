@@ -30,7 +30,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let word = eks::authenticator_word(case, &message::IAM_NOT_MAPPED);
     let refused = eks::refused(case);
-    let modelled = eks::unmapped(case) && refused.is_some();
+    // A token for another partition's STS is refused before anybody looks for a mapping.
+    let modelled = eks::unmapped(case) && refused.is_some() && eks::foreign_sts(case).is_none();
     let (confidence, first) = match (&word, eks::cite_caller(case)) {
         (Some((word, named)), _) => (eks::sure(case, word, *named), word.cite()),
         // The token's own faults are judged before any mapping.
@@ -40,6 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let aws = eks::aws(case);
     let mode = aws.and_then(Mode::of);
     let mut why = match eks::caller(case) {
+        Some((_, arn)) if eks::assumed(case).is_some() => format!("The plugin signs as the role of --role-arn, which the authenticator compares as {arn}, and nothing in this cluster maps that."),
         Some((_, arn)) => format!("AWS takes you for {arn}, and nothing in this cluster maps that."),
         None => "AWS confirms who you are, and nothing in this cluster maps that identity.".to_owned(),
     };

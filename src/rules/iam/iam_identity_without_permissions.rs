@@ -3,10 +3,11 @@
 use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::heard;
 use crate::aws::identity::{Source, Verdict};
+use crate::evidence::eks::AccessEntry;
 use crate::evidence::identity::User;
-use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks, slug};
+use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
+use crate::report::shell::{quoted, shell};
+use crate::rules::{eks, slug, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -47,11 +48,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if !details.groups.is_empty() {
                 return Vec::new();
             }
+            if policies.is_none() {
+                return vec![unread(case, mapped.source.path(), entry, answer)];
+            }
             (
-                if policies.is_some() { Confidence::Certain } else { Confidence::Likely },
+                Confidence::Certain,
                 seen(mapped.source.path(), "the access entry has no policy and no group"),
                 "your access entry has neither an access policy nor a Kubernetes group".to_owned(),
-                match eks::associate(case, &entry.principal_arn) {
+                match eks::associate(case, &quoted(&entry.principal_arn)) {
                     Some(command) => Step::command("Have an administrator of the AWS account give it a policy (this one covers what was asked; --access-scope type=namespace,namespaces=NAMES keeps it to namespaces)", command),
                     // Only the policy for everything would do.
                     None => Step::command(
@@ -80,6 +84,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(answer)
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
     ]
+}
+
+/// The entry has no group, and its policies could not be read: they may be what is missing, or be for other places.
+fn unread(case: &Case<'_>, path: String, entry: &AccessEntry, answer: Citation) -> Finding {
+    let why = entry.policies.failed().map_or_else(|| "they were not read".to_owned(), |failure| failure.detail.clone());
+    let mut finding = RULE
+        .finding(
+            Confidence::Possible,
+            format!("Your access entry has no Kubernetes group, and whether it has an access policy is not known here: {why}. Without one every question is answered no; with one that is for other namespaces, this one is."),
+            seen(format!("{path}/details/seen"), "the access entry has no group"),
+            Step::command(
+                "Have somebody with eks:ListAssociatedAccessPolicies see which policies it has, and for which namespaces",
+                shell!("aws eks list-associated-access-policies --cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn),
+            ),
+        )
+        .titled("Your AWS identity is mapped, and may have no permission in the cluster")
+        .cite(answer);
+    if let Some(command) = eks::associate(case, &quoted(&entry.principal_arn)) {
+        finding = finding.step(Step::command("If it has none, have it given one (this one covers what was asked)", command));
+    }
+    // The server's no is certain, and this is not.
+    finding.explains = &[];
+    finding
 }
 
 /// The same by RBAC: exactly what was asked, else to look around in the namespace.

@@ -33,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             eks::sure(case, word, named),
             format!("The authenticator cannot fill {:?} for a node: {error}.", word.field("template")),
             word.cite(),
-            Step::command("Give the cluster's role the managed policy again", shell!("aws iam attach-role-policy --policy-arn arn:aws:iam::aws:policy/AmazonEKSClusterPolicy --role-name {}", eks::aws(case).and_then(|aws| aws.cluster.seen()?.role_arn.as_deref()?.rsplit('/').next()).unwrap_or("CLUSTER_ROLE"))),
+            Step::command("Give the cluster's role the managed policy again", shell!("aws iam attach-role-policy --policy-arn arn:{}:iam::aws:policy/AmazonEKSClusterPolicy --role-name {}", eks::partition(case).unwrap_or("aws"), eks::aws(case).and_then(|aws| aws.cluster.seen()?.role_arn.as_deref()?.rsplit('/').next()).unwrap_or("CLUSTER_ROLE"))),
         )
         .step(Step::text("An explicit denial (a permissions boundary, an SCP) must go too."));
     if own {

@@ -3,8 +3,8 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,6 +33,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let host = eks::authenticator_word(case, &message::IAM_HOST);
     let key = eks::authenticator_word(case, &message::IAM_KEY_UNKNOWN);
     let refused = eks::refused(case);
+    if let Some((host, theirs, ours)) = eks::foreign_sts(case).filter(|_| token.is_none()) {
+        return vec![foreign(case, host, theirs, ours, refused)];
+    }
     let key_unknown = token.is_none()
         && host.is_none()
         && key.as_ref().is_some_and(|(word, _)| word.field("code") != "RegionDisabledException");
@@ -88,4 +91,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::text("Take AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS out of the plugin's environment: a private or FIPS host of one's own is not taken."))
         .cite_if(refused),
     ]
+}
+
+/// The token is for the STS of another partition than the cluster's.
+fn foreign(case: &Case<'_>, host: &str, theirs: &str, ours: &str, refused: Option<Citation>) -> Finding {
+    let aws = eks::aws(case);
+    // Where the cluster was not read, its partition is only that of the region that was named.
+    let certain = refused.is_some() && aws.is_some_and(|aws| aws.cluster.seen().is_some());
+    let region = aws.and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    let finding = RULE.finding(
+        if certain { Confidence::Certain } else { Confidence::Likely },
+        format!("The token is for {host}, an STS of the partition {theirs}, and the cluster is in {ours}: its authenticator takes hosts of its own partition only, and refuses the token before it looks for a mapping."),
+        seen("/credential/seen/token/claims/host", format!("the token is for {host}")),
+        Step::command(
+            format!("Sign with an account of the partition {ours} (an account is of one partition only), for the STS of the cluster's region"),
+            shell!("aws eks get-token --cluster-name {} --region {} --profile PROFILE", eks::cluster(case), region),
+        ),
+    );
+    let cluster = aws.and_then(|aws| aws.cluster.seen());
+    finding
+        .step(Step::text("Name that profile and region in the exec entry (--profile, --region, or AWS_PROFILE and AWS_REGION in its env): the plugin takes the STS of the region that it is told."))
+        .cite_if(cluster.map(|cluster| seen("/aws/cluster/seen/arn", format!("the cluster is {}", cluster.arn))))
+        .cite_if(refused)
 }

@@ -44,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .and_then(|(tls, _)| tls.chain.last())
         .map_or_else(|| "a CA the API server does not know".to_owned(), |certificate| format!("{:?}", certificate.issuer));
     // EKS has no field for a CA, and no API server that its user restarts.
-    let on_eks = eks::egress(case).is_some();
+    let on_eks = eks::is_eks(case);
     let step = if on_eks {
         Step::text("Give the issuer a publicly trusted certificate, with its intermediates: EKS has no field for a CA of one's own. The API server tries again every 10 s.")
     } else {

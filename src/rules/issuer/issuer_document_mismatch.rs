@@ -1,8 +1,8 @@
 //! The discovery document names another issuer than the one it was asked for.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{probed, Confidence, Finding, Severity, Step};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -45,7 +45,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The API server is to trust {expected:?}, but the document at that address says it is {got:?}. The two are compared byte by byte, so the API server never initialises this issuer."),
             first,
-            Step::manifest("Configure the API server with the issuer as the document says it, and restart it", format!("--oidc-issuer-url={got}\n")),
+            if eks::is_eks(case) {
+                eks::associate_anew(case, "Associate the provider anew, with the issuer as the document says it", &expected, &got)
+            } else {
+                Step::manifest("Configure the API server with the issuer as the document says it, and restart it", format!("--oidc-issuer-url={got}\n"))
+            },
         )
         .step(Step::text("Or, if the document is wrong, correct the provider's own address (Keycloak: --hostname, and the proxy's X-Forwarded headers)."));
     if document.is_some() {

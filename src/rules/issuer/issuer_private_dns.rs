@@ -57,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         Step::command("This must name an address (ask a public resolver, as the control plane may)", shell!("dig +short {} @1.1.1.1", host))
     };
-    let wrong = if eks::egress(case).is_some() {
+    let wrong = if eks::is_eks(case) {
         "If the name itself is wrong, correct the issuer's URL: the provider is disassociated and associated anew (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)."
     } else {
         "If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."

@@ -36,7 +36,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let cluster = eks::cluster(case);
     let why = if making { format!("EKS is still adding {issuer} to the cluster; its API servers do not know it yet.") } else { format!("EKS is taking {issuer} out of the cluster.") };
     let step = if making {
-        Step::command("Wait for it (several minutes)", shell!("aws eks wait identity-provider-config-active --cluster-name {} --identity-provider-config type=oidc,name={} 2>/dev/null || aws eks describe-identity-provider-config --cluster-name {} --identity-provider-config type=oidc,name={}", cluster, config.name, cluster, config.name))
+        // The AWS CLI has no waiter for it.
+        Step::command("Wait for it (several minutes)", shell!("until aws eks describe-identity-provider-config --cluster-name {} --identity-provider-config type=oidc,name={} --query identityProviderConfig.oidc.status --output text | grep -x ACTIVE; do sleep 20; done", cluster, config.name))
     } else {
         Step::command("If it should stay, associate it again when it is gone", shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName={},issuerUrl={},clientId={}", cluster, config.name, issuer, provider.client_id))
     };

@@ -1,9 +1,9 @@
 //! The API server is configured for no OIDC issuer at all.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::report::shell::{shell, Shell};
+use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,6 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(serde_json::Value::Array(list)) => list.first().and_then(|audience| audience.as_str()).unwrap_or("CLIENT_ID").to_owned(),
         _ => "CLIENT_ID".to_owned(),
     };
+    let mapped = mapping(case);
     if let Some(aws) = eks::aws(case).filter(|_| path.starts_with("/aws/")) {
         let cluster = eks::cluster(case);
         let mode = aws.cluster.seen().map_or("its mode is not known", |cluster| cluster.authentication_mode.as_deref().unwrap_or("CONFIG_MAP"));
@@ -43,8 +44,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 format!("The token is from {issuer}, and EKS has no identity provider configured for {cluster} (users come in by IAM only, {mode}), so nobody looks at it."),
                 seen((*path).to_owned(), "the cluster has no identity provider configuration"),
                 Step::command(
-                    "Associate the issuer, with prefixes that keep its names apart (it takes some minutes; the issuer must be reachable for the control plane)",
-                    shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={},usernameClaim=email,usernamePrefix=oidc:,groupsClaim=groups,groupsPrefix=oidc:", cluster, issuer, audience),
+                    format!("Associate the issuer, with prefixes that keep its names apart (it takes some minutes; the issuer must be reachable for the control plane){}", mapped.note),
+                    shell!(
+                        "aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={},usernameClaim={},usernamePrefix=oidc:{}",
+                        cluster,
+                        issuer,
+                        audience,
+                        mapped.username,
+                        Shell::from(if mapped.groups { ",groupsClaim=groups,groupsPrefix=oidc:" } else { "" }),
+                    ),
                 ),
             )
             .step(Step::command("Or come in by IAM, if the token is meant for another cluster", shell!("aws eks update-kubeconfig --name {}", cluster)))
@@ -57,11 +65,40 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("The token is from {issuer}, and the API server has no authenticator for any identity provider, so nobody looks at it."),
             seen((*path).to_owned(), "the flags in force name neither --oidc-issuer-url nor --authentication-config"),
             Step::manifest(
-                "Configure the issuer, and restart the API server",
-                format!("--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim=email\n--oidc-username-prefix=oidc:\n--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n"),
+                format!("Configure the issuer, and restart the API server{}", mapped.note),
+                format!(
+                    "--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim={}\n--oidc-username-prefix=oidc:\n{}",
+                    mapped.username,
+                    if mapped.groups { "--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n" } else { "" }
+                ),
             ),
         )
         .step(Step::command("On EKS", shell!("aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={}", issuer, audience)))
         .cite_if(case.rejected()),
     ]
+}
+
+/// Which claims of the token can name its user and the groups.
+struct Claims {
+    username: &'static str,
+    groups: bool,
+    /// Why another claim than usual, as the end of a sentence.
+    note: &'static str,
+}
+
+/// The address where it counts; else `sub`, which every ID token has: a claim that is not in the token, or an address that is
+/// not verified, would have everybody refused.
+fn mapping(case: &Case<'_>) -> Claims {
+    let address = case.claim_text("email").is_some_and(|address| !address.is_empty());
+    let verified = case.claim("email_verified").is_none_or(|verified| verified.as_bool() == Some(true));
+    let (username, note) = match (address, verified) {
+        (true, true) => ("email", ""),
+        (true, false) => ("sub", "; the token's address is not verified, so its sub names the user"),
+        (false, _) => ("sub", "; the token has no email, so its sub names the user"),
+    };
+    let groups = case.claim("groups").is_none_or(|groups| match groups {
+        serde_json::Value::Array(list) => list.iter().all(serde_json::Value::is_string),
+        other => other.is_string(),
+    });
+    Claims { username, groups, note }
 }

@@ -1,9 +1,11 @@
 //! From an IAM identity to a Kubernetes user: each row of the fault catalogue's part K, with its healthy twin.
 
-use kaccess::report::Confidence::{Certain, Likely, Possible};
+use kaccess::report::Confidence::{self, Certain, Likely, Possible};
+use kaccess::report::{Finding, diagnose};
+use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{World, nothing};
 use super::{Told, healthy, told};
 
 /// A line of the authenticator, as EKS' log has it.
@@ -186,4 +188,267 @@ pub fn cases() -> Vec<Told> {
             refused().set("/aws", json!({"target": {"startedMs": 1, "tookMs": 1, "seen": {"cluster": "prod", "clusterOrigin": "exec-arguments", "region": "eu-west-1", "regionOrigin": "exec-arguments"}}, "caller": {"startedMs": 2, "tookMs": 5, "failed": {"kind": "not-found", "detail": "no AWS credentials were found"}}})),
         ),
     ]
+}
+
+/// The findings of a world.
+fn findings(world: &World) -> Vec<Finding> {
+    let (evidence, _) = world.evidence();
+    diagnose(check_all(&Case::new(&evidence)))
+}
+
+/// How sure the finding of this code is, and its fix, step by step: words, command, manifest.
+fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
+    let all = findings(world);
+    let found = all.iter().find(|finding| finding.code == code);
+    let found = found
+        .unwrap_or_else(|| panic!("no {code} in {:?}", all.iter().map(|finding| finding.code).collect::<Vec<_>>()));
+    let step = |step: &kaccess::report::Step| {
+        let command = step.command.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!("{}\n{command}\n{}", step.text, step.manifest.as_deref().unwrap_or_default())
+    };
+    (found.confidence, found.fix.iter().map(step).collect())
+}
+
+fn codes(world: &World) -> Vec<&'static str> {
+    findings(world).iter().map(|finding| finding.code).collect()
+}
+
+/// The same question as [`asked`], with another verb.
+fn asked_to(verb: &str, group: &str, resource: &str, namespace: &str, policies: Value) -> World {
+    let question = json!({"verb": verb, "group": group, "resource": resource, "subresource": "", "name": "", "namespace": namespace});
+    World::iam()
+        .set("/aws/accessEntries/seen/entries/0/policies/seen", policies)
+        .set("/asked/question", question.clone())
+        .set(
+            "/access/seen/checks",
+            json!([{"question": question, "allowed": false, "reason": "", "evaluationError": ""}]),
+        )
+}
+
+fn policy(name: &str, namespaces: &[&str]) -> Value {
+    let scope = if namespaces.is_empty() { "cluster" } else { "namespace" };
+    json!({"policyArn": format!("arn:aws:eks::aws:cluster-access-policy/{name}"), "scope": scope, "namespaces": namespaces})
+}
+
+/// EKS takes no group of Kubernetes' own into an access entry, and the CLI takes one word for each group.
+#[test]
+fn what_aws_auth_gave_is_given_as_an_access_entry_takes_it() {
+    let line = |groups: &str, name: &str| {
+        World::iam().aws_auth(roles(&format!(
+            "- rolearn: arn:aws:iam::111122223333:role/platform-dev\n  username: {name}\n  groups: {groups}\n"
+        )))
+    };
+    let session = "arn:aws:sts::111122223333:assumed-role/platform-dev/{{SessionName}}";
+    let code = "access-entry-shadows-aws-auth";
+    let (_, steps) = fix(&line("[team-a, team-b]", session), code);
+    assert!(steps[0].contains("--kubernetes-groups team-a team-b\n"), "{steps:?}");
+    assert_eq!(steps.len(), 2, "{steps:?}");
+
+    let (_, steps) = fix(&line("['system:masters']", session), code);
+    assert!(!steps.concat().contains("--kubernetes-groups"), "{steps:?}");
+    assert!(steps[0].contains("cluster-access-policy/AmazonEKSClusterAdminPolicy"), "{steps:?}");
+
+    let (_, steps) = fix(&line("[]", "dev"), code);
+    assert!(steps[0].contains("--username dev\n") && !steps.concat().contains("''"), "{steps:?}");
+
+    let (_, steps) = fix(&line("['system:nodes']", "'system:node:{{EC2PrivateDNSName}}'"), code);
+    assert!(!steps.concat().contains("aws eks"), "{steps:?}");
+}
+
+#[test]
+fn a_policy_is_widened_only_where_it_covers_what_was_asked() {
+    let code = "access-policy-out-of-scope";
+    let view = || policy("AmazonEKSViewPolicy", &["dev"]);
+    let (_, steps) = fix(&asked_to("list", "", "pods", "prod", json!([view()])), code);
+    assert!(steps[0].contains("AmazonEKSViewPolicy --access-scope type=namespace,namespaces=dev,prod\n"), "{steps:?}");
+
+    let (_, steps) = fix(&asked_to("delete", "", "pods", "prod", json!([view()])), code);
+    assert!(steps[0].contains("AmazonEKSEditPolicy") && steps[0].contains("namespaces=prod "), "{steps:?}");
+
+    // Of several the one that covers it, with the places that it has.
+    let two = json!([view(), policy("AmazonEKSEditPolicy", &["team-*"])]);
+    let (_, steps) = fix(&asked_to("delete", "apps", "deployments", "prod", two), code);
+    assert!(
+        steps[0].contains("AmazonEKSEditPolicy --access-scope type=namespace,namespaces='team-*,prod'"),
+        "{steps:?}"
+    );
+
+    let (_, steps) = fix(&asked_to("list", "", "nodes", "", json!([view()])), code);
+    assert!(!steps.concat().contains("AmazonEKSViewPolicy"), "{steps:?}");
+    assert!(
+        steps[0].contains("--kubernetes-groups GROUP\n") && steps[1].contains("AmazonEKSAdminViewPolicy"),
+        "{steps:?}"
+    );
+}
+
+#[test]
+fn what_the_url_in_a_token_lacks_is_named() {
+    for (detail, hint) in [
+        ("invalid X-Amz-Expires parameter in pre-signed URL: 0", "X-Amz-Expires=60"),
+        ("client did not sign the x-k8s-aws-id header in the pre-signed URL", "header x-k8s-aws-id"),
+        ("unexpected action parameter in pre-signed URL", "sts:GetCallerIdentity"),
+        ("query parameter with multiple values not supported", "middleware"),
+        ("illegal base64 data at input byte 20", "without padding"),
+    ] {
+        let world = World::iam_refused().no_entry().set("/credential/seen/token/problems", problem(detail));
+        let (sure, steps) = fix(&world, "iam-token-extra-parameters");
+        assert_eq!(sure, Certain, "{detail}");
+        assert!(steps.concat().contains(hint), "{detail}: {steps:?}");
+        assert!(!codes(&world).contains(&"iam-identity-not-mapped"), "{detail}");
+    }
+}
+
+#[test]
+fn a_token_for_another_partition_is_no_missing_mapping() {
+    let host = |host: &str| World::iam_refused().no_entry().set("/credential/seen/token/claims/host", json!(host));
+    let china = host("sts.cn-north-1.amazonaws.com.cn");
+    let (sure, _) = fix(&china, "sts-endpoint-invalid");
+    assert_eq!(sure, Certain);
+    assert!(!codes(&china).contains(&"iam-identity-not-mapped"));
+    for same in ["sts.amazonaws.com", "sts.us-east-1.amazonaws.com", "sts.eu-west-1.api.aws"] {
+        assert!(!codes(&host(same)).contains(&"sts-endpoint-invalid"), "{same}");
+    }
+}
+
+#[test]
+fn a_session_that_ended_is_seen_by_what_sts_says_to_kaccess() {
+    let expired = json!({"startedMs": 16, "tookMs": 3, "failed": {"kind": "unauthorized", "detail": "sts:GetCallerIdentity: ExpiredToken: The security token included in the request is expired"}});
+    let world = || World::iam_refused().set("/aws/caller", expired.clone());
+    assert_eq!(codes(&world())[0], "aws-session-expired");
+    assert_eq!(fix(&world(), "aws-session-expired").0, Likely);
+    // A token that was not made just now, or by a role, may be somebody else's.
+    let stored = world().set("/credential/seen/source", json!("token"));
+    let by_role = world().set("/aws/target/seen/roleArn", json!("arn:aws:iam::111122223333:role/deploy"));
+    let by_profile = world().set("/aws/target/seen/profile", json!("admin")).set(
+        "/kubeconfig/seen/user/exec/args",
+        json!(["eks", "get-token", "--cluster-name", "prod", "--profile", "dev"]),
+    );
+    for other in [stored, by_role, by_profile] {
+        assert!(!codes(&other).contains(&"aws-session-expired"));
+    }
+}
+
+#[test]
+fn an_access_entry_is_made_only_for_what_can_have_one() {
+    let code = "iam-identity-not-mapped";
+    let federated = |mode: &str| {
+        World::iam_refused()
+            .no_entry()
+            .set("/aws/cluster/seen/authenticationMode", json!(mode))
+            .set("/aws/caller/seen/arn", json!("arn:aws:sts::111122223333:federated-user/bob"))
+            .set("/aws/principal", nothing("a federated user is neither a role nor a user"))
+    };
+    let (_, steps) = fix(&federated("API_AND_CONFIG_MAP"), code);
+    assert!(!steps[0].contains("create-access-entry"), "{steps:?}");
+    assert!(
+        steps[0].contains("- userarn: arn:aws:sts::111122223333:federated-user/bob\n  username: bob\n"),
+        "{steps:?}"
+    );
+    let (_, steps) = fix(&federated("API"), code);
+    assert!(!steps[0].contains("create-access-entry") && !steps[0].contains("aws-auth"), "{steps:?}");
+
+    // Where IAM told no path, it is asked for first.
+    let unread = World::iam_refused().no_entry().denied("/aws/principal", "iam:GetRole");
+    let (_, steps) = fix(&unread, code);
+    assert!(
+        steps[0].contains("arn=$(aws iam get-role --role-name platform-dev --query Role.Arn --output text) && aws eks create-access-entry --cluster-name prod --principal-arn \"$arn\" && "),
+        "{steps:?}"
+    );
+    let (_, steps) = fix(&World::iam_refused().no_entry(), code);
+    assert!(steps[0].contains("--principal-arn arn:aws:iam::111122223333:role/platform-dev && "), "{steps:?}");
+}
+
+#[test]
+fn policies_that_could_not_be_read_are_not_said_to_be_none() {
+    let world = asked(
+        World::iam().denied("/aws/accessEntries/seen/entries/0/policies", "eks:ListAssociatedAccessPolicies"),
+        "",
+        "pods",
+        "dev",
+    );
+    let (sure, steps) = fix(&world, "iam-identity-without-permissions");
+    assert_eq!(sure, Possible);
+    assert!(steps[0].contains("list-associated-access-policies"), "{steps:?}");
+    let all = findings(&world);
+    let grant = all.iter().find(|finding| finding.code == "rbac-no-grant").expect("the server's no");
+    assert_eq!(grant.explained_by, None);
+}
+
+#[test]
+fn commands_name_the_partition_of_the_cluster() {
+    let world = World::iam()
+        .set("/aws/cluster/seen/arn", json!("arn:aws-cn:eks:cn-north-1:111122223333:cluster/prod"))
+        .set("/aws/administrators/seen", json!({"total": 0, "arns": []}));
+    let (_, steps) = fix(&world, "cluster-creator-only-admin");
+    assert!(steps[0].contains("--policy-arn arn:aws-cn:eks::aws:cluster-access-policy/"), "{steps:?}");
+}
+
+#[test]
+fn an_association_of_another_issuer_is_not_blamed() {
+    let failed = |parameter: Value| {
+        World::oidc_refused()
+            .set("/aws/identityProviders/seen", json!({"configs": []}))
+            .set(
+                "/aws/updates/seen",
+                json!([{"id": "u-1", "type": "AssociateIdentityProviderConfig", "status": "Failed", "createdAt": "2026-11-25T09:00:00Z",
+                    "params": {"IdentityProviderConfig": parameter.to_string()}, "errors": [{"code": "Unknown", "message": "it failed", "resourceIds": []}]}]),
+            )
+    };
+    let other = failed(json!([{"type": "oidc", "name": "okta", "issuerUrl": "https://corp.okta.com"}]));
+    assert_eq!(codes(&other)[0], "oidc-not-configured");
+    assert!(!codes(&other).contains(&"oidc-association-failed"));
+    let unnamed = failed(json!([{"type": "oidc", "name": "sso"}]));
+    assert_eq!(codes(&unnamed)[0], "oidc-not-configured");
+    assert_eq!(fix(&unnamed, "oidc-association-failed").0, Possible);
+}
+
+/// A claim that is not in the token, or an address that is not verified, would have everybody refused.
+#[test]
+fn an_issuer_is_associated_with_a_claim_that_the_token_has() {
+    let world = |claims: Value| {
+        World::oidc_refused()
+            .set("/aws/identityProviders/seen", json!({"configs": []}))
+            .set("/credential/seen/token/claims", claims)
+    };
+    let claims = |more: Value| {
+        let mut claims = json!({"iss": super::world::ISSUER, "aud": "kubernetes", "sub": "f3b1", "iat": 1_795_600_000, "exp": 1_795_686_400});
+        let fields = claims.as_object_mut().expect("claims");
+        fields.extend(more.as_object().expect("claims").clone());
+        claims
+    };
+    for (more, username, groups) in [
+        (json!({"email": "alice@example.com", "email_verified": true, "groups": ["dev"]}), "email", true),
+        (json!({"email": "alice@example.com"}), "email", true),
+        (json!({"email": "alice@example.com", "email_verified": false}), "sub", true),
+        (json!({"preferred_username": "alice", "groups": {"dev": true}}), "sub", false),
+    ] {
+        let (_, steps) = fix(&world(claims(more)), "oidc-not-configured");
+        assert!(steps[0].contains(&format!(",usernameClaim={username},usernamePrefix=oidc:")), "{steps:?}");
+        assert_eq!(steps[0].contains("groupsClaim=groups"), groups, "{steps:?}");
+    }
+}
+
+#[test]
+fn on_eks_no_flag_of_the_api_server_is_named() {
+    let log = "E1125 09:58:01.000000      10 oidc.go:433] oidc authenticator: initializing plugin: Get \"https://sso.example.com/realms/platform/.well-known/openid-configuration\": tls: failed to verify certificate: x509: certificate signed by unknown authority\n";
+    let (_, steps) = fix(&World::oidc_refused().uninitialized().api_log(log), "issuer-certificate-untrusted");
+    assert!(!steps.concat().contains("--oidc-") && steps.concat().contains("publicly trusted"), "{steps:?}");
+}
+
+/// Whoever assumes a role signs as the role: it is what must be mapped, with the path that the plugin names.
+#[test]
+fn the_role_that_the_plugin_assumes_is_what_must_be_mapped() {
+    let role = "arn:aws:iam::111122223333:role/team/deploy";
+    let world = |principal: Value| {
+        World::iam_refused().no_entry().set("/aws/target/seen/roleArn", json!(role)).set("/aws/principal", principal)
+    };
+    let looked_at = world(super::world::seen(json!({"arn": role, "uniqueId": "AROAOTHER", "path": "/team/"})));
+    let (sure, steps) = fix(&looked_at, "iam-identity-not-mapped");
+    assert_eq!(sure, Likely);
+    assert!(steps[0].contains(&format!("--principal-arn {role} && ")), "{steps:?}");
+    // Whose entries were read is not known: nothing is said of the mapping.
+    let unread = world(
+        json!({"startedMs": 1, "tookMs": 1, "failed": {"kind": "unsupported", "detail": "the role is of another account"}}),
+    );
+    assert!(!codes(&unread).contains(&"iam-identity-not-mapped"));
 }

@@ -138,7 +138,7 @@ fn whoami_names_what_maps_an_iam_identity() {
     let view: Value = serde_json::from_str(&whoami(&["-o", "json"])).expect("JSON");
     assert_eq!(view["username"], arn);
     assert_eq!(view["origin"]["kind"], "eks-iam");
-    assert_eq!(view["origin"]["detail"], format!("{arn}, by the access entry of {role}"));
+    assert_eq!(view["origin"]["detail"], format!("{arn}, by the access entry of {role}, session jane"));
     assert_eq!(view["accessPolicies"][0]["scope"], "namespace");
     let table = whoami(&[]);
     assert!(table.contains("AmazonEKSViewPolicy on namespaces shop-*"), "{table}");
