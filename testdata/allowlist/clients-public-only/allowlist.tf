@@ -2,5 +2,5 @@
 
 # In resource aws_eks_cluster, block vpc_config: what is there today, and what is missing.
 locals {
-  public_access_cidrs = ["192.0.2.0/24", "192.0.2.17/32", "203.0.113.99/32"]
+  public_access_cidrs = ["192.0.2.0/24", "203.0.113.99/32"]
 }

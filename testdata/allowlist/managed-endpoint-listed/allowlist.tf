@@ -2,81 +2,11 @@
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 
-# These priorities come first, and are not free: the listener's first rule has 1. Give its rules higher ones before (aws elbv2 set-rule-priorities).
-
-resource "aws_lb_listener_rule" "oidc_public_documents" {
-  listener_arn = "arn:listener/443"
-  priority     = 1
-
-  condition {
-    host_header {
-      values = ["sso.example.com"]
-    }
-  }
-
-  condition {
-    path_pattern {
-      values = ["/realms/platform/.well-known/openid-configuration", "/realms/platform/protocol/openid-connect/certs"]
-    }
-  }
-
-  action {
-    type             = "forward"
-    target_group_arn = "arn:tg/keycloak"
-  }
-}
-
-# Everything else on this host: only for those who are let in today.
-
-resource "aws_lb_listener_rule" "issuer_listed_0" {
-  listener_arn = "arn:listener/443"
-  priority     = 2
-
-  condition {
-    host_header {
-      values = ["sso.example.com"]
-    }
-  }
-
-  condition {
-    source_ip {
-      values = ["192.0.2.0/24"]
-    }
-  }
-
-  action {
-    type             = "forward"
-    target_group_arn = "arn:tg/keycloak"
-  }
-}
-
-resource "aws_lb_listener_rule" "issuer_others" {
-  listener_arn = "arn:listener/443"
-  priority     = 3
-
-  condition {
-    host_header {
-      values = ["sso.example.com"]
-    }
-  }
-
-  action {
-    type = "fixed-response"
-
-    fixed_response {
-      content_type = "text/plain"
-      message_body = "not on the list"
-      status_code  = "403"
-    }
-  }
-}
-
-# Last, when the rules above are in force: the port itself, for everybody.
+# The port itself, for everybody: the rules that stand there today hand on the two documents, and refuse everything else to whom the security group keeps out.
 
 resource "aws_vpc_security_group_ingress_rule" "issuer_https" {
   security_group_id = "sg-0a1b"
   cidr_ipv4         = "0.0.0.0/0"
-  depends_on        = [aws_lb_listener_rule.oidc_public_documents, aws_lb_listener_rule.issuer_others]
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443

@@ -3,6 +3,6 @@
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 # The priorities must be free, and come before those that the listener has.
-# 1. The two public documents, for everybody.
+# The two public documents, for everybody.
 aws elbv2 create-rule --listener-arn LISTENER_ARN --priority 1 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=TARGET_GROUP_ARN'
-# Everybody is let in today, so nothing else is needed.
+# Beside this rule the new load balancer serves nothing: a fixed response (404) as its default action, and its port open to everybody.

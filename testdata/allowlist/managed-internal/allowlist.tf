@@ -27,4 +27,4 @@ resource "aws_lb_listener_rule" "oidc_public_documents" {
   }
 }
 
-# Everybody is let in today, so nothing else is needed.
+# Beside this rule the new load balancer serves nothing: a fixed response (404) as its default action, and its port open to everybody.

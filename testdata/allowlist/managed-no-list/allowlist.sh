@@ -1,7 +1,4 @@
 # There is no address list for this cluster: its control plane leaves through a network of AWS's own, whose addresses are not published and change. Only the two paths, open to everybody, work.
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
-# The listener has no rule but the default one.
-# 1. The two public documents, for everybody.
-aws elbv2 create-rule --listener-arn arn:listener/443 --priority 1 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=arn:tg/keycloak'
-# Everybody is let in today, so nothing else is needed.
+# Everybody gets a connection today, and the rules hand the two documents on: nothing is to be added.

@@ -2,28 +2,4 @@
 # The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 
-# The listener has no rule but the default one.
-
-resource "aws_lb_listener_rule" "oidc_public_documents" {
-  listener_arn = "arn:listener/443"
-  priority     = 1
-
-  condition {
-    host_header {
-      values = ["sso.example.com"]
-    }
-  }
-
-  condition {
-    path_pattern {
-      values = ["/realms/platform/.well-known/openid-configuration", "/realms/platform/protocol/openid-connect/certs"]
-    }
-  }
-
-  action {
-    type             = "forward"
-    target_group_arn = "arn:tg/keycloak"
-  }
-}
-
-# Everybody is let in today, so nothing else is needed.
+# Everybody gets a connection today, and the rules hand the two documents on: nothing is to be added.

@@ -1,0 +1,29 @@
+# There is no address list for this cluster: its control plane leaves through a network of AWS's own, whose addresses are not published and change. Only the two paths, open to everybody, work.
+# The addresses of the API endpoint are where clients enter: good for a client's egress firewall (they may change within a minute), useless on the issuer's allow-list.
+# The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
+
+# The priorities are free today, and come before the listener's first rule (10).
+
+resource "aws_lb_listener_rule" "oidc_public_documents" {
+  listener_arn = "arn:listener/443"
+  priority     = 9
+
+  condition {
+    host_header {
+      values = ["sso.example.com"]
+    }
+  }
+
+  condition {
+    path_pattern {
+      values = ["/realms/platform/.well-known/openid-configuration", "/realms/platform/protocol/openid-connect/certs"]
+    }
+  }
+
+  action {
+    type             = "forward"
+    target_group_arn = "arn:tg/keycloak"
+  }
+}
+
+# Everybody gets a connection today, and all other rules stay as they are: nothing else is needed.
