@@ -85,6 +85,7 @@ const STAYS: &[&str] = &[
     "cloud.google.com",
     "github.com",
     "kubernetes.io",
+    "oidc.eks.cn-north-1.amazonaws.com.cn",
     "oidc.eks.eu-west-1.amazonaws.com",
     "sts.eu-west-1.amazonaws.com",
     // Namespaces of worlds, whose words say what they are for.
