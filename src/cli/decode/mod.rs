@@ -53,7 +53,7 @@ pub struct DecodeArgs {
     /// ServiceAccounts, Pods, Nodes and Secrets (YAML or JSON) that a token may name; what is not in it does not exist
     #[arg(long, value_name = "FILE")]
     objects: Option<PathBuf>,
-    /// Judge a whole request (JSON: path, headers, clientCertificate) instead of one credential
+    /// Judge a whole request (JSON: protocol, path, headers, clientCertificate) instead of one credential
     #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "verify"])]
     request: Option<PathBuf>,
     /// The release whose rules judge, such as 1.35
