@@ -16,7 +16,7 @@ use crate::apiserver::authn::{
 };
 use crate::apiserver::configuration::{Configuration, from_flags, parse_flags_text};
 use crate::cli::{Error, server_file};
-use crate::credential::chain::{self, ParseError, Pool};
+use crate::credential::chain::{self, Certificate, ParseError, Pool};
 use crate::credential::{public_keys, signature, token};
 use crate::evidence::apiserver::Flags;
 use crate::evidence::credential::TokenFacts;
@@ -411,7 +411,19 @@ impl Server {
         };
         let path = request.decoded_path();
         let whole = Request { path: &path, headers, peer, bearer: shown(0), websocket: shown(1) };
-        Ok(judge_request(&whole, &self.configuration, &self.world(), now))
+        let judgement = judge_request(&whole, &self.configuration, &self.world(), now);
+        // Where the certificate decides, somebody must be able to present it.
+        let unusable = presented.first().and_then(|der| Certificate::parse(der).ok()?.unusable_in_tls());
+        if let (Judgement::Authenticated(_), Some(because)) = (&judgement, unusable)
+            && judge_request(&Request { peer: None, ..whole }, &self.configuration, &self.world(), now) != judgement
+        {
+            let presented =
+                format!("if it could be presented, {}", outcome(&judgement).replacen("it is", "it would be", 1));
+            return Ok(Judgement::Undecided {
+                reasons: vec![format!("no client can present the certificate: {because}"), presented],
+            });
+        }
+        Ok(judgement)
     }
 }
 

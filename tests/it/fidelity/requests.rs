@@ -188,6 +188,38 @@ fn judge(folder: &Path, server: &str, index: usize, case: &Case) -> Value {
     report["judgement"].clone()
 }
 
+/// Clients' certificates under the CA of blanks.json whose keys nobody can use. The server would take each, and when it was
+/// sent one, it saw an anonymous request.
+const UNUSABLE: [(&str, &str); 2] = [
+    (
+        "P-224",
+        "-----BEGIN CERTIFICATE-----\n\
+         MIIBfTCCASSgAwIBAgIUbk46u4l6ypzFzDouk9oam1j8W44wCgYIKoZIzj0EAwIw\n\
+         ETEPMA0GA1UEAwwGcmVkLWNhMB4XDTI2MTEyNTA5MzYwN1oXDTI3MDkyMjA5MzYw\n\
+         N1owETEPMA0GA1UEAwwGdS1wMjI0ME4wEAYHKoZIzj0CAQYFK4EEACEDOgAEHzsO\n\
+         3tY7EH1HY1/mBW58Ud8QaOTgIyvBRyALQfI1ssS+beVEe7pUUZCaIItGwqnDuP6s\n\
+         nJW/LjujZTBjMAwGA1UdEwEB/wQCMAAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYD\n\
+         VR0OBBYEFGRLzGt8qg2IqNRdbzodeIOyki/9MB8GA1UdIwQYMBaAFLQC37o0jDHA\n\
+         K+gGn2Uk7Mu0wYhVMAoGCCqGSM49BAMCA0cAMEQCIHT3xdzUvDc/DbMHQfXVhVoA\n\
+         JeUrj/MPsqwvns3UMeDQAiBi1D3Hso5DoQ6Ac8ubX/PKZgYyvVwtQZDM64EH6o+3\n\
+         uw==\n\
+         -----END CERTIFICATE-----\n",
+    ),
+    (
+        "Ed448",
+        "-----BEGIN CERTIFICATE-----\n\
+         MIIBdDCCARqgAwIBAgIUBiZUQMotRQYFkfe8r2sQMckfgxUwCgYIKoZIzj0EAwIw\n\
+         ETEPMA0GA1UEAwwGcmVkLWNhMB4XDTI2MTEyNTA5MzYwN1oXDTI3MDkyMjA5MzYw\n\
+         N1owEjEQMA4GA1UEAwwHdS1lZDQ0ODBDMAUGAytlcQM6ALInN37KU7bhj7qcHh2t\n\
+         vAqZbyu10skcrLB43iEIYhaJrc5zdBF+986aRjILzsSyEdWBBTK5IK0WAKNlMGMw\n\
+         DAYDVR0TAQH/BAIwADATBgNVHSUEDDAKBggrBgEFBQcDAjAdBgNVHQ4EFgQUdo9e\n\
+         D0ImwW3Gm/bKj/8QcmXH4m8wHwYDVR0jBBgwFoAUtALfujSMMcAr6AafZSTsy7TB\n\
+         iFUwCgYIKoZIzj0EAwIDSAAwRQIgCQC59HhomvO8r9qNTt+z7ZMpTpbbBbm/ypG2\n\
+         DNsKuDYCIQCW2/9wuAP5K4JQ5MDNooy8u14JPJvYBlbNb+gAQxCYWw==\n\
+         -----END CERTIFICATE-----\n",
+    ),
+];
+
 /// Whether a judgement is what the server did.
 fn agrees(said: &Value, judgement: &Value) -> bool {
     let user = &judgement["user"];
@@ -287,6 +319,34 @@ fn blanks_around_a_header_are_left_open_where_the_protocol_is_not_known() {
     let reasons = judgement["undecided"].to_string();
     for words in ["over HTTP/1.1 it is accepted", r#"\"system:masters\""#, r#"\"system:masters \""#] {
         assert!(reasons.contains(words), "{words}: {reasons}");
+    }
+}
+
+#[test]
+fn a_certificate_that_no_client_can_present_lets_nobody_in() {
+    let (files, _) = recorded("blanks.json");
+    let folder = scratch("requests-unusable");
+    let ca = folder.join("ca.crt");
+    fs::write(&ca, &files["ca.crt"]).expect("the CA");
+    for (kind, pem) in UNUSABLE {
+        let leaf = folder.join(format!("{kind}.crt"));
+        fs::write(&leaf, pem).expect("a certificate");
+        let output = command()
+            .args(["decode", "-o", "json", "--at", "2026-12-01T00:00:00Z", "--client-ca-file"])
+            .arg(&ca)
+            .arg(format!("@{}", leaf.display()))
+            .output()
+            .expect("kaccess runs");
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(output.status.code(), Some(2), "{report}");
+        let judgement = &report["judgement"];
+        assert_eq!(judgement["authenticated"], Value::Null, "{judgement}");
+        let reasons = judgement["undecided"].to_string();
+        assert!(reasons.contains(kind) && reasons.contains("it would be accepted as"), "{reasons}");
+        let problem = &report["problems"][0];
+        assert_eq!(problem["part"], "certificate", "{report}");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(kind)), "{problem}");
     }
 }
 
