@@ -1,8 +1,11 @@
-//! How Go writes values into its error texts: quotes, types, times, names of JSON members.
+//! How Go writes values into its error texts (quotes, types, times, names of JSON members), and how it reads URLs and PEM.
 //!
 //! A leaf that `credential` and `apiserver` share, because both repeat texts of Go programs.
 
 use serde_json::{Map, Value};
+
+pub mod pem;
+pub mod url;
 
 /// What Go calls the kind of a value in `cannot unmarshal X into Go value of type T`.
 pub fn kind(value: &Value) -> &'static str {

@@ -6,7 +6,7 @@
 //! | secret | text |
 //! | host | secret |
 //! | credential | secret, evidence, gotext |
-//! | apiserver | evidence, gotext, text |
+//! | apiserver | evidence, credential::chain, gotext, text |
 //! | aws | evidence, text |
 //! | report | evidence |
 //! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, text |

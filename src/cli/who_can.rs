@@ -10,7 +10,7 @@ use super::connect::{Session, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
-use crate::apiserver::authz::{self, MASTERS, World};
+use crate::apiserver::authz::{self, MASTERS, World, nodes};
 use crate::collect::rbac::lists;
 use crate::collect::{apiserver, kubeconfig};
 use crate::credential::token;
@@ -65,6 +65,31 @@ struct Found {
     /// Whom `--for-token` is about, and how that is known.
     bearer: Option<(Bearer, &'static str)>,
 }
+
+impl Found {
+    /// What is missing in the list: what could not be read, and what no role or binding shows.
+    fn missing(&self) -> Vec<String> {
+        let mut missing: Vec<String> = self.rbac.unread.iter().map(|unread| format!("not read: {unread}")).collect();
+        if self.nodes_may() {
+            missing.push(NODES_UNSEEN.to_owned());
+        }
+        missing
+    }
+
+    /// Every node can, where the server has the Node authorizer on, and nodes are asked about.
+    fn nodes_may(&self) -> bool {
+        let asked = match &self.bearer {
+            None => true,
+            Some((Bearer::Known(user), _)) => nodes::is_node(user),
+            Some((Bearer::Claims(words), _)) => words.iter().any(|word| word == nodes::GROUP),
+        };
+        asked && nodes::may(&self.question)
+    }
+}
+
+/// Said where [`nodes::may`] allows.
+const NODES_UNSEEN: &str = "not listed: every kubelet (group system:nodes), which the Node authorizer lets do this where it is on \
+    (--authorization-mode=Node,RBAC); no role or binding shows it";
 
 /// Whom a token is, as far as it is known.
 enum Bearer {
@@ -184,7 +209,7 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
                 }
             };
             if subjects.is_empty() {
-                let all = found.rbac.unread.is_empty();
+                let all = found.missing().is_empty();
                 text.extend_from_slice(if all { "nobody\n" } else { "nobody, in what could be read\n" }.as_bytes());
             } else {
                 text.extend(scrubber.known_only(&body).into_bytes());
@@ -198,8 +223,8 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
             if let Some((_, how)) = &found.bearer {
                 note(&format!("only subjects that the bearer of the token is, by {how}"));
             }
-            for unread in &found.rbac.unread {
-                note(&format!("not read: {unread}"));
+            for missing in found.missing() {
+                note(&missing);
             }
         }
         answer(&text)?;
@@ -209,7 +234,7 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         subjects.iter().any(|(_, ways)| !ways.is_empty()) || (found.bearer.is_some() && !subjects.is_empty());
     Ok(match somebody {
         true => GOOD,
-        false if found.rbac.unread.is_empty() => BAD,
+        false if found.missing().is_empty() => BAD,
         false => NONE,
     })
 }
@@ -341,10 +366,9 @@ fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Result<Value, Erro
             via,
         }
     });
-    let body = WhoCanView {
-        question: QuestionView::new(&found.question, &user),
-        subjects: subjects.collect(),
-        incomplete: found.rbac.unread.clone(),
-    };
+    let mut incomplete = found.rbac.unread.clone();
+    incomplete.extend(found.nodes_may().then(|| NODES_UNSEEN.to_owned()));
+    let body =
+        WhoCanView { question: QuestionView::new(&found.question, &user), subjects: subjects.collect(), incomplete };
     Ok(json::headed_view("WhoCan", &body)?)
 }

@@ -114,7 +114,7 @@ pub struct TokenFacts {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TokenProblem {
-    /// `token`, `header`, `payload` or `signature`.
+    /// `token`, `header`, `payload` or `signature`; of a certificate `certificate`.
     pub part: String,
     /// What is wrong, without quoting the token.
     pub detail: String,

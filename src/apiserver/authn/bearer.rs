@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Headers as they came: name and value, in order.
+/// Headers as the server has them: name and value, in order.
 pub type Headers = [(String, String)];
 
 /// What the Authorization header brings.
@@ -29,6 +29,12 @@ pub enum Subprotocol {
     Error(&'static str),
     /// A token.
     Token(String),
+}
+
+/// The headers as a request over HTTP/1 hands them to the server: blanks and tabs around a value are no part of it
+/// (RFC 9112 §5.1). Over HTTP/2 nothing is cut off, and Go's server takes a value as it comes.
+pub fn over_http1(headers: &Headers) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.clone(), value.trim_matches([' ', '\t']).to_owned())).collect()
 }
 
 /// The first value of a header; Go's `Header.Get`.
@@ -121,6 +127,13 @@ mod tests {
         }
         let two = headers(&[("Authorization", "Basic x"), ("Authorization", "Bearer abc")]);
         assert_eq!(authorization(&two), nothing(false));
+    }
+
+    #[test]
+    fn http1_cuts_blanks_off_a_value() {
+        let given = headers(&[("X-Remote-User", " \talice b\t"), ("X-Remote-Group", " "), ("x", "a\u{a0}")]);
+        let seen = headers(&[("X-Remote-User", "alice b"), ("X-Remote-Group", ""), ("x", "a\u{a0}")]);
+        assert_eq!(over_http1(&given), seen);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod escalation;
 pub mod impersonation;
 pub mod near;
+pub mod nodes;
 pub mod request;
 pub mod resources;
 pub mod rules;

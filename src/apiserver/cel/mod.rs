@@ -41,6 +41,10 @@ const LONGEST: usize = 20_000;
 const DEEPEST: usize = 120;
 /// Higher trees are not looked at, because the caller has to drop them on a stack of unknown size.
 const TALLEST: usize = 1_000;
+/// cel-go's own limit of depth (parser/parser.go).
+const TOO_DEEP: usize = 250;
+/// How the text of an error begins that comes up only when the program is made.
+pub const INSTANTIATION_FAILED: &str = "program instantiation failed: ";
 /// For the parser, which is recursive and generous with it.
 const STACK: usize = 256 << 20;
 /// What takes longer is left open.
@@ -85,6 +89,11 @@ pub fn compile(expression: &str, place: Place) -> Result<Program, Fault> {
     if expression.len() > LONGEST {
         return Err(Fault::Undecided(format!("an expression of more than {LONGEST} bytes")));
     }
+    if depth_of_brackets(expression) > TOO_DEEP {
+        // The parser gives up before it can see any other fault.
+        let text = "compilation failed: ERROR: <input>:-1:0: expression recursion limit exceeded: 250";
+        return Err(Fault::Said(text.to_owned()));
+    }
     if deepest(expression) > DEEPEST {
         return Err(Fault::Undecided(format!("an expression with more than {DEEPEST} levels of brackets")));
     }
@@ -101,8 +110,12 @@ fn compile_here(expression: &str, place: Place) -> Result<Program, Fault> {
         return Err(Fault::Undecided(format!("an expression with more than {TALLEST} operators in a row")));
     }
     // The server looks at the names in the tree as it is after the checker.
+    let never_a_bool = is_empty_message(&node);
     check::check(&mut node, place, &source).map_err(|refusal| match refusal {
         check::Refusal::Problems(problems) => failed(problems),
+        check::Refusal::Unknown(_) if never_a_bool && place != Place::ClaimMapping => {
+            Fault::Said("must evaluate to bool".to_owned())
+        }
         check::Refusal::Unknown(what) => Fault::Undecided(what),
     })?;
     let problems = validate::validate(&node, &source).map_err(Fault::Undecided)?;
@@ -113,7 +126,7 @@ fn compile_here(expression: &str, place: Place) -> Result<Program, Fault> {
         return Err(Fault::Said("must evaluate to bool".to_owned()));
     }
     instantiate(&node).map_err(|stop| match stop {
-        Stop::Error(text) => Fault::Said(format!("program instantiation failed: {text}")),
+        Stop::Error(text) => Fault::Said(format!("{INSTANTIATION_FAILED}{text}")),
         other => fault(other),
     })?;
     Ok(Program {
@@ -206,6 +219,37 @@ fn fault(stop: Stop) -> Fault {
 /// The levels of a tree.
 fn height(node: &Node) -> usize {
     1 + node.children().into_iter().map(height).max().unwrap_or(0)
+}
+
+/// A message of protocol buffers without fields: cel-go knows these types, and takes none for a bool.
+fn is_empty_message(node: &Node) -> bool {
+    let Kind::Struct { name, fields } = &node.kind else { return false };
+    let known = [
+        "Any",
+        "BoolValue",
+        "Duration",
+        "Empty",
+        "Int64Value",
+        "ListValue",
+        "StringValue",
+        "Struct",
+        "Timestamp",
+        "Value",
+    ];
+    let name = name.strip_prefix('.').unwrap_or(name).strip_prefix("google.protobuf.");
+    fields.is_empty() && name.is_some_and(|name| known.contains(&name))
+}
+
+/// How deep cel-go's parser goes into an expression that begins with brackets and closes them all; 0 for any other.
+fn depth_of_brackets(expression: &str) -> usize {
+    let bytes: Vec<u8> = expression.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let opened = bytes.iter().take_while(|byte| b"([".contains(byte)).count();
+    let count = |which: &[u8]| bytes.iter().filter(|byte| which.contains(byte)).count();
+    if count(b"([") != count(b")]") {
+        return 0;
+    }
+    // The whole is a level, and what is in each pair; in the innermost one there may be nothing.
+    if bytes.get(opened) == Some(&b']') { opened } else { opened + 1 }
 }
 
 /// How many brackets are open at once, those in texts included.

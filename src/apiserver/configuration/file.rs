@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::{ClaimRule, Issuer, JwtAuthenticator, Mapping};
 use crate::apiserver::cel::{self, Fault, Place};
-use crate::gotext::{kind, quote};
+use crate::credential::chain::{Certificate, ParseError};
+use crate::gotext::{kind, pem, quote, url as go_url};
 
 /// The API group of the file.
 const GROUP: &str = "apiserver.config.k8s.io/";
@@ -348,11 +349,8 @@ fn issuer(raw: &RawAuthenticator, path: &str, errors: &mut Vec<String>) {
         url(discovery, &at, errors);
     }
     audiences(issuer, path, errors);
-    if let Some(pem) = &issuer.certificate_authority
-        && !pem.contains("-----BEGIN CERTIFICATE-----")
-    {
-        let detail = "data does not contain any valid RSA or ECDSA certificates";
-        errors.push(invalid(&format!("{path}.certificateAuthority"), "<omitted>", detail));
+    if let Some(why) = issuer.certificate_authority.as_deref().and_then(certificate_authority) {
+        errors.push(invalid(&format!("{path}.certificateAuthority"), "<omitted>", &why));
     }
     if !matches!(issuer.egress_selector.as_str(), "" | "controlplane" | "cluster") {
         let detail = "egress selector must be either controlplane or cluster";
@@ -385,46 +383,40 @@ fn audiences(issuer: &Issuer, path: &str, errors: &mut Vec<String>) {
     }
 }
 
-/// Go's url.Parse as far as these checks look.
 fn url(text: &str, at: &str, errors: &mut Vec<String>) {
-    if text.contains(|c: char| c.is_ascii_control()) {
-        let detail = format!("parse {}: net/url: invalid control character in URL", quote(text));
-        errors.push(invalid(at, text, &detail));
-        return;
-    }
-    let (rest, fragment) = text.split_once('#').unwrap_or((text, ""));
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let (scheme, rest) = match rest.split_once(':') {
-        Some(("", _)) => {
-            errors.push(invalid(at, text, &format!("parse {}: missing protocol scheme", quote(text))));
+    let parsed = match go_url::parse(text) {
+        Ok(parsed) => parsed,
+        Err(why) => {
+            errors.push(invalid(at, text, &why));
             return;
         }
-        Some((scheme, rest))
-            if scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-                && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) =>
-        {
-            (scheme, rest)
-        }
-        Some((scheme, _)) if !scheme.contains('/') => {
-            let detail = format!("parse {}: first path segment in URL cannot contain colon", quote(text));
-            errors.push(invalid(at, text, &detail));
-            return;
-        }
-        _ => ("", rest),
     };
-    if !scheme.eq_ignore_ascii_case("https") {
+    if parsed.scheme != "https" {
         errors.push(invalid(at, text, "URL scheme must be https"));
     }
-    let authority = rest.strip_prefix("//").map(|rest| rest.split('/').next().unwrap_or_default());
-    if authority.is_some_and(|authority| authority.contains('@')) {
+    if parsed.user {
         errors.push(invalid(at, text, "URL must not contain a username or password"));
     }
-    if !query.is_empty() {
+    if !parsed.query.is_empty() {
         errors.push(invalid(at, text, "URL must not contain a query"));
     }
-    if !fragment.is_empty() {
+    if parsed.fragment {
         errors.push(invalid(at, text, "URL must not contain a fragment"));
     }
+}
+
+/// What is wrong with a bundle of CAs: the first certificate that Go cannot parse, or that there is none. Blocks of
+/// another kind, with headers or of no base64 do not count.
+fn certificate_authority(text: &str) -> Option<String> {
+    let mut none = true;
+    for block in pem::blocks(text.as_bytes()).iter().filter(|block| block.kind == b"CERTIFICATE" && !block.headers) {
+        match Certificate::parse(&block.bytes) {
+            Err(ParseError::Go(why)) => return Some(why),
+            // What nothing here can judge counts as good.
+            Ok(_) | Err(ParseError::Undecided(_)) => none = false,
+        }
+    }
+    none.then(|| "data does not contain any valid RSA or ECDSA certificates".to_owned())
 }
 
 /// What the expressions read of the two claims that belong together.
@@ -438,6 +430,11 @@ struct Email {
 fn compiled(expression: &str, place: Place, at: &str, errors: &mut Vec<String>) -> Option<cel::Program> {
     match cel::compile(expression, place) {
         Ok(program) => Some(program),
+        // What fails only when the program is made is no fault of the field to the server.
+        Err(Fault::Said(text)) if text.starts_with(cel::INSTANTIATION_FAILED) => {
+            errors.push(format!("{at}: Internal error: {text}"));
+            None
+        }
         Err(Fault::Said(text)) => {
             errors.push(invalid(at, expression, &text));
             None
@@ -545,11 +542,18 @@ fn extra_key(key: &str, at: &str, errors: &mut Vec<String>) {
                         && !label.ends_with('-')
                         && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 };
-                if host.len() > 253 || !host.split('.').all(label) {
+                if host.len() > 253 {
+                    errors.push(invalid(at, host, "must be no more than 253 characters"));
+                }
+                if !host.split('.').all(label) {
                     let detail = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
                          '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex \
                          used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
                     errors.push(invalid(at, host, detail));
+                }
+                if !path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:".contains(&b)) {
+                    let detail = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+                    errors.push(invalid(at, path, detail));
                 }
             }
             _ => errors.push(invalid(at, key, "must be a domain-prefixed path (such as \"acme.io/foo\")")),

@@ -164,6 +164,99 @@ fn a_bad_file_is_refused_in_the_server_s_words() {
     }
 }
 
+const CA: &str = "-----BEGIN CERTIFICATE-----\n\
+MIIBVTCB/KADAgECAhR77HNLDdf0ITTY3kSW2hdqBPOyTTAKBggqhkjOPQQDAjAR\n\
+MQ8wDQYDVQQDDAZyZWQtY2EwHhcNMjYxMTI1MDE1MDE5WhcNMzYxMTIzMDE1MDE5\n\
+WjARMQ8wDQYDVQQDDAZyZWQtY2EwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQT\n\
+hP0LNQimn35E/Cr97ygnphcyQkwCkjC4SzPJfCHgnPwuMTjxHHYbTaTBYbztNXP/\n\
+PaBC3eZweI2YE/8MQ1LXozIwMDAPBgNVHRMBAf8EBTADAQH/MB0GA1UdDgQWBBS0\n\
+At+6NIwxwCvoBp9lJOzLtMGIVTAKBggqhkjOPQQDAgNIADBFAiEAnSYoczt64cVH\n\
+5yLurzROvTed9wsuA/OMgWCfOFdPZXoCIEZ8sLbKie2IaCJ36LbfUsijg/1LRFzx\n\
+YqYK/OlqfBvB\n-----END CERTIFICATE-----\n";
+
+/// The errors of a file with one authenticator, whose issuer has this field.
+fn with_issuer(field: &str, value: &str) -> String {
+    let mut issuer = serde_json::json!({ "url": "https://x.test", "audiences": ["a"] });
+    issuer[field] = serde_json::json!(value);
+    with_entry("issuer", issuer)
+}
+
+fn with_entry(part: &str, value: serde_json::Value) -> String {
+    let mut entry = serde_json::json!({ "issuer": { "url": "https://x.test", "audiences": ["a"] },
+        "claimMappings": { "username": { "claim": "sub", "prefix": "" } } });
+    entry[part] = value;
+    let file = serde_json::json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [entry] });
+    let errors = read(&file.to_string()).err().unwrap_or_default().join("; ");
+    errors.trim_start_matches("invalid authentication configuration: jwt[0].").to_owned()
+}
+
+#[test]
+fn a_bundle_of_cas_is_read_as_go_reads_it() {
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n");
+    let truncated = CA.replace("At+6NIwxwCvoBp9lJOzLtMGIVTAKBggqhkjOPQQDAgNIADBFAiEAnSYoczt64cVH\n", "");
+    let truncated = &truncated[..truncated.find("5yLurz").unwrap()];
+    let truncated = format!("{truncated}{end}");
+    let malformed = "x509: malformed certificate";
+    let none = "data does not contain any valid RSA or ECDSA certificates";
+    for (pem, why) in [
+        (CA.to_owned(), ""),
+        (CA.replace('\n', "\r\n"), ""),
+        (format!("{CA}-----BEGIN KEY-----\nAA==\n-----END KEY-----\n"), ""),
+        (truncated.clone(), malformed),
+        (format!("{CA}{truncated}"), malformed),
+        (format!("{begin}AA\n{end}"), none),
+        (CA.replacen(begin, &format!("{begin}X: y\n\n"), 1), none),
+        (CA.replace("CERTIFICATE", "PRIVATE KEY"), none),
+        ("no PEM".to_owned(), none),
+    ] {
+        let expected = match why {
+            "" => String::new(),
+            why => format!("issuer.certificateAuthority: Invalid value: \"<omitted>\": {why}"),
+        };
+        assert_eq!(with_issuer("certificateAuthority", &pem), expected, "{pem}");
+    }
+}
+
+#[test]
+fn a_url_that_go_does_not_parse_is_refused() {
+    let said = |field: &str, why: &str| {
+        format!("issuer.{field}: Invalid value: \"https://h /x\": parse \"https://h /x\": {why}")
+    };
+    let why = "invalid character \" \" in host name";
+    assert_eq!(with_issuer("url", "https://h /x"), said("url", why));
+    assert_eq!(with_issuer("discoveryURL", "https://h /x"), said("discoveryURL", why));
+    for odd in ["https://h<x>/y", "https://h:/x", "https://[::1]:443/x", "https://[fe80::1%25eth0]/x"] {
+        assert_eq!(with_issuer("url", odd), "", "{odd}");
+    }
+}
+
+#[test]
+fn keys_and_expressions_have_the_server_s_words() {
+    let mapping = |key: &str, expression: &str| {
+        with_entry(
+            "claimMappings",
+            serde_json::json!({ "username": { "claim": "sub", "prefix": "" },
+                "extra": [{ "key": key, "valueExpression": expression }] }),
+        )
+    };
+    let path = "Invalid path (regex used for validation is '[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')";
+    for (key, seen) in [("a.com/b c", "b c"), ("a.com/é", "é")] {
+        let expected = format!("claimMappings.extra[0].key: Invalid value: \"{seen}\": {path}");
+        assert_eq!(mapping(key, "'x'"), expected);
+    }
+    assert_eq!(mapping("a.com/b/~c%20", "'x'"), "");
+    assert_eq!(
+        mapping("a.com/b", "int('x')"),
+        "claimMappings.extra[0].valueExpression: Internal error: program instantiation failed: type conversion error from \
+         'string' to 'int'"
+    );
+    let rule = |expression: &str| with_entry("claimValidationRules", serde_json::json!([{ "expression": expression }]));
+    assert!(rule("google.protobuf.Struct{}").ends_with("must evaluate to bool"));
+    let deep = format!("{}true{}", "(".repeat(250), ")".repeat(250));
+    assert!(rule(&deep).ends_with("ERROR: <input>:-1:0: expression recursion limit exceeded: 250"));
+}
+
 #[test]
 fn flags_are_found_in_every_form() {
     let pod = "apiVersion: v1

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ask::Asker;
 use crate::apiserver::authz::near::{self, NearMiss};
 use crate::apiserver::authz::rules::Rule;
-use crate::apiserver::authz::{World, is_master, suggestion};
+use crate::apiserver::authz::{World, is_master, nodes, suggestion};
 use crate::cli::connect::Session;
 use crate::cli::note;
 use crate::collect::access::rules_review;
@@ -58,6 +58,15 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                         subject: json!({ "kind": "Group", "name": crate::apiserver::authz::MASTERS }),
                     },
                 );
+            }
+            // Without a name it is not known whose bindings count.
+            let all_seen = rbac.unread.is_empty() && !subject.username.is_empty();
+            if answer.allowed == Some(true) && grants.is_empty() && all_seen {
+                note(if nodes::is_node(&subject) && nodes::may(question) {
+                    "no role or binding grants it; the Node authorizer, which is asked beside RBAC, lets every node do this"
+                } else {
+                    "no role or binding grants it: another authorizer than RBAC does"
+                });
             }
             answer.grants = Some(grants);
             answer.near_misses = Some(if answer.allowed == Some(false) && answer.overruled().is_none() {

@@ -10,13 +10,13 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::places;
-use crate::apiserver::authn::bearer::{self, Authorization, Subprotocol};
+use crate::apiserver::authn::bearer::{self, Authorization, Headers, Subprotocol};
 use crate::apiserver::authn::{
     Judgement, Keys, Objects, Peer, Presented, Request, TokenFile, World, judge_request, judge_token_in,
 };
 use crate::apiserver::configuration::{Configuration, from_flags, parse_flags_text};
 use crate::cli::{Error, server_file};
-use crate::credential::chain::{self, ParseError, Pool};
+use crate::credential::chain::{self, Certificate, ParseError, Pool};
 use crate::credential::{public_keys, signature, token};
 use crate::evidence::apiserver::Flags;
 use crate::evidence::credential::TokenFacts;
@@ -327,6 +327,8 @@ impl Server {
 
     /// What becomes of a whole request; `keys` tells what is known of a token's keys.
     ///
+    /// Where the protocol is not known and matters, each is judged, and only what both agree on is the answer.
+    ///
     /// # Errors
     /// When its certificate cannot be read.
     pub(super) fn judge(
@@ -334,6 +336,39 @@ impl Server {
         request: &RawRequest,
         now: Timestamp,
         keys: impl Fn(&Secret, &TokenFacts) -> Keys,
+    ) -> Result<Judgement, Error> {
+        let http1 = bearer::over_http1(&request.headers);
+        match request.protocol {
+            Some(Protocol::Http1) => self.judge_with(request, &http1, now, &keys),
+            Some(Protocol::Http2) => self.judge_with(request, &request.headers, now, &keys),
+            None => {
+                let first = self.judge_with(request, &http1, now, &keys)?;
+                if http1 == request.headers {
+                    return Ok(first);
+                }
+                let second = self.judge_with(request, &request.headers, now, &keys)?;
+                if first == second {
+                    return Ok(first);
+                }
+                Ok(Judgement::Undecided {
+                    reasons: vec![
+                        "blanks around a header's value are cut off over HTTP/1.1 and kept over HTTP/2, and the request \
+                         does not say which it is (\"protocol\": \"HTTP/1.1\" or \"HTTP/2\")"
+                            .to_owned(),
+                        format!("over HTTP/1.1 {}", outcome(&first)),
+                        format!("over HTTP/2 {}", outcome(&second)),
+                    ],
+                })
+            }
+        }
+    }
+
+    fn judge_with(
+        &self,
+        request: &RawRequest,
+        headers: &Headers,
+        now: Timestamp,
+        keys: &impl Fn(&Secret, &TokenFacts) -> Keys,
     ) -> Result<Judgement, Error> {
         let ders: Vec<_> = match &request.client_certificate {
             Some(pem) => CertificateDer::pem_slice_iter(pem.as_bytes())
@@ -360,7 +395,7 @@ impl Server {
             client_ca: client.as_ref().map(|(_, verdict)| verdict),
             front_proxy_ca: front_proxy.as_ref().map(|(_, verdict)| verdict),
         });
-        let tokens = request.tokens().map(|token| {
+        let tokens = tokens_of(headers).map(|token| {
             token.map(|secret| {
                 let facts = token::parse(secret.expose());
                 let keys = keys(&secret, &facts);
@@ -375,15 +410,65 @@ impl Server {
             Some(Presented { facts, keys, is_token: Some(&compare[index]) })
         };
         let path = request.decoded_path();
-        let whole = Request { path: &path, headers: &request.headers, peer, bearer: shown(0), websocket: shown(1) };
-        Ok(judge_request(&whole, &self.configuration, &self.world(), now))
+        let whole = Request { path: &path, headers, peer, bearer: shown(0), websocket: shown(1) };
+        let judgement = judge_request(&whole, &self.configuration, &self.world(), now);
+        // Where the certificate decides, somebody must be able to present it.
+        let unusable = presented.first().and_then(|der| Certificate::parse(der).ok()?.unusable_in_tls());
+        if let (Judgement::Authenticated(_), Some(because)) = (&judgement, unusable)
+            && judge_request(&Request { peer: None, ..whole }, &self.configuration, &self.world(), now) != judgement
+        {
+            let presented =
+                format!("if it could be presented, {}", outcome(&judgement).replacen("it is", "it would be", 1));
+            return Ok(Judgement::Undecided {
+                reasons: vec![format!("no client can present the certificate: {because}"), presented],
+            });
+        }
+        Ok(judgement)
     }
+}
+
+/// What becomes of a request, in a clause.
+fn outcome(judgement: &Judgement) -> String {
+    match judgement {
+        Judgement::Authenticated(user) if user.groups.is_empty() => format!("it is accepted as {:?}", user.username),
+        Judgement::Authenticated(user) => {
+            format!("it is accepted as {:?} in the groups {:?}", user.username, user.groups)
+        }
+        Judgement::Rejected { error } if error.is_empty() => "it is refused".to_owned(),
+        Judgement::Rejected { error } => format!("it is refused: {error}"),
+        Judgement::Undecided { reasons } => format!("it is not decided: {}", reasons.join("; ")),
+    }
+}
+
+/// The Authorization header's token, and the websocket's.
+fn tokens_of(headers: &Headers) -> [Option<Secret>; 2] {
+    let bearer = match bearer::authorization(headers) {
+        Authorization::Token(token) => Some(Secret::new(token)),
+        Authorization::Nothing { .. } => None,
+    };
+    let websocket = match bearer::subprotocol(headers) {
+        Subprotocol::Token(token) => Some(Secret::new(token)),
+        Subprotocol::Nothing | Subprotocol::Error(_) => None,
+    };
+    [bearer, websocket]
+}
+
+/// How a request travelled; it decides about blanks around the values of headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+enum Protocol {
+    #[serde(rename = "HTTP/1.1", alias = "HTTP/1.0")]
+    Http1,
+    #[serde(rename = "HTTP/2", alias = "HTTP/2.0")]
+    Http2,
 }
 
 /// A request as `--request` gives it.
 #[derive(Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct RawRequest {
+    /// `HTTP/1.1` or `HTTP/2`; absent where it is not known.
+    #[serde(default)]
+    protocol: Option<Protocol>,
     /// Path, perhaps with a query.
     #[serde(default)]
     path: String,
@@ -407,17 +492,12 @@ impl RawRequest {
         serde_json::from_str(&text).map_err(|error| Error::new(format!("--request {}: {error}", path.display()), hint))
     }
 
-    /// The Authorization header's token, and the websocket's.
+    /// The Authorization header's token, and the websocket's. HTTP/1 finds every one that HTTP/2 finds.
     pub(super) fn tokens(&self) -> [Option<Secret>; 2] {
-        let bearer = match bearer::authorization(&self.headers) {
-            Authorization::Token(token) => Some(Secret::new(token)),
-            Authorization::Nothing { .. } => None,
-        };
-        let websocket = match bearer::subprotocol(&self.headers) {
-            Subprotocol::Token(token) => Some(Secret::new(token)),
-            Subprotocol::Nothing | Subprotocol::Error(_) => None,
-        };
-        [bearer, websocket]
+        match self.protocol {
+            Some(Protocol::Http2) => tokens_of(&self.headers),
+            Some(Protocol::Http1) | None => tokens_of(&bearer::over_http1(&self.headers)),
+        }
     }
 
     fn decoded_path(&self) -> String {

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 use self::against::{Against, Bearer, RawRequest, Refusal, Server, ServerFlags};
 use self::input::Found;
@@ -20,8 +22,9 @@ use crate::apiserver::authn::{
 };
 use crate::collect::aws::target;
 use crate::collect::kubeconfig;
+use crate::credential::chain::Certificate;
 use crate::credential::{certificate, token};
-use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::evidence::identity::User;
 use crate::host::Host;
 use crate::render::decode::{Form, write};
@@ -53,7 +56,7 @@ pub struct DecodeArgs {
     /// ServiceAccounts, Pods, Nodes and Secrets (YAML or JSON) that a token may name; what is not in it does not exist
     #[arg(long, value_name = "FILE")]
     objects: Option<PathBuf>,
-    /// Judge a whole request (JSON: path, headers, clientCertificate) instead of one credential
+    /// Judge a whole request (JSON: protocol, path, headers, clientCertificate) instead of one credential
     #[arg(long, value_name = "FILE", conflicts_with_all = ["credential", "verify"])]
     request: Option<PathBuf>,
     /// The release whose rules judge, such as 1.35
@@ -256,6 +259,18 @@ fn token_report(
     }
 }
 
+/// That no client can present the leaf, if none can.
+fn unusable(pem: &str) -> Vec<TokenProblem> {
+    let leaf = CertificateDer::pem_slice_iter(pem.as_bytes()).next().and_then(Result::ok);
+    let because = leaf.and_then(|leaf| Certificate::parse(&leaf).ok()?.unusable_in_tls());
+    let problem = |because: &str| TokenProblem {
+        part: "certificate".to_owned(),
+        detail: format!("no client can present it: {because}"),
+        offset: None,
+    };
+    because.map(problem).into_iter().collect()
+}
+
 /// The report on the leaf of a chain in PEM.
 fn certificate_report(
     pem: &str,
@@ -281,6 +296,7 @@ fn certificate_report(
         },
         view: certificate_model::view(leaf).map(|user| view(user, None)),
         configuration: server.as_ref().map(configuration_view),
+        problems: unusable(pem),
         findings: findings::of_certificate(leaf, now),
         ..CredentialReport::new(CredentialType::X509, origin)
     };

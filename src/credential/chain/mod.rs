@@ -169,6 +169,22 @@ impl Certificate {
         hostname::verify(self, host)
     }
 
+    /// Why no client can prove by TLS 1.3 to a Go server that the certificate is its own; nothing where one can.
+    ///
+    /// The server's verdict of the chain does not look at this: it comes only after the handshake.
+    pub fn unusable_in_tls(&self) -> Option<&'static str> {
+        match &self.key {
+            Some(keys::Key::Ec(keys::Curve::P224, _)) => Some(
+                "its key is on the curve P-224, with which nobody can sign in TLS 1.3 (kubectl: unsupported certificate curve)",
+            ),
+            Some(keys::Key::Dsa) => Some("its key is a DSA key, with which nobody can sign in TLS 1.3"),
+            None => {
+                Some("its key is of a kind that Go does not know, as Ed448 is (kubectl: failed to parse private key)")
+            }
+            Some(keys::Key::Rsa(..) | keys::Key::Ec(..) | keys::Key::Ed25519(_)) => None,
+        }
+    }
+
     /// Issuer and subject are the same name.
     pub fn is_self_issued(&self) -> bool {
         self.raw_issuer == self.raw_subject

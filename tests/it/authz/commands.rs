@@ -248,6 +248,17 @@ fn who(stage: &Stage) {
         (&dev["kind"], &dev["via"][0]["binding"]["name"], &dev["via"][0]["role"]["kind"]),
         (&json!("ServiceAccount"), &json!("worker"), &json!("Role"))
     );
+    // What the Node authorizer grants stands in no binding.
+    let (_, answer) = stage.json("auditor", &["who-can", "create", "pods", "-n", "dev"]);
+    let missing = answer["incomplete"][0].as_str().unwrap_or_default();
+    assert!(missing.contains("system:nodes") && missing.contains("Node authorizer"), "{answer}");
+    for (verb, resource) in [("create", "pods"), ("delete", "pods"), ("list", "certificatesigningrequests")] {
+        let words = ["can-i", verb, resource, "--as", "system:node:n1", "--as-group", "system:nodes", "--why"];
+        let output = stage.run("admin", &words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{verb} {resource}: {said}");
+        assert!(said.contains("the Node authorizer, which is asked beside RBAC"), "{verb} {resource}: {said}");
+    }
     let token = stage.server.create_service_account_token("dev", "dev");
     for context in ["admin", "auditor"] {
         let (code, answer) = stage.json(context, &["who-can", "list", "pods", "-n", "dev", "--for-token", &token]);

@@ -110,9 +110,26 @@ fn header_sets(token: &str) -> Vec<(&'static str, Headers)> {
     ]
 }
 
+/// Headers with blanks around their values: over HTTP/1.1 they are no part of it, over HTTP/2 they are.
+fn blank_sets() -> Vec<Headers> {
+    let list = |pairs: &[(&str, &str)]| -> Headers {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    vec![
+        list(&[("X-Remote-User", "  alice"), ("X-Remote-Group", "dev")]),
+        list(&[("X-Remote-User", "alice"), ("X-Remote-Group", "system:masters ")]),
+        list(&[("X-Remote-User", " ")]),
+        list(&[("X-Remote-User", "alice\t"), ("X-Remote-Group", " b\t"), ("X-Remote-Extra-Scopes", " one ")]),
+        list(&[("X-Remote-User", " \t"), ("X-Remote-User", "bob")]),
+        list(&[("Authorization", "  Bearer junk  ")]),
+    ]
+}
+
 /// A request and what became of it.
 struct Case {
     server: String,
+    /// As the request file says it; none where it does not.
+    protocol: Option<String>,
     path: String,
     headers: Headers,
     certificate: Option<String>,
@@ -153,7 +170,8 @@ fn ask(server: &ApiServer, client: &Client, method: &str, path: &str, headers: &
 /// The same question to kaccess, which has nothing but files.
 fn judge(folder: &Path, server: &str, index: usize, case: &Case) -> Value {
     let request = folder.join(format!("request-{index}.json"));
-    let content = json!({ "path": case.path, "headers": case.headers, "clientCertificate": case.certificate });
+    let content = json!({ "protocol": case.protocol, "path": case.path, "headers": case.headers,
+        "clientCertificate": case.certificate });
     fs::write(&request, content.to_string()).expect("the request");
     let at = Timestamp::from_second(case.at).expect("a time").to_string();
     let output = command()
@@ -169,6 +187,38 @@ fn judge(folder: &Path, server: &str, index: usize, case: &Case) -> Value {
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     report["judgement"].clone()
 }
+
+/// Clients' certificates under the CA of blanks.json whose keys nobody can use. The server would take each, and when it was
+/// sent one, it saw an anonymous request.
+const UNUSABLE: [(&str, &str); 2] = [
+    (
+        "P-224",
+        "-----BEGIN CERTIFICATE-----\n\
+         MIIBfTCCASSgAwIBAgIUbk46u4l6ypzFzDouk9oam1j8W44wCgYIKoZIzj0EAwIw\n\
+         ETEPMA0GA1UEAwwGcmVkLWNhMB4XDTI2MTEyNTA5MzYwN1oXDTI3MDkyMjA5MzYw\n\
+         N1owETEPMA0GA1UEAwwGdS1wMjI0ME4wEAYHKoZIzj0CAQYFK4EEACEDOgAEHzsO\n\
+         3tY7EH1HY1/mBW58Ud8QaOTgIyvBRyALQfI1ssS+beVEe7pUUZCaIItGwqnDuP6s\n\
+         nJW/LjujZTBjMAwGA1UdEwEB/wQCMAAwEwYDVR0lBAwwCgYIKwYBBQUHAwIwHQYD\n\
+         VR0OBBYEFGRLzGt8qg2IqNRdbzodeIOyki/9MB8GA1UdIwQYMBaAFLQC37o0jDHA\n\
+         K+gGn2Uk7Mu0wYhVMAoGCCqGSM49BAMCA0cAMEQCIHT3xdzUvDc/DbMHQfXVhVoA\n\
+         JeUrj/MPsqwvns3UMeDQAiBi1D3Hso5DoQ6Ac8ubX/PKZgYyvVwtQZDM64EH6o+3\n\
+         uw==\n\
+         -----END CERTIFICATE-----\n",
+    ),
+    (
+        "Ed448",
+        "-----BEGIN CERTIFICATE-----\n\
+         MIIBdDCCARqgAwIBAgIUBiZUQMotRQYFkfe8r2sQMckfgxUwCgYIKoZIzj0EAwIw\n\
+         ETEPMA0GA1UEAwwGcmVkLWNhMB4XDTI2MTEyNTA5MzYwN1oXDTI3MDkyMjA5MzYw\n\
+         N1owEjEQMA4GA1UEAwwHdS1lZDQ0ODBDMAUGAytlcQM6ALInN37KU7bhj7qcHh2t\n\
+         vAqZbyu10skcrLB43iEIYhaJrc5zdBF+986aRjILzsSyEdWBBTK5IK0WAKNlMGMw\n\
+         DAYDVR0TAQH/BAIwADATBgNVHSUEDDAKBggrBgEFBQcDAjAdBgNVHQ4EFgQUdo9e\n\
+         D0ImwW3Gm/bKj/8QcmXH4m8wHwYDVR0jBBgwFoAUtALfujSMMcAr6AafZSTsy7TB\n\
+         iFUwCgYIKoZIzj0EAwIDSAAwRQIgCQC59HhomvO8r9qNTt+z7ZMpTpbbBbm/ypG2\n\
+         DNsKuDYCIQCW2/9wuAP5K4JQ5MDNooy8u14JPJvYBlbNb+gAQxCYWw==\n\
+         -----END CERTIFICATE-----\n",
+    ),
+];
 
 /// Whether a judgement is what the server did.
 fn agrees(said: &Value, judgement: &Value) -> bool {
@@ -216,20 +266,21 @@ fn compare(files: &BTreeMap<String, String>, cases: &[Case]) -> Vec<String> {
     })
 }
 
-fn recording() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/requests/recorded.json")
+fn recording(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/requests").join(name)
 }
 
-#[test]
-fn recorded_requests_are_judged_as_the_server_judged_them() {
-    let value: Value = serde_json::from_str(&fs::read_to_string(recording()).expect("recorded.json")).expect("JSON");
+/// What one file of recordings holds: the server's files, and the requests.
+fn recorded(name: &str) -> (BTreeMap<String, String>, Vec<Case>) {
+    let value: Value = serde_json::from_str(&fs::read_to_string(recording(name)).expect(name)).expect("JSON");
     let files = serde_json::from_value(value["files"].clone()).expect("files");
-    let cases: Vec<Case> = value["requests"]
+    let cases = value["requests"]
         .as_array()
         .expect("requests")
         .iter()
         .map(|case| Case {
             server: case["server"].as_str().expect("a server").to_owned(),
+            protocol: case["protocol"].as_str().map(str::to_owned),
             path: case["path"].as_str().expect("a path").to_owned(),
             headers: serde_json::from_value(case["headers"].clone()).expect("headers"),
             certificate: case["certificate"]
@@ -239,10 +290,64 @@ fn recorded_requests_are_judged_as_the_server_judged_them() {
             said: case["said"].clone(),
         })
         .collect();
-    assert!(cases.len() >= 600, "only {} requests are recorded", cases.len());
-    let differences = compare(&files, &cases);
-    let shown: Vec<&String> = differences.iter().take(20).collect();
-    assert!(differences.is_empty(), "{} of {} differ: {shown:#?}", differences.len(), cases.len());
+    (files, cases)
+}
+
+#[test]
+fn recorded_requests_are_judged_as_the_server_judged_them() {
+    for (name, least) in [("recorded.json", 600), ("blanks.json", 18)] {
+        let (files, cases) = recorded(name);
+        assert!(cases.len() >= least, "only {} requests are recorded in {name}", cases.len());
+        let differences = compare(&files, &cases);
+        let shown: Vec<&String> = differences.iter().take(20).collect();
+        assert!(differences.is_empty(), "{} of {} differ in {name}: {shown:#?}", differences.len(), cases.len());
+    }
+}
+
+#[test]
+fn blanks_around_a_header_are_left_open_where_the_protocol_is_not_known() {
+    let (files, mut cases) = recorded("blanks.json");
+    // The second one: `system:masters` over HTTP/1.1, and another group over HTTP/2.
+    let mut case = cases.swap_remove(1);
+    case.protocol = None;
+    let folder = scratch("requests-blanks");
+    for (name, text) in &files {
+        fs::write(folder.join(name), text).expect("a file of the server");
+    }
+    let judgement = judge(&folder, &case.server, 0, &case);
+    assert_eq!(judgement["authenticated"], Value::Null, "{judgement}");
+    let reasons = judgement["undecided"].to_string();
+    for words in ["over HTTP/1.1 it is accepted", r#"\"system:masters\""#, r#"\"system:masters \""#] {
+        assert!(reasons.contains(words), "{words}: {reasons}");
+    }
+}
+
+#[test]
+fn a_certificate_that_no_client_can_present_lets_nobody_in() {
+    let (files, _) = recorded("blanks.json");
+    let folder = scratch("requests-unusable");
+    let ca = folder.join("ca.crt");
+    fs::write(&ca, &files["ca.crt"]).expect("the CA");
+    for (kind, pem) in UNUSABLE {
+        let leaf = folder.join(format!("{kind}.crt"));
+        fs::write(&leaf, pem).expect("a certificate");
+        let output = command()
+            .args(["decode", "-o", "json", "--at", "2026-12-01T00:00:00Z", "--client-ca-file"])
+            .arg(&ca)
+            .arg(format!("@{}", leaf.display()))
+            .output()
+            .expect("kaccess runs");
+        let report: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+        assert_eq!(output.status.code(), Some(2), "{report}");
+        let judgement = &report["judgement"];
+        assert_eq!(judgement["authenticated"], Value::Null, "{judgement}");
+        let reasons = judgement["undecided"].to_string();
+        assert!(reasons.contains(kind) && reasons.contains("it would be accepted as"), "{reasons}");
+        let problem = &report["problems"][0];
+        assert_eq!(problem["part"], "certificate", "{report}");
+        assert!(problem["detail"].as_str().is_some_and(|text| text.contains(kind)), "{problem}");
+    }
 }
 
 #[test]
@@ -296,13 +401,19 @@ fn requests_with_several_credentials() {
     let sets = header_sets(&token);
     let mut names = Vec::new();
     let mut cases: Vec<Case> = Vec::new();
-    let mut add = |index: usize, server: &(&str, ApiServer), method: &str, path: &str, headers: &Headers| {
+    // The clients speak HTTP/1.1 unless they are told to speak HTTP/2.
+    let proxy = certificates.iter().position(|(name, _)| *name == "front proxy").expect("the front proxy");
+    let http2 = Client::over_http2(&lab.pki.ca.cert, certificates[proxy].1.as_ref());
+    let mut add = |index: Option<usize>, server: &(&str, ApiServer), method: &str, path: &str, headers: &Headers| {
         let at = Timestamp::now().as_second();
-        let said = ask(&server.1, &clients[index], method, path, headers);
+        let (client, protocol) = index.map_or((&http2, "HTTP/2"), |index| (&clients[index], "HTTP/1.1"));
+        let index = index.unwrap_or(proxy);
+        let said = ask(&server.1, client, method, path, headers);
         names.push(certificates[index].0);
         let certificate = certificates[index].1.as_ref().map(|identity| read(&identity.cert));
         cases.push(Case {
             server: server.0.to_owned(),
+            protocol: Some(protocol.to_owned()),
             path: path.to_owned(),
             headers: headers.clone(),
             certificate,
@@ -312,14 +423,18 @@ fn requests_with_several_credentials() {
     };
     for index in 0..certificates.len() {
         for (_, headers) in &sets {
-            add(index, &servers[0], "POST", REVIEW, headers);
+            add(Some(index), &servers[0], "POST", REVIEW, headers);
         }
+    }
+    for headers in &blank_sets() {
+        add(Some(proxy), &servers[0], "POST", REVIEW, headers);
+        add(None, &servers[0], "POST", REVIEW, headers);
     }
     let mut dice = Dice(5);
     for _ in 0..220 {
         let (first, second) = (&sets[dice.below(sets.len())], &sets[dice.below(sets.len())]);
         let headers: Headers = first.1.iter().chain(&second.1).cloned().collect();
-        add(dice.below(certificates.len()), &servers[0], "POST", REVIEW, &headers);
+        add(Some(dice.below(certificates.len())), &servers[0], "POST", REVIEW, &headers);
     }
     for server in &servers {
         for path in [
@@ -334,7 +449,7 @@ fn requests_with_several_credentials() {
         ] {
             for (certificate, set) in [(0, 0), (0, 2), (1, 0), (3, 0), (12, 0), (0, 4)] {
                 // On the last server nobody has this service account, so no set with its token is asked.
-                add(certificate, server, "GET", path, &sets[set].1);
+                add(Some(certificate), server, "GET", path, &sets[set].1);
             }
         }
     }
@@ -346,7 +461,7 @@ fn requests_with_several_credentials() {
             .zip(&cases)
             .map(|(name, case)| {
                 let certificate = case.certificate.as_ref().map(|_| name);
-                json!({ "server": case.server, "path": case.path, "headers": case.headers, "certificate": certificate,
+                json!({ "server": case.server, "protocol": case.protocol, "path": case.path, "headers": case.headers, "certificate": certificate,
                     "at": case.at, "said": case.said })
                 .to_string()
             })
@@ -357,8 +472,7 @@ fn requests_with_several_credentials() {
             json!(known),
             lines.join(",\n")
         );
-        fs::create_dir_all(recording().parent().expect("a folder")).expect("testdata/requests");
-        fs::write(recording(), text).expect("recorded.json");
+        fs::write(recording("recorded.json"), text).expect("recorded.json");
     }
     let differences = compare(&files, &cases);
     lab::tell(&format!("fidelity requests: {} requests, {} differences", cases.len(), differences.len()));

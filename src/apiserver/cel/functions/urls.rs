@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::evaluate::{Outcome, Stop};
 use super::super::value::{Map, Value};
-use crate::gotext::quote;
+use crate::gotext::{quote, url};
 
 /// A parsed URL.
 #[derive(Debug, Clone)]
@@ -61,9 +61,9 @@ pub(super) fn parse(text: &str) -> Result<Url, Stop> {
     if text.is_empty() {
         return fault("empty url".to_owned());
     }
-    let (scheme, rest) = match scheme(text) {
+    let (scheme, rest) = match url::scheme(text) {
         Ok(found) => found,
-        Err(why) => return fault(why.to_owned()),
+        Err(why) => return fault(why),
     };
     // url.Parse, which makes the URL in the end, cuts a fragment off; ParseRequestURI takes it for a part of the rest.
     let (rest, _) = rest.split_once('#').unwrap_or((rest, ""));
@@ -88,40 +88,15 @@ pub(super) fn parse(text: &str) -> Result<Url, Stop> {
         }
         _ => ("", rest),
     };
-    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    if let Some(user) = user
-        && !user.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte))
-    {
-        return fault("net/url: invalid userinfo".to_owned());
-    }
-    if host.contains('%') || (host.contains('[') != host.contains(']')) {
-        return Err(Stop::Unknown(format!("the host of {text}")));
-    }
-    let (name, port) = split_port(host);
-    if let Some(bad) = host.strip_prefix(name).filter(|_| port.is_none() && name.len() < host.len()) {
-        return fault(format!("invalid port {} after host", quote(bad)));
-    }
-    if let Some(bad) = host.chars().find(|character| " \"<>\\^`{|}".contains(*character)) {
-        return fault(format!("invalid character {} in host name", quote(&bad.to_string())));
-    }
+    let host = match url::authority(&scheme, authority) {
+        Ok((_, host)) => host,
+        Err(why) => return fault(why),
+    };
+    let Ok(host) = String::from_utf8(host) else { return Err(Stop::Unknown(format!("the host of {text}"))) };
     if let Some(bad) = bad_escape(path) {
         return fault(format!("invalid URL escape {}", quote(bad)));
     }
-    Ok(Url { text: text.to_owned(), scheme, host: host.to_owned(), path: path.to_owned(), query: query.to_owned() })
-}
-
-fn scheme(text: &str) -> Result<(String, &str), &'static str> {
-    for (at, character) in text.char_indices() {
-        match character {
-            'a'..='z' | 'A'..='Z' => {}
-            '0'..='9' | '+' | '-' | '.' if at > 0 => {}
-            '0'..='9' | '+' | '-' | '.' => return Ok((String::new(), text)),
-            ':' if at == 0 => return Err("missing protocol scheme"),
-            ':' => return Ok((text[..at].to_ascii_lowercase(), &text[at + 1..])),
-            _ => return Ok((String::new(), text)),
-        }
-    }
-    Ok((String::new(), text))
+    Ok(Url { text: text.to_owned(), scheme, host, path: path.to_owned(), query: query.to_owned() })
 }
 
 /// The host without and the port, if what follows the last colon is one. A host whose colon is followed by something

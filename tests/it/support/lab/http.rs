@@ -27,8 +27,17 @@ pub type Answer = (u16, Value);
 pub struct Client(reqwest::Client);
 
 impl Client {
-    /// Trusts one CA; presents `identity` if given.
+    /// Trusts one CA; presents `identity` if given. Speaks HTTP/1.1.
     pub fn new(ca: &Path, identity: Option<&Identity>) -> Self {
+        Self::speaking(&[], ca, identity)
+    }
+
+    /// The same over HTTP/2.
+    pub fn over_http2(ca: &Path, identity: Option<&Identity>) -> Self {
+        Self::speaking(&[b"h2"], ca, identity)
+    }
+
+    fn speaking(protocols: &[&[u8]], ca: &Path, identity: Option<&Identity>) -> Self {
         let mut roots = rustls::RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(ca).expect("CA file") {
             roots.add(certificate.expect("CA certificate")).expect("CA certificate as a root");
@@ -38,7 +47,7 @@ impl Client {
             .with_safe_default_protocol_versions()
             .expect("default protocol versions")
             .with_root_certificates(roots);
-        let config = match identity {
+        let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some(identity) => {
                 let chain = CertificateDer::pem_file_iter(&identity.cert)
@@ -49,6 +58,7 @@ impl Client {
                 builder.with_client_auth_cert(chain, key).expect("client certificate")
             }
         };
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(config)
             .no_proxy()
