@@ -44,6 +44,17 @@ pub fn met_without_handshake<'c>(case: &'c Case<'_>, text: &'static Text) -> Opt
     case.words.iter().find(|word| word.text == text && word.place == Place::Met)
 }
 
+/// The server ended TLS because it knows no site of the name that is sent, none being set in the kubeconfig.
+pub fn name_refused<'e>(case: &Case<'e>) -> Option<(&'e Failure, Citation)> {
+    let evidence = case.evidence;
+    let failure = evidence.endpoint.tls.failed()?;
+    let seen = failure.seen.as_deref().filter(|seen| seen.ends_with("UnrecognisedName"))?;
+    let cluster = evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
+    cluster
+        .is_none_or(|cluster| cluster.tls_server_name.is_none())
+        .then(|| (failure, probed("/endpoint/tls/failed/seen", format!("{}: {seen}", failure.detail))))
+}
+
 /// How far clocks may be apart before it matters, in seconds.
 pub const APART: i64 = 60;
 
@@ -334,7 +345,7 @@ impl Which {
         match self {
             Self::Anonymous => "GET /version without the credential",
             Self::Authenticated => "GET /version with the credential",
-            Self::Identity => "POST of a SelfSubjectReview",
+            Self::Identity => "the POST of a SelfSubjectReview",
         }
     }
 }
@@ -514,7 +525,7 @@ impl Unserved<'_> {
                 Which::Anonymous.words()
             ),
             Spread::Posts => format!(
-                "GET requests are answered, with the credential as well, on every connection that was tried; the {which} is not: something before the API server that lets no POST through (a web application firewall, a filtering proxy) does so"
+                "GET requests are answered, with the credential as well, on every connection that was tried; {which} is not: something before the API server that lets no POST through (a web application firewall, a filtering proxy) does so"
             ),
             Spread::Some if self.mixed => format!(
                 "{which} was not answered by an API server, and others were: {} of {} requests failed. So it depends on the connection, most likely on which of several API servers, balancers or addresses it leads to, one of which is bad",
@@ -559,9 +570,7 @@ impl Unserved<'_> {
                 let said = clip(&one_line(said), 160);
                 probed(format!("{place}/seen/status"), format!("{which}: {status} {said}").trim_end().to_owned())
             }
-            Came::Foreign(said) => {
-                probed(format!("{place}/seen"), format!("{which}: {}", clip(&one_line(said), 160)))
-            }
+            Came::Foreign(said) => probed(format!("{place}/seen"), format!("{which}: {}", clip(&one_line(said), 160))),
             Came::Served => probed(place, which),
         }
     }
