@@ -632,3 +632,151 @@ pub fn compare(case: &Case<'_>) -> Step {
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    const ANSWERED: &str = include_str!("../../testdata/cases/api-connection-answered/evidence.json");
+
+    /// A run in which everything was answered, with these parts of it changed.
+    fn run(changes: &[(&str, Value)]) -> Evidence {
+        let mut all: Value = serde_json::from_str(ANSWERED).unwrap();
+        for (place, value) in changes {
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            all.pointer_mut(parent).unwrap()[name] = value.clone();
+        }
+        serde_json::from_value(all).unwrap()
+    }
+
+    fn failed(kind: &str, detail: &str) -> Value {
+        json!({ "startedMs": 0, "tookMs": 8000, "failed": { "kind": kind, "detail": detail } })
+    }
+
+    /// Further connections, of which so many were served.
+    fn tried(served: usize, all: usize) -> Value {
+        let one = |served: bool| match served {
+            true => json!({ "status": 200, "served": true }),
+            false => json!({ "served": false, "failure": { "kind": "closed", "detail": "reset" } }),
+        };
+        let tries: Vec<Value> = (0..all).map(|index| one(index < served)).collect();
+        json!({ "startedMs": 0, "tookMs": 1, "seen": { "path": "/version", "tries": tries } })
+    }
+
+    /// What is found first: code, severity, confidence and title.
+    fn found(evidence: &Evidence) -> Option<(&'static str, &'static str, &'static str, String)> {
+        let case = Case::new(evidence);
+        let first = diagnose(check_all(&case)).into_iter().next()?;
+        Some((first.code, first.severity.word(), first.confidence.word(), first.title))
+    }
+
+    #[test]
+    fn what_fails_on_some_connections_is_told_from_what_fails_always() {
+        assert_eq!(found(&run(&[])), None);
+        let closed = || failed("closed", "127.0.0.1:1 reset the connection");
+        let skipped =
+            || json!({ "startedMs": 0, "tookMs": 0, "skipped": { "because": "endpoint-anonymous", "text": "reset" } });
+        let cut = |tries: Value| {
+            run(&[
+                ("/endpoint/anonymous", closed()),
+                ("/endpoint/authenticated", skipped()),
+                ("/identity", skipped()),
+                ("/access", skipped()),
+                ("/endpoint/again", tries),
+            ])
+        };
+        for (evidence, confidence, title) in [
+            (cut(tried(0, 6)), "certain", "Requests to the API server are closed without an answer"),
+            (cut(tried(4, 6)), "likely", "Some requests to the API server are closed without an answer: 3 of 7 fail"),
+            (
+                run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried(6, 6))]),
+                "likely",
+                "POST requests to the API server are closed without an answer",
+            ),
+            (
+                run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried(4, 6))]),
+                "likely",
+                "Some requests to the API server are closed without an answer: 3 of 9 fail",
+            ),
+            (
+                run(&[
+                    ("/endpoint/authenticated", closed()),
+                    ("/identity", closed()),
+                    ("/access", skipped()),
+                    ("/endpoint/again", tried(6, 6)),
+                ]),
+                "likely",
+                "Requests that carry the credential are closed without an answer",
+            ),
+        ] {
+            let expected = ("api-connection-closed", "error", confidence, title.to_owned());
+            assert_eq!(found(&evidence), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_request_with_the_credential_that_hangs_is_the_api_server_asking_somebody() {
+        let silent = || failed("timeout", "no answer within 8.0 s");
+        let evidence = run(&[
+            ("/endpoint/authenticated", silent()),
+            ("/identity", silent()),
+            ("/access", failed("timeout", "no answer within 8.0 s")),
+            ("/endpoint/again", tried(6, 6)),
+        ]);
+        let case = Case::new(&evidence);
+        let findings = diagnose(check_all(&case));
+        let first = findings.first().unwrap();
+        assert_eq!(first.code, "api-connection-timeout");
+        assert_eq!(first.title, "Requests that carry the credential are not answered in time");
+        assert_eq!(first.candidates.first().map(|candidate| candidate.code), Some("authentication-webhook-down"));
+    }
+
+    #[test]
+    fn whoever_came_through_all_the_same_is_warned() {
+        let evidence = run(&[
+            ("/endpoint/tls/seen/brokenBefore", json!("127.0.0.1:1 reset the connection during the TLS handshake")),
+            ("/endpoint/again", tried(5, 6)),
+        ]);
+        let title = "Some connections to the API server are closed again".to_owned();
+        assert_eq!(found(&evidence), Some(("api-connection-closed", "warning", "likely", title)));
+        let once = run(&[("/endpoint/authenticated", failed("closed", "reset")), ("/endpoint/again", tried(6, 6))]);
+        let (code, severity, ..) = found(&once).unwrap();
+        assert_eq!((code, severity), ("api-connection-closed", "warning"));
+    }
+
+    #[test]
+    fn a_handshake_that_was_broken_off_is_no_dead_balancer_where_others_are_made() {
+        let broken = |tries: Value| {
+            let skipped =
+                || json!({ "startedMs": 0, "tookMs": 0, "skipped": { "because": "endpoint-tls", "text": "reset" } });
+            run(&[
+                ("/endpoint/tls", failed("closed", "127.0.0.1:1 reset the connection during the TLS handshake")),
+                ("/endpoint/anonymous", skipped()),
+                ("/endpoint/authenticated", skipped()),
+                ("/identity", skipped()),
+                ("/access", skipped()),
+                ("/endpoint/again", tries),
+            ])
+        };
+        let title = |evidence: &Evidence| found(evidence).map(|(_, _, confidence, title)| (confidence, title)).unwrap();
+        let (confidence, some) = title(&broken(tried(4, 6)));
+        assert_eq!((confidence, some.as_str()), ("likely", "Some connections to the API server are closed again"));
+        let (confidence, every) = title(&broken(tried(0, 6)));
+        assert_eq!((confidence, every.as_str()), ("certain", "The connection is accepted and closed again"));
+    }
+
+    #[test]
+    fn a_later_server_that_is_not_trusted_is_one_of_several() {
+        let detail = "the server's certificate is signed by CN=other, which is not among the kubeconfig roots and was not sent by the server; no credential is sent to a server that is not trusted";
+        let skipped = json!({ "startedMs": 0, "tookMs": 0, "skipped": { "because": "identity", "text": "tls" } });
+        let evidence =
+            run(&[("/identity", failed("tls", detail)), ("/access", skipped), ("/endpoint/again", tried(4, 6))]);
+        let (code, severity, confidence, _) = found(&evidence).unwrap();
+        assert_eq!((code, severity, confidence), ("cluster-ca-rotated", "error", "likely"));
+    }
+}

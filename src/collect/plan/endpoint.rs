@@ -36,6 +36,9 @@ const REPEATS: usize = 6;
 /// answers `/version` at once.
 const TRY: Duration = Duration::from_secs(4);
 
+/// How much of its answer is read, in bytes.
+const TRIED: usize = 64 * 1024;
+
 /// The handles on the probes of the API server's endpoint.
 pub(super) struct EndpointProbes {
     pub(super) route: Handle<Route, Way>,
@@ -376,7 +379,12 @@ impl EndpointProbes {
         graph.probe("endpoint-again", SHORT, needs, move |way: Way| async move {
             let ask = || async {
                 let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
-                let answer = api.get("/version", Limits { time: TRY, ..Limits::default() }).await?;
+                let limits = Limits { body_bytes: TRIED, time: TRY, ..Limits::default() };
+                let answer = api.get("/version", limits).await?;
+                // Whoever shows another certificate serves nobody who checks it.
+                if let Some(fault) = answer.tls.as_ref().and_then(|report| report.faults.first()) {
+                    return Err(Failure::new(FailureKind::Tls, fault.detail.clone()));
+                }
                 Ok::<_, Failure>(api.evidence("GET", "/version", &answer, host.now()))
             };
             let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;

@@ -60,7 +60,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some((answer, location, server)) = answer.and_then(|answer| sent_to_https(answer, &route.host)) {
         return vec![RULE.finding(
             Confidence::Likely,
-            format!("The server is written as {written:?}, which means plain HTTP, and what answers there sends to the same host over https. kubectl follows that without a credential, because it reads none for a plain HTTP server."),
+            format!("The server is written as {written:?}, which means plain HTTP, and what answers there sends to the same host over https. kubectl sends no credential over plain HTTP, wherever it is sent on to."),
             probed("/endpoint/anonymous/seen/location", format!("{} to {location}", answer.status)),
             Step::command("Name the server with https, as it says itself", shell!("kubectl config set-cluster {} --server={}", cluster(case), server)),
         )];
