@@ -371,10 +371,9 @@ fn requests<'e>(case: &Case<'e>) -> Vec<Request<'e>> {
             FailureKind::Unauthorized | FailureKind::Unsupported => Came::Served,
             FailureKind::Forbidden if is_page(&failure.detail) => Came::Foreign(&failure.detail),
             FailureKind::Forbidden => Came::Served,
-            // 400 and the like: somebody read the request.
             FailureKind::Http => match failure.detail.get(..3).and_then(|status| status.parse::<u16>().ok()) {
                 Some(status) if status >= 500 || status == 429 => Came::Busy(status, &failure.detail),
-                _ => Came::Served,
+                _ => Came::Foreign(&failure.detail),
             },
             FailureKind::Protocol if failure.detail.starts_with("the answer is no") => {
                 Came::Foreign(failure.seen.as_deref().unwrap_or(&failure.detail))
