@@ -94,6 +94,8 @@ pub struct Again {
     pub path: String,
     /// What came of each connection, in the order asked.
     pub tries: Vec<Try>,
+    /// The same of connections that carried a POST (of a SelfSubjectReview), without the credential as well.
+    pub posts: Vec<Try>,
 }
 
 /// What came of one further connection.

@@ -469,17 +469,16 @@ pub fn unserved<'e>(case: &Case<'e>, fits: fn(&Came<'e>) -> bool) -> Option<Unse
     if first.which == Which::Anonymous && earlier.is_some() && good == 0 {
         return None;
     }
+    let posts = case.evidence.endpoint.again.seen().map(|again| again.posts.as_slice()).unwrap_or_default();
+    let refused = posts.iter().filter(|one| !one.served).count();
     let always = tried > 0 && good == tried;
+    let failed = |which: Which| sent(which) && !served(which);
     let spread = if earlier.is_none() && good == 0 {
         Spread::Every
-    } else if always && served(Which::Authenticated) && sent(Which::Identity) && !served(Which::Identity) {
-        Spread::Posts
-    } else if always
-        && served(Which::Anonymous)
-        && !served(Which::Authenticated)
-        && sent(Which::Identity)
-        && !served(Which::Identity)
+    } else if always && served(Which::Authenticated) && failed(Which::Identity) && refused > 0 && refused == posts.len()
     {
+        Spread::Posts
+    } else if always && served(Which::Anonymous) && failed(Which::Authenticated) && failed(Which::Identity) {
         Spread::Credential
     } else {
         Spread::Some
@@ -487,8 +486,8 @@ pub fn unserved<'e>(case: &Case<'e>, fits: fn(&Came<'e>) -> bool) -> Option<Unse
     Some(Unserved {
         came: first.came,
         spread,
-        bad: requests.iter().filter(|request| !request.came.is_served()).count() + tried - good,
-        all: requests.len() + tried,
+        bad: requests.iter().filter(|request| !request.came.is_served()).count() + tried - good + refused,
+        all: requests.len() + tried + posts.len(),
         which: first.which,
         earlier,
         mixed: good > 0 && good < tried,
@@ -524,7 +523,7 @@ impl Unserved<'_> {
                 Which::Anonymous.words()
             ),
             Spread::Posts => format!(
-                "GET requests are answered, with the credential as well, on every connection that was tried; {which} is not: something before the API server that lets no POST through (a web application firewall, a filtering proxy) does so"
+                "GET requests are answered, with the credential as well, on every connection that was tried; {which} is not, nor is a POST without the credential: something before the API server that lets no POST through (a web application firewall, a filtering proxy) does so"
             ),
             Spread::Some if self.mixed => format!(
                 "{which} was not answered by an API server, and others were: {} of {} requests failed. So it depends on the connection, most likely on which of several API servers, balancers or addresses it leads to, one of which is bad",
@@ -621,7 +620,7 @@ pub fn compare(case: &Case<'_>) -> Step {
     Step::command(
         "See whether every connection fares alike (each line is one; 000 is one without an answer, 200, 401 and 403 are an API server's)",
         shell!(
-            "for i in 1 2 3 4 5 6 7 8 9 10; do curl -sk -m 5 -o /dev/null -w '%{{http_code}}\n' {}/version; done",
+            "for i in 1 2 3 4 5 6 7 8 9 10; do curl -sk -m 5 -o /dev/null -w '%{{http_code}}\\n' {}/version; done",
             url.trim_end_matches('/')
         ),
     )
@@ -659,12 +658,18 @@ mod tests {
 
     /// Further connections, of which so many were served.
     fn tried(served: usize, all: usize) -> Value {
+        tried_with(served, all, 3)
+    }
+
+    /// The same, and three POSTs, of which so many were served.
+    fn tried_with(served: usize, all: usize, posts: usize) -> Value {
         let one = |served: bool| match served {
             true => json!({ "status": 200, "served": true }),
             false => json!({ "served": false, "failure": { "kind": "closed", "detail": "reset" } }),
         };
         let tries: Vec<Value> = (0..all).map(|index| one(index < served)).collect();
-        json!({ "startedMs": 0, "tookMs": 1, "seen": { "path": "/version", "tries": tries } })
+        let posts: Vec<Value> = (0..3).map(|index| one(index < posts)).collect();
+        json!({ "startedMs": 0, "tookMs": 1, "seen": { "path": "/version", "tries": tries, "posts": posts } })
     }
 
     /// What is found first: code, severity, confidence and title.
@@ -690,17 +695,22 @@ mod tests {
             ])
         };
         for (evidence, confidence, title) in [
-            (cut(tried(0, 6)), "certain", "Requests to the API server are closed without an answer"),
-            (cut(tried(4, 6)), "likely", "Some requests to the API server are closed without an answer: 3 of 7 fail"),
+            (cut(tried_with(0, 6, 0)), "certain", "Requests to the API server are closed without an answer"),
+            (cut(tried(4, 6)), "likely", "Some requests to the API server are closed without an answer: 3 of 10 fail"),
             (
-                run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried(6, 6))]),
+                run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried_with(6, 6, 0))]),
                 "likely",
                 "POST requests to the API server are closed without an answer",
             ),
             (
                 run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried(4, 6))]),
                 "likely",
-                "Some requests to the API server are closed without an answer: 3 of 9 fail",
+                "Some requests to the API server are closed without an answer: 3 of 12 fail",
+            ),
+            (
+                run(&[("/identity", closed()), ("/access", skipped()), ("/endpoint/again", tried(6, 6))]),
+                "likely",
+                "Some requests to the API server are closed without an answer: 1 of 12 fail",
             ),
             (
                 run(&[

@@ -39,6 +39,14 @@ const TRY: Duration = Duration::from_secs(4);
 /// How much of its answer is read, in bytes.
 const TRIED: usize = 64 * 1024;
 
+/// How many of those that carry a POST are tried.
+const POSTS: usize = 3;
+
+/// What the further connections are for: a GET that everybody may, and a POST that changes nothing.
+const VERSION: &str = "/version";
+const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+const REVIEW: &str = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
+
 /// The handles on the probes of the API server's endpoint.
 pub(super) struct EndpointProbes {
     pub(super) route: Handle<Route, Way>,
@@ -377,22 +385,41 @@ impl EndpointProbes {
             }
         };
         graph.probe("endpoint-again", SHORT, needs, move |way: Way| async move {
-            let ask = || async {
-                let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
-                let limits = Limits { body_bytes: TRIED, time: TRY, ..Limits::default() };
-                let answer = api.get("/version", limits).await?;
-                // Whoever shows another certificate serves nobody who checks it.
-                if let Some(fault) = answer.tls.as_ref().and_then(|report| report.faults.first()) {
-                    return Err(Failure::new(FailureKind::Tls, fault.detail.clone()));
+            let ask = |method: &'static str, path: &'static str, body: Option<&'static str>| {
+                let (way, host, scrubber) = (&way, &host, &scrubber);
+                async move {
+                    let api = Api::anonymous(way.wire(host, None)?, scrubber);
+                    let limits = Limits { body_bytes: TRIED, time: TRY, ..Limits::default() };
+                    let body = body.map(|body| body.as_bytes().to_vec());
+                    let answer = api.send(method, path, body, "application/json", limits).await?;
+                    // Whoever shows another certificate serves nobody who checks it.
+                    if let Some(fault) = answer.tls.as_ref().and_then(|report| report.faults.first()) {
+                        return Err(Failure::new(FailureKind::Tls, fault.detail.clone()));
+                    }
+                    Ok(api.evidence(method, path, &answer, host.now()))
                 }
-                Ok::<_, Failure>(api.evidence("GET", "/version", &answer, host.now()))
             };
-            let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
-            let tries = answers.into_iter().map(|answer| match answer {
-                Ok(answer) => Try { status: Some(answer.status), served: answer.is_served(), failure: None },
+            let get = || ask("GET", VERSION, None);
+            // An API server refuses it, in its own words.
+            let post = || ask("POST", REVIEWS, Some(REVIEW));
+            let (gets, posts) = futures::join!(
+                futures::future::join_all((0..REPEATS).map(|_| get())),
+                futures::future::join_all((0..POSTS).map(|_| post())),
+            );
+            let tried = |answer: Result<HttpAnswer, Failure>| match answer {
+                Ok(answer) => Try {
+                    status: Some(answer.status),
+                    served: answer.is_served() || answer.status == 201,
+                    failure: None,
+                },
                 Err(failure) => Try { status: None, served: false, failure: Some(failure) },
-            });
-            Ok((Again { path: "/version".to_owned(), tries: tries.collect() }, Some(())))
+            };
+            let again = Again {
+                path: VERSION.to_owned(),
+                tries: gets.into_iter().map(tried).collect(),
+                posts: posts.into_iter().map(tried).collect(),
+            };
+            Ok((again, Some(())))
         })
     }
 
