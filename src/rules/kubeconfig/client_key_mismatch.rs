@@ -73,7 +73,7 @@ fn unreadable(detail: &str) -> Option<(&'static str, &'static str, Step)> {
             Step::command("See which file holds what", "grep -H -e '-----BEGIN' client.crt client.key"),
         ));
     }
-    if is("unsupported certificate curve") {
+    if is("unsupported certificate curve") || is("unsupported elliptic curve") {
         return Some((
             "The client key is of a kind that kubectl cannot use",
             "Go's TLS signs with RSA, Ed25519 and ECDSA on P-256, P-384 or P-521.",
