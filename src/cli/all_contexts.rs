@@ -179,6 +179,7 @@ fn unreached(context: String, host: &Host, limit: Duration) -> Item {
             anonymous: late(&text),
             authenticated: late(&text),
             repeated: Observation::default(),
+            again: Observation::default(),
             plain: Observation::default(),
             names: Observation::default(),
             direct_dns: Observation::default(),

@@ -14,9 +14,8 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::time::Instant;
 
-use super::kubeconfig::{
-    ExecConfig, KeyPairFault, Resolved, check_key_pair, io_words, read_limited, scrub_args, version_and_kind,
-};
+use super::key_pair::{self, KeyPairFault};
+use super::kubeconfig::{ExecConfig, Resolved, io_words, read_limited, scrub_args, version_and_kind};
 use super::yaml::{self, Node, Reader, Value};
 use super::{ClientIdentity, Roots};
 use crate::evidence::credential::{Credential, CredentialSource, EndedBy, PluginRun};
@@ -591,7 +590,7 @@ pub fn exec_credential(bytes: &[u8], version: &str, scrubber: &Scrubber) -> Resu
         }
         api_version.clone()
     };
-    let (output, has_status) = typed(&node, version).map_err(|text| format!("decoding stdout: {text}"))?;
+    let (mut output, has_status) = typed(&node, version).map_err(|text| format!("decoding stdout: {text}"))?;
     let wanted = format!("{GROUP}/{version}");
     if got != wanted {
         return Err(format!("exec plugin is configured to use API version {wanted}, plugin returned version {got}"));
@@ -604,8 +603,11 @@ pub fn exec_credential(bytes: &[u8], version: &str, scrubber: &Scrubber) -> Resu
         (_, Some(_), None) | (_, None, Some(_)) => {
             return Err("exec plugin returned only certificate or key, not both".to_owned());
         }
-        (_, Some(certificate), Some(key)) => match check_key_pair(certificate, key.expose()) {
-            Ok(()) => {}
+        (_, Some(certificate), Some(key)) => match key_pair::pair(certificate, key.expose()) {
+            Ok(identity) => {
+                output.certificate = Some(identity.chain_pem);
+                output.key = Some(identity.key_pem);
+            }
             Err(KeyPairFault::Mismatch) => {
                 let words = "tls: private key does not match public key";
                 return Err(format!("failed parsing client key/certificate: {words}"));

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
+use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use url::Url;
 
 use self::file::{Entry, RawCluster, RawConfig, RawContext, RawExec, RawUser, ReadError};
 pub(super) use self::file::{io_words, read_limited, version_and_kind};
+use super::key_pair::{self, KeyPairFault};
 use super::{ClientIdentity, Roots};
 use crate::evidence::credential::CredentialSource;
 use crate::evidence::kubeconfig::{self as evidence, Cluster, Exec, File, Kubeconfig, Problem, UserEntry};
@@ -1163,18 +1164,15 @@ impl Loader<'_> {
         let key = String::from_utf8_lossy(&key).into_owned();
         self.scrubber.learn(&key);
         let certificate = String::from_utf8_lossy(&certificate).into_owned();
-        match check_key_pair(&certificate, &key) {
-            Ok(()) => {}
+        match key_pair::pair(&certificate, &key) {
+            Ok(identity) => Ok(Some(identity)),
             Err(KeyPairFault::Mismatch) => {
                 let failure = malformed("tls: private key does not match public key".to_owned())
                     .sides("the key of the certificate's public key", "another key");
-                return Err(Box::new(("client-key-mismatch", failure)));
+                Err(Box::new(("client-key-mismatch", failure)))
             }
-            Err(KeyPairFault::Words(text)) => {
-                return Err(Box::new(("client-key-mismatch", malformed(text.to_owned()))));
-            }
+            Err(KeyPairFault::Words(text)) => Err(Box::new(("client-key-mismatch", malformed(text)))),
         }
-        Ok(Some(ClientIdentity { chain_pem: certificate, key_pem: Secret::new(key) }))
     }
 
     /// client-go reads no credential at all for a server without TLS.
@@ -1458,48 +1456,6 @@ fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
         return Err("no valid certificate authority data seen");
     }
     Err("unable to parse bytes as PEM block")
-}
-
-/// What is wrong with a certificate and its key.
-pub(super) enum KeyPairFault {
-    /// They do not belong together.
-    Mismatch,
-    /// Go's words.
-    Words(&'static str),
-}
-
-/// Go's tls.X509KeyPair. A key of a kind that only rustls refuses passes: whether it can be used is judged at the
-/// connection.
-pub(super) fn check_key_pair(certificate: &str, key: &str) -> Result<(), KeyPairFault> {
-    let chain: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(certificate.as_bytes()).filter_map(Result::ok).collect();
-    let Some(leaf) = chain.first() else {
-        return Err(KeyPairFault::Words(if certificate.contains("-----BEGIN ") {
-            "tls: failed to find \"CERTIFICATE\" PEM block in certificate input"
-        } else {
-            "tls: failed to find any PEM data in certificate input"
-        }));
-    };
-    if x509_parser::parse_x509_certificate(leaf).is_err() {
-        return Err(KeyPairFault::Words("x509: malformed certificate"));
-    }
-    if key.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") || key.contains("Proc-Type: 4,ENCRYPTED") {
-        return Err(KeyPairFault::Words("tls: failed to parse private key (it is encrypted)"));
-    }
-    let Ok(key_der) = PrivateKeyDer::from_pem_slice(key.as_bytes()) else {
-        return Err(KeyPairFault::Words(if key.contains("-----BEGIN CERTIFICATE-----") {
-            "tls: found a certificate rather than a key in the PEM for the private key"
-        } else if key.contains("-----BEGIN ") {
-            "tls: failed to parse private key"
-        } else {
-            "tls: failed to find any PEM data in key input"
-        }));
-    };
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    match rustls::sign::CertifiedKey::from_der(chain, key_der, &provider) {
-        Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch)) => Err(KeyPairFault::Mismatch),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

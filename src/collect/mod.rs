@@ -5,7 +5,7 @@
 //! Beside them [`aws`] fills `eks`, `network` and `balancer`, and [`log`] and [`api_types`] fill parts of `apiserver`.
 //!
 //! The rest is what they look with: [`wire`] connects, [`proxy`] says through whom, [`proto`] and [`yaml`] read what
-//! comes, [`interrupt`] hears that the run is to end.
+//! comes, `key_pair` reads a client certificate with its key, [`interrupt`] hears that the run is to end.
 
 pub mod access;
 pub mod api_types;
@@ -16,6 +16,7 @@ pub mod dns;
 pub mod identity;
 pub mod interrupt;
 pub mod issuer;
+mod key_pair;
 pub mod kubeconfig;
 pub mod log;
 pub mod plan;

@@ -123,6 +123,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
     let user = CredentialProbes::spawn(&mut graph, host, plan, scrubber);
     let endpoint = EndpointProbes::spawn(&mut graph, &user, host, plan, scrubber);
     let who = cluster::identity(&mut graph, &endpoint.api);
+    let again = endpoint.again(&mut graph, &who, host, scrubber);
     let access = cluster::access(&mut graph, &user.kubeconfig, &endpoint.api, &who, plan);
 
     let target = issuer::named(&mut graph, &user, plan);
@@ -163,7 +164,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         kubeconfig: taken(user.kubeconfig).await,
         plugin: taken(user.plugin).await,
         credential: taken(user.credential).await,
-        endpoint: endpoint.collect().await,
+        endpoint: endpoint.collect(again).await,
         identity: taken(who).await,
         access: taken(access).await,
         issuer: issuer.collect().await,

@@ -20,7 +20,7 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, SignatureAlgorithm, SignatureScheme,
 };
 
-use super::{ClientIdentity, Roots};
+use super::{ClientIdentity, Roots, key_pair};
 use crate::credential::certificate::{facts_from_der, name_from_der, sha256_hex};
 use crate::credential::chain::{Certificate, Options, ParseError, Pool, Usage, verify};
 use crate::evidence::tls::{CertificateFacts, ChainVerdict, TlsFault, TlsFaultKind, TlsReport};
@@ -29,6 +29,9 @@ use crate::host::Host;
 
 /// Most certificates of a presented chain that are read.
 const CHAIN_LIMIT: usize = 16;
+
+/// The smallest RSA key that aws-lc-rs signs with, in bits.
+const SMALLEST_RSA: usize = 2048;
 
 /// How a server is judged and who we are to it.
 #[derive(Debug, Clone)]
@@ -437,15 +440,25 @@ fn certified_key(identity: &ClientIdentity) -> Result<CertifiedKey, Failure> {
             "the client key is not a PEM private key"
         })
     })?;
-    CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
-        Error::InconsistentKeys(_) => malformed("the client key does not belong to the client certificate")
-            .sides(format!("the key of {subject}"), "the key of another certificate"),
-        Error::InvalidCertificate(problem) => malformed("the client certificate is of a form that TLS cannot use")
-            .sides("an X.509 version 3 certificate", format!("{problem:?}")),
-        // rustls' texts name kinds of keys, never their bytes.
-        other => malformed("the client key cannot be used: broken, or of a kind or size that is not safe any more")
-            .sides("RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519", other.to_string()),
-    })
+    // rustls' texts name kinds of keys, never their bytes.
+    let key = provider().key_provider.load_private_key(key).map_err(|error| match key_pair::rsa_bits(leaf) {
+        Some(bits) if bits < SMALLEST_RSA => Failure::new(
+            FailureKind::Declined,
+            format!(
+                "kaccess signs with no RSA key of {bits} bits, which is not safe any more; kubectl still does, so that \
+                 it may get in"
+            ),
+        )
+        .sides(format!("an RSA key of {SMALLEST_RSA} bits or more"), format!("{bits} bits")),
+        _ => malformed("the client key cannot be used: broken, or of a kind or size that is not safe any more")
+            .sides("RSA of 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519", error.to_string()),
+    })?;
+    // Only the keys are compared here: what else a certificate says, the server judges (rustls reads fewer than Go).
+    if key_pair::belongs(leaf, key.as_ref()) == Some(false) {
+        return Err(malformed("the client key does not belong to the client certificate")
+            .sides(format!("the key of {subject}"), "the key of another certificate"));
+    }
+    Ok(CertifiedKey::new(chain, key))
 }
 
 /// Sends the certificate whatever authorities the server names, as Go does.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Failure;
 use super::identity::User;
 
 /// One HTTP answer.
@@ -54,6 +55,11 @@ impl HttpAnswer {
         let marks = ["gitVersion", "\"kind\":\"Status\"", "\"kind\": \"Status\""];
         json && marks.iter().any(|mark| self.body.contains(mark))
     }
+
+    /// The answer is a kube-apiserver's own, and not that of an overloaded or broken one.
+    pub fn is_served(&self) -> bool {
+        self.is_of_kubernetes() && self.status < 500 && self.status != 429
+    }
 }
 
 /// The X-Kubernetes-PF headers of an answer.
@@ -78,6 +84,32 @@ pub struct Repeats {
     pub path: String,
     /// The status of each answer, in the order asked; a connection without an answer is left out.
     pub statuses: Vec<u16>,
+}
+
+/// Further connections, tried where one of this run was broken off, or answered by something that is no API server.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Again {
+    /// The path asked, without any credential.
+    pub path: String,
+    /// What came of each connection, in the order asked.
+    pub tries: Vec<Try>,
+    /// The same of connections that carried a POST (of a SelfSubjectReview), without the credential as well.
+    pub posts: Vec<Try>,
+}
+
+/// What came of one further connection.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Try {
+    /// The status of the answer; absent where none came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The answer is a kube-apiserver's own, and no refusal of an overloaded or broken one (429, 5xx).
+    pub served: bool,
+    /// Why no answer came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 /// Proof that the reviewer's context is the same cluster.

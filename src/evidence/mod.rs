@@ -127,6 +127,9 @@ pub struct Endpoint {
     /// The same again over fresh connections, for a token that an API server must fetch keys for.
     #[serde(default = "not_looked")]
     pub repeated: Observation<apiserver::Repeats>,
+    /// The same without the credential over further connections, where one of this run was broken off.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub again: Observation<apiserver::Again>,
     /// `GET /version` over plain HTTP, without any credential, where the port of an https URL does not speak TLS.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub plain: Observation<apiserver::HttpAnswer>,

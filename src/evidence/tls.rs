@@ -112,6 +112,9 @@ pub struct TlsReport {
     /// Whether this machine's own roots trust the chain, where other roots judged and found no authority for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_by_system: Option<bool>,
+    /// How a first attempt at this handshake was broken off; absent where this is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broken_before: Option<String>,
 }
 
 /// Why a chain is not trusted.

@@ -368,6 +368,19 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let after = list.iter().position(|check| check.id == "endpoint-authenticated").map_or(list.len(), |at| at + 1);
         list.insert(after, repeated);
     }
+    // Only where one was broken off; behind the others, which keep their places.
+    if endpoint.again.seen().is_some() {
+        let again = check(
+            "endpoint-again",
+            "further connections are answered by an API server",
+            &endpoint.again,
+            |again: &crate::evidence::apiserver::Again| {
+                let bad = again.tries.iter().filter(|one| !one.served).count();
+                (bad > 0).then(|| format!("{bad} of {} are not", again.tries.len()))
+            },
+        );
+        list.push(again);
+    }
     if let Some(aws) = &evidence.aws {
         list.extend(calls(aws).into_iter().map(aws_check));
     }

@@ -647,3 +647,39 @@ fn answers_that_are_not_the_api_servers() {
         expect_fault(name, &run, &["credential-rejected"]);
     }
 }
+
+/// TLS is up each time, and then a request is not answered by an API server.
+#[test]
+fn requests_that_break_off_after_tls() {
+    let Some(way) = Way::new() else { return };
+    let pair = way.good();
+    let behind = |answers: Answers| {
+        let front = Front::start(&pair, BOTH, &Clients::Unasked, answers);
+        doctor(&way.config(&front), &[])
+    };
+    let title = |run: &Run| run.findings()[0]["title"].as_str().unwrap_or_default().to_owned();
+
+    let run = behind(Arc::new(|_| Vec::new()));
+    assert_eq!((run.codes()[0].as_str(), run.code), ("api-connection-closed", 1), "{}", run.stdout);
+    confidence(&run, "api-connection-closed", "certain");
+
+    // A firewall that lets no POST through: it hangs up, or has a page for it.
+    let api = way.api();
+    let run = behind(Arc::new(move |asked| if asked.head.starts_with("POST") { Vec::new() } else { api(asked) }));
+    assert_eq!((run.codes()[0].as_str(), run.code), ("api-connection-closed", 1), "{}", run.stdout);
+    assert!(title(&run).starts_with("POST requests"), "{}", run.stdout);
+    let (api, page) = (way.api(), answer("403 Forbidden", "Content-Type: text/html\r\n", "<html>Blocked</html>"));
+    let run = behind(Arc::new(move |asked| if asked.head.starts_with("POST") { page.clone() } else { api(asked) }));
+    assert_eq!((run.codes()[0].as_str(), run.code), ("not-a-kubernetes-api", 1), "{}", run.stdout);
+    assert!(title(&run).starts_with("POST requests"), "{}", run.stdout);
+
+    let limited = always("429 Too Many Requests", "Content-Type: text/plain\r\n", "slow down");
+    let run = behind(limited);
+    assert_eq!((run.codes()[0].as_str(), run.code), ("api-priority-throttled", 1), "{}", run.stdout);
+    confidence(&run, "api-priority-throttled", "certain");
+
+    let twin = behind(way.api());
+    for code in ["api-connection-closed", "not-a-kubernetes-api", "api-priority-throttled", "api-unavailable"] {
+        silent(&twin, code);
+    }
+}

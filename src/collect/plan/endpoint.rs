@@ -4,13 +4,16 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 
 use super::Plan;
+use super::cluster::Who;
 use super::credential::CredentialProbes;
 use super::graph::{Common, Graph, Handle, SHORT, common, need, not_applicable, offline_skip, skip_of, taken};
 use super::way::{Dns, Tcp, Way, connected, reach, way};
+use crate::apiserver::message;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::Obtained;
 use crate::collect::kubeconfig::Resolved;
@@ -18,16 +21,31 @@ use crate::collect::proxy::Decision;
 use crate::collect::tls::TlsSettings;
 use crate::collect::wire::{Limits, Wire};
 use crate::collect::{dns, proxy};
-use crate::evidence::apiserver::{HttpAnswer, Repeats};
+use crate::evidence::apiserver::{Again, HttpAnswer, Repeats, Try};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::{Names, Route};
 use crate::evidence::tls::TlsReport;
-use crate::evidence::{Endpoint, Failure, FailureKind, Outcome, Skip};
+use crate::evidence::{Endpoint, Failure, FailureKind, Observation, Outcome, Skip};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
 /// How many fresh connections are tried: of two servers behind one address, one is missed once in 64 runs.
 const REPEATS: usize = 6;
+
+/// Longest time for one of the further connections that are tried where one was broken off: whoever answers at all
+/// answers `/version` at once.
+const TRY: Duration = Duration::from_secs(4);
+
+/// How much of its answer is read, in bytes.
+const TRIED: usize = 64 * 1024;
+
+/// How many of those that carry a POST are tried.
+const POSTS: usize = 3;
+
+/// What the further connections are for: a GET that everybody may, and a POST that changes nothing.
+const VERSION: &str = "/version";
+const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+const REVIEW: &str = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
 
 /// The handles on the probes of the API server's endpoint.
 pub(super) struct EndpointProbes {
@@ -92,7 +110,16 @@ impl EndpointProbes {
             let credential = credential.clone();
             graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
                 let wire = way.wire(&host, None)?;
-                let report = match wire.handshake().await {
+                let mut shaken = wire.handshake().await;
+                let mut broken_before = None;
+                // It may have been the one bad target of several behind a balancer; kubectl sends a request again, too.
+                if let Err(failure) = &shaken
+                    && failure.kind == FailureKind::Closed
+                {
+                    broken_before = Some(failure.detail.clone());
+                    shaken = wire.handshake().await;
+                }
+                let mut report = match shaken {
                     Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
                         // The user's own certificate may be what the server waits for.
                         let identity =
@@ -104,6 +131,7 @@ impl EndpointProbes {
                     }
                     shaken => shaken?,
                 };
+                report.broken_before = broken_before;
                 // An untrusted server still answers an anonymous GET; a credential is never sent to it.
                 Ok((report, Some(wire)))
             })
@@ -327,7 +355,75 @@ impl EndpointProbes {
         }
     }
 
-    pub(super) async fn collect(self) -> Endpoint {
+    /// Where one of the requests was broken off, or answered by something that is no API server at work: what becomes of
+    /// the same over further connections. It is asked without the credential, and so of any server.
+    pub(super) fn again(&self, graph: &mut Graph, who: &Who, host: &Host, scrubber: &Scrubber) -> Handle<Again> {
+        let (route, tls, anonymous, authenticated, who) =
+            (self.route.clone(), self.tls.clone(), self.anonymous.clone(), self.authenticated.clone(), who.clone());
+        let (host, scrubber) = (host.clone(), scrubber.clone());
+        let needs = async move {
+            let way: Way =
+                need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+            let (tls, anonymous, authenticated, who) = futures::join!(tls, anonymous, authenticated, who);
+            let shaken = failed_as(&tls.observation, UNCONNECTED)
+                || tls.observation.seen().is_some_and(|report| report.broken_before.is_some());
+            // Where nobody without a client certificate is answered, the request with it is the one that counts.
+            let with = &authenticated.observation;
+            let answered = with.seen().is_some_and(HttpAnswer::is_served);
+            let without = !answered && failed_as(&anonymous.observation, UNANSWERED);
+            let busy = anonymous.observation.seen().is_some_and(is_busy) || with.seen().is_some_and(is_busy);
+            let refused = |failure: &Failure| match failure.kind {
+                FailureKind::Http => true,
+                FailureKind::Forbidden => message::forbidden(&failure.detail).is_none(),
+                _ => false,
+            };
+            let whom = failed_as(&who.observation, UNANSWERED) || who.observation.failed().is_some_and(refused);
+            if shaken || without || busy || failed_as(with, UNANSWERED) || whom {
+                Ok(way)
+            } else {
+                Err(not_applicable("no connection was broken off"))
+            }
+        };
+        graph.probe("endpoint-again", SHORT, needs, move |way: Way| async move {
+            let ask = |method: &'static str, path: &'static str, body: Option<&'static str>| {
+                let (way, host, scrubber) = (&way, &host, &scrubber);
+                async move {
+                    let api = Api::anonymous(way.wire(host, None)?, scrubber);
+                    let limits = Limits { body_bytes: TRIED, time: TRY, ..Limits::default() };
+                    let body = body.map(|body| body.as_bytes().to_vec());
+                    let answer = api.send(method, path, body, "application/json", limits).await?;
+                    // Whoever shows another certificate serves nobody who checks it.
+                    if let Some(fault) = answer.tls.as_ref().and_then(|report| report.faults.first()) {
+                        return Err(Failure::new(FailureKind::Tls, fault.detail.clone()));
+                    }
+                    Ok(api.evidence(method, path, &answer, host.now()))
+                }
+            };
+            let get = || ask("GET", VERSION, None);
+            // An API server refuses it, in its own words.
+            let post = || ask("POST", REVIEWS, Some(REVIEW));
+            let (gets, posts) = futures::join!(
+                futures::future::join_all((0..REPEATS).map(|_| get())),
+                futures::future::join_all((0..POSTS).map(|_| post())),
+            );
+            let tried = |answer: Result<HttpAnswer, Failure>| match answer {
+                Ok(answer) => Try {
+                    status: Some(answer.status),
+                    served: answer.is_served() || answer.status == 201,
+                    failure: None,
+                },
+                Err(failure) => Try { status: None, served: false, failure: Some(failure) },
+            };
+            let again = Again {
+                path: VERSION.to_owned(),
+                tries: gets.into_iter().map(tried).collect(),
+                posts: posts.into_iter().map(tried).collect(),
+            };
+            Ok((again, Some(())))
+        })
+    }
+
+    pub(super) async fn collect(self, again: Handle<Again>) -> Endpoint {
         Endpoint {
             route: taken(self.route).await,
             dns: taken(self.dns).await,
@@ -336,6 +432,7 @@ impl EndpointProbes {
             anonymous: taken(self.anonymous).await,
             authenticated: taken(self.authenticated).await,
             repeated: taken(self.repeated).await,
+            again: taken(again).await,
             plain: taken(self.plain).await,
             names: taken(self.names).await,
             direct_dns: taken(self.direct_dns).await,
@@ -343,6 +440,29 @@ impl EndpointProbes {
             direct_tls: taken(self.direct_tls).await,
         }
     }
+}
+
+/// How a connection fails that was not made, or was broken off.
+const UNCONNECTED: &[FailureKind] = &[FailureKind::Closed, FailureKind::Refused, FailureKind::Unreachable];
+
+/// How a request fails that no API server answered.
+const UNANSWERED: &[FailureKind] = &[
+    FailureKind::Closed,
+    FailureKind::Refused,
+    FailureKind::Unreachable,
+    FailureKind::Timeout,
+    FailureKind::Protocol,
+    FailureKind::Tls,
+];
+
+/// Whether a probe failed in one of these ways.
+fn failed_as<T>(observation: &Observation<T>, kinds: &[FailureKind]) -> bool {
+    observation.failed().is_some_and(|failure| kinds.contains(&failure.kind))
+}
+
+/// Somebody says that it is too busy or broken, and it is not the API server, which says of itself that it throttles.
+fn is_busy(answer: &HttpAnswer) -> bool {
+    answer.status >= 500 || answer.status == 429 && answer.flow_control.is_none()
 }
 
 /// Waits for the way to the API server to have failed somewhere; where a trusted server answered as an API server does,

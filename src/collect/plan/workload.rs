@@ -332,6 +332,7 @@ pub async fn gather_workload(
             anonymous: Observation::not_applicable(elsewhere),
             authenticated: Observation::not_applicable(elsewhere),
             repeated: Observation::not_applicable(elsewhere),
+            again: Observation::not_applicable(elsewhere),
             plain: Observation::not_applicable(elsewhere),
             names: Observation::not_applicable(elsewhere),
             direct_dns: Observation::not_applicable(elsewhere),

@@ -252,6 +252,24 @@ fn unreadable_certificates_are_faults() {
     }
 }
 
+/// kubectl sends such a certificate, and the server accepts it or says what it minds.
+#[test]
+fn a_certificate_that_rustls_itself_would_not_trust_is_sent() {
+    let root = authority("kubernetes", |_| {});
+    let key = KeyPair::generate().unwrap();
+    let critical = |oid: &[u64], content: &[u8]| {
+        let mut extension = rcgen::CustomExtension::from_oid_content(oid, content.to_vec());
+        extension.set_criticality(true);
+        leaf_params(&["alice"], |params| params.custom_extensions.push(extension)).signed_by(&key, &root).unwrap().pem()
+    };
+    // Certificate policies with the policy 1.2.3, and something that nobody knows.
+    let policies = critical(&[2, 5, 29, 32], &[0x30, 6, 0x30, 4, 6, 2, 0x2a, 3]);
+    for chain_pem in [policies, critical(&[1, 2, 3, 4, 5], &[5, 0])] {
+        let identity = ClientIdentity { chain_pem, key_pem: Secret::new(key.serialize_pem()) };
+        assert!(certified_key(&identity).is_ok());
+    }
+}
+
 #[test]
 fn unusable_settings_are_named() {
     let host = Host::read();

@@ -1,10 +1,11 @@
 //! The API server does not answer.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::FailureKind;
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::waited;
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::{Came, Spread, unserved, waited};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
 use crate::rules::{Case, Page, Rule};
 
@@ -14,8 +15,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server does not answer",
     page: Page {
-        means: "Connection attempts get no answer at all: a firewall, security group, missing route or VPN drops them. A server that is merely stopped would refuse at once.",
-        evidence: "One TCP connection to every address of the API server's host, from this machine.",
+        means: "Connection attempts get no answer at all: a firewall, security group, missing route or VPN drops them. A server that is merely stopped would refuse at once. \
+            Or the connection is made and a request on it is not answered: the API server hangs, or waits for somebody whom it asks about the credential (a token webhook).",
+        evidence: "One TCP connection to every address of the API server's host, from this machine; and where one is made, how long its requests were waited for.",
         fix: "Allow this machine in the firewall or security group, or connect the VPN. On EKS `aws eks describe-cluster --name CLUSTER --query cluster.resourcesVpcConfig` shows who may come from where.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
@@ -25,7 +27,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(attempts) = unconnected(case) else { return Vec::new() };
+    let Some(attempts) = unconnected(case) else { return unanswered(case).into_iter().collect() };
     let Some((index, attempt)) = attempts.iter().enumerate().find(|(_, attempt)| attempt.outcome == ConnectOutcome::Timeout) else {
         return Vec::new();
     };
@@ -55,4 +57,39 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(own)
         .step(Step::command("Then try the port alone", port_alone))
         .cite_if(cite_met(case, RULE.recognises))]
+}
+
+/// How long a request is waited for before its silence says much, in milliseconds: an API server that hangs, and not a
+/// run that had no more time.
+const LONG: u64 = 5_000;
+
+/// The way is open, and a request gets no answer.
+fn unanswered(case: &Case<'_>) -> Option<Finding> {
+    let unserved = unserved(case, |came| {
+        matches!(came, Came::Broken(failure, took_ms) if failure.kind == FailureKind::Timeout && *took_ms >= 1_000)
+    })?;
+    let Came::Broken(_, took_ms) = unserved.came else { return None };
+    let waited = waited(took_ms);
+    let candidate = Candidate {
+        code: "authentication-webhook-down",
+        why: "An API server with a token webhook asks it about each credential that is not in its cache, tries again where the webhook is slow or closes the connection, and answers nobody until then.".to_owned(),
+        decided_by: Step::text("Look into kube-apiserver's log of that moment for lines of webhook.go (\"Failed to make webhook authenticator request\"), and at its flag --authentication-token-webhook-config-file; `kaccess doctor --log FILE` reads the log."),
+    };
+    let (why, candidates) = match unserved.spread {
+        Spread::Every => (
+            format!("The connection is made, and no complete answer came within {waited}. {}. What stands there takes requests and hangs: the API server itself, or a balancer that waits for one.", unserved.what()),
+            Vec::new(),
+        ),
+        Spread::Credential => (
+            format!("No complete answer came within {waited}. {}. So it is most likely the API server that waits for somebody whom it asks about the credential.", unserved.what()),
+            vec![candidate],
+        ),
+        _ => (format!("No complete answer came within {waited}. {}. Or the API server waits for somebody whom it asks about the credential.", unserved.what()), vec![candidate]),
+    };
+    let mut finding = unserved.finding(&RULE, case, "not answered in time", why);
+    finding.candidates = candidates;
+    if took_ms < LONG {
+        finding.confidence = Confidence::Possible;
+    }
+    Some(finding)
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::balancer;
+use crate::rules::api_port::{Came, Spread, Unserved, again, balancer, unserved};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     title: "The API server is not ready",
     page: Page {
         means: "The way is open, but the answer is a server error: no healthy API server behind the balancer, or one that is still starting or has lost etcd.",
-        evidence: "The status and body of GET /version.",
+        evidence: "The status and body of GET /version, and of the requests after it. Further connections, made where one is answered so, tell whether each is.",
         fix: "Wait for a start to end; else look at the API server's own log and at etcd. `kubectl get --raw /readyz?verbose` names what is not ready.",
         references: "https://kubernetes.io/docs/reference/using-api/health-checks/",
     },
@@ -22,10 +22,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(answer) = case.evidence.endpoint.anonymous.seen().filter(|answer| answer.status >= 500) else { return Vec::new() };
-    if case.accepted() {
-        return Vec::new();
-    }
+    let answer = case.evidence.endpoint.anonymous.seen().filter(|answer| answer.status >= 500);
+    let (Some(answer), false) = (answer, case.accepted() || answered_elsewhere(case)) else {
+        return some_busy(case).into_iter().collect();
+    };
     let first = probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason));
     let Some((who, meaning)) = balancer(answer) else {
         return vec![RULE.finding(
@@ -50,4 +50,34 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed("/endpoint/anonymous/seen/body", clip(&answer.body.split_whitespace().collect::<Vec<_>>().join(" "), 120)));
     }
     vec![finding]
+}
+
+/// An API server answers on other connections.
+fn answered_elsewhere(case: &Case<'_>) -> bool {
+    again(case).is_some_and(|(served, ..)| served > 0)
+}
+
+/// Some requests are answered with a server error, and others by an API server.
+fn some_busy(case: &Case<'_>) -> Option<Finding> {
+    let unserved = unserved(case, |came| matches!(came, Came::Busy(500.., said) if !names_another(said)))?;
+    let Came::Busy(status, _) = unserved.came else { return None };
+    if unserved.spread == Spread::Every {
+        return None;
+    }
+    Some(unserved.finding(&RULE, case, &format!("answered {status}"), words(case, &unserved)))
+}
+
+fn words(case: &Case<'_>, unserved: &Unserved<'_>) -> String {
+    let endpoint = &case.evidence.endpoint;
+    let answers = [endpoint.anonymous.seen(), endpoint.authenticated.seen()];
+    let who = answers.into_iter().flatten().filter(|answer| answer.status >= 500).find_map(balancer);
+    let who = who.map_or_else(String::new, |(who, meaning)| {
+        format!(" That answer is not the API server's: {who} stands before it, and the status means that {meaning}.")
+    });
+    format!("{}.{who}", unserved.what())
+}
+
+/// The server's words are about somebody whom it asks: another finding.
+fn names_another(said: &str) -> bool {
+    ["webhook", "evaluation error", "authorizer"].iter().any(|mark| said.contains(mark))
 }

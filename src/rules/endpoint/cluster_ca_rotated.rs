@@ -1,10 +1,11 @@
 //! An authority of the name that the kubeconfig trusts, with another key.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::FailureKind;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::{fault, met_without_handshake};
+use crate::rules::api_port::{Came, fault, met_without_handshake, unserved};
 use crate::rules::kubeconfig_fault::{cluster, fetch_authority};
 use crate::rules::{Case, Page, Rule};
 
@@ -17,7 +18,7 @@ pub static RULE: Rule = Rule {
         means: "kubectl refuses with \"certificate signed by unknown authority (possibly because of ... while trying to verify candidate authority certificate NAME)\". \
             The CA that signs for the API server has the same name as the one in the kubeconfig, and another key: the cluster was built again under the same address, or its CA was rotated, and this kubeconfig is of before. \
             Where every cluster's CA bears the same name (kubeadm: kubernetes, minikube: minikubeCA), the address may also have passed on to another cluster.",
-        evidence: "The chain that the server presented names the CA that the kubeconfig trusts as its issuer, and that CA's key did not make the signature.",
+        evidence: "The chain that the server presented names the CA that the kubeconfig trusts as its issuer, and that CA's key did not make the signature; or one connection was trusted and another one was not.",
         fix: "Fetch the cluster's kubeconfig or CA again from a place you trust. Do not switch verification off: the next request carries your credential. A client certificate of the old CA is dead as well. On EKS `aws eks update-kubeconfig --name CLUSTER` does it.",
         references: "https://kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates/",
     },
@@ -29,6 +30,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let shown = fault(case, &[TlsFaultKind::AuthorityKeyDiffers]).filter(|shown| shown.report.roots == "kubeconfig");
     let fetch = || fetch_authority(case);
+    if let Some(finding) = some_untrusted(case) {
+        return vec![finding];
+    }
     let Some(shown) = shown else {
         let found = met_without_handshake(case, &message::KUBECTL_X509_ROTATED).map(|word| {
             let why = format!("The kubeconfig trusts a CA named {:?}, whose key did not sign the server's certificate.", word.field("authority"));
@@ -55,4 +59,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ))
         .cite_if(ours.map(|ours| seen("/kubeconfig/seen/cluster/authorities/0", format!("the kubeconfig trusts {}", ours.subject)))),
     ]
+}
+
+/// The first connection led to a server that is trusted, and a later one did not.
+fn some_untrusted(case: &Case<'_>) -> Option<Finding> {
+    let tls = case.evidence.endpoint.tls.seen().filter(|report| report.faults.is_empty())?;
+    let unserved = unserved(case, |came| {
+        matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Tls && failure.detail.ends_with("not trusted"))
+    })?;
+    let Came::Broken(failure, _) = unserved.came else { return None };
+    let first = tls.chain.first().map_or_else(String::new, |leaf| format!(" It is signed by {}.", leaf.issuer));
+    let why = format!(
+        "The first connection showed a certificate that is trusted.{first} A later one showed another: {}. {} of {} requests failed. So several servers answer at this name, and one of them is another cluster's, still has (or already has) the certificate of another CA, or is something on the way that breaks TLS open.",
+        failure.detail.split("; no credential").next().unwrap_or_default(),
+        unserved.bad,
+        unserved.all
+    );
+    Some(unserved.finding(&RULE, case, "held back", why).titled("Some connections reach a server whose certificate is not trusted"))
 }

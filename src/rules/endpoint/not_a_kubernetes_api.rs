@@ -1,10 +1,11 @@
 //! What answers there is no Kubernetes API.
 
 use crate::apiserver::message::heard;
+use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::api_port::{Answerer, answerer};
+use crate::rules::api_port::{Answerer, Came, Spread, answerer, unserved};
 use crate::rules::kubeconfig_fault::cluster as named;
 use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule, clip, failed_as};
@@ -35,6 +36,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     if let Some(finding) = path_kept(case) {
+        return vec![finding];
+    }
+    if let Some(finding) = some_foreign(case).or_else(|| no_http(case)) {
         return vec![finding];
     }
     let Some(answer) = case.evidence.endpoint.anonymous.seen() else { return Vec::new() };
@@ -106,4 +110,30 @@ fn path_kept(case: &Case<'_>) -> Option<Finding> {
         .titled("The server URL has a path that the API server does not know")
         .step(Step::text("If a proxy of several clusters (Rancher, Teleport) is meant, point the server URL at that proxy: it is the one that takes the path off.")),
     )
+}
+
+/// An API server answers some requests, and something else answers others.
+fn some_foreign(case: &Case<'_>) -> Option<Finding> {
+    let unserved = unserved(case, |came| matches!(came, Came::Foreign(_)))?;
+    // Where the first answer is foreign already, it is looked at by itself; and one size of header may be too much.
+    let review = failed_as(&case.evidence.identity, &[FailureKind::Forbidden, FailureKind::Protocol]).is_some();
+    let plain = case.evidence.endpoint.authenticated.seen().is_none_or(HttpAnswer::is_of_kubernetes);
+    if unserved.spread == Spread::Every || !review || !plain {
+        return None;
+    }
+    let why = format!("{}. What answered is no API server.", unserved.what());
+    Some(unserved.finding(&RULE, case, "answered by something else", why))
+}
+
+/// Bytes came that are no HTTP.
+fn no_http(case: &Case<'_>) -> Option<Finding> {
+    let unserved = unserved(case, |came| {
+        matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Protocol
+            && !failure.seen.as_deref().unwrap_or_default().starts_with("http2 error"))
+    })?;
+    let why = match unserved.spread {
+        Spread::Every => "What answers there does not answer in HTTP as an API server does.".to_owned(),
+        _ => format!("{}.", unserved.what()),
+    };
+    Some(unserved.finding(&RULE, case, "answered in something else than HTTP", why))
 }

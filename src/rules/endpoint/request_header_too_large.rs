@@ -34,6 +34,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if answer.is_of_kubernetes() || case.accepted() {
         return Vec::new();
     }
+    // Whoever refuses the same request without the credential does so for another reason.
+    if endpoint.anonymous.seen().is_some_and(|without| without.status == answer.status && !without.is_of_kubernetes()) {
+        return Vec::new();
+    }
     let size = answer.sent_header_bytes.unwrap_or_default();
     let words = ["Header Or Cookie Too Large", "Header Fields Too Large", "header too large", "Header Too Long"];
     let said = words.into_iter().find(|words| answer.body.contains(words));
@@ -55,7 +59,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .finding(
             confidence,
             format!("What answers at {}{by} refuses the request with {} {}, and not for what it asks: its credential takes {size} bytes of header.{what}", host(case), answer.status, answer.reason),
-            probed("/endpoint/authenticated/seen/body", said.map_or_else(|| format!("{} with a credential of {size} bytes", answer.status), |words| format!("{} {words}", answer.status))),
+            said.map_or_else(
+                || probed("/endpoint/authenticated/seen/status", format!("{} with a credential of {size} bytes", answer.status)),
+                |words| probed("/endpoint/authenticated/seen/body", format!("{} {words}", answer.status)),
+            ),
             Step::text("Have the identity provider put fewer groups into tokens of this client (only those that RBAC uses: a group filter, or roles of the client in place of all groups)."),
         )
         .step(Step::manifest("Or raise the limit of what stands before the API server; in nginx, inside server { }", "large_client_header_buffers 8 64k;\n"))

@@ -1,6 +1,7 @@
 //! The server URL begins with http, and the port speaks TLS (or the credential is withheld because of it).
 
 use crate::apiserver::message::heard;
+use crate::evidence::apiserver::HttpAnswer;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::kubeconfig_fault::{cluster, complaint};
@@ -13,7 +14,7 @@ pub static RULE: Rule = Rule {
     title: "The server URL has the wrong scheme",
     page: Page {
         means: "Over http kubectl sends no credential at all, and a TLS port answers plain HTTP with 400 \"Client sent an HTTP request to an HTTPS server\". A server URL without any scheme counts as http, whatever else the entries say, and CA and credential are then not even read.",
-        evidence: "The answer of the port to a plain request, whichever scheme is written; or the server naming system:anonymous after the credential was withheld.",
+        evidence: "The answer of the port to a plain request, whichever scheme is written (a redirect to https at the same host is one as well); or the server naming system:anonymous after the credential was withheld.",
         fix: "Write the scheme that the port speaks, https:// for an API server. (http is right only for kubectl proxy and the like, which bring their own credential.) `kubectl config set-cluster CLUSTER --server=https://HOST:6443`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
@@ -56,6 +57,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             step,
         )];
     }
+    if let Some((answer, location, server)) = answer.and_then(|answer| sent_to_https(answer, &route.host)) {
+        return vec![RULE.finding(
+            Confidence::Likely,
+            format!("The server is written as {written:?}, which means plain HTTP, and what answers there sends to the same host over https. kubectl sends no credential over plain HTTP, wherever it is sent on to."),
+            probed("/endpoint/anonymous/seen/location", format!("{} to {location}", answer.status)),
+            Step::command("Name the server with https, as it says itself", shell!("kubectl config set-cluster {} --server={}", cluster(case), server)),
+        )];
+    }
     let Some(withheld) = complaint(case, RULE.code) else { return Vec::new() };
     // A 401 without a name may also come of something before the API server.
     let (outcome, confidence) = match (case.anonymous(), case.rejected()) {
@@ -72,4 +81,34 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .cite(outcome),
     ]
+}
+
+/// A redirect to https at the same host: where to, and the server URL that this makes.
+fn sent_to_https<'e>(answer: &'e HttpAnswer, host: &str) -> Option<(&'e HttpAnswer, &'e str, String)> {
+    let location = answer.location.as_deref().filter(|_| (300..400).contains(&answer.status))?;
+    let url = url::Url::parse(location).ok().filter(|url| url.scheme() == "https")?;
+    let bare = |host: &str| host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
+    // A login elsewhere is another thing, and so is one at another path.
+    let path = url.path().strip_suffix("/version")?;
+    let server = format!("{}{path}", url.origin().ascii_serialization());
+    (bare(url.host_str()?) == bare(host)).then_some((answer, location, server))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_host_and_path_over_https_is_the_server_itself() {
+        let to = |status, location: &str| {
+            let answer = HttpAnswer { status, location: Some(location.to_owned()), ..HttpAnswer::default() };
+            sent_to_https(&answer, "api.example").map(|(.., server)| server)
+        };
+        assert_eq!(to(301, "https://api.example/version").as_deref(), Some("https://api.example"));
+        assert_eq!(to(308, "https://API.example:6443/k8s/a/version").as_deref(), Some("https://api.example:6443/k8s/a"));
+        assert_eq!(to(302, "https://login.example/version"), None);
+        assert_eq!(to(302, "https://api.example/login"), None);
+        assert_eq!(to(301, "http://api.example/version"), None);
+        assert_eq!(to(200, "https://api.example/version"), None);
+    }
 }

@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     title: "tls-server-name is a name that the certificate does not have",
     page: Page {
         means: "The cluster entry says under which name the server is to be checked (as it should behind a tunnel or an address), and the certificate is not for that name: \"certificate is valid for A, B, not C\".",
-        evidence: "The names in the certificate that was presented, and tls-server-name.",
+        evidence: "The names in the certificate that was presented, or the TLS alert unrecognized_name; and tls-server-name.",
         fix: "Set tls-server-name to a name that the certificate has, or take it out where the server is reached by its own name. `kubectl config set-cluster CLUSTER --tls-server-name=NAME`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
@@ -27,6 +27,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let Some(name) = entry.tls_server_name.as_deref() else { return Vec::new() };
+    // A router by names has none of this name, and ends TLS.
+    if let Some(failure) = case.evidence.endpoint.tls.failed()
+        && let Some(said) = failure.seen.as_deref().filter(|seen| seen.ends_with("UnrecognisedName"))
+    {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The kubeconfig has {name:?} sent as the server's name, and what answers there has no site of that name: it ends TLS."),
+                probed("/endpoint/tls/failed/seen", format!("{}: {said}", failure.detail)),
+                Step::command(
+                    "Name one that it has",
+                    shell!("kubectl config set-cluster {} --tls-server-name=NAME", cluster(case)),
+                ),
+            )
+            .titled("tls-server-name is a name that the server does not have")
+            .cite(seen("/kubeconfig/seen/cluster/tlsServerName", format!("tls-server-name: {name}"))),
+        ];
+    }
     let Some(report) = case.evidence.endpoint.tls.seen().filter(|report| report.roots != "none") else {
         return Vec::new();
     };
