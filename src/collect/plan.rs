@@ -130,7 +130,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     let control_plane = ControlPlaneProbes::spawn(&mut graph, &user, &endpoint.api, &who, host, plan, scrubber);
     let apis = cluster::apis(&mut graph, &control_plane.reader, plan);
-    let rbac = cluster::rbac(&mut graph, &who, &control_plane.reviewer, plan);
+    let rbac = cluster::rbac(&mut graph, &who, &user.credential, &control_plane, plan);
     let agents = cluster::agents(&mut graph, &control_plane, &rbac, scrubber);
 
     let aws_needs = aws::Needs {

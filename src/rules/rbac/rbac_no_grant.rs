@@ -8,7 +8,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject};
 use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
@@ -75,9 +75,8 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
             suggestion::manifest(world.as_ref(), user, question),
         )
     };
-    // RBAC's own reasons begin so; the node authorizer's and ABAC's say that they have no opinion.
-    let foreign = !check.reason.is_empty() && !check.reason.starts_with("RBAC:") && check.reason != "No policy matched.";
-    let foreign = (foreign && !is_kubelet(user)).then(|| clip(&check.reason, 200));
+    // The node authorizer's reasons say that it has no opinion.
+    let foreign = (is_foreign(&check.reason) && !is_kubelet(user)).then(|| clip(&check.reason, 200));
     let mut why =
         format!("The API server knows you as {} and does not let you {}.", signed_in(user), sentence(question));
     if let Some(reason) = &foreign {
