@@ -232,7 +232,12 @@ impl<'a> Case<'a> {
     /// The API server has read this issuer's documents, whatever an older line of its log says: it judged the token by
     /// them, or fetched keys.
     pub fn initialized(&self) -> bool {
-        let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
+        let before = [
+            &message::OIDC_NOT_INITIALIZED,
+            &message::NOBODY_CLAIMED,
+            &message::WEBHOOK_TRANSPORT,
+            &message::WEBHOOK_ANSWER,
+        ];
         let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
         let judged = reviewed.is_some_and(|error| {
             !error.is_empty() && !message::recognise(error).iter().any(|found| before.contains(&found.text))

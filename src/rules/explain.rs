@@ -243,7 +243,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         heard::CERTIFICATE_BARE => format!("a client certificate is refused: {}", f("error")),
         text::FRONT_PROXY_NAME => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
-        text::WEBHOOK_FAILED => format!("the token webhook could not be asked: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
+        text::WEBHOOK_FAILED | text::WEBHOOK_ANSWER => format!("the token webhook gave no verdict: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
         text::WEBHOOK_TRANSPORT => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
         text::SERVICE_ACCOUNT_UID => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
         text::SERVICE_ACCOUNT_MISSING => format!("the service account {} of the token is gone", f("name")),

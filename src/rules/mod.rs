@@ -5,6 +5,7 @@ pub mod case;
 mod context;
 pub mod eks;
 pub mod explain;
+pub mod hook;
 pub mod kubeconfig_fault;
 pub mod plugin;
 pub mod pod_role;
