@@ -109,6 +109,27 @@ impl<'a> Case<'a> {
             .map_or((self.evidence.observed_at, "this machine's clock"), |date| (date, "the API server's clock"))
     }
 
+    /// The API server's minor release (36 of 1.36), by its answer to /version.
+    pub fn minor_release(&self) -> Option<u32> {
+        let endpoint = &self.evidence.endpoint;
+        let answers = [endpoint.authenticated.seen(), endpoint.anonymous.seen()];
+        answers.into_iter().flatten().filter(|answer| answer.is_of_kubernetes()).find_map(|answer| {
+            let version: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+            // EKS and others write "29+".
+            version.get("minor")?.as_str()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+        })
+    }
+
+    /// The server has the key that this service account's token names, and that key does not verify it: since 1.31 it
+    /// looks the key up by its name, and has other words where there is none.
+    pub fn account_signature_wrong(&self) -> Option<&Word> {
+        let kid = self.token()?.header.as_ref()?.get("kid")?.as_str()?;
+        let looked_up = !kid.is_empty() && self.minor_release().is_some_and(|minor| minor >= 31);
+        let word = self.reason(&[&message::SERVICE_ACCOUNT_KEY_UNKNOWN, &message::SERVICE_ACCOUNT_SIGNATURE])?;
+        let wrong = looked_up && self.is_service_account() && word.text == &message::SERVICE_ACCOUNT_SIGNATURE;
+        wrong.then_some(word)
+    }
+
     /// A claim that is a time in seconds since 1970.
     pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
         let value = self.claim(name)?;

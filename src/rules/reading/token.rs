@@ -44,7 +44,12 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         text::USERNAME_CLAIM_MISSING => (vec!["username-claim-missing", "token-not-id-token"], Certain),
         heard::CLAIM_TYPE => (vec!["token-not-jwt", "username-claim-wrong-type"], Possible),
         heard::MALFORMED => (vec!["token-not-jwt"], Certain),
-        text::SERVICE_ACCOUNT_KEY_UNKNOWN | text::SERVICE_ACCOUNT_SIGNATURE => (
+        // Which of the two it is, the server's release decides.
+        text::SERVICE_ACCOUNT_SIGNATURE => {
+            let own = said.context.server_says("invalid signature") || said.context.authentication;
+            (vec!["service-account-foreign-cluster", "token-signature-invalid"], if own { Likely } else { Possible })
+        }
+        text::SERVICE_ACCOUNT_KEY_UNKNOWN => (
             vec!["service-account-foreign-cluster"],
             if said.context.server_says("invalid signature") || said.context.authentication {
                 Certain
