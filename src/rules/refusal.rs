@@ -11,7 +11,7 @@ use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
 use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
-use crate::evidence::rbac::{Binding, Rbac, Subject};
+use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
 
@@ -274,6 +274,45 @@ pub fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
         })
         .map(|(index, _)| index)
         .collect()
+}
+
+/// A binding of the user that gives nothing: its role is missing, or has no rules.
+#[derive(Debug, Clone)]
+pub struct Void<'e> {
+    /// Its place in the evidence.
+    pub index: usize,
+    /// The binding.
+    pub binding: &'e Binding,
+    /// Its role, where there is one.
+    pub role: Option<&'e Role>,
+    /// Why it gives nothing.
+    pub text: String,
+}
+
+/// The user's bindings, of the whole cluster and of the namespace that was looked at, that give nothing.
+pub fn void_bindings<'e>(case: &Case<'e>) -> Vec<Void<'e>> {
+    let (Some(identity), Some(access), Some(rbac)) =
+        (case.evidence.identity.seen(), case.evidence.access.seen(), case.evidence.rbac.seen())
+    else {
+        return Vec::new();
+    };
+    let here = access.rules.as_ref().map_or("", |rules| rules.namespace.as_str());
+    let world = World::new(rbac);
+    let own = rbac.bindings.iter().enumerate().filter(|(_, binding)| {
+        (binding.namespace.is_empty() || binding.namespace == here)
+            && authz::applying(binding, &identity.user).is_some()
+    });
+    own.filter_map(|(index, binding)| match world.resolve(binding) {
+        Resolved::Missing(error) => {
+            Some(Void { index, binding, role: None, text: format!("{}: {error}", describe(binding)) })
+        }
+        Resolved::Role(role) if role.is_empty() => {
+            let text = format!("{} names {} {:?}, which has no rules", describe(binding), role.kind, role.name);
+            Some(Void { index, binding, role: Some(role), text })
+        }
+        Resolved::Role(_) | Resolved::Unread => None,
+    })
+    .collect()
 }
 
 /// No question was asked, and what the user has is in other namespaces than the one looked at.
@@ -546,5 +585,31 @@ mod tests {
         assert!(!is_foreign("RBAC: role.rbac.authorization.k8s.io \"x\" not found"));
         assert!(!is_foreign("No policy matched.\""));
         assert!(!is_foreign(""));
+    }
+
+    #[test]
+    fn a_binding_that_gives_nothing_is_no_grant() {
+        use crate::evidence::Evidence;
+        let text = include_str!("../../testdata/cases/authorization-webhook-allows/evidence.json");
+        let evidence = |change: fn(&mut Role)| {
+            let mut value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+            let rbac = value.pointer_mut("/rbac/seen").expect("role bindings");
+            let mut read: Rbac = serde_json::from_value(rbac.clone()).expect("role bindings");
+            change(read.roles.iter_mut().find(|role| role.name == "pr").expect("the role"));
+            *rbac = serde_json::to_value(read).expect("JSON");
+            serde_json::from_value::<Evidence>(value).expect("evidence")
+        };
+        let void = |evidence: &Evidence| -> Vec<String> {
+            void_bindings(&Case::new(evidence)).into_iter().map(|void| void.text).collect()
+        };
+        assert!(void(&evidence(|_| {})).is_empty());
+        assert_eq!(
+            void(&evidence(|role| role.resource_rules.clear())),
+            [r#"ClusterRoleBinding "pr" names ClusterRole "pr", which has no rules"#]
+        );
+        assert_eq!(
+            void(&evidence(|role| role.name = "gone".to_owned())),
+            [r#"ClusterRoleBinding "pr": clusterrole.rbac.authorization.k8s.io "pr" not found"#]
+        );
     }
 }

@@ -8,7 +8,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
@@ -219,14 +219,29 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
         finding.severity = Severity::Warning;
         return Some(finding);
     }
+    let void = void_bindings(case);
     let mut finding = RULE
         .finding(
             if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
             format!("The API server knows you as {known} and answers no to {}. No role binding of any namespace gives you anything.", question.sentence()),
             answer,
-            grant,
+            match void.is_empty() {
+                true => grant.clone(),
+                false => Step::text("Have that role made, or filled with rules: then the binding that is there gives what was meant. A second binding to the same role gives as little."),
+            },
         )
         .cite(who);
+    if let Some(first) = void.first() {
+        finding.why.push_str(&format!(" You are bound all the same, and the binding gives nothing: {}{}.", first.text, match void.len() {
+            1 => String::new(),
+            more => format!(", and {} more", more - 1),
+        }));
+        finding = finding.cite(seen(format!("/rbac/seen/bindings/{}", first.index), first.text.clone()));
+        // One to the role that is empty would not help.
+        if void.iter().all(|void| void.binding.role_name != "view") {
+            finding = finding.step(grant);
+        }
+    }
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
     }
