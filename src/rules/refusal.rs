@@ -289,19 +289,14 @@ pub struct Void<'e> {
     pub text: String,
 }
 
-/// The user's bindings, of the whole cluster and of the namespace that was looked at, that give nothing.
+/// The user's bindings that give nothing.
 pub fn void_bindings<'e>(case: &Case<'e>) -> Vec<Void<'e>> {
-    let (Some(identity), Some(access), Some(rbac)) =
-        (case.evidence.identity.seen(), case.evidence.access.seen(), case.evidence.rbac.seen())
-    else {
+    let (Some(identity), Some(rbac)) = (case.evidence.identity.seen(), case.evidence.rbac.seen()) else {
         return Vec::new();
     };
-    let here = access.rules.as_ref().map_or("", |rules| rules.namespace.as_str());
     let world = World::new(rbac);
-    let own = rbac.bindings.iter().enumerate().filter(|(_, binding)| {
-        (binding.namespace.is_empty() || binding.namespace == here)
-            && authz::applying(binding, &identity.user).is_some()
-    });
+    let bindings = rbac.bindings.iter().enumerate();
+    let own = bindings.filter(|(_, binding)| authz::applying(binding, &identity.user).is_some());
     own.filter_map(|(index, binding)| match world.resolve(binding) {
         Resolved::Missing(error) => {
             Some(Void { index, binding, role: None, text: format!("{}: {error}", describe(binding)) })
