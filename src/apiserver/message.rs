@@ -93,6 +93,9 @@ texts! {
     CLAIM_RULE = "claim-rule", r#"oidc: error evaluating claim validation expression: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
     /// A user validation rule (CEL) is false, or fails.
     USER_RULE = "user-rule", r#"oidc: error evaluating user info validation rule: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
+    /// An expression (CEL) that makes the user of the claims fails, or makes no text; that of an extra attribute has no
+    /// words before it.
+    CLAIM_MAPPING = "claim-mapping", r#"oidc: error evaluating (?P<what>username|group|uid|extra) claim expression: (?:expression '(?P<expression>[^\n]*?)' resulted in error: (?P<error>[^\n\]"]+)|(?P<wrong>[^\n\]]*?expression must return a string(?: or a list of strings)?))|invalid bearer token, expression '(?P<extra>[^\n]*?)' resulted in error: (?P<cause>[^\n\]"]+)|oidc: (?P<empty>empty username) via CEL expression is not allowed"#;
     /// The header has two blanks behind `Bearer`, so there is no token in it.
     EXTRA_SPACE = "extra-space", r"the provided Authorization header contains extra space before the bearer token, and is ignored";
     /// A client certificate was refused.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::reading::{self, Reading, rank};
-use super::{AREAS, RULES, Rule, rule};
+use super::{AREAS, RULES, Rule, mapping, rule};
 use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
@@ -239,6 +239,10 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::USERNAME_CLAIM_TYPE | text::GROUPS_CLAIM_TYPE | text::REQUIRED_CLAIM_TYPE => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == text::GROUPS_CLAIM_TYPE { " or a list of strings" } else { "" }),
         text::REQUIRED_CLAIM_MISSING => format!("the claim {}, which the server requires, is not in the token", f("claim")),
         text::REQUIRED_CLAIM_DIFFERS => format!("the server requires {} = {}, the token says {}", f("claim"), or(f("expected"), "nothing"), or(f("got"), "nothing")),
+        text::CLAIM_MAPPING => {
+            let (made, error) = mapping::read(|name| field(fields, name));
+            format!("the expression that makes {} of the token's claims fails: {error}", made.words())
+        }
         text::CLAIM_RULE | text::USER_RULE => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
         text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         heard::CERTIFICATE_BARE => format!("a client certificate is refused: {}", f("error")),

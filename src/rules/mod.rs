@@ -7,6 +7,7 @@ pub mod eks;
 pub mod explain;
 pub mod hook;
 pub mod kubeconfig_fault;
+pub mod mapping;
 pub mod plugin;
 pub mod pod_role;
 pub mod reading;
