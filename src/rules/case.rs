@@ -293,7 +293,7 @@ impl<'a> Case<'a> {
     /// `host:port` of the issuer.
     pub fn issuer_place(&self) -> String {
         let (probes, _) = self.issuer();
-        let url = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok());
+        let url = probes.target.seen().and_then(|target| url::Url::parse(target.asked()).ok());
         let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
         place.unwrap_or_else(|| "ISSUER:443".to_owned())
     }
