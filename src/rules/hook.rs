@@ -81,16 +81,16 @@ pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidenc
     const CALLS: [&Text; 2] = [&message::WEBHOOK_TRANSPORT, &message::WEBHOOK_ANSWER];
     // A 404 of the webhook reads like kubectl's word for a missing resource.
     const NO_REASON: [&Text; 2] = [&message::NOBODY_CLAIMED, &message::RESOURCE_NOT_SERVED];
-    let reviews = || case.words.iter().filter(|word| word.place == Place::TokenReview);
+    let reviews: Vec<&'c Word> = case.words.iter().filter(|word| word.place == Place::TokenReview).collect();
     // Where the server named another reason for this very token, the webhook is not what refused it.
-    if reviews().any(|word| !CALLS.contains(&word.text) && !NO_REASON.contains(&word.text)) {
+    if reviews.iter().any(|word| !CALLS.contains(&word.text) && !NO_REASON.contains(&word.text)) {
         return None;
     }
     let of = |word: &Word| match word.text == &message::WEBHOOK_TRANSPORT {
         true => Fault::Silent,
         false => fault(word.field("error")),
     };
-    if let Some(word) = reviews().find(|word| CALLS.contains(&word.text)) {
+    if let Some(word) = reviews.into_iter().find(|word| CALLS.contains(&word.text)) {
         return Some((word, of(word), Confidence::Certain));
     }
     let word = [&message::WEBHOOK_TRANSPORT, &message::WEBHOOK_FAILED, &message::WEBHOOK_ANSWER]
