@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let finding = if fault == Fault::Unreadable {
         let versions = hook::versions(word.field("error"));
         let step = match versions {
-            Some((got, asked)) => format!("Have the webhook answer in {asked}, the version that it is asked in, or set --authentication-token-webhook-version to {got} (this is what the API server asks with now)"),
+            Some((got, asked)) => format!("Have the webhook answer in {asked}, the version that it is asked in, or set --authentication-token-webhook-version to {got} and restart the API server; these flags say where and in which version it asks now"),
             None => "Have the webhook answer with status 200 and the TokenReview it was sent, in the same apiVersion (--authentication-token-webhook-version, v1beta1 where it is not set), its status filled in; this is where the API server asks, and in which version".to_owned(),
         };
         RULE.finding(
