@@ -93,6 +93,9 @@ texts! {
     CLAIM_RULE = "claim-rule", r#"oidc: error evaluating claim validation expression: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
     /// A user validation rule (CEL) is false, or fails.
     USER_RULE = "user-rule", r#"oidc: error evaluating user info validation rule: (?:validation )?expression '(?P<expression>[^\n]*?)' (?:failed: ?(?P<message>[^\n\]]*)|resulted in error: (?P<error>[^\n\]"]*))"#;
+    /// An expression (CEL) that makes the user of the claims fails, or makes no text; that of an extra attribute has no
+    /// words before it.
+    CLAIM_MAPPING = "claim-mapping", r#"oidc: error evaluating (?P<what>username|group|uid|extra) claim expression: (?:expression '(?P<expression>[^\n]*?)' resulted in error: (?P<error>[^\n\]"]+)|(?P<wrong>[^\n\]]*?expression must return a string(?: or a list of strings)?))|invalid bearer token, expression '(?P<extra>[^\n]*?)' resulted in error: (?P<cause>[^\n\]"]+)|oidc: (?P<empty>empty username) via CEL expression is not allowed"#;
     /// The header has two blanks behind `Bearer`, so there is no token in it.
     EXTRA_SPACE = "extra-space", r"the provided Authorization header contains extra space before the bearer token, and is ignored";
     /// A client certificate was refused.
@@ -108,6 +111,8 @@ texts! {
     WEBHOOK_FAILED = "authentication-webhook", r"Failed to make webhook authenticator request: (?P<error>[^\n]+)";
     /// The same without a status, as a TokenReview tells it.
     WEBHOOK_TRANSPORT = "authentication-webhook-transport", r#"invalid bearer token, Post "(?P<url>[^"]+[?&]timeout=[^"]+)": (?P<error>[^\n\]]+)"#;
+    /// The token webhook answered, and with no verdict; a TokenReview tells it in the words of Go's client.
+    WEBHOOK_ANSWER = "authentication-webhook-answer", r#"invalid bearer token, (?P<error>(?:an error on the server \(|the server (?:is currently unable to handle|was unable to return a response|has asked for the client to provide credentials|could not find the requested resource|has received too many requests)|couldn't get version/kind; |converting \([^)\n]*TokenReview\) to |no kind "[^"\n]*" is registered|0-length response |context deadline exceeded)[^\n\]]*)"#;
     /// The kubelet does not take the API server's own credential.
     KUBELET_UNAUTHORIZED = "kubelet-unauthorized", r"the server has asked for the client to provide credentials \( ?(?P<request>(?:pods|nodes)/\w+ [^\s)]+)";
     /// The kubelet does not allow the API server to do this.
@@ -177,7 +182,9 @@ texts! {
     /// The authorization webhook could not be asked, as the log says it.
     AUTHORIZATION_WEBHOOK = "authorization-webhook", r"Failed to make webhook authorizer request: (?P<error>[^\n]+)";
     /// The same, as the one who asked is told.
-    AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>\[?(?:Post "https?://|an error on the server \(|the server (?:is currently unable to handle|was unable to return a response|has asked for the client to provide credentials|could not find the requested resource))[^\n]+)"#;
+    AUTHORIZATION_ERROR = "authorization-error", r#"Internal Server Error: "(?P<path>/[^"]*)": (?P<error>\[?(?:Post "https?://|an error on the server \(|the server (?:is currently unable to handle|was unable to return a response|has asked for the client to provide credentials|could not find the requested resource)|webhook subject access review returned both|cel evaluation error: |couldn't get version/kind; |converting \([^)\n]*SubjectAccessReview\) to |no kind "[^"\n]*" is registered|0-length response )[^\n]+)"#;
+    /// The authorization webhook allowed and denied at once, or a matchCondition that decides whether it is asked failed.
+    AUTHORIZATION_UNDECIDED = "authorization-webhook-undecided", r#"(?P<error>webhook subject access review returned both allow and deny response|cel evaluation error: expression '[^\n]*?' (?:resulted in error: |eval result )[^\n"]+)"#;
     /// kubectl: a certificate on the way to the API server is past its end, or not valid yet, by the client's clock.
     KUBECTL_X509_DATE = "kubectl-x509-date", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate has expired or is not yet valid: current time (?P<now>\S+) is (?P<way>after|before) (?P<limit>[^\s"]+)"#;
     /// kubectl: the certificate is for other names than the server's.
@@ -450,6 +457,34 @@ mod tests {
         assert_eq!(names(legacy), ["kubectl-x509-legacy-name"]);
         assert_eq!(names("<center>Request Header Or Cookie Too Large</center>"), ["kubectl-header-too-large"]);
         assert_eq!(names(r#""message":"Authentication failed, no credentials provided""#), ["no-credentials-provided"]);
+    }
+
+    #[test]
+    fn a_webhook_that_gives_no_verdict_is_recognised() {
+        for error in [
+            "the server could not find the requested resource",
+            "couldn't get version/kind; json parse error: unexpected end of JSON input",
+            "converting (v1beta1.TokenReview) to (v1.TokenReview): unknown conversion",
+            "0-length response with status code: 200 and content type: application/json",
+        ] {
+            let found = recognise(&format!("[invalid bearer token, {error}]"));
+            let found = found.iter().find(|found| found.text == &WEBHOOK_ANSWER).unwrap_or_else(|| panic!("{error}"));
+            assert_eq!(found.fields["error"], error);
+        }
+        for error in [
+            "webhook subject access review returned both allow and deny response",
+            "cel evaluation error: expression 'request.resourceAttributes.namespace == 'default'' resulted in error: no such key: resourceAttributes",
+        ] {
+            let body = recognise(&format!("Internal Server Error: \"/version\": {error}\n"));
+            assert_eq!(body[0].text, &AUTHORIZATION_ERROR, "{error}");
+            assert_eq!(body[0].fields["error"], error);
+            let log = format!(
+                r#"E1126 09:42:53.130075 5576 errors.go:86] "Unhandled Error" err="{error}" logger="UnhandledError""#
+            );
+            let found = recognise(&log);
+            assert_eq!(found[0].text, &AUTHORIZATION_UNDECIDED, "{error}");
+            assert_eq!(found[0].fields["error"], error);
+        }
     }
 
     #[test]

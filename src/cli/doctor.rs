@@ -318,7 +318,7 @@ fn plan_of(
         .apiserver_config
         .as_ref()
         .map(|path| -> Result<_, Error> {
-            let (flags, _) = super::server_file::read("--apiserver-config", path)?;
+            let flags = super::server_file::read_whole("--apiserver-config", path)?;
             Ok(apiserver::kept_configuration(flags, scrubber))
         })
         .transpose()?;

@@ -106,6 +106,30 @@ pub(super) fn read(flag: &str, path: &Path) -> Result<(Flags, String), Error> {
     ))
 }
 
+/// The same flags with the AuthenticationConfiguration that they name, where that file is on this machine: it stands
+/// where the flag says, or relative to `path`'s folder. On other machines than the server's it often is not.
+///
+/// # Errors
+/// As [`read`], and where the file that is named holds something else.
+pub(super) fn read_whole(flag: &str, path: &Path) -> Result<Flags, Error> {
+    let (mut flags, _) = read(flag, path)?;
+    let named = flags.flags.get("authentication-config").and_then(|values| values.last());
+    let Some(name) = named.filter(|name| flags.authentication_configuration.is_none() && !name.is_empty()).cloned()
+    else {
+        return Ok(flags);
+    };
+    let Ok(text) = std::fs::read_to_string(path.parent().unwrap_or(Path::new("")).join(&name)) else {
+        return Ok(flags);
+    };
+    let inner = parse_flags_text(&text, &name)
+        .map_err(|error| Error::plain(format!("{flag}: --authentication-config {error}")))?;
+    if inner.authentication_configuration.is_none() {
+        return Err(Error::plain(format!("{flag}: --authentication-config {name}: no AuthenticationConfiguration")));
+    }
+    flags.authentication_configuration = inner.authentication_configuration;
+    Ok(flags)
+}
+
 /// An AuthenticationConfiguration, or flags of which most are kube-apiserver's: a text about it names a few, and those of
 /// other programs beside them.
 fn is_a_servers(flags: &Flags) -> bool {
@@ -122,6 +146,22 @@ mod tests {
 
     fn judged(text: &str) -> bool {
         parse_flags_text(text, "x").is_ok_and(|flags| is_a_servers(&flags))
+    }
+
+    #[test]
+    fn the_file_that_the_flags_name_is_read_where_it_is() {
+        let folder = std::env::temp_dir().join(format!("kaccess-server-file-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+        write("flags", "kube-apiserver --authentication-config=authn.yaml --etcd-servers=http://a");
+        let read = || read_whole("--apiserver-config", &folder.join("flags"));
+        assert!(read().expect("flags").authentication_configuration.is_none());
+        write("authn.yaml", "apiVersion: apiserver.config.k8s.io/v1\nkind: AuthenticationConfiguration\njwt: []\n");
+        let flags = read().expect("flags");
+        assert!(flags.authentication_configuration.is_some() && flags.complete);
+        write("authn.yaml", "kube-apiserver --etcd-servers=http://a");
+        assert!(read().is_err());
+        std::fs::remove_dir_all(&folder).expect("a folder that is gone");
     }
 
     #[test]

@@ -56,7 +56,24 @@ pub fn target(url: &str, origin: &str) -> Result<Target, Failure> {
             ),
         ));
     }
-    Ok(Target { url: url.to_owned(), origin: origin.to_owned(), laboratory: is_laboratory(&host), host })
+    Ok(Target {
+        url: url.to_owned(),
+        origin: origin.to_owned(),
+        laboratory: is_laboratory(&host),
+        host,
+        discovery_url: None,
+    })
+}
+
+/// The same where the API server reads the discovery document elsewhere.
+///
+/// # Errors
+/// As [`target`], of either URL.
+pub fn target_elsewhere(url: &str, origin: &str, discovery_url: Option<&str>) -> Result<Target, Failure> {
+    let own = target(url, origin)?;
+    let Some(discovery_url) = discovery_url else { return Ok(own) };
+    let there = target(discovery_url, origin)?;
+    Ok(Target { url: own.url, discovery_url: Some(there.url), ..there })
 }
 
 /// This machine's own names: of DNS (RFC 6761) and of the files that Linux' distributions ship.
@@ -377,9 +394,22 @@ pub async fn discovery(
     host: &Host,
     scrubber: &Scrubber,
 ) -> Result<Discovery, Failure> {
-    let url = discovery_url(issuer);
-    let own = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-    let fetched = fetch(&url, &own, agent, tls, host, scrubber).await?;
+    discovery_at(&discovery_url(issuer), agent, tls, host, scrubber).await
+}
+
+/// The same from the URL of the document itself.
+///
+/// # Errors
+/// As [`discovery`].
+pub async fn discovery_at(
+    url: &str,
+    agent: &str,
+    tls: &TlsSettings,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Result<Discovery, Failure> {
+    let own = url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let fetched = fetch(url, &own, agent, tls, host, scrubber).await?;
     let mut answer =
         http_answer("GET", &fetched.url, fetched.status, &fetched.headers, &fetched.body, host.now(), scrubber);
     let mut discovery =
@@ -514,6 +544,17 @@ mod tests {
         }
         let failure = target("https://bob:canary@:x", "flag").err().map(|failure| format!("{failure:?}"));
         assert!(failure.as_ref().is_some_and(|text| !text.contains("canary")), "{failure:?}");
+    }
+
+    #[test]
+    fn the_document_of_an_issuer_is_read_where_the_configuration_says() {
+        let at = |discovery| target_elsewhere("https://issuer.example/x", "token", discovery);
+        let own = at(None).expect("a target");
+        assert_eq!((own.asked(), own.host.as_str()), ("https://issuer.example/x", "issuer.example"));
+        let there = at(Some("https://inside.example/document")).expect("a target");
+        assert_eq!((there.url.as_str(), there.host.as_str()), ("https://issuer.example/x", "inside.example"));
+        assert_eq!(there.asked(), "https://inside.example/document");
+        assert!(at(Some("https://169.254.169.254/document")).is_err());
     }
 
     #[test]

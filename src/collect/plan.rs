@@ -131,7 +131,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     let control_plane = ControlPlaneProbes::spawn(&mut graph, &user, &endpoint.api, &who, host, plan, scrubber);
     let apis = cluster::apis(&mut graph, &control_plane.reader, plan);
-    let rbac = cluster::rbac(&mut graph, &who, &control_plane.reviewer, plan);
+    let rbac = cluster::rbac(&mut graph, &who, &user.credential, &control_plane, plan);
     let agents = cluster::agents(&mut graph, &control_plane, &rbac, scrubber);
 
     let aws_needs = aws::Needs {
@@ -182,7 +182,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 /// Probes one more issuer: the one the API server is configured for, where it is not the token's.
 pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrubber) -> Issuer {
     let mut graph = Graph::new(host, plan.timeout + host.started.elapsed()).watched(plan.watcher.clone());
-    let target = issuer::configured(&mut graph, url);
+    let target = issuer::configured(&mut graph, url, plan);
     // No token is checked against keys of an issuer it does not name.
     let credential = graph.probe(
         "credential",

@@ -12,10 +12,20 @@ pub struct Target {
     pub url: String,
     /// `token`, `flag`, `exec-arguments` or `flagz`.
     pub origin: String,
-    /// The host.
+    /// Where the discovery document is read instead of below the issuer URL, by the configuration that was handed over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery_url: Option<String>,
+    /// The host that is asked.
     pub host: String,
     /// The host name is localhost: no conclusion is drawn from its address.
     pub laboratory: bool,
+}
+
+impl Target {
+    /// The URL whose host is asked.
+    pub fn asked(&self) -> &str {
+        self.discovery_url.as_deref().unwrap_or(&self.url)
+    }
 }
 
 /// An attempt to read the discovery document.

@@ -112,6 +112,27 @@ impl<'a> Case<'a> {
             .map_or((self.evidence.observed_at, "this machine's clock"), |date| (date, "the API server's clock"))
     }
 
+    /// The API server's minor release (36 of 1.36), by its answer to /version.
+    pub fn minor_release(&self) -> Option<u32> {
+        let endpoint = &self.evidence.endpoint;
+        let answers = [endpoint.authenticated.seen(), endpoint.anonymous.seen()];
+        answers.into_iter().flatten().filter(|answer| answer.is_of_kubernetes()).find_map(|answer| {
+            let version: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+            // EKS and others write "29+".
+            version.get("minor")?.as_str()?.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+        })
+    }
+
+    /// The server has the key that this service account's token names, and that key does not verify it: since 1.31 it
+    /// looks the key up by its name, and has other words where there is none.
+    pub fn account_signature_wrong(&self) -> Option<&Word> {
+        let kid = self.token()?.header.as_ref()?.get("kid")?.as_str()?;
+        let looked_up = !kid.is_empty() && self.minor_release().is_some_and(|minor| minor >= 31);
+        let word = self.reason(&[&message::SERVICE_ACCOUNT_KEY_UNKNOWN, &message::SERVICE_ACCOUNT_SIGNATURE])?;
+        let wrong = looked_up && self.is_service_account() && word.text == &message::SERVICE_ACCOUNT_SIGNATURE;
+        wrong.then_some(word)
+    }
+
     /// A claim that is a time in seconds since 1970.
     pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
         let value = self.claim(name)?;
@@ -235,7 +256,12 @@ impl<'a> Case<'a> {
     /// The API server has read this issuer's documents, whatever an older line of its log says: it judged the token by
     /// them, or fetched keys.
     pub fn initialized(&self) -> bool {
-        let before = [&message::OIDC_NOT_INITIALIZED, &message::NOBODY_CLAIMED, &message::WEBHOOK_TRANSPORT];
+        let before = [
+            &message::OIDC_NOT_INITIALIZED,
+            &message::NOBODY_CLAIMED,
+            &message::WEBHOOK_TRANSPORT,
+            &message::WEBHOOK_ANSWER,
+        ];
         let reviewed = self.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
         let judged = reviewed.is_some_and(|error| {
             !error.is_empty() && !message::recognise(error).iter().any(|found| before.contains(&found.text))
@@ -270,7 +296,7 @@ impl<'a> Case<'a> {
     /// `host:port` of the issuer.
     pub fn issuer_place(&self) -> String {
         let (probes, _) = self.issuer();
-        let url = probes.target.seen().and_then(|target| url::Url::parse(&target.url).ok());
+        let url = probes.target.seen().and_then(|target| url::Url::parse(target.asked()).ok());
         let place = url.and_then(|url| Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?)));
         place.unwrap_or_else(|| "ISSUER:443".to_owned())
     }

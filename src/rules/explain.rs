@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::reading::{self, Reading, rank};
-use super::{AREAS, RULES, Rule, rule};
+use super::{AREAS, RULES, Rule, mapping, rule};
 use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
@@ -239,11 +239,15 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::USERNAME_CLAIM_TYPE | text::GROUPS_CLAIM_TYPE | text::REQUIRED_CLAIM_TYPE => format!("the claim {} is of type {}, and must be a string{}", f("claim"), f("got"), if found.text == text::GROUPS_CLAIM_TYPE { " or a list of strings" } else { "" }),
         text::REQUIRED_CLAIM_MISSING => format!("the claim {}, which the server requires, is not in the token", f("claim")),
         text::REQUIRED_CLAIM_DIFFERS => format!("the server requires {} = {}, the token says {}", f("claim"), or(f("expected"), "nothing"), or(f("got"), "nothing")),
+        text::CLAIM_MAPPING => {
+            let (made, error) = mapping::read(|name| field(fields, name));
+            format!("the expression that makes {} of the token's claims fails: {error}", made.words())
+        }
         text::CLAIM_RULE | text::USER_RULE => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
         text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         heard::CERTIFICATE_BARE => format!("a client certificate is refused: {}", f("error")),
         text::FRONT_PROXY_NAME => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
-        text::WEBHOOK_FAILED => format!("the token webhook could not be asked: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
+        text::WEBHOOK_FAILED | text::WEBHOOK_ANSWER => format!("the token webhook gave no verdict: {}", if f("error").trim_end_matches('"') == "unknown" { "it answered 403 without a reason, as aws-iam-authenticator does when it refuses a token" } else { f("error") }),
         text::WEBHOOK_TRANSPORT => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
         text::SERVICE_ACCOUNT_UID => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
         text::SERVICE_ACCOUNT_MISSING => format!("the service account {} of the token is gone", f("name")),

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{Case, Rule, clip};
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
-use crate::apiserver::message;
+use crate::apiserver::message::{self, Forbidden};
 use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
 use crate::evidence::identity::User;
-use crate::evidence::rbac::{Binding, Rbac, Subject};
+use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
 
@@ -69,6 +69,137 @@ pub fn overruled(case: &Case<'_>, check: &Check) -> bool {
         Some(World::new(rbac).decide(&identity.user, &check.question).allowed)
     };
     !check.allowed && (check.denied || granted() == Some(true))
+}
+
+/// The reason of a refusal holds what neither RBAC nor ABAC writes: RBAC's reasons begin with its name, and ABAC's only
+/// one says that it has no opinion.
+pub fn is_foreign(reason: &str) -> bool {
+    reason
+        .lines()
+        .map(|line| line.trim().trim_end_matches('"'))
+        .any(|line| !line.is_empty() && !line.starts_with("RBAC:") && line != "No policy matched.")
+}
+
+/// A refusal of what a default binding gives to everybody who is signed in.
+#[derive(Debug, Clone)]
+pub struct DefaultRefused {
+    /// The default role; its binding has the same name.
+    pub role: &'static str,
+    /// The refusal, taken apart.
+    pub found: Forbidden,
+    /// JSON pointer to it.
+    pub path: &'static str,
+    /// The refusal as it stands.
+    pub text: String,
+}
+
+impl DefaultRefused {
+    /// The citation of the refusal.
+    pub fn cite(&self) -> Citation {
+        seen(self.path, clip(&self.text, 240))
+    }
+
+    /// What another authorizer than RBAC adds to it, or nothing.
+    pub fn foreign(&self) -> Option<&str> {
+        // Whatever a message that was pasted goes on with is nobody's reason.
+        let reason = self.found.reason.lines().next().unwrap_or_default();
+        // The node authorizer gives reasons to nodes.
+        (is_foreign(reason) && !self.found.user.starts_with("system:node:")).then_some(reason)
+    }
+
+    /// RBAC as it was read: the grant that should have allowed it, with the place of its binding.
+    pub fn grant(&self, case: &Case<'_>) -> Option<(usize, String)> {
+        let rbac = case.evidence.rbac.seen()?;
+        // Whatever else the user is in: the default bindings are everybody's who is signed in.
+        let groups = vec![authz::AUTHENTICATED.to_owned()];
+        let user = User { username: self.found.user.clone(), groups, ..User::default() };
+        let grants = World::new(rbac).grants(&user, &self.found.question);
+        let grant = grants.first()?;
+        let index = rbac.bindings.iter().position(|binding| std::ptr::eq(binding, grant.binding))?;
+        Some((index, grant.reason()))
+    }
+}
+
+/// The default role that allows what was refused.
+fn default_role(found: &Forbidden) -> Option<&'static str> {
+    if found.user == "system:anonymous" {
+        return None;
+    }
+    let question = &found.question;
+    if let Some(path) = &question.path {
+        let discovery = ["/api", "/apis", "/openapi", "/version"];
+        let path = path.trim_end_matches('/');
+        return discovery
+            .iter()
+            .any(|known| path == *known || path.starts_with(&format!("{known}/")))
+            .then_some("system:discovery");
+    }
+    let own = ["selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+    (question.verb == "create" && own.contains(&question.resource.as_str())).then_some("system:basic-user")
+}
+
+/// What somebody who is signed in was refused although a default binding gives it to everybody, as far as it is still
+/// refused.
+pub fn defaults_refused(case: &Case<'_>) -> Vec<DefaultRefused> {
+    let evidence = case.evidence;
+    let access = evidence.access.seen();
+    let answer = evidence.endpoint.authenticated.seen().filter(|answer| answer.status == 403);
+    // Where who this is and what they may do is known, what was answered to the look for the way says nothing more.
+    let answer = answer.filter(|_| evidence.identity.seen().is_none() || access.is_none());
+    let answer = answer.and_then(|answer| {
+        let status: serde_json::Value = serde_json::from_str(&answer.body).ok()?;
+        Some(status.get("message")?.as_str()?.to_owned())
+    });
+    let texts = [
+        ("/identity/failed/detail", evidence.identity.failed().map(|failure| failure.detail.clone())),
+        ("/access/failed/detail", evidence.access.failed().map(|failure| failure.detail.clone())),
+        ("/endpoint/authenticated/seen/body", answer),
+        ("/asked/error", evidence.asked.error.clone()),
+    ];
+    let refused = texts.into_iter().filter_map(|(path, text)| {
+        let text = text?;
+        let found = message::forbidden(&text)?;
+        let role = default_role(&found)?;
+        let check = access.and_then(|access| access.checks.iter().find(|check| check.question == found.question));
+        // Since allowed again, or denied by an authorizer that says so itself.
+        let other = check.is_some_and(|check| check.allowed || overruled(case, check));
+        let met = path == "/asked/error" && role == "system:basic-user" && access.is_some();
+        (!other && !met).then_some(DefaultRefused { role, found, path, text })
+    });
+    refused.collect()
+}
+
+/// What refuses something that a default binding should give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Culprit {
+    /// An authorizer beside RBAC denies it, this surely.
+    Authorizer(Confidence),
+    /// The default binding or its role is gone, this surely.
+    Binding(Confidence),
+}
+
+/// Who is behind these refusals: RBAC as it was read decides it, else whose words stand in them.
+pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
+    let first = refused.first()?;
+    // Without a single binding, RBAC is no mode of this API server.
+    let rbac = case.evidence.rbac.seen().filter(|rbac| rbac.bindings_total > 0);
+    let foreign = refused.iter().any(|one| one.foreign().is_some());
+    let surely = |plain: bool| if plain { Confidence::Certain } else { Confidence::Likely };
+    if let Some(rbac) = rbac {
+        if refused.iter().any(|one| one.grant(case).is_some()) {
+            return Some(Culprit::Authorizer(surely(foreign)));
+        }
+        if rbac.unread.is_empty() {
+            return Some(Culprit::Binding(surely(!foreign)));
+        }
+    }
+    // One that is gone is likelier than all of them at once.
+    let several = refused.iter().any(|one| one.role != first.role);
+    Some(if foreign || several {
+        Culprit::Authorizer(Confidence::Likely)
+    } else {
+        Culprit::Binding(Confidence::Likely)
+    })
 }
 
 /// The question of the message that the user met, where it is still refused and a role or binding could change that.
@@ -143,6 +274,40 @@ pub fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
         })
         .map(|(index, _)| index)
         .collect()
+}
+
+/// A binding of the user that gives nothing: its role is missing, or has no rules.
+#[derive(Debug, Clone)]
+pub struct Void<'e> {
+    /// Its place in the evidence.
+    pub index: usize,
+    /// The binding.
+    pub binding: &'e Binding,
+    /// Its role, where there is one.
+    pub role: Option<&'e Role>,
+    /// Why it gives nothing.
+    pub text: String,
+}
+
+/// The user's bindings that give nothing.
+pub fn void_bindings<'e>(case: &Case<'e>) -> Vec<Void<'e>> {
+    let (Some(identity), Some(rbac)) = (case.evidence.identity.seen(), case.evidence.rbac.seen()) else {
+        return Vec::new();
+    };
+    let world = World::new(rbac);
+    let bindings = rbac.bindings.iter().enumerate();
+    let own = bindings.filter(|(_, binding)| authz::applying(binding, &identity.user).is_some());
+    own.filter_map(|(index, binding)| match world.resolve(binding) {
+        Resolved::Missing(error) => {
+            Some(Void { index, binding, role: None, text: format!("{}: {error}", describe(binding)) })
+        }
+        Resolved::Role(role) if role.is_empty() => {
+            let text = format!("{} names {} {:?}, which has no rules", describe(binding), role.kind, role.name);
+            Some(Void { index, binding, role: Some(role), text })
+        }
+        Resolved::Role(_) | Resolved::Unread => None,
+    })
+    .collect()
 }
 
 /// No question was asked, and what the user has is in other namespaces than the one looked at.
@@ -378,5 +543,68 @@ mod tests {
         assert!(beyond_defaults(&reviews, &[paths(&["/metrics"])]));
         assert!(beyond_defaults(&reviews, &[paths(&["/version", "*"])]));
         assert!(beyond_defaults(&[rule(&["selfsubjectreviews", "leases"])], &discovery));
+    }
+
+    #[test]
+    fn a_default_binding_is_gone_only_where_none_was_read() {
+        use crate::evidence::{Evidence, Observation, Outcome};
+        let read = |text: &str| serde_json::from_str::<Evidence>(text).expect("evidence");
+        let denied = read(include_str!("../../testdata/cases/authorization-webhook-denied-everything/evidence.json"));
+        let gone = read(include_str!("../../testdata/cases/rbac-default-bindings-removed/evidence.json"));
+        let healthy = read(include_str!("../../testdata/cases/authorization-webhook-allows/evidence.json"));
+        let bound = healthy.rbac.seen().expect("role bindings").clone();
+        let mut unbound = bound.clone();
+        unbound.bindings.retain(|binding| !binding.name.starts_with("system:"));
+        let verdict = |evidence: &Evidence, rbac: Option<&Rbac>| {
+            let mut evidence = evidence.clone();
+            if let Some(rbac) = rbac {
+                evidence.rbac = Observation::at_rest(Outcome::Seen(rbac.clone()));
+            }
+            let case = Case::new(&evidence);
+            culprit(&case, &defaults_refused(&case))
+        };
+        let (certain, likely) = (Confidence::Certain, Confidence::Likely);
+        assert_eq!(verdict(&denied, None), Some(Culprit::Authorizer(likely)));
+        assert_eq!(verdict(&denied, Some(&bound)), Some(Culprit::Authorizer(certain)));
+        assert_eq!(verdict(&denied, Some(&unbound)), Some(Culprit::Binding(likely)));
+        assert_eq!(verdict(&gone, None), Some(Culprit::Binding(likely)));
+        assert_eq!(verdict(&gone, Some(&bound)), Some(Culprit::Authorizer(likely)));
+        assert_eq!(verdict(&gone, Some(&unbound)), Some(Culprit::Binding(certain)));
+        assert_eq!(verdict(&healthy, None), None);
+    }
+
+    #[test]
+    fn words_that_rbac_does_not_write_are_another_authorizers() {
+        assert!(is_foreign("policy: ask #platform"));
+        assert!(is_foreign("RBAC: role.rbac.authorization.k8s.io \"x\" not found\nno: ask #platform"));
+        assert!(!is_foreign("RBAC: role.rbac.authorization.k8s.io \"x\" not found"));
+        assert!(!is_foreign("No policy matched.\""));
+        assert!(!is_foreign(""));
+    }
+
+    #[test]
+    fn a_binding_that_gives_nothing_is_no_grant() {
+        use crate::evidence::Evidence;
+        let text = include_str!("../../testdata/cases/authorization-webhook-allows/evidence.json");
+        let evidence = |change: fn(&mut Role)| {
+            let mut value: serde_json::Value = serde_json::from_str(text).expect("JSON");
+            let rbac = value.pointer_mut("/rbac/seen").expect("role bindings");
+            let mut read: Rbac = serde_json::from_value(rbac.clone()).expect("role bindings");
+            change(read.roles.iter_mut().find(|role| role.name == "pr").expect("the role"));
+            *rbac = serde_json::to_value(read).expect("JSON");
+            serde_json::from_value::<Evidence>(value).expect("evidence")
+        };
+        let void = |evidence: &Evidence| -> Vec<String> {
+            void_bindings(&Case::new(evidence)).into_iter().map(|void| void.text).collect()
+        };
+        assert!(void(&evidence(|_| {})).is_empty());
+        assert_eq!(
+            void(&evidence(|role| role.resource_rules.clear())),
+            [r#"ClusterRoleBinding "pr" names ClusterRole "pr", which has no rules"#]
+        );
+        assert_eq!(
+            void(&evidence(|role| role.name = "gone".to_owned())),
+            [r#"ClusterRoleBinding "pr": clusterrole.rbac.authorization.k8s.io "pr" not found"#]
+        );
     }
 }

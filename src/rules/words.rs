@@ -167,7 +167,7 @@ const INITIALISING: [&Text; 9] = [
 ];
 
 /// What an authenticator for an issuer has against a token.
-const JUDGING: [&Text; 21] = [
+const JUDGING: [&Text; 22] = [
     &message::OIDC_NOT_INITIALIZED,
     &message::JWKS_HTTP,
     &message::JWKS_UNREACHABLE,
@@ -189,6 +189,7 @@ const JUDGING: [&Text; 21] = [
     &message::REQUIRED_CLAIM_TYPE,
     &message::CLAIM_RULE,
     &message::USER_RULE,
+    &message::CLAIM_MAPPING,
 ];
 
 /// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.

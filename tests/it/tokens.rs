@@ -334,14 +334,17 @@ fn tokens_of_service_accounts() {
     let run = doctor(&kubeconfig(&server, &vault), &["--apiserver-config", &flags.to_string_lossy()]);
     certain("service-account-audience-mismatch-flags", &run, "service-account-audience-mismatch");
 
-    // Another cluster with the same issuer: an unknown key, and a known key's name over another signature.
+    // Another cluster with the same issuer: an unknown key; and a known key's name over another signature, or over one
+    // that was cut.
     let (header, claims) = parts(&good);
     let stranger = Key::rsa();
     let unknown = change(header, json!({ "kid": stranger.id() }));
     let foreign = stranger.token("RS256", &unknown.to_string(), &claims.to_string());
     certain("service-account-foreign-cluster", &reviewed(&server, &foreign), "service-account-foreign-cluster");
     let changed = forged(&good, &stranger, json!({}));
-    certain("service-account-signature-invalid", &reviewed(&server, &changed), "service-account-foreign-cluster");
+    certain("service-account-signature-invalid", &reviewed(&server, &changed), "token-signature-invalid");
+    let cut = &good[..good.len() - 20];
+    certain("service-account-token-cut", &reviewed(&server, cut), "token-signature-invalid");
     // With nothing known but the 401: no guess.
     let bare = doctor(&kubeconfig(&server, &foreign), &[]);
     assert_eq!(bare.codes(), ["credential-rejected"], "{}", bare.stdout);

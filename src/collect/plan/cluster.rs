@@ -5,16 +5,19 @@ use std::sync::Arc;
 use super::Plan;
 use super::control_plane::{ControlPlaneProbes, Reader};
 use super::graph::{Common, Graph, Handle, LONG, SHORT, common, need, not_applicable, skip_of};
+use crate::apiserver::message;
 use crate::collect;
 use crate::collect::apiserver::Api;
+use crate::collect::credential::Obtained;
 use crate::collect::kubeconfig::Resolved;
 use crate::evidence::access::{Access, Question};
-use crate::evidence::apiserver::{Apis, Reviewer};
+use crate::evidence::apiserver::Apis;
+use crate::evidence::credential::Credential;
 use crate::evidence::identity::{Identity, User};
 use crate::evidence::kubeconfig::Kubeconfig;
 use crate::evidence::rbac::Rbac;
 use crate::evidence::workload::Agent;
-use crate::evidence::{FailureKind, Outcome};
+use crate::evidence::{Failure, FailureKind, Outcome};
 use crate::secret::Scrubber;
 
 /// A handle on who the API server says this is.
@@ -71,22 +74,54 @@ pub(super) fn access(
     )
 }
 
-/// The RBAC objects that touch that identity, and whom the message names.
-pub(super) fn rbac(graph: &mut Graph, who: &Who, reviewer: &Handle<Reviewer, Api>, plan: &Plan) -> Handle<Rbac> {
-    let (who, reviewer) = (who.clone(), reviewer.clone());
+/// The RBAC objects that touch that identity, and whom the message names. Somebody who may not even ask who they are is
+/// who the TokenReview or the client certificate says, for the reviewer to read of.
+pub(super) fn rbac(
+    graph: &mut Graph,
+    who: &Who,
+    credential: &Handle<Credential, Arc<Obtained>>,
+    control_plane: &ControlPlaneProbes,
+    plan: &Plan,
+) -> Handle<Rbac> {
+    let (who, credential) = (who.clone(), credential.clone());
+    let (reviewer, review) = (control_plane.reviewer.clone(), control_plane.token_review.clone());
     let needs = async move {
-        let (own, user) = need(&who).await?;
+        let known = need(&who).await;
         let reviewing = reviewer.await.give.clone();
-        Ok(match reviewing {
-            Some(api) => (api, user, "reviewer"),
-            None => (own, user, "self"),
-        })
+        match (known, reviewing) {
+            (Ok((_, user)), Some(api)) => Ok((api, user, "reviewer")),
+            (Ok((own, user)), None) => Ok((own, user, "self")),
+            (Err(outcome), None) => Err(outcome),
+            (Err(outcome), Some(api)) => {
+                let who = who.await;
+                let Some(failure) = who.observation.failed() else { return Err(outcome) };
+                let reviewed = review.await;
+                let reviewed = reviewed.observation.seen().filter(|review| review.authenticated);
+                let user = match reviewed.and_then(|review| review.user.clone()) {
+                    Some(user) => Some(user),
+                    None => certified(failure, credential.await.observation.seen()),
+                };
+                user.map(|user| (api, user, "reviewer")).ok_or(outcome)
+            }
+        }
     };
     let named = plan.message.as_ref().and_then(|met| met.user.clone());
     graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
         let named = named.filter(|named| named.username != user.username);
         Ok((collect::rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
     })
+}
+
+/// The user of a client certificate, where the refusal of a request names it.
+fn certified(failure: &Failure, credential: Option<&Credential>) -> Option<User> {
+    let named = message::forbidden(&failure.detail)?.user;
+    let leaf = credential.filter(|credential| credential.token.is_none())?.certificates.first()?;
+    if leaf.common_names.last() != Some(&named) {
+        return None;
+    }
+    let mut groups = leaf.organizations.clone();
+    groups.push("system:authenticated".to_owned());
+    Some(User { username: named, groups, ..User::default() })
 }
 
 /// What hands out AWS credentials in the cluster.

@@ -33,7 +33,7 @@ const NO_PODS: &str = "no kube-apiserver runs as a Pod in kube-system: the contr
 /// The handles on what the control plane says of itself.
 pub(super) struct ControlPlaneProbes {
     pub(super) reviewer: Handle<Reviewer, Api>,
-    token_review: Handle<TokenReview>,
+    pub(super) token_review: Handle<TokenReview>,
     pub(super) reader: Reader,
     pub(super) metrics: Handle<Metrics>,
     flagz: Handle<Flags>,

@@ -1,11 +1,13 @@
 //! The part of the graph about one issuer: target → name → TCP → TLS, discovery → keys → signature.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Plan;
 use super::credential::CredentialProbes;
 use super::graph::{Graph, Handle, LONG, SHORT, need, not_applicable, offline_skip, skip_of, taken};
 use super::way::{Dns, Tcp, Way, connected, reach, way};
+use crate::apiserver::configuration::from_flags;
 use crate::collect::credential::{Obtained, issuer_from_exec};
 use crate::collect::issuer::{CONTROL_PLANE_AGENT, OWN_AGENT};
 use crate::collect::tls::TlsSettings;
@@ -20,10 +22,17 @@ use crate::secret::{Scrubber, Secret};
 /// A handle on which issuer is looked at.
 pub(super) type IssuerTarget = Handle<Target, Arc<Target>>;
 
+/// Where the configuration that was handed over has the API server read discovery documents, by issuer.
+fn elsewhere(plan: &Plan) -> BTreeMap<String, String> {
+    let configuration = plan.configuration.as_ref().and_then(|flags| from_flags(flags).ok());
+    let issuers = configuration.into_iter().flat_map(|configuration| configuration.jwt).map(|jwt| jwt.issuer);
+    issuers.filter_map(|issuer| Some((issuer.url, issuer.discovery_url?))).collect()
+}
+
 /// The issuer that the user or the credential names.
 pub(super) fn named(graph: &mut Graph, user: &CredentialProbes, plan: &Plan) -> IssuerTarget {
     let (config, credential) = (user.kubeconfig.clone(), user.credential.clone());
-    let (flag, offline) = (plan.issuer.clone(), plan.offline);
+    let (flag, offline, elsewhere) = (plan.issuer.clone(), plan.offline, elsewhere(plan));
     let named = async move {
         if let Some(url) = flag {
             return Ok((url, "flag"));
@@ -55,17 +64,17 @@ pub(super) fn named(graph: &mut Graph, user: &CredentialProbes, plan: &Plan) -> 
             other => other,
         }
     };
-    graph.probe("issuer-target", SHORT, needs, |(url, origin): (String, &'static str)| async move {
-        let target = issuer::target(&url, origin)?;
+    graph.probe("issuer-target", SHORT, needs, move |(url, origin): (String, &'static str)| async move {
+        let target = issuer::target_elsewhere(&url, origin, elsewhere.get(&url).map(String::as_str))?;
         Ok((target.clone(), Some(Arc::new(target))))
     })
 }
 
 /// The issuer that the API server is configured for.
-pub(super) fn configured(graph: &mut Graph, url: &str) -> IssuerTarget {
-    let url = url.to_owned();
-    graph.probe("configured-issuer-target", SHORT, async move { Ok(url) }, |url: String| async move {
-        let target = issuer::target(&url, "configuration")?;
+pub(super) fn configured(graph: &mut Graph, url: &str, plan: &Plan) -> IssuerTarget {
+    let (url, elsewhere) = (url.to_owned(), elsewhere(plan));
+    graph.probe("configured-issuer-target", SHORT, async move { Ok(url) }, move |url: String| async move {
+        let target = issuer::target_elsewhere(&url, "configuration", elsewhere.get(&url).map(String::as_str))?;
         Ok((target.clone(), Some(Arc::new(target))))
     })
 }
@@ -104,7 +113,7 @@ impl IssuerProbes {
                 SHORT,
                 async move { need::<_, Arc<Target>, _>(&target).await },
                 move |target: Arc<Target>| async move {
-                    let url = url::Url::parse(&target.url)
+                    let url = url::Url::parse(target.asked())
                         .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
                     let decision = proxy::choose(&host, &url, None)?;
                     let (evidence, way) = way(&url, decision, tls);
@@ -137,7 +146,10 @@ impl IssuerProbes {
                 Ok(target)
             };
             graph.probe(id, LONG, needs, move |target: Arc<Target>| async move {
-                let discovery = issuer::discovery(&target.url, agent, &tls, &host, &scrubber).await?;
+                let discovery = match &target.discovery_url {
+                    Some(url) => issuer::discovery_at(url, agent, &tls, &host, &scrubber).await?,
+                    None => issuer::discovery(&target.url, agent, &tls, &host, &scrubber).await?,
+                };
                 let uri = discovery.jwks_uri.clone();
                 Ok((discovery, Some(uri)))
             })
@@ -172,7 +184,7 @@ impl IssuerProbes {
                 }
             };
             graph.probe(id, LONG, needs, move |(target, uri): (Arc<Target>, String)| async move {
-                let jwks = issuer::jwks(&target.url, &uri, agent, &tls, &host, &scrubber).await?;
+                let jwks = issuer::jwks(target.asked(), &uri, agent, &tls, &host, &scrubber).await?;
                 // The whole set is for the signature; what is kept is its public part.
                 Ok((issuer::public_part(jwks.clone()), Some(Arc::new(jwks))))
             })

@@ -1,8 +1,9 @@
 //! The client certificate is signed by a CA that the API server does not know.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule, Word, renew};
+use crate::evidence::tls::CertificateFacts;
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::{Case, Page, Rule, Word, clip, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -10,8 +11,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server does not know the CA of the client certificate",
     page: Page {
-        means: "The certificate belongs to another cluster, or the cluster was made anew and its CA with it. The API server answers 401; it never falls back to anonymous.",
-        evidence: "The server's log line with this certificate's serial number and \"signed by unknown authority\"; or the names of the CAs that the API server asks client certificates of, in the TLS handshake.",
+        means: "The certificate belongs to another cluster, or the cluster was made anew and its CA with it. Or a link of the chain that is sent with it is not in order: an intermediate CA that has expired, may not sign for clients or for these names, or allows no more CAs below it. The API server answers 401; it never falls back to anonymous.",
+        evidence: "The server's log line with this certificate's serial number and \"signed by unknown authority\", or what it has against the chain; the dates and usages of the certificates that are sent; or the names of the CAs that the API server asks client certificates of, in the TLS handshake.",
         fix: "Take the kubeconfig of this cluster, or have a certificate issued by its CA (CertificateSigningRequest with the signer kubernetes.io/kube-apiserver-client). `openssl x509 -in CERT -noout -issuer` shows who signed it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
@@ -20,35 +21,144 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// What the API server has against a chain although it knows who signed it: words of its error, what that is, and why.
+const LINKS: &[(&str, &str, &str)] = &[
+    ("cannot sign this kind", "A certificate in the client certificate's chain may not sign others", "one that stands between it and the CA is no CA, or has no key usage for signing"),
+    ("verify signature: ", "A signature in the client certificate's chain cannot be verified", "one of its signatures is of a kind that the API server does not verify"),
+    ("too many intermediates", "The client certificate's chain is longer than a CA in it allows", "a CA in it limits the path length, and more CAs come after it"),
+    ("not authorized to sign for this name", "A CA in the client certificate's chain may not sign for its names", "a CA in it has name constraints, which the names in the certificate do not satisfy"),
+    ("incompatible key usage", "A CA in the client certificate's chain is not for clients", "a CA in it has extended key usages without clientAuth"),
+    ("unhandled critical extension", "The client certificate's chain holds a critical extension that the API server does not know", "whoever does not know a critical extension must refuse the certificate"),
+    ("is before", "A CA in the client certificate's chain is not valid yet", "one above the certificate is not valid yet, by the API server's clock"),
+    ("expired", "A CA in the client certificate's chain has expired", "one above the certificate is past its end"),
+];
+
+/// The certificate's own date, name and usage explain the 401.
+fn own_fault(case: &Case<'_>, leaf: &CertificateFacts) -> bool {
+    leaf.not_after.is_some_and(|end| end < case.evidence.observed_at)
+        || leaf.not_before.is_some_and(|start| start > case.server_time().0)
+        || leaf.common_names.last().is_none_or(String::is_empty)
+        || !for_clients(leaf)
+}
+
+fn for_clients(certificate: &CertificateFacts) -> bool {
+    let usages = &certificate.extended_key_usages;
+    usages.is_empty() || usages.iter().any(|usage| usage == "clientAuth" || usage == "any")
+}
+
+/// What is wrong with a certificate above the client's that is sent with it: words as in [`LINKS`], and where it stands.
+fn sent_fault(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<(&'static str, Citation)> {
+    let mut below = sent.first()?;
+    // Each once, as it is named by the one below it.
+    for _ in 1..sent.len() {
+        let (index, above) = sent.iter().enumerate().skip(1).find(|(_, above)| above.subject == below.issuer)?;
+        // A root that is sent along counts for nothing.
+        if above.subject == above.issuer {
+            return None;
+        }
+        let at = |field: &str, text: String| seen(format!("/credential/seen/certificates/{index}/{field}"), format!("{}: {text}", above.subject));
+        if let Some(end) = above.not_after.filter(|end| *end < case.server_time().0) {
+            return Some(("expired", at("notAfter", format!("valid until {end}"))));
+        }
+        if let Some(start) = above.not_before.filter(|start| *start > case.server_time().0) {
+            return Some(("is before", at("notBefore", format!("valid from {start}"))));
+        }
+        if !above.is_ca {
+            return Some(("cannot sign this kind", at("isCa", "no CA".to_owned())));
+        }
+        if !for_clients(above) {
+            return Some(("incompatible key usage", at("extendedKeyUsages", format!("extended key usages: {}", above.extended_key_usages.join(", ")))));
+        }
+        below = above;
+    }
+    None
+}
+
+/// The chain is what is refused, and not that nobody knows its CA.
+fn of_chain(case: &Case<'_>, leaf: &CertificateFacts, sent: &[CertificateFacts], rejected: &Citation) -> Option<Finding> {
+    if own_fault(case, leaf) {
+        return None;
+    }
+    let said = case.said_of_certificate(&message::CLIENT_CERTIFICATE, true);
+    // The certificate's own dates, by a clock of the API server's that is off.
+    let dates = [leaf.not_before, leaf.not_after];
+    if said.is_some_and(|word| dates.iter().flatten().any(|date| word.field("error").contains(&date.to_string()))) {
+        return None;
+    }
+    let fault = sent_fault(case, sent).filter(|_| said.is_some() || !stranger(case, sent));
+    let known = |words: &str| LINKS.iter().find(|(link, ..)| words.contains(link));
+    let (link, words, confidence) = match (said, &fault) {
+        (Some(word), _) => {
+            let error = word.field("error");
+            let link = known(error);
+            // It says that nobody knows the CA.
+            if link.is_none() && error.contains("unknown authority") {
+                return None;
+            }
+            (link, format!(": {}", clip(error, 200)), Confidence::Certain)
+        }
+        (None, Some((link, cite))) => (known(link), format!(" ({})", cite.text), Confidence::Likely),
+        (None, None) => return None,
+    };
+    let (title, why) = link.map_or(("The API server refuses the client certificate's chain", "its log says why"), |(_, title, why)| (*title, *why));
+    let first = said.map(Word::cite).or_else(|| fault.as_ref().map(|(_, cite)| cite.clone()))?;
+    let finding = RULE
+        .finding(
+            confidence,
+            format!("The certificate is signed by {:?}, and the API server does not take the chain that leads from it to its own CA: {why}{words}.", leaf.issuer),
+            first,
+            Step::text("Have whoever issues these certificates mend that link of the chain and issue the certificate anew; or have the cluster's own CA sign one for the same names, as follows."),
+        )
+        .titled(title)
+        .step(Step::command(
+            "To see which link it is, on a control-plane node, with the certificate in cert.pem and what is sent with it in chain.pem",
+            "openssl verify -purpose sslclient -CAfile /etc/kubernetes/pki/ca.crt -untrusted chain.pem cert.pem",
+        ))
+        .steps(renew::certificate(case, leaf));
+    let cite = fault.filter(|_| said.is_some()).map(|(_, cite)| cite);
+    Some(finding.cite_if(cite).cite(rejected.clone()))
+}
+
+/// The authorities that the handshake asks certificates of.
+fn asked<'e>(case: &Case<'e>) -> &'e [String] {
+    case.evidence.endpoint.tls.seen().map(|tls| tls.client_authorities.as_slice()).unwrap_or_default()
+}
+
+/// None of them signed any certificate of the chain.
+fn stranger(case: &Case<'_>, sent: &[CertificateFacts]) -> bool {
+    let named = asked(case);
+    !named.is_empty() && sent.iter().all(|certificate| !named.contains(&certificate.issuer))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(rejected)) = (case.only_certificate(), case.rejected()) else { return Vec::new() };
+    let sent = case.evidence.credential.seen().map(|credential| credential.certificates.as_slice()).unwrap_or_default();
+    if let Some(finding) = of_chain(case, leaf, sent, &rejected) {
+        return vec![finding];
+    }
     let said = case
         .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
         .filter(|word| word.field("error").contains("unknown authority"));
-    let tls = case.evidence.endpoint.tls.seen();
-    let sent = case.evidence.credential.seen().map(|credential| credential.certificates.as_slice()).unwrap_or_default();
-    let named = tls.map(|tls| tls.client_authorities.as_slice()).unwrap_or_default();
-    let stranger = !named.is_empty() && sent.iter().all(|certificate| !named.contains(&certificate.issuer));
+    let (named, stranger) = (asked(case), stranger(case, sent));
     // What else would explain the 401, if nobody says that it is the CA.
-    let other = leaf.not_after.is_some_and(|end| end < case.evidence.observed_at)
-        || leaf.not_before.is_some_and(|start| start > case.server_time().0)
-        || leaf.common_names.last().is_none_or(String::is_empty)
-        || !(leaf.extended_key_usages.is_empty()
-            || leaf.extended_key_usages.iter().any(|usage| usage == "clientAuth" || usage == "any"));
+    let other = own_fault(case, leaf);
     let endpoint = &case.evidence.endpoint;
     let arrived = endpoint.anonymous.seen().is_some_and(|answer| answer.status == 200)
         && endpoint.authenticated.seen().is_some_and(|answer| answer.status == 401);
     let confidence = match (&said, stranger) {
         (Some(_), _) => Confidence::Certain,
         (None, true) if !other => Confidence::Certain,
+        // What limits a chain is not all seen from here.
+        (None, false) if !other && arrived && case.terminated().is_none() && sent.len() > 1 => Confidence::Possible,
         (None, false) if !other && arrived && case.terminated().is_none() => Confidence::Likely,
         _ => return Vec::new(),
     };
     let first = said.map(Word::cite).unwrap_or(rejected.clone());
+    let chained = if sent.len() > 1 && said.is_none() { " Or a CA in the chain limits what it may sign (path length, names): its log says which." } else { "" };
     let why = if stranger {
         format!("The certificate is signed by {:?}. The API server asks for certificates of {}, and of no other CA.", leaf.issuer, named.join(" or "))
     } else {
-        format!("The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.", leaf.issuer)
+        format!("The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.{chained}", leaf.issuer)
     };
     let mut finding = RULE
         .finding(
@@ -67,4 +177,55 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(rejected);
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    fn evidence() -> Evidence {
+        let text = include_str!("../../../testdata/cases/client-certificate-untrusted-log/evidence.json");
+        serde_json::from_str(text).expect("evidence")
+    }
+
+    fn titles(evidence: &Evidence) -> Vec<(String, Confidence)> {
+        check(&Case::new(evidence)).into_iter().map(|finding| (finding.title, finding.confidence)).collect()
+    }
+
+    #[test]
+    fn what_the_log_has_against_the_chain_is_told() {
+        for (error, title) in [
+            ("certificate signed by unknown authority", RULE.title),
+            ("too many intermediates for path length constraint", "The client certificate's chain is longer than a CA in it allows"),
+            ("certificate has expired or is not yet valid: current time 2026-11-26T09:36:20Z is after 2026-11-24T09:36:07Z", "A CA in the client certificate's chain has expired"),
+            ("no valid chains built: 1 candidate chains with invalid policies", "The API server refuses the client certificate's chain"),
+        ] {
+            let mut evidence = evidence();
+            let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+            for found in &mut log.matches {
+                found.fields.insert("error".to_owned(), error.to_owned());
+            }
+            assert_eq!(titles(&evidence), [(title.to_owned(), Confidence::Certain)], "{error}");
+        }
+    }
+
+    #[test]
+    fn a_ca_that_is_sent_along_and_has_expired_is_seen() {
+        let mut evidence = evidence();
+        evidence.control_plane.log.outcome = Outcome::NotApplicable("no --log was given".to_owned());
+        let ended = evidence.observed_at - jiff::SignedDuration::from_hours(24);
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let leaf = credential.certificates[0].clone();
+        let above = CertificateFacts {
+            subject: leaf.issuer.clone(),
+            issuer: "CN=kaccess-lab-ca".to_owned(),
+            is_ca: true,
+            not_after: Some(ended),
+            ..CertificateFacts::default()
+        };
+        credential.certificates.push(above);
+        let title = "A CA in the client certificate's chain has expired".to_owned();
+        assert_eq!(titles(&evidence), [(title, Confidence::Likely)]);
+    }
 }

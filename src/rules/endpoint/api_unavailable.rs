@@ -1,6 +1,6 @@
 //! The API server, or the balancer before it, answers 5xx.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::{Came, Spread, Unserved, again, balancer, unserved};
 use crate::rules::{Case, Page, Rule, clip};
@@ -23,10 +23,28 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let answer = case.evidence.endpoint.anonymous.seen().filter(|answer| answer.status >= 500);
-    let (Some(answer), false) = (answer, case.accepted() || answered_elsewhere(case)) else {
+    // That somebody with more rights has the token reviewed lets nobody in.
+    let endpoint = &case.evidence.endpoint;
+    let served = case.evidence.identity.seen().is_some() || endpoint.authenticated.seen().is_some_and(|answer| answer.status < 500);
+    let (Some(answer), false) = (answer, (case.accepted() && served) || answered_elsewhere(case)) else {
         return some_busy(case).into_iter().collect();
     };
+    // An authorizer that cannot decide is no server that is not ready.
+    if message::recognise(&answer.body).iter().any(|found| found.text == &message::AUTHORIZATION_ERROR) {
+        return Vec::new();
+    }
     let first = probed("/endpoint/anonymous/seen/status", format!("{} {}", answer.status, answer.reason));
+    if answer.body.starts_with("Internal Server Error: \"/") {
+        return vec![RULE
+            .finding(
+                Confidence::Likely,
+                format!("The API server itself answers GET /version with an internal error: {}", clip(&answer.body, 240)),
+                first,
+                Step::command("Ask its parts which one is not ready", "kubectl get --raw '/readyz?verbose'"),
+            )
+            .titled("The API server answers with an internal error")
+            .step(Step::text("Where all are, its log holds the same error for the same moment (Unhandled Error), with what led to it."))];
+    }
     let Some((who, meaning)) = balancer(answer) else {
         return vec![RULE.finding(
             Confidence::Certain,

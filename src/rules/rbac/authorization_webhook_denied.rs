@@ -2,9 +2,10 @@
 
 use crate::apiserver::authz::World;
 use crate::evidence::access::Check;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::authorization_webhook_down::failed_call;
-use crate::rules::refusal::{nothing_here, overruled, somebody_else};
+use crate::rules::refusal::{Culprit, culprit, defaults_refused, nothing_here, overruled, sentence, somebody_else};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
     title: "Another authorizer than RBAC denies it",
     page: Page {
         means: "The API server asks its authorizers in order, and the first that allows or denies ends the matter. Here one that is not RBAC (a webhook: a policy engine, the cloud's access management) denies, so RBAC is not asked, and no role and no binding changes the answer.",
-        evidence: "The server's access review with denied: true, and that authorizer's reason, which also stands at the end of the refusal; or a denial although RBAC, as it was read, grants the question.",
+        evidence: "The server's access review with denied: true, and that authorizer's reason, which also stands at the end of the refusal; or a denial although RBAC, as it was read, grants the question. Where even the reviews of oneself are refused, the words at the end of that refusal which RBAC never writes, or the default bindings, which are there.",
         fix: "Take the reason to whoever runs that authorizer: its rules must allow the request. `kubectl get --raw /flagz` (1.36 and later) shows --authorization-mode or the file of --authorization-config, where the authorizers stand in their order.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/webhook/",
     },
@@ -31,9 +32,58 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// How to see which authorizers there are.
+fn authorizers() -> Step {
+    Step::command(
+        "On a control-plane node, see which authorizers there are and in which order they are asked",
+        "ps -o args= -C kube-apiserver | tr ' ' '\\n' | grep -E '^--authorization-(mode|config|webhook|policy)'",
+    )
+}
+
+/// Refused is even what everybody who is signed in may ask, so that no access review tells who denies.
+fn of_defaults(case: &Case<'_>) -> Option<Finding> {
+    let refused = defaults_refused(case);
+    let Some(Culprit::Authorizer(confidence)) = culprit(case, &refused) else { return None };
+    let first = refused.first()?;
+    let (user, role, what) = (&first.found.user, first.role, sentence(&first.found.question));
+    let reason = refused.iter().find_map(|one| one.foreign()).map(|reason| clip(reason, 240));
+    let grant = refused.iter().find_map(|one| one.grant(case));
+    let words = match &reason {
+        Some(reason) => format!(" It says: {reason}. RBAC never writes such words."),
+        None if grant.is_some() => " It gives no reason.".to_owned(),
+        None => " It gives no reason, and refuses what several default bindings give, which are hardly all gone.".to_owned(),
+    };
+    let there = match &grant {
+        Some((_, grant)) => format!(" {grant}: the binding is there, and RBAC is overruled or not asked."),
+        None => " Whether that binding is there was not seen.".to_owned(),
+    };
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The API server does not let {user:?} {what}, which the default binding {role} gives to everybody who is signed in.{words}{there}"),
+            first.cite(),
+            Step::text(match &reason {
+                Some(reason) => format!("Ask whoever runs that authorizer to allow {user:?} what everybody may who is signed in. Its own words: {reason}"),
+                None => format!("Ask whoever runs the authorizers beside RBAC to allow {user:?} what everybody may who is signed in; the one that denies gave no reason."),
+            }),
+        )
+        .titled("Another authorizer than RBAC denies even what everybody may who is signed in")
+        .step(authorizers());
+    if grant.is_none() {
+        finding = finding.step(Step::command(
+            "See, with more rights, whether the default binding is there; where it is gone, that is to be mended first",
+            shell!("kubectl get clusterrolebinding {} -o yaml", role),
+        ));
+    }
+    for one in refused.iter().skip(1) {
+        finding = finding.cite(one.cite());
+    }
+    Some(finding.cite_if(grant.map(|(index, grant)| seen(format!("/rbac/seen/bindings/{index}"), grant))))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(identity), Some(access)) = (case.evidence.identity.seen(), case.evidence.access.seen()) else {
-        return Vec::new();
+        return of_defaults(case).into_iter().collect();
     };
     let question = case.evidence.asked.question.as_ref();
     if question.is_some() && somebody_else(case).is_some() {
@@ -81,10 +131,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             }),
         )
         .titled(format!("Another authorizer than RBAC denies {what}"))
-        .step(Step::command(
-            "On a control-plane node, see which authorizers there are and in which order they are asked",
-            "ps -o args= -C kube-apiserver | tr ' ' '\\n' | grep -E '^--authorization-(mode|config|webhook|policy)'",
-        ))
+        .step(authorizers())
         .cite(seen("/identity/seen/user", format!("signed in as {user:?}")))
         .cite_if(granted.map(|(index, grant)| seen(format!("/rbac/seen/bindings/{index}"), grant)));
     if question.is_none() {

@@ -8,7 +8,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
@@ -75,9 +75,8 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
             suggestion::manifest(world.as_ref(), user, question),
         )
     };
-    // RBAC's own reasons begin so; the node authorizer's and ABAC's say that they have no opinion.
-    let foreign = !check.reason.is_empty() && !check.reason.starts_with("RBAC:") && check.reason != "No policy matched.";
-    let foreign = (foreign && !is_kubelet(user)).then(|| clip(&check.reason, 200));
+    // The node authorizer's reasons say that it has no opinion.
+    let foreign = (is_foreign(&check.reason) && !is_kubelet(user)).then(|| clip(&check.reason, 200));
     let mut why =
         format!("The API server knows you as {} and does not let you {}.", signed_in(user), sentence(question));
     if let Some(reason) = &foreign {
@@ -220,14 +219,29 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
         finding.severity = Severity::Warning;
         return Some(finding);
     }
+    let void = void_bindings(case);
     let mut finding = RULE
         .finding(
             if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
             format!("The API server knows you as {known} and answers no to {}. No role binding of any namespace gives you anything.", question.sentence()),
             answer,
-            grant,
+            match void.is_empty() {
+                true => grant.clone(),
+                false => Step::text("Have that role made, or filled with rules: then the binding that is there gives what was meant. A second binding to the same role gives as little."),
+            },
         )
         .cite(who);
+    if let Some(first) = void.first() {
+        finding.why.push_str(&format!(" You are bound all the same, and the binding gives nothing: {}{}.", first.text, match void.len() {
+            1 => String::new(),
+            more => format!(", and {} more", more - 1),
+        }));
+        finding = finding.cite(seen(format!("/rbac/seen/bindings/{}", first.index), first.text.clone()));
+        // One to the role that is empty would not help.
+        if void.iter().all(|void| void.binding.role_name != "view") {
+            finding = finding.step(grant);
+        }
+    }
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
     }

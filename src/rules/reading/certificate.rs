@@ -3,6 +3,7 @@
 use super::{Codes, Said, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
+use crate::rules::hook;
 
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
@@ -46,7 +47,14 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         text::WEBHOOK_FAILED if ["401", "403", "nauthorized", "orbidden"].iter().any(|word| error.contains(word)) => {
             (vec!["authentication-webhook-refused", "authentication-webhook-down"], Likely)
         }
-        text::WEBHOOK_FAILED | text::WEBHOOK_TRANSPORT => (vec!["authentication-webhook-down"], Certain),
+        text::WEBHOOK_FAILED | text::WEBHOOK_ANSWER
+            if matches!(hook::fault(error), hook::Fault::NotFound | hook::Fault::Unauthorized) =>
+        {
+            (vec!["authentication-webhook-refused", "authentication-webhook-down"], Likely)
+        }
+        text::WEBHOOK_FAILED | text::WEBHOOK_ANSWER | text::WEBHOOK_TRANSPORT => {
+            (vec!["authentication-webhook-down"], Certain)
+        }
         text::KUBELET_UNREACHABLE | text::KUBELET_DIAL => {
             // Others scrape kubelets as well; what kubectl or the API server tells is meant here.
             let told =

@@ -3,6 +3,7 @@
 use super::{Codes, Said, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
+use crate::rules::mapping;
 
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
@@ -44,7 +45,21 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         text::USERNAME_CLAIM_MISSING => (vec!["username-claim-missing", "token-not-id-token"], Certain),
         heard::CLAIM_TYPE => (vec!["token-not-jwt", "username-claim-wrong-type"], Possible),
         heard::MALFORMED => (vec!["token-not-jwt"], Certain),
-        text::SERVICE_ACCOUNT_KEY_UNKNOWN | text::SERVICE_ACCOUNT_SIGNATURE => (
+        text::CLAIM_MAPPING => {
+            let (made, error) = mapping::read(|name| said.field(name));
+            let code = match (made, mapping::missing(error)) {
+                (mapping::Made::Name, Some(_)) => "username-claim-missing",
+                (mapping::Made::Groups, Some(_)) => "groups-claim-missing",
+                _ => "claim-validation-failed",
+            };
+            (vec![code], Certain)
+        }
+        // Which of the two it is, the server's release decides.
+        text::SERVICE_ACCOUNT_SIGNATURE => {
+            let own = said.context.server_says("invalid signature") || said.context.authentication;
+            (vec!["service-account-foreign-cluster", "token-signature-invalid"], if own { Likely } else { Possible })
+        }
+        text::SERVICE_ACCOUNT_KEY_UNKNOWN => (
             vec!["service-account-foreign-cluster"],
             if said.context.server_says("invalid signature") || said.context.authentication {
                 Certain

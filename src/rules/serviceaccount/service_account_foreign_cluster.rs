@@ -1,17 +1,17 @@
 //! A service account's token is signed by a key that this cluster does not have.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step, seen};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
     code: "service-account-foreign-cluster",
     severity: Severity::Error,
-    title: "The service account's token is not signed by this cluster",
+    title: "The service account's token is signed by no key that this cluster has",
     page: Page {
         means: "The issuer is right (many clusters share https://kubernetes.default.svc.cluster.local), but none of this cluster's keys verifies the token: it is from another cluster, or the signing key was replaced and the old one is not in --service-account-key-file any more.",
-        evidence: "The server's words: invalid signature, no keys found (1.31 and later), or error in cryptographic primitive.",
+        evidence: "The server's words: invalid signature, no keys found (1.31 and later), or, before, error in cryptographic primitive. From 1.31 on the latter means that the key is there and the token was changed: token-signature-invalid.",
         fix: "Take a token of this cluster. After a change of keys, keep the old public key in --service-account-key-file until the old tokens are gone. `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/#service-account-issuer-discovery",
     },
@@ -22,16 +22,21 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(word) = case.reason(RULE.recognises).filter(|_| case.is_service_account()) else { return Vec::new() };
+    // The named key is there, and does not verify the token: another fault.
+    if case.account_signature_wrong().is_some() {
+        return Vec::new();
+    }
     let kid = case.token().and_then(|token| token.header.as_ref()?.get("kid")?.as_str());
-    let why = match (word.text == &message::SERVICE_ACCOUNT_KEY_UNKNOWN, kid) {
-        (true, Some(kid)) => format!("The token names the key {kid:?}, which is not among this cluster's keys."),
+    let unknown = word.text == &message::SERVICE_ACCOUNT_KEY_UNKNOWN;
+    let why = match (unknown, kid) {
+        (true, Some(kid)) => format!("The token names the key {kid:?}, which is not among this cluster's keys: it is another cluster's, or this cluster's signing key was replaced."),
         (true, None) => "No key of this cluster fits the token.".to_owned(),
-        (false, _) => "No key of this cluster verifies the token's signature: it is another cluster's, or was changed after it was signed.".to_owned(),
+        (false, _) => "No key of this cluster verifies the token's signature: it is another cluster's, or was changed after it was signed (edited, damaged while copying), or this cluster's signing key was replaced.".to_owned(),
     };
     let mut finding = RULE
         .finding(
-            // A log's line names no token.
-            word.confidence(false),
+            // A log's line names no token, and a signature that nothing verifies does not say whose it is.
+            if unknown { word.confidence(false) } else { Confidence::Likely },
             why,
             word.cite(),
             renew::token(case),

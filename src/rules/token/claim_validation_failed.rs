@@ -3,6 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Finding, Severity, Step};
+use crate::rules::mapping::{self, Made};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -11,18 +12,39 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "A validation rule of the API server refuses the token",
     page: Page {
-        means: "The AuthenticationConfiguration holds CEL rules that every token (claimValidationRules) or every user (userValidationRules) must satisfy, and one of them is false for this one, or cannot be computed because a claim is missing.",
+        means: "The AuthenticationConfiguration holds CEL rules that every token (claimValidationRules) or every user (userValidationRules) must satisfy, and one of them is false for this one, or cannot be computed because a claim is missing. Expressions that make the user of the claims (claimMappings) fail in the same way.",
         evidence: "The rule and its message in the server's words (TokenReview or log).",
         fix: "Take a token that satisfies the rule, or correct the rule; guard claims that may be absent with has(claims.x). `kaccess decode --against FILE` judges a token by the rules of a configuration file.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
-    recognises: &[&message::CLAIM_RULE, &message::USER_RULE],
+    recognises: &[&message::CLAIM_RULE, &message::USER_RULE, &message::CLAIM_MAPPING],
     explains: &["credential-rejected"],
     check,
 };
 
+/// No rule, but an expression that makes the user fails. A claim that the name or the groups need is another finding.
+fn unmapped(case: &Case<'_>) -> Option<Finding> {
+    let failed = mapping::failed(case)?;
+    let made = failed.made.words();
+    let step = match (failed.missing(), failed.made) {
+        (Some(_), Made::Name | Made::Groups) => return None,
+        (Some(key), _) => Step::text(format!("Put the claim {key:?} into the ID token (a scope, a mapper), and log in again.")),
+        (None, _) => Step::text("Have the identity provider put the claims that the expression reads into the ID token in the form that it needs (a text, a list of texts), and log in again."),
+    };
+    let finding = RULE.finding(
+        failed.word.confidence(false),
+        format!("The API server makes {made} by the expression{}, which fails for this token: {}.", failed.named(), failed.error),
+        failed.word.cite(),
+        step,
+    );
+    Some(failed.end(case, finding.titled(format!("The expression that makes {made} fails for this token"))))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(word) = case.reason(RULE.recognises) else { return Vec::new() };
+    if let Some(finding) = unmapped(case) {
+        return vec![finding];
+    }
+    let Some(word) = case.reason(&[&message::CLAIM_RULE, &message::USER_RULE]) else { return Vec::new() };
     // A log's rule may have refused somebody else's token; only an issuer's tokens are judged by rules at all.
     if case.token().is_none_or(|token| token.kind != TokenKind::Jwt) {
         return Vec::new();

@@ -1,7 +1,9 @@
 //! The API server reads groups from a claim that the token does not have.
 
 use crate::apiserver::configuration::Mapping;
+use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::mapping::{self, Made};
 use crate::rules::token::groups_overage;
 use crate::rules::{Case, Page, Rule};
 
@@ -11,17 +13,34 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     title: "The token has no groups claim",
     page: Page {
-        means: "The API server is configured to read groups from a claim, and this token does not have it. That is no error: the user is signed in without groups, and no binding to a group reaches them.",
-        evidence: "The configured groups claim beside the token's claims.",
+        means: "The API server is configured to read groups from a claim, and this token does not have it. That is no error: the user is signed in without groups, and no binding to a group reaches them. Where an expression (claimMappings.groups.expression) reads a claim that is not there, it is an error: the token is refused.",
+        evidence: "The configured groups claim beside the token's claims; or the server's words: error evaluating group claim expression, no such key.",
         fix: "Let the identity provider put the groups into the ID token (a mapper, a scope), and log in again. `kaccess decode` shows whether it is there.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[],
-    explains: &["rbac-no-grant"],
+    recognises: &[&message::CLAIM_MAPPING],
+    explains: &["rbac-no-grant", "credential-rejected"],
     check,
 };
 
+/// An expression reads the claim: then its absence is an error.
+fn unmapped(case: &Case<'_>) -> Option<Finding> {
+    let failed = mapping::failed(case).filter(|failed| failed.made == Made::Groups)?;
+    let key = failed.missing()?;
+    let mut finding = RULE.finding(
+        failed.word.confidence(false),
+        format!("The API server makes the groups by the expression{}, which reads {key:?}; this token does not have it, and is refused.", failed.named()),
+        failed.word.cite(),
+        Step::text(format!("In the identity provider, put {key:?} into the ID token (a scope, a mapper; for realm_access of Keycloak the client scope roles, Add to ID token on), and log in again.")),
+    );
+    finding.severity = Severity::Error;
+    Some(failed.end(case, finding.titled(format!("The claim {key:?}, of which the groups are made, is not in the token"))))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = unmapped(case) {
+        return vec![finding];
+    }
     let (true, Some(jwt), Some((_, path))) = (case.accepted(), case.authenticator(), &case.configuration) else {
         return Vec::new();
     };

@@ -45,21 +45,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         return Vec::new();
     };
+    // Of several any one will do.
+    let listed: Vec<&str> = expected.split('"').skip(1).step_by(2).collect();
+    let (one, expects) = match listed.as_slice() {
+        [] => (expected.as_str(), format!("the audience {expected:?}")),
+        [one] => (*one, format!("the audience {one:?}")),
+        [one, ..] => (*one, format!("one of the audiences {}", listed.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "))),
+    };
     let access_token = case.claim_text("typ") == Some("Bearer");
     let mut finding = RULE
         .finding(
             confidence,
             format!(
-                "The API server expects the audience {expected:?}; the token's aud is {got}{}.",
+                "The API server expects {expects}; the token's aud is {got}{}.",
                 if access_token { ", and it is an access token (typ Bearer), not an ID token" } else { "" }
             ),
             cite,
             Step::text(format!(
-                "Log in with the client {expected:?} and send its ID token (kubelogin: --oidc-client-id={expected})."
+                "Log in with the client {one:?} and send its ID token (kubelogin: --oidc-client-id={one})."
             )),
         )
         .step(Step::text(format!(
-            "Or add an audience mapper to the client that logs in (Keycloak: Client scopes, Add mapper, Audience, Included client audience {expected:?}, add to ID token)."
+            "Or add an audience mapper to the client that logs in (Keycloak: Client scopes, Add mapper, Audience, Included client audience {one:?}, add to ID token)."
         )))
         .cite_if(case.rejected());
     if case.claim("aud").is_some() {

@@ -1,7 +1,7 @@
 //! The token names a key of its issuer that does not verify it.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, probed};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
@@ -11,16 +11,36 @@ pub static RULE: Rule = Rule {
     title: "The token's signature is wrong",
     page: Page {
         means: "The issuer publishes the key that the token names, and that key does not verify the token: it was changed after it was signed (edited, damaged while copying), or somebody else made it and borrowed the key's name.",
-        evidence: "The token's signature against the live key set; the server says \"failed to verify id token signature\".",
+        evidence: "The token's signature against the live key set; the server says \"failed to verify id token signature\", or, of a service account's token, \"error in cryptographic primitive\" (1.31 and later, which has other words for a key that it lacks).",
         fix: "Log in again. Where every token of this issuer fails, two keys share one kid: give each key its own. `kaccess decode --verify` checks it.",
         references: "https://www.rfc-editor.org/rfc/rfc7515#section-5.2",
     },
-    recognises: &[&message::SIGNATURE_FAILED, &heard::NOT_SIGNED],
-    explains: &["credential-rejected", "token-expired"],
+    recognises: &[&message::SIGNATURE_FAILED, &message::SERVICE_ACCOUNT_SIGNATURE, &heard::NOT_SIGNED],
+    explains: &["credential-rejected", "token-expired", "service-account-token-expired"],
     check,
 };
 
+/// A service account's token: the cluster itself is the issuer, and has the key.
+fn of_account(case: &Case<'_>) -> Option<Finding> {
+    let word = case.account_signature_wrong()?;
+    let kid = case.token()?.header.as_ref()?.get("kid")?.as_str()?;
+    let finding = RULE.finding(
+        // A log's line may be about another token.
+        word.confidence(false),
+        format!("The API server has the key {kid:?}, which the token names, and that key does not verify the signature: the token was changed after it was signed (characters lost, doubled or edited while it was copied), or made by somebody else. Where the key were missing, the server would say: no keys found."),
+        word.cite(),
+        renew::token(case),
+    );
+    let finding = finding
+        .step(Step::text("Copy it whole, without the line breaks that a terminal puts in: a file, a Secret or a variable is safer than the screen."))
+        .cite(seen("/credential/seen/token/header/kid", format!("kid: {kid}")));
+    Some(finding.cite_if(case.rejected()))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = of_account(case) {
+        return vec![finding];
+    }
     let Some(signature) = case.evidence.issuer.signature.seen().filter(|found| found.kid_known && !found.verified) else {
         return Vec::new();
     };

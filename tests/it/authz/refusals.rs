@@ -186,6 +186,8 @@ fn default_bindings_that_are_gone() {
     settle();
     let run = doctor(&config, &["--reviewer-context", "admin"]);
     expect_fault("rbac-default-bindings-removed", &run, &["rbac-default-bindings-removed"]);
+    // The reviewer reads the bindings of whom the certificate names.
+    assert_eq!(run.finding("rbac-default-bindings-removed")["confidence"], "certain", "{}", run.stdout);
     apply(&server, &manifest(&run, "rbac-default-bindings-removed"));
     let run = doctor(&config, &["--reviewer-context", "admin"]);
     assert!(!run.codes().contains(&"rbac-default-bindings-removed".to_owned()), "{}", run.stdout);

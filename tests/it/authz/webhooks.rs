@@ -188,6 +188,18 @@ fn a_webhook_that_denies_and_one_that_fails() {
         answer["matches"].as_array().into_iter().flatten().filter_map(|found| found["code"].as_str()).collect();
     assert_eq!(codes, ["authorization-webhook-down"], "{error}");
 
+    // It allows and denies at once, which the API server takes for an error.
+    hook.set(200, json!({ "allowed": true, "denied": true }));
+    settle();
+    let (code, error) = kubectl(lab, &config, &pods, "");
+    assert_eq!(code, 1);
+    for arguments in [&["--reviewer-context", "admin", "--error", &error][..], &["--reviewer-context", "admin"]] {
+        let run = doctor(&config, arguments);
+        let first = &run.findings()[0];
+        assert_eq!(first["code"], "authorization-webhook-down", "{}", run.stdout);
+        assert_eq!(first["title"], "The authorization webhook allows and denies at once", "{}", run.stdout);
+    }
+
     // RBAC is no mode at all: the bindings are there, and nobody reads them.
     hook.set(200, json!({ "allowed": false }));
     server.restart_with("--authorization-mode=Webhook");

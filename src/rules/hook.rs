@@ -1,0 +1,153 @@
+//! What became of the API server's call to a webhook, by the words that Go's client has for it.
+
+use super::{Case, Place, Word};
+use crate::apiserver::message::{self, Text};
+use crate::evidence::credential::TokenKind;
+use crate::report::Confidence;
+
+/// Why a webhook that was called gave no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No answer came: its name, its port, its certificate, its time.
+    Silent,
+    /// It answered with an error of its own (5xx, 429).
+    Status,
+    /// It answered 404.
+    NotFound,
+    /// It answered 401.
+    Unauthorized,
+    /// It answered with another refusal.
+    Refused,
+    /// It answered 200, and with nothing that is the review which was asked for.
+    Unreadable,
+}
+
+/// An answer of the right status that is no such review, or one of another version.
+pub const UNREADABLE: &[&str] =
+    &["couldn't get version/kind", "converting (", "no kind \"", "0-length response", "decode"];
+
+/// What Go's client says where the answer's status is none of success; behind 401 and 404 what they stand for.
+const STATUS: &[&str] = &[
+    "an error on the server",
+    "unable to handle the request",
+    "unable to return a response",
+    "has received too many requests",
+    "Internal error occurred",
+];
+
+/// What it says where no answer came.
+const SILENT: &[&str] = &[
+    "dial tcp",
+    "EOF",
+    "timeout",
+    "deadline",
+    "x509",
+    "lookup",
+    "refused",
+    "no route",
+    "proxyconnect",
+    "reset",
+    "context canceled",
+];
+
+/// What the error of a call means.
+pub fn fault(error: &str) -> Fault {
+    let holds = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if holds(UNREADABLE) {
+        Fault::Unreadable
+    } else if holds(&["could not find the requested resource"]) {
+        Fault::NotFound
+    } else if holds(&["asked for the client to provide credentials"]) || error.trim_end_matches('"') == "Unauthorized" {
+        Fault::Unauthorized
+    } else if holds(STATUS) {
+        Fault::Status
+    } else if holds(SILENT) {
+        Fault::Silent
+    } else {
+        Fault::Refused
+    }
+}
+
+/// The version that was answered and the one that was asked for, where that is what is wrong.
+pub fn versions(error: &str) -> Option<(&str, &str)> {
+    let (got, rest) = error.split_once("converting (")?.1.split_once(')')?;
+    let asked = rest.split_once("to (")?.1.split_once(')')?.0;
+    Some((got.split('.').next()?, asked.split('.').next()?))
+}
+
+/// What the API server met as it asked its webhook about the token, as far as that is why the token is refused: its
+/// TokenReview of this very token says so, or the log tells of everybody's.
+pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidence)> {
+    const CALLS: [&Text; 2] = [&message::WEBHOOK_TRANSPORT, &message::WEBHOOK_ANSWER];
+    // A 404 of the webhook reads like kubectl's word for a missing resource.
+    const NO_REASON: [&Text; 2] = [&message::NOBODY_CLAIMED, &message::RESOURCE_NOT_SERVED];
+    let reviews: Vec<&'c Word> = case.words.iter().filter(|word| word.place == Place::TokenReview).collect();
+    // Where the server named another reason for this very token, the webhook is not what refused it.
+    if reviews.iter().any(|word| !CALLS.contains(&word.text) && !NO_REASON.contains(&word.text)) {
+        return None;
+    }
+    let of = |word: &Word| match word.text == &message::WEBHOOK_TRANSPORT {
+        true => Fault::Silent,
+        false => fault(word.field("error")),
+    };
+    if let Some(word) = reviews.into_iter().find(|word| CALLS.contains(&word.text)) {
+        return Some((word, of(word), Confidence::Certain));
+    }
+    let word = [&message::WEBHOOK_TRANSPORT, &message::WEBHOOK_FAILED, &message::WEBHOOK_ANSWER]
+        .into_iter()
+        .find_map(|text| case.said(text))?;
+    let review = case.evidence.control_plane.token_review.seen();
+    let said = review.and_then(|review| review.error.as_deref());
+    let nobody =
+        said.is_some_and(|error| message::recognise(error).iter().any(|found| found.text == &message::NOBODY_CLAIMED));
+    // The webhook judged this token, in words of its own: the line is of another time.
+    if said.is_some_and(|error| !nobody && !error.contains(word.field("error").trim_end_matches('"'))) {
+        return None;
+    }
+    let fault = of(word);
+    // Such a token is nobody else's to judge.
+    let opaque = case.token().is_some_and(|token| matches!(token.kind, TokenKind::Opaque | TokenKind::EksIam));
+    let sure = match fault {
+        Fault::Refused | Fault::NotFound | Fault::Unauthorized => {
+            said.is_some_and(|error| error != "invalid bearer token")
+        }
+        Fault::Silent | Fault::Status | Fault::Unreadable => {
+            opaque && (review.is_none() || word.text == &message::WEBHOOK_TRANSPORT)
+        }
+    };
+    Some((word, fault, if sure { Confidence::Certain } else { Confidence::Likely }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_failed_is_told_from_an_answer_that_is_no_review() {
+        for (error, expected) in [
+            (r#"Post "https://h/x?timeout=30s": dial tcp 10.0.0.9:8443: connect: connection refused"#, Fault::Silent),
+            ("context deadline exceeded", Fault::Silent),
+            (r#"an error on the server ("unknown") has prevented the request from succeeding"#, Fault::Status),
+            ("the server is currently unable to handle the request", Fault::Status),
+            ("the server could not find the requested resource", Fault::NotFound),
+            ("the server has asked for the client to provide credentials", Fault::Unauthorized),
+            ("unknown", Fault::Refused),
+            ("couldn't get version/kind; json parse error: unexpected end of JSON input", Fault::Unreadable),
+            ("converting (v1beta1.TokenReview) to (v1.TokenReview): unknown conversion", Fault::Unreadable),
+            (
+                r#"no kind "SubjectAccessReview" is registered for version "authentication.k8s.io/v1""#,
+                Fault::Unreadable,
+            ),
+            ("0-length response with status code: 200 and content type: application/json", Fault::Unreadable),
+        ] {
+            assert_eq!(fault(error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_version_that_was_answered_and_the_one_that_was_asked_for() {
+        let error = "converting (v1beta1.TokenReview) to (v1.TokenReview): unknown conversion";
+        assert_eq!(versions(error), Some(("v1beta1", "v1")));
+        assert_eq!(versions("couldn't get version/kind"), None);
+    }
+}
