@@ -69,6 +69,7 @@ const STAYS: &[&str] = &[
     "Kubernetes Ingress Controller Fake Certificate",
     "TRAEFIK DEFAULT CERT",
     "ingress.local",
+    "issuer",
     "kube-apiserver",
     "kube-system",
     "kubernetes",

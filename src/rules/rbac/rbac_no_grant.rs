@@ -15,7 +15,7 @@ use crate::rules::{Case, Page, Rule, clip, slug};
 pub static RULE: Rule = Rule {
     code: "rbac-no-grant",
     severity: Severity::Error,
-    title: "Signed in, but nothing is granted",
+    title: "Signed in, but no binding grants this",
     page: Page {
         means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen.",
         evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question; without a question the rules of the context's namespace, and the role bindings where they can be read.",
