@@ -599,7 +599,7 @@ pub fn unanswered<'g>(aws: &Aws, groups: &'g [String]) -> Option<&'g str> {
     let known = aws.network.security_groups.seen().map(Vec::as_slice).unwrap_or_default();
     let answered =
         |id: &String| rules.iter().any(|rule| rule.group_id == *id) || known.iter().any(|group| group.id == *id);
-    groups.iter().find(|id| !answered(*id)).map(String::as_str)
+    groups.iter().find(|id| !answered(id)).map(String::as_str)
 }
 
 /// The groups on the cluster's interfaces let the request out.

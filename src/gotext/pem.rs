@@ -111,7 +111,9 @@ mod tests {
     use super::*;
 
     /// What Go 1.26 finds: for each block whether it has headers, and its bytes. `<` and `>` are the two lines.
-    const FOUND: &[(&str, &[(bool, &[u8])])] = &[
+    /// A text, and of each block whether it has headers, and its bytes.
+    type Found<'t> = (&'t str, &'t [(bool, &'t [u8])]);
+    const FOUND: &[Found<'_>] = &[
         ("<\nMAA=\n>\n", &[(false, b"0\0")]),
         ("text\n<\nMAA=\n>\ntext", &[(false, b"0\0")]),
         ("text<\nMAA=\n>\n", &[]),
