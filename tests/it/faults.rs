@@ -47,7 +47,8 @@ fn certain(report: &DoctorReport) -> BTreeSet<&'static str> {
 }
 
 /// Cases whose evidence comes from two worlds, so that without one part the other speaks: case, observation, why.
-const EXCUSED: [(&str, &str, &str); 2] = [
+const EXCUSED: [(&str, &str, &str); 3] = [
+    ("workload-kiam-on-fargate", "/workload/node", "its evidence holds an instance, which a node of Fargate has not"),
     ("workload-", "/aws/cluster", "the lab's API server has another issuer than the AWS it is shown with"),
     (
         "workload-pod-identity-shadows-irsa",

@@ -249,11 +249,11 @@ fn priority_and_fairness_refuses() {
             },
         }),
     );
-    // The server takes a moment to file requests by it.
+    // The server takes a moment to file requests by it; a run that meets that moment sees some of its requests refused.
     let deadline = Instant::now() + Duration::from_secs(20);
     let run = loop {
         let run = doctor(&config, &[]);
-        if run.code == 1 {
+        if run.code == 1 && run.findings().iter().all(|finding| finding["confidence"] == "certain") {
             break run;
         }
         assert!(Instant::now() < deadline, "never throttled: {}", run.stdout);
