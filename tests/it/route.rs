@@ -250,7 +250,7 @@ fn priority_and_fairness_refuses() {
         }),
     );
     // The server takes a moment to file requests by it; a run that meets that moment sees some of its requests refused.
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let run = loop {
         let run = doctor(&config, &[]);
         if run.code == 1 && run.findings().iter().all(|finding| finding["confidence"] == "certain") {
@@ -261,13 +261,13 @@ fn priority_and_fairness_refuses() {
     expect_fault("api-priority-throttled", &run, &["api-priority-throttled"]);
     certain(&run, "api-priority-throttled");
 
-    // Another's 429 has no such headers, and an eviction's is none of this.
+    // Another's 429 has no such headers: that it limits is seen, and not who does. An eviction's is none of this.
     let (_, place) = network::serve("127.0.0.1:0", |mut stream| {
         let _ = stream.read(&mut [0; 4096]);
         let _ =
             stream.write_all(b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 4\r\nConnection: close\r\n\r\nslow");
     });
-    silent(&doctor(&self::config(&format!("server: 'http://{place}'"), &json!({})), &[]), "api-priority-throttled");
+    cautious(&doctor(&self::config(&format!("server: 'http://{place}'"), &json!({})), &[]), "api-priority-throttled");
     let nowhere = self::config("server: 'https://127.0.0.1:1'", &opaque());
     let eviction = "Cannot evict pod as it would violate the pod's disruption budget.";
     let eviction = format!("error when evicting pods/\"web\" -n \"shop\" (will retry after 5s): {eviction}");

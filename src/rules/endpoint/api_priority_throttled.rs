@@ -81,9 +81,13 @@ fn limited(case: &Case<'_>) -> Option<Finding> {
     } else {
         "a balancer, gateway or web application firewall before the API server may limit requests, or the API server's priority and fairness does"
     };
+    let mut finding = unserved.finding(&RULE, case, "answered 429 (too many requests)", format!("{which}; {who}."));
+    // That there is a limit is seen; whose it is, is not.
+    if finding.confidence == Confidence::Certain {
+        finding.confidence = Confidence::Likely;
+    }
     Some(
-        unserved
-            .finding(&RULE, case, "answered 429 (too many requests)", format!("{which}; {who}."))
+        finding
             .step(Step::command(
                 "Look for X-Kubernetes-Pf headers beside the 429: with them it is the API server",
                 "kubectl get --raw /version -v=8 2>&1 | grep -i -e 'Response Status' -e X-Kubernetes-Pf",
