@@ -9,7 +9,7 @@
 //! | apiserver | evidence, credential::chain, gotext, text |
 //! | aws | evidence, text |
 //! | report | evidence |
-//! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, text |
+//! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, gotext, text |
 //! | rules | evidence, apiserver, aws, report, text |
 //! | render | report, evidence, text |
 //! | cli | all |

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use crate::evidence::credential::TokenProblem;
 use crate::gotext::quote;
 
 /// Deeper values are not read: an evidence file that holds them could not be read back.
@@ -100,7 +101,8 @@ impl Reader<'_> {
     fn value(&mut self, depth: usize, context: &str) -> Result<Value, Fault> {
         match self.text.get(self.at) {
             Some(b'{' | b'[') if depth >= MAX_DEPTH => {
-                Err(Fault { text: format!("nested deeper than {MAX_DEPTH} levels"), offset: self.at, too_deep: true })
+                let text = format!("{} {MAX_DEPTH} levels", TokenProblem::TOO_DEEP);
+                Err(Fault { text, offset: self.at, too_deep: true })
             }
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),

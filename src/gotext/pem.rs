@@ -7,7 +7,7 @@ use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// What stands behind BEGIN.
-    pub kind: Vec<u8>,
+    pub kind: String,
     /// Lines with a colon stand before its data (RFC 1421); for most readers it is then none of theirs.
     pub headers: bool,
     /// What it holds.
@@ -88,7 +88,7 @@ fn block(text: &[u8], from: usize, end: usize, trailer: usize) -> Found {
     let data: Vec<u8> =
         text.get(at..end).unwrap_or_default().iter().filter(|byte| !b" \t\r\n".contains(byte)).copied().collect();
     match BASE64.decode(data) {
-        Ok(bytes) => Found::Block(Block { kind: kind.to_vec(), headers, bytes }),
+        Ok(bytes) => Found::Block(Block { kind: String::from_utf8_lossy(kind).into_owned(), headers, bytes }),
         Err(_) => Found::Broken,
     }
 }
@@ -110,9 +110,9 @@ fn line(text: &[u8], at: usize) -> (&[u8], usize) {
 mod tests {
     use super::*;
 
-    /// What Go 1.26 finds: for each block whether it has headers, and its bytes. `<` and `>` are the two lines.
     /// A text, and of each block whether it has headers, and its bytes.
     type Found<'t> = (&'t str, &'t [(bool, &'t [u8])]);
+    /// What Go 1.26 finds; `<` and `>` are the two lines.
     const FOUND: &[Found<'_>] = &[
         ("<\nMAA=\n>\n", &[(false, b"0\0")]),
         ("text\n<\nMAA=\n>\ntext", &[(false, b"0\0")]),
@@ -150,5 +150,11 @@ mod tests {
             let found: Vec<(bool, &[u8])> = found.iter().map(|block| (block.headers, block.bytes.as_slice())).collect();
             assert_eq!(found, *expected, "{short:?}");
         }
+    }
+
+    #[test]
+    fn a_long_text_of_beginnings_ends_soon() {
+        let text = format!("{}\n{}", "-----BEGIN A:-----\n".repeat(20_000), "-----END A-----\n".repeat(20_000));
+        assert!(blocks(text.as_bytes()).is_empty());
     }
 }

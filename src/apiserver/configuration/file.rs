@@ -409,7 +409,7 @@ fn url(text: &str, at: &str, errors: &mut Vec<String>) {
 /// another kind, with headers or of no base64 do not count.
 fn certificate_authority(text: &str) -> Option<String> {
     let mut none = true;
-    for block in pem::blocks(text.as_bytes()).iter().filter(|block| block.kind == b"CERTIFICATE" && !block.headers) {
+    for block in pem::blocks(text.as_bytes()).iter().filter(|block| block.kind == "CERTIFICATE" && !block.headers) {
         match Certificate::parse(&block.bytes) {
             Err(ParseError::Go(why)) => return Some(why),
             // What nothing here can judge counts as good.
