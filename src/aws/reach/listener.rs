@@ -21,7 +21,7 @@ pub(super) fn judge(goal: &Goal<'_>, reach: &mut Reach) {
         let text = "the listener's rules could not be read";
         return push(reach, Layer::Rule, Passage::Unknown, Grade::Inferred, text, Some(format!("{at}/rules")));
     };
-    let mut groups = Vec::new();
+    let mut groups: Vec<&String> = Vec::new();
     let mut passing = None;
     for path in reach.paths.clone() {
         match handed_on(rules, &path, reach, &format!("{at}/rules/seen")) {

@@ -5,7 +5,7 @@ use super::annotation::IAM_ROLE;
 use super::container::asks_agent;
 use super::seen::unseen;
 use super::way::Way;
-use super::{IdentitySource, Judgement};
+use super::{IdentitySource, Judgement, Link};
 use crate::evidence::workload::Container;
 
 /// What the containers get.
