@@ -41,6 +41,18 @@ pub fn parse(texts: &[String]) -> Vec<IpAddr> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
+/// The host of a URL, in lower case and without brackets.
+pub fn url_host(url: &str) -> Option<String> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?.rsplit('@').next()?;
+    // An IPv6 address stands in brackets, and has colons of its own.
+    let host = match authority.strip_prefix('[') {
+        Some(address) => address.split(']').next()?,
+        None => authority.split(':').next()?,
+    };
+    Some(host.to_ascii_lowercase())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +64,18 @@ mod tests {
         assert!(!everything(&of(&["0.0.0.0/1", "::/0"]), false));
         assert!(everything(&of(&["::/0"]), true));
         assert_eq!(range("203.0.113.7").map(|range| range.to_string()).as_deref(), Some("203.0.113.7/32"));
+    }
+
+    #[test]
+    fn a_host_is_read_with_and_without_brackets() {
+        for (url, host) in [
+            ("https://OIDC.example.com/id/X", Some("oidc.example.com")),
+            ("http://user@host.example:8080?x", Some("host.example")),
+            ("http://[FD00:ec2::23]/v1/credentials", Some("fd00:ec2::23")),
+            ("http://[::1]:80", Some("::1")),
+            ("no url", None),
+        ] {
+            assert_eq!(url_host(url).as_deref(), host, "{url}");
+        }
     }
 }

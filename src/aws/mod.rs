@@ -19,6 +19,7 @@
 
 pub mod addresses;
 pub mod allowlist;
+pub mod arn;
 pub mod egress;
 pub mod identity;
 pub mod link_id;

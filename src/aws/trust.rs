@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::arn::account;
 use crate::text::glob;
 
 /// Who asks.
@@ -151,10 +152,6 @@ fn provider_name(arn: &str) -> Option<(String, String)> {
 
 fn same_provider(one: &str, other: &str) -> bool {
     one == other || provider_name(one).is_some_and(|one| Some(one) == provider_name(other))
-}
-
-fn account(arn: &str) -> &str {
-    arn.split(':').nth(4).unwrap_or_default()
 }
 
 fn principal(policy: &Value, asker: Principal<'_>) -> Truth {

@@ -125,16 +125,3 @@ fn the_agents_address_in_no_proxy_is_of_the_family_that_is_asked() {
         assert_eq!(judged.broken("pod-identity-proxy").is_none(), free, "{asked} with {except}");
     }
 }
-
-#[test]
-fn a_host_is_read_with_and_without_brackets() {
-    for (url, host) in [
-        ("https://OIDC.example.com/id/X", Some("oidc.example.com")),
-        ("http://user@host.example:8080?x", Some("host.example")),
-        ("http://[FD00:ec2::23]/v1/credentials", Some("fd00:ec2::23")),
-        ("http://[::1]:80", Some("::1")),
-        ("no url", None),
-    ] {
-        assert_eq!(url_host(url).as_deref(), host, "{url}");
-    }
-}

@@ -1,0 +1,131 @@
+//! What clients need to reach the API endpoint: publicAccessCidrs, and the private endpoint's security groups.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::super::addresses;
+use super::super::egress;
+use super::super::reach;
+use super::{Answer, Drift, Entry, Kind, host_range};
+use crate::evidence::eks::{Aws, Cluster};
+use crate::evidence::{Evidence, Grade};
+
+/// Whether an address may connect to the public endpoint; `None` where the cluster has none.
+pub fn public_endpoint_lets_in(cluster: &Cluster, address: IpAddr) -> Option<bool> {
+    cluster.vpc.endpoint_public_access.then(|| {
+        let ranges: Vec<IpNet> =
+            cluster.vpc.public_access_cidrs.iter().filter_map(|cidr| addresses::range(cidr)).collect();
+        // Without any the API means everybody.
+        cluster.vpc.public_access_cidrs.is_empty() || addresses::holds(&ranges, address)
+    })
+}
+
+/// Fills the answer: what either endpoint needs, and what differs.
+pub(super) fn allow(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+    let vpc = &cluster.vpc;
+    if vpc.endpoint_public_access {
+        public_endpoint(aws, cluster, answer);
+    }
+    if vpc.endpoint_private_access {
+        if let Some(group) = &vpc.cluster_security_group_id {
+            answer.entries.push(Entry {
+                kind: Kind::SecurityGroup,
+                value: group.clone(),
+                why: "on the private endpoint's interfaces: clients inside the VPC, and connected networks, need TCP 443 into it; publicAccessCidrs says nothing about them".to_owned(),
+                known: Grade::Seen,
+            });
+        }
+        private_endpoint(aws, cluster, answer);
+    } else if !vpc.endpoint_public_access {
+        answer.warnings.push("The cluster has neither a public nor a private endpoint switched on.".to_owned());
+    }
+    if evidence.endpoint.dns.seen().is_some() {
+        answer.warnings.push("In a firewall on the client's side, allow the endpoint by its name: its addresses may change within a minute.".to_owned());
+    }
+}
+
+/// Who has to be in publicAccessCidrs: this machine, and nodes that have no other way in.
+fn public_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+    let vpc = &cluster.vpc;
+    let own: Option<IpAddr> = aws.own_egress.seen().and_then(|own| own.address.parse().ok());
+    if let Some(address) = own {
+        answer.entries.push(Entry {
+            kind: Kind::Cidr,
+            value: host_range(address),
+            why: "the address that this machine comes from, for publicAccessCidrs".to_owned(),
+            known: Grade::Probed,
+        });
+    } else {
+        answer.warnings.push(
+            "The public address that this machine comes from is not known here; it must be in publicAccessCidrs."
+                .to_owned(),
+        );
+    }
+    if !vpc.endpoint_private_access {
+        nodes(aws, cluster, answer);
+    }
+    for entry in &answer.entries {
+        let inside = entry.value.parse::<IpNet>().ok().and_then(|range| public_endpoint_lets_in(cluster, range.addr()));
+        if inside == Some(false) {
+            answer.drift.push(Drift {
+                kind: "missing",
+                value: entry.value.clone(),
+                place: "publicAccessCidrs".to_owned(),
+                text: format!("publicAccessCidrs ({}) does not hold it", vpc.public_access_cidrs.join(", ")),
+            });
+        }
+    }
+}
+
+/// The NAT gateways behind which nodes come by the public endpoint.
+fn nodes(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+    let subnets = &cluster.vpc.subnet_ids;
+    for gateway in aws.network.nat_gateways.seen().into_iter().flatten() {
+        let used = subnets.iter().any(|subnet| {
+            egress::table_of(aws, subnet)
+                .is_some_and(|(_, table)| table.routes.iter().any(|route| route.target == gateway.id))
+        });
+        for address in addresses::parse(&gateway.public_addresses).into_iter().filter(|_| used) {
+            answer.entries.push(Entry {
+                kind: Kind::Cidr,
+                value: host_range(address),
+                why: format!(
+                    "NAT gateway {}: with private access off, the nodes behind it enter by the public endpoint too",
+                    gateway.id
+                ),
+                known: Grade::Seen,
+            });
+        }
+    }
+}
+
+/// Whether the groups on the private endpoint's interfaces let anybody in. Who exactly is not compared: a client's private
+/// address is not known here.
+fn private_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+    const PORT: u16 = 443;
+    let groups = egress::security_groups(aws);
+    let Some(rules) = aws.network.security_group_rules.seen().filter(|_| !groups.is_empty()) else {
+        if !cluster.vpc.endpoint_public_access {
+            answer.uncompared.push("security group: the rules of the interfaces' groups could not be read".to_owned());
+        }
+        return;
+    };
+    if reach::unanswered(aws, &groups).is_some() {
+        if !cluster.vpc.endpoint_public_access {
+            answer.uncompared.push("security group: not every group of the interfaces is in EC2's answers".to_owned());
+        }
+        return;
+    }
+    if !rules.iter().any(|rule| reach::admits(rule, &groups, PORT)) {
+        answer.drift.push(Drift {
+            kind: "missing",
+            value: groups.join(", "),
+            place: "security group".to_owned(),
+            text: format!(
+                "no rule of {} lets anybody in on TCP {PORT}, so nobody reaches the private endpoint",
+                groups.join(", ")
+            ),
+        });
+    }
+}

@@ -1,0 +1,49 @@
+//! What the webhook put into the Pod: a role and a token's path, as variables of each container.
+
+use super::super::Judgement;
+use super::super::container::{injected_except, variable};
+use crate::aws::link_id;
+
+impl Judgement<'_> {
+    /// The link "the Pod has the variables for the service account's role".
+    pub(super) fn injection_link(&mut self) {
+        let expected = self.annotated().map_or_else(String::new, |role| format!("AWS_ROLE_ARN={role}"));
+        let skip =
+            self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
+        let skipped = |name: &str| skip.is_some_and(|list| list.split(',').any(|one| one.trim() == name));
+        let mut fault = None;
+        let mut without: Vec<&str> = Vec::new();
+        let mut given = false;
+        for (container, at) in self.containers() {
+            if skipped(&container.name) {
+                continue;
+            }
+            let role = variable(container, "AWS_ROLE_ARN");
+            let seen = match (role, variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE")) {
+                (Some(role), Some(_)) if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) => {
+                    // A role of another time goes before all: it is what the container gets.
+                    fault = Some((format!("container {} has AWS_ROLE_ARN={role}", container.name), at));
+                    break;
+                }
+                (Some(_), Some(_)) => {
+                    given = true;
+                    continue;
+                }
+                (None, None) => {
+                    format!("container {} has neither AWS_ROLE_ARN nor AWS_WEB_IDENTITY_TOKEN_FILE", container.name)
+                }
+                (None, Some(_)) => format!("container {} has no AWS_ROLE_ARN", container.name),
+                (Some(_), None) => format!("container {} has no AWS_WEB_IDENTITY_TOKEN_FILE", container.name),
+            };
+            without.push(&container.name);
+            fault = fault.or(Some((seen, at)));
+        }
+        match fault {
+            Some((seen, at)) if !given => self.push(link_id::IRSA_INJECTION, false, expected, seen, at),
+            _ => {
+                let at = "/workload/pod/seen/template/containers";
+                self.push(link_id::IRSA_INJECTION, true, expected, injected_except(&without), at);
+            }
+        }
+    }
+}
