@@ -42,6 +42,13 @@ pub(super) struct RawCluster {
     pub(super) lines: BTreeMap<String, u64>,
 }
 
+impl RawCluster {
+    /// The line of a field that is there.
+    pub(super) fn line(&self, field: &str) -> Option<u64> {
+        self.lines.get(field).copied()
+    }
+}
+
 #[derive(Clone, Default)]
 pub(super) struct RawUser {
     pub(super) client_certificate: String,

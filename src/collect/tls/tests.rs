@@ -1,9 +1,18 @@
-use super::*;
-use crate::secret::Secret;
+use std::path::Path;
+
+use jiff::Timestamp;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::Error;
+use rustls::pki_types::CertificateDer;
+
+use super::judgement::{Judgement, subject};
+use super::*;
+use crate::credential::certificate::facts_from_der;
+use crate::evidence::tls::{TlsFault, TlsFaultKind};
+use crate::secret::Secret;
 
 /// A name with an authority of this name; new keys at every call.
 fn authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertifiedIssuer<'static, KeyPair> {

@@ -14,7 +14,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming};
 use tokio::time::timeout;
 
-use super::{Begun, Link, Progress, Wire, seconds};
+use super::Wire;
+use super::exchange::{Begun, Progress};
+use super::pool::Link;
+use super::words::seconds;
 use crate::evidence::{Failure, FailureKind};
 
 /// Most bytes of one answer; a list of 10,000 RBAC bindings has 9 MiB.

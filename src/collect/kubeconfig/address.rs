@@ -1,0 +1,77 @@
+//! Addresses of servers and proxies: read as Go reads them, and shown without what may be secret in them.
+
+use url::Url;
+
+use super::Loader;
+use super::secrets::names_secret;
+use crate::secret::{REDACTED, Secret, without_userinfo};
+
+impl Loader<'_> {
+    /// client-go's DefaultServerURL. Without a scheme it is http whatever the entry says of TLS: clientcmd asks for the
+    /// scheme before it reads CA and user, and reads neither where it is http.
+    pub(super) fn server_url(&self, server: &str) -> Result<(Url, Option<(String, Secret)>), String> {
+        let refused = || format!("host must be a URL or a host:port pair: \"{}\"", self.without_userinfo(server));
+        let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        // Go refuses what WHATWG parsing would repair.
+        if server.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
+            return Err(format!("net/url: invalid control character in URL {:?}", self.without_userinfo(server)));
+        }
+        if server.chars().any(|c| c.is_whitespace() || c.is_control()) || full.contains(":///") {
+            return Err(refused());
+        }
+        let mut url = Url::parse(&full).map_err(|_| refused())?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("unsupported protocol scheme \"{}\"", url.scheme()));
+        }
+        if url.host_str().is_none_or(str::is_empty) {
+            return Err(refused());
+        }
+        let userinfo = url.password().map(|password| {
+            let decode = |text: &str| {
+                let pair = format!("x={}", text.replace('+', "%2B"));
+                url::form_urlencoded::parse(pair.as_bytes())
+                    .next()
+                    .map(|(_, value)| value.into_owned())
+                    .unwrap_or_default()
+            };
+            (decode(url.username()), Secret::new(decode(password)))
+        });
+        if let Some((_, password)) = &userinfo {
+            self.scrubber.learn_secret(password);
+        }
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        url.set_query(None);
+        url.set_fragment(None);
+        Ok((url, userinfo))
+    }
+
+    /// An address without user name, password and what it asks with; the password is learnt.
+    pub(super) fn without_userinfo(&self, address: &str) -> String {
+        let (mut cleaned, userinfo) = without_userinfo(address);
+        if let Some(userinfo) = userinfo {
+            self.scrubber.learn(userinfo.split_once(':').map_or(userinfo, |(_, password)| password));
+        }
+        let host = cleaned.find("://").map_or(0, |at| at + 3);
+        // kubectl leaves both out, and a token may stand in them.
+        if let Some(at) = cleaned[host..].find(['?', '#']).map(|at| host + at) {
+            for pair in cleaned[at + 1..].split(['?', '#', '&']) {
+                for (name, value) in url::form_urlencoded::parse(pair.as_bytes()) {
+                    if names_secret(&name) {
+                        self.scrubber.learn(&value);
+                    }
+                }
+            }
+            cleaned.truncate(at + 1);
+            cleaned.push_str(REDACTED);
+        }
+        // No path of an API server or a proxy holds an `@`: it is a password with a slash behind digits.
+        let path = cleaned[host..].find('/').map(|at| host + at + 1);
+        if let Some((from, to)) = path.and_then(|from| Some((from, from + cleaned[from..].rfind('@')?))) {
+            self.scrubber.learn(&cleaned[from..to]);
+            cleaned.truncate(from);
+            cleaned.push_str(REDACTED);
+        }
+        self.scrubber.known_only(&cleaned)
+    }
+}

@@ -1,0 +1,77 @@
+//! Tokens and passwords: `token`, `tokenFile`, user name and password of the entry, and `--token`.
+
+use std::path::PathBuf;
+
+use super::file::{Entry, RawUser};
+use super::user::Refused;
+use super::{Loader, UserSecrets};
+use crate::evidence::credential::CredentialSource;
+use crate::evidence::{Failure, FailureKind};
+use crate::secret::Secret;
+
+impl Loader<'_> {
+    /// `token`, `tokenFile`, user name and password of the entry.
+    pub(super) fn add_token_and_basic(
+        &mut self,
+        entry: &Entry<RawUser>,
+        secrets: &mut UserSecrets,
+        refused: &mut Refused,
+    ) {
+        let (user, name) = (&entry.value, entry.name.as_str());
+        // A token flag replaces both, because it is what the user asked about.
+        if self.flags.token.is_none() && user.has_basic() && !(user.token.is_empty() && user.token_file.is_empty()) {
+            let detail = if user.token.is_empty() {
+                "username/password or bearer token may be set, but not both".to_owned()
+            } else {
+                format!(
+                    "more than one authentication method found for {name}; found [token basicAuth], only one is allowed"
+                )
+            };
+            let failure =
+                Failure::new(FailureKind::Malformed, detail).sides("one way to authenticate", "token and basic");
+            refused.push(("several-credentials", failure, user.line("username").or_else(|| user.line("password"))));
+        }
+        if !user.token.is_empty() {
+            if user.token.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                let detail = format!(
+                    "the token of user \"{name}\" holds white space or a line break; Go refuses it: net/http: invalid header field value for \"Authorization\""
+                );
+                self.user_problem("token-has-whitespace", detail, entry, "token");
+            }
+            secrets.token = Some(Secret::new(user.token.clone()));
+            secrets.source = CredentialSource::Token;
+        }
+        if !user.token_file.is_empty() {
+            // client-go reads the file again and again; what it holds wins over `token`.
+            secrets.token_file = Some(PathBuf::from(&user.token_file));
+            secrets.source = CredentialSource::TokenFile;
+        }
+        if user.has_basic() {
+            secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
+            if secrets.source == CredentialSource::None {
+                secrets.source = CredentialSource::Basic;
+            }
+        }
+    }
+
+    /// `--token`, in the place of the entry's own token and password.
+    pub(super) fn add_token_flag(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets) {
+        let flags = self.flags;
+        let Some(token) = &flags.token else { return };
+        if !entry.value.token_file.is_empty() {
+            let detail = format!(
+                "--token is used; kubectl would send what tokenFile of user \"{}\" holds, even with --token",
+                entry.name
+            );
+            self.user_problem("token-flag-beside-token-file", detail, entry, "tokenFile");
+        }
+        secrets.token = Some(token.clone());
+        secrets.token_file = None;
+        secrets.basic = None;
+        secrets.source = CredentialSource::Flag;
+        secrets.origin = "--token".to_owned();
+        if !secrets.methods.iter().any(|method| method == "token") {
+            secrets.methods.insert(0, "token".to_owned());
+        }
+    }
+}
