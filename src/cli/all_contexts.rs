@@ -146,6 +146,7 @@ pub fn run(
             for_machines(format, &shown, fail_on, &mut text)?;
         }
         // The forms of single commands were refused before.
+        _ if output.short => render::short(&shown, &mut text)?,
         _ => render::table(&shown, host.elapsed_ms(), columns_of(host), &mut text)?,
     }
     if !output.quiet {

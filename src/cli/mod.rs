@@ -31,6 +31,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use self::flags::Format;
 use crate::host::Host;
 use crate::render::{human, json};
+use crate::secret::{Scrubber, strip_control};
 
 /// The answer is good.
 pub const GOOD: u8 = 0;
@@ -195,6 +196,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     if let Some(result) = completion::asked(host, &arguments) {
         return ended(host, result);
     }
+    let scrubber = glued_tokens(&arguments);
     let cli = match parsed(host, arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -212,7 +214,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                 | ErrorKind::MissingRequiredArgument
                 | ErrorKind::MissingSubcommand => as_called(host, text),
-                _ => crate::secret::Scrubber::default().text(&text),
+                _ => scrubber.text(&text),
             };
             let _ = io::stderr().lock().write_all(text.as_bytes());
             return NONE;
@@ -228,6 +230,14 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
     }
     ended(host, result)
+}
+
+/// Knows what stands behind `--token` without a blank or `=`: no flag is called so, and the error would quote it.
+fn glued_tokens(arguments: &[OsString]) -> Scrubber {
+    let scrubber = Scrubber::default();
+    let glued = arguments.iter().filter_map(|word| word.to_str()?.strip_prefix("--token"));
+    glued.filter(|rest| !rest.starts_with('=')).for_each(|rest| scrubber.learn(rest));
+    scrubber
 }
 
 /// The exit code of a result, whose error is told.
@@ -287,7 +297,7 @@ fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
 
 /// Shows an error on stderr: as it is for programs, in lines that fit for a terminal.
 fn complain(host: &Host, error: &Error) {
-    let mut text = format!("error: {}\n", crate::secret::strip_control(&error.to_string()));
+    let mut text = format!("error: {}\n", strip_control(&error.to_string()));
     if let Error::Usage { hint: Some(hint), .. } = error {
         text.push_str(&format!("hint: {hint}\n"));
     }
@@ -355,7 +365,7 @@ fn hint_at_file(given: &str) {
 
 /// A line for people on stderr.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", crate::secret::strip_control(text));
+    let _ = writeln!(io::stderr().lock(), "{}", strip_control(text));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {

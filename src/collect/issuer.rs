@@ -157,11 +157,6 @@ fn is_forbidden(address: IpAddr) -> bool {
     })
 }
 
-/// The discovery URL, as go-oidc builds it: one slash at the end is dropped.
-pub fn discovery_url(issuer: &str) -> String {
-    format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
-}
-
 /// One GET, redirects followed by hand.
 struct Fetched {
     status: http::StatusCode,
@@ -383,25 +378,11 @@ fn too_many_values(text: &[u8]) -> Result<(), Failure> {
         .sides(format!("at most {DOCUMENT_VALUES}"), "more"))
 }
 
-/// Reads the discovery document. An answer with another status or content is seen, not failed.
+/// Reads the discovery document at this URL. An answer with another status or content is seen, not failed.
 ///
 /// # Errors
 /// When no answer came.
 pub async fn discovery(
-    issuer: &str,
-    agent: &str,
-    tls: &TlsSettings,
-    host: &Host,
-    scrubber: &Scrubber,
-) -> Result<Discovery, Failure> {
-    discovery_at(&discovery_url(issuer), agent, tls, host, scrubber).await
-}
-
-/// The same from the URL of the document itself.
-///
-/// # Errors
-/// As [`discovery`].
-pub async fn discovery_at(
     url: &str,
     agent: &str,
     tls: &TlsSettings,

@@ -26,6 +26,16 @@ impl Target {
     pub fn asked(&self) -> &str {
         self.discovery_url.as_deref().unwrap_or(&self.url)
     }
+
+    /// Where the discovery document is read: a URL of its own is taken as it is.
+    pub fn document(&self) -> String {
+        self.discovery_url.clone().unwrap_or_else(|| discovery_url(&self.url))
+    }
+}
+
+/// The URL of an issuer's discovery document, as go-oidc builds it: one slash at the end is dropped.
+pub fn discovery_url(issuer: &str) -> String {
+    format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
 }
 
 /// An attempt to read the discovery document.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use colored::Colorize as _;
 
 use super::markdown::plain;
-use super::{Diagnosed, human};
+use super::{Diagnosed, human, terminal};
 use crate::report::doctor::Verdict;
 
 /// The columns of the verdict and the blanks behind it.
@@ -46,6 +46,21 @@ pub fn table(items: &[Diagnosed<'_>], took_ms: u64, width: Option<usize>, out: &
     writeln!(out, "\n{}, in {seconds:.1} s", counts(items))?;
     if items.iter().any(|item| item.report.verdict != Verdict::Healthy) {
         writeln!(out, "the whole story of one: kaccess doctor --context NAME")?;
+    }
+    Ok(())
+}
+
+/// One line a finding, its context before it.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short(items: &[Diagnosed<'_>], out: &mut dyn Write) -> io::Result<()> {
+    for item in items {
+        let mut lines = Vec::new();
+        terminal::short(item.report, &mut lines)?;
+        for line in String::from_utf8_lossy(&lines).lines() {
+            writeln!(out, "{}: {line}", item.context)?;
+        }
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
-use crate::evidence::apiserver::{HttpAnswer, IssuerMetrics};
+use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
 use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
 use crate::evidence::{Evidence, Failure, FailureKind, Issuer, Observation};
 use crate::report::{Citation, Confidence, probed, seen};
@@ -293,6 +294,11 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// The URL of the issuer's discovery document.
+    pub fn discovery_document(&self) -> String {
+        self.issuer().0.target.seen().map_or_else(|| discovery_url("ISSUER"), Target::document)
+    }
+
     /// `host:port` of the issuer.
     pub fn issuer_place(&self) -> String {
         let (probes, _) = self.issuer();
@@ -345,19 +351,20 @@ impl<'a> Case<'a> {
         }
     }
 
+    /// The API server's flags, from the best place that shows them.
+    pub fn flags(&self) -> Option<&Flags> {
+        let control = &self.evidence.control_plane;
+        let in_pods = || Some(&control.pods.seen()?.flags);
+        control.flagz.seen().or_else(|| control.configuration.seen()).or_else(in_pods)
+    }
+
     /// Whether the API server may have its own CA for the issuer: `None` is unknown.
     pub fn has_oidc_ca(&self) -> Option<bool> {
         // EKS has no field for one.
         if self.evidence.aws.as_ref().is_some_and(|aws| aws.cluster.seen().is_some()) {
             return Some(false);
         }
-        let flags = self
-            .evidence
-            .control_plane
-            .flagz
-            .seen()
-            .or_else(|| self.evidence.control_plane.configuration.seen())
-            .or_else(|| Some(&self.evidence.control_plane.pods.seen()?.flags))?;
+        let flags = self.flags()?;
         if flags.flags.get("oidc-ca-file").is_some_and(|values| values.iter().any(|value| !value.is_empty())) {
             return Some(true);
         }

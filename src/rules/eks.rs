@@ -37,25 +37,28 @@ pub fn is_eks(case: &Case<'_>) -> bool {
     aws(case).is_some() || matches!(way::managed(way::host(case)), Some(way::Managed::Eks(_)))
 }
 
-/// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again for `right`, with
-/// the claims and prefixes that it has.
-pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, right: &str) -> Step {
+/// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again as it was but for
+/// `change`, an option of the command and its value.
+pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &str)) -> Step {
     let configs = aws(case).and_then(|aws| aws.identity_providers.seen()).map(|all| all.configs.as_slice());
     let there = configs.unwrap_or_default().iter().find_map(|config| {
         let provider = config.details.seen().filter(|provider| provider.issuer_url == now)?;
         Some((config.name.as_str(), provider))
     });
     let (name, client) = there.map_or(("NAME", "CLIENT_ID"), |(name, provider)| (name, provider.client_id.as_str()));
+    let provider = there.map(|(_, provider)| provider);
+    let kept = [
+        ("issuerUrl", Some(now)),
+        ("clientId", Some(client)),
+        ("usernameClaim", provider.and_then(|provider| provider.username_claim.as_deref())),
+        ("usernamePrefix", provider.and_then(|provider| provider.username_prefix.as_deref())),
+        ("groupsClaim", provider.and_then(|provider| provider.groups_claim.as_deref())),
+        ("groupsPrefix", provider.and_then(|provider| provider.groups_prefix.as_deref())),
+    ];
     let mut options = Shell::default();
-    for (key, value) in there.into_iter().flat_map(|(_, provider)| {
-        [
-            ("usernameClaim", &provider.username_claim),
-            ("usernamePrefix", &provider.username_prefix),
-            ("groupsClaim", &provider.groups_claim),
-            ("groupsPrefix", &provider.groups_prefix),
-        ]
-    }) {
-        if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+    for (key, value) in kept {
+        let value = if key == change.0 { Some(change.1) } else { value };
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
             options.push(&shell!(",{}={}", key, value));
         }
     }
@@ -69,11 +72,9 @@ pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, right: &str) -> St
             "{text} (EKS changes none that is there; the second command works when the first is done, some minutes later{required})"
         ),
         shell!(
-            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1},issuerUrl={2},clientId={3}{4}",
+            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1}{2}",
             cluster(case),
             name,
-            right,
-            client,
             options
         ),
     )

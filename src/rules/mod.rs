@@ -14,6 +14,7 @@ pub mod reading;
 pub mod refusal;
 pub mod rejoin;
 pub mod renew;
+pub mod setting;
 pub mod way;
 pub mod wording;
 pub mod words;

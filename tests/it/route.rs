@@ -616,6 +616,14 @@ fn fifty_contexts_take_as_long_as_one() {
     assert_eq!(lines.iter().filter(|line| line.starts_with("HEALTHY   ctx")).count(), 25, "{text}");
     assert!(lines[0].starts_with("PROBLEMS") && lines[49].contains("you are jane"), "{text}");
     assert!(text.contains("50 contexts: 25 with problems, 0 unknown, 25 healthy"), "{text}");
+    let (output, _) = run(&["--all-contexts", "--short"]);
+    let short = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(
+        short.lines().filter(|line| line.starts_with("ctx") && line.contains(": error certain ")).count(),
+        25,
+        "{short}"
+    );
+    assert_eq!(short.lines().filter(|line| line.ends_with(": healthy: no finding")).count(), 25, "{short}");
     // What is given by hand for one cluster is not shown to fifty.
     let (output, _) = run(&["--all-contexts", "--token", "opaque-token-of-a-test"]);
     assert_eq!(output.status.code(), Some(2));

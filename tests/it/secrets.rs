@@ -427,8 +427,10 @@ fn what_is_handed_over_stays_inside() {
     }
     // In the wrong place.
     let lost = planted.as_is("a token in the wrong place", jwt(&claims(), "canary-lost-plumage"));
+    let glued = format!("--token{}", planted.mark("a token glued to its flag"));
     for arguments in [
         &["doctor", &lost][..],
+        &["whoami", &glued],
         &["doctor", "--context", &lost],
         &["whoami", &lost],
         &[&lost],

@@ -16,7 +16,7 @@ use crate::collect::tls::TlsSettings;
 use crate::credential::{json, signature, token};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::{TokenFacts, TokenKind};
-use crate::evidence::issuer::SignatureCheck;
+use crate::evidence::issuer::{SignatureCheck, discovery_url};
 use crate::host::Host;
 use crate::report::credential::{Check, Verification};
 use crate::secret::{Scrubber, Secret};
@@ -218,8 +218,9 @@ pub(super) fn checks(
             let left = || arguments.timeout.saturating_sub(begun.elapsed());
             let mut uri = local.map(str::to_owned);
             if uri.is_none() {
+                let url = discovery_url(&claimed);
                 let discovery =
-                    tokio::time::timeout(left(), issuer::discovery(&claimed, issuer::OWN_AGENT, &tls, host, scrubber))
+                    tokio::time::timeout(left(), issuer::discovery(&url, issuer::OWN_AGENT, &tls, host, scrubber))
                         .await;
                 match discovery {
                     Ok(Ok(discovery)) => {

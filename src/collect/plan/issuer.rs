@@ -146,10 +146,7 @@ impl IssuerProbes {
                 Ok(target)
             };
             graph.probe(id, LONG, needs, move |target: Arc<Target>| async move {
-                let discovery = match &target.discovery_url {
-                    Some(url) => issuer::discovery_at(url, agent, &tls, &host, &scrubber).await?,
-                    None => issuer::discovery(&target.url, agent, &tls, &host, &scrubber).await?,
-                };
+                let discovery = issuer::discovery(&target.document(), agent, &tls, &host, &scrubber).await?;
                 let uri = discovery.jwks_uri.clone();
                 Ok((discovery, Some(uri)))
             })

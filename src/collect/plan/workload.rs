@@ -20,6 +20,7 @@ use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::Resolved;
 use crate::collect::tls::TlsSettings;
 use crate::collect::{Roots, identity, issuer, workload};
+use crate::evidence::issuer::discovery_url;
 use crate::evidence::workload::{
     Agent, AgentPod, ConfigMapLook, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook,
     ServiceAccount, Target, Webhook, Workload,
@@ -286,9 +287,9 @@ pub async fn gather_workload(
         graph.probe("workload-issuer-reading", SHORT, needs, move |url: String| async move {
             // STS judges by public CAs: the system's roots are the nearest to that.
             let tls = TlsSettings { roots: Roots::System, client_identity: None, server_name: None, insecure: false };
+            let url = discovery_url(&url);
             let read = issuer::discovery(&url, issuer::OWN_AGENT, &tls, &host, &scrubber).await?;
-            let reading =
-                IssuerReading { url: issuer::discovery_url(&url), status: read.answer.status, issuer: read.issuer };
+            let reading = IssuerReading { url, status: read.answer.status, issuer: read.issuer };
             Ok((reading, Some(())))
         })
     };

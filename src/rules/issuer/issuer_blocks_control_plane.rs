@@ -1,6 +1,7 @@
 //! What stands in front of the issuer refuses the control plane: the incident kaccess exists for.
 
 use crate::apiserver::message;
+use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Rule, clip};
@@ -80,7 +81,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let (Some(who), Some(status)) = (&who, status) {
         why.push_str(&format!(" The {status} is signed by {who:?}: that is the place to change."));
     }
-    let paths = two_paths(&issuer, probes.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()).or_else(|| {
+    let document = probes.target.seen().map_or_else(|| discovery_url(&issuer), Target::document);
+    let paths = two_paths(&issuer, &document, probes.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()).or_else(|| {
         probes.discovery_as_control_plane.seen().and_then(|discovery| discovery.jwks_uri.as_deref())
     }));
     let first = logged_refusal.map(|(word, _)| word.cite()).or_else(|| uninitialized.as_ref().map(|(cite, _)| cite.clone())).unwrap_or_else(|| seen(at, "issuer"));
@@ -140,7 +142,7 @@ fn metrics_citation(case: &Case<'_>) -> Option<crate::report::Citation> {
 }
 
 /// The URL paths that the control plane must reach.
-fn two_paths(issuer: &str, jwks_uri: Option<&str>) -> Vec<String> {
+fn two_paths(issuer: &str, document: &str, jwks_uri: Option<&str>) -> Vec<String> {
     let path = |url: &str| url::Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default();
     let base = path(issuer);
     let keys = match jwks_uri {
@@ -149,7 +151,7 @@ fn two_paths(issuer: &str, jwks_uri: Option<&str>) -> Vec<String> {
         None if base.contains("/realms/") => format!("{base}/protocol/openid-connect/certs"),
         None => "the path of jwks_uri in that document".to_owned(),
     };
-    vec![format!("{base}/.well-known/openid-configuration"), keys]
+    vec![path(document), keys]
 }
 
 /// Who signed an error page.
@@ -163,13 +165,15 @@ fn guess(body: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::two_paths;
+    use crate::evidence::issuer::discovery_url;
 
     #[test]
     fn the_two_paths_follow_the_issuer() {
+        let of = |issuer: &str, keys: Option<&str>| two_paths(issuer, &discovery_url(issuer), keys);
         assert_eq!(
-            two_paths("https://sso.example.com/realms/platform", None),
+            of("https://sso.example.com/realms/platform", None),
             ["/realms/platform/.well-known/openid-configuration", "/realms/platform/protocol/openid-connect/certs"]
         );
-        assert_eq!(two_paths("https://idp.example.com/", Some("https://idp.example.com/keys")), ["/.well-known/openid-configuration", "/keys"]);
+        assert_eq!(of("https://idp.example.com/", Some("https://idp.example.com/keys")), ["/.well-known/openid-configuration", "/keys"]);
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule};
+use crate::rules::setting::{self, Setting};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -45,11 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The API server is to trust {expected:?}, but the document at that address says it is {got:?}. The two are compared byte by byte, so the API server never initialises this issuer."),
             first,
-            if eks::is_eks(case) {
-                eks::associate_anew(case, "Associate the provider anew, with the issuer as the document says it", &expected, &got)
-            } else {
-                Step::manifest("Configure the API server with the issuer as the document says it, and restart it", format!("--oidc-issuer-url={got}\n"))
-            },
+            setting::set(case, "Configure the issuer as the document says it", Setting::Issuer(&expected, &got)),
         )
         .step(Step::text("Or, if the document is wrong, correct the provider's own address (Keycloak: --hostname, and the proxy's X-Forwarded headers)."));
     if document.is_some() {

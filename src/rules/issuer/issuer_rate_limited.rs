@@ -36,8 +36,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
-    let base = issuer.strip_suffix('/').unwrap_or(issuer);
-    let base = url::Url::parse(base).map_or_else(|_| base.to_owned(), |url| url.path().trim_end_matches('/').to_owned());
+    let document = case.discovery_document();
+    let path = url::Url::parse(&document).map_or_else(|_| document.clone(), |url| url.path().to_owned());
     let jwks = [&probes.jwks, &probes.jwks_as_control_plane].into_iter().any(|jwks| jwks.seen().is_some_and(|jwks| jwks.answer.status == 429));
     let mut finding = RULE
         .finding(
@@ -46,10 +46,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::manifest(
                 "Exempt the public documents from the limit; in nginx, a location of their own without limit_req, then nginx -s reload",
-                format!("location = {base}/.well-known/openid-configuration {{\n    proxy_pass KEYCLOAK;   # as in your location /, without limit_req\n}}\n"),
+                format!("location = {path} {{\n    proxy_pass KEYCLOAK;   # as in your location /, without limit_req\n}}\n"),
             ),
         )
-        .step(Step::command("It must answer 200 each time", shell!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}/.well-known/openid-configuration; done", issuer.strip_suffix('/').unwrap_or(issuer))))
+        .step(Step::command("It must answer 200 each time", shell!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}; done", document)))
         .cite_if(probe.map(|(status, path, _)| probed(path, format!("discovery answers {status} here too"))));
     if jwks && keys.is_some() {
         finding = finding.cite(probed(format!("{at}/jwks"), "the key set answers 429 here too"));

@@ -42,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         first,
         Step::command(
             "Let the login, challenge or rewrite in front of the issuer leave out the discovery document and the key set; this must show JSON without a session",
-            shell!("curl -si {}/.well-known/openid-configuration | head -n 20", issuer.strip_suffix('/').unwrap_or(issuer)),
+            shell!("curl -si {} | head -n 20", case.discovery_document()),
         ),
     );
     if let Some((discovery, name)) = page {

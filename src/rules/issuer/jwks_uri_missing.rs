@@ -41,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The discovery document of {issuer} does not say where the keys are, so the API server never takes this issuer up."),
             first,
-            Step::command("Serve the provider's own document, with jwks_uri; this must name an https URL", shell!("curl -s {}/.well-known/openid-configuration | jq .jwks_uri", issuer.strip_suffix('/').unwrap_or(issuer))),
+            Step::command("Serve the provider's own document, with jwks_uri; this must name an https URL", shell!("curl -s {} | jq .jwks_uri", case.discovery_document())),
         )
         .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
     if document.is_some() {

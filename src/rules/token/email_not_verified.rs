@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -30,9 +31,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/token/claims/email_verified", format!("email_verified: {verified}")),
             Step::text("Have the address verified in the identity provider (Keycloak: Users, the user, Email verified: on), and log in again."),
         )
-        .step(Step::manifest(
-            "Or take a claim for the name that needs no verification, and restart the API server (the users' names change)",
-            "--oidc-username-claim=sub\n",
+        .step(setting::set(
+            case,
+            "Or take a claim for the name that needs no verification (the users' names change)",
+            Setting::UsernameClaim("sub"),
         ))
         .cite(word.cite())
         .cite_if(case.rejected()),

@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -30,9 +31,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen("/credential/seen/token/claims/email_verified", format!("email_verified: {value}")),
             Step::text("In the identity provider, give the claim's mapper the type boolean (Keycloak: Claim JSON Type), or leave the claim out of the ID token; then log in again."),
         )
-        .step(Step::manifest(
-            "Or take a claim for the name that needs no verification, and restart the API server (the users' names change)",
-            "--oidc-username-claim=sub\n",
+        .step(setting::set(
+            case,
+            "Or take a claim for the name that needs no verification (the users' names change)",
+            Setting::UsernameClaim("sub"),
         ))
         .cite(word.cite())
         .cite_if(case.rejected()),

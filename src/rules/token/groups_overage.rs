@@ -2,6 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule, Word};
 
 /// The rule.
@@ -34,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let listed = names.keys().cloned().collect::<Vec<_>>().join(", ");
     let what = if word.is_some() { "the API server tried to fetch it there and could not, so it refuses the token" } else { "the user is signed in without them" };
     vec![
-        or_roles(RULE.finding(
+        or_roles(case, RULE.finding(
             confidence,
             format!("The token holds no {listed}, only a reference to where that could be fetched; {what}."),
             seen("/credential/seen/token/claims/_claim_names", format!("_claim_names: {listed}")),
@@ -53,7 +54,7 @@ pub fn is_told(case: &Case<'_>) -> bool {
 /// Signed in, and the token only tells that there are groups.
 fn only_told(case: &Case<'_>) -> Option<Finding> {
     (case.accepted() && is_told(case)).then(|| {
-        or_roles(RULE.finding(
+        or_roles(case, RULE.finding(
             Confidence::Certain,
             "The token holds hasgroups: true in the place of the groups, because there are too many for it; the user is signed in without them.",
             seen("/credential/seen/token/claims/hasgroups", "hasgroups: true"),
@@ -66,6 +67,6 @@ fn fewer() -> Step {
     Step::text("Entra ID: App registrations, Token configuration, Edit groups claim, Groups assigned to the application; assign the few groups that RBAC names, and log in again.")
 }
 
-fn or_roles(finding: Finding) -> Finding {
-    finding.step(Step::manifest("Or use app roles, which are never left out, and read them as groups", "--oidc-groups-claim=roles\n"))
+fn or_roles(case: &Case<'_>, finding: Finding) -> Finding {
+    finding.step(setting::set(case, "Or use app roles, which are never left out, and read them as groups", Setting::GroupsClaim("roles")))
 }

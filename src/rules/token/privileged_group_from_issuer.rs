@@ -3,6 +3,7 @@
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::text::pointer_part;
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -49,10 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The API server takes this user for a member of {group:?}, because the identity provider says so: no prefix keeps its groups apart from Kubernetes' own."),
             seen(format!("{at}/{index}"), format!("group: {group}")),
-            Step::manifest(
-                "Set a groups prefix, and restart the API server (bindings then name oidc:GROUP)",
-                "--oidc-groups-prefix=oidc:\n",
-            ),
+            setting::set(case, "Set a groups prefix (bindings then name oidc:GROUP)", Setting::GroupsPrefix("oidc:")),
         )
         .titled(format!("The identity provider's group {group:?} is one of Kubernetes' own"))
         .step(Step::text(format!("Take the group {group:?} away in the identity provider, and see who else is in it.")))

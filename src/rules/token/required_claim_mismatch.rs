@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{seen, Finding, Severity, Step};
-use crate::rules::{clip, Case, Page, Rule};
+use crate::rules::{clip, eks, Case, Page, Rule};
 use crate::text::pointer_part;
 
 /// The rule.
@@ -35,6 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let shown = value.map(|value| clip(&value.to_string(), 120));
+    let on_eks = eks::is_eks(case);
     let (why, step) = match &shown {
         None => (
             format!("The API server takes only tokens with the claim {claim:?}, and this one does not have it."),
@@ -42,10 +43,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ),
         Some(shown) if typed => (
             format!("The API server wants the claim {claim:?} to be one certain text; here it is {shown}, a JSON {}, which never equals a text.", word.field("got")),
-            Step::manifest(
+            if on_eks {
+                Step::text(format!("Take {claim:?} out of the provider's requiredClaims, which know texts only: disassociate it, and associate it anew without (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)."))
+            } else {
+                Step::manifest(
                 format!("Take the requirement --oidc-required-claim={claim}=... away; a rule in an AuthenticationConfiguration can say it"),
                 format!("claimValidationRules:\n- expression: 'claims.{claim} == {shown}'\n  message: '{claim} must be {shown}'\n"),
-            ),
+                )
+            },
         ),
         Some(shown) => (
             format!("The API server wants the claim {claim:?} to be {:?}; in this token it is {shown}.", word.field("expected")),
@@ -56,7 +61,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .finding(word.confidence(value.is_some()), why, word.cite(), step)
         .titled(format!("The claim {claim:?} is not as the API server requires it"));
     if !typed {
-        finding = finding.step(Step::text(format!("Or, where the requirement is wrong, correct --oidc-required-claim={claim}=... (claimValidationRules in an AuthenticationConfiguration).")));
+        finding = finding.step(Step::text(if on_eks {
+            "Or, where the requirement is wrong, correct the provider's requiredClaims: disassociate it, and associate it anew with the right ones (aws eks disassociate-identity-provider-config, then associate-identity-provider-config).".to_owned()
+        } else {
+            format!("Or, where the requirement is wrong, correct --oidc-required-claim={claim}=... (claimValidationRules in an AuthenticationConfiguration).")
+        }));
     }
     finding = match shown {
         Some(shown) => finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer_part(claim)), format!("{claim}: {shown}"))),

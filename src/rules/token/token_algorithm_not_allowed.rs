@@ -4,7 +4,7 @@ use crate::apiserver::configuration::SIGNING_ALGORITHMS;
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, Word};
+use crate::rules::{eks, Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         cite,
         Step::text("Let the identity provider sign ID tokens of this client with RS256 (Keycloak: Clients, Advanced, ID token signature algorithm), and log in again."),
     );
-    if known {
+    if known && !eks::is_eks(case) {
         finding = finding.step(Step::manifest(
             "Or let the API server take it, and restart it (not on EKS, which takes RS256 only)",
             format!("--oidc-signing-algs=RS256,{alg}\n"),

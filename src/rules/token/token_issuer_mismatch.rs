@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -45,10 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The token says iss {issuer:?}; the API server is configured for {nearest:?}: {how}. It compares byte by byte, so no authenticator takes the token."),
             seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
-            Step::manifest(
-                "Set the API server's issuer to what the tokens say, and restart it",
-                format!("--oidc-issuer-url={issuer}\n"),
-            ),
+            setting::set(case, "Set the API server's issuer to what the tokens say", Setting::Issuer(nearest, issuer)),
         )
         .step(Step::text("Or, where the token is from the wrong identity provider or realm, take one from the configured issuer."))
         .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")))

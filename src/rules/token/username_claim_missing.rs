@@ -3,6 +3,7 @@
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::mapping::{self, Made};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
@@ -57,7 +58,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             )),
         )
         .titled(format!("The claim {claim:?}, which names the user, is not in the token"))
-        .step(Step::manifest("Or configure a claim that every token has, and restart the API server", "--oidc-username-claim=sub\n"))
+        .step(setting::set(case, "Or configure a claim that every token has (the users' names change)", Setting::UsernameClaim("sub")))
         .cite_if(case.rejected());
     if case.token().is_some_and(|token| token.claims.is_some()) {
         finding = finding.cite(seen("/credential/seen/token/claims", format!("claims: {names}")));

@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{seen, Finding, Severity, Step};
+use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 use crate::text::pointer_part;
 
@@ -35,9 +36,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .titled(format!("The claim {claim:?} must be a string, and has the JSON type {kind}"));
     if word.text == &message::USERNAME_CLAIM_TYPE {
-        finding = finding.step(Step::manifest(
-            "Or configure a claim that is a string, and restart the API server (the users' names change)",
-            "--oidc-username-claim=sub\n",
+        finding = finding.step(setting::set(
+            case,
+            "Or configure a claim that is a string (the users' names change)",
+            Setting::UsernameClaim("sub"),
         ));
     }
     vec![finding.cite(word.cite()).cite_if(case.rejected())]
