@@ -11,7 +11,7 @@ use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
-use crate::evidence::{Evidence, Failure, FailureKind, Issuer, Observation};
+use crate::evidence::{ControlPlane, Evidence, Failure, FailureKind, Issuer, Observation};
 use crate::report::{Citation, Confidence, probed, seen};
 
 /// Evidence with everything the rules need to know more than once.
@@ -41,7 +41,9 @@ impl<'a> Case<'a> {
     pub fn new(evidence: &'a Evidence) -> Self {
         let aws = evidence.aws.as_deref();
         let control = &evidence.control_plane;
+        let whole = whole_flags(control);
         let configuration = [
+            (whole.as_ref(), "/controlPlane/configuration/seen"),
             (control.flagz.seen(), "/controlPlane/flagz/seen"),
             (control.configuration.seen(), "/controlPlane/configuration/seen"),
             (control.pods.seen().map(|pods| &pods.flags), "/controlPlane/pods/seen/flags"),
@@ -485,4 +487,17 @@ pub struct StatusFault {
 /// Whether a probe failed in one of these ways.
 pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o Failure> {
     observation.failed().filter(|failure| kinds.contains(&failure.kind))
+}
+
+/// The flags that the API server shows of itself together with the AuthenticationConfiguration they only name, where that
+/// was given by hand.
+fn whole_flags(control: &ControlPlane) -> Option<Flags> {
+    let shown = control.flagz.seen().or_else(|| Some(&control.pods.seen()?.flags))?;
+    let given = control.configuration.seen().filter(|given| given.authentication_configuration.is_some())?;
+    let names_it = shown.flags.contains_key("authentication-config") && shown.authentication_configuration.is_none();
+    names_it.then(|| Flags {
+        source: given.source.clone(),
+        authentication_configuration: given.authentication_configuration.clone(),
+        ..shown.clone()
+    })
 }

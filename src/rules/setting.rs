@@ -2,7 +2,7 @@
 //! flags, in an AuthenticationConfiguration, or in a provider associated with EKS.
 
 use super::{Case, eks};
-use crate::apiserver::configuration::{JwtAuthenticator, Mapping};
+use crate::apiserver::configuration::Mapping;
 use crate::report::Step;
 
 /// What is to be set.
@@ -78,7 +78,7 @@ fn in_file(case: &Case<'_>, setting: Setting<'_>) -> Option<String> {
         Setting::GroupsClaim(claim) => ("groups", claimed(jwt.map(|jwt| &jwt.groups), Some(claim), None)?),
         Setting::GroupsPrefix(prefix) => ("groups", claimed(jwt.map(|jwt| &jwt.groups), None, Some(prefix))?),
     };
-    let issuer = jwt.map_or("ISSUER", |jwt: &JwtAuthenticator| jwt.issuer.url.as_str());
+    let issuer = case.claim_text("iss").unwrap_or("ISSUER");
     Some(format!("jwt:\n- issuer:\n    url: {issuer:?}\n  claimMappings:\n    {which}:\n{mapping}"))
 }
 
@@ -87,7 +87,9 @@ fn claimed(now: Option<&Mapping>, claim: Option<&str>, prefix: Option<&str>) -> 
     let (old_claim, old_prefix) = match now {
         Some(Mapping::Claim { claim, prefix }) => (claim.as_str(), prefix.as_str()),
         Some(Mapping::Expression(_)) => return None,
-        Some(Mapping::None) | None => ("groups", ""),
+        Some(Mapping::None) => ("groups", ""),
+        // As they are now: the file itself was not shown.
+        None => ("CLAIM", "PREFIX"),
     };
     Some(format!("      claim: {:?}\n      prefix: {:?}\n", claim.unwrap_or(old_claim), prefix.unwrap_or(old_prefix)))
 }

@@ -268,6 +268,44 @@ fn rules_of_an_authentication_configuration() {
 }
 
 #[test]
+fn a_fix_in_an_authentication_configuration() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let idp = Idp::start(lab);
+    let configured = json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": [{
+            "issuer": {
+                "url": idp.url,
+                "audiences": ["kubernetes"],
+                "certificateAuthority": fs::read_to_string(&lab.pki.ca.cert).expect("a CA"),
+            },
+            "claimMappings": { "username": { "claim": "email", "prefix": "oidc:" } },
+        }],
+    });
+    let server = ApiServer::start(lab, Options::default().authentication_config(configured.to_string()));
+    server.create_reader_role();
+    server.grant_reader("User", "subject-reads", "oidc:u-1");
+    server.wait_accepted(&idp.token(json!({})));
+    let token = idp.token(json!({ "email_verified": false }));
+    let shown = scratch("shown").join("authentication.json");
+    fs::write(&shown, configured.to_string()).expect("a file");
+    let known = ["--apiserver-config", &shown.to_string_lossy(), "--reviewer-context", "admin"];
+    let run = doctor(&kubeconfig(&server, &token), &known);
+    expect_fault("email-not-verified-in-a-file", &run, &["email-not-verified"]);
+    let fix = &run.finding("email-not-verified")["fix"][1];
+    assert!(!fix.to_string().contains("--oidc-"), "{fix}");
+    // Taken over as it is told, the server lets the token in by itself.
+    let part: Value = serde_norway::from_str(fix["manifest"].as_str().expect("a manifest")).expect("YAML");
+    let mut changed = configured;
+    assert_eq!(part["jwt"][0]["issuer"]["url"], changed["jwt"][0]["issuer"]["url"]);
+    changed["jwt"][0]["claimMappings"]["username"] = part["jwt"][0]["claimMappings"]["username"].clone();
+    fs::write(server.dir().join("authentication.yaml"), changed.to_string()).expect("a file");
+    server.wait_accepted(&token);
+    expect_healthy("email-not-verified-mended", &doctor(&kubeconfig(&server, &token), &["--reviewer-context", "admin"]));
+}
+
+#[test]
 fn tokens_of_one_login_that_are_no_id_token() {
     let Some(lab) = lab::require() else { return };
     let nginx = Nginx::start(lab, Rule::AllowAll);
