@@ -10,7 +10,7 @@ use crate::collect::credential::{self, ExecOptions, Obtained, StderrSink};
 use crate::collect::kubeconfig::{Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;
-use crate::collect::wire::{Destination, Wire};
+use crate::collect::wire::{BY_REQUEST_TIMEOUT, Destination, Wire};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::Scrubber;
@@ -78,6 +78,7 @@ impl<'a> Session<'a> {
                 proxy: decision.proxy,
                 user_agent: crate::collect::issuer::OWN_AGENT.to_owned(),
                 connect_timeout: Duration::from_secs(8),
+                request_timeout: resolved.request_timeout,
             },
             host,
         )?;
@@ -126,14 +127,45 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
 ///
 /// # Errors
 /// Those of the work, and when it took too long.
-pub async fn within<T>(limit: Option<Duration>, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub async fn within<T, E: From<Failure>>(
+    limit: Option<Duration>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let Some(limit) = limit else { return work.await };
     match tokio::time::timeout(limit, work).await {
         Ok(done) => done,
         Err(_) => Err(Failure::new(
             FailureKind::Timeout,
             format!("there was no answer within {} s (--timeout)", limit.as_secs_f64()),
-        )),
+        )
+        .into()),
+    }
+}
+
+/// Why a question has no answer.
+pub enum Unasked {
+    /// Its words are no question.
+    Words(Failure),
+    /// Something failed on the way.
+    Failed(Failure),
+}
+
+impl From<Failure> for Unasked {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl Unasked {
+    /// The error, with what to do; the command's help shows which words are a question.
+    pub fn error(&self, command: &str) -> Error {
+        match self {
+            Self::Words(failure) => Error::new(
+                format!("the question could not be put: {}", failure.detail),
+                format!("kaccess {command} --help shows the forms"),
+            ),
+            Self::Failed(failure) => unanswered(failure),
+        }
     }
 }
 
@@ -146,7 +178,9 @@ pub fn unanswered(failure: &Failure) -> Error {
             text,
             "the API server does not accept this credential; kaccess doctor, with the same flags for the connection, says why",
         ),
-        (None, FailureKind::Malformed) => Error::new(text, "kaccess can-i --help shows the forms"),
+        (None, FailureKind::Timeout) if failure.detail.ends_with(BY_REQUEST_TIMEOUT) => {
+            Error::new(text, "kubectl says context deadline exceeded; give more time, or 0 for no limit")
+        }
         _ => Error::new(text, "kaccess doctor, with the same flags for the connection, says why"),
     }
 }

@@ -131,7 +131,7 @@ impl ConnectionArgs {
             insecure_skip_tls_verify: self.insecure_skip_tls_verify.unwrap_or(false),
             tls_server_name: text(&self.tls_server_name),
             // As in client-go, 0 is no limit.
-            request_timeout: request_timeout.filter(|limit| !limit.is_zero()),
+            request_timeout: request_timeout.map(|limit| if limit.is_zero() { Duration::MAX } else { limit }),
         })
     }
 

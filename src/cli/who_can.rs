@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
-use super::connect::{Session, runtime, unanswered, within};
+use super::connect::{Session, Unasked, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
@@ -113,7 +113,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let found = runtime.block_on(within(arguments.timeout, async {
+    let found: Result<Found, Unasked> = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let types = Types::new(&api, session.copy.clone());
@@ -128,7 +128,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         // The lists do not depend on the question, so a type that must be looked up costs no extra time.
         let (question, rbac) =
             tokio::join!(types.question(&words, &resolved.namespace), lists::world(&api, "self", &resolved.namespace));
-        let (mut question, rbac) = (question?, rbac?);
+        let (mut question, rbac) = (question.map_err(Unasked::Words)?, rbac?);
         let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
             question.namespace.clear();
             Reach::Anywhere
@@ -153,14 +153,14 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                 }
             });
         }
-        Ok::<_, Failure>(Found { question, rbac, reach, bearer })
+        Ok(Found { question, rbac, reach, bearer })
     }));
     runtime.shutdown_timeout(Duration::ZERO);
-    let found = found.map_err(|failure| match failure.kind {
-        FailureKind::Forbidden => {
+    let found = found.map_err(|unasked| match unasked {
+        Unasked::Failed(failure) if failure.kind == FailureKind::Forbidden => {
             unanswered(&failure.needs("list on roles, rolebindings, clusterroles and clusterrolebindings"))
         }
-        _ => unanswered(&failure),
+        other => other.error("who-can"),
     })?;
     tell(&found, output, &scrubber, host)
 }

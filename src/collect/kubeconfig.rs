@@ -90,7 +90,7 @@ pub struct ConnectionFlags {
     pub insecure_skip_tls_verify: bool,
     /// `--tls-server-name`.
     pub tls_server_name: Option<String>,
-    /// `--request-timeout`; absent for none.
+    /// `--request-timeout`; [`Duration::MAX`] for 0, absent where it is not given.
     pub request_timeout: Option<Duration>,
 }
 
@@ -183,6 +183,8 @@ pub struct Resolved {
     pub user: UserSecrets,
     /// Whom requests act as.
     pub impersonation: Impersonation,
+    /// Limit of each request, connecting included (`--request-timeout`); absent where each has its own.
+    pub request_timeout: Option<Duration>,
 }
 
 impl std::fmt::Debug for Resolved {
@@ -270,6 +272,7 @@ impl Loader<'_> {
             context: chosen.context.map(|entry| entry.name.clone()),
             user: secrets,
             impersonation,
+            request_timeout: self.flags.request_timeout,
         })
     }
 }

@@ -24,7 +24,7 @@ mod watched;
 mod words;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -53,7 +53,12 @@ pub struct Destination {
     pub user_agent: String,
     /// Limit of each step: resolving, TCP, proxy, TLS.
     pub connect_timeout: Duration,
+    /// Limit of each request, connecting included, instead of what the request has (`--request-timeout`).
+    pub request_timeout: Option<Duration>,
 }
+
+/// Ends the words of a failure that the user's own limit made.
+pub const BY_REQUEST_TIMEOUT: &str = " (--request-timeout)";
 
 /// How much of an answer is taken.
 #[derive(Debug, Clone, Copy)]
@@ -199,13 +204,20 @@ impl Wire {
     /// HTTP, else what failed on the way. A status is never an error.
     pub async fn send(&self, request: Request<Bytes>, limits: Limits) -> Result<Answer, Failure> {
         let progress = Progress::default();
-        timeout(limits.time, self.exchange(request, limits, &progress)).await.unwrap_or_else(|_| {
-            Err(Failure::new(
+        let (limit, whose) = match self.inner.destination.request_timeout {
+            Some(limit) => (limit, BY_REQUEST_TIMEOUT),
+            None => (limits.time, ""),
+        };
+        let began = Instant::now();
+        match timeout(limit, self.exchange(request, limits, &progress)).await {
+            // The timer counts milliseconds: a shorter limit is over before it says so.
+            Ok(answer) if answer.is_err() || began.elapsed() <= limit => answer,
+            _ => Err(Failure::new(
                 FailureKind::Timeout,
-                format!("{} gave no complete answer within {}", self.inner.place, seconds(limits.time)),
+                format!("{} gave no complete answer within {}{whose}", self.inner.place, seconds(limit)),
             )
-            .sides("a complete answer", progress.words()))
-        })
+            .sides("a complete answer", progress.words())),
+        }
     }
 }
 

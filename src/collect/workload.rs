@@ -616,6 +616,7 @@ pub async fn kiam_server(api: &Api, service: &Service, dialled: String, host: &H
         proxy: None,
         user_agent: super::issuer::OWN_AGENT.to_owned(),
         connect_timeout: KIAM_LIMIT,
+        request_timeout: None,
     };
     let report = Wire::new(destination, host)?.handshake().await.map_err(|failure| {
         let detail = format!("{name} at {address} could not be reached from here: {}", failure.detail);

@@ -138,6 +138,61 @@ fn silence_ends_within_the_limit() {
     assert!(run.stdout.contains("no answer within"), "{}", run.stdout);
 }
 
+/// `--request-timeout` holds for each request with all that it needs, as kubectl's does.
+#[test]
+fn a_request_ends_within_its_own_limit() {
+    let silent = serve(|stream| {
+        std::thread::sleep(Duration::from_secs(60));
+        drop(stream);
+    });
+    let config = kubeconfig(&format!("https://127.0.0.1:{silent}"));
+    for words in [&["can-i", "list", "pods"][..], &["who-can", "list", "pods"], &["whoami"]] {
+        for limit in ["1s", "1", "1ns"] {
+            let started = Instant::now();
+            let output = command()
+                .args(words)
+                .args(["--request-timeout", limit, "--kubeconfig"])
+                .arg(&config)
+                .output()
+                .expect("kaccess runs");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{words:?} {limit}: {stderr}");
+            assert!(output.stdout.is_empty() && stderr.contains("(--request-timeout)"), "{words:?} {limit}: {stderr}");
+            assert!(stderr.contains("context deadline exceeded"), "{words:?} {limit}: {stderr}");
+            assert!(started.elapsed() < Duration::from_secs(6), "{words:?} {limit}: {:?}", started.elapsed());
+        }
+    }
+    let started = Instant::now();
+    let run = doctor(&config, &["--request-timeout", "1s"]);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert_eq!(run.codes()[0], "tls-handshake-timeout", "{}", run.stdout);
+}
+
+/// Where the connection is at fault and not the question, the hint is about the connection.
+#[test]
+fn a_bad_connection_is_no_bad_question() {
+    let broken = file("{");
+    let good = kubeconfig("https://127.0.0.1:1");
+    let commands = [&["can-i", "list", "pods"][..], &["who-can", "get", "pods"], &["whoami"], &["workload", "x"]];
+    for words in commands {
+        for (config, more) in [(&broken, &[] as &[&str]), (&good, &["--token", "abc\u{1}def"])] {
+            let output =
+                command().args(words).args(more).arg("--kubeconfig").arg(config).output().expect("kaccess runs");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(2), "{words:?}: {stderr}");
+            assert!(stderr.contains("hint: kaccess doctor, with the same flags"), "{words:?}: {stderr}");
+        }
+    }
+    for (words, help) in [
+        (&["can-i", "get", "pods/web", "other"][..], "hint: kaccess can-i --help"),
+        (&["who-can", "get", "pods/web", "other"], "hint: kaccess who-can --help"),
+    ] {
+        let output = command().args(words).arg("--kubeconfig").arg(&good).output().expect("kaccess runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && stderr.contains(help), "{words:?}: {stderr}");
+    }
+}
+
 #[test]
 fn a_full_queue_drops_connections_as_a_firewall_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

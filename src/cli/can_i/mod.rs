@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub use why::rule_view;
 pub use words::{Types, Words};
 
-use super::connect::{Session, runtime, unanswered, within};
+use super::connect::{Session, Unasked, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
@@ -141,21 +141,21 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
-    let told = runtime.block_on(within(arguments.timeout, async {
+    let told: Result<Told, Unasked> = runtime.block_on(within(arguments.timeout, async {
         let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
         if arguments.list {
-            return list(&session, &flags, arguments).await;
+            return Ok(list(&session, &flags, arguments).await?);
         }
         if arguments.matrix {
-            return fill_matrix(&session, &flags, arguments).await;
+            return Ok(fill_matrix(&session, &flags, arguments).await?);
         }
         if let Some(lines) = lines {
-            return bulk::answer_lines(&session, &flags, arguments, lines).await.map(Told::Answers);
+            return Ok(Told::Answers(bulk::answer_lines(&session, &flags, arguments, lines).await?));
         }
         one(&session, &flags, arguments).await
     }));
     runtime.shutdown_timeout(Duration::ZERO);
-    let told = told.map_err(|failure| unanswered(&failure))?;
+    let told = told.map_err(|unasked| unasked.error("can-i"))?;
     tell(&told, output, arguments, &scrubber, columns_of(host))
 }
 
@@ -287,9 +287,9 @@ fn about_other(flags: &ConnectionFlags) -> bool {
 }
 
 /// The question of the command line.
-async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Question, Failure> {
+async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Question, Unasked> {
     if let Some(request) = &arguments.http {
-        let malformed = |text: &str| Failure::new(FailureKind::Malformed, text);
+        let malformed = |text: &str| Unasked::Words(Failure::new(FailureKind::Malformed, text));
         let mut parts = request.split_whitespace();
         let (Some(method), Some(path)) = (parts.next(), parts.next()) else {
             return Err(malformed("a request is METHOD and path, such as \"GET /api/v1/pods\""));
@@ -307,10 +307,11 @@ async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Ques
         all_namespaces: arguments.all_namespaces,
         namespace: None,
     };
-    Types::new(&api, session.copy.clone()).question(&words, &session.resolved.namespace).await
+    let types = Types::new(&api, session.copy.clone());
+    types.question(&words, &session.resolved.namespace).await.map_err(Unasked::Words)
 }
 
-async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArgs) -> Result<Told, Failure> {
+async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArgs) -> Result<Told, Unasked> {
     let question = question_of(session, arguments).await?;
     let (asker, check) = if about_other(flags) {
         Asker::about(session, &session.resolved.impersonation, arguments.method, &question, &Worlds::default()).await?
@@ -319,11 +320,11 @@ async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArg
         let check = if arguments.each_namespace { None } else { Some(asker.check(&question).await?) };
         match check {
             Some(check) => (asker, check),
-            None => return bulk::each_namespace(session, &asker, &question).await.map(Told::Answers),
+            None => return Ok(Told::Answers(bulk::each_namespace(session, &asker, &question).await?)),
         }
     };
     if arguments.each_namespace {
-        return bulk::each_namespace(session, &asker, &question).await.map(Told::Answers);
+        return Ok(Told::Answers(bulk::each_namespace(session, &asker, &question).await?));
     }
     let mut answer = asker.answer(&question, Ok(check));
     if arguments.why {

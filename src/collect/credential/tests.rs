@@ -37,6 +37,7 @@ fn resolved(user: UserSecrets) -> Resolved {
         context: None,
         user,
         impersonation: Impersonation::default(),
+        request_timeout: None,
     }
 }
 

@@ -55,6 +55,7 @@ impl Loader<'_> {
             context: None,
             user,
             impersonation,
+            request_timeout: self.flags.request_timeout,
         }))
     }
 

@@ -267,6 +267,7 @@ async fn reviewer_api(
     let flags = ConnectionFlags {
         kubeconfig: plan.flags.kubeconfig.clone(),
         context: Some(context.clone()),
+        request_timeout: plan.flags.request_timeout,
         ..ConnectionFlags::default()
     };
     let (_, resolved) = {
@@ -290,7 +291,8 @@ async fn reviewer_api(
         server_name: resolved.tls_server_name.clone(),
         insecure: resolved.insecure,
     };
-    let (_, way) = way(&resolved.server, decision, tls);
+    let (_, mut way) = way(&resolved.server, decision, tls);
+    way.request_timeout = resolved.request_timeout;
     let wire = way.wire(host, obtained.client_identity.clone())?;
     let api = Api::with_credential(wire, &obtained, Some(&resolved.impersonation), scrubber)?;
     let same_address = resolved.server.host_str() == own.server.host_str()

@@ -91,7 +91,8 @@ impl EndpointProbes {
                     server_name: resolved.tls_server_name.clone(),
                     insecure: resolved.insecure,
                 };
-                let (mut evidence, way) = way(&resolved.server, decision, tls);
+                let (mut evidence, mut way) = way(&resolved.server, decision, tls);
+                way.request_timeout = resolved.request_timeout;
                 evidence.no_proxy = evidence.no_proxy.map(|list| route_scrubber.text_limited(&list, 2048));
                 Ok((evidence, Some(way)))
             })
@@ -219,7 +220,8 @@ impl EndpointProbes {
             graph.probe("endpoint-direct-route", SHORT, needs, |proxied: Way| async move {
                 let reason = "to compare with the way through the proxy".to_owned();
                 let decision = Decision { proxy: None, reason, no_proxy: None };
-                let (evidence, way) = way(&proxied.url, decision, proxied.tls);
+                let (evidence, mut way) = way(&proxied.url, decision, proxied.tls);
+                way.request_timeout = proxied.request_timeout;
                 Ok((evidence, Some(way)))
             })
         };
@@ -384,7 +386,8 @@ impl EndpointProbes {
                 Err(not_applicable("no connection was broken off"))
             }
         };
-        graph.probe("endpoint-again", SHORT, needs, move |way: Way| async move {
+        graph.probe("endpoint-again", SHORT, needs, move |mut way: Way| async move {
+            way.request_timeout = way.request_timeout.map(|limit| limit.min(TRY));
             let ask = |method: &'static str, path: &'static str, body: Option<&'static str>| {
                 let (way, host, scrubber) = (&way, &host, &scrubber);
                 async move {

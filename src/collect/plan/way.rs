@@ -23,6 +23,8 @@ pub(super) struct Way {
     pub(super) url: url::Url,
     pub(super) decision: Arc<Decision>,
     pub(super) tls: TlsSettings,
+    /// Limit of each request and of each step to it (`--request-timeout`); absent where probes have their own alone.
+    pub(super) request_timeout: Option<Duration>,
 }
 
 impl Way {
@@ -37,6 +39,11 @@ impl Way {
         }
     }
 
+    /// The limit of a step, or the user's own where that is shorter.
+    fn within(&self, limit: Duration) -> Duration {
+        self.request_timeout.map_or(limit, |own| own.min(limit))
+    }
+
     /// The connector to it, with this client certificate.
     pub(super) fn wire(&self, host: &Host, identity: Option<ClientIdentity>) -> Result<Wire, Failure> {
         let mut tls = self.tls.clone();
@@ -47,7 +54,8 @@ impl Way {
                 tls: (self.url.scheme() == "https").then_some(tls),
                 proxy: self.decision.proxy.clone(),
                 user_agent: OWN_AGENT.to_owned(),
-                connect_timeout: STEP,
+                connect_timeout: self.within(STEP),
+                request_timeout: self.request_timeout,
             },
             host,
         )
@@ -66,7 +74,7 @@ pub(super) fn way(url: &url::Url, decision: Decision, tls: TlsSettings) -> (Rout
         proxy_reason: decision.reason.clone(),
         no_proxy: decision.no_proxy.clone(),
     };
-    (evidence, Way { url: url.clone(), decision: Arc::new(decision), tls })
+    (evidence, Way { url: url.clone(), decision: Arc::new(decision), tls, request_timeout: None })
 }
 
 /// A handle on the addresses of a name.
@@ -96,13 +104,18 @@ pub(super) fn reach(
         })
     };
     let tcp = {
-        let dns = dns.clone();
+        let (dns, route) = (dns.clone(), route.clone());
+        let needs = async move {
+            let addresses: Arc<Vec<SocketAddr>> = need(&dns).await?;
+            let way: Way = need(&route).await?;
+            Ok((addresses, way.within(Duration::from_secs(5))))
+        };
         graph.probe(
             tcp_id,
             SHORT + Duration::from_secs(1),
-            async move { need::<_, Arc<Vec<SocketAddr>>, _>(&dns).await },
-            |addresses: Arc<Vec<SocketAddr>>| async move {
-                let connections = dns::connect_all(&addresses, Duration::from_secs(5)).await;
+            needs,
+            |(addresses, limit): (Arc<Vec<SocketAddr>>, Duration)| async move {
+                let connections = dns::connect_all(&addresses, limit).await;
                 let connected = connections.attempts.iter().any(|attempt| attempt.connected());
                 Ok((connections, connected.then_some(addresses)))
             },

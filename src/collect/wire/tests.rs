@@ -110,6 +110,7 @@ fn destination(url: &str) -> Destination {
         proxy: None,
         user_agent: "kaccess/test".to_owned(),
         connect_timeout: Duration::from_secs(5),
+        request_timeout: None,
     }
 }
 

@@ -50,6 +50,9 @@ impl Inner {
 }
 
 pub(super) fn seconds(time: Duration) -> String {
+    if time < Duration::from_millis(1) {
+        return format!("{time:?}");
+    }
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
 

@@ -212,6 +212,17 @@ fn many(stage: &Stage) {
         .map(|item| item["question"]["namespace"].clone())
         .collect();
     assert_eq!((code, yes), (1, vec![json!("prod")]));
+    // What lives in no namespace is asked once: the Role in dev about PersistentVolumes grants nothing.
+    for (words, code, allowed) in [
+        (["can-i", "get", "persistentvolumes", "--each-namespace"], 1, false),
+        (["can-i", "get", "nodes", "--each-namespace"], 0, true),
+        (["can-i", "get", "/metrics", "--each-namespace"], 0, true),
+        (["can-i", "get", "namespaces/dev", "--each-namespace"], 1, false),
+    ] {
+        let (own, answer) = stage.json("dev", &words);
+        assert_eq!((own, answer["items"].as_array().map(Vec::len)), (code, Some(1)), "{answer}");
+        assert_eq!(answer["items"][0]["allowed"], allowed, "{answer}");
+    }
     let (code, answer) = stage.json("dev", &["can-i", "--http", "GET /api/v1/namespaces/dev/pods/web/log?follow=true"]);
     assert_eq!(
         (code, &answer["question"]["subresource"], &answer["question"]["name"]),
