@@ -43,6 +43,12 @@ pub struct ConnectionArgs {
     /// Bearer token for the API server: the token, @FILE, or - for stdin
     #[arg(long, global = true, value_name = "TOKEN", hide_env_values = true, help_heading = CONNECTION)]
     pub token: Option<String>,
+    /// User name, sent with the password as kubectl sends it; no API server takes them by itself any more
+    #[arg(long, global = true, hide = true, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Its password
+    #[arg(long, global = true, hide = true, value_name = "PASSWORD")]
+    pub password: Option<String>,
     /// User to impersonate
     #[arg(long = "as", global = true, value_name = "USER", help_heading = CONNECTION)]
     pub impersonate: Option<String>,
@@ -95,6 +101,10 @@ impl ConnectionArgs {
         if let Some(token) = &token {
             scrubber.learn_secret(token);
         }
+        let password = text(&self.password).map(Secret::new);
+        if let Some(password) = &password {
+            scrubber.learn_secret(password);
+        }
         for name in [&self.context, &self.cluster, &self.user, &self.namespace, &self.server].into_iter().flatten() {
             scrubber.learn_misplaced(name);
         }
@@ -121,6 +131,8 @@ impl ConnectionArgs {
             namespace: text(&self.namespace),
             server: text(&self.server),
             token,
+            username: text(&self.username),
+            password,
             impersonate: text(&self.impersonate),
             impersonate_groups: self.impersonate_groups.clone(),
             impersonate_uid: text(&self.impersonate_uid),
@@ -145,6 +157,8 @@ impl ConnectionArgs {
             ("--namespace", self.namespace.is_some()),
             ("--server", self.server.is_some()),
             ("--token", self.token.is_some()),
+            ("--username", self.username.is_some()),
+            ("--password", self.password.is_some()),
             ("--as", self.impersonate.is_some()),
             ("--as-group", !self.impersonate_groups.is_empty()),
             ("--as-uid", self.impersonate_uid.is_some()),
@@ -400,6 +414,40 @@ impl AwsArgs {
             profile: self.profile.clone(),
         }
     }
+}
+
+/// kubectl's flags that change nothing of an answer: what kubectl accepts is accepted.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct KubectlArgs {
+    /// That the server is of kubectl's version
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub match_server_version: Option<bool>,
+    /// That warnings of the server end kubectl
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub warnings_as_errors: Option<bool>,
+    /// That answers come as they are
+    #[arg(long, hide = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub disable_compression: Option<bool>,
+    /// Where kubectl keeps what it looked up
+    #[arg(long, hide = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Levels of kubectl's log by file
+    #[arg(long, hide = true, value_name = "PATTERN=LEVEL,..")]
+    pub vmodule: Option<String>,
+    /// How often kubectl's log is written
+    #[arg(long, hide = true, value_name = "DURATION")]
+    pub log_flush_frequency: Option<String>,
+}
+
+/// kubectl's measurement of itself, likewise. `--profile` is the AWS profile on commands that ask AWS.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct PprofArgs {
+    /// What kubectl measures
+    #[arg(long, hide = true, value_parser = ["none", "cpu", "heap", "goroutine", "threadcreate", "block", "mutex"])]
+    pub profile: Option<String>,
+    /// Where it writes that
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub profile_output: Option<PathBuf>,
 }
 
 #[cfg(test)]

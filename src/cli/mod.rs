@@ -17,6 +17,7 @@ mod progress;
 pub mod schema;
 mod server_file;
 mod share;
+mod spelling;
 mod watch;
 pub mod who_can;
 pub mod whoami;
@@ -196,6 +197,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     if let Some(result) = completion::asked(host, &arguments) {
         return ended(host, result);
     }
+    let arguments = spelling::ours(arguments);
     let scrubber = glued_tokens(&arguments);
     let cli = match parsed(host, arguments) {
         Ok(cli) => cli,
@@ -232,10 +234,14 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     ended(host, result)
 }
 
-/// Knows what stands behind `--token` without a blank or `=`: no flag is called so, and the error would quote it.
+/// Knows what stands behind `--token` or `--password` without a blank or `=`: no flag is called so, and the error would
+/// quote it.
 fn glued_tokens(arguments: &[OsString]) -> Scrubber {
     let scrubber = Scrubber::default();
-    let glued = arguments.iter().filter_map(|word| word.to_str()?.strip_prefix("--token"));
+    let glued = arguments.iter().filter_map(|word| {
+        let word = word.to_str()?;
+        word.strip_prefix("--token").or_else(|| word.strip_prefix("--password"))
+    });
     glued.filter(|rest| !rest.starts_with('=')).for_each(|rest| scrubber.learn(rest));
     scrubber
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::connect::{Session, runtime, unanswered, within};
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, Format, KubectlArgs, OutputArgs};
 use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
@@ -41,6 +41,8 @@ pub struct WhoamiArgs {
     timeout: Option<Duration>,
     #[command(flatten)]
     aws: AwsArgs,
+    #[command(flatten)]
+    kubectl: KubectlArgs,
 }
 
 /// Runs the command.

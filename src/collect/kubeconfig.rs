@@ -72,6 +72,10 @@ pub struct ConnectionFlags {
     pub server: Option<String>,
     /// `--token`.
     pub token: Option<Secret>,
+    /// `--username`.
+    pub username: Option<String>,
+    /// `--password`.
+    pub password: Option<Secret>,
     /// `--as`.
     pub impersonate: Option<String>,
     /// `--as-group`, each.

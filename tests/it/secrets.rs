@@ -425,6 +425,12 @@ fn what_is_handed_over_stays_inside() {
         all.extend(["--kubeconfig", &config, "--token", "-"]);
         planted.absent(&run(&all, &[], Some(&piped)).all(), "stdin");
     }
+    let password = planted.mark("a password on the command line");
+    for arguments in [&["doctor", "-v"][..], &["can-i", "list", "pods"], &["whoami"]] {
+        let mut all = arguments.to_vec();
+        all.extend(["--server", "https://127.0.0.1:1", "--username", "alice", "--password", &password]);
+        planted.absent(&run(&all, &[], None).all(), "a password");
+    }
     // In the wrong place.
     let lost = planted.as_is("a token in the wrong place", jwt(&claims(), "canary-lost-plumage"));
     let glued = format!("--token{}", planted.mark("a token glued to its flag"));

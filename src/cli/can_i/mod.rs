@@ -16,7 +16,7 @@ pub use why::rule_view;
 pub use words::{Types, Words};
 
 use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::flags::{ConnectionArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
@@ -104,6 +104,10 @@ pub struct CanIArgs {
     /// Limit of the whole run, the plugin included (none unless given)
     #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
+    #[command(flatten)]
+    kubectl: KubectlArgs,
+    #[command(flatten)]
+    pprof: PprofArgs,
 }
 
 impl CanIArgs {

@@ -64,7 +64,10 @@ impl<'a> Loader<'a> {
 
     /// Refuses where the context names a user that is not there: kubectl asks for user name and password.
     pub(super) fn demand_user(&mut self, merged: &RawConfig, chosen: &Chosen<'_>) -> Result<(), Failure> {
-        let credential_given = self.flags.token.is_some() || self.flags.client_certificate.is_some();
+        let credential_given = self.flags.token.is_some()
+            || self.flags.username.is_some()
+            || self.flags.password.is_some()
+            || self.flags.client_certificate.is_some();
         if let (Some(name), None, false) = (chosen.user_name, chosen.user, credential_given) {
             let of = chosen.context.map(|entry| entry.name.clone()).unwrap_or_default();
             let detail = format!(

@@ -50,8 +50,27 @@ impl Loader<'_> {
             secrets.basic = Some((user.username.clone(), Secret::new(user.password.clone())));
             if secrets.source == CredentialSource::None {
                 secrets.source = CredentialSource::Basic;
+                if self.flags.username.is_some() || self.flags.password.is_some() {
+                    "--username and --password".clone_into(&mut secrets.origin);
+                }
             }
         }
+    }
+
+    /// The entry with `--username` and `--password` in the place of its own, where they are given.
+    pub(super) fn with_basic_flags(&self, entry: &Entry<RawUser>) -> Option<Entry<RawUser>> {
+        let flags = self.flags;
+        if flags.username.is_none() && flags.password.is_none() {
+            return None;
+        }
+        let mut entry = entry.clone();
+        if let Some(name) = &flags.username {
+            entry.value.username.clone_from(name);
+        }
+        if let Some(password) = &flags.password {
+            password.expose().clone_into(&mut entry.value.password);
+        }
+        Some(entry)
     }
 
     /// `--token`, in the place of the entry's own token and password.

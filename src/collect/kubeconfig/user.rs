@@ -13,6 +13,8 @@ pub(super) type Refused = Vec<(&'static str, Failure, Option<u64>)>;
 impl Loader<'_> {
     /// The user's ways to authenticate, in client-go's order. What it refuses is kept as [`UserSecrets::failure`].
     pub(super) fn user(&mut self, entry: &Entry<RawUser>, cluster: &RawCluster) -> (UserSecrets, Impersonation) {
+        let with_flags = self.with_basic_flags(entry);
+        let entry = with_flags.as_ref().unwrap_or(entry);
         let user = &entry.value;
         self.learn_user(user);
         let impersonation = self.impersonation(user);
