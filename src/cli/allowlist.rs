@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
@@ -49,9 +49,8 @@ pub struct AllowlistArgs {
     /// Answer from saved evidence; opens no connection
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Limit of the whole run, the plugin not counted
     #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Duration,
@@ -177,8 +176,8 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
         ..Plan::of(
             connection.to_flags(&scrubber).map_err(Error::plain)?,
             ExecOptions {
-                allowed: !arguments.no_exec,
-                timeout: Duration::from_secs(60),
+                allowed: !arguments.exec.no_exec,
+                timeout: arguments.exec.exec_timeout,
                 show_stderr: super::connect::stderr_sink(host),
                 interactive: host.stdin_is_terminal,
             },

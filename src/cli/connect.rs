@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Error;
+use super::flags::ExecArgs;
 use crate::collect::api_types::Copy;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::{self, ExecOptions, Obtained, StderrSink};
@@ -28,25 +29,25 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Obtains the credential (running the plugin where there is one, unless `no_exec`); connects to nothing yet.
+    /// Obtains the credential (running the plugin where there is one and it may be run); connects to nothing yet.
     ///
     /// # Errors
     /// Why there is no credential, or no way to the server.
     pub async fn open(
         host: &Host,
         resolved: &'a Resolved,
-        no_exec: bool,
+        exec: &ExecArgs,
         scrubber: &'a Scrubber,
     ) -> Result<Self, Failure> {
         let options = ExecOptions {
-            allowed: !no_exec,
-            timeout: Duration::from_secs(60),
+            allowed: !exec.no_exec,
+            timeout: exec.exec_timeout,
             show_stderr: stderr_sink(host),
             interactive: host.stdin_is_terminal,
         };
         let output = match &resolved.user.exec {
-            Some(exec) if options.allowed => {
-                let (run, output) = credential::run_plugin(exec, resolved, host, &options, scrubber).await;
+            Some(plugin) if options.allowed => {
+                let (run, output) = credential::run_plugin(plugin, resolved, host, &options, scrubber).await;
                 let run = run?;
                 if output.is_none() {
                     let said = run.stderr.lines().last().unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connect::stderr_sink;
 use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
 use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration};
 use super::progress::Progress;
 use super::{Error, answer, compare, note};
 use crate::apiserver::{authz, message};
@@ -86,18 +86,14 @@ pub struct DoctorArgs {
     /// From which severity on the exit code is 1
     #[arg(long, value_enum, default_value = "error", value_name = "LEVEL")]
     fail_on: FailOn,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Open no connection at all (implies --no-exec)
     #[arg(long)]
     offline: bool,
     /// Limit of the whole run, the plugin not counted
     #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
     timeout: Duration,
-    /// Limit of the credential plugin
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
-    exec_timeout: Duration,
     /// Compare DNS with this resolver
     #[arg(long, default_value = "off", value_name = "ADDR|off")]
     public_resolver: String,
@@ -346,8 +342,8 @@ fn plan_of(
         message: met,
         offline: arguments.offline,
         exec: ExecOptions {
-            allowed: !arguments.no_exec && !arguments.offline,
-            timeout: arguments.exec_timeout,
+            allowed: !arguments.exec.no_exec && !arguments.offline,
+            timeout: arguments.exec.exec_timeout,
             show_stderr: stderr_sink(host),
             interactive: host.stdin_is_terminal,
         },

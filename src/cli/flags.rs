@@ -416,6 +416,17 @@ impl AwsArgs {
     }
 }
 
+/// Flags about the credential plugin.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ExecArgs {
+    /// Never run the credential plugin
+    #[arg(long)]
+    pub no_exec: bool,
+    /// Limit of the credential plugin
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
+    pub exec_timeout: Duration,
+}
+
 /// kubectl's flags that change nothing of an answer: what kubectl accepts is accepted.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct KubectlArgs {

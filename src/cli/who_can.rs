@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
 use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, Format, OutputArgs, read_token};
+use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
@@ -49,9 +49,8 @@ pub struct WhoCanArgs {
     /// Only the subjects that the bearer of this token is: the token, @FILE, or - for stdin
     #[arg(long, value_name = "TOKEN")]
     for_token: Option<String>,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Limit of the whole run, the plugin included (none unless given)
     #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
@@ -114,7 +113,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
     let found: Result<Found, Unasked> = runtime.block_on(within(arguments.timeout, async {
-        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let types = Types::new(&api, session.copy.clone());
         let words = Words {

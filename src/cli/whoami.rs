@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::connect::{Session, runtime, unanswered, within};
-use super::flags::{AwsArgs, ConnectionArgs, Format, KubectlArgs, OutputArgs};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs};
 use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
@@ -33,9 +33,8 @@ pub struct WhoamiArgs {
     /// Do not look up what the groups are bound to
     #[arg(long)]
     no_bindings: bool,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Limit of the whole run, the plugin included (none unless given)
     #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
@@ -56,7 +55,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
     let told = runtime.block_on(within(arguments.timeout, async {
-        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let own = session.own()?;
         let reading = async {

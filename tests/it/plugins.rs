@@ -204,6 +204,28 @@ fn what_a_plugin_started_ends_with_it() {
     gone(&child);
 }
 
+/// A plugin that hangs ends with the limit that is given for it, or for the run, on every command that may run one.
+#[test]
+fn a_hanging_plugin_ends_with_its_limit() {
+    let config = kubeconfig("sleep 30", "Never");
+    for words in [
+        &["can-i", "list", "pods", "--exec-timeout", "1s"][..],
+        &["who-can", "list", "pods", "--exec-timeout", "1s"],
+        &["whoami", "--exec-timeout", "1s"],
+        &["workload", "x", "--exec-timeout", "1s"],
+        &["decode", "--exec-timeout", "1s"],
+        &["decode", "--timeout", "1s"],
+        &["can-i", "list", "pods", "--timeout", "1s"],
+    ] {
+        let started = Instant::now();
+        let output = command().args(words).arg("--kubeconfig").arg(&config).output().expect("kaccess runs");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {stderr}");
+        assert!(stderr.contains("within 1 s"), "{words:?}: {stderr}");
+        assert!(started.elapsed() < Duration::from_secs(6), "{words:?}: {:?}", started.elapsed());
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn floods_are_not_kept_in_memory() {

@@ -16,7 +16,7 @@ pub use why::rule_view;
 pub use words::{Types, Words};
 
 use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
+use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
@@ -98,9 +98,8 @@ pub struct CanIArgs {
     /// Force one way of asking about somebody else
     #[arg(long, value_enum)]
     method: Option<Method>,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Limit of the whole run, the plugin included (none unless given)
     #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
@@ -146,7 +145,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let resolved = resolved.map_err(|failure| unanswered(&failure))?;
     let runtime = runtime()?;
     let told: Result<Told, Unasked> = runtime.block_on(within(arguments.timeout, async {
-        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         if arguments.list {
             return Ok(list(&session, &flags, arguments).await?);
         }

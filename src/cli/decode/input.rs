@@ -1,7 +1,6 @@
 //! What was given: a token, a certificate, or a document that holds one; else the current context's credential.
 
 use std::io::Read as _;
-use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -157,8 +156,8 @@ fn current(
     let runtime = connect::runtime()?;
     let obtained = runtime.block_on(async {
         let options = ExecOptions {
-            allowed: !arguments.no_exec,
-            timeout: Duration::from_secs(60),
+            allowed: !arguments.exec.no_exec,
+            timeout: arguments.plugin_limit(),
             show_stderr: connect::stderr_sink(host),
             interactive: host.stdin_is_terminal,
         };

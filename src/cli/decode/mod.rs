@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use self::against::{Against, Bearer, RawRequest, Refusal, Server, ServerFlags};
 use self::input::Found;
-use super::flags::{ConnectionArgs, Format, OutputArgs};
+use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authn::{
     Judgement, Keys, certificate as certificate_model, default_assumption, default_view, jwt,
@@ -65,17 +65,28 @@ pub struct DecodeArgs {
     /// The time judged at, RFC 3339
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
-    /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
-    timeout: Duration,
+    #[command(flatten)]
+    exec: ExecArgs,
+    /// Limit of the whole run, the plugin included (unless given 20s, the plugin not counted)
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    timeout: Option<Duration>,
     /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
     #[arg(long, value_name = "NAME")]
     eks_cluster: Option<String>,
     #[command(flatten)]
     server: ServerFlags,
+}
+
+impl DecodeArgs {
+    /// Limit of what is asked over the network.
+    fn limit(&self) -> Duration {
+        self.timeout.unwrap_or(Duration::from_secs(20))
+    }
+
+    /// Limit of the credential plugin: its own, or the whole run's where one is given.
+    fn plugin_limit(&self) -> Duration {
+        self.timeout.map_or(self.exec.exec_timeout, |limit| limit.min(self.exec.exec_timeout))
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

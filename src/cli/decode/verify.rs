@@ -154,7 +154,7 @@ pub(super) fn checks(
     scrubber: &Scrubber,
 ) -> Result<Checked, Error> {
     if facts.kind == TokenKind::EksIam && arguments.verify {
-        return of_sts(host, arguments.timeout, cluster, secret, facts, now, scrubber);
+        return of_sts(host, arguments.limit(), cluster, secret, facts, now, scrubber);
     }
     let claims = facts.claims.as_ref();
     let claimed = claims.and_then(|claims| claims.get("iss")?.as_str()).unwrap_or_default().to_owned();
@@ -215,7 +215,7 @@ pub(super) fn checks(
         let tls = tls_settings(arguments)?;
         runtime.block_on(async {
             let begun = std::time::Instant::now();
-            let left = || arguments.timeout.saturating_sub(begun.elapsed());
+            let left = || arguments.limit().saturating_sub(begun.elapsed());
             let mut uri = local.map(str::to_owned);
             if uri.is_none() {
                 let url = discovery_url(&claimed);

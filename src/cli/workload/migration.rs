@@ -49,7 +49,7 @@ pub(super) fn run(
     let runtime = runtime()?;
     let options = arguments.aws.options();
     let found = runtime.block_on(async {
-        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let (annotated, agents, issuer, (cluster, caller)) = futures::join!(
             workload::annotated(&api),

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
 use super::diagnosis::note_unknown;
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, duration};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, duration};
 use super::{BAD, Error, GOOD, NONE, answer, files, note};
 use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
@@ -65,9 +65,8 @@ pub struct WorkloadArgs {
     /// Answer from saved evidence; opens no connection
     #[arg(long, value_name = "FILE", conflicts_with = "save")]
     from: Option<PathBuf>,
-    /// Never run the credential plugin
-    #[arg(long)]
-    no_exec: bool,
+    #[command(flatten)]
+    exec: ExecArgs,
     /// Limit of the whole run, the plugin not counted
     #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
     timeout: Duration,
@@ -184,7 +183,7 @@ fn look(
     };
     let runtime = runtime()?;
     let evidence = runtime.block_on(async {
-        let session = Session::open(host, &resolved, arguments.no_exec, &scrubber).await?;
+        let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         Ok::<_, Failure>(gather_workload(host, &plan, &api, (facts, resolved.clone()), &scrubber).await)
     });
