@@ -8,7 +8,7 @@ use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_un
 use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration};
 use super::progress::Progress;
-use super::{Error, answer, compare, note};
+use super::{Error, answer, compare, note, warn};
 use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::ExecOptions;
@@ -223,7 +223,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     }
     // Whoever names a reviewer counts on its word.
     if let (Some(name), Some(failure)) = (&evidence.asked.reviewer_context, evidence.control_plane.reviewer.failed()) {
-        note(&format!("warning: --reviewer-context {name} was of no use: {}", failure.detail));
+        warn(&format!("warning: --reviewer-context {name} was of no use: {}", failure.detail));
     }
     if let Some(code) = interrupt::code() {
         return Ok(code);

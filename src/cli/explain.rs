@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, note, open_named};
+use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, open_named, warn};
 use crate::host::Host;
 use crate::render::explain as show;
 use crate::render::json::{headed_view, write_json, write_yaml};
@@ -170,7 +170,7 @@ fn stream(
             Event::Interrupt => break true,
             Event::Failed(error) if scanner.read() == 0 => return Err(Error::plain(format!("{name}: {error}"))),
             Event::Failed(error) => {
-                note(&format!("{name}: {error}; what was read until then:"));
+                warn(&format!("{name}: {error}; what was read until then:"));
                 break true;
             }
         }

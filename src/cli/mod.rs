@@ -25,6 +25,7 @@ pub mod workload;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -192,7 +193,7 @@ impl Command {
 
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
-    std::panic::set_hook(Box::new(|bug| note(&bug_line(bug))));
+    std::panic::set_hook(Box::new(|bug| warn(&bug_line(bug))));
     let arguments: Vec<OsString> = arguments.collect();
     if let Some(result) = completion::asked(host, &arguments) {
         return ended(host, result);
@@ -222,6 +223,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
             return NONE;
         }
     };
+    QUIET.store(cli.output.quiet, Ordering::Relaxed);
     colored::control::set_override(flags::wants_colour(&cli.output, host));
     let refused = cli.command.refused(cli.output.format()).or_else(|| cli.command.refuses_short(&cli.output));
     let result = match refused {
@@ -369,8 +371,18 @@ fn hint_at_file(given: &str) {
     }
 }
 
-/// A line for people on stderr.
+/// Whether `--quiet` was given.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// A line for people on stderr, beside the answer.
 fn note(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        warn(text);
+    }
+}
+
+/// A line on stderr that `--quiet` does not silence: kubectl's own warnings, what of the input is wrong, a bug.
+fn warn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", strip_control(text));
 }
 

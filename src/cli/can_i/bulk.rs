@@ -11,7 +11,7 @@ use super::ask::{self, Asker, Worlds};
 use super::words::{Types, Words};
 use super::{CanIArgs, Method};
 use crate::cli::connect::Session;
-use crate::cli::{Error, note};
+use crate::cli::{Error, note, warn};
 use crate::collect::kubeconfig::{ConnectionFlags, Impersonation};
 use crate::collect::wire::Limits;
 use crate::evidence::access::{Check, Question};
@@ -229,7 +229,7 @@ pub async fn answer_lines(
     let mut questions: Vec<(Question, Whom, Option<String>)> = Vec::new();
     for line in lines {
         let bad = |text: String| {
-            note(&format!("line {}: {}", line.number, crate::secret::strip_control(&text)));
+            warn(&format!("line {}: {}", line.number, crate::secret::strip_control(&text)));
             (Question::default(), Whom::default(), Some(format!("line {}: {text}", line.number)))
         };
         let entry = match line.asked {

@@ -17,7 +17,7 @@ pub use words::{Types, Words};
 
 use super::connect::{Session, Unasked, runtime, unanswered, within};
 use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
-use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
+use super::{BAD, Error, GOOD, NONE, answer, columns_of, note, warn};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
 use crate::collect::kubeconfig::{self, ConnectionFlags};
@@ -380,7 +380,7 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
         .collect();
     if reviewed.incomplete {
         let added = ask_the_rest(session, &asker, &namespace, &reviewed.resource_rules).await;
-        note(&format!(
+        warn(&format!(
             "Warning: the list may be incomplete: {}",
             crate::secret::strip_control(&reviewed.evaluation_error)
         ));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::apiserver::authz::{request, resources};
-use crate::cli::note;
+use crate::cli::warn;
 use crate::collect::api_types::{self, Copy};
 use crate::collect::apiserver::Api;
 use crate::evidence::access::Question;
@@ -195,7 +195,7 @@ impl<'a> Types<'a> {
         let warned = self.warned.get_or_init(std::sync::Mutex::default);
         let Ok(mut warned) = warned.lock() else { return };
         if !warned.contains(&text) && warned.len() < 100 {
-            note(&format!("Warning: {}", crate::secret::strip_control(&text)));
+            warn(&format!("Warning: {}", crate::secret::strip_control(&text)));
             warned.push(text);
         }
     }

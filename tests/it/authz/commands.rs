@@ -303,6 +303,19 @@ fn identity(stage: &Stage) {
     assert!(text.contains("how it knows") && text.contains("every service account of namespace dev"), "{text}");
     let output = stage.run("dev", &["whoami", "--token", "nonsense"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    // With -q the exit code is the whole answer; a type that is not there is warned of, as kubectl does.
+    for (words, code, said) in [
+        (&["whoami", "-q", "--token", "nonsense"][..], 1, ""),
+        (&["whoami", "-q"], 0, ""),
+        (&["can-i", "get", "configmaps/other", "-n", "dev", "--why", "-q"], 1, ""),
+        (&["who-can", "list", "pods", "-q", "-n", "dev"], 2, "error: "),
+        (&["can-i", "list", "foo", "-q", "-n", "dev"], 1, "Warning: the server doesn't have a resource type 'foo'"),
+    ] {
+        let output = stage.run("dev", words);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(code), ""), "{words:?}: {stderr}");
+        assert!(stderr.starts_with(said) && said.is_empty() == stderr.is_empty(), "{words:?}: {stderr}");
+    }
 }
 
 #[test]
