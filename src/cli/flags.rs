@@ -175,8 +175,13 @@ impl ConnectionArgs {
 
     /// Whether the token stands on the command line itself, and so in the shell's history.
     pub fn token_in_history(&self) -> bool {
-        self.token.as_deref().is_some_and(|token| token != "-" && !token.starts_with('@') && !token.is_empty())
+        self.token.as_deref().is_some_and(in_history)
     }
+}
+
+/// Whether a token that was given so stands on the command line itself.
+pub(super) fn in_history(given: &str) -> bool {
+    given != "-" && !given.starts_with('@') && !given.is_empty()
 }
 
 /// A token given as such, as `@FILE`, or as `-` for stdin; from file and stdin it is trimmed.

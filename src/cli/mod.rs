@@ -230,8 +230,15 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         Some(error) => Err(error),
         None => dispatch(host, &cli),
     };
-    if host.stderr_is_terminal && cli.connection.token_in_history() {
-        note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
+    let in_history = match &cli.command {
+        _ if cli.connection.token_in_history() => Some("--token"),
+        Command::WhoCan(arguments) if arguments.token_in_history() => Some("--for-token"),
+        _ => None,
+    };
+    if let Some(flag) = in_history.filter(|_| host.stderr_is_terminal) {
+        note(&format!(
+            "hint: a token on the command line stays in the shell's history; {flag} @FILE and {flag} - do not"
+        ));
     }
     ended(host, result)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
 use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs, read_token};
+use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs, in_history, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
@@ -54,6 +54,13 @@ pub struct WhoCanArgs {
     /// Limit of the whole run, the plugin included (none unless given)
     #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
     timeout: Option<Duration>,
+}
+
+impl WhoCanArgs {
+    /// Whether the token that is asked about stands on the command line itself.
+    pub(super) fn token_in_history(&self) -> bool {
+        self.for_token.as_deref().is_some_and(in_history)
+    }
 }
 
 /// What was found out.

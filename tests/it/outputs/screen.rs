@@ -276,3 +276,22 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
         assert!(!shown.contains("looking"), "{more:?} {term}: {shown:?}");
     }
 }
+
+/// A token that stands on the command line stays in the shell's history, whichever flag it stands behind.
+#[test]
+fn a_token_on_the_command_line_earns_a_hint() {
+    let lines: &[(&[&str], &str)] = &[
+        (&["whoami", "--token", "opaque-token-of-a-test"], "--token @FILE"),
+        (&["who-can", "list", "pods", "--for-token", "opaque-token-of-a-test"], "--for-token @FILE"),
+    ];
+    for (words, hint) in lines {
+        let mut run = command();
+        run.args(*words).args(["--server", "https://127.0.0.1:1"]);
+        let shown = Terminal::start(&mut run, Some(Stdio::null())).ends();
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains("shell's history") && shown.contains(hint), "{words:?}: {shown}");
+        run.arg("-q");
+        let shown = Terminal::start(&mut run, Some(Stdio::null())).ends();
+        assert!(!shown.contains("history"), "{words:?}: {shown}");
+    }
+}
