@@ -170,9 +170,18 @@ impl Unasked {
     }
 }
 
+/// What is expected where each of several ways was refused; what was seen has a line for each.
+pub const A_WAY: &str = "one way that is allowed";
+
 /// A failure that left the question without an answer, with what to do.
 pub fn unanswered(failure: &Failure) -> Error {
-    let text = format!("the question could not be put: {}", failure.detail);
+    let text = match &failure.seen {
+        Some(ways) if failure.expected.as_deref() == Some(A_WAY) => {
+            let ways: String = ways.lines().map(|way| format!("\n  {way}")).collect();
+            format!("the question could not be put: every way is refused{ways}")
+        }
+        _ => format!("the question could not be put: {}", failure.detail),
+    };
     match (&failure.needs, failure.kind) {
         (Some(needs), _) => Error::new(text, format!("it needs {needs}")),
         (None, FailureKind::Unauthorized) => Error::new(

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::Method;
 use crate::apiserver::authz::{self, World};
-use crate::cli::connect::Session;
+use crate::cli::connect::{A_WAY, Session};
 use crate::collect::access::{attributes, self_review, verdict};
 use crate::collect::apiserver::Api;
 use crate::collect::kubeconfig::Impersonation;
@@ -141,13 +141,19 @@ impl Asker {
             match result {
                 Ok(check) => return Ok((asker, check)),
                 // Only a missing right leads to the next way; anything else would fail there too.
-                Err(failure) if failure.kind == FailureKind::Forbidden => refusals.push(failure.detail),
+                Err(failure) if failure.kind == FailureKind::Forbidden => refusals.push((way.words(), failure.detail)),
                 Err(failure) => return Err(failure),
             }
         }
-        Err(Failure::new(FailureKind::Forbidden, refusals.join("; ")).needs(
+        let details: Vec<&str> = refusals.iter().map(|(_, detail)| detail.as_str()).collect();
+        let mut failure = Failure::new(FailureKind::Forbidden, details.join("; ")).needs(
             "create on subjectaccessreviews.authorization.k8s.io, or impersonate on users and groups, or list on the four RBAC kinds",
-        ))
+        );
+        if refusals.len() > 1 {
+            let lines: Vec<String> = refusals.iter().map(|(way, detail)| format!("by {way}: {detail}")).collect();
+            failure = failure.sides(A_WAY, lines.join("\n"));
+        }
+        Err(failure)
     }
 
     /// Puts one question.

@@ -41,6 +41,17 @@ pub enum Method {
     Computed,
 }
 
+impl Method {
+    /// What it needs a right for.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Review => "SubjectAccessReview",
+            Self::Impersonation => "impersonation",
+            Self::Computed => "the RBAC objects",
+        }
+    }
+}
+
 /// Flags of `can-i`.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -126,6 +126,13 @@ fn why(stage: &Stage) {
 }
 
 fn groups_alone(stage: &Stage) {
+    // Whoever may ask in no way is told of each in a line of its own.
+    let output = stage.run("dev", &["can-i", "get", "pods", "-n", "prod", "--as-group", "oidc:backend"]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    for way in ["\n  by SubjectAccessReview: ", "\n  by impersonation: ", "\n  by the RBAC objects: "] {
+        assert!(stderr.contains(way), "{stderr}");
+    }
     for (context, arguments, method) in [
         ("admin", &["--as-group", "oidc:backend"][..], "review"),
         ("admin", &["--as-group", "oidc:backend", "--method", "impersonation"], "impersonation"),
