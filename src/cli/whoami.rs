@@ -23,7 +23,7 @@ use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::render::{access as render, json};
-use crate::report::access::{GroupView, IdentityView, KnownIdentity, OriginView};
+use crate::report::access::{GroupView, IdentityView, KnownIdentity, OriginView, RejectedIdentity};
 use crate::secret::Scrubber;
 
 /// Flags of `whoami`.
@@ -94,7 +94,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             note("hint: credential-rejected; kaccess doctor says why");
             if !output.quiet && matches!(output.format(), Format::Json | Format::Yaml) {
                 let server = resolved.server.to_string();
-                let view = IdentityView::Rejected { username: (), finding: "credential-rejected", server };
+                let finding = "credential-rejected";
+                let rejected = RejectedIdentity { finding, server, ..RejectedIdentity::default() };
+                let view = IdentityView::Rejected(Box::new(rejected));
                 answer(&for_programs(&view, output.format())?)?;
             }
             return Ok(BAD);

@@ -395,14 +395,33 @@ pub enum IdentityView {
     /// The server said who.
     Known(Box<KnownIdentity>),
     /// The server does not accept the credential.
-    Rejected {
-        /// Always null.
-        username: (),
-        /// The code to look up.
-        finding: &'static str,
-        /// The API server.
-        server: String,
-    },
+    Rejected(Box<RejectedIdentity>),
+}
+
+/// Nobody: what [`KnownIdentity`] has, without a value, and why.
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RejectedIdentity {
+    /// Always null.
+    pub username: (),
+    /// Always null.
+    pub uid: (),
+    /// Always null.
+    pub groups: (),
+    /// Always null.
+    pub extra: (),
+    /// Always null.
+    pub bound_to: (),
+    /// Always null.
+    pub origin: (),
+    /// Always null.
+    pub access_policies: (),
+    /// Always null.
+    pub expires_at: (),
+    /// The code to look up.
+    pub finding: &'static str,
+    /// The API server.
+    pub server: String,
 }
 
 /// Who the server says somebody is, and how it knows.

@@ -310,6 +310,11 @@ fn identity(stage: &Stage) {
     assert!(text.contains("how it knows") && text.contains("every service account of namespace dev"), "{text}");
     let output = stage.run("dev", &["whoami", "--token", "nonsense"]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let (code, answer) = stage.json("dev", &["whoami", "--token", "nonsense"]);
+    assert_eq!((code, &answer["finding"]), (1, &json!("credential-rejected")), "{answer}");
+    for key in ["username", "uid", "groups", "extra", "origin", "expiresAt"] {
+        assert_eq!(answer.get(key), Some(&json!(null)), "{key}: {answer}");
+    }
     // With -q the exit code is the whole answer; a type that is not there is warned of, as kubectl does.
     for (words, code, said) in [
         (&["whoami", "-q", "--token", "nonsense"][..], 1, ""),
