@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::flags::Format;
@@ -217,7 +217,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                 | ErrorKind::MissingRequiredArgument
                 | ErrorKind::MissingSubcommand => as_called(host, text),
-                _ => scrubber.text(&text),
+                _ => without_word(&text, forms_named(&error), &scrubber),
             };
             let _ = io::stderr().lock().write_all(text.as_bytes());
             return NONE;
@@ -253,6 +253,30 @@ fn glued_tokens(arguments: &[OsString]) -> Scrubber {
     });
     glued.filter(|rest| !rest.starts_with('=')).for_each(|rest| scrubber.learn(rest));
     scrubber
+}
+
+/// Whether an error is about the form of the output.
+fn forms_named(error: &clap::Error) -> bool {
+    error.kind() == ErrorKind::InvalidValue
+        && error.get(ContextKind::InvalidArg).is_some_and(|flag| flag.to_string().starts_with("--output"))
+}
+
+/// clap's error without a word of the user's that is a secret. The usage at its end has placeholders alone, of which some
+/// look like one (`--client-key <FILE>`). Which forms there are depends on the command, so not all are named.
+fn without_word(text: &str, names_forms: bool, scrubber: &Scrubber) -> String {
+    let (error, usage) = match text.rfind("\n\nUsage: ") {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let mut error = scrubber.text(error);
+    if names_forms {
+        let forms = "  [table, json, yaml and markdown for every answer; --help says which others there are]";
+        let lines = error.split('\n');
+        let lines: Vec<&str> =
+            lines.map(|line| if line.trim_start().starts_with("[possible values: ") { forms } else { line }).collect();
+        error = lines.join("\n");
+    }
+    error + usage
 }
 
 /// The exit code of a result, whose error is told.

@@ -98,7 +98,13 @@ fn a_form_of_another_command_is_refused_with_the_forms_that_there_are() {
     // A misspelt one is nobody's.
     let output = kaccess(&["doctor", "--demo", "-o", "jsn"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("similar value exists: 'json'"));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(errors.contains("similar value exists: 'json'") && !errors.contains("sarif"), "{errors}");
+    // A placeholder is no secret.
+    let output = kaccess(&["version", "--client"]);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors.contains("--client-key <FILE>") && !errors.contains("[redacted]"), "{errors}");
 }
 
 /// What would change nothing, and what is not what its flag is for, is refused with words, never taken in silence.
