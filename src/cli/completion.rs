@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use clap::{CommandFactory as _, ValueEnum};
-use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
+use clap::{CommandFactory as _, ValueEnum, ValueHint};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter as _, complete};
 use clap_complete::env::{EnvCompleter, Fish, Powershell, Zsh};
 
 use super::{Cli, Error, GOOD, answer};
@@ -161,22 +161,32 @@ fn values_of(command: &str, argument: &str) -> Option<Find> {
         ("", "namespace") | ("can-i", "namespaces") => |known| known.namespaces(),
         ("can-i" | "who-can", "verb") | ("can-i", "verbs") => |_| VERBS.iter().map(ToString::to_string).collect(),
         ("can-i" | "who-can", "resource") | ("can-i", "resources") => |known| known.types(),
+        ("man", "command") => |_| commands(),
         ("explain", "text") => |_| RULES.iter().map(|rule| rule.code.to_owned()).collect(),
         _ => return None,
     })
+}
+
+/// The commands' names.
+fn commands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 /// The program's own definition, with what can be known of values.
 fn command_for(host: &Host, line: &[OsString]) -> clap::Command {
     // Set once: a run answers one line.
     let _ = LINE.set((host.clone(), line.to_vec()));
-    let with_values = |command: &str, arg: clap::Arg| match values_of(command, arg.get_id().as_str()) {
-        None => arg,
-        Some(find) => arg.add(ArgValueCompleter::new(move |current: &OsStr| {
+    let with_values = |command: &str, arg: clap::Arg| match (values_of(command, arg.get_id().as_str()), Files::of(&arg))
+    {
+        (None, Files::Not) => arg,
+        (find, files) => arg.add(ArgValueCompleter::new(move |current: &OsStr| {
             let Some((host, line)) = LINE.get() else { return Vec::new() };
+            let mut candidates = files.candidates(host, current);
             let current = current.to_string_lossy();
-            let fitting = find(&Known::of(host, line)).into_iter().filter(|value| value.starts_with(current.as_ref()));
-            fitting.map(CompletionCandidate::new).collect()
+            let known = find.map(|find| find(&Known::of(host, line))).unwrap_or_default();
+            let fitting = known.into_iter().filter(|value| value.starts_with(current.as_ref()));
+            candidates.extend(fitting.map(CompletionCandidate::new));
+            candidates
         })),
     };
     // In place: the order of arguments is their position.
@@ -184,6 +194,50 @@ fn command_for(host: &Host, line: &[OsString]) -> clap::Command {
         let name = command.get_name().to_owned();
         command.mut_args(|arg| with_values(&name, arg))
     })
+}
+
+/// Whether an argument that is no path to clap takes a file, as its placeholder says.
+#[derive(Debug, Clone, Copy)]
+enum Files {
+    /// It takes none, or clap knows.
+    Not,
+    /// By its name: `FILE|-`.
+    Plain,
+    /// Behind an `@`: `TEXT|@FILE|-`, and every token.
+    BehindAt,
+}
+
+impl Files {
+    fn of(arg: &clap::Arg) -> Self {
+        let names = arg.get_value_names().unwrap_or_default();
+        let named = |wanted: &str| {
+            names.iter().any(|name| {
+                name.as_str().split(|c: char| !c.is_ascii_alphanumeric() && c != '@').any(|word| word == wanted)
+            })
+        };
+        if arg.get_value_hint() != ValueHint::Unknown {
+            Self::Not
+        } else if named("@FILE") || named("TOKEN") {
+            Self::BehindAt
+        } else if named("FILE") {
+            Self::Plain
+        } else {
+            Self::Not
+        }
+    }
+
+    fn candidates(self, host: &Host, current: &OsStr) -> Vec<CompletionCandidate> {
+        let paths = PathCompleter::any().current_dir(&host.cwd);
+        match self {
+            Self::Not => Vec::new(),
+            Self::Plain => paths.complete(current),
+            Self::BehindAt => {
+                let path = current.to_str().and_then(|word| word.strip_prefix('@'));
+                let found = path.map(|path| paths.complete(OsStr::new(path))).unwrap_or_default();
+                found.into_iter().map(|candidate| candidate.add_prefix("@")).collect()
+            }
+        }
+    }
 }
 
 /// What the machine knows about values, without asking anybody.

@@ -58,7 +58,12 @@ impl Method {
     after_help = "Examples:\n  kaccess can-i list pods\n  kaccess can-i get pods/log -n dev --why\n  kaccess can-i create deployments.apps -A\n  \
     kaccess can-i list pods --as-group oidc:backend     somebody in that group, with system:authenticated\n  kaccess can-i get /metrics\n  \
     kaccess can-i --http 'DELETE /api/v1/namespaces/dev/pods/web'\n  kaccess can-i --matrix --resources pods,pods/log,secrets\n  \
-    kaccess can-i -f questions.txt\n\nExit codes: 0 yes, 1 no, 2 the question could not be put."
+    kaccess can-i -f questions.txt\n\n\
+    A line of -f is a question in words, or in JSON with whom it is about; # begins a comment:\n  \
+    get pods -n dev --as-group oidc:backend\n  \
+    {\"verb\":\"get\",\"resource\":\"pods\",\"namespace\":\"dev\",\"groups\":[\"oidc:backend\"]}\n  \
+    {\"verb\":\"get\",\"nonResourceURL\":\"/metrics\",\"user\":\"alice\"}\n\n\
+    Further fields: group, subresource, name.\n\nExit codes: 0 yes, 1 no, 2 the question could not be put."
 )]
 pub struct CanIArgs {
     /// get, list, watch, create, update, patch, delete, ... or * for all

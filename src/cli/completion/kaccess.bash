@@ -16,8 +16,10 @@ _kaccess() {
         rest="${bare:${#word}}"
     done
     local current="${words[count - 1]}" answer
-    # What stands before the last break is there already.
-    local given="${current%"${current##*[:=]}"}"
+    # What stands before the last break is there already. Where bash completes names of hosts, an @ is a break too.
+    local breaks=":="
+    [[ "$COMP_WORDBREAKS" == *@* ]] && breaks=":=@"
+    local given="${current%"${current##*[$breaks]}"}"
     [[ "$COMP_WORDBREAKS" == *:* ]] || given=""
     answer="$(KACCESS_COMPLETE=bash _CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$((count - 1)) KACCESS_PROGRAM -- "${words[@]}" 2> /dev/null)" || return
     COMPREPLY=()

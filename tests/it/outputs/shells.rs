@@ -102,6 +102,33 @@ fn bash_completes_commands_flags_and_what_the_machine_knows() {
     let expected: Vec<&str> = RULES.iter().map(|rule| rule.code).filter(|code| code.starts_with("token-aud")).collect();
     assert!(!expected.is_empty() && expected.iter().all(|code| codes.contains(&(*code).to_owned())), "{codes:?}");
     assert_eq!(of("kaccess schema Doctor"), ["DoctorReport", "DoctorReportList"]);
+    assert_eq!(of("kaccess man who"), ["who-can", "whoami"]);
+    // Files, also where the text itself could stand.
+    let folder = scratch("files");
+    fs::write(folder.join("api.log"), "").expect("a file");
+    let file = folder.join("api.log").display().to_string();
+    assert_eq!(of(&format!("kaccess doctor --log {}/api", folder.display())), [file.as_str()]);
+    for line in ["decode", "explain", "doctor --error", "whoami --token", "who-can list pods --for-token"] {
+        assert_eq!(of(&format!("kaccess {line} @{}/api", folder.display())), [format!("@{file}")], "{line}");
+    }
+    // Other shells have no completion of their own behind ours.
+    for shell in ["fish", "zsh"] {
+        for (line, wanted) in
+            [("doctor --log api", "api.log"), ("decode @api", "@api.log"), ("can-i -f api", "api.log")]
+        {
+            let words: Vec<&str> = line.split(' ').collect();
+            let output = with_programs("kaccess", &config)
+                .env("KACCESS_COMPLETE", shell)
+                .env("_CLAP_COMPLETE_INDEX", words.len().to_string())
+                .env("_CLAP_IFS", "\n")
+                .current_dir(&folder)
+                .args(["--", "kaccess"])
+                .args(&words)
+                .output()
+                .expect("kaccess");
+            assert!(text_of(&output, 0).contains(wanted), "{shell} {line}: {}", text_of(&output, 0));
+        }
+    }
     // A kubeconfig of the line itself counts.
     let other = self::config();
     let text = fs::read_to_string(&other).expect("a kubeconfig").replace("staging", "elsewhere");
