@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Place, Word, clip, eks, words};
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
+use crate::apiserver::authz::UNAUTHENTICATED;
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
@@ -228,6 +229,11 @@ impl<'a> Case<'a> {
             self.evidence.identity.seen().and_then(|identity| identity.user.extra.get(CREDENTIAL_ID)?.first());
         let counted = counted.is_some_and(|id| id.strip_prefix("X509SHA256=") == Some(leaf.sha256.as_str()));
         (credential.token.is_none() || counted).then_some(leaf)
+    }
+
+    /// The certificate's own groups hold system:unauthenticated, and the API server then leaves system:authenticated out.
+    pub fn unauthenticated_by_certificate(&self) -> bool {
+        self.only_certificate().is_some_and(|leaf| leaf.organizations.iter().any(|group| group == UNAUTHENTICATED))
     }
 
     /// Somebody asked to be taken for nobody (impersonation).

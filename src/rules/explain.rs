@@ -469,6 +469,10 @@ fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -> Vec<Step>
             steps.push(Step::command(format!("Take a token for the API server, whose audience is {}", bare("expected")), "kubectl create token NAME -n NAMESPACE"));
         }
         "context-not-found" => steps.push(Step::command("See which contexts there are, and use one of them", "kubectl config get-contexts")),
+        "rbac-no-grant" if !f("signer").is_empty() => steps.push(Step::command(
+            format!("Have a ClusterRole made with {} on that signer, and bound to whoever asks (update on certificatesigningrequests/approval is needed besides)", f("verb")),
+            shell!("kubectl create clusterrole {0}-requests --verb={0} --resource=signers.certificates.k8s.io --resource-name={1}", f("verb"), f("signer")),
+        )),
         "rbac-no-grant" | "rbac-role-missing" if !f("verb").is_empty() && (!f("resource").is_empty() || !f("path").is_empty()) => {
             steps.push(Step::command("See who can, and through which binding; have yourself added to that group or binding", shell!("kaccess who-can {}", question(fields))));
         }

@@ -104,7 +104,8 @@ impl DefaultRefused {
         // Whatever a message that was pasted goes on with is nobody's reason.
         let reason = self.found.reason.lines().next().unwrap_or_default();
         // The node authorizer gives reasons to nodes.
-        (is_foreign(reason) && !self.found.user.starts_with("system:node:")).then_some(reason)
+        let abac = reason.trim().trim_end_matches('"') == "No policy matched.";
+        ((is_foreign(reason) || abac) && !self.found.user.starts_with("system:node:")).then_some(reason)
     }
 
     /// RBAC as it was read: the grant that should have allowed it, with the place of its binding.
@@ -141,6 +142,10 @@ fn default_role(found: &Forbidden) -> Option<&'static str> {
 /// What somebody who is signed in was refused although a default binding gives it to everybody, as far as it is still
 /// refused.
 pub fn defaults_refused(case: &Case<'_>) -> Vec<DefaultRefused> {
+    // The default bindings are for those who are in system:authenticated.
+    if case.unauthenticated_by_certificate() {
+        return Vec::new();
+    }
     let evidence = case.evidence;
     let access = evidence.access.seen();
     let answer = evidence.endpoint.authenticated.seen().filter(|answer| answer.status == 403);

@@ -233,7 +233,7 @@ fn of_resource_rule(rule: &ResourceRule, question: &Question) -> Option<(Kind, S
             },
         )),
         (true, true, false, true) => near_resource(rule, question),
-        (false, true, false, true) => beside_the_pod(rule, question),
+        (false, true, false, true) => beside_the_pod(rule, question).or_else(|| both_misspelt(rule, question)),
         _ => None,
     }
 }
@@ -254,10 +254,50 @@ fn beside_the_pod(rule: &ResourceRule, question: &Question) -> Option<(Kind, Str
     Some((Kind::MissingSubresource, text))
 }
 
+/// A rule with the verb and the resource in capitals.
+fn both_misspelt(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
+    let verb = in_capitals(&rule.verbs, &question.verb)?;
+    let (kind, text) = near_resource(rule, question).filter(|(kind, _)| *kind == Kind::ResourceSpelling)?;
+    Some((kind, format!("{text}; the verb {verb:?} must be lower case, too")))
+}
+
+/// The verb as a rule has it that does not count for its capitals.
+fn in_capitals<'v>(verbs: &'v [String], asked: &str) -> Option<&'v str> {
+    verbs.iter().map(String::as_str).find(|verb| *verb != asked && verb.eq_ignore_ascii_case(asked))
+}
+
+/// What kubectl takes for a type's name and RBAC does not.
+const SHORT_NAMES: [(&str, &str); 18] = [
+    ("cj", "cronjobs"),
+    ("cm", "configmaps"),
+    ("deploy", "deployments"),
+    ("ds", "daemonsets"),
+    ("ep", "endpoints"),
+    ("ev", "events"),
+    ("hpa", "horizontalpodautoscalers"),
+    ("ing", "ingresses"),
+    ("netpol", "networkpolicies"),
+    ("no", "nodes"),
+    ("ns", "namespaces"),
+    ("po", "pods"),
+    ("pv", "persistentvolumes"),
+    ("pvc", "persistentvolumeclaims"),
+    ("rs", "replicasets"),
+    ("sa", "serviceaccounts"),
+    ("sts", "statefulsets"),
+    ("svc", "services"),
+];
+
 fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
     let (plain, sub) = (&question.resource, &question.subresource);
+    if !sub.is_empty() && rule.resources.iter().any(|entry| entry.strip_suffix("/*") == Some(plain)) {
+        return Some((
+            Kind::MissingSubresource,
+            format!("it grants {plain}/*, which is no wildcard for subresources: name {plain}/{sub} itself"),
+        ));
+    }
     for entry in &rule.resources {
-        if !sub.is_empty() && (entry == plain || entry.strip_suffix("/*") == Some(plain)) {
+        if !sub.is_empty() && entry == plain {
             return Some((
                 Kind::MissingSubresource,
                 format!("it grants {entry}, and {entry} does not cover {plain}/{sub}: name it as \"{plain}/{sub}\""),
@@ -273,12 +313,21 @@ fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, Stri
                 format!("it grants {entry:?}, and the server's name is {wanted:?} (plural, lower case)"),
             ));
         }
+        if SHORT_NAMES.contains(&(entry.as_str(), wanted.as_str())) {
+            return Some((
+                Kind::ResourceSpelling,
+                format!("it grants {entry:?}, a short name that only kubectl knows; the server's name is {wanted:?}"),
+            ));
+        }
     }
     None
 }
 
 fn other_verb(verbs: &[String], what: &str, question: &Question) -> String {
-    format!("it grants {} on {what}, not {}", verbs.join(", "), question.verb)
+    match in_capitals(verbs, &question.verb) {
+        Some(verb) => format!("it grants {verb:?} on {what}, and verbs are lower case: {}", question.verb),
+        None => format!("it grants {} on {what}, not {}", verbs.join(", "), question.verb),
+    }
 }
 
 fn whole(question: &Question) -> String {
@@ -359,13 +408,21 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
     if near.is_some() {
         return near;
     }
-    let account = service_account(&user.username).map(|(_, name)| name);
+    let account = service_account(&user.username);
+    let is_account = |(namespace, name): (&str, &str)| {
+        subject.name == name || subject.name.split_once([':', '/']) == Some((namespace, name))
+    };
     let (crossed, word) = match subject.kind.as_str() {
-        "User" if account == Some(subject.name.as_str()) => (
+        "User" if account.is_some_and(is_account) => (
             true,
             "that is the service account's name, and the subject is a User, not a ServiceAccount with its namespace",
         ),
         "User" => (user.groups.contains(&subject.name), "that is one of the user's groups, and the subject is a User"),
+        "Group"
+            if account.is_some_and(|(namespace, _)| subject.name == format!("system:serviceaccount:{namespace}")) =>
+        {
+            (true, "the group of a namespace's service accounts is called system:serviceaccounts:NAMESPACE, with an s")
+        }
         _ => (user.username == subject.name, "that is the user name, and the subject is a Group"),
     };
     (crossed && !subject.name.is_empty()).then(|| (Kind::SubjectKind, word.to_owned()))
@@ -373,6 +430,16 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
 
 /// The user's own kind and name that a subject of another spelling or kind stands for.
 pub fn meant<'u>(subject: &Subject, user: &'u User) -> Option<(&'static str, &'u str)> {
+    if let Some((namespace, name)) = service_account(&user.username) {
+        let whole = subject.name.split_once([':', '/']) == Some((namespace, name));
+        if subject.kind == "User" && (whole || subject.name == name) {
+            return Some(("User", user.username.as_str()));
+        }
+        if subject.kind == "Group" && subject.name == format!("system:serviceaccount:{namespace}") {
+            let all = format!("system:serviceaccounts:{namespace}");
+            return user.groups.iter().find(|group| **group == all).map(|group| ("Group", group.as_str()));
+        }
+    }
     if is_builtin(&subject.name) || subject.name.is_empty() {
         return None;
     }
@@ -421,6 +488,9 @@ pub fn joins(own: &str, theirs: &str) -> bool {
 pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     if theirs == own {
         return None;
+    }
+    if theirs.trim() == own.trim() {
+        return Some((Kind::SubjectCase, "by blanks at its beginning or end"));
     }
     let folded = |text: &str| text.to_lowercase();
     if folded(theirs) == folded(own) {

@@ -260,6 +260,32 @@ fn who_reads_pods_is_told_of_their_subresources_and_a_user_is_no_service_account
 }
 
 #[test]
+fn names_and_rules_in_another_spelling_are_near() {
+    let grants = |verbs: &[&str], resource: &str, kind: &str, name: &str| -> Vec<(Kind, String)> {
+        let rbac = world(
+            vec![role("ClusterRole", "", "r", vec![rule(verbs, &[""], &[resource], &[])])],
+            vec![binding("", "b", ("ClusterRole", "r"), vec![subject(kind, name, "")])],
+        );
+        let who = user("system:serviceaccount:dev:bot", &["system:serviceaccounts:dev", "system:authenticated"]);
+        let question = ask("list", "pods", "dev", "");
+        assert!(!World::new(&rbac).decide(&who, &question).allowed);
+        near::near_misses(&World::new(&rbac), &who, &question).into_iter().map(|miss| (miss.kind, miss.text)).collect()
+    };
+    let whole = "system:serviceaccount:dev:bot";
+    for (verbs, resource, kind, name, expected, words) in [
+        (&["list"][..], "pods", "User", "dev:bot", Kind::SubjectKind, "not a ServiceAccount"),
+        (&["list"], "pods", "Group", "system:serviceaccount:dev", Kind::SubjectKind, "with an s"),
+        (&["LIST"], "pods", "User", whole, Kind::OtherVerb, "verbs are lower case"),
+        (&["GET", "LIST"], "Pods", "User", whole, Kind::ResourceSpelling, "must be lower case, too"),
+        (&["list"], "po", "User", whole, Kind::ResourceSpelling, "only kubectl knows"),
+    ] {
+        let found = grants(verbs, resource, kind, name);
+        assert!(matches!(found.as_slice(), [(kind, text)] if *kind == expected && text.contains(words)), "{found:?}");
+    }
+    assert_eq!(near::alike("alice ", "alice").map(|(kind, _)| kind), Some(Kind::SubjectCase));
+}
+
+#[test]
 fn escalation_says_what_is_not_held() {
     let rbac = world(
         vec![

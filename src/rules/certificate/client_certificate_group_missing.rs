@@ -34,6 +34,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if bound.is_none() && elsewhere(case) {
         return Vec::new();
     }
+    // Somebody whom bindings name in person is not known by a group: the right is missing elsewhere.
+    let named = |subject: &Subject| subject.name.trim().eq_ignore_ascii_case(&identity.user.username);
+    let in_person = case.evidence.rbac.seen().is_some_and(|rbac| rbac.bindings.iter().any(|binding| binding.subjects.iter().any(named)));
+    if leaf.organizations.is_empty() && in_person {
+        return Vec::new();
+    }
     let listed = || leaf.organizations.iter().find(|group| group.contains([',', ';']) || group.contains("/O="));
     let joined = bound.as_ref().map(|(group, _)| *group).or_else(listed);
     let unit = leaf.subject.contains("OU=");

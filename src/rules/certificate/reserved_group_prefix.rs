@@ -1,8 +1,9 @@
 //! Own groups named like the system's.
 
+use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, slug};
+use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,7 +27,31 @@ const KNOWN: &[&str] = &[
     "system:bootstrappers", "system:monitoring", "system:node-proxier",
 ];
 
+/// Who names this group in a certificate loses what everybody has who is signed in.
+fn unauthenticated(case: &Case<'_>) -> Option<Finding> {
+    let leaf = case.only_certificate().filter(|_| case.unauthenticated_by_certificate())?;
+    let refused = case.evidence.identity.failed().filter(|failure| failure.kind == FailureKind::Forbidden)?;
+    let user = leaf.common_names.last().map_or("CN", String::as_str);
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            "The certificate has an organisation (O) system:unauthenticated. Whoever is in that group the API server does not put into system:authenticated, and all that everybody may who is signed in (who am I, what may I do, which types are there) hangs on that one.".to_owned(),
+            seen("/credential/seen/certificates/0/organizations", format!("O: {}", leaf.organizations.join(", "))),
+            Step::command(
+                "Have a certificate made without it; each O is a group",
+                shell!("openssl req -new -key user.key -subj '/O=GROUP/CN={}' -out user.csr", user),
+            ),
+        )
+        .titled("The certificate's group system:unauthenticated takes away what everybody has who is signed in")
+        .cite(seen("/identity/failed/detail", clip(&refused.detail, 240)));
+    finding.severity = Severity::Error;
+    Some(finding)
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = unauthenticated(case) {
+        return vec![finding];
+    }
     let Some(identity) = case.evidence.identity.seen() else { return Vec::new() };
     let Some((index, group)) = identity.user.groups.iter().enumerate().find(|(_, group)| {
         group.starts_with("system:")

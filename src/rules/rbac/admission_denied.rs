@@ -66,6 +66,16 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
             format!("the admission webhook {}{}", field("webhook"), clip(field("said"), 160)),
             Step::text("Change the object as that text says, or ask whoever runs the webhook."),
         )
+    } else if set("kept") {
+        (
+            "the protection of Kubernetes' own namespaces".to_owned(),
+            Step::text("Leave the namespace, and delete what is not wanted in it by its kind and name."),
+        )
+    } else if set("signer") {
+        (
+            format!("the protection of the signer {}: it signs no certificate for the group system:masters", field("signer")),
+            Step::text("Ask for a certificate with another group (O), and bind that group to what it needs."),
+        )
     } else {
         (
             format!("the admission of nodes: {} may change only its own Node and Pods", field("node")),
