@@ -323,7 +323,14 @@ fn plan_of(
         })
         .transpose()?;
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
-        std::fs::File::open(path).map_err(|error| Error::plain(format!("--log {path}: {error}")))?;
+        let complain = |error: std::io::Error| Error::plain(format!("--log {path}: {error}"));
+        let metadata = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(complain)?;
+        if metadata.is_dir() {
+            return Err(Error::new(
+                format!("--log {path}: is a directory"),
+                "give the log itself, or - and the log on stdin",
+            ));
+        }
     }
     let public_resolver = match arguments.public_resolver.as_str() {
         "off" => None,

@@ -400,9 +400,7 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         let text = "every probe that could be made got its answer; the problem is in what the answers say (above)";
         wrapped(text, "  ", "  ", look.width, out)?;
     }
-    // What failed and keeps nobody out is told nowhere else.
-    let told_above = report.findings.iter().any(|finding| finding.severity == Severity::Error);
-    for check in report.checks.iter().filter(|check| check.status == Status::Fail && !told_above) {
+    for check in report.untold() {
         let because = check.because.as_deref().unwrap_or_default();
         wrapped(&format!("- failed: {} ({because})", check.id), "  ", "    ", look.width, out)?;
     }

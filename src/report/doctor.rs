@@ -99,6 +99,19 @@ impl DoctorReport {
         Self { verdict, findings, checks: checks(evidence) }
     }
 
+    /// What failed and no finding tells of: where nothing keeps anybody out all of it, else what is about an issuer that
+    /// no finding rests on.
+    pub fn untold(&self) -> impl Iterator<Item = &Check> {
+        let grave = self.findings.iter().any(|finding| finding.severity == Severity::Error);
+        let cites = |place: &str| {
+            self.findings.iter().any(|finding| finding.cites.iter().any(|citation| citation.path.starts_with(place)))
+        };
+        let issuer = cites("/issuer/") || cites("/configuredIssuer/");
+        self.checks.iter().filter(move |check| {
+            check.status == Status::Fail && (!grave || (!issuer && check.id.starts_with("issuer-")))
+        })
+    }
+
     /// How many checks ended this way.
     pub fn count(&self, status: Status) -> usize {
         self.checks.iter().filter(|check| check.status == status).count()

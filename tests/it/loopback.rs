@@ -74,6 +74,59 @@ fn kubeconfigs_that_cannot_be_used() {
 }
 
 #[test]
+fn a_server_given_by_flags_needs_no_kubeconfig() {
+    let html = serve(|stream| {
+        answer(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
+        )
+    });
+    let server = format!("https://127.0.0.1:{html}");
+    let by_flags = ["--server", server.as_str(), "--token", "opaque-token-of-a-test"];
+    let context = [&by_flags[..], &["--context", "prod"]].concat();
+    for (config, arguments, first) in [
+        (PathBuf::from("/no/such/kubeconfig"), &by_flags[..], "kubeconfig-not-found"),
+        (file("apiVersion: v1\nclusters: [\n- a: {\n"), &by_flags[..], "kubeconfig-unparsable"),
+        (kubeconfig("https://127.0.0.1:1"), &context[..], "context-not-found"),
+    ] {
+        let run = doctor(&config, arguments);
+        assert_eq!(run.codes()[0], first, "{}", run.stdout);
+        assert!(run.codes().iter().any(|code| code == "not-a-kubernetes-api"), "{}", run.stdout);
+    }
+    // Nobody expects a credential there, and the missing file is all that is to be said.
+    let anonymous = serve(|stream| {
+        let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope","reason":"Forbidden","code":403}"#;
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
+        answer(stream, &format!("{head} {}\r\n\r\n{body}", body.len()));
+    });
+    let run = doctor(Path::new("/no/such/kubeconfig"), &["--server", &format!("http://127.0.0.1:{anonymous}")]);
+    assert_eq!(run.codes()[0], "kubeconfig-not-found", "{}", run.stdout);
+    assert!(!run.codes().iter().any(|code| code == "anonymous-request"), "{}", run.stdout);
+}
+
+#[test]
+fn what_is_wrong_with_an_issuer_is_told_beside_a_kubeconfig_that_is_not_there() {
+    for form in ["table", "markdown"] {
+        let output = command()
+            .args(["doctor", "--kubeconfig", "/no/such/kubeconfig", "--no-aws", "-o", form])
+            .args(["--issuer", "https://no-such-host.invalid/"])
+            .output()
+            .expect("kaccess runs");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{stdout}");
+        assert!(stdout.contains("- failed: issuer-dns ("), "{stdout}");
+    }
+}
+
+#[test]
+fn a_log_that_is_a_directory_is_refused() {
+    let output = kaccess(&["doctor", "--log", &scratch("log").to_string_lossy()]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("is a directory") && output.stdout.is_empty(), "{stderr}");
+}
+
+#[test]
 fn odd_kubeconfigs_are_findings_and_no_panics() {
     let folder = scratch("directory");
     for (path, what) in [
