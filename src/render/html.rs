@@ -79,6 +79,9 @@ pub fn doctor(
     if !issuer.is_empty() {
         way("From the control plane to the issuer", &issuer, out)?;
     }
+    if let Some(message) = &report.message {
+        writeln!(out, "<p>{}</p>", text(&message.sentence()))?;
+    }
     findings(&report.findings, out)?;
     if let Some(comparison) = comparison {
         compared(comparison, out)?;

@@ -65,6 +65,9 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
     if let Some(line) = terminal::issuer_line(report, evidence) {
         writeln!(out, "- way to the issuer: {}", plain(&line))?;
     }
+    if let Some(message) = &report.message {
+        writeln!(out, "- {}", plain(&message.sentence()))?;
+    }
     let at = evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
     writeln!(out, "- observed at {at} for {} ms", evidence.took_ms)?;
     findings(&report.findings, out)?;

@@ -51,6 +51,9 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, look, out)?;
     paths(report, evidence, look, out)?;
+    if let Some(message) = &report.message {
+        wrapped(&message.sentence(), "", "  ", look.width, out)?;
+    }
     findings(&report.findings, look.width, out)?;
     credential(evidence, look, out)?;
     addresses(evidence, look, out)?;

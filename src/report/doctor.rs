@@ -76,6 +76,25 @@ pub struct Check {
     pub took_ms: u64,
 }
 
+/// The message that the user met, where it is known and no finding rests on it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetMessage {
+    /// The code of the finding that it belongs to.
+    pub code: &'static str,
+    /// What it says.
+    pub means: String,
+    /// What became of it in this run.
+    pub now: String,
+}
+
+impl MetMessage {
+    /// All of it in one line.
+    pub fn sentence(&self) -> String {
+        format!("the message you met is {}: {}. {}.", self.code, self.means.trim_end_matches('.'), self.now)
+    }
+}
+
 /// The answer of `doctor`.
 #[derive(Debug, Clone)]
 pub struct DoctorReport {
@@ -85,6 +104,8 @@ pub struct DoctorReport {
     pub findings: Vec<Finding>,
     /// Every probe.
     pub checks: Vec<Check>,
+    /// What became of the message that the user met, where no finding says it.
+    pub message: Option<MetMessage>,
 }
 
 impl DoctorReport {
@@ -96,7 +117,13 @@ impl DoctorReport {
             (false, Some(_)) => Verdict::Healthy,
             (false, None) => Verdict::Unknown,
         };
-        Self { verdict, findings, checks: checks(evidence) }
+        Self { verdict, findings, checks: checks(evidence), message: None }
+    }
+
+    /// The same with what became of the message that the user met.
+    #[must_use]
+    pub fn with_message(self, message: Option<MetMessage>) -> Self {
+        Self { message, ..self }
     }
 
     /// What failed and no finding tells of: where nothing keeps anybody out all of it, else what is about an issuer that

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use kaccess::evidence::Evidence;
 use kaccess::render::{json, markdown, terminal};
-use kaccess::report::diagnose;
 use kaccess::report::doctor::{DoctorReport, Verdict};
-use kaccess::rules::{Case, RULES, check_all};
+use kaccess::rules::{self, RULES};
 
 /// One folder of testdata/cases.
 struct Saved {
@@ -32,10 +31,7 @@ fn cases() -> Vec<Saved> {
                 fs::read_to_string(folder.join("evidence.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
             let raw: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             let evidence: Evidence = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let report = {
-                let case = Case::new(&evidence);
-                DoctorReport::new(&evidence, diagnose(check_all(&case)))
-            };
+            let report = rules::report(&evidence);
             Saved { name, folder, evidence, raw, report }
         })
         .collect()
