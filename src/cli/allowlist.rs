@@ -53,7 +53,7 @@ pub struct AllowlistArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connect::stderr_sink;
 use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
 use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration, limit};
 use super::progress::Progress;
 use super::{Error, answer, compare, note};
 use crate::apiserver::{authz, message};
@@ -93,10 +93,10 @@ pub struct DoctorArgs {
     #[arg(long)]
     offline: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = limit)]
     timeout: Duration,
     /// Limit of the credential plugin
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = limit)]
     exec_timeout: Duration,
     /// Compare DNS with this resolver
     #[arg(long, default_value = "off", value_name = "ADDR|off")]

@@ -209,6 +209,14 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
 }
 
+/// A limit of time: one that leaves none is refused, because nothing could be looked at.
+pub(super) fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        limit if limit.is_zero() => Err("that leaves no time at all: write it as 10s, 1m30s or 500ms".to_owned()),
+        limit => Ok(limit),
+    }
+}
+
 /// A duration as Go's time.ParseDuration takes it (`300ms`, `1m30s`, `1.5h`, `0`), not negative.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text.strip_prefix('+').unwrap_or(text);

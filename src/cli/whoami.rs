@@ -37,7 +37,7 @@ pub struct WhoamiArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Option<Duration>,
     #[command(flatten)]
     aws: AwsArgs,

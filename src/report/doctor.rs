@@ -151,6 +151,9 @@ pub fn context_words(evidence: &Evidence) -> String {
         Some(config) => {
             config.context.as_deref().map_or_else(|| "no context".to_owned(), |name| format!("context {name}"))
         }
+        None if evidence.too_late().is_some() => {
+            "nothing was looked at: the time of --timeout was over before".to_owned()
+        }
         // There may well be one; which, the file does not say in a way that counts.
         None => "the kubeconfig cannot be used".to_owned(),
     }

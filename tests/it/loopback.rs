@@ -192,6 +192,22 @@ fn silence_ends_within_the_limit() {
 }
 
 #[test]
+fn a_run_that_was_over_before_it_began_blames_nobody() {
+    let run = doctor(&kubeconfig("https://127.0.0.1:1"), &["--timeout", "1ns"]);
+    assert_eq!((run.code, run.codes().len()), (2, 0), "{}", run.stdout);
+    let because = run.report["notChecked"][0]["because"].as_str().unwrap_or_default();
+    assert_eq!(because, "not looked at: the time of --timeout was over");
+    let output = command().args(["doctor", "--from"]).arg(&run.evidence).output().expect("kaccess runs");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("--timeout") && !stdout.contains("cannot be used"), "{stdout}");
+    for flag in ["--timeout", "--exec-timeout"] {
+        let output = kaccess(&["doctor", flag, "0"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("that leaves no time at all"), "{flag}");
+    }
+}
+
+#[test]
 fn a_full_queue_drops_connections_as_a_firewall_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(async {

@@ -102,7 +102,7 @@ pub struct CanIArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Option<Duration>,
 }
 

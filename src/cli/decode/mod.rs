@@ -69,7 +69,7 @@ pub struct DecodeArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Duration,
     /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
     #[arg(long, value_name = "NAME")]

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
 use super::diagnosis::note_unknown;
-use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, duration};
+use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, limit};
 use super::{BAD, Error, GOOD, NONE, answer, files, note};
 use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
@@ -69,7 +69,7 @@ pub struct WorkloadArgs {
     #[arg(long)]
     no_exec: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = limit)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,
