@@ -256,6 +256,15 @@ fn evidence_files_that_are_none() {
 }
 
 #[test]
+fn a_control_character_in_a_token_is_named_and_not_sent() {
+    let run = doctor(&kubeconfig("https://127.0.0.1:1"), &["--token", "abc\u{1}def"]);
+    let finding = run.finding("authorization-header-malformed");
+    assert_eq!(finding["confidence"], "certain", "{}", run.stdout);
+    assert!(finding["why"].as_str().is_some_and(|why| why.contains("\\x01")), "{}", run.stdout);
+    assert!(!run.stdout.contains("line feed"), "{}", run.stdout);
+}
+
+#[test]
 fn odd_tokens_are_told_and_never_panic() {
     let big = "a".repeat(1024 * 1024);
     for token in ["", " ", "a\nb", "eyJ.eyJ.x", "....", "e30.e30.", "\u{0}", "Bearer abc", big.as_str()] {
