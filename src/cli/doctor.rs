@@ -199,7 +199,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     } else {
         match output.format() {
             Format::Markdown => {
-                markdown::doctor(&report, &evidence, &mut text)?;
+                markdown::doctor(&report, &evidence, arguments.hide_claims, &mut text)?;
                 if let Some(compared) = compared {
                     show_compared::markdown(compared, evidence.observed_at, &mut text)?;
                 }

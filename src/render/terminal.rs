@@ -223,45 +223,47 @@ fn section(name: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Some(credential) = evidence.credential.seen() else { return Ok(()) };
-    if !credential.is_there() {
-        return Ok(());
-    }
+    let Some((origin, rows)) = credential_rows(evidence, look.hide_claims) else { return Ok(()) };
     writeln!(out)?;
-    for line in fitted(&format!("Credential ({})", credential.origin), look.width) {
+    for line in fitted(&format!("Credential ({origin})"), look.width) {
         writeln!(out, "{}", line.replacen("Credential", &"Credential".bold().to_string(), 1))?;
     }
     let mut table = plain_table(look.width);
+    for (name, value) in rows {
+        table.add_row(vec![format!("  {}", human::plain(&name)), human::plain(&value)]);
+    }
+    print_table(&table, out)
+}
+
+/// Where the credential comes from, and what is shown of it.
+pub(super) fn credential_rows(evidence: &Evidence, hide_claims: bool) -> Option<(&str, Vec<(String, String)>)> {
+    let credential = evidence.credential.seen().filter(|credential| credential.is_there())?;
+    let mut rows = Vec::new();
     if let Some(token) = &credential.token {
         for (part, note) in [(&token.header, " (header)"), (&token.claims, "")] {
             for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
-                let value = claim(name, value, evidence, look.hide_claims);
-                table.add_row(vec![format!("  {}{note}", human::plain(name)), human::plain(&value)]);
+                rows.push((format!("{name}{note}"), claim(name, value, evidence, hide_claims)));
             }
         }
         if token.claims.is_none() {
-            table.add_row(vec!["  token".to_owned(), format!("{} bytes, content not readable", token.length)]);
+            rows.push(("token".to_owned(), format!("{} bytes, content not readable", token.length)));
         }
     }
     if let Some(leaf) = credential.certificates.first() {
         // kube-apiserver's authenticators stand in this order (apiserver/authn).
         if credential.token.is_some() {
-            table.add_row(vec!["  client certificate", "sent beside the token, and looked at first"]);
+            rows.push(("client certificate".to_owned(), "sent beside the token, and looked at first".to_owned()));
         }
         let until = leaf
             .not_after
             .map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end)))
             .unwrap_or_default();
-        for (name, value) in [
-            ("CN (user)", leaf.common_names.join(", ")),
-            ("O (groups)", leaf.organizations.join(", ")),
-            ("issued by", leaf.issuer.clone()),
-            ("valid until", until),
-        ] {
-            table.add_row(vec![format!("  {name}"), value]);
-        }
+        rows.push(("CN (user)".to_owned(), leaf.common_names.join(", ")));
+        rows.push(("O (groups)".to_owned(), leaf.organizations.join(", ")));
+        rows.push(("issued by".to_owned(), leaf.issuer.clone()));
+        rows.push(("valid until".to_owned(), until));
     }
-    print_table(&table, out)
+    Some((credential.origin.as_str(), rows))
 }
 
 /// A claim for people: times with their distance, values whole, or only their type.
@@ -407,16 +409,7 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         let because = check.because.as_deref().unwrap_or_default();
         wrapped(&format!("- failed: {} ({because})", check.id), "  ", "    ", look.width, out)?;
     }
-    // Where one missing thing keeps several probes from looking, it is said once.
-    let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
-    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
-        let because = check.because.as_deref().unwrap_or_default();
-        match told.iter_mut().find(|(reason, ..)| *reason == because) {
-            Some((_, ids, _)) => ids.push(check.id),
-            None => told.push((because, vec![check.id], check.needs.as_deref())),
-        }
-    }
-    for (because, ids, needs) in told {
+    for (because, ids, needs) in not_checked(report) {
         let needs = needs.map(|needs| format!("; needs {needs}")).unwrap_or_default();
         wrapped(&format!("- not checked: {} ({because}{needs})", ids.join(", ")), "  ", "    ", look.width, out)?;
     }
@@ -435,6 +428,20 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         }
     }
     writeln!(out, "looked at {} for {} ms", evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC"), evidence.took_ms)
+}
+
+/// What could not be looked at: why, which checks, and what they need. Where one missing thing keeps several probes from
+/// looking, it is said once.
+pub(super) fn not_checked(report: &DoctorReport) -> Vec<(&str, Vec<&str>, Option<&str>)> {
+    let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
+    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
+        let because = check.because.as_deref().unwrap_or_default();
+        match told.iter_mut().find(|(reason, ..)| *reason == because) {
+            Some((_, ids, _)) => ids.push(check.id),
+            None => told.push((because, vec![check.id], check.needs.as_deref())),
+        }
+    }
+    told
 }
 
 fn clip(text: &str, width: usize) -> String {

@@ -9,6 +9,8 @@ use kaccess::render::{json, markdown, terminal};
 use kaccess::report::doctor::{DoctorReport, Verdict};
 use kaccess::rules::{self, RULES};
 
+use crate::support::run::kaccess;
+
 /// One folder of testdata/cases.
 struct Saved {
     name: String,
@@ -49,7 +51,7 @@ fn reports_are_what_they_were() {
         let mut view = Vec::new();
         json::write_json(&json::DoctorView::new(&case.report, &case.evidence, false), &mut view).expect("JSON");
         let mut notes = Vec::new();
-        markdown::doctor(&case.report, &case.evidence, &mut notes).expect("markdown");
+        markdown::doctor(&case.report, &case.evidence, false, &mut notes).expect("markdown");
         for (file, now) in [("report.txt", table), ("report.json", view), ("report.md", notes)] {
             let path = case.folder.join(file);
             if update {
@@ -64,6 +66,21 @@ fn reports_are_what_they_were() {
         "changed (read the change, then KACCESS_UPDATE=1 cargo test replay): {}",
         faults.join(", ")
     );
+}
+
+/// Incident notes hold what people look for first: claims, addresses, and what kept kaccess from looking.
+#[test]
+fn notes_hold_the_blocks_of_the_table() {
+    for hide in [false, true] {
+        let more: &[&str] = if hide { &["--hide-claims"] } else { &[] };
+        let output = kaccess(&[&["doctor", "--demo", "-o", "markdown"][..], more].concat());
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+            ["\n## Credential\n", "\n| exp | ", "\n## Addresses of ", "- not checked: "]
+        {
+            assert!(text.contains(block), "{block:?}: {text}");
+        }
+        assert_eq!(text.contains("\n| iss | (text) |"), hide, "{text}");
+    }
 }
 
 #[test]
