@@ -75,8 +75,7 @@ fn notes_hold_the_blocks_of_the_table() {
         let more: &[&str] = if hide { &["--hide-claims"] } else { &[] };
         let output = kaccess(&[&["doctor", "--demo", "-o", "markdown"][..], more].concat());
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-            ["\n## Credential\n", "\n| exp | ", "\n## Addresses of ", "- not checked: "]
-        {
+        for block in ["\n## Credential\n", "\n| exp | ", "\n## Addresses of ", "- not checked: "] {
             assert!(text.contains(block), "{block:?}: {text}");
         }
         assert_eq!(text.contains("\n| iss | (text) |"), hide, "{text}");
