@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::connect::stderr_sink;
 use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
-use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
+use super::files::{is_stdin, load_evidence, one_stdin, read_evidence, refuse_on_replay, save, text_or_file};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration, limit};
 use super::progress::Progress;
 use super::{Error, answer, compare, note};
@@ -127,6 +127,20 @@ fn window(text: &str) -> Result<Window, String> {
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
     replayed_alone(connection, arguments)?;
+    let from_stdin = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_stdin);
+    one_stdin(&[
+        ("--token", connection.token.as_deref() == Some("-")),
+        ("--error", arguments.error.as_deref() == Some("-")),
+        ("--log", arguments.log.as_deref() == Some("-")),
+        ("--from", from_stdin(&arguments.from)),
+        ("--compare", from_stdin(&arguments.compare)),
+    ])?;
+    if from_stdin(&arguments.save) && !output.quiet {
+        return Err(Error::new(
+            "--save - would mix the evidence with the report, which goes to stdout",
+            "name a file, or add -q to get the evidence alone",
+        ));
+    }
     let saved = arguments.compare.as_deref().map(compare::Saved::read).transpose()?;
     let (evidence, report) = if arguments.demo {
         if !output.quiet {
@@ -141,7 +155,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             ));
         }
         let (read, report, text) = reported(&load_evidence(path)?)?;
-        keep(arguments, text, &report)?;
+        keep(arguments, output, text, &report)?;
         (read, report)
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
@@ -180,7 +194,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
         let (read, report, text) = reported(&evidence)?;
-        keep(arguments, text, &report)?;
+        keep(arguments, output, text, &report)?;
         if !output.quiet {
             note_unknown_log(&read);
         }
@@ -269,16 +283,21 @@ fn note_unknown_log(evidence: &Evidence) {
     }
 }
 
-/// Writes the evidence where `--save` says, for strangers if asked.
-fn keep(arguments: &DoctorArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
+/// Writes the evidence where `--save` says, for strangers if asked; with `-` (and `-q`) it is the answer.
+fn keep(arguments: &DoctorArgs, output: &OutputArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
     let Some(path) = &arguments.save else { return Ok(()) };
     let mut notes = Vec::new();
     if arguments.anonymise {
         (text, notes) = super::share::anonymised(&text, report)?;
     }
+    if is_stdin(path) {
+        return answer(text.as_bytes());
+    }
     save(path, &text)?;
-    note(&format!("evidence written to {}", path.display()));
-    notes.iter().for_each(|line| note(line));
+    if !output.quiet {
+        note(&format!("evidence written to {}", path.display()));
+        notes.iter().for_each(|line| note(line));
+    }
     Ok(())
 }
 

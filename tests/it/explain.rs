@@ -398,6 +398,18 @@ fn doctor_reads_a_broken_message_as_explain_does() {
     let asked = &serde_json::from_str::<Value>(&saved).expect("evidence")["asked"];
     assert_eq!(asked["question"]["namespace"], "dev", "{asked:#}");
     assert_eq!(asked["error"].as_str().map(|error| error.lines().count()), Some(1));
+    // The same from a file as PowerShell's `>` writes it.
+    let file = scratch("broken").join("message.txt");
+    let wide: Vec<u8> = format!("\u{feff}{message}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&file, wide).expect("a message");
+    let again = command()
+        .args(["doctor", "--offline", "--no-aws", "-q", "--error", &format!("@{}", file.display()), "--save"])
+        .arg(&evidence)
+        .output()
+        .expect("kaccess runs");
+    assert!(again.stderr.is_empty(), "{}", String::from_utf8_lossy(&again.stderr));
+    let saved: Value = serde_json::from_str(&fs::read_to_string(&evidence).expect("evidence")).expect("JSON");
+    assert_eq!(saved["asked"]["question"], asked["question"]);
 }
 
 /// Where all is well, doctor says that it knows the message, and why nothing rests on it.

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::run::{command, doctor, expect_fault, kaccess, scratch};
@@ -243,6 +244,7 @@ fn evidence_files_that_are_none() {
         put("truncated", &whole[..whole.len() / 2]),
         put("empty", b""),
         put("list", b"[]"),
+        put("report", br#"{"apiVersion":"kaccess.dev/v1","kind":"DoctorReport","verdict":"healthy"}"#),
         huge.to_string_lossy().into_owned(),
         folder.join("missing").to_string_lossy().into_owned(),
         folder.to_string_lossy().into_owned(),
@@ -252,6 +254,49 @@ fn evidence_files_that_are_none() {
         assert_eq!(output.status.code(), Some(2), "{path}: {stderr}");
         assert!(stderr.contains("error:") && stderr.contains("hint:"), "{path}: {stderr}");
         assert!(output.stdout.is_empty());
+        assert_eq!(stderr.contains("is a report (kind DoctorReport)"), path.ends_with("report"), "{stderr}");
+    }
+}
+
+/// kaccess with something on stdin.
+fn piped(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = command()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kaccess runs");
+    // Whoever refuses reads nothing.
+    let _ = child.stdin.take().expect("stdin").write_all(input);
+    child.wait_with_output().expect("kaccess runs")
+}
+
+#[test]
+fn evidence_comes_from_stdin_and_goes_to_stdout() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases/first-incident/evidence.json");
+    let bytes = fs::read(&demo).expect("the demo's evidence");
+    let named = kaccess(&["doctor", "-o", "json", "--from", &demo.to_string_lossy()]);
+    let wide: Vec<u8> =
+        format!("\u{feff}{}", String::from_utf8_lossy(&bytes)).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [&bytes, &wide] {
+        let output = piped(&["doctor", "-o", "json", "--from", "-"], bytes);
+        assert_eq!((&output.stdout, output.status), (&named.stdout, named.status));
+    }
+    let output = kaccess(&["doctor", "-q", "--kubeconfig", "/no/such/kubeconfig", "--save", "-"]);
+    let saved: serde_json::Value = serde_json::from_slice(&output.stdout).expect("evidence alone");
+    assert_eq!(saved["schema"], "kaccess.dev/evidence/v1");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(piped(&["doctor", "-q", "--from", "-"], &output.stdout).status.code(), Some(1));
+
+    let file = scratch("save").join("evidence.json");
+    let output = kaccess(&["doctor", "-q", "--kubeconfig", "/no/such/kubeconfig", "--save", &file.to_string_lossy()]);
+    assert!(file.is_file() && output.stdout.is_empty() && output.stderr.is_empty());
+    for arguments in [&["doctor", "--save", "-"][..], &["doctor", "--error", "-", "--log", "-"]] {
+        let output = piped(arguments, b"words");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        assert!(stderr.contains("hint:") && stderr.contains(arguments[1]), "{stderr}");
     }
 }
 

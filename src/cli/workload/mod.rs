@@ -88,6 +88,13 @@ pub fn run(
     if arguments.plan_migration {
         return migration::run(host, connection, output, arguments);
     }
+    files::one_stdin(&[
+        ("--token", connection.token.as_deref() == Some("-")),
+        ("--error", arguments.error.as_deref() == Some("-")),
+    ])?;
+    if arguments.save.as_deref().is_some_and(files::is_stdin) {
+        return Err(Error::new("--save - names no file", "name one; stdout has the answer"));
+    }
     let evidence = match &arguments.from {
         Some(path) => {
             let mut without_effect = connection.given();
@@ -107,7 +114,9 @@ pub fn run(
     if let Some(path) = &arguments.save {
         let pretty = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(error.to_string()))?;
         files::save(path, &format!("{pretty}\n"))?;
-        note(&format!("evidence written to {}", path.display()));
+        if !output.quiet {
+            note(&format!("evidence written to {}", path.display()));
+        }
     }
     let Some(seen) = evidence.workload.as_deref() else {
         return Err(Error::new(
