@@ -70,6 +70,7 @@ impl Loader<'_> {
                 entry: some(&self.scrubber.known_only(&entry.name)),
                 file,
                 line,
+                flag: false,
             }));
             if first.is_none() {
                 first = Some(failure);
