@@ -141,22 +141,33 @@ pub(super) fn issuer_line(report: &DoctorReport, evidence: &Evidence) -> Option<
     (!issuer.is_empty()).then(|| hops.collect::<Vec<_>>().join(" > "))
 }
 
+/// With less room than this, in columns, no part of a reason is shown.
+const SOME_OF_IT: usize = 36;
+
+/// Why a hop failed. Of an answer the status is enough, and the findings say the rest; other words mean something only
+/// with what stands behind their colons.
+fn reason(because: &str) -> &str {
+    let line = because.lines().next().unwrap_or_default();
+    let status = line.strip_prefix("HTTP ").unwrap_or(line).split(' ').next().unwrap_or_default();
+    let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+    if is_status { line.split(": ").next().unwrap_or_default() } else { line }
+}
+
 /// The hops up to the first that is not passed. Where they do not fit, those in the middle give way, never the last.
 pub(super) fn way_line(hops: &[Hop], width: usize) -> String {
     let passed: Vec<&str> =
         hops.iter().take_while(|hop| hop.mark == Mark::Passed).map(|hop| hop.name.as_str()).collect();
     let (end, because) = match hops.get(passed.len()) {
-        // The status is enough here; the findings say the rest.
-        Some(Hop { name, mark: Mark::Failed(because) }) => {
-            (format!(" > [X] {name}"), because.split(": ").next().unwrap_or_default())
-        }
+        Some(Hop { name, mark: Mark::Failed(because) }) => (format!(" > [X] {name}"), reason(because)),
         Some(Hop { name, mark: Mark::Unknown(because) }) => (format!(" > [?] {name}"), because.as_str()),
         _ => (String::new(), ""),
     };
     let line = passed.join(" > ");
     let whole = format!("{line}{end}: {because}");
     let short = format!("{line}{end}");
-    if !because.is_empty() && whole.chars().count() <= width {
+    // A reason that is cut short still says something; a word or two of it do not.
+    let room = width.saturating_sub(short.chars().count() + 2);
+    if !because.is_empty() && (whole.chars().count() <= width || room >= SOME_OF_IT) {
         return clip(&whole, width);
     }
     if short.chars().count() <= width || passed.len() < 4 {
@@ -486,7 +497,32 @@ pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap;
+    use super::{Hop, Mark, way_line, wrap};
+
+    #[test]
+    fn a_reason_is_not_cut_where_it_begins_to_tell() {
+        let hop = |name: &str, mark: Mark| Hop { name: name.to_owned(), mark };
+        for (name, because, width, expected) in [
+            ("kubeconfig", "stat /nosuch: no such file", 80, "you > [X] kubeconfig: stat /nosuch: no such file"),
+            ("identity", "401 Unauthorized: Unauthorized", 80, "you > [X] identity: 401 Unauthorized"),
+            (
+                "credential",
+                "token: a JWT has 3 parts, this has 2",
+                80,
+                "you > [X] credential: token: a JWT has 3 parts, this has 2",
+            ),
+            (
+                "kubeconfig",
+                "context was not found for specified context: amdin",
+                60,
+                "you > [X] kubeconfig: context was not found for specified...",
+            ),
+            ("kubeconfig", "context was not found for specified context: amdin", 50, "you > [X] kubeconfig"),
+        ] {
+            let hops = [hop("you", Mark::Passed), hop(name, Mark::Failed(because.to_owned()))];
+            assert_eq!(way_line(&hops, width), expected);
+        }
+    }
 
     #[test]
     fn long_words_stay_whole() {
