@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use kaccess::evidence::Evidence;
 use kaccess::render::{json, markdown, terminal};
+use kaccess::report::Severity;
 use kaccess::report::doctor::{DoctorReport, Verdict};
 use kaccess::rules::{self, RULES};
 
@@ -80,6 +81,19 @@ fn notes_hold_the_blocks_of_the_table() {
         }
         assert_eq!(text.contains("\n| iss | (text) |"), hide, "{text}");
     }
+}
+
+/// What the certificate beside it hides keeps nobody out, and is told.
+#[test]
+fn an_expired_token_beside_a_certificate_is_a_warning() {
+    let mut case =
+        cases().into_iter().find(|case| case.name == "load-balancer-with-client-certificate").expect("a case");
+    case.raw["credential"]["seen"]["token"]["claims"]["exp"] = 1_795_630_000.into();
+    let evidence: Evidence = serde_json::from_value(case.raw).expect("evidence");
+    let report = rules::report(&evidence);
+    assert_eq!(report.verdict, Verdict::Healthy);
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.code, finding.severity)).collect();
+    assert!(found.contains(&("token-expired", Severity::Warning)), "{found:?}");
 }
 
 #[test]
