@@ -1,5 +1,6 @@
 //! The token is past its expiry.
 
+use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Place, Rule, Word, renew};
@@ -76,6 +77,11 @@ fn without_time(case: &Case<'_>) -> Option<Finding> {
 fn behind_certificate(case: &Case<'_>) -> Option<Finding> {
     let identity = case.evidence.identity.seen()?;
     case.evidence.credential.seen()?.certificates.first()?;
+    // Where a proxy took the certificate for itself, the token counted.
+    let counted = identity.user.extra.get(CREDENTIAL_ID).and_then(|ids| ids.first());
+    if counted.is_some_and(|id| !id.starts_with("X509SHA256=")) {
+        return None;
+    }
     let expiry = case.claim_time("exp")?;
     let (now, clock) = case.server_time();
     // A cache of the server lets a token live a little longer.
