@@ -10,8 +10,8 @@ use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::{Diagnosed, junit, prometheus, sarif};
-use crate::report::doctor::{DoctorReport, Verdict};
 use crate::report::Severity;
+use crate::report::doctor::{DoctorReport, Verdict};
 use crate::rules::{self, Case, RULES};
 use crate::secret::Scrubber;
 

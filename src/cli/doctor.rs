@@ -8,7 +8,7 @@ use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_un
 use super::files::{is_stdin, load_evidence, one_stdin, read_evidence, refuse_on_replay, save, text_or_file};
 use super::flags::{AwsArgs, ConnectionArgs, Format, OutputArgs, check_issuer, duration, limit};
 use super::progress::Progress;
-use super::{Error, answer, compare, note};
+use super::{Error, answer, compare, note, put};
 use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::ExecOptions;
@@ -291,7 +291,7 @@ fn keep(arguments: &DoctorArgs, output: &OutputArgs, mut text: String, report: &
         (text, notes) = super::share::anonymised(&text, report)?;
     }
     if is_stdin(path) {
-        return answer(text.as_bytes());
+        return put(text.as_bytes());
     }
     save(path, &text)?;
     if !output.quiet {

@@ -180,7 +180,8 @@ pub fn read_token(given: &str) -> Result<Secret, String> {
         if bytes.len() as u64 > LARGEST_TOKEN {
             return Err(format!("{name} is too large for a token"));
         }
-        let text = String::from_utf8(from_wide(&bytes).into_owned()).map_err(|_| format!("{name} holds no token: it is not text"))?;
+        let text = String::from_utf8(from_wide(&bytes).into_owned())
+            .map_err(|_| format!("{name} holds no token: it is not text"))?;
         let token = text.trim();
         if token.is_empty() { Err(format!("{name} is empty, a token was expected")) } else { Ok(Secret::new(token)) }
     };

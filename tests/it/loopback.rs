@@ -148,6 +148,8 @@ fn odd_kubeconfigs_are_findings_and_no_panics() {
             run.codes()
         );
         assert!(!run.stderr.contains("panicked"), "{what}: {}", run.stderr);
+        let title = run.findings()[0]["title"].as_str().unwrap_or_default();
+        assert_eq!(title == "The kubeconfig is a directory", what == "a directory", "{what}: {title}");
     }
 }
 

@@ -21,6 +21,7 @@ use crate::evidence::{Evidence, Failure, FailureKind};
 use crate::host::Host;
 use crate::render::{json, terminal, workload as render};
 use crate::report::doctor::DoctorReport;
+use crate::report::shell::quoted;
 use crate::report::view::FindingView;
 use crate::report::workload::{Effective, Link, Target, WorkloadIdentity};
 use crate::report::{Finding, Severity, diagnose};
@@ -125,7 +126,7 @@ pub fn run(
         ));
     };
     if let Some(failure) = missing(seen) {
-        return Err(unanswered(failure));
+        return Err(absent(seen, failure).unwrap_or_else(|| unanswered(failure)));
     }
     let (told, findings) = tell(&evidence)?;
     let mut text = Vec::new();
@@ -151,6 +152,26 @@ pub fn run(
     } else {
         GOOD
     })
+}
+
+/// The server says that there is no such object: what it has is what to look at next.
+fn absent(seen: &Workload, failure: &Failure) -> Option<Error> {
+    if failure.kind != FailureKind::NotFound {
+        return None;
+    }
+    let target = &seen.target;
+    let namespace = quoted(&target.namespace);
+    Some(Error::new(
+        format!(
+            "there is no {} {:?} in namespace {:?}: {}",
+            target.kind, target.name, target.namespace, failure.detail
+        ),
+        format!(
+            "kubectl get {} -n {} lists those there are; -n names another namespace",
+            target.kind.to_lowercase(),
+            &*namespace
+        ),
+    ))
 }
 
 /// What was asked about could not be looked at: there is no answer without it.
