@@ -61,13 +61,13 @@ pub struct DoctorArgs {
     /// CA that judges the issuer's certificate, as --oidc-ca-file of kube-apiserver
     #[arg(long, value_name = "FILE")]
     oidc_ca_file: Option<PathBuf>,
-    /// Write the evidence to a file
+    /// Write the evidence to a file (with -q, - is stdout)
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// With --save: replace names, hosts, accounts and e-mails by stand-ins, for sharing (--from too can be saved so)
     #[arg(long, requires = "save")]
     anonymise: bool,
-    /// Diagnose saved evidence; opens no connection
+    /// Diagnose saved evidence (- is stdin); opens no connection
     #[arg(long, value_name = "FILE", conflicts_with = "demo")]
     from: Option<PathBuf>,
     /// Say what differs from this saved evidence (works for me, not in CI; worked yesterday)
