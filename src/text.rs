@@ -1,7 +1,9 @@
 //! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, how a name
-//! stands in a pointer.
+//! stands in a pointer, how it is encoded.
 //!
 //! A leaf: whoever needs one of these takes it from here.
+
+use std::borrow::Cow;
 
 /// Letters to add, take away or change to make one text of the other (Levenshtein).
 pub fn distance(one: &str, other: &str) -> usize {
@@ -70,6 +72,47 @@ pub fn hidden(c: char) -> bool {
     )
 }
 
+/// How a text is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, or anything that is nearly ASCII.
+    Bytes,
+    /// UTF-16, low byte first.
+    Little,
+    /// UTF-16, high byte first.
+    Big,
+}
+
+/// How the text is encoded that begins so: by its mark, or by the zeros between ASCII.
+pub fn encoding(beginning: &[u8]) -> Encoding {
+    match beginning {
+        [0xff, 0xfe, ..] => return Encoding::Little,
+        [0xfe, 0xff, ..] => return Encoding::Big,
+        _ => {}
+    }
+    let head = &beginning[..beginning.len().min(256)];
+    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
+    let half = head.len() / 2;
+    if half >= 8 && zeros(1) * 10 >= half * 9 && zeros(0) == 0 {
+        Encoding::Little
+    } else if half >= 8 && zeros(0) * 10 >= half * 9 && zeros(1) == 0 {
+        Encoding::Big
+    } else {
+        Encoding::Bytes
+    }
+}
+
+/// The same text as UTF-8 where it is UTF-16, which PowerShell's `>` writes; everything else as it is.
+pub fn from_wide(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let unit: fn([u8; 2]) -> u16 = match encoding(bytes) {
+        Encoding::Bytes => return bytes.into(),
+        Encoding::Little => u16::from_le_bytes,
+        Encoding::Big => u16::from_be_bytes,
+    };
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+    String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').as_bytes().to_vec().into()
+}
+
 /// A member's name as one part of a JSON pointer (RFC 6901, section 3).
 pub fn pointer_part(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -78,6 +121,17 @@ pub fn pointer_part(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_text_is_read() {
+        let text = "a token of some length, \u{fc}";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [text.as_bytes(), &little[..], &big[..]] {
+            assert_eq!(&*from_wide(bytes), text.as_bytes());
+        }
+        assert_eq!(&*from_wide(b"\xc3"), b"\xc3");
+    }
 
     #[test]
     fn slips_of_the_hand_are_counted() {

@@ -52,7 +52,7 @@ pub struct AllowlistArgs {
     #[command(flatten)]
     exec: ExecArgs,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,

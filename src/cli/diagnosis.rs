@@ -10,9 +10,9 @@ use crate::collect::plan::{self, Plan};
 use crate::evidence::Evidence;
 use crate::host::Host;
 use crate::render::{Diagnosed, junit, prometheus, sarif};
+use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
-use crate::report::{Severity, diagnose};
-use crate::rules::{Case, RULES, check_all};
+use crate::rules::{self, Case, RULES};
 use crate::secret::Scrubber;
 
 /// From which severity on the exit code is 1.
@@ -70,7 +70,7 @@ pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, S
 
 /// Evidence with what the rules find in it.
 pub(super) fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
-    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
+    let report = rules::report(&evidence);
     (evidence, report)
 }
 

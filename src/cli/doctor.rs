@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::connect::stderr_sink;
 use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
-use super::files::{load_evidence, read_evidence, refuse_on_replay, save, text_or_file};
-use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration};
+use super::files::{is_stdin, load_evidence, one_stdin, read_evidence, refuse_on_replay, save, text_or_file};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration, limit};
 use super::progress::Progress;
-use super::{Error, answer, compare, note, warn};
+use super::{Error, answer, compare, note, put, warn};
 use crate::apiserver::{authz, message};
 use crate::collect::apiserver;
 use crate::collect::credential::ExecOptions;
@@ -61,13 +61,13 @@ pub struct DoctorArgs {
     /// CA that judges the issuer's certificate, as --oidc-ca-file of kube-apiserver
     #[arg(long, value_name = "FILE")]
     oidc_ca_file: Option<PathBuf>,
-    /// Write the evidence to a file
+    /// Write the evidence to a file (with -q, - is stdout)
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// With --save: replace names, hosts, accounts and e-mails by stand-ins, for sharing (--from too can be saved so)
     #[arg(long, requires = "save")]
     anonymise: bool,
-    /// Diagnose saved evidence; opens no connection
+    /// Diagnose saved evidence (- is stdin); opens no connection
     #[arg(long, value_name = "FILE", conflicts_with = "demo")]
     from: Option<PathBuf>,
     /// Say what differs from this saved evidence (works for me, not in CI; worked yesterday)
@@ -92,7 +92,7 @@ pub struct DoctorArgs {
     #[arg(long)]
     offline: bool,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = limit)]
     timeout: Duration,
     /// Compare DNS with this resolver
     #[arg(long, default_value = "off", value_name = "ADDR|off")]
@@ -123,6 +123,20 @@ fn window(text: &str) -> Result<Window, String> {
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &DoctorArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
     replayed_alone(connection, arguments)?;
+    let from_stdin = |path: &Option<PathBuf>| path.as_deref().is_some_and(is_stdin);
+    one_stdin(&[
+        ("--token", connection.token.as_deref() == Some("-")),
+        ("--error", arguments.error.as_deref() == Some("-")),
+        ("--log", arguments.log.as_deref() == Some("-")),
+        ("--from", from_stdin(&arguments.from)),
+        ("--compare", from_stdin(&arguments.compare)),
+    ])?;
+    if from_stdin(&arguments.save) && !output.quiet {
+        return Err(Error::new(
+            "--save - would mix the evidence with the report, which goes to stdout",
+            "name a file, or add -q to get the evidence alone",
+        ));
+    }
     let saved = arguments.compare.as_deref().map(compare::Saved::read).transpose()?;
     let (evidence, report) = if arguments.demo {
         if !output.quiet {
@@ -137,7 +151,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             ));
         }
         let (read, report, text) = reported(&load_evidence(path)?)?;
-        keep(arguments, text, &report)?;
+        keep(arguments, output, text, &report)?;
         (read, report)
     } else {
         let mut plan = plan_of(host, connection, arguments, &scrubber)?;
@@ -176,7 +190,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         // A blocked reader (stdin, a FIFO) must not keep the process.
         runtime.shutdown_background();
         let (read, report, text) = reported(&evidence)?;
-        keep(arguments, text, &report)?;
+        keep(arguments, output, text, &report)?;
         if !output.quiet {
             note_unknown_log(&read);
         }
@@ -195,7 +209,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     } else {
         match output.format() {
             Format::Markdown => {
-                markdown::doctor(&report, &evidence, &mut text)?;
+                markdown::doctor(&report, &evidence, arguments.hide_claims, &mut text)?;
                 if let Some(compared) = compared {
                     show_compared::markdown(compared, evidence.observed_at, &mut text)?;
                 }
@@ -265,16 +279,21 @@ fn note_unknown_log(evidence: &Evidence) {
     }
 }
 
-/// Writes the evidence where `--save` says, for strangers if asked.
-fn keep(arguments: &DoctorArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
+/// Writes the evidence where `--save` says, for strangers if asked; with `-` (and `-q`) it is the answer.
+fn keep(arguments: &DoctorArgs, output: &OutputArgs, mut text: String, report: &DoctorReport) -> Result<(), Error> {
     let Some(path) = &arguments.save else { return Ok(()) };
     let mut notes = Vec::new();
     if arguments.anonymise {
         (text, notes) = super::share::anonymised(&text, report)?;
     }
+    if is_stdin(path) {
+        return put(text.as_bytes());
+    }
     save(path, &text)?;
-    note(&format!("evidence written to {}", path.display()));
-    notes.iter().for_each(|line| note(line));
+    if !output.quiet {
+        note(&format!("evidence written to {}", path.display()));
+        notes.iter().for_each(|line| note(line));
+    }
     Ok(())
 }
 
@@ -319,7 +338,14 @@ fn plan_of(
         })
         .transpose()?;
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
-        std::fs::File::open(path).map_err(|error| Error::plain(format!("--log {path}: {error}")))?;
+        let complain = |error: std::io::Error| Error::plain(format!("--log {path}: {error}"));
+        let metadata = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(complain)?;
+        if metadata.is_dir() {
+            return Err(Error::new(
+                format!("--log {path}: is a directory"),
+                "give the log itself, or - and the log on stdin",
+            ));
+        }
     }
     let public_resolver = match arguments.public_resolver.as_str() {
         "off" => None,

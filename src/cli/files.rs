@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::evidence::{Evidence, SCHEMA};
+use crate::render::human::plain;
+use crate::text::from_wide;
 
 /// Larger evidence files are refused, in bytes.
 const EVIDENCE_LIMIT: u64 = 32 * 1024 * 1024;
@@ -12,17 +14,32 @@ const EVIDENCE_LIMIT: u64 = 32 * 1024 * 1024;
 /// A text argument, `@file`, or `-` for stdin.
 pub(super) fn text_or_file(value: &str) -> Result<String, Error> {
     const LIMIT: u64 = 1024 * 1024;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     if value == "-" {
-        std::io::stdin().take(LIMIT).read_to_string(&mut text)?;
+        std::io::stdin().take(LIMIT).read_to_end(&mut bytes)?;
     } else if let Some(path) = value.strip_prefix('@') {
         let file = super::open_named(path)?;
-        file.take(LIMIT).read_to_string(&mut text).map_err(|error| Error::plain(format!("{path}: {error}")))?;
+        file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| Error::plain(format!("{path}: {error}")))?;
     } else {
         super::hint_at_file(value);
-        value.clone_into(&mut text);
+        return Ok(value.to_owned());
     }
-    Ok(text)
+    Ok(String::from_utf8_lossy(&from_wide(&bytes)).trim_start_matches(MARK).to_owned())
+}
+
+/// Stands at the beginning of what some programs for Windows write as UTF-8.
+const MARK: char = '\u{feff}';
+
+/// Refuses two flags that read stdin, given with whether they do: what one reads, the other does not get.
+pub(super) fn one_stdin(flags: &[(&str, bool)]) -> Result<(), Error> {
+    let readers: Vec<&str> = flags.iter().filter_map(|(flag, reads)| reads.then_some(*flag)).collect();
+    if readers.len() < 2 {
+        return Ok(());
+    }
+    Err(Error::new(
+        format!("{} are to read stdin, and it can be read once", readers.join(" and ")),
+        "give all but one of them a file",
+    ))
 }
 
 /// The saved evidence that `--from` names.
@@ -33,6 +50,18 @@ pub(super) fn load_evidence(path: &Path) -> Result<Evidence, Error> {
 /// The saved evidence that a flag names.
 pub(super) fn load(flag: &str, path: &Path) -> Result<Evidence, Error> {
     let name = path.display().to_string();
+    let too_many = |length: u64| {
+        Error::new(
+            format!("{flag} {name}: {length} bytes are too many for evidence"),
+            format!("evidence files have at most {EVIDENCE_LIMIT} bytes"),
+        )
+    };
+    if is_stdin(path) {
+        let mut bytes = Vec::new();
+        std::io::stdin().take(EVIDENCE_LIMIT + 1).read_to_end(&mut bytes)?;
+        let length = bytes.len() as u64;
+        return if length > EVIDENCE_LIMIT { Err(too_many(length)) } else { read_evidence(&bytes, "stdin") };
+    }
     let file = std::fs::File::open(path).map_err(|error| {
         Error::new(format!("{flag} {name}: {error}"), "give a file written by kaccess doctor --save")
     })?;
@@ -44,14 +73,16 @@ pub(super) fn load(flag: &str, path: &Path) -> Result<Evidence, Error> {
         ));
     }
     if metadata.len() > EVIDENCE_LIMIT {
-        return Err(Error::new(
-            format!("{flag} {name}: {} bytes are too many for evidence", metadata.len()),
-            format!("evidence files have at most {EVIDENCE_LIMIT} bytes"),
-        ));
+        return Err(too_many(metadata.len()));
     }
     let mut bytes = Vec::new();
     file.take(EVIDENCE_LIMIT).read_to_end(&mut bytes)?;
     read_evidence(&bytes, &name)
+}
+
+/// The name that stands for stdin, or stdout.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Refuses flags that say where and how to look beside saved evidence, in which what was seen stands already.
@@ -71,6 +102,8 @@ pub(super) fn refuse_on_replay(replay: &str, without_effect: &[&str]) -> Result<
 /// Evidence of this schema, from a file of this name.
 pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error> {
     let hint = "give a file written by kaccess doctor --save, whole";
+    let bytes = from_wide(bytes);
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|error| {
         Error::new(
             format!(
@@ -82,6 +115,14 @@ pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error>
             hint,
         )
     })?;
+    if let Some(kind) = value.get("kind").and_then(serde_json::Value::as_str).filter(|_| value.get("schema").is_none())
+    {
+        let kind = plain(kind);
+        return Err(Error::new(
+            format!("{name} is a report (kind {kind}), as -o json prints it, and no evidence"),
+            "a report does not hold what was seen: give the file that kaccess doctor --save wrote",
+        ));
+    }
     let schema = value.get("schema").and_then(serde_json::Value::as_str).unwrap_or("none");
     if schema != SCHEMA {
         return Err(Error::new(

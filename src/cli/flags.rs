@@ -12,6 +12,7 @@ use crate::collect::kubeconfig::ConnectionFlags;
 use crate::evidence::FailureKind;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
+use crate::text::from_wide;
 
 const CONNECTION: &str = "Connection";
 const OUTPUT: &str = "Output";
@@ -198,7 +199,8 @@ pub fn read_token(given: &str) -> Result<Secret, String> {
         if bytes.len() as u64 > LARGEST_TOKEN {
             return Err(format!("{name} is too large for a token"));
         }
-        let text = String::from_utf8(bytes).map_err(|_| format!("{name} holds no token: it is not text"))?;
+        let text = String::from_utf8(from_wide(&bytes).into_owned())
+            .map_err(|_| format!("{name} holds no token: it is not text"))?;
         let token = text.trim();
         if token.is_empty() { Err(format!("{name} is empty, a token was expected")) } else { Ok(Secret::new(token)) }
     };
@@ -226,6 +228,14 @@ pub fn parse_timeout(text: &str) -> Option<Duration> {
 /// A bare number is seconds, as in --request-timeout.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_timeout(text).ok_or_else(|| "write it as 10s, 1m30s or 500ms".to_owned())
+}
+
+/// A limit of time: one that leaves none is refused, because nothing could be looked at.
+pub(super) fn limit(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        limit if limit.is_zero() => Err("that leaves no time at all: write it as 10s, 1m30s or 500ms".to_owned()),
+        limit => Ok(limit),
+    }
 }
 
 /// A duration as Go's time.ParseDuration takes it (`300ms`, `1m30s`, `1.5h`, `0`), not negative.

@@ -23,12 +23,15 @@ pub mod who_can;
 pub mod whoami;
 pub mod workload;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use regex::Regex;
 
 use self::flags::Format;
 use crate::host::Host;
@@ -126,6 +129,11 @@ enum Command {
 }
 
 impl Command {
+    /// It answers in sentences, and not in what a program reads.
+    fn speaks(&self) -> bool {
+        !matches!(self, Self::Completion(_) | Self::Man(_) | Self::Schema(_) | Self::Version)
+    }
+
     /// The answer's name for a message, and the forms that it has beside [`Format::COMMON`]. What is for a program of its
     /// own has one form.
     fn forms(&self) -> (&'static str, &'static [Format]) {
@@ -225,6 +233,9 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     };
     QUIET.store(cli.output.quiet, Ordering::Relaxed);
     colored::control::set_override(flags::wants_colour(&cli.output, host));
+    PLUGIN.store(host.is_kubectl_plugin, Ordering::Relaxed);
+    let for_people = cli.command.speaks() && matches!(cli.output.format(), Format::Table | Format::Markdown);
+    PLUGIN_ANSWERS.store(host.is_kubectl_plugin && for_people, Ordering::Relaxed);
     let refused = cli.command.refused(cli.output.format()).or_else(|| cli.command.refuses_short(&cli.output));
     let result = match refused {
         Some(error) => Err(error),
@@ -307,6 +318,28 @@ fn parsed(host: &Host, arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
+/// kaccess runs as kubectl's plugin, and so do the commands that its messages name.
+static PLUGIN: AtomicBool = AtomicBool::new(false);
+
+/// So do those of its answer, which is one for people.
+static PLUGIN_ANSWERS: AtomicBool = AtomicBool::new(false);
+
+/// The text with our own commands as one would type them.
+fn as_typed<'t>(text: &'t str, plugin: &AtomicBool) -> Cow<'t, str> {
+    static OWN: LazyLock<Regex> = LazyLock::new(|| {
+        let verbs = "doctor|decode|can-i|who-can|whoami|explain|allowlist|workload|completion|man|schema|version";
+        // Bold and coloured words begin behind their code.
+        Regex::new(&format!(
+            r#"(?m)(?P<before>^|[\s"'`($;|&:]|\x1b\[[0-9;]*m)(?:kubectl )?kaccess(?P<gap>\s+)(?P<verb>{verbs})\b"#
+        ))
+        .expect("a pattern")
+    });
+    if !plugin.load(Ordering::Relaxed) {
+        return text.into();
+    }
+    OWN.replace_all(text, format!("${{before}}{AS_PLUGIN}${{gap}}${{verb}}").as_str())
+}
+
 /// Help with the examples as one would type them.
 fn as_called(host: &Host, help: String) -> String {
     if host.is_kubectl_plugin { help.replace("\n  kaccess ", &format!("\n  {AS_PLUGIN} ")) } else { help }
@@ -338,7 +371,7 @@ fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
 fn complain(host: &Host, error: &Error) {
     let mut text = format!("error: {}\n", strip_control(&error.to_string()));
     if let Error::Usage { hint: Some(hint), .. } = error {
-        text.push_str(&format!("hint: {hint}\n"));
+        text.push_str(&format!("hint: {}\n", as_typed(hint, &PLUGIN)));
     }
     let mut stderr = io::stderr().lock();
     for line in text.lines() {
@@ -369,12 +402,20 @@ fn answer(text: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(text);
     let colour = colored::control::SHOULD_COLORIZE.should_colorize();
     let mut text = human::shown(&text, colour);
+    if PLUGIN_ANSWERS.load(Ordering::Relaxed) {
+        text = as_typed(&text, &PLUGIN_ANSWERS).into_owned().into();
+    }
     // Only a terminal that is coloured too: what is piped stays plain.
     if colour && io::stdout().is_terminal() && supports_hyperlinks::on(supports_hyperlinks::Stream::Stdout) {
         text = human::linked(&text).into_owned().into();
     }
+    put(text.as_bytes())
+}
+
+/// Writes to stdout as it stands.
+fn put(text: &[u8]) -> Result<(), Error> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(text)?;
     stdout.flush()?;
     Ok(())
 }
@@ -414,7 +455,7 @@ fn note(text: &str) {
 
 /// A line on stderr that `--quiet` does not silence: kubectl's own warnings, what of the input is wrong, a bug.
 fn warn(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", strip_control(text));
+    let _ = writeln!(io::stderr().lock(), "{}", as_typed(&strip_control(text), &PLUGIN));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {
@@ -435,6 +476,24 @@ fn version(output: &flags::OutputArgs) -> Result<u8, Error> {
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn commands_are_typed_as_kubectls_plugin() {
+        use std::sync::atomic::AtomicBool;
+
+        let (own, plugin) = (AtomicBool::new(false), AtomicBool::new(true));
+        for (text, typed) in [
+            ("see kaccess doctor", "see kubectl kaccess doctor"),
+            ("  $ \u{1b}[36mkaccess can-i list pods", "  $ \u{1b}[36mkubectl kaccess can-i list pods"),
+            ("kaccess\n  doctor --log F", "kubectl kaccess\n  doctor --log F"),
+            ("kubectl kaccess doctor", "kubectl kaccess doctor"),
+            ("clusterrole/kaccess doctor", "clusterrole/kaccess doctor"),
+            ("a bug in kaccess at mod.rs", "a bug in kaccess at mod.rs"),
+        ] {
+            assert_eq!(super::as_typed(text, &plugin), typed);
+            assert_eq!(super::as_typed(text, &own), text);
+        }
+    }
 
     /// The hook is the process's, so what other tests' threads say in the meantime is passed on.
     #[test]

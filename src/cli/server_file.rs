@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Error;
 use crate::apiserver::configuration::parse_flags_text;
 use crate::evidence::apiserver::Flags;
+use crate::text::from_wide;
 
 /// How kube-apiserver's flags begin, whatever its release.
 const KNOWN: &[&str] = &[
@@ -94,7 +95,9 @@ const KNOWN: &[&str] = &[
 /// When the file cannot be read, or is nothing that kube-apiserver is configured by.
 pub(super) fn read(flag: &str, path: &Path) -> Result<(Flags, String), Error> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| Error::plain(format!("{flag} {name}: {error}")))?;
+    let bytes = std::fs::read(path).map_err(|error| Error::plain(format!("{flag} {name}: {error}")))?;
+    let text = String::from_utf8(from_wide(&bytes).into_owned())
+        .map_err(|error| Error::plain(format!("{flag} {name}: {error}")))?;
     let hint = "give kube-apiserver's static-Pod manifest, its flags line, or its AuthenticationConfiguration";
     let flags = parse_flags_text(&text, &name).map_err(|error| Error::new(format!("{flag}: {error}"), hint))?;
     if is_a_servers(&flags) {

@@ -52,7 +52,7 @@ pub struct WhoCanArgs {
     #[command(flatten)]
     exec: ExecArgs,
     /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Option<Duration>,
 }
 

@@ -74,11 +74,15 @@ impl Api {
             (None, None) => None,
         };
         if let Some(value) = authorization {
-            let mut header = HeaderValue::from_str(value.expose()).map_err(|_| {
-                Failure::new(
-                    FailureKind::Malformed,
-                    "the token holds a character that no HTTP header can carry (a line feed, most likely)",
-                )
+            // As Go does: any byte but control characters.
+            let mut header = HeaderValue::from_bytes(value.expose().as_bytes()).map_err(|_| {
+                let named = match value.expose().bytes().find(|byte| byte.is_ascii_control() && *byte != b'\t') {
+                    Some(b'\n') => "a line feed".to_owned(),
+                    Some(b'\r') => "a carriage return".to_owned(),
+                    Some(byte) => format!("the control character \\x{byte:02x}"),
+                    None => "a character".to_owned(),
+                };
+                Failure::new(FailureKind::Malformed, format!("the token holds {named}, which no HTTP header can carry"))
             })?;
             header.set_sensitive(true);
             api.headers.push((AUTHORIZATION, header));

@@ -42,7 +42,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use self::file::{Entry, RawUser};
+use self::file::{Entry, RawConfig, RawUser};
 pub(super) use self::file::{io_words, read_limited, version_and_kind};
 pub use self::secrets::scrub_args;
 use super::{ClientIdentity, Roots};
@@ -223,6 +223,17 @@ fn load_from(
     (loader.seen, outcome)
 }
 
+/// What the flags alone say of the connection, for where the kubeconfig cannot be used. `None` where they name no server,
+/// or where kubectl would not take them either. Only a credential that a flag gives is one.
+pub fn by_flags(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Option<Resolved> {
+    set(&flags.server)?;
+    // These name entries of the files.
+    let flags = ConnectionFlags { kubeconfig: None, context: None, cluster: None, user: None, ..flags.clone() };
+    let service_account = Path::new(SERVICE_ACCOUNT);
+    let mut loader = Loader { host, flags: &flags, scrubber, service_account, seen: Kubeconfig::default() };
+    loader.choose_from(&RawConfig::default()).ok()
+}
+
 struct Loader<'a> {
     host: &'a Host,
     flags: &'a ConnectionFlags,
@@ -242,12 +253,16 @@ impl Loader<'_> {
         self.learn_users(&merged.users);
         self.learn_names(&merged);
         self.seen.contexts = merged.contexts.iter().map(|entry| self.scrubber.known_only(&entry.name)).collect();
+        self.choose_from(&merged)
+    }
 
-        let chosen = self.choose(&merged)?;
+    /// Chooses of what the files hold, under the flags.
+    fn choose_from(&mut self, merged: &RawConfig) -> Result<Resolved, Failure> {
+        let chosen = self.choose(merged)?;
         let cluster = self.effective_cluster(chosen.cluster.map(|entry| &entry.value));
         if cluster.server.is_empty() {
             let in_pod = self.in_cluster(chosen.namespace.clone())?;
-            return in_pod.ok_or_else(|| self.no_server(&merged, &chosen));
+            return in_pod.ok_or_else(|| self.no_server(merged, &chosen));
         }
         if chosen.cluster.is_none() && chosen.context.is_none() && chosen.user.is_none() {
             self.seen.source = "flags".to_owned();
@@ -255,7 +270,7 @@ impl Loader<'_> {
         let file = chosen.cluster.map(|entry| entry.file.clone()).unwrap_or_default();
         let server = self.cluster(&cluster, chosen.cluster_name.unwrap_or_default(), &file)?;
 
-        self.demand_user(&merged, &chosen)?;
+        self.demand_user(merged, &chosen)?;
         let nobody = Entry { name: String::new(), file: String::new(), line: 0, value: RawUser::default() };
         let (mut secrets, impersonation) = self.user(chosen.user.unwrap_or(&nobody), &cluster);
         if server.url.scheme() == "http" {

@@ -39,6 +39,10 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             skip_line(&mut reader);
         }
         log.lines += 1;
+        // PowerShell's `>` writes UTF-16: without its zeros, what is ASCII in it is read.
+        if line.contains(&0) {
+            line.retain(|byte| *byte != 0);
+        }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
         let stamp = stamp(text);
@@ -108,6 +112,17 @@ fn stamp(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_in_utf_16_is_read() {
+        let line = "\u{feff}E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\r\n";
+        for encoded in [u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes] {
+            let bytes: Vec<u8> = line.repeat(2).encode_utf16().flat_map(encoded).collect();
+            let log = read("-", bytes.as_slice(), &Scrubber::default()).expect("a log");
+            assert_eq!(log.matches.len(), 1);
+            assert_eq!((log.matches[0].count, log.matches[0].last_line_number), (2, 2));
+        }
+    }
 
     #[test]
     fn lines_are_grouped_and_counted() {

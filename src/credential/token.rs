@@ -158,7 +158,15 @@ fn inside(core: &str, problems: &mut Vec<TokenProblem>) {
         let detail = format!("{}: the API server reads only up to it", TokenProblem::WHITE_SPACE_INSIDE);
         problems.push(problem("token", detail, Some(offset)));
     }
-    if let Some(offset) = core.find(|c: char| !c.is_ascii() || (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))) {
+    let control = |c: &char| c.is_ascii_control() && !matches!(c, '\r' | '\n' | '\t');
+    if let Some((offset, c)) = core.char_indices().find(|(_, c)| control(c)) {
+        let detail = format!(
+            "{} \\x{:02x}, which no HTTP client can send in the Authorization header",
+            TokenProblem::CONTROL,
+            u32::from(c)
+        );
+        problems.push(problem("token", detail, Some(offset)));
+    } else if let Some(offset) = core.find(|c: char| !c.is_ascii()) {
         problems.push(problem("token", "holds a character that is not printable ASCII", Some(offset)));
     }
     if core.ends_with("...") || core.contains('…') {

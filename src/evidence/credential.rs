@@ -132,6 +132,8 @@ impl TokenProblem {
     pub const WHITE_SPACE_INSIDE: &str = "white space inside";
     /// How the detail begins when white space stands at the edge, where it is taken off.
     pub const WHITE_SPACE_AROUND: &str = "begins or ends with";
+    /// How the detail begins when a control character stands inside, which no header field may hold.
+    pub const CONTROL: &str = "holds the control character";
     /// How the detail begins when the header's name is part of the token.
     pub const HEADER_NAME: &str = "begins with the header's name";
     /// How the detail begins when the scheme is part of the token.

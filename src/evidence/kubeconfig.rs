@@ -129,6 +129,9 @@ pub struct Fault {
     /// 1-based line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
+    /// A flag named what is not there, and no file.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub flag: bool,
 }
 
 /// A complaint about a kubeconfig, with its place.

@@ -24,7 +24,7 @@ pub mod workload;
 /// The schema of evidence files that this version writes and reads.
 pub const SCHEMA: &str = "kaccess.dev/evidence/v1";
 
-/// Stands in [`Skip::because`] of everything where the run's time was over before anything was begun.
+/// Stands in [`Skip::because`] of what was not begun because the run's time was over before.
 pub const TOO_LATE: &str = "timeout";
 
 /// Everything one run of `doctor` saw.

@@ -79,6 +79,9 @@ pub fn doctor(
     if !issuer.is_empty() {
         way("From the control plane to the issuer", &issuer, out)?;
     }
+    if let Some(message) = &report.message {
+        writeln!(out, "<p>{}</p>", text(&message.sentence()))?;
+    }
     findings(&report.findings, out)?;
     if let Some(comparison) = comparison {
         compared(comparison, out)?;
@@ -276,25 +279,8 @@ fn access(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn credential(evidence: &Evidence, hide: bool, out: &mut dyn Write) -> io::Result<()> {
-    let Some(credential) = evidence.credential.seen().filter(|credential| credential.is_there()) else {
-        return Ok(());
-    };
-    let mut rows: Vec<(String, String)> = Vec::new();
-    if let Some(token) = &credential.token {
-        for (part, note) in [(&token.header, " (header)"), (&token.claims, "")] {
-            for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
-                rows.push((format!("{name}{note}"), terminal::claim(name, value, evidence, hide)));
-            }
-        }
-    }
-    if let Some(leaf) = credential.certificates.first() {
-        let until = leaf.not_after.map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end)));
-        rows.push(("CN (user)".to_owned(), leaf.common_names.join(", ")));
-        rows.push(("O (groups)".to_owned(), leaf.organizations.join(", ")));
-        rows.push(("issued by".to_owned(), leaf.issuer.clone()));
-        rows.push(("valid until".to_owned(), until.unwrap_or_default()));
-    }
-    writeln!(out, "<h2>Credential</h2>\n<p>{}</p>", text(&credential.origin))?;
+    let Some((origin, rows)) = terminal::credential_rows(evidence, hide) else { return Ok(()) };
+    writeln!(out, "<h2>Credential</h2>\n<p>{}</p>", text(origin))?;
     if rows.is_empty() {
         return Ok(());
     }

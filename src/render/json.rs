@@ -10,7 +10,7 @@ use crate::evidence::Evidence;
 use crate::evidence::identity::User;
 use crate::report::changes::Change;
 use crate::report::compare::Comparison;
-use crate::report::doctor::{DoctorReport, Status};
+use crate::report::doctor::{DoctorReport, MetMessage, Status};
 use crate::report::view::FindingView;
 use crate::text::hidden;
 
@@ -47,6 +47,9 @@ pub struct DoctorView {
     observed_at: String,
     /// How long it took, in milliseconds.
     took_ms: u64,
+    /// What became of the message that the user met; absent without `--error`, and where a finding rests on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<MetMessage>,
     /// What differs from a saved look; absent without `--compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
@@ -332,6 +335,7 @@ impl DoctorView {
                 .collect(),
             observed_at: evidence.observed_at.to_string(),
             took_ms: evidence.took_ms,
+            message: report.message.clone(),
             comparison: None,
             changed: None,
         }

@@ -45,7 +45,7 @@ fn longest_run(text: &str) -> usize {
 ///
 /// # Errors
 /// When the writer fails.
-pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+pub fn doctor(report: &DoctorReport, evidence: &Evidence, hide_claims: bool, out: &mut dyn Write) -> io::Result<()> {
     let context =
         evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
     writeln!(out, "# kaccess doctor: {}\n", report.verdict.word())?;
@@ -65,9 +65,21 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
     if let Some(line) = terminal::issuer_line(report, evidence) {
         writeln!(out, "- way to the issuer: {}", plain(&line))?;
     }
+    if let Some(message) = &report.message {
+        writeln!(out, "- {}", plain(&message.sentence()))?;
+    }
     let at = evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC");
     writeln!(out, "- observed at {at} for {} ms", evidence.took_ms)?;
     findings(&report.findings, out)?;
+    if let Some((origin, rows)) = terminal::credential_rows(evidence, hide_claims) {
+        writeln!(out, "\n## Credential\n\nFrom {}.", code(origin))?;
+        table(&["what", "value"], rows.into_iter().map(|(name, value)| vec![name, value]), out)?;
+    }
+    addresses(evidence, out)?;
+    if let Some((name, rows)) = terminal::eks_rows(evidence) {
+        writeln!(out, "\n## EKS cluster {}", plain(name))?;
+        table(&["what", "value"], rows.into_iter().map(|(name, value)| vec![name, value]), out)?;
+    }
     if let Some(access) = evidence.access.seen() {
         writeln!(out, "\n## Access\n\n| question | allowed |\n|---|---|")?;
         for check in &access.checks {
@@ -81,8 +93,37 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, out: &mut dyn Write) -
         report.count(Status::Fail),
         report.count(Status::Skipped)
     )?;
-    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
-        writeln!(out, "- not checked: {} ({})", check.id, plain(check.because.as_deref().unwrap_or_default()))?;
+    for check in report.untold() {
+        writeln!(out, "- failed: {} ({})", check.id, plain(check.because.as_deref().unwrap_or_default()))?;
+    }
+    for (because, ids, needs) in terminal::not_checked(report) {
+        let needs = needs.map(|needs| format!("; needs {needs}")).unwrap_or_default();
+        writeln!(out, "- not checked: {} ({})", ids.join(", "), plain(&format!("{because}{needs}")))?;
+    }
+    Ok(())
+}
+
+/// The API server's addresses, and what became of a connection to each.
+fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
+    let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
+    let attempts = evidence.endpoint.tcp.seen().map(|tcp| tcp.attempts.as_slice()).unwrap_or_default();
+    if attempts.is_empty() {
+        return Ok(());
+    }
+    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    writeln!(out, "\n## Addresses of {}", plain(&format!("{}:{}{via}", route.host, route.port)))?;
+    let rows = attempts
+        .iter()
+        .map(|attempt| vec![attempt.address.clone(), attempt.outcome.to_string(), format!("{} ms", attempt.took_ms)]);
+    table(&["address", "outcome", "took"], rows, out)
+}
+
+/// A table behind an empty line.
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n| {} |\n|{}", head.join(" | "), "---|".repeat(head.len()))?;
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
+        writeln!(out, "| {} |", cells.join(" | "))?;
     }
     Ok(())
 }

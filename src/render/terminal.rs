@@ -51,6 +51,9 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, look, out)?;
     paths(report, evidence, look, out)?;
+    if let Some(message) = &report.message {
+        wrapped(&message.sentence(), "", "  ", look.width, out)?;
+    }
     findings(&report.findings, look.width, out)?;
     credential(evidence, look, out)?;
     addresses(evidence, look, out)?;
@@ -138,22 +141,33 @@ pub(super) fn issuer_line(report: &DoctorReport, evidence: &Evidence) -> Option<
     (!issuer.is_empty()).then(|| hops.collect::<Vec<_>>().join(" > "))
 }
 
+/// With less room than this, in columns, no part of a reason is shown.
+const SOME_OF_IT: usize = 36;
+
+/// Why a hop failed. Of an answer the status is enough, and the findings say the rest; other words mean something only
+/// with what stands behind their colons.
+fn reason(because: &str) -> &str {
+    let line = because.lines().next().unwrap_or_default();
+    let status = line.strip_prefix("HTTP ").unwrap_or(line).split(' ').next().unwrap_or_default();
+    let is_status = status.len() == 3 && status.bytes().all(|byte| byte.is_ascii_digit());
+    if is_status { line.split(": ").next().unwrap_or_default() } else { line }
+}
+
 /// The hops up to the first that is not passed. Where they do not fit, those in the middle give way, never the last.
 pub(super) fn way_line(hops: &[Hop], width: usize) -> String {
     let passed: Vec<&str> =
         hops.iter().take_while(|hop| hop.mark == Mark::Passed).map(|hop| hop.name.as_str()).collect();
     let (end, because) = match hops.get(passed.len()) {
-        // The status is enough here; the findings say the rest.
-        Some(Hop { name, mark: Mark::Failed(because) }) => {
-            (format!(" > [X] {name}"), because.split(": ").next().unwrap_or_default())
-        }
+        Some(Hop { name, mark: Mark::Failed(because) }) => (format!(" > [X] {name}"), reason(because)),
         Some(Hop { name, mark: Mark::Unknown(because) }) => (format!(" > [?] {name}"), because.as_str()),
         _ => (String::new(), ""),
     };
     let line = passed.join(" > ");
     let whole = format!("{line}{end}: {because}");
     let short = format!("{line}{end}");
-    if !because.is_empty() && whole.chars().count() <= width {
+    // A reason that is cut short still says something; a word or two of it do not.
+    let room = width.saturating_sub(short.chars().count() + 2);
+    if !because.is_empty() && (whole.chars().count() <= width || room >= SOME_OF_IT) {
         return clip(&whole, width);
     }
     if short.chars().count() <= width || passed.len() < 4 {
@@ -220,45 +234,47 @@ fn section(name: &str, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Some(credential) = evidence.credential.seen() else { return Ok(()) };
-    if !credential.is_there() {
-        return Ok(());
-    }
+    let Some((origin, rows)) = credential_rows(evidence, look.hide_claims) else { return Ok(()) };
     writeln!(out)?;
-    for line in fitted(&format!("Credential ({})", credential.origin), look.width) {
+    for line in fitted(&format!("Credential ({origin})"), look.width) {
         writeln!(out, "{}", line.replacen("Credential", &"Credential".bold().to_string(), 1))?;
     }
     let mut table = plain_table(look.width);
+    for (name, value) in rows {
+        table.add_row(vec![format!("  {}", human::plain(&name)), human::plain(&value)]);
+    }
+    print_table(&table, out)
+}
+
+/// Where the credential comes from, and what is shown of it.
+pub(super) fn credential_rows(evidence: &Evidence, hide_claims: bool) -> Option<(&str, Vec<(String, String)>)> {
+    let credential = evidence.credential.seen().filter(|credential| credential.is_there())?;
+    let mut rows = Vec::new();
     if let Some(token) = &credential.token {
         for (part, note) in [(&token.header, " (header)"), (&token.claims, "")] {
             for (name, value) in part.iter().filter_map(|value| value.as_object()).flatten() {
-                let value = claim(name, value, evidence, look.hide_claims);
-                table.add_row(vec![format!("  {}{note}", human::plain(name)), human::plain(&value)]);
+                rows.push((format!("{name}{note}"), claim(name, value, evidence, hide_claims)));
             }
         }
         if token.claims.is_none() {
-            table.add_row(vec!["  token".to_owned(), format!("{} bytes, content not readable", token.length)]);
+            rows.push(("token".to_owned(), format!("{} bytes, content not readable", token.length)));
         }
     }
     if let Some(leaf) = credential.certificates.first() {
         // kube-apiserver's authenticators stand in this order (apiserver/authn).
         if credential.token.is_some() {
-            table.add_row(vec!["  client certificate", "sent beside the token, and looked at first"]);
+            rows.push(("client certificate".to_owned(), "sent beside the token, and looked at first".to_owned()));
         }
         let until = leaf
             .not_after
             .map(|end| format!("{end} ({})", human::relative(evidence.observed_at, end)))
             .unwrap_or_default();
-        for (name, value) in [
-            ("CN (user)", leaf.common_names.join(", ")),
-            ("O (groups)", leaf.organizations.join(", ")),
-            ("issued by", leaf.issuer.clone()),
-            ("valid until", until),
-        ] {
-            table.add_row(vec![format!("  {name}"), value]);
-        }
+        rows.push(("CN (user)".to_owned(), leaf.common_names.join(", ")));
+        rows.push(("O (groups)".to_owned(), leaf.organizations.join(", ")));
+        rows.push(("issued by".to_owned(), leaf.issuer.clone()));
+        rows.push(("valid until".to_owned(), until));
     }
-    print_table(&table, out)
+    Some((credential.origin.as_str(), rows))
 }
 
 /// A claim for people: times with their distance, values whole, or only their type.
@@ -400,22 +416,11 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         let text = "every probe that could be made got its answer; the problem is in what the answers say (above)";
         wrapped(text, "  ", "  ", look.width, out)?;
     }
-    // What failed and keeps nobody out is told nowhere else.
-    let told_above = report.findings.iter().any(|finding| finding.severity == Severity::Error);
-    for check in report.checks.iter().filter(|check| check.status == Status::Fail && !told_above) {
+    for check in report.untold() {
         let because = check.because.as_deref().unwrap_or_default();
         wrapped(&format!("- failed: {} ({because})", check.id), "  ", "    ", look.width, out)?;
     }
-    // Where one missing thing keeps several probes from looking, it is said once.
-    let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
-    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
-        let because = check.because.as_deref().unwrap_or_default();
-        match told.iter_mut().find(|(reason, ..)| *reason == because) {
-            Some((_, ids, _)) => ids.push(check.id),
-            None => told.push((because, vec![check.id], check.needs.as_deref())),
-        }
-    }
-    for (because, ids, needs) in told {
+    for (because, ids, needs) in not_checked(report) {
         let needs = needs.map(|needs| format!("; needs {needs}")).unwrap_or_default();
         wrapped(&format!("- not checked: {} ({because}{needs})", ids.join(", ")), "  ", "    ", look.width, out)?;
     }
@@ -434,6 +439,20 @@ fn summary(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn
         }
     }
     writeln!(out, "looked at {} for {} ms", evidence.observed_at.strftime("%Y-%m-%d %H:%M:%S UTC"), evidence.took_ms)
+}
+
+/// What could not be looked at: why, which checks, and what they need. Where one missing thing keeps several probes from
+/// looking, it is said once.
+pub(super) fn not_checked(report: &DoctorReport) -> Vec<(&str, Vec<&str>, Option<&str>)> {
+    let mut told: Vec<(&str, Vec<&str>, Option<&str>)> = Vec::new();
+    for check in report.checks.iter().filter(|check| check.status == Status::Skipped) {
+        let because = check.because.as_deref().unwrap_or_default();
+        match told.iter_mut().find(|(reason, ..)| *reason == because) {
+            Some((_, ids, _)) => ids.push(check.id),
+            None => told.push((because, vec![check.id], check.needs.as_deref())),
+        }
+    }
+    told
 }
 
 fn clip(text: &str, width: usize) -> String {
@@ -478,7 +497,32 @@ pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap;
+    use super::{Hop, Mark, way_line, wrap};
+
+    #[test]
+    fn a_reason_is_not_cut_where_it_begins_to_tell() {
+        let hop = |name: &str, mark: Mark| Hop { name: name.to_owned(), mark };
+        for (name, because, width, expected) in [
+            ("kubeconfig", "stat /nosuch: no such file", 80, "you > [X] kubeconfig: stat /nosuch: no such file"),
+            ("identity", "401 Unauthorized: Unauthorized", 80, "you > [X] identity: 401 Unauthorized"),
+            (
+                "credential",
+                "token: a JWT has 3 parts, this has 2",
+                80,
+                "you > [X] credential: token: a JWT has 3 parts, this has 2",
+            ),
+            (
+                "kubeconfig",
+                "context was not found for specified context: amdin",
+                60,
+                "you > [X] kubeconfig: context was not found for specified...",
+            ),
+            ("kubeconfig", "context was not found for specified context: amdin", 50, "you > [X] kubeconfig"),
+        ] {
+            let hops = [hop("you", Mark::Passed), hop(name, Mark::Failed(because.to_owned()))];
+            assert_eq!(way_line(&hops, width), expected);
+        }
+    }
 
     #[test]
     fn long_words_stay_whole() {

@@ -76,6 +76,25 @@ pub struct Check {
     pub took_ms: u64,
 }
 
+/// The message that the user met, where it is known and no finding rests on it.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MetMessage {
+    /// The code of the finding that it belongs to.
+    pub code: &'static str,
+    /// What it says.
+    pub means: String,
+    /// What became of it in this run.
+    pub now: String,
+}
+
+impl MetMessage {
+    /// All of it in one line.
+    pub fn sentence(&self) -> String {
+        format!("the message you met is {}: {}. {}.", self.code, self.means.trim_end_matches('.'), self.now)
+    }
+}
+
 /// The answer of `doctor`.
 #[derive(Debug, Clone)]
 pub struct DoctorReport {
@@ -85,6 +104,8 @@ pub struct DoctorReport {
     pub findings: Vec<Finding>,
     /// Every probe.
     pub checks: Vec<Check>,
+    /// What became of the message that the user met, where no finding says it.
+    pub message: Option<MetMessage>,
 }
 
 impl DoctorReport {
@@ -96,7 +117,26 @@ impl DoctorReport {
             (false, Some(_)) => Verdict::Healthy,
             (false, None) => Verdict::Unknown,
         };
-        Self { verdict, findings, checks: checks(evidence) }
+        Self { verdict, findings, checks: checks(evidence), message: None }
+    }
+
+    /// The same with what became of the message that the user met.
+    #[must_use]
+    pub fn with_message(self, message: Option<MetMessage>) -> Self {
+        Self { message, ..self }
+    }
+
+    /// What failed and no finding tells of: where nothing keeps anybody out all of it, else what is about an issuer that
+    /// no finding rests on.
+    pub fn untold(&self) -> impl Iterator<Item = &Check> {
+        let grave = self.findings.iter().any(|finding| finding.severity == Severity::Error);
+        let cites = |place: &str| {
+            self.findings.iter().any(|finding| finding.cites.iter().any(|citation| citation.path.starts_with(place)))
+        };
+        let issuer = cites("/issuer/") || cites("/configuredIssuer/");
+        self.checks.iter().filter(move |check| {
+            check.status == Status::Fail && (!grave || (!issuer && check.id.starts_with("issuer-")))
+        })
     }
 
     /// How many checks ended this way.
@@ -110,6 +150,9 @@ pub fn context_words(evidence: &Evidence) -> String {
     match evidence.kubeconfig.seen() {
         Some(config) => {
             config.context.as_deref().map_or_else(|| "no context".to_owned(), |name| format!("context {name}"))
+        }
+        None if evidence.too_late().is_some() => {
+            "nothing was looked at: the time of --timeout was over before".to_owned()
         }
         // There may well be one; which, the file does not say in a way that counts.
         None => "the kubeconfig cannot be used".to_owned(),

@@ -76,9 +76,53 @@ fn named(name: Option<&str>, or: &'static str) -> Shell {
 }
 
 /// The names that a missing entry of the kubeconfig could have had.
-pub fn names(failure: &Failure) -> Vec<&str> {
+#[derive(Debug, Clone)]
+pub struct Names<'f> {
+    /// The first of them.
+    pub some: Vec<&'f str>,
+    /// How many there are.
+    pub all: usize,
+}
+
+impl Names<'_> {
+    /// There is none.
+    pub fn is_empty(&self) -> bool {
+        self.some.is_empty()
+    }
+
+    /// In a sentence, ten at most.
+    pub fn listed(&self) -> String {
+        let some = self.some.iter().take(10).copied().collect::<Vec<_>>().join(", ");
+        match self.all.saturating_sub(10) {
+            0 => some,
+            more => format!("{some} and {more} more"),
+        }
+    }
+
+    /// One step for each, three at most.
+    pub fn each(&self, text: &str, command: impl Fn(&str) -> Shell) -> Vec<Step> {
+        let words = |index: usize| match (index, self.all.saturating_sub(3)) {
+            (0, _) => text.to_owned(),
+            (2, 1) => "Or (there is 1 more)".to_owned(),
+            (2, more @ 2..) => format!("Or (there are {more} more)"),
+            _ => "Or".to_owned(),
+        };
+        let steps = self.some.iter().take(3).enumerate();
+        steps.map(|(index, name)| Step::command(words(index), command(name))).collect()
+    }
+}
+
+/// The names that the loader lists in the place of the one that is not there.
+pub fn names(failure: &Failure) -> Names<'_> {
     let list = failure.expected.as_deref().and_then(|expected| expected.strip_prefix("one of: ")).unwrap_or_default();
-    list.split(", ").filter(|name| !name.is_empty() && *name != "…").collect()
+    let (list, all) = match list.rsplit_once(", …") {
+        // How many there are, older versions do not say.
+        Some((some, rest)) => (some, rest.trim_matches([' ', '(', ')']).trim_end_matches(" in all").parse().ok()),
+        None => (list, None),
+    };
+    let some: Vec<&str> = list.split(", ").filter(|name| !name.is_empty()).collect();
+    let all = all.unwrap_or(some.len());
+    Names { some, all }
 }
 
 /// The context that a complaint names.
@@ -94,7 +138,7 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
     let names = names(failure);
     let point = format!("Point the context at a {entry} that exists");
     let set = |name: &str| shell!("kubectl config set-context {} --{}={}", context, entry, name);
-    let mut steps = each(&names, &point, set).into_iter();
+    let mut steps = names.each(&point, set).into_iter();
     let first = steps.next().unwrap_or_else(|| {
         Step::text(format!("The files hold no {entry} entry at all: take the kubeconfig again from where it is handed out, or add the file that holds the entry to KUBECONFIG."))
     });
@@ -103,7 +147,7 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
     } else {
         format!(
             "The name is not among the {entry} entries: there are {}. An entry of another file counts only if that file is in KUBECONFIG.",
-            listed(&names)
+            names.listed()
         )
     };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
@@ -123,25 +167,4 @@ pub fn fetch_authority(case: &Case<'_>) -> Step {
         "Take the cluster's CA again from a place you trust: from a context that still works (another machine's, another user's) as follows; with kubeadm it is /etc/kubernetes/pki/ca.crt on a control-plane node",
         "kubectl --context WORKING_CONTEXT -n default get configmap kube-root-ca.crt -o jsonpath='{.data.ca\\.crt}' > ca.crt",
     )
-}
-
-/// The names in a sentence, ten at most.
-pub fn listed(names: &[&str]) -> String {
-    let some = names.iter().take(10).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(10) {
-        0 => some,
-        more => format!("{some} and {more} more"),
-    }
-}
-
-/// One step for each of the names, three at most.
-pub fn each(names: &[&str], text: &str, command: impl Fn(&str) -> Shell) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    for (index, name) in names.iter().take(3).enumerate() {
-        let words = if index == 0 { text.to_owned() } else { "Or".to_owned() };
-        let more = names.len().saturating_sub(3);
-        let words = if index == 2 && more > 0 { format!("Or (there are {more} more)") } else { words };
-        steps.push(Step::command(words, command(name)));
-    }
-    steps
 }

@@ -8,6 +8,7 @@ pub mod explain;
 pub mod hook;
 pub mod kubeconfig_fault;
 pub mod mapping;
+mod met;
 pub mod plugin;
 pub mod pod_role;
 pub mod reading;
@@ -24,7 +25,9 @@ pub use wording::{clip, slug};
 pub use words::{Place, Word};
 
 use crate::apiserver::message::Text;
-use crate::report::{Citation, Confidence, Finding, Severity, Step};
+use crate::evidence::Evidence;
+use crate::report::doctor::DoctorReport;
+use crate::report::{Citation, Confidence, Finding, Severity, Step, diagnose};
 
 /// A finding's page, as `explain` and docs/findings show it.
 #[derive(Debug)]
@@ -93,6 +96,14 @@ pub fn check_all(case: &Case<'_>) -> Vec<Finding> {
     }
     context::name_it(case.evidence, &mut findings);
     findings
+}
+
+/// All that is to be said of evidence.
+pub fn report(evidence: &Evidence) -> DoctorReport {
+    let case = Case::new(evidence);
+    let findings = diagnose(check_all(&case));
+    let message = met::told(&case, &findings);
+    DoctorReport::new(evidence, findings).with_message(message)
 }
 
 /// The rule of a code.

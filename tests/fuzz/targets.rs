@@ -136,7 +136,7 @@ fn evidence(data: &[u8]) {
     let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
     let look = terminal::Look { width: 80, verbose: true, hide_claims: false };
     terminal::doctor(&report, &evidence, look, &mut Vec::new()).expect("writing to memory");
-    markdown::doctor(&report, &evidence, &mut Vec::new()).expect("writing to memory");
+    markdown::doctor(&report, &evidence, false, &mut Vec::new()).expect("writing to memory");
 }
 
 fn kubeconfig(data: &[u8]) {

@@ -65,9 +65,13 @@ fn what_stands_around_a_token_is_taken_off() {
     let config = format!("apiVersion: v1\nkind: Config\nusers:\n- name: u\n  user: {{token: {token}}}\n");
     for (name, text) in [("exec", exec), ("secret", secret), ("config", config), ("bare", format!("{token}\n"))] {
         let path = folder.join(name);
-        fs::write(&path, text).expect("a file");
-        let (code, report) = decoded(&[&format!("@{}", path.display())]);
-        assert_eq!((code, &report["claims"]["sub"]), (Some(0), &json!("u1")), "{name}");
+        // As PowerShell's `>` writes it, too.
+        let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [text.as_bytes(), &wide[..]] {
+            fs::write(&path, bytes).expect("a file");
+            let (code, report) = decoded(&[&format!("@{}", path.display())]);
+            assert_eq!((code, &report["claims"]["sub"]), (Some(0), &json!("u1")), "{name}");
+        }
     }
 }
 

@@ -398,6 +398,49 @@ fn doctor_reads_a_broken_message_as_explain_does() {
     let asked = &serde_json::from_str::<Value>(&saved).expect("evidence")["asked"];
     assert_eq!(asked["question"]["namespace"], "dev", "{asked:#}");
     assert_eq!(asked["error"].as_str().map(|error| error.lines().count()), Some(1));
+    // The same from a file as PowerShell's `>` writes it.
+    let file = scratch("broken").join("message.txt");
+    let wide: Vec<u8> = format!("\u{feff}{message}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    fs::write(&file, wide).expect("a message");
+    let again = command()
+        .args(["doctor", "--offline", "--no-aws", "-q", "--error", &format!("@{}", file.display()), "--save"])
+        .arg(&evidence)
+        .output()
+        .expect("kaccess runs");
+    assert!(again.stderr.is_empty(), "{}", String::from_utf8_lossy(&again.stderr));
+    let saved: Value = serde_json::from_str(&fs::read_to_string(&evidence).expect("evidence")).expect("JSON");
+    assert_eq!(saved["asked"]["question"], asked["question"]);
+}
+
+/// Where all is well, doctor says that it knows the message, and why nothing rests on it.
+#[test]
+fn doctor_tells_what_became_of_a_message() {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases/private-zone-visible/evidence.json");
+    let mut evidence: Value = serde_json::from_str(&fs::read_to_string(case).expect("a case")).expect("evidence");
+    let path = scratch("message").join("evidence.json");
+    for (message, code, now) in [
+        (
+            "dial tcp 10.0.0.1:443: i/o timeout",
+            "api-connection-timeout",
+            "It names 10.0.0.1:443, and the server looked at is api.zone.test:6443",
+        ),
+        ("dial tcp 10.1.2.3:6443: i/o timeout", "api-connection-timeout", "It does not happen now"),
+        ("error: You must be logged in to the server (Unauthorized)", "credential-rejected", "It does not happen now"),
+    ] {
+        evidence["asked"]["error"] = message.into();
+        fs::write(&path, evidence.to_string()).expect("evidence");
+        let file = path.to_string_lossy();
+        let report = json(&kaccess(&["doctor", "-o", "json", "--from", &file]));
+        assert_eq!(report["verdict"], "healthy", "{message}");
+        assert_eq!(report["message"]["code"], code, "{message}");
+        assert_eq!(report["message"]["now"], now, "{message}");
+        for form in ["table", "markdown"] {
+            let output = kaccess(&["doctor", "-o", form, "--from", &file]);
+            let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&format!("the message you met is {code}: ")), "{text}");
+            assert!(text.contains(&format!(" {now}.")), "{text}");
+        }
+    }
 }
 
 #[test]

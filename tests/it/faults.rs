@@ -108,7 +108,7 @@ fn an_observation_that_is_missing_makes_nothing_certain() {
             // Every form can be written.
             let look = terminal::Look { width: 80, verbose: true, hide_claims: false };
             terminal::doctor(&now, &evidence, look, &mut Vec::new()).expect("a table");
-            markdown::doctor(&now, &evidence, &mut Vec::new()).expect("markdown");
+            markdown::doctor(&now, &evidence, false, &mut Vec::new()).expect("markdown");
         }
     };
     let next = AtomicUsize::new(0);

@@ -135,6 +135,27 @@ fn cluster_entries_that_kubectl_refuses() {
 }
 
 #[test]
+fn a_slip_in_a_context_is_named_and_the_current_one_left_alone() {
+    let many = |count: usize, current: &str| {
+        let mut text = text(NOWHERE, "{}").replace("current-context: a", &format!("current-context: {current}"));
+        let more: String = (0..count).map(|n| format!("- name: x{n}\n  context: {{cluster: c, user: u}}\n")).collect();
+        text = text.replace("contexts:\n", &format!("contexts:\n{more}"));
+        file(&text.replace("- name: a\n  context", "- name: admin\n  context"))
+    };
+    let run = doctor(&many(60, "admin"), &["--context", "amdin"]);
+    assert_eq!(fix(&run, 0), "kaccess doctor --context admin");
+    assert!(!run.stdout.contains("use-context"), "{}", run.stdout);
+    assert!(run.findings()[0]["why"].to_string().contains("and 51 more"), "{}", run.stdout);
+    let run = doctor(&many(0, "admin"), &["--context", "elsewhere"]);
+    assert!(!run.stdout.contains("use-context"), "{}", run.stdout);
+    // The file names it: there it is to be mended.
+    let run = doctor(&many(3, "amdin"), &[]);
+    assert_eq!(fix(&run, 0), "kubectl config use-context admin");
+    let run = doctor(&many(3, "elsewhere"), &[]);
+    assert_eq!(run.findings()[0]["fix"][2]["text"], "Or (there is 1 more)", "{}", run.stdout);
+}
+
+#[test]
 fn user_entries_that_kubectl_refuses() {
     let (certificate, key, other) = pairs();
     let (cert, key, other) = (encoded(&certificate), encoded(&key), encoded(&other));

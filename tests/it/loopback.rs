@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::run::{command, doctor, expect_fault, kaccess, scratch};
@@ -74,6 +75,59 @@ fn kubeconfigs_that_cannot_be_used() {
 }
 
 #[test]
+fn a_server_given_by_flags_needs_no_kubeconfig() {
+    let html = serve(|stream| {
+        answer(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>",
+        )
+    });
+    let server = format!("https://127.0.0.1:{html}");
+    let by_flags = ["--server", server.as_str(), "--token", "opaque-token-of-a-test"];
+    let context = [&by_flags[..], &["--context", "prod"]].concat();
+    for (config, arguments, first) in [
+        (PathBuf::from("/no/such/kubeconfig"), &by_flags[..], "kubeconfig-not-found"),
+        (file("apiVersion: v1\nclusters: [\n- a: {\n"), &by_flags[..], "kubeconfig-unparsable"),
+        (kubeconfig("https://127.0.0.1:1"), &context[..], "context-not-found"),
+    ] {
+        let run = doctor(&config, arguments);
+        assert_eq!(run.codes()[0], first, "{}", run.stdout);
+        assert!(run.codes().iter().any(|code| code == "not-a-kubernetes-api"), "{}", run.stdout);
+    }
+    // Nobody expects a credential there, and the missing file is all that is to be said.
+    let anonymous = serve(|stream| {
+        let body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope","reason":"Forbidden","code":403}"#;
+        let head = "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length:";
+        answer(stream, &format!("{head} {}\r\n\r\n{body}", body.len()));
+    });
+    let run = doctor(Path::new("/no/such/kubeconfig"), &["--server", &format!("http://127.0.0.1:{anonymous}")]);
+    assert_eq!(run.codes()[0], "kubeconfig-not-found", "{}", run.stdout);
+    assert!(!run.codes().iter().any(|code| code == "anonymous-request"), "{}", run.stdout);
+}
+
+#[test]
+fn what_is_wrong_with_an_issuer_is_told_beside_a_kubeconfig_that_is_not_there() {
+    for form in ["table", "markdown"] {
+        let output = command()
+            .args(["doctor", "--kubeconfig", "/no/such/kubeconfig", "--no-aws", "-o", form])
+            .args(["--issuer", "https://no-such-host.invalid/"])
+            .output()
+            .expect("kaccess runs");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{stdout}");
+        assert!(stdout.contains("- failed: issuer-dns ("), "{stdout}");
+    }
+}
+
+#[test]
+fn a_log_that_is_a_directory_is_refused() {
+    let output = kaccess(&["doctor", "--log", &scratch("log").to_string_lossy()]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("is a directory") && output.stdout.is_empty(), "{stderr}");
+}
+
+#[test]
 fn odd_kubeconfigs_are_findings_and_no_panics() {
     let folder = scratch("directory");
     for (path, what) in [
@@ -94,6 +148,8 @@ fn odd_kubeconfigs_are_findings_and_no_panics() {
             run.codes()
         );
         assert!(!run.stderr.contains("panicked"), "{what}: {}", run.stderr);
+        let title = run.findings()[0]["title"].as_str().unwrap_or_default();
+        assert_eq!(title == "The kubeconfig is a directory", what == "a directory", "{what}: {title}");
     }
 }
 
@@ -194,6 +250,22 @@ fn a_bad_connection_is_no_bad_question() {
 }
 
 #[test]
+fn a_run_that_was_over_before_it_began_blames_nobody() {
+    let run = doctor(&kubeconfig("https://127.0.0.1:1"), &["--timeout", "1ns"]);
+    assert_eq!((run.code, run.codes().len()), (2, 0), "{}", run.stdout);
+    let because = run.report["notChecked"][0]["because"].as_str().unwrap_or_default();
+    assert_eq!(because, "not looked at: the time of --timeout was over");
+    let output = command().args(["doctor", "--from"]).arg(&run.evidence).output().expect("kaccess runs");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("--timeout") && !stdout.contains("cannot be used"), "{stdout}");
+    for flag in ["--timeout", "--exec-timeout"] {
+        let output = kaccess(&["doctor", flag, "0"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("that leaves no time at all"), "{flag}");
+    }
+}
+
+#[test]
 fn a_full_queue_drops_connections_as_a_firewall_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(async {
@@ -229,6 +301,7 @@ fn evidence_files_that_are_none() {
         put("truncated", &whole[..whole.len() / 2]),
         put("empty", b""),
         put("list", b"[]"),
+        put("report", br#"{"apiVersion":"kaccess.dev/v1","kind":"DoctorReport","verdict":"healthy"}"#),
         huge.to_string_lossy().into_owned(),
         folder.join("missing").to_string_lossy().into_owned(),
         folder.to_string_lossy().into_owned(),
@@ -238,7 +311,59 @@ fn evidence_files_that_are_none() {
         assert_eq!(output.status.code(), Some(2), "{path}: {stderr}");
         assert!(stderr.contains("error:") && stderr.contains("hint:"), "{path}: {stderr}");
         assert!(output.stdout.is_empty());
+        assert_eq!(stderr.contains("is a report (kind DoctorReport)"), path.ends_with("report"), "{stderr}");
     }
+}
+
+/// kaccess with something on stdin.
+fn piped(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = command()
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("kaccess runs");
+    // Whoever refuses reads nothing.
+    let _ = child.stdin.take().expect("stdin").write_all(input);
+    child.wait_with_output().expect("kaccess runs")
+}
+
+#[test]
+fn evidence_comes_from_stdin_and_goes_to_stdout() {
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases/first-incident/evidence.json");
+    let bytes = fs::read(&demo).expect("the demo's evidence");
+    let named = kaccess(&["doctor", "-o", "json", "--from", &demo.to_string_lossy()]);
+    let wide: Vec<u8> =
+        format!("\u{feff}{}", String::from_utf8_lossy(&bytes)).encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [&bytes, &wide] {
+        let output = piped(&["doctor", "-o", "json", "--from", "-"], bytes);
+        assert_eq!((&output.stdout, output.status), (&named.stdout, named.status));
+    }
+    let output = kaccess(&["doctor", "-q", "--kubeconfig", "/no/such/kubeconfig", "--save", "-"]);
+    let saved: serde_json::Value = serde_json::from_slice(&output.stdout).expect("evidence alone");
+    assert_eq!(saved["schema"], "kaccess.dev/evidence/v1");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(piped(&["doctor", "-q", "--from", "-"], &output.stdout).status.code(), Some(1));
+
+    let file = scratch("save").join("evidence.json");
+    let output = kaccess(&["doctor", "-q", "--kubeconfig", "/no/such/kubeconfig", "--save", &file.to_string_lossy()]);
+    assert!(file.is_file() && output.stdout.is_empty() && output.stderr.is_empty());
+    for arguments in [&["doctor", "--save", "-"][..], &["doctor", "--error", "-", "--log", "-"]] {
+        let output = piped(arguments, b"words");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{stderr}");
+        assert!(stderr.contains("hint:") && stderr.contains(arguments[1]), "{stderr}");
+    }
+}
+
+#[test]
+fn a_control_character_in_a_token_is_named_and_not_sent() {
+    let run = doctor(&kubeconfig("https://127.0.0.1:1"), &["--token", "abc\u{1}def"]);
+    let finding = run.finding("authorization-header-malformed");
+    assert_eq!(finding["confidence"], "certain", "{}", run.stdout);
+    assert!(finding["why"].as_str().is_some_and(|why| why.contains("\\x01")), "{}", run.stdout);
+    assert!(!run.stdout.contains("line feed"), "{}", run.stdout);
 }
 
 #[test]

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use kaccess::evidence::Evidence;
 use kaccess::render::{json, markdown, terminal};
-use kaccess::report::diagnose;
+use kaccess::report::Severity;
 use kaccess::report::doctor::{DoctorReport, Verdict};
-use kaccess::rules::{Case, RULES, check_all};
+use kaccess::rules::{self, RULES};
+
+use crate::support::run::kaccess;
 
 /// One folder of testdata/cases.
 struct Saved {
@@ -32,10 +34,7 @@ fn cases() -> Vec<Saved> {
                 fs::read_to_string(folder.join("evidence.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
             let raw: serde_json::Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
             let evidence: Evidence = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let report = {
-                let case = Case::new(&evidence);
-                DoctorReport::new(&evidence, diagnose(check_all(&case)))
-            };
+            let report = rules::report(&evidence);
             Saved { name, folder, evidence, raw, report }
         })
         .collect()
@@ -53,7 +52,7 @@ fn reports_are_what_they_were() {
         let mut view = Vec::new();
         json::write_json(&json::DoctorView::new(&case.report, &case.evidence, false), &mut view).expect("JSON");
         let mut notes = Vec::new();
-        markdown::doctor(&case.report, &case.evidence, &mut notes).expect("markdown");
+        markdown::doctor(&case.report, &case.evidence, false, &mut notes).expect("markdown");
         for (file, now) in [("report.txt", table), ("report.json", view), ("report.md", notes)] {
             let path = case.folder.join(file);
             if update {
@@ -68,6 +67,34 @@ fn reports_are_what_they_were() {
         "changed (read the change, then KACCESS_UPDATE=1 cargo test replay): {}",
         faults.join(", ")
     );
+}
+
+/// Incident notes hold what people look for first: claims, addresses, and what kept kaccess from looking.
+#[test]
+fn notes_hold_the_blocks_of_the_table() {
+    for hide in [false, true] {
+        let more: &[&str] = if hide { &["--hide-claims"] } else { &[] };
+        let output = kaccess(&[&["doctor", "--demo", "-o", "markdown"][..], more].concat());
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        for block in ["\n## Credential\n", "\n| exp | ", "\n## Addresses of ", "- not checked: "] {
+            assert!(text.contains(block), "{block:?}: {text}");
+        }
+        assert_eq!(text.contains("\n| iss | (text) |"), hide, "{text}");
+    }
+}
+
+/// What the certificate beside it hides keeps nobody out, and is told.
+#[test]
+fn an_expired_token_beside_a_certificate_is_a_warning() {
+    let raw = |name: &str| cases().into_iter().find(|case| case.name == name).expect("a case").raw;
+    let (mut both, token) = (raw("client-certificate"), raw("issuer-token"));
+    both["credential"]["seen"]["token"] = token["credential"]["seen"]["token"].clone();
+    both["credential"]["seen"]["token"]["claims"]["exp"] = 1_700_000_000.into();
+    let evidence: Evidence = serde_json::from_value(both).expect("evidence");
+    let report = rules::report(&evidence);
+    assert_eq!(report.verdict, Verdict::Healthy);
+    let found: Vec<_> = report.findings.iter().map(|finding| (finding.code, finding.severity)).collect();
+    assert!(found.contains(&("token-expired", Severity::Warning)), "{found:?}");
 }
 
 #[test]

@@ -1481,6 +1481,8 @@ fn what_may_not_be_read_is_unknown_and_what_is_not_there_is_no_answer() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{target}: {said}");
         assert!(said.contains(text), "{target}: {said}");
+        assert_eq!(said.contains("lists those there are"), text == "not found", "{target}: {said}");
+        assert!(!said.contains("kaccess doctor"), "{target}: {said}");
     }
     world.ask(&[]);
 }

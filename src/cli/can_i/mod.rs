@@ -117,7 +117,7 @@ pub struct CanIArgs {
     #[command(flatten)]
     exec: ExecArgs,
     /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Option<Duration>,
     #[command(flatten)]
     kubectl: KubectlArgs,

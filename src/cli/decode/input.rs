@@ -13,6 +13,7 @@ use crate::collect::kubeconfig;
 use crate::credential::certificate;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
+use crate::text::from_wide;
 
 /// The largest input that is read, in bytes.
 pub(super) const LIMIT: u64 = 4 * 1024 * 1024;
@@ -58,7 +59,7 @@ pub(super) fn find(
             "give a token, a certificate, or a file that holds one",
         ));
     }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = String::from_utf8_lossy(&from_wide(&bytes)).into_owned();
     if text.trim().is_empty() {
         return Err(Error::new(format!("{origin} is empty"), "give a token, a certificate, or a file that holds one"));
     }

@@ -68,7 +68,7 @@ pub struct DecodeArgs {
     #[command(flatten)]
     exec: ExecArgs,
     /// Limit of the whole run, the plugin included (unless given 20s, the plugin not counted)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
     timeout: Option<Duration>,
     /// The EKS cluster that an IAM token is for: with --verify STS says whose the token is
     #[arg(long, value_name = "NAME")]

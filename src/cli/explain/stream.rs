@@ -9,6 +9,7 @@ use crate::report::explain::{Explanation, Match};
 use crate::rules::explain::Collector;
 use crate::rules::rejoin::{SHORT, joined};
 use crate::secret::strip_control;
+use crate::text::{Encoding, encoding};
 
 /// The size of a block, in bytes.
 const BLOCK: usize = 256 * 1024;
@@ -94,24 +95,12 @@ fn pump(mut reader: Box<dyn Read + Send>, follow: bool, sender: &SyncSender<Even
     }
 }
 
-/// How the text is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    /// Nothing was read yet.
-    Unknown,
-    /// UTF-8, or anything that is nearly ASCII.
-    Bytes,
-    /// UTF-16, low byte first.
-    Little,
-    /// UTF-16, high byte first.
-    Big,
-}
-
 /// Takes blocks apart into lines.
 pub(super) struct Scanner<'s> {
     collector: Collector<'s>,
     set: &'static Set,
-    encoding: Encoding,
+    /// Known from the first block on.
+    encoding: Option<Encoding>,
     /// The first half of a code unit of UTF-16.
     odd: Option<u8>,
     /// All that was read, while it is short enough for a message that was broken over lines; absent from then on.
@@ -130,7 +119,7 @@ impl<'s> Scanner<'s> {
         Self {
             collector,
             set: set(),
-            encoding: Encoding::Unknown,
+            encoding: None,
             odd: None,
             held: Some(Vec::new()),
             pending: Vec::new(),
@@ -158,18 +147,15 @@ impl<'s> Scanner<'s> {
     /// Takes the next block; returns the matches that are new with it.
     pub(super) fn feed(&mut self, block: &[u8]) -> Vec<usize> {
         self.read += block.len() as u64;
-        if self.encoding == Encoding::Unknown {
-            self.encoding = encoding(block);
-        }
-        if self.encoding == Encoding::Bytes {
+        let encoding = *self.encoding.get_or_insert_with(|| encoding(block));
+        if encoding == Encoding::Bytes {
             return self.bytes(block);
         }
-        let text = self.decode(block);
+        let text = self.decode(block, encoding == Encoding::Big);
         self.bytes(text.as_bytes())
     }
 
-    fn decode(&mut self, block: &[u8]) -> String {
-        let big = self.encoding == Encoding::Big;
+    fn decode(&mut self, block: &[u8], big: bool) -> String {
         let mut units = Vec::with_capacity(block.len() / 2 + 1);
         for byte in block {
             match self.odd.take() {
@@ -280,25 +266,6 @@ impl<'s> Scanner<'s> {
 
 fn newlines(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
-}
-
-/// By its mark, or by the zeros between ASCII.
-fn encoding(block: &[u8]) -> Encoding {
-    match block {
-        [0xff, 0xfe, ..] => return Encoding::Little,
-        [0xfe, 0xff, ..] => return Encoding::Big,
-        _ => {}
-    }
-    let head = &block[..block.len().min(256)];
-    let zeros = |from: usize| head.iter().skip(from).step_by(2).filter(|byte| **byte == 0).count();
-    let half = head.len() / 2;
-    if half >= 8 && zeros(1) * 10 >= half * 9 && zeros(0) == 0 {
-        Encoding::Little
-    } else if half >= 8 && zeros(0) * 10 >= half * 9 && zeros(1) == 0 {
-        Encoding::Big
-    } else {
-        Encoding::Bytes
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
 use super::diagnosis::note_unknown;
-use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, duration};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, duration, limit};
 use super::{BAD, Error, GOOD, NONE, answer, files, note};
 use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
@@ -21,6 +21,7 @@ use crate::evidence::{Evidence, Failure, FailureKind};
 use crate::host::Host;
 use crate::render::{json, terminal, workload as render};
 use crate::report::doctor::DoctorReport;
+use crate::report::shell::quoted;
 use crate::report::view::FindingView;
 use crate::report::workload::{Effective, Link, Target, WorkloadIdentity};
 use crate::report::{Finding, Severity, diagnose};
@@ -68,7 +69,7 @@ pub struct WorkloadArgs {
     #[command(flatten)]
     exec: ExecArgs,
     /// Limit of the whole run, the plugin not counted
-    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "20s", value_name = "DURATION", value_parser = limit)]
     timeout: Duration,
     #[command(flatten)]
     aws: AwsArgs,
@@ -86,6 +87,13 @@ pub fn run(
 ) -> Result<u8, Error> {
     if arguments.plan_migration {
         return migration::run(host, connection, output, arguments);
+    }
+    files::one_stdin(&[
+        ("--token", connection.token.as_deref() == Some("-")),
+        ("--error", arguments.error.as_deref() == Some("-")),
+    ])?;
+    if arguments.save.as_deref().is_some_and(files::is_stdin) {
+        return Err(Error::new("--save - names no file", "name one; stdout has the answer"));
     }
     let evidence = match &arguments.from {
         Some(path) => {
@@ -106,7 +114,9 @@ pub fn run(
     if let Some(path) = &arguments.save {
         let pretty = serde_json::to_string_pretty(&evidence).map_err(|error| Error::plain(error.to_string()))?;
         files::save(path, &format!("{pretty}\n"))?;
-        note(&format!("evidence written to {}", path.display()));
+        if !output.quiet {
+            note(&format!("evidence written to {}", path.display()));
+        }
     }
     let Some(seen) = evidence.workload.as_deref() else {
         return Err(Error::new(
@@ -115,7 +125,7 @@ pub fn run(
         ));
     };
     if let Some(failure) = missing(seen) {
-        return Err(unanswered(failure));
+        return Err(absent(seen, failure).unwrap_or_else(|| unanswered(failure)));
     }
     let (told, findings) = tell(&evidence)?;
     let mut text = Vec::new();
@@ -141,6 +151,26 @@ pub fn run(
     } else {
         GOOD
     })
+}
+
+/// The server says that there is no such object: what it has is what to look at next.
+fn absent(seen: &Workload, failure: &Failure) -> Option<Error> {
+    if failure.kind != FailureKind::NotFound {
+        return None;
+    }
+    let target = &seen.target;
+    let namespace = quoted(&target.namespace);
+    Some(Error::new(
+        format!(
+            "there is no {} {:?} in namespace {:?}: {}",
+            target.kind, target.name, target.namespace, failure.detail
+        ),
+        format!(
+            "kubectl get {} -n {} lists those there are; -n names another namespace",
+            target.kind.to_lowercase(),
+            &*namespace
+        ),
+    ))
 }
 
 /// What was asked about could not be looked at: there is no answer without it.

@@ -59,7 +59,11 @@ impl<'a> Loader<'a> {
             detail.push_str(&format!(" (did you mean \"{near}\"?)"));
         }
         let failure = missing(FailureKind::ContextNotFound, detail, name, &merged.contexts);
-        Err(self.refuse("context-not-found", failure, None, None))
+        let mut failure = self.refuse("context-not-found", failure, None, None);
+        if let Some(fault) = &mut failure.fault {
+            fault.flag = set(&self.flags.context).is_some();
+        }
+        Err(failure)
     }
 
     /// Refuses where the context names a user that is not there: kubectl asks for user name and password.
@@ -142,24 +146,38 @@ fn find<'e, T>(entries: &'e [Entry<T>], name: &str) -> Option<&'e Entry<T>> {
 }
 
 fn missing<T>(kind: FailureKind, detail: String, name: &str, entries: &[Entry<T>]) -> Failure {
-    let mut names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).take(50).collect();
-    if entries.len() > names.len() {
-        names.push("…");
-    }
-    let expected =
-        if names.is_empty() { "an entry (there is none)".to_owned() } else { format!("one of: {}", names.join(", ")) };
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).take(50).collect();
+    let expected = match names.join(", ") {
+        _ if names.is_empty() => "an entry (there is none)".to_owned(),
+        some if entries.len() > names.len() => format!("one of: {some}, … ({} in all)", entries.len()),
+        all => format!("one of: {all}"),
+    };
     Failure::new(kind, detail).sides(expected, if name.is_empty() { "none" } else { name })
 }
 
-/// The spelling nearest to a name, if one is near enough to be a slip; capitals are as good as small letters.
+/// The spelling nearest to a name, if one is near enough to be a slip; capitals are as good as small letters, and two
+/// letters that changed places are one slip.
 fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let limit = (name.chars().count() / 3).clamp(1, 4);
     let folded = |name: &str| name.to_lowercase().chars().take(200).collect::<String>();
     let name = folded(name);
     names
-        .take(1_000)
-        .map(|other| (distance(&name, &folded(other)), other))
+        .take(10_000)
+        .map(|other| {
+            let folded = folded(other);
+            (if swapped(&name, &folded) { 1 } else { distance(&name, &folded) }, other)
+        })
         .filter(|(far, _)| *far <= limit)
         .min_by_key(|(far, _)| *far)
         .map(|(_, other)| other)
+}
+
+/// The same letters but for two neighbours that changed places.
+fn swapped(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let Some(at) = one.iter().zip(&other).position(|(a, b)| a != b) else { return false };
+    one.len() == other.len()
+        && at + 1 < one.len()
+        && (one[at], one[at + 1]) == (other[at + 1], other[at])
+        && one[at + 2..] == other[at + 2..]
 }

@@ -207,6 +207,7 @@ fn context_cluster_and_user_must_be_there() {
     assert_eq!(failure.kind, FailureKind::ContextNotFound);
     assert_eq!(failure.detail, "context was not found for specified context: A1 (did you mean \"a\"?)");
     assert_eq!(failure.expected.as_deref(), Some("one of: a"));
+    assert!(failure.fault.is_some_and(|fault| fault.flag));
 
     let unset = config(SERVER, "{}").replace("current-context: a\n", "");
     assert_eq!(World::with(&unset).failure().kind, FailureKind::ContextUnset);

@@ -72,6 +72,7 @@ impl Loader<'_> {
                 entry: some(&self.scrubber.known_only(&entry.name)),
                 file,
                 line,
+                flag: false,
             }));
             if first.is_none() {
                 first = Some(failure);

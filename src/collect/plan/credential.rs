@@ -1,10 +1,12 @@
 //! The part of the graph about the user: kubeconfig → credential plugin → credential.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+
 use super::Plan;
-use super::graph::{Clock, Graph, Handle, SHORT, blocking, need, not_applicable, skip_of};
+use super::graph::{Clock, Done, Graph, Handle, SHORT, blocking, need, not_applicable, skip_of};
 use crate::collect::credential::{ExecOptions, Obtained, PluginOutput};
 use crate::collect::kubeconfig::Resolved;
 use crate::collect::{Roots, credential, kubeconfig};
@@ -26,14 +28,28 @@ impl CredentialProbes {
     pub(super) fn spawn(graph: &mut Graph, host: &Host, plan: &Plan, scrubber: &Scrubber) -> Self {
         let kubeconfig = {
             let (host, flags, scrubber) = (host.clone(), plan.flags.clone(), scrubber.clone());
-            graph.probe("kubeconfig", SHORT, async { Ok(()) }, move |()| async move {
-                let (mut evidence, resolved) = blocking(move || kubeconfig::load(&host, &flags, &scrubber)).await?;
+            let by_flags: Arc<OnceLock<Arc<Resolved>>> = Arc::default();
+            let beside = by_flags.clone();
+            let files = graph.probe("kubeconfig", SHORT, async { Ok(()) }, move |()| async move {
+                let (mut evidence, resolved) = blocking(move || {
+                    let (evidence, resolved) = kubeconfig::load(&host, &flags, &scrubber);
+                    // No file is needed for a server that a flag names; a cluster entry that was found is the one meant.
+                    if resolved.is_err()
+                        && evidence.cluster.is_none()
+                        && let Some(resolved) = kubeconfig::by_flags(&host, &flags, &scrubber)
+                    {
+                        let _ = beside.set(Arc::new(resolved));
+                    }
+                    (evidence, resolved)
+                })
+                .await?;
                 let resolved = resolved?;
                 if let (Roots::Pem { pem, .. }, Some(cluster)) = (&resolved.roots, &mut evidence.cluster) {
                     cluster.authorities = certificate::facts_from_pem(pem).0;
                 }
                 Ok((evidence, Some(Arc::new(resolved))))
-            })
+            });
+            giving(files, by_flags)
         };
         let plugin = {
             let (needs, host, scrubber, options) =
@@ -105,4 +121,22 @@ impl CredentialProbes {
         };
         Self { kubeconfig, plugin, credential }
     }
+}
+
+/// The same probe; where it failed, the next ones are given what stands beside it.
+fn giving(
+    probe: Handle<Kubeconfig, Arc<Resolved>>,
+    beside: Arc<OnceLock<Arc<Resolved>>>,
+) -> Handle<Kubeconfig, Arc<Resolved>> {
+    async move {
+        let done = probe.await;
+        match beside.get() {
+            Some(resolved) if done.give.is_none() => {
+                Arc::new(Done { observation: done.observation.clone(), give: Some(resolved.clone()), id: done.id })
+            }
+            _ => done,
+        }
+    }
+    .boxed()
+    .shared()
 }

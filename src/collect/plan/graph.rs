@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::collect::interrupt;
-use crate::evidence::{Failure, FailureKind, Observation, Outcome, Skip};
+use crate::evidence::{Failure, FailureKind, Observation, Outcome, Skip, TOO_LATE};
 use crate::host::Host;
 
 /// Whoever watches the probes: gets a probe's id, and whether it begins.
@@ -71,6 +71,9 @@ pub(super) struct Graph {
     watcher: Option<Watcher>,
     alarm: Alarm,
 }
+
+/// With less than this left of the run a probe that is not done at once counts as not begun.
+const TOO_LITTLE: Duration = Duration::from_millis(100);
 
 /// How long after the run's limit a probe is given up whose own limit did not end it.
 const LATE: Duration = Duration::from_millis(1500);
@@ -172,9 +175,10 @@ impl Graph {
                 Err(outcome) => (outcome, None),
                 Ok(needs) => {
                     let uncounted = Duration::from_millis(uncounted_ms.load(Ordering::Relaxed));
-                    let limit = match clock {
-                        Clock::Run(limit) => limit.min((timeout + uncounted).saturating_sub(began)),
-                        Clock::Own(limit) => limit,
+                    let left = (timeout + uncounted).saturating_sub(began);
+                    let (limit, too_late) = match clock {
+                        Clock::Run(limit) => (limit.min(left), left < TOO_LITTLE.min(limit)),
+                        Clock::Own(limit) => (limit, false),
                     };
                     paused.fetch_or(own, Ordering::Relaxed);
                     tell(true);
@@ -183,6 +187,8 @@ impl Graph {
                     match ended {
                         Ok(Ok((seen, give))) => (Outcome::Seen(seen), give),
                         Ok(Err(failure)) => (Outcome::Failed(failure), None),
+                        // So short a wait says nothing of whoever was waited for.
+                        Err(_) if too_late => (Outcome::Skipped(not_in_time()), None),
                         Err(_) => {
                             let text = format!("no answer within {:.1} s", limit.as_secs_f64());
                             (Outcome::Failed(Failure::new(FailureKind::Timeout, text)), None)
@@ -270,6 +276,15 @@ pub(super) fn skip_of<A, T>(observation: &Observation<A>, id: &str) -> Outcome<T
             needs: failure.needs.clone(),
         }),
         Outcome::Seen(_) => Outcome::NotApplicable("there is nothing to look at".to_owned()),
+    }
+}
+
+/// The run was over before.
+fn not_in_time() -> Skip {
+    Skip {
+        because: TOO_LATE.to_owned(),
+        text: "not looked at: the time of --timeout was over".to_owned(),
+        needs: Some("a longer --timeout".to_owned()),
     }
 }
 

@@ -30,9 +30,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     // A message from before is no matter of one whom the server knows now.
     let known = case.accepted();
-    let named = case.evidence.identity.seen().filter(|identity| identity.user.username == "system:anonymous");
-    let denied = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])
-        .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"));
+    let none = case.evidence.credential.seen().is_none_or(|credential| !credential.is_there());
+    // Where the kubeconfig cannot be used, and no flag gave a credential, there was none to send.
+    let expected = none && case.evidence.kubeconfig.failed().is_some();
+    let named = case.evidence.identity.seen().filter(|identity| !expected && identity.user.username == "system:anonymous");
+    let denied = failed_as(&case.evidence.identity, &[FailureKind::Forbidden]).filter(|failure| {
+        !expected && message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous")
+    });
     let met = case.evidence.asked.error.as_deref().filter(|error| !known &&  message::forbidden(error).is_some_and(|found| found.user == "system:anonymous"));
     let cite = if named.is_some() {
         seen("/identity/seen/user/username", "the API server names the user system:anonymous")
@@ -45,7 +49,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let methods = user.map(|user| user.methods.clone()).unwrap_or_default();
-    let none = case.evidence.credential.seen().is_none_or(|credential| !credential.is_there());
     let (why, step) = if none || methods.is_empty() {
         (
             "The kubeconfig's user entry holds no credential, so there was nothing to send.".to_owned(),

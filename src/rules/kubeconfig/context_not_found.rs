@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::{each, listed, names};
+use crate::rules::kubeconfig_fault::names;
 use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
@@ -26,16 +26,28 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
-    let mut names = names(failure);
-    // The one that the loader takes the name for a slip of goes first.
+    let names = names(failure);
+    // The one that the loader takes the name for a slip of.
     let near = failure.detail.split_once("did you mean \"").and_then(|(_, rest)| rest.split_once('"')).map(|(name, _)| name);
-    names.sort_by_key(|name| near != Some(*name));
-    let mut steps = each(&names, "Use one of the names there are", |name| shell!("kubectl config use-context {}", name)).into_iter();
-    let first = steps.next().unwrap_or_else(|| Step::command("See which files are read, and what is in them", "kubectl config get-contexts"));
+    let by_flag = failure.fault.as_ref().is_some_and(|fault| fault.flag);
+    let see = Step::command("See which there are", "kubectl config get-contexts");
+    let mut steps = match near {
+        // A flag holds for one command: the context that is in force is left alone.
+        Some(near) if by_flag => vec![
+            Step::command("Name the one that you most likely meant, here and with kubectl", shell!("kaccess doctor --context {}", near)),
+            see,
+        ],
+        None if by_flag => vec![see],
+        Some(near) => vec![Step::command("Take the one that is most likely meant", shell!("kubectl config use-context {}", near)), see],
+        None if names.is_empty() => vec![Step::command("See which files are read, and what is in them", "kubectl config get-contexts")],
+        None => names.each("Use one of the names there are", |name| shell!("kubectl config use-context {}", name)),
+    }
+    .into_iter();
+    let first = steps.next().unwrap_or_else(|| Step::text("Name a context that there is."));
     let why = if names.is_empty() {
         "The files of the kubeconfig hold no context at all.".to_owned()
     } else {
-        format!("The name is not among the contexts: there are {}.", listed(&names))
+        format!("The name is not among the contexts: there are {}.", names.listed())
     };
     let finding = RULE.finding(Confidence::Certain, why, cite, first).steps(steps);
     vec![finding.step(Step::command("Or add the file that holds it", "export KUBECONFIG=$HOME/.kube/config:/path/to/other"))]

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::{each, listed, names};
+use crate::rules::kubeconfig_fault::names;
 use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
@@ -27,8 +27,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextUnset]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     let names = names(failure);
-    let mut steps = each(&names, "Choose a context", |name| shell!("kubectl config use-context {}", name)).into_iter();
+    let mut steps = names.each("Choose a context", |name| shell!("kubectl config use-context {}", name)).into_iter();
     let first = steps.next().unwrap_or_else(|| Step::command("Choose a context", "kubectl config get-contexts"));
-    let why = format!("No file of the kubeconfig says which of its contexts is meant ({}), so kubectl knows no server.", listed(&names));
+    let why = format!("No file of the kubeconfig says which of its contexts is meant ({}), so kubectl knows no server.", names.listed());
     vec![RULE.finding(Confidence::Certain, why, cite, first).steps(steps)]
 }

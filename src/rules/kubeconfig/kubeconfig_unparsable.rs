@@ -43,6 +43,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if failure.kind == FailureKind::Unreadable && failure.detail.ends_with("permission denied") {
         return vec![forbidden(failure, path)];
     }
+    if failure.kind == FailureKind::Unreadable && failure.detail.ends_with("is a directory") {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                "What is named as the kubeconfig is a directory. kubectl reads files only, and looks for none in it.",
+                seen(path, failure.detail.clone()),
+                Step::command("Name the file itself, such as DIRECTORY/config", "export KUBECONFIG=DIRECTORY/config"),
+            )
+            .titled("The kubeconfig is a directory"),
+        ];
+    }
     vec![RULE.finding(
         Confidence::Certain,
         "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing.",

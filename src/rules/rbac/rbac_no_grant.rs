@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "Signed in, but no binding grants this",
     page: Page {
-        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen.",
+        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen. The finding is a warning then, and so it is where they were seen in another one: nobody who works there is kept out. Told what you met (`kaccess doctor --error TEXT`), it is about that question, and an error.",
         evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question; without a question the rules of the context's namespace, and the role bindings where they can be read.",
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",

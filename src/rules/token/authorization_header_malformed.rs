@@ -13,8 +13,9 @@ pub static RULE: Rule = Rule {
     title: "The Authorization header is not \"Bearer TOKEN\"",
     page: Page {
         means: "The API server wants the word Bearer, one blank and the token. Clients write the word themselves: a token that is stored with it is sent as \"Bearer Bearer ...\", and the server takes the second word for the token. \
-            With two blanks, or another word, there is no credential at all, and the request goes on as system:anonymous.",
-        evidence: "How the stored token begins, or the server's warning about extra space before the bearer token.",
+            With two blanks, or another word, there is no credential at all, and the request goes on as system:anonymous. \
+            A control character in the token keeps every client from sending the header.",
+        evidence: "How the stored token begins, the control character in it, or the server's warning about extra space before the bearer token.",
         fix: "Store the token alone, without \"Authorization:\" and \"Bearer\"; write the header with exactly one blank. `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#putting-a-bearer-token-in-a-request",
     },
@@ -46,6 +47,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 ),
             )
             .cite_if(case.rejected()),
+        ];
+    }
+    let control = case.token().and_then(|token| {
+        token.problems.iter().enumerate().find(|(_, problem)| problem.part == "token" && problem.detail.starts_with(TokenProblem::CONTROL))
+    });
+    if let Some((index, problem)) = control {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The token {}: the request is refused before it is sent.", problem.detail),
+                seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
+                Step::command("Store the token without it", shell!("kubectl config set-credentials {} --token=\"$(tr -d '[:cntrl:]' < token.txt)\"", user)),
+            )
+            .titled("The token holds a control character, which no header can carry"),
         ];
     }
     let Some(word) = case.said(&message::EXTRA_SPACE) else { return Vec::new() };

@@ -1,5 +1,6 @@
 //! The token is past its expiry.
 
+use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Place, Rule, Word, renew};
@@ -21,8 +22,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() || case.is_service_account() {
+    if case.is_service_account() {
         return Vec::new();
+    }
+    if case.accepted() {
+        return behind_certificate(case).into_iter().collect();
     }
     let Some(expiry) = case.claim_time("exp") else { return without_time(case).into_iter().collect() };
     let (now, clock) = case.server_time();
@@ -66,4 +70,36 @@ fn without_time(case: &Case<'_>) -> Option<Finding> {
         )
         .titled("The token has no expiry, which the API server takes as expired"),
     )
+}
+
+/// It was not needed: the API server looks at a client certificate first. Whoever gives the token to be examined wants to
+/// know all the same.
+fn behind_certificate(case: &Case<'_>) -> Option<Finding> {
+    let identity = case.evidence.identity.seen()?;
+    case.evidence.credential.seen()?.certificates.first()?;
+    // Where a proxy took the certificate for itself, the token counted.
+    let counted = identity.user.extra.get(CREDENTIAL_ID).and_then(|ids| ids.first());
+    if counted.is_some_and(|id| !id.starts_with("X509SHA256=")) {
+        return None;
+    }
+    let expiry = case.claim_time("exp")?;
+    let (now, clock) = case.server_time();
+    // A cache of the server lets a token live a little longer.
+    if now.duration_since(expiry).as_secs() < 60 {
+        return None;
+    }
+    let name = &identity.user.username;
+    let confidence = if case.only_certificate().is_some() { Confidence::Certain } else { Confidence::Likely };
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("exp is {expiry}, and by {clock} it is {}. A client certificate was sent beside the token; the API server looks at it first, and knows you as {name:?} by it. By itself the token would be refused.", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
+            renew::token(case),
+        )
+        .titled("The token has expired; the client certificate beside it was taken instead")
+        .cite(seen("/identity/seen/user/username", format!("signed in as {name:?}")))
+        .step(Step::text("To have a token examined by itself, leave the certificate out: name a context whose user has none, or give kaccess decode the token, with --verify."));
+    finding.severity = Severity::Warning;
+    Some(finding)
 }

@@ -15,9 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use kaccess::evidence::Evidence;
-use kaccess::report::diagnose;
 use kaccess::report::doctor::DoctorReport;
-use kaccess::rules::{Case, check_all};
+use kaccess::rules;
 
 use crate::support::run::kaccess;
 
@@ -31,7 +30,7 @@ struct Saved {
 
 /// Diagnoses evidence as the program does.
 fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
-    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
+    let report = rules::report(&evidence);
     (evidence, report)
 }
 

@@ -212,6 +212,14 @@ fn as_kubectls_plugin_it_answers_to_that_name() {
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(errors.contains("Usage: kubectl kaccess") && errors.contains("'doctor'"), "{errors}");
+    // What it advises is typed so too; what programs read stays as it is.
+    let unauthorized = "error: You must be logged in to the server (Unauthorized)";
+    let advice = text_of(&run(&["explain", unauthorized]), 0);
+    assert!(advice.contains("kubectl kaccess doctor --reviewer-context") && !advice.contains("$ kaccess "), "{advice}");
+    let json = text_of(&run(&["explain", "-o", "json", unauthorized]), 0);
+    assert!(json.contains("\"kaccess doctor --reviewer-context") && !json.contains("kubectl kaccess"), "{json}");
+    let hint = String::from_utf8_lossy(&run(&["doctor", "--from", "/no/such/file"]).stderr).into_owned();
+    assert!(hint.contains("hint: give a file written by kubectl kaccess doctor --save"), "{hint}");
     // Under its own name it is itself.
     assert!(text_of(&kaccess(&["--help"]), 0).contains("Usage: kaccess [OPTIONS] <COMMAND>"));
     let Some(lab) = lab::require_apiserver() else { return };
