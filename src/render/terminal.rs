@@ -30,7 +30,15 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
     if report.findings.is_empty() {
         return writeln!(out, "{}: no finding", report.verdict.word());
     }
-    for finding in &report.findings {
+    short_findings(&report.findings, out)
+}
+
+/// Each finding in one line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
         let explained = finding.explained_by.map(|code| format!(" (explained by {code})")).unwrap_or_default();
         writeln!(
             out,

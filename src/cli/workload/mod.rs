@@ -19,8 +19,7 @@ use crate::collect::workload;
 use crate::evidence::workload::Workload;
 use crate::evidence::{Evidence, Failure, FailureKind};
 use crate::host::Host;
-use crate::render::{json, terminal, workload as render};
-use crate::report::doctor::DoctorReport;
+use crate::render::{json, workload as render};
 use crate::report::view::FindingView;
 use crate::report::workload::{Effective, Link, Target, WorkloadIdentity};
 use crate::report::{Finding, Severity, diagnose};
@@ -121,7 +120,7 @@ pub fn run(
     let (told, findings) = tell(&evidence)?;
     let mut text = Vec::new();
     if output.short {
-        terminal::short(&DoctorReport::new(&evidence, findings.clone()), &mut text)?;
+        render::short(&told, &findings, &mut text)?;
     } else {
         match output.format() {
             Format::Json => json::write_json(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,
