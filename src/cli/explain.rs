@@ -96,7 +96,7 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     }
     let scrubber = Scrubber::default();
     let scrub = |foreign: &str, limit: usize| scrubber.text_limited(foreign, limit);
-    let mut scanner = Scanner::new(Collector::new(&scrub));
+    let mut scanner = Scanner::new(Collector::new(&scrub)).asked();
     if arguments.follow {
         scanner = scanner.at_once();
     }

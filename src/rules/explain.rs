@@ -106,6 +106,14 @@ impl<'s> Collector<'s> {
         new
     }
 
+    /// Reads a text that is all that somebody asked about, of one line in which nothing else was found.
+    pub fn alone(&mut self, text: &str) {
+        let Some(found) = reading::alone::read(text) else { return };
+        let index = self.group(found, 1, text, None);
+        self.matches[index].count += 1;
+        self.recognised += 1;
+    }
+
     /// The time of a line; a line of klog's `err=<` block has that of the block's head.
     fn time(&mut self, number: u64, line: &str) -> Option<String> {
         match stamp(line) {
@@ -287,6 +295,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::CLIENT_PROXY_REFUSED => format!("a proxy between here and the API server answered {}", f("reason")),
         heard::BARE_X509 => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
         heard::BARE_TIMEOUT => format!("{} did not answer; the line does not say that it is the API server", f("address")),
+        reading::alone::NAME => "any program says this of any server; it is taken for kubectl's word about the API server".to_owned(),
         heard::BARE_SCHEME => "a client of TLS was answered in plain HTTP; the line does not say that it asked the API server".to_owned(),
         heard::SERVER_SILENT | text::CLIENT_TIMEOUT if given("address") => format!("{} does not answer a connection from this machine", f("address")),
         text::KUBELET_FORBIDDEN if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}{}", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),

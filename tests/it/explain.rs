@@ -383,6 +383,54 @@ fn words_of_no_known_program_are_possible_only() {
     }
 }
 
+/// What is too little in a log is something where it is all that somebody asks about.
+#[test]
+fn bare_words_are_possible_where_they_are_all_that_is_asked() {
+    for (text, code) in [
+        ("x509: certificate signed by unknown authority", "kubeconfig-ca-mismatch"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "kubeconfig-ca-mismatch"),
+        (
+            "x509: certificate has expired or is not yet valid: current time 2026-11-25T10:00:00Z is after 2026-01-01T00:00:00Z",
+            "api-certificate-expired",
+        ),
+        ("x509: certificate has expired or is not yet valid", "api-certificate-expired"),
+        ("x509: certificate is valid for kubernetes, not foo", "api-certificate-name-mismatch"),
+        ("401 Unauthorized", "credential-rejected"),
+        ("HTTP/1.1 401 Unauthorized", "credential-rejected"),
+        ("403 Forbidden", "rbac-no-grant"),
+        ("i/o timeout", "api-connection-timeout"),
+        ("dial tcp 10.0.0.1:6443: i/o timeout", "api-connection-timeout"),
+        ("dial tcp 10.0.0.1:6443: connect: connection refused", "api-connection-refused"),
+        ("error: connection refused", "api-connection-refused"),
+        ("connect: no route to host", "api-host-unreachable"),
+        ("dial tcp: lookup api.example.com on 10.0.0.2:53: no such host", "endpoint-name-not-found"),
+        ("context deadline exceeded", "api-connection-timeout"),
+        ("net/http: TLS handshake timeout", "tls-handshake-timeout"),
+        ("EOF", "api-connection-closed"),
+    ] {
+        let output = kaccess(&["explain", "-o", "json", text]);
+        let report = json(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert_eq!(report["matches"].as_array().map(Vec::len), Some(1), "{text}: {report:#}");
+        let found = &report["matches"][0];
+        assert_eq!((found["code"].as_str(), found["confidence"].as_str()), (Some(code), Some("possible")), "{text}");
+        assert_eq!((report["unrecognised"].as_u64(), found["count"].as_u64()), (Some(0), Some(1)), "{text}");
+        let piped = json(&piped(&["-"], format!("{text}\n").as_bytes()));
+        assert_eq!(piped["matches"][0]["code"], code, "{text}: {piped:#}");
+    }
+    for text in [
+        "dial tcp 10.0.5.5:5432: connect: connection refused",
+        "dial tcp 10.0.5.5:6379: i/o timeout",
+        "pq: could not connect: connection refused",
+        "level=error msg=\"query failed\" err=\"context deadline exceeded\"",
+        "starting\ncontext deadline exceeded",
+        "connection refused\nconnection refused",
+    ] {
+        let output = kaccess(&["explain", "-o", "json", text]);
+        assert_eq!(output.status.code(), Some(1), "{text}: {:#}", json(&output));
+    }
+}
+
 /// doctor asks the question of a message that a chat broke.
 #[test]
 fn doctor_reads_a_broken_message_as_explain_does() {
