@@ -243,6 +243,38 @@ fn an_iam_token_is_verified_by_sts() {
     }
 }
 
+/// PEM that is no certificate is named, with what to give instead, and nothing of it is shown.
+#[test]
+fn keys_and_requests_are_no_credentials() {
+    let folder = scratch("pem");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    let request = params.serialize_request(&key).expect("a request").pem().expect("PEM");
+    let (secret, public) = (key.serialize_pem(), key.public_key_pem());
+    for (name, text, words) in [
+        ("alice.key", &secret, ["is a private key", "the certificate that belongs to it"]),
+        ("alice.csr", &request, ["is a certificate request", ".status.certificate"]),
+        ("alice.pub", &public, ["is a public key", "--service-account-key-file"]),
+    ] {
+        let file = folder.join(name);
+        fs::write(&file, text).expect("a file");
+        let output = kaccess(&["decode", &format!("@{}", file.display())]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{name}: {errors}");
+        assert!(words.iter().all(|words| errors.contains(words)), "{name}: {errors}");
+        let shown = text.lines().filter(|line| !line.starts_with("--")).any(|line| errors.contains(line));
+        assert!(!shown, "{name}: {errors}");
+    }
+}
+
+/// A word that may be a file's name earns a hint at the @; a token does not.
+#[test]
+fn a_forgotten_at_is_hinted_at() {
+    let hint = |word: &str| String::from_utf8_lossy(&kaccess(&["decode", word]).stderr).contains("@FILE reads a file");
+    assert!(hint("nosuch") && hint("./a-token-of-alice-in-a-file") && hint("alice-of-the-platform-team.jwt"));
+    assert!(!hint("31ada4fd-adec-460c-809a-9e56ceb75269") && !hint(&token(&json!({ "iss": "https://i.example.com" }))));
+}
+
 /// Where the exit code is not 0, the short form and the table's first line say what it comes to, and why.
 #[test]
 fn the_verdict_stands_first_and_agrees_with_the_exit_code() {

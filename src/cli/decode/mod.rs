@@ -6,7 +6,7 @@ mod input;
 mod places;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -117,6 +117,14 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Found::Token(secret, origin) => {
                 scrubber.learn_secret(&secret);
                 let facts = token::parse(secret.expose());
+                if let Some(given) = arguments.credential.as_deref()
+                    && facts.kind == TokenKind::Opaque
+                    && given != "-"
+                    && input::like_a_file(given)
+                    && !Path::new(given).is_file()
+                {
+                    note("hint: this was taken for the token itself; @FILE reads a file");
+                }
                 let cluster = arguments.eks_cluster.clone().or_else(|| own_cluster(host, connection, arguments));
                 let checked = verify::checks(host, arguments, cluster.as_deref(), &secret, &facts, now, &scrubber)?;
                 let judgement = server.as_ref().and_then(|server| server.as_ref().ok()).map(|server| {
