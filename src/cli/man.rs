@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 
 use super::{Cli, Error, GOOD, answer, note};
-use crate::apiserver::authz::resources::nearest;
+use crate::text::nearest;
 
 /// Flags of `man`.
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
-use crate::text::distance;
+use crate::text::{distance, slips};
 
 /// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
 const MANY: usize = 400;
@@ -618,11 +618,14 @@ pub fn near(text: &str) -> Vec<&'static str> {
     let mut scored: Vec<(usize, &'static str)> = RULES
         .iter()
         .filter_map(|rule| {
-            let distance = distance(&word, rule.code);
-            let shared = parts.iter().filter(|part| rule.code.split('-').any(|own| own == **part)).count();
-            let close = distance <= 2.max(word.len() / 4);
-            let related = !parts.is_empty() && shared * 2 >= parts.len().max(2) || parts.len() == 1 && shared == 1;
-            (close || related).then_some((distance.saturating_sub(shared * 4), rule.code))
+            let far = distance(&word, rule.code);
+            // A short word is soon like another.
+            let same = |part: &str, own: &str| part == own || part.len() > 4 && distance(part, own) == 1;
+            let shared = parts.iter().filter(|part| rule.code.split('-').any(|own| same(part, own))).count();
+            let close = far <= slips(&word);
+            // One word of several is in many a code.
+            let related = shared > 0 && (parts.len() == 1 || shared > 1 && shared * 2 > parts.len());
+            (close || related).then_some((far.saturating_sub(shared * 4), rule.code))
         })
         .collect();
     scored.sort();

@@ -502,6 +502,10 @@ fn codes_have_pages_and_misses_have_suggestions() {
     let miss = kaccess(&["explain", "-o", "json", "token-audience-missmatch"]);
     assert_eq!(miss.status.code(), Some(1));
     assert_eq!(json(&miss)["suggestions"][0], "token-audience-mismatch");
+    for (text, first) in [("audience-missmatch", Some("token-audience-mismatch")), ("hello world", None)] {
+        let miss = json(&kaccess(&["explain", "-o", "json", text]));
+        assert_eq!(miss["suggestions"][0].as_str(), first, "{text}: {miss:#}");
+    }
     let list = json(&kaccess(&["explain", "--list", "-o", "json"]));
     assert_eq!(list["items"].as_array().map(Vec::len), Some(RULES.len()));
 }

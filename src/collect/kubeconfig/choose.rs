@@ -3,7 +3,7 @@
 use super::file::{Entry, RawCluster, RawConfig, RawContext, RawUser};
 use super::{Loader, set};
 use crate::evidence::{Failure, FailureKind};
-use crate::text::distance;
+use crate::text::nearest;
 
 /// What is taken of a merged kubeconfig under the flags: the names, and the entries of these names that are there.
 pub(super) struct Chosen<'m> {
@@ -146,17 +146,4 @@ fn missing<T>(kind: FailureKind, detail: String, name: &str, entries: &[Entry<T>
     let expected =
         if names.is_empty() { "an entry (there is none)".to_owned() } else { format!("one of: {}", names.join(", ")) };
     Failure::new(kind, detail).sides(expected, if name.is_empty() { "none" } else { name })
-}
-
-/// The spelling nearest to a name, if one is near enough to be a slip; capitals are as good as small letters.
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).clamp(1, 4);
-    let folded = |name: &str| name.to_lowercase().chars().take(200).collect::<String>();
-    let name = folded(name);
-    names
-        .take(1_000)
-        .map(|other| (distance(&name, &folded(other)), other))
-        .filter(|(far, _)| *far <= limit)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, other)| other)
 }
