@@ -34,7 +34,8 @@ pub enum Direction {
     after_help = "Examples:\n  kaccess allowlist                          what must the issuer's load balancer let in?\n  \
     kaccess allowlist --check                  is it so now?\n  kaccess allowlist -o terraform\n  \
     kaccess allowlist --direction clients      what must clients be able to reach?\n  \
-    kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json"
+    kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json\n\n\
+    Exit codes: 0 answered, 1 --check found a difference, 2 no answer."
 )]
 pub struct AllowlistArgs {
     /// The issuer that is meant

@@ -192,7 +192,7 @@ impl Command {
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     std::panic::set_hook(Box::new(|bug| note(&bug_line(bug))));
-    let arguments: Vec<OsString> = arguments.collect();
+    let arguments = without_help_of_help(arguments.collect());
     if let Some(result) = completion::asked(host, &arguments) {
         return ended(host, result);
     }
@@ -230,6 +230,14 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
     }
     ended(host, result)
+}
+
+/// `help --help` asks for what `help` tells; clap knows no such flag there.
+fn without_help_of_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.retain(|word| word != "--help" && word != "-h");
+    }
+    arguments
 }
 
 /// Knows what stands behind `--token` without a blank or `=`: no flag is called so, and the error would quote it.

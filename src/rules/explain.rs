@@ -586,7 +586,7 @@ pub fn page(rule: &'static Rule) -> FindingPage {
         fix: squeeze(rule.page.fix),
         references: rule.page.references.split_whitespace().collect(),
         explains: rule.explains,
-        symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).collect(),
+        symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).filter(|shape| telling(shape)).collect(),
     }
 }
 
@@ -632,6 +632,17 @@ pub fn near(text: &str) -> Vec<&'static str> {
     scored.into_iter().take(5).map(|(_, code)| code).collect()
 }
 
+/// A shape with words of its own beside the fields, by which somebody would know it.
+fn telling(shape: &str) -> bool {
+    let field =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let own = shape.split('<').map(|part| match part.split_once('>') {
+        Some((name, rest)) if field(name) => rest,
+        _ => part,
+    });
+    own.flat_map(str::chars).filter(|c| c.is_alphanumeric()).count() > 2
+}
+
 /// The rows of the table from symptom to code: how it looks, the codes that fit, and whether the words decide.
 pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
     let mut rows: Vec<(String, Vec<&'static str>)> = Vec::new();
@@ -644,7 +655,7 @@ pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
         if codes.is_empty() {
             continue;
         }
-        for shape in set::shapes(text) {
+        for shape in set::shapes(text).into_iter().filter(|shape| telling(shape)) {
             match rows.iter_mut().find(|(known, _)| *known == shape) {
                 Some((_, known)) => {
                     known.extend(codes.iter().filter(|code| !known.contains(code)).copied().collect::<Vec<_>>())

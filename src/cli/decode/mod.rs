@@ -47,7 +47,7 @@ pub struct DecodeArgs {
     /// Check the signature, issuer and times against the issuer's discovery document and key set
     #[arg(long)]
     verify: bool,
-    /// Key set to check the signature with, instead of the issuer's own; without a configuration to judge by it means --verify
+    /// Key set to check the signature with, not the issuer's own; alone it implies --verify
     #[arg(long, value_name = "[ISSUER=]FILE|URL")]
     jwks: Vec<String>,
     /// Judge as kube-apiserver with this configuration: static-Pod manifest, flags line or AuthenticationConfiguration

@@ -147,4 +147,7 @@ fn small_helps() {
     let help = kaccess(&[]);
     let help = String::from_utf8_lossy(&help.stderr).into_owned();
     assert!(help.contains("--token <TOKEN>") && !help.contains("redacted"), "{help}");
+    for (asked, plain) in [(&["help", "--help"][..], &["help"][..]), (&["help", "can-i", "-h"], &["help", "can-i"])] {
+        assert_eq!(text_of(&kaccess(asked), 0), text_of(&kaccess(plain), 0), "{asked:?}");
+    }
 }
