@@ -216,10 +216,11 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             }
             // The forms of other commands never come here.
             _ => {
-                terminal::doctor(&report, &evidence, look, &mut text)?;
+                terminal::head(&report, &evidence, look, &mut text)?;
                 if let Some(compared) = compared {
                     show_compared::table(compared, evidence.observed_at, host.width, &mut text)?;
                 }
+                terminal::body(&report, &evidence, look, &mut text)?;
             }
         }
     }

@@ -57,8 +57,24 @@ pub fn short_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<(
 /// # Errors
 /// When the writer fails.
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    head(report, evidence, look, out)?;
+    body(report, evidence, look, out)
+}
+
+/// The verdict, who you are, and the two paths.
+///
+/// # Errors
+/// When the writer fails.
+pub fn head(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, look, out)?;
-    paths(report, evidence, look, out)?;
+    paths(report, evidence, look, out)
+}
+
+/// What follows them: the findings, and what was seen.
+///
+/// # Errors
+/// When the writer fails.
+pub fn body(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     findings(&report.findings, look.width, out)?;
     credential(evidence, look, out)?;
     addresses(evidence, look, out)?;
