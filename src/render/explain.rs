@@ -132,6 +132,14 @@ pub fn short(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     report.matches.iter().try_for_each(|found| one_line(found, out))
 }
 
+/// A code in one line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short_code(severity: Severity, code: &str, title: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{} {code}: {title}", severity.word())
+}
+
 /// A match in one line, as it is met while following a file.
 ///
 /// # Errors

@@ -510,6 +510,18 @@ fn codes_have_pages_and_misses_have_suggestions() {
     assert_eq!(list["items"].as_array().map(Vec::len), Some(RULES.len()));
 }
 
+/// A code's short form is its line, alone or among all.
+#[test]
+fn codes_have_a_short_form() {
+    let text = |arguments: &[&str]| String::from_utf8(kaccess(arguments).stdout).expect("UTF-8");
+    let two = text(&["explain", "token-expired", "kubeconfig-world-readable", "--short"]);
+    assert_eq!(two.lines().count(), 2, "{two}");
+    assert!(two.starts_with("error token-expired: ") && two.contains("\nwarning kubeconfig-world-readable: "), "{two}");
+    let all = text(&["explain", "--list", "--short"]);
+    assert_eq!(all.lines().count(), RULES.len(), "{all}");
+    assert!(two.lines().all(|line| all.lines().any(|other| other == line)), "{all}");
+}
+
 #[test]
 fn exit_codes_are_the_contracts() {
     assert_eq!(kaccess(&["explain", "Lorem ipsum"]).status.code(), Some(1));
