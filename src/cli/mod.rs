@@ -24,6 +24,7 @@ pub mod workload;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
+use std::sync::OnceLock;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -191,10 +192,13 @@ impl Command {
 
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
+    if host.stderr_is_terminal {
+        let _ = COLUMNS.set(host.width);
+    }
     std::panic::set_hook(Box::new(|bug| note(&bug_line(bug))));
     let arguments = without_help_of_help(arguments.collect());
     if let Some(result) = completion::asked(host, &arguments) {
-        return ended(host, result);
+        return ended(result);
     }
     let scrubber = glued_tokens(&arguments);
     let cli = match parsed(host, arguments) {
@@ -229,7 +233,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     if host.stderr_is_terminal && cli.connection.token_in_history() {
         note("hint: a token on the command line stays in the shell's history; --token @FILE and --token - do not");
     }
-    ended(host, result)
+    ended(result)
 }
 
 /// `help --help` asks for what `help` tells; clap knows no such flag there.
@@ -249,7 +253,7 @@ fn glued_tokens(arguments: &[OsString]) -> Scrubber {
 }
 
 /// The exit code of a result, whose error is told.
-fn ended(host: &Host, result: Result<u8, Error>) -> u8 {
+fn ended(result: Result<u8, Error>) -> u8 {
     // A signal is ending kaccess: what failed because of it is no news.
     if let Some(code) = crate::collect::interrupt::ending() {
         return code;
@@ -258,7 +262,7 @@ fn ended(host: &Host, result: Result<u8, Error>) -> u8 {
         Ok(code) => code,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
         Err(error) => {
-            complain(host, &error);
+            complain(&error);
             NONE
         }
     }
@@ -303,26 +307,37 @@ fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
     }
 }
 
-/// Shows an error on stderr: as it is for programs, in lines that fit for a terminal.
-fn complain(host: &Host, error: &Error) {
+/// Shows an error on stderr.
+fn complain(error: &Error) {
     let mut text = format!("error: {}\n", strip_control(&error.to_string()));
     if let Error::Usage { hint: Some(hint), .. } = error {
         text.push_str(&format!("hint: {hint}\n"));
     }
+    tell(&text);
+}
+
+/// The columns of stderr, where it is a terminal.
+static COLUMNS: OnceLock<usize> = OnceLock::new();
+
+/// What stands before the further lines of what is told.
+const INDENT: &str = "  ";
+
+/// Writes to stderr: lines as they are for programs, and such as fit for a terminal.
+fn tell(text: &str) {
     let mut stderr = io::stderr().lock();
     for line in text.lines() {
-        if host.stderr_is_terminal && line.chars().count() > host.width {
-            for (number, part) in human::wrap(line, host.width - INDENT.len()).iter().enumerate() {
-                let _ = writeln!(stderr, "{}{part}", if number == 0 { "" } else { INDENT });
+        match COLUMNS.get().filter(|width| line.chars().count() > **width) {
+            Some(width) => {
+                for (number, part) in human::wrap(line, width.saturating_sub(INDENT.len())).iter().enumerate() {
+                    let _ = writeln!(stderr, "{}{part}", if number == 0 { "" } else { INDENT });
+                }
             }
-        } else {
-            let _ = writeln!(stderr, "{line}");
+            None => {
+                let _ = writeln!(stderr, "{line}");
+            }
         }
     }
 }
-
-/// What stands before the further lines of an error.
-const INDENT: &str = "  ";
 
 /// A bug by its place alone: a panic's message may quote what it stumbled over, and that may be a secret.
 fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
@@ -373,7 +388,7 @@ fn hint_at_file(given: &str) {
 
 /// A line for people on stderr.
 fn note(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", strip_control(text));
+    tell(&strip_control(text));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {

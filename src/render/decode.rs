@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::human::{plain, relative, wrap};
-use crate::report::credential::{Check, CredentialReport, JudgementView, Outcome, View};
+use crate::report::credential::{Check, CredentialReport, CredentialType, JudgementView, Outcome, View};
 
 /// Claims that hold a time, and what is said of it before and after.
 const TIMES: [(&str, &str, &str); 6] = [
@@ -95,7 +95,7 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
     if let Some(header) = &report.header {
         pairs(out, width, "Header", header, now)?;
     }
-    if let Some(claims) = &report.claims {
+    if let Some(claims) = &claims(report) {
         pairs(out, width, claims_title(report), claims, now)?;
     }
     if let Some(view) = &report.view {
@@ -168,7 +168,8 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
         let gap = if index == 0 { "\n" } else { "" };
         writeln!(out, "{gap}- {}", cell(&problem_text(problem)))?;
     }
-    let sections = [("Header", &report.header), (claims_title(report), &report.claims)];
+    let claims = claims(report);
+    let sections = [("Header", &report.header), (claims_title(report), &claims)];
     for (title, object) in sections {
         let Some(Value::Object(object)) = object else { continue };
         writeln!(out, "\n### {title}\n\n| name | value |\n|---|---|")?;
@@ -259,6 +260,15 @@ fn markdown_user(out: &mut dyn Write, view: &View) -> io::Result<()> {
         writeln!(out, "- {}: {}", cell(name), cell(&values.join(", ")))?;
     }
     Ok(())
+}
+
+/// The claims; what a presigned URL does not say, as one that was cut does not, is no claim.
+fn claims(report: &CredentialReport) -> Option<Value> {
+    let mut claims = report.claims.clone()?;
+    if let (CredentialType::EksIam, Value::Object(members)) = (report.credential_type, &mut claims) {
+        members.retain(|_, value| !value.is_null());
+    }
+    Some(claims)
 }
 
 fn claims_title(report: &CredentialReport) -> &'static str {

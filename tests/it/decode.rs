@@ -267,6 +267,19 @@ fn keys_and_requests_are_no_credentials() {
     }
 }
 
+/// What a token that was cut does not say any more is not shown as if it said null.
+#[test]
+fn a_cut_iam_token_says_nothing_of_its_region() {
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Cred";
+    let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
+    for form in ["table", "markdown"] {
+        let output = kaccess(&["decode", "-o", form, &token]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("sts.eu-west-1.amazonaws.com") && !text.contains("null"), "{form}: {text}");
+    }
+    assert_eq!(decoded(&[&token]).1["claims"]["region"], Value::Null);
+}
+
 /// A word that may be a file's name earns a hint at the @; a token does not.
 #[test]
 fn a_forgotten_at_is_hinted_at() {
