@@ -316,6 +316,19 @@ fn complain(error: &Error) {
     tell(&text);
 }
 
+/// What the system says of an error without its number, which Rust puts behind it.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => out.push_str(rest),
+            _ => out.push_str(&format!(" (os error {part}")),
+        }
+    }
+    out
+}
+
 /// The columns of stderr, where it is a terminal.
 static COLUMNS: OnceLock<usize> = OnceLock::new();
 
@@ -325,7 +338,7 @@ const INDENT: &str = "  ";
 /// Writes to stderr: lines as they are for programs, and such as fit for a terminal.
 fn tell(text: &str) {
     let mut stderr = io::stderr().lock();
-    for line in text.lines() {
+    for line in without_numbers(text).lines() {
         match COLUMNS.get().filter(|width| line.chars().count() > **width) {
             Some(width) => {
                 for (number, part) in human::wrap(line, width.saturating_sub(INDENT.len())).iter().enumerate() {

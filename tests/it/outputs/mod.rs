@@ -131,6 +131,7 @@ fn flags_and_files_without_effect_are_refused() {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(output.stdout.is_empty() && errors.contains(word), "{arguments:?}: {errors}");
+        assert!(!errors.contains("os error"), "{arguments:?}: {errors}");
     }
 }
 
