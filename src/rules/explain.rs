@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::reading::{self, Reading, rank};
-use super::{AREAS, RULES, Rule, mapping, rule};
+use super::{AREAS, OTHER_SEVERITIES, RULES, Rule, mapping, rule};
 use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
@@ -587,6 +587,10 @@ pub fn page(rule: &'static Rule) -> FindingPage {
         references: rule.page.references.split_whitespace().collect(),
         explains: rule.explains,
         symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).filter(|shape| telling(shape)).collect(),
+        otherwise: OTHER_SEVERITIES
+            .iter()
+            .find(|(code, ..)| *code == rule.code)
+            .map(|(_, severity, place)| (*severity, *place)),
     }
 }
 

@@ -520,6 +520,11 @@ fn codes_have_a_short_form() {
     let all = text(&["explain", "--list", "--short"]);
     assert_eq!(all.lines().count(), RULES.len(), "{all}");
     assert!(two.lines().all(|line| all.lines().any(|other| other == line)), "{all}");
+    let page = text(&["explain", "rbac-no-grant"]);
+    assert!(
+        page.starts_with("rbac-no-grant  (error)\n") && page.contains("\n  Only a warning where the grant"),
+        "{page}"
+    );
 }
 
 #[test]
