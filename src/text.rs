@@ -21,6 +21,36 @@ pub fn distance(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
+/// How many letters a word may be off and still be a slip of the hand.
+pub fn slips(word: &str) -> usize {
+    (word.chars().count() / 3).clamp(1, 4)
+}
+
+/// The known word nearest to one that was mistyped, if one is so near that it may be a slip; capitals are as good as small
+/// letters.
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let folded = |word: &str| word.to_lowercase().chars().take(200).collect::<String>();
+    let word = folded(word);
+    // A word of which nothing is left was another word.
+    let most = slips(&word).min(word.chars().count().saturating_sub(1));
+    let letters = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    // Two letters that changed their places are one slip.
+    let far = |other: &str| match distance(&word, other) {
+        2 if letters(&word) == letters(other) => 1,
+        far => far,
+    };
+    known
+        .take(1_000)
+        .map(|other| (far(&folded(other)), other))
+        .filter(|(far, _)| *far <= most)
+        .min_by_key(|(far, _)| *far)
+        .map(|(_, other)| other)
+}
+
 /// A text against a pattern with `*` (any characters, or none) and `?` (just one), in linear memory and without recursion.
 /// Capitals count: where they are not to, the caller makes both sides small.
 pub fn glob(pattern: &str, text: &str) -> bool {
@@ -140,6 +170,22 @@ mod tests {
         {
             assert_eq!(distance(one, other), expected, "{one} {other}");
             assert_eq!(distance(other, one), expected, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn only_a_slip_has_a_nearest_word() {
+        let known = ["list", "Deployments", "jobs", "*"];
+        for (word, expected) in [
+            ("lst", Some("list")),
+            ("deploymnts", Some("Deployments")),
+            ("lsit", Some("list")),
+            ("foos", None),
+            ("x", None),
+            ("", None),
+            ("frobnicate", None),
+        ] {
+            assert_eq!(nearest(word, known.into_iter()), expected, "{word}");
         }
     }
 

@@ -11,8 +11,8 @@ use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
-use crate::evidence::Evidence;
 use crate::evidence::balancer::{Ingress, IngressRule};
+use crate::evidence::{Evidence, Outcome};
 use crate::host::Host;
 use crate::render::allowlist as render;
 use crate::render::json;
@@ -34,7 +34,8 @@ pub enum Direction {
     after_help = "Examples:\n  kaccess allowlist                          what must the issuer's load balancer let in?\n  \
     kaccess allowlist --check                  is it so now?\n  kaccess allowlist -o terraform\n  \
     kaccess allowlist --direction clients      what must clients be able to reach?\n  \
-    kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json"
+    kaccess doctor --save evidence.json; kaccess allowlist --from evidence.json\n\n\
+    Exit codes: 0 answered, 1 --check found a difference, 2 no answer."
 )]
 pub struct AllowlistArgs {
     /// The issuer that is meant
@@ -84,10 +85,7 @@ pub fn run(
     let found = match allowlist::answer(&evidence, direction) {
         Ok(found) => found,
         Err(NoAnswer::NoCluster) => {
-            return Err(Error::new(
-                "nothing is known of an EKS cluster: eks:DescribeCluster could not be read, or it is no EKS cluster",
-                without_cluster(&evidence),
-            ));
+            return Err(without_cluster(&evidence));
         }
         Err(NoAnswer::NoIssuer) => {
             return Err(Error::new("no issuer is known: the credential names none", "give one with --issuer URL"));
@@ -134,20 +132,36 @@ pub fn run(
     Ok(GOOD)
 }
 
-/// What can be said of any cluster: the issuer's two documents, where they are known.
-fn without_cluster(evidence: &Evidence) -> String {
-    let Some(target) = evidence.issuer.target.seen() else {
-        return "name the cluster with --eks-cluster NAME --region REGION".to_owned();
+/// Why nothing is known of the cluster, with what would help, and with what can be said of any cluster: the issuer's two
+/// documents, where they are known.
+fn without_cluster(evidence: &Evidence) -> Error {
+    let aws = evidence.aws.as_deref();
+    let (why, needs) = match aws.map(|aws| &aws.cluster.outcome) {
+        Some(Outcome::Failed(failure)) => (failure.detail.as_str(), failure.needs.as_deref()),
+        Some(Outcome::Skipped(skip)) => (skip.text.as_str(), skip.needs.as_deref()),
+        _ => ("neither the kubeconfig nor a flag speaks of one", None),
     };
-    let discovery = format!("{}/.well-known/openid-configuration", target.url.trim_end_matches('/'));
-    let keys = match evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()) {
-        Some(keys) => keys.to_owned(),
-        None => "the jwks_uri that it names".to_owned(),
+    let named = aws.and_then(|aws| aws.target.seen()).is_some_and(|target| target.cluster_origin == "flag");
+    let mut hint = match needs {
+        Some(needs) => format!("it takes {needs}"),
+        None if named => {
+            "see whom AWS takes you for, and which clusters are there: aws sts get-caller-identity, aws eks \
+                          list-clusters --region REGION"
+                .to_owned()
+        }
+        None => "name the cluster with --eks-cluster NAME --region REGION".to_owned(),
     };
-    format!(
-        "name the cluster with --eks-cluster NAME --region REGION; any API server must be able to read {discovery} and {keys}, \
-         which hold public data only"
-    )
+    if let Some(target) = evidence.issuer.target.seen() {
+        let discovery = format!("{}/.well-known/openid-configuration", target.url.trim_end_matches('/'));
+        let keys = match evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()) {
+            Some(keys) => keys,
+            None => "the jwks_uri that it names",
+        };
+        hint.push_str(&format!(
+            "; any API server must be able to read {discovery} and {keys}, which hold public data only"
+        ));
+    }
+    Error::new(format!("nothing is known of an EKS cluster: {why}"), hint)
 }
 
 /// Saved evidence, if it is about this issuer.

@@ -29,7 +29,8 @@ const DEMO: &str = include_str!("../../testdata/cases/first-incident/evidence.js
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
     kubectl get pods 2>&1 | kaccess doctor --error -      the message you met, whole\n  \
-    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo")]
+    kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo\n\n\
+    Exit codes: 0 no error, 1 an error (see --fail-on), 2 nobody established.")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
     #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]
@@ -225,10 +226,11 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             }
             // The forms of other commands never come here.
             _ => {
-                terminal::doctor(&report, &evidence, look, &mut text)?;
+                terminal::head(&report, &evidence, look, &mut text)?;
                 if let Some(compared) = compared {
                     show_compared::table(compared, evidence.observed_at, host.width, &mut text)?;
                 }
+                terminal::body(&report, &evidence, look, &mut text)?;
             }
         }
     }

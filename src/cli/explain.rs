@@ -66,6 +66,7 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
                     }
                     write_yaml(&headed_view("FindingPage", &page)?, &mut out)?;
                 }
+                _ if output.short => show::short_code(page.severity, page.code, page.title, &mut out)?,
                 format => {
                     if number > 0 {
                         writeln!(out)?;
@@ -96,7 +97,7 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     }
     let scrubber = Scrubber::default();
     let scrub = |foreign: &str, limit: usize| scrubber.text_limited(foreign, limit);
-    let mut scanner = Scanner::new(Collector::new(&scrub));
+    let mut scanner = Scanner::new(Collector::new(&scrub)).asked();
     if arguments.follow {
         scanner = scanner.at_once();
     }
@@ -213,6 +214,11 @@ fn codes(host: &Host, output: &OutputArgs) -> Result<u8, Error> {
         Format::Json => write_json(&headed_view("FindingList", &all)?, &mut out)?,
         Format::Yaml => write_yaml(&headed_view("FindingList", &all)?, &mut out)?,
         Format::Markdown => show::list_markdown(&all.items, &mut out)?,
+        _ if output.short => {
+            for entry in &all.items {
+                show::short_code(entry.severity, entry.code, entry.title, &mut out)?;
+            }
+        }
         _ => show::list(&all.items, columns_of(host), &mut out)?,
     }
     say(output, &out).map(|()| GOOD)

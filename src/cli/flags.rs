@@ -438,7 +438,7 @@ pub struct ExecArgs {
     #[arg(long)]
     pub no_exec: bool,
     /// Limit of the credential plugin
-    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = duration)]
+    #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = limit)]
     pub exec_timeout: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::CommandFactory as _;
 
 use super::{Cli, Error, GOOD, answer, note};
-use crate::apiserver::authz::resources::nearest;
+use crate::text::nearest;
 
 /// Flags of `man`.
 #[derive(Debug, clap::Args)]
@@ -31,12 +31,16 @@ pub fn run(arguments: &ManArgs) -> Result<u8, Error> {
     if let Some(folder) = &arguments.dir {
         let complain = |error: std::io::Error| Error::plain(format!("--dir {}: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(complain)?;
-        clap_mangen::generate_to(whole, folder).map_err(complain)?;
+        whole = whole.disable_help_subcommand(true);
+        whole.build();
+        for command in std::iter::once(&whole).chain(whole.get_subcommands()) {
+            page(command.clone()).generate_to(folder).map_err(complain)?;
+        }
         note(&format!("pages written to {}", folder.display()));
         return Ok(GOOD);
     }
     whole.build();
-    let page = match &arguments.command {
+    let command = match &arguments.command {
         None => whole,
         Some(name) => {
             let Some(found) = whole.find_subcommand(name).cloned() else {
@@ -51,7 +55,12 @@ pub fn run(arguments: &ManArgs) -> Result<u8, Error> {
         }
     };
     let mut text = Vec::new();
-    clap_mangen::Man::new(page).render(&mut text)?;
+    page(command).render(&mut text)?;
     answer(&text)?;
     Ok(GOOD)
+}
+
+/// The page of a command; a subcommand has no version of its own.
+fn page(command: clap::Command) -> clap_mangen::Man {
+    clap_mangen::Man::new(command).source(concat!("kaccess ", env!("CARGO_PKG_VERSION")))
 }

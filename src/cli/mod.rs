@@ -26,8 +26,8 @@ pub mod workload;
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -201,10 +201,13 @@ impl Command {
 
 /// Runs kaccess and returns its exit code.
 pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
+    if host.stderr_is_terminal {
+        let _ = COLUMNS.set(host.width);
+    }
     std::panic::set_hook(Box::new(|bug| warn(&bug_line(bug))));
-    let arguments: Vec<OsString> = arguments.collect();
+    let arguments = without_help_of_help(arguments.collect());
     if let Some(result) = completion::asked(host, &arguments) {
-        return ended(host, result);
+        return ended(result);
     }
     let arguments = spelling::ours(arguments);
     let scrubber = glued_tokens(&arguments);
@@ -251,7 +254,15 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
             "hint: a token on the command line stays in the shell's history; {flag} @FILE and {flag} - do not"
         ));
     }
-    ended(host, result)
+    ended(result)
+}
+
+/// `help --help` asks for what `help` tells; clap knows no such flag there.
+fn without_help_of_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_some_and(|word| word == "help") {
+        arguments.retain(|word| word != "--help" && word != "-h");
+    }
+    arguments
 }
 
 /// Knows what stands behind `--token` or `--password` without a blank or `=`: no flag is called so, and the error would
@@ -291,7 +302,7 @@ fn without_word(text: &str, names_forms: bool, scrubber: &Scrubber) -> String {
 }
 
 /// The exit code of a result, whose error is told.
-fn ended(host: &Host, result: Result<u8, Error>) -> u8 {
+fn ended(result: Result<u8, Error>) -> u8 {
     // A signal is ending kaccess: what failed because of it is no news.
     if let Some(code) = crate::collect::interrupt::ending() {
         return code;
@@ -300,7 +311,7 @@ fn ended(host: &Host, result: Result<u8, Error>) -> u8 {
         Ok(code) => code,
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => GOOD,
         Err(error) => {
-            complain(host, &error);
+            complain(&error);
             NONE
         }
     }
@@ -367,26 +378,50 @@ fn dispatch(host: &Host, cli: &Cli) -> Result<u8, Error> {
     }
 }
 
-/// Shows an error on stderr: as it is for programs, in lines that fit for a terminal.
-fn complain(host: &Host, error: &Error) {
+/// Shows an error on stderr.
+fn complain(error: &Error) {
     let mut text = format!("error: {}\n", strip_control(&error.to_string()));
     if let Error::Usage { hint: Some(hint), .. } = error {
         text.push_str(&format!("hint: {}\n", as_typed(hint, &PLUGIN)));
     }
+    tell(&text);
+}
+
+/// What the system says of an error without its number, which Rust puts behind it.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.bytes().all(|byte| byte.is_ascii_digit()) => out.push_str(rest),
+            _ => out.push_str(&format!(" (os error {part}")),
+        }
+    }
+    out
+}
+
+/// The columns of stderr, where it is a terminal.
+static COLUMNS: OnceLock<usize> = OnceLock::new();
+
+/// What stands before the further lines of what is told.
+const INDENT: &str = "  ";
+
+/// Writes to stderr: lines as they are for programs, and such as fit for a terminal.
+fn tell(text: &str) {
     let mut stderr = io::stderr().lock();
-    for line in text.lines() {
-        if host.stderr_is_terminal && line.chars().count() > host.width {
-            for (number, part) in human::wrap(line, host.width - INDENT.len()).iter().enumerate() {
-                let _ = writeln!(stderr, "{}{part}", if number == 0 { "" } else { INDENT });
+    for line in without_numbers(text).lines() {
+        match COLUMNS.get().filter(|width| line.chars().count() > **width) {
+            Some(width) => {
+                for (number, part) in human::wrap(line, width.saturating_sub(INDENT.len())).iter().enumerate() {
+                    let _ = writeln!(stderr, "{}{part}", if number == 0 { "" } else { INDENT });
+                }
             }
-        } else {
-            let _ = writeln!(stderr, "{line}");
+            None => {
+                let _ = writeln!(stderr, "{line}");
+            }
         }
     }
 }
-
-/// What stands before the further lines of an error.
-const INDENT: &str = "  ";
 
 /// A bug by its place alone: a panic's message may quote what it stumbled over, and that may be a secret.
 fn bug_line(bug: &std::panic::PanicHookInfo<'_>) -> String {
@@ -455,7 +490,7 @@ fn note(text: &str) {
 
 /// A line on stderr that `--quiet` does not silence: kubectl's own warnings, what of the input is wrong, a bug.
 fn warn(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", as_typed(&strip_control(text), &PLUGIN));
+    tell(&as_typed(&strip_control(text), &PLUGIN));
 }
 
 fn version(output: &flags::OutputArgs) -> Result<u8, Error> {

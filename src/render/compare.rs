@@ -20,7 +20,7 @@ fn head(comparison: &Comparison, now: jiff::Timestamp) -> String {
 
 const SAME: &str = "nothing differs that can matter: look for the cause where neither look could see (not checked)";
 
-/// Below the report.
+/// Between the report's head and its findings, as whoever compares asks for it first.
 ///
 /// # Errors
 /// When the writer fails.

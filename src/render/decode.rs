@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use colored::Colorize as _;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::human::{plain, relative, wrap};
-use crate::report::credential::{Check, CredentialReport, JudgementView, View};
+use crate::report::credential::{Check, CredentialReport, CredentialType, JudgementView, Outcome, View};
 
 /// Claims that hold a time, and what is said of it before and after.
 const TIMES: [(&str, &str, &str); 6] = [
@@ -54,8 +55,10 @@ pub fn write(
 }
 
 fn short(report: &CredentialReport, out: &mut dyn Write) -> io::Result<()> {
-    if report.findings.is_empty() {
-        return writeln!(out, "{}: no finding", report.credential_type.words());
+    match report.outcome() {
+        Some(outcome) => writeln!(out, "{}: {}", report.credential_type.words(), plain(&outcome.sentence()))?,
+        None if report.findings.is_empty() => writeln!(out, "{}: no finding", report.credential_type.words())?,
+        None => {}
     }
     report.findings.iter().try_for_each(|finding| {
         let (severity, confidence) = (finding.severity.word(), finding.confidence.word());
@@ -63,7 +66,25 @@ fn short(report: &CredentialReport, out: &mut dyn Write) -> io::Result<()> {
     })
 }
 
+/// What the checks come to, where some were asked for.
+fn asked(report: &CredentialReport) -> Option<Outcome> {
+    let checks = report.verification.is_some() || report.judgement.is_some() || report.configuration.is_some();
+    report.outcome().filter(|_| checks)
+}
+
 fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(outcome) = asked(report) {
+        for (number, line) in wrap(&plain(&outcome.sentence()), width.saturating_sub(2).max(20)).iter().enumerate() {
+            let word = outcome.word();
+            let painted = match outcome {
+                Outcome::Accepted(_) => word.green().bold(),
+                Outcome::Rejected(_) => word.red().bold(),
+                Outcome::Undecided(_) => word.yellow().bold(),
+            };
+            let line = if number == 0 { line.replacen(word, &painted.to_string(), 1) } else { format!("  {line}") };
+            writeln!(out, "{line}")?;
+        }
+    }
     writeln!(out, "{}, from {}", report.credential_type.words(), plain(&report.origin))?;
     if let Some(text) = life(report, now) {
         writeln!(out, "{text}")?;
@@ -74,7 +95,7 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
     if let Some(header) = &report.header {
         pairs(out, width, "Header", header, now)?;
     }
-    if let Some(claims) = &report.claims {
+    if let Some(claims) = &claims(report) {
         pairs(out, width, claims_title(report), claims, now)?;
     }
     if let Some(view) = &report.view {
@@ -85,7 +106,7 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
         }
     }
     if let Some(verification) = &report.verification {
-        let word = verdict(verification.ok, "good", "bad", "open");
+        let word = verdict(verification.ok, "passed", "failed", "undecided");
         writeln!(out, "\nVerification: {word}")?;
         for check in &verification.checks {
             block(out, width, "  ", "       ", &check_text(check))?;
@@ -135,7 +156,11 @@ fn table(report: &CredentialReport, now: Timestamp, width: usize, out: &mut dyn 
 }
 
 fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "## {}\n\nFrom {}.", report.credential_type.words(), cell(&report.origin))?;
+    writeln!(out, "## {}\n", report.credential_type.words())?;
+    if let Some(outcome) = asked(report) {
+        writeln!(out, "**{}**\n", cell(&outcome.sentence()))?;
+    }
+    writeln!(out, "From {}.", cell(&report.origin))?;
     if let Some(text) = life(report, now) {
         writeln!(out, "{text}.")?;
     }
@@ -143,7 +168,8 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
         let gap = if index == 0 { "\n" } else { "" };
         writeln!(out, "{gap}- {}", cell(&problem_text(problem)))?;
     }
-    let sections = [("Header", &report.header), (claims_title(report), &report.claims)];
+    let claims = claims(report);
+    let sections = [("Header", &report.header), (claims_title(report), &claims)];
     for (title, object) in sections {
         let Some(Value::Object(object)) = object else { continue };
         writeln!(out, "\n### {title}\n\n| name | value |\n|---|---|")?;
@@ -161,7 +187,7 @@ fn markdown(report: &CredentialReport, now: Timestamp, out: &mut dyn Write) -> i
         }
     }
     if let Some(verification) = &report.verification {
-        writeln!(out, "\n### Verification: {}\n", verdict(verification.ok, "good", "bad", "open"))?;
+        writeln!(out, "\n### Verification: {}\n", verdict(verification.ok, "passed", "failed", "undecided"))?;
         for check in &verification.checks {
             writeln!(out, "- {}", cell(&check_text(check)))?;
         }
@@ -236,6 +262,15 @@ fn markdown_user(out: &mut dyn Write, view: &View) -> io::Result<()> {
     Ok(())
 }
 
+/// The claims; what a presigned URL does not say, as one that was cut does not, is no claim.
+fn claims(report: &CredentialReport) -> Option<Value> {
+    let mut claims = report.claims.clone()?;
+    if let (CredentialType::EksIam, Value::Object(members)) = (report.credential_type, &mut claims) {
+        members.retain(|_, value| !value.is_null());
+    }
+    Some(claims)
+}
+
 fn claims_title(report: &CredentialReport) -> &'static str {
     use crate::report::credential::CredentialType::{Bootstrap, EksIam, X509};
     match report.credential_type {
@@ -272,7 +307,7 @@ fn verdict<'a>(ok: Option<bool>, good: &'a str, bad: &'a str, open: &'a str) -> 
 }
 
 fn check_text(check: &Check) -> String {
-    let word = verdict(check.ok, "pass", "fail", "open");
+    let word = verdict(check.ok, "pass", "fail", "could not check");
     let seen = check.seen.as_ref().map(|seen| format!(": {}", plain(seen))).unwrap_or_default();
     let expected = check
         .expected

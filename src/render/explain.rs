@@ -132,6 +132,14 @@ pub fn short(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
     report.matches.iter().try_for_each(|found| one_line(found, out))
 }
 
+/// A code in one line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short_code(severity: Severity, code: &str, title: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{} {code}: {title}", severity.word())
+}
+
 /// A match in one line, as it is met while following a file.
 ///
 /// # Errors
@@ -216,6 +224,9 @@ pub fn markdown(report: &Explanation, out: &mut dyn Write) -> io::Result<()> {
 pub fn page(page: &FindingPage, width: usize, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}  ({})", page.code.bold(), page.severity.word())?;
     wrapped(page.title, "  ", "  ", width, out)?;
+    if let Some(otherwise) = page.other_severity() {
+        wrapped(&otherwise, "  ", "  ", width, out)?;
+    }
     for (head, text) in [("Means", &page.means), ("Evidence", &page.evidence), ("Fix", &page.fix)] {
         writeln!(out, "\n{}", head.bold())?;
         wrapped(text, "  ", "  ", width, out)?;
@@ -240,6 +251,9 @@ pub fn page(page: &FindingPage, width: usize, out: &mut dyn Write) -> io::Result
 /// When the writer fails.
 pub fn page_markdown(page: &FindingPage, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "# {}\n\n{}", page.code, page.title)?;
+    if let Some(otherwise) = page.other_severity() {
+        writeln!(out, "\n{otherwise}")?;
+    }
     for (head, text) in [("Means", &page.means), ("Evidence", &page.evidence), ("Fix", &page.fix)] {
         writeln!(out, "\n## {head}\n\n{text}")?;
     }

@@ -30,7 +30,15 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
     if report.findings.is_empty() {
         return writeln!(out, "{}: no finding", report.verdict.word());
     }
-    for finding in &report.findings {
+    short_findings(&report.findings, out)
+}
+
+/// Each finding in one line.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    for finding in findings {
         let explained = finding.explained_by.map(|code| format!(" (explained by {code})")).unwrap_or_default();
         writeln!(
             out,
@@ -49,11 +57,28 @@ pub fn short(report: &DoctorReport, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// When the writer fails.
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    head(report, evidence, look, out)?;
+    body(report, evidence, look, out)
+}
+
+/// The verdict, who you are, and the two paths.
+///
+/// # Errors
+/// When the writer fails.
+pub fn head(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     headline(report, evidence, look, out)?;
     paths(report, evidence, look, out)?;
-    if let Some(message) = &report.message {
-        wrapped(&message.sentence(), "", "  ", look.width, out)?;
+    match &report.message {
+        Some(message) => wrapped(&message.sentence(), "", "  ", look.width, out),
+        None => Ok(()),
     }
+}
+
+/// What follows them: the findings, and what was seen.
+///
+/// # Errors
+/// When the writer fails.
+pub fn body(report: &DoctorReport, evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     findings(&report.findings, look.width, out)?;
     credential(evidence, look, out)?;
     addresses(evidence, look, out)?;

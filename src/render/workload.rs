@@ -7,9 +7,9 @@ use colored::Colorize as _;
 use super::access::{columns, markdown_table};
 use super::human::plain;
 use super::{markdown as notes, terminal};
-use crate::report::Finding;
 use crate::report::view::StepView;
 use crate::report::workload::{Link, MigrationPlan, WorkloadIdentity};
+use crate::report::{Finding, Severity};
 
 /// A link's state in a word.
 fn state(link: &Link) -> &'static str {
@@ -65,6 +65,21 @@ pub fn table(told: &WorkloadIdentity, findings: &[Finding], width: usize, out: &
         }
     }
     Ok(())
+}
+
+/// One line a finding; before them the identity, where no finding says why there is none, or none is known.
+///
+/// # Errors
+/// When the writer fails.
+pub fn short(told: &WorkloadIdentity, findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
+    let role = told.effective.role_arn.as_deref().map(|role| format!(" {}", plain(role))).unwrap_or_default();
+    let error = findings.iter().any(|finding| finding.severity == Severity::Error);
+    if !error && matches!(told.effective.kind, "none" | "unknown") {
+        writeln!(out, "{}: {}: {}", about(told), told.effective.kind, plain(&told.effective.why))?;
+    } else if findings.is_empty() {
+        writeln!(out, "{}: {}{role}: no finding", about(told), told.effective.kind)?;
+    }
+    terminal::short_findings(findings, out)
 }
 
 /// The answer for incident notes.

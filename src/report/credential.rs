@@ -64,6 +64,79 @@ impl CredentialReport {
     }
 }
 
+/// What the checks that were asked for come to, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is accepted: as whom, or by which checks.
+    Accepted(String),
+    /// It is not: why.
+    Rejected(String),
+    /// That cannot be said: why.
+    Undecided(String),
+}
+
+impl Outcome {
+    /// In a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Accepted(_) => "accepted",
+            Self::Rejected(_) => "rejected",
+            Self::Undecided(_) => "undecided",
+        }
+    }
+
+    /// The word with its reason, foreign text included.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Accepted(how) => format!("{} {how}", self.word()),
+            Self::Rejected(why) | Self::Undecided(why) => format!("{}: {why}", self.word()),
+        }
+    }
+}
+
+impl CredentialReport {
+    /// What it comes to; `None` where nothing was asked beyond what the credential says, and that can be read.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let invalid = self.configuration.as_ref().filter(|configuration| !configuration.valid);
+        let verified = self.verification.as_ref();
+        let checked = |ok: Option<bool>| verified?.checks.iter().find(|check| check.ok == ok).map(Check::sentence);
+        let verdict = verified.map(|verification| verification.ok);
+        Some(match (&self.judgement, verdict, invalid) {
+            (Some(JudgementView::Refused { error, http_status, .. }), ..) => {
+                let error = if error.is_empty() { String::new() } else { format!(": {error}") };
+                Outcome::Rejected(format!("kube-apiserver refuses it with {http_status}{error}"))
+            }
+            (_, Some(Some(false)), _) => {
+                Outcome::Rejected(checked(Some(false)).unwrap_or_else(|| "a check failed".to_owned()))
+            }
+            (_, _, Some(configuration)) => {
+                let error = configuration.errors.first().map(|error| format!(": {error}")).unwrap_or_default();
+                Outcome::Rejected(format!("kube-apiserver would not start with this configuration{error}"))
+            }
+            (Some(JudgementView::Undecided { undecided, .. }), ..) => Outcome::Undecided(undecided.join("; ")),
+            (_, Some(None), None) => {
+                Outcome::Undecided(checked(None).unwrap_or_else(|| "there was nothing to check with".to_owned()))
+            }
+            (Some(JudgementView::Accepted { user, .. }), ..) => Outcome::Accepted(format!("as {}", user.username)),
+            (None, Some(Some(true)), None) => Outcome::Accepted("by every check".to_owned()),
+            (None, None, None) if self.is_damaged() => {
+                let what = self.problems.first().map(|problem| format!(": {}: {}", problem.part, problem.detail));
+                Outcome::Undecided(format!("it cannot be read{}", what.unwrap_or_default()))
+            }
+            (None, None, None) => return None,
+        })
+    }
+
+    /// It is cut or spoiled: what it says cannot be read.
+    fn is_damaged(&self) -> bool {
+        match self.credential_type {
+            CredentialType::Jwt | CredentialType::ServiceAccount => self.claims.is_none(),
+            CredentialType::Opaque => !self.problems.is_empty(),
+            _ => false,
+        }
+    }
+}
+
 /// What a credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -157,6 +230,15 @@ pub struct Check {
     /// What is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<String>,
+}
+
+impl Check {
+    /// What it is about, what was found, and what should have been.
+    fn sentence(&self) -> String {
+        let seen = self.seen.as_ref().map(|seen| format!(": {seen}")).unwrap_or_default();
+        let expected = self.expected.as_ref().map(|expected| format!(" (expected {expected})")).unwrap_or_default();
+        format!("{}{seen}{expected}", self.id)
+    }
 }
 
 /// kube-apiserver's answer to the credential.

@@ -86,6 +86,21 @@ pub struct FindingPage {
     pub explains: &'static [&'static str],
     /// How it looks to somebody who meets it.
     pub symptoms: Vec<String>,
+    /// The other severity that it has now and then, and where; for people only.
+    #[serde(skip)]
+    pub otherwise: Option<(Severity, &'static str)>,
+}
+
+impl FindingPage {
+    /// The other severity in a sentence.
+    pub fn other_severity(&self) -> Option<String> {
+        let (severity, place) = self.otherwise?;
+        Some(match severity {
+            Severity::Error => format!("An error where {place}."),
+            Severity::Warning => format!("Only a warning where {place}."),
+            Severity::Info => format!("Only worth knowing where {place}."),
+        })
+    }
 }
 
 /// Every finding (`kind: FindingList`).

@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::reading::{self, Reading, rank};
-use super::{AREAS, RULES, Rule, mapping, rule};
+use super::{AREAS, OTHER_SEVERITIES, RULES, Rule, mapping, rule};
 use crate::apiserver::message::{heard::names as heard, names as text, set};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
-use crate::text::distance;
+use crate::text::{distance, slips};
 
 /// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
 const MANY: usize = 400;
@@ -104,6 +104,14 @@ impl<'s> Collector<'s> {
         }
         self.recognised += u64::from(any);
         new
+    }
+
+    /// Reads a text that is all that somebody asked about, of one line in which nothing else was found.
+    pub fn alone(&mut self, text: &str) {
+        let Some(found) = reading::alone::read(text) else { return };
+        let index = self.group(found, 1, text, None);
+        self.matches[index].count += 1;
+        self.recognised += 1;
     }
 
     /// The time of a line; a line of klog's `err=<` block has that of the block's head.
@@ -287,6 +295,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::CLIENT_PROXY_REFUSED => format!("a proxy between here and the API server answered {}", f("reason")),
         heard::BARE_X509 => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
         heard::BARE_TIMEOUT => format!("{} did not answer; the line does not say that it is the API server", f("address")),
+        reading::alone::NAME => "any program says this of any server; it is taken for kubectl's word about the API server".to_owned(),
         heard::BARE_SCHEME => "a client of TLS was answered in plain HTTP; the line does not say that it asked the API server".to_owned(),
         heard::SERVER_SILENT | text::CLIENT_TIMEOUT if given("address") => format!("{} does not answer a connection from this machine", f("address")),
         text::KUBELET_FORBIDDEN if rule.code != "kubelet-refuses-api-server" => format!("the kubelet knows the one who asks it as {}, who may not {} {}{}", f("user"), f("verb"), f("resource"), with("/", f("subresource"))),
@@ -581,7 +590,11 @@ pub fn page(rule: &'static Rule) -> FindingPage {
         fix: squeeze(rule.page.fix),
         references: rule.page.references.split_whitespace().collect(),
         explains: rule.explains,
-        symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).collect(),
+        symptoms: rule.recognises.iter().flat_map(|text| set::shapes(text)).filter(|shape| telling(shape)).collect(),
+        otherwise: OTHER_SEVERITIES
+            .iter()
+            .find(|(code, ..)| *code == rule.code)
+            .map(|(_, severity, place)| (*severity, *place)),
     }
 }
 
@@ -613,15 +626,29 @@ pub fn near(text: &str) -> Vec<&'static str> {
     let mut scored: Vec<(usize, &'static str)> = RULES
         .iter()
         .filter_map(|rule| {
-            let distance = distance(&word, rule.code);
-            let shared = parts.iter().filter(|part| rule.code.split('-').any(|own| own == **part)).count();
-            let close = distance <= 2.max(word.len() / 4);
-            let related = !parts.is_empty() && shared * 2 >= parts.len().max(2) || parts.len() == 1 && shared == 1;
-            (close || related).then_some((distance.saturating_sub(shared * 4), rule.code))
+            let far = distance(&word, rule.code);
+            // A short word is soon like another.
+            let same = |part: &str, own: &str| part == own || part.len() > 4 && distance(part, own) == 1;
+            let shared = parts.iter().filter(|part| rule.code.split('-').any(|own| same(part, own))).count();
+            let close = far <= slips(&word);
+            // One word of several is in many a code.
+            let related = shared > 0 && (parts.len() == 1 || shared > 1 && shared * 2 > parts.len());
+            (close || related).then_some((far.saturating_sub(shared * 4), rule.code))
         })
         .collect();
     scored.sort();
     scored.into_iter().take(5).map(|(_, code)| code).collect()
+}
+
+/// A shape with words of its own beside the fields, by which somebody would know it.
+fn telling(shape: &str) -> bool {
+    let field =
+        |name: &str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let own = shape.split('<').map(|part| match part.split_once('>') {
+        Some((name, rest)) if field(name) => rest,
+        _ => part,
+    });
+    own.flat_map(str::chars).filter(|c| c.is_alphanumeric()).count() > 2
 }
 
 /// The rows of the table from symptom to code: how it looks, the codes that fit, and whether the words decide.
@@ -636,7 +663,7 @@ pub fn symptoms() -> Vec<(String, Vec<&'static str>)> {
         if codes.is_empty() {
             continue;
         }
-        for shape in set::shapes(text) {
+        for shape in set::shapes(text).into_iter().filter(|shape| telling(shape)) {
             match rows.iter_mut().find(|(known, _)| *known == shape) {
                 Some((_, known)) => {
                     known.extend(codes.iter().filter(|code| !known.contains(code)).copied().collect::<Vec<_>>())

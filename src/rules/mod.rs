@@ -111,6 +111,33 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.code == code)
 }
 
+/// Where a finding has another severity than its rule says: `a warning where ...`.
+pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
+    const LET_IN: &str = "the API server lets you in all the same";
+    &[
+        ("aggregated-api-unavailable", Severity::Warning, "nobody met it yet"),
+        ("api-connection-closed", Severity::Warning, LET_IN),
+        ("api-connection-timeout", Severity::Warning, LET_IN),
+        ("api-priority-throttled", Severity::Warning, LET_IN),
+        ("api-server-clock-wrong", Severity::Warning, LET_IN),
+        ("api-unavailable", Severity::Warning, LET_IN),
+        ("authentication-config-not-reloaded", Severity::Warning, LET_IN),
+        ("authorization-webhook-denied", Severity::Warning, "other questions are allowed"),
+        ("authorization-webhook-down", Severity::Warning, "it is over"),
+        ("client-clock-wrong", Severity::Warning, LET_IN),
+        ("cluster-ca-rotated", Severity::Warning, LET_IN),
+        ("default-impersonation", Severity::Error, "it names groups and no user"),
+        ("groups-claim-missing", Severity::Error, "an expression of the API server reads the claim"),
+        ("node-identity-unresolved", Severity::Warning, "it is about somebody else"),
+        ("not-a-kubernetes-api", Severity::Warning, LET_IN),
+        (
+            "rbac-no-grant",
+            Severity::Warning,
+            "the grant is in another namespace, or may be in one that was not looked at",
+        ),
+    ]
+};
+
 macro_rules! registry {
     ($($(#[$doc:meta])* $area:ident { $($rule:ident),* $(,)? })*) => {
         $($(#[$doc])* pub mod $area { $(pub mod $rule;)* })*

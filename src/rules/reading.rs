@@ -1,5 +1,6 @@
 //! What one line of any text says: the codes that fit, the most telling first, and what stands in it.
 
+pub mod alone;
 mod certificate;
 mod client;
 mod connection;

@@ -246,3 +246,109 @@ fn an_iam_token_is_verified_by_sts() {
         assert!(checks(&report)[0].2.contains(why), "{report}");
     }
 }
+
+/// PEM that is no certificate is named, with what to give instead, and nothing of it is shown.
+#[test]
+fn keys_and_requests_are_no_credentials() {
+    let folder = scratch("pem");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+    let request = params.serialize_request(&key).expect("a request").pem().expect("PEM");
+    let (secret, public) = (key.serialize_pem(), key.public_key_pem());
+    for (name, text, words) in [
+        ("alice.key", &secret, ["is a private key", "the certificate that belongs to it"]),
+        ("alice.csr", &request, ["is a certificate request", ".status.certificate"]),
+        ("alice.pub", &public, ["is a public key", "--service-account-key-file"]),
+    ] {
+        let file = folder.join(name);
+        fs::write(&file, text).expect("a file");
+        let output = kaccess(&["decode", &format!("@{}", file.display())]);
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{name}: {errors}");
+        assert!(words.iter().all(|words| errors.contains(words)), "{name}: {errors}");
+        let shown = text.lines().filter(|line| !line.starts_with("--")).any(|line| errors.contains(line));
+        assert!(!shown, "{name}: {errors}");
+    }
+}
+
+/// What a token that was cut does not say any more is not shown as if it said null.
+#[test]
+fn a_cut_iam_token_says_nothing_of_its_region() {
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Cred";
+    let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
+    for form in ["table", "markdown"] {
+        let output = kaccess(&["decode", "-o", form, &token]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("sts.eu-west-1.amazonaws.com") && !text.contains("null"), "{form}: {text}");
+    }
+    assert_eq!(decoded(&[&token]).1["claims"]["region"], Value::Null);
+}
+
+/// A word that may be a file's name earns a hint at the @; a token does not.
+#[test]
+fn a_forgotten_at_is_hinted_at() {
+    let hint = |word: &str| String::from_utf8_lossy(&kaccess(&["decode", word]).stderr).contains("@FILE reads a file");
+    assert!(hint("nosuch") && hint("./a-token-of-alice-in-a-file") && hint("alice-of-the-platform-team.jwt"));
+    assert!(!hint("31ada4fd-adec-460c-809a-9e56ceb75269") && !hint(&token(&json!({ "iss": "https://i.example.com" }))));
+}
+
+/// Where the exit code is not 0, the short form and the table's first line say what it comes to, and why.
+#[test]
+fn the_verdict_stands_first_and_agrees_with_the_exit_code() {
+    let folder = scratch("verdict");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).expect("a file");
+        folder.join(name).display().to_string()
+    };
+    let key = Key::rsa();
+    let claims =
+        json!({ "iss": "https://i.example.com", "aud": "kubernetes", "sub": "alice", "exp": 4_000_000_000_i64 });
+    let signed = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &claims.to_string());
+    let token = format!("@{}", write("token", &signed));
+    let keys = write("keys.jwks", &json!({ "keys": [key.jwk("k")] }).to_string());
+    let empty = write("empty.jwks", "{\"keys\": []}");
+    let foreign = format!("https://other.example.com={keys}");
+    let named = rcgen::KeyPair::generate().expect("a key");
+    let certificate = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.self_signed(&named).expect("a certificate").pem()
+    };
+    let jane = format!("@{}", write("jane.crt", &certificate("jane")));
+    let authority = write("other.crt", &certificate("other"));
+    let issuer = "--oidc-issuer-url=https://i.example.com";
+    let client = "--oidc-client-id=kubernetes";
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&[&token], 0, "no finding"),
+        // A key set that nobody judges with is there to verify.
+        (&[&token, "--jwks", &keys], 0, "accepted by every check"),
+        (&[&token, "--jwks", &empty], 1, "rejected: signature: no key with kid \"k\""),
+        (&[&token, "--verify", "--jwks", &empty], 1, "rejected: signature: no key with kid \"k\""),
+        (&[&token, "--jwks", &foreign], 2, "undecided: signature: --jwks gives no key set of the issuer"),
+        (&[&token, issuer, client, "--jwks", &keys], 0, "accepted as https://i.example.com#alice"),
+        (&[&token, issuer, client, "--jwks", &empty], 1, "rejected: kube-apiserver refuses it with 401: "),
+        (&[&token, issuer, client], 2, "undecided: the signature was not checked"),
+        (&[&token, "--oidc-issuer-url=http://i", client], 1, "rejected: kube-apiserver would not start"),
+        (&[&jane, "--client-ca-file", &authority], 1, "rejected: kube-apiserver refuses it with 401: "),
+    ];
+    for (arguments, code, words) in cases {
+        let run = |form: &[&str]| {
+            let output = kaccess(&[&["decode"][..], *arguments, form].concat());
+            assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {output:?}");
+            String::from_utf8(output.stdout).expect("UTF-8")
+        };
+        let short = run(&["--short"]);
+        let first = short.lines().next().expect("a line");
+        assert!(first.contains(words), "{arguments:?}: {short}");
+        assert_eq!(*code == 0, first.contains("accepted") || first.ends_with("no finding"), "{arguments:?}: {short}");
+        if *words != "no finding" {
+            let table = run(&[]);
+            let word = words.split([':', ' ']).next().expect("a word");
+            assert!(table.starts_with(word), "{arguments:?}: {table}");
+        }
+    }
+    // A token that was cut is no answer either.
+    let output = kaccess(&["decode", "--short", &signed[..20]]);
+    let short = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(2) && short.contains("undecided: it cannot be read: "), "{output:?}");
+}

@@ -68,7 +68,8 @@ fn command_pages_are_the_help() {
     for name in COMMANDS {
         let whole = help(&[name]);
         // The global flags stand on the list's page, once.
-        let own = match (whole.find("\nConnection:"), whole.find("\nExamples:")) {
+        let end = whole.find("\nExamples:").or_else(|| whole.find("\nExit codes:"));
+        let own = match (whole.find("\nConnection:"), end) {
             (Some(from), Some(to)) => format!("{}{}", &whole[..from], &whole[to..]),
             (Some(from), None) => whole[..from].to_owned(),
             _ => whole,
@@ -77,6 +78,8 @@ fn command_pages_are_the_help() {
         if let Some((_, kinds)) = ANSWERS.iter().find(|(command, _)| command == name) {
             let kinds: Vec<String> = kinds.iter().map(|kind| format!("[{kind}](../schemas/{kind}.json)")).collect();
             page.push_str(&format!("\nAs `-o json` and `-o yaml`: {}.\n", kinds.join(", ")));
+            let none = ["schema", "version"].contains(name);
+            assert!(none || page.contains("\nExit codes: 0 "), "{name}: no exit codes in its help");
         }
         page.push_str(
             "\nFlags for connection and output: [all commands](README.md). Exit codes: [outputs](../outputs.md).\n",

@@ -383,6 +383,54 @@ fn words_of_no_known_program_are_possible_only() {
     }
 }
 
+/// What is too little in a log is something where it is all that somebody asks about.
+#[test]
+fn bare_words_are_possible_where_they_are_all_that_is_asked() {
+    for (text, code) in [
+        ("x509: certificate signed by unknown authority", "kubeconfig-ca-mismatch"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "kubeconfig-ca-mismatch"),
+        (
+            "x509: certificate has expired or is not yet valid: current time 2026-11-25T10:00:00Z is after 2026-01-01T00:00:00Z",
+            "api-certificate-expired",
+        ),
+        ("x509: certificate has expired or is not yet valid", "api-certificate-expired"),
+        ("x509: certificate is valid for kubernetes, not foo", "api-certificate-name-mismatch"),
+        ("401 Unauthorized", "credential-rejected"),
+        ("HTTP/1.1 401 Unauthorized", "credential-rejected"),
+        ("403 Forbidden", "rbac-no-grant"),
+        ("i/o timeout", "api-connection-timeout"),
+        ("dial tcp 10.0.0.1:6443: i/o timeout", "api-connection-timeout"),
+        ("dial tcp 10.0.0.1:6443: connect: connection refused", "api-connection-refused"),
+        ("error: connection refused", "api-connection-refused"),
+        ("connect: no route to host", "api-host-unreachable"),
+        ("dial tcp: lookup api.example.com on 10.0.0.2:53: no such host", "endpoint-name-not-found"),
+        ("context deadline exceeded", "api-connection-timeout"),
+        ("net/http: TLS handshake timeout", "tls-handshake-timeout"),
+        ("EOF", "api-connection-closed"),
+    ] {
+        let output = kaccess(&["explain", "-o", "json", text]);
+        let report = json(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert_eq!(report["matches"].as_array().map(Vec::len), Some(1), "{text}: {report:#}");
+        let found = &report["matches"][0];
+        assert_eq!((found["code"].as_str(), found["confidence"].as_str()), (Some(code), Some("possible")), "{text}");
+        assert_eq!((report["unrecognised"].as_u64(), found["count"].as_u64()), (Some(0), Some(1)), "{text}");
+        let piped = json(&piped(&["-"], format!("{text}\n").as_bytes()));
+        assert_eq!(piped["matches"][0]["code"], code, "{text}: {piped:#}");
+    }
+    for text in [
+        "dial tcp 10.0.5.5:5432: connect: connection refused",
+        "dial tcp 10.0.5.5:6379: i/o timeout",
+        "pq: could not connect: connection refused",
+        "level=error msg=\"query failed\" err=\"context deadline exceeded\"",
+        "starting\ncontext deadline exceeded",
+        "connection refused\nconnection refused",
+    ] {
+        let output = kaccess(&["explain", "-o", "json", text]);
+        assert_eq!(output.status.code(), Some(1), "{text}: {:#}", json(&output));
+    }
+}
+
 /// doctor asks the question of a message that a chat broke.
 #[test]
 fn doctor_reads_a_broken_message_as_explain_does() {
@@ -497,8 +545,29 @@ fn codes_have_pages_and_misses_have_suggestions() {
     let miss = kaccess(&["explain", "-o", "json", "token-audience-missmatch"]);
     assert_eq!(miss.status.code(), Some(1));
     assert_eq!(json(&miss)["suggestions"][0], "token-audience-mismatch");
+    for (text, first) in [("audience-missmatch", Some("token-audience-mismatch")), ("hello world", None)] {
+        let miss = json(&kaccess(&["explain", "-o", "json", text]));
+        assert_eq!(miss["suggestions"][0].as_str(), first, "{text}: {miss:#}");
+    }
     let list = json(&kaccess(&["explain", "--list", "-o", "json"]));
     assert_eq!(list["items"].as_array().map(Vec::len), Some(RULES.len()));
+}
+
+/// A code's short form is its line, alone or among all.
+#[test]
+fn codes_have_a_short_form() {
+    let text = |arguments: &[&str]| String::from_utf8(kaccess(arguments).stdout).expect("UTF-8");
+    let two = text(&["explain", "token-expired", "kubeconfig-world-readable", "--short"]);
+    assert_eq!(two.lines().count(), 2, "{two}");
+    assert!(two.starts_with("error token-expired: ") && two.contains("\nwarning kubeconfig-world-readable: "), "{two}");
+    let all = text(&["explain", "--list", "--short"]);
+    assert_eq!(all.lines().count(), RULES.len(), "{all}");
+    assert!(two.lines().all(|line| all.lines().any(|other| other == line)), "{all}");
+    let page = text(&["explain", "rbac-no-grant"]);
+    assert!(
+        page.starts_with("rbac-no-grant  (error)\n") && page.contains("\n  Only a warning where the grant"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -554,6 +623,9 @@ fn the_table_of_symptoms_is_the_rules_own() {
     let mut rows = kaccess::rules::explain::symptoms();
     rows.sort();
     assert!(rows.len() > 200, "only {} rows", rows.len());
+    let fields = Regex::new("<[A-Z0-9_]+>").expect("an expression");
+    let empty: Vec<_> = rows.iter().filter(|(shape, _)| fields.replace_all(shape, "").len() < 3).collect();
+    assert!(empty.is_empty(), "nobody knows a symptom by its fields alone: {empty:?}");
     for (shape, codes) in rows {
         let codes: Vec<String> = codes.iter().map(|code| format!("[{code}](findings/{code}.md)")).collect();
         page.push_str(&format!("| `{}` | {} |\n", cell(&shape), codes.join(", ")));

@@ -8,7 +8,7 @@ use kaccess::evidence::Evidence;
 use kaccess::render::{json, markdown, terminal};
 use kaccess::report::Severity;
 use kaccess::report::doctor::{DoctorReport, Verdict};
-use kaccess::rules::{self, RULES};
+use kaccess::rules::{self, OTHER_SEVERITIES, RULES, rule};
 
 use crate::support::run::kaccess;
 
@@ -113,6 +113,22 @@ fn every_case_finds_what_its_name_says() {
             assert!(found.is_empty(), "{}: a healthy case with {found:?}", case.name);
             assert_eq!(case.report.verdict, Verdict::Healthy, "{}", case.name);
         }
+    }
+}
+
+/// `explain` tells where a finding is worse or milder than its rule says.
+#[test]
+fn every_other_severity_is_told() {
+    for case in cases() {
+        for finding in &case.report.findings {
+            let own = rule(finding.code).expect("a rule").severity;
+            let told =
+                OTHER_SEVERITIES.iter().any(|(code, other, _)| (*code, *other) == (finding.code, finding.severity));
+            assert!(own == finding.severity || told, "{}: {} is not told", case.name, finding.code);
+        }
+    }
+    for (code, other, _) in OTHER_SEVERITIES {
+        assert_ne!(rule(code).expect("a rule").severity, *other, "{code}");
     }
 }
 

@@ -302,7 +302,10 @@ fn a_fix_in_an_authentication_configuration() {
     changed["jwt"][0]["claimMappings"]["username"] = part["jwt"][0]["claimMappings"]["username"].clone();
     fs::write(server.dir().join("authentication.yaml"), changed.to_string()).expect("a file");
     server.wait_accepted(&token);
-    expect_healthy("email-not-verified-mended", &doctor(&kubeconfig(&server, &token), &["--reviewer-context", "admin"]));
+    expect_healthy(
+        "email-not-verified-mended",
+        &doctor(&kubeconfig(&server, &token), &["--reviewer-context", "admin"]),
+    );
 }
 
 #[test]

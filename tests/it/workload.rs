@@ -1637,3 +1637,35 @@ fn doctor_warns_where_kiam_runs_and_is_silent_where_it_does_not() {
     record("kiam-in-the-cluster", &warned, &["kiam-abandoned"]);
     record("pod-identity-agent-in-the-cluster", &healthy, &[]);
 }
+
+/// Where no identity is known, and where there is none, the short form says so and why; no finding is no health.
+#[test]
+fn the_short_form_says_where_nothing_is_known() {
+    use kaccess::report::workload::{Effective, Target, WorkloadIdentity};
+    for (kind, expected) in [
+        ("unknown", "ServiceAccount dev/bot: unknown: the Pod could not be read\n"),
+        ("none", "ServiceAccount dev/bot: none: the Pod could not be read\n"),
+        ("irsa", "ServiceAccount dev/bot: irsa arn:aws:iam::111122223333:role/bot: no finding\n"),
+    ] {
+        let told = WorkloadIdentity {
+            target: Target {
+                kind: "ServiceAccount".to_owned(),
+                namespace: "dev".to_owned(),
+                name: "bot".to_owned(),
+                pod: None,
+            },
+            service_account: "dev/bot".to_owned(),
+            effective: Effective {
+                kind,
+                role_arn: Some("arn:aws:iam::111122223333:role/bot".to_owned()),
+                why: "the Pod could not be read".to_owned(),
+            },
+            intended: Vec::new(),
+            chain: Vec::new(),
+            findings: Vec::new(),
+        };
+        let mut out = Vec::new();
+        kaccess::render::workload::short(&told, &[], &mut out).expect("a line");
+        assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);
+    }
+}

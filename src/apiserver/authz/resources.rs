@@ -1,7 +1,5 @@
 //! The resources that every API server has, so that a question about them needs no discovery.
 
-use crate::text::distance;
-
 /// A built-in resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resource {
@@ -214,15 +212,6 @@ pub static VERBS: &[&str] = &[
     "watch",
 ];
 
-/// The known word nearest to a mistyped one, if any is near.
-pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    known
-        .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,11 +224,5 @@ mod tests {
         assert_eq!(find("Pod").map(|resource| resource.name), Some("pods"));
         assert_eq!(find("widgets"), None);
         assert_eq!(find("pods.apps"), None);
-    }
-
-    #[test]
-    fn near_spellings_are_offered() {
-        assert_eq!(nearest("lst", VERBS.iter().copied()), Some("list"));
-        assert_eq!(nearest("frobnicate", VERBS.iter().copied()), None);
     }
 }

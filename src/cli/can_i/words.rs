@@ -11,6 +11,7 @@ use crate::collect::api_types::{self, Copy};
 use crate::collect::apiserver::Api;
 use crate::evidence::access::Question;
 use crate::evidence::{Failure, FailureKind};
+use crate::text::nearest;
 
 /// The words of one question.
 #[derive(Debug, Clone, Default)]
@@ -170,8 +171,11 @@ impl<'a> Types<'a> {
         {
             return Type { group: (*group).to_owned(), name: (*name).to_owned(), namespaced: false, ..everything() };
         }
-        let known = resources::RESOURCES.iter().map(|resource| resource.name);
-        let near = resources::nearest(name, known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
+        // Somebody who names another group means none of the built-in types.
+        let of_group = |own: &str| group.is_none_or(|group| !own.is_empty() && group.ends_with(own));
+        let known =
+            resources::RESOURCES.iter().filter(|resource| of_group(resource.group)).map(|resource| resource.name);
+        let near = nearest(name, known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         let place = group.map(|group| format!(" in group '{group}'")).unwrap_or_default();
         self.warn(format!("the server doesn't have a resource type '{name}'{place}{near}"));
         // Asked as written, as kubectl does.
@@ -185,7 +189,7 @@ impl<'a> Types<'a> {
             let asks: Vec<String> = asks.iter().map(|(verb, kind)| format!("{verb} {kind}")).collect();
             return format!(" (kubectl {verb} asks: {})", asks.join(", "));
         }
-        resources::nearest(&verb.to_lowercase(), known.iter().copied())
+        nearest(&verb.to_lowercase(), known.iter().copied())
             .map(|near| format!(" (did you mean {near}?)"))
             .unwrap_or_default()
     }

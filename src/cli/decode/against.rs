@@ -97,7 +97,8 @@ pub struct ServerFlags {
 }
 
 impl ServerFlags {
-    fn given(&self) -> BTreeMap<String, Vec<String>> {
+    /// Those that were given, by their names.
+    pub(super) fn given(&self) -> BTreeMap<String, Vec<String>> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let ca = self.oidc_ca_file.iter().map(|path| path.display().to_string()).collect();
         let all: [(&str, Vec<String>); 22] = [

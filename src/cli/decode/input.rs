@@ -86,6 +86,9 @@ pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
         return Ok(Found::Certificates(text.to_owned(), origin));
     }
     let structured = text.contains("apiVersion") && (text.trim_start().starts_with('{') || text.contains("kind:"));
+    if !structured && let Some(error) = other_pem(text, &origin) {
+        return Err(error);
+    }
     let Some(document) = structured.then(|| serde_norway::from_str::<Value>(text).ok()).flatten() else {
         return Ok(Found::Token(Secret::new(text.trim_end_matches(['\n', '\r'])), origin));
     };
@@ -141,6 +144,57 @@ pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
         }
         _ => Err(nothing()),
     }
+}
+
+/// What to give instead of PEM that is no certificate; nothing of what is in it is told.
+fn other_pem(text: &str, origin: &str) -> Option<Error> {
+    let label = text.lines().find_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"))?;
+    if label == "CERTIFICATE" {
+        return None;
+    }
+    Some(if label.contains("PRIVATE KEY") {
+        Error::new(
+            format!("{origin} is a private key, which no server is shown"),
+            "give the certificate that belongs to it, or a token",
+        )
+    } else if label.contains("CERTIFICATE REQUEST") {
+        Error::new(
+            format!("{origin} is a certificate request, which nobody has signed yet"),
+            "give the signed certificate: kubectl get csr NAME -o jsonpath='{.status.certificate}' | base64 -d | kaccess decode -",
+        )
+    } else if label.contains("PUBLIC KEY") {
+        Error::new(
+            format!("{origin} is a public key, which verifies tokens and is none"),
+            "give it as --service-account-key-file beside a token",
+        )
+    } else {
+        Error::new(format!("{origin} is PEM, and no certificate"), "give PEM with a CERTIFICATE block, or a token")
+    })
+}
+
+/// A word that is no token one has seen, and that may be a file's name without its `@`.
+pub(super) fn like_a_file(word: &str) -> bool {
+    const ENDINGS: [&str; 14] = [
+        "conf",
+        "config",
+        "crt",
+        "csr",
+        "der",
+        "json",
+        "jwt",
+        "kubeconfig",
+        "key",
+        "pem",
+        "token",
+        "txt",
+        "yaml",
+        "yml",
+    ];
+    let ending = word.rsplit_once('.').map(|(_, ending)| ending.to_lowercase());
+    let path = ["/", "./", "../", "~"].iter().any(|lead| word.starts_with(lead));
+    word.len() <= 255
+        && !word.contains(char::is_whitespace)
+        && (path || word.len() < 16 || ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str())))
 }
 
 /// The credential of the current context, as doctor would obtain it.

@@ -6,7 +6,7 @@ mod input;
 mod places;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ use crate::evidence::identity::User;
 use crate::host::Host;
 use crate::render::decode::{Form, write};
 use crate::report::credential::{
-    ConfigurationView, CredentialReport, CredentialType, JudgementView, Times, Verification, View,
+    ConfigurationView, CredentialReport, CredentialType, JudgementView, Outcome, Times, Verification, View,
 };
 use crate::secret::{Scrubber, Secret};
 
@@ -47,7 +47,7 @@ pub struct DecodeArgs {
     /// Check the signature, issuer and times against the issuer's discovery document and key set
     #[arg(long)]
     verify: bool,
-    /// Key set to check the signature with, instead of the issuer's own
+    /// Key set to check the signature with, not the issuer's own; alone it implies --verify
     #[arg(long, value_name = "[ISSUER=]FILE|URL")]
     jwks: Vec<String>,
     /// Judge as kube-apiserver with this configuration: static-Pod manifest, flags line or AuthenticationConfiguration
@@ -87,6 +87,12 @@ impl DecodeArgs {
     fn plugin_limit(&self) -> Duration {
         self.timeout.map_or(self.exec.exec_timeout, |limit| limit.min(self.exec.exec_timeout))
     }
+
+    /// Whether the token is to be verified: a key set that nobody judges with is there for that alone.
+    fn verifies(&self) -> bool {
+        let judged = self.request.is_some() || self.against.is_some() || !self.server.given().is_empty();
+        self.verify || !self.jwks.is_empty() && !judged
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -120,6 +126,14 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Found::Token(secret, origin) => {
                 scrubber.learn_secret(&secret);
                 let facts = token::parse(secret.expose());
+                if let Some(given) = arguments.credential.as_deref()
+                    && facts.kind == TokenKind::Opaque
+                    && given != "-"
+                    && input::like_a_file(given)
+                    && !Path::new(given).is_file()
+                {
+                    note("hint: this was taken for the token itself; @FILE reads a file");
+                }
                 let cluster = arguments.eks_cluster.clone().or_else(|| own_cluster(host, connection, arguments));
                 let checked = verify::checks(host, arguments, cluster.as_deref(), &secret, &facts, now, &scrubber)?;
                 let judgement = server.as_ref().and_then(|server| server.as_ref().ok()).map(|server| {
@@ -127,7 +141,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                     server.judge_token(&Bearer { secret: &secret, facts: &facts, keys }, now)
                 });
                 let report = token_report(&facts, origin, now, arguments, server.as_ref(), checked.verification);
-                finish(report, judgement, damaged(&facts))
+                finish(report, judgement)
             }
         },
     };
@@ -180,36 +194,28 @@ fn release(text: &str) -> Result<(u32, u32), Error> {
 }
 
 /// Puts the judgement into the report, and finds the exit code.
-fn finish(mut report: CredentialReport, judgement: Option<Judgement>, damaged: bool) -> (CredentialReport, u8) {
-    let invalid = report.configuration.as_ref().is_some_and(|configuration| !configuration.valid);
-    let code = match (&judgement, report.verification.as_ref().map(|verification| verification.ok)) {
-        (Some(Judgement::Rejected { .. }), _) | (_, Some(Some(false))) => BAD,
-        _ if invalid => BAD,
-        (Some(Judgement::Undecided { .. }), _) | (_, Some(None)) => NONE,
-        _ if damaged => NONE,
-        _ => GOOD,
-    };
+fn finish(mut report: CredentialReport, judgement: Option<Judgement>) -> (CredentialReport, u8) {
     report.judgement = judgement.map(|judgement| match judgement {
         Judgement::Authenticated(user) => JudgementView::Accepted { authenticated: true, user: view(user, None) },
         Judgement::Rejected { error } => JudgementView::Refused { authenticated: false, error, http_status: 401 },
         Judgement::Undecided { reasons } => JudgementView::Undecided { authenticated: (), undecided: reasons },
     });
+    let code = match report.outcome() {
+        None | Some(Outcome::Accepted(_)) => GOOD,
+        Some(Outcome::Rejected(_)) => BAD,
+        Some(Outcome::Undecided(_)) => NONE,
+    };
     (report, code)
 }
 
 /// The EKS cluster that the current context's plugin makes tokens for, where the credential is the context's own.
 fn own_cluster(host: &Host, connection: &ConnectionArgs, arguments: &DecodeArgs) -> Option<String> {
-    if arguments.credential.is_some() || !arguments.verify {
+    if arguments.credential.is_some() || !arguments.verifies() {
         return None;
     }
     let scrubber = Scrubber::default();
     let (_, resolved) = kubeconfig::load(host, &connection.to_flags(&scrubber).ok()?, &scrubber);
     target::plugin_words(resolved.ok()?.user.exec.as_ref()?)?.cluster
-}
-
-fn damaged(facts: &TokenFacts) -> bool {
-    let jwt = matches!(facts.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
-    facts.claims.is_none() && jwt || facts.kind == TokenKind::Opaque && !facts.problems.is_empty()
 }
 
 fn configuration_view(server: &Result<Server, Refusal>) -> ConfigurationView {
@@ -311,7 +317,7 @@ fn certificate_report(
         findings: findings::of_certificate(leaf, now),
         ..CredentialReport::new(CredentialType::X509, origin)
     };
-    Ok(finish(report, judgement, false))
+    Ok(finish(report, judgement))
 }
 
 /// The report on a whole request: its first credential is described, all of them are judged.
@@ -349,5 +355,5 @@ fn request_report(
             ..CredentialReport::new(CredentialType::None, "the request".to_owned())
         },
     };
-    Ok(finish(report, judgement, false))
+    Ok(finish(report, judgement))
 }

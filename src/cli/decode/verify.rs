@@ -153,7 +153,7 @@ pub(super) fn checks(
     now: Timestamp,
     scrubber: &Scrubber,
 ) -> Result<Checked, Error> {
-    if facts.kind == TokenKind::EksIam && arguments.verify {
+    if facts.kind == TokenKind::EksIam && arguments.verifies() {
         return of_sts(host, arguments.limit(), cluster, secret, facts, now, scrubber);
     }
     let claims = facts.claims.as_ref();
@@ -297,7 +297,7 @@ pub(super) fn checks(
         };
         list.push(Check { id: "signature", ok: Some(check.verified), expected: None, seen: Some(seen) });
     }
-    if !arguments.verify {
+    if !arguments.verifies() {
         return Ok(Checked { verification: None, signature: signed, unreadable });
     }
     let times = token::times(facts);
@@ -322,7 +322,11 @@ pub(super) fn checks(
             id: "signature",
             ok: None,
             expected: None,
-            seen: Some("there was no key set to check with".to_owned()),
+            seen: Some(if arguments.verify {
+                "there was no key set to check with".to_owned()
+            } else {
+                format!("--jwks gives no key set of the issuer {claimed:?}")
+            }),
         });
     }
     let ok = if list.iter().any(|check| check.ok == Some(false)) {

@@ -111,6 +111,8 @@ pub(super) struct Scanner<'s> {
     /// How many of them only go on with the message of the line before.
     parts: u64,
     read: u64,
+    /// Somebody asked about this text; it is not one of many lines.
+    asked: bool,
 }
 
 impl<'s> Scanner<'s> {
@@ -126,12 +128,18 @@ impl<'s> Scanner<'s> {
             lines: 0,
             parts: 0,
             read: 0,
+            asked: false,
         }
     }
 
     /// Tells each line as it comes, and waits for no next one that may belong to it.
     pub(super) fn at_once(self) -> Self {
         Self { held: None, ..self }
+    }
+
+    /// Reads what somebody asked about: words that say too little in a log say something where they are all.
+    pub(super) fn asked(self) -> Self {
+        Self { asked: true, ..self }
     }
 
     /// How many bytes were read.
@@ -252,13 +260,20 @@ impl<'s> Scanner<'s> {
 
     /// The answer.
     pub(super) fn finish(mut self) -> Explanation {
-        if let Some(held) = self.held.take() {
-            self.short(&held);
+        let held = self.held.take();
+        if let Some(held) = &held {
+            self.short(held);
         }
         if !self.pending.is_empty() {
             let line = std::mem::take(&mut self.pending);
             self.whole_lines(&line, &mut Vec::new());
             self.lines += 1;
+        }
+        if let Some(text) = held.filter(|_| self.asked && self.collector.matches().is_empty()) {
+            let text = String::from_utf8_lossy(text.trim_ascii());
+            if !text.contains('\n') {
+                self.collector.alone(&strip_control(&text));
+            }
         }
         self.collector.finish(self.lines - self.parts)
     }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 use super::connect::{Session, runtime, unanswered};
 use super::diagnosis::note_unknown;
-use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, duration, limit};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, limit};
 use super::{BAD, Error, GOOD, NONE, answer, files, note};
 use crate::aws::workload::IdentitySource;
 use crate::collect::kubeconfig;
@@ -19,8 +19,7 @@ use crate::collect::workload;
 use crate::evidence::workload::Workload;
 use crate::evidence::{Evidence, Failure, FailureKind};
 use crate::host::Host;
-use crate::render::{json, terminal, workload as render};
-use crate::report::doctor::DoctorReport;
+use crate::render::{json, workload as render};
 use crate::report::shell::quoted;
 use crate::report::view::FindingView;
 use crate::report::workload::{Effective, Link, Target, WorkloadIdentity};
@@ -130,7 +129,7 @@ pub fn run(
     let (told, findings) = tell(&evidence)?;
     let mut text = Vec::new();
     if output.short {
-        terminal::short(&DoctorReport::new(&evidence, findings.clone()), &mut text)?;
+        render::short(&told, &findings, &mut text)?;
     } else {
         match output.format() {
             Format::Json => json::write_json(&json::headed_view("WorkloadIdentity", &told)?, &mut text)?,

@@ -3,7 +3,7 @@
 use super::file::{Entry, RawCluster, RawConfig, RawContext, RawUser};
 use super::{Loader, set};
 use crate::evidence::{Failure, FailureKind};
-use crate::text::distance;
+use crate::text::nearest;
 
 /// What is taken of a merged kubeconfig under the flags: the names, and the entries of these names that are there.
 pub(super) struct Chosen<'m> {
@@ -153,31 +153,4 @@ fn missing<T>(kind: FailureKind, detail: String, name: &str, entries: &[Entry<T>
         all => format!("one of: {all}"),
     };
     Failure::new(kind, detail).sides(expected, if name.is_empty() { "none" } else { name })
-}
-
-/// The spelling nearest to a name, if one is near enough to be a slip; capitals are as good as small letters, and two
-/// letters that changed places are one slip.
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
-    let limit = (name.chars().count() / 3).clamp(1, 4);
-    let folded = |name: &str| name.to_lowercase().chars().take(200).collect::<String>();
-    let name = folded(name);
-    names
-        .take(10_000)
-        .map(|other| {
-            let folded = folded(other);
-            (if swapped(&name, &folded) { 1 } else { distance(&name, &folded) }, other)
-        })
-        .filter(|(far, _)| *far <= limit)
-        .min_by_key(|(far, _)| *far)
-        .map(|(_, other)| other)
-}
-
-/// The same letters but for two neighbours that changed places.
-fn swapped(one: &str, other: &str) -> bool {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let Some(at) = one.iter().zip(&other).position(|(a, b)| a != b) else { return false };
-    one.len() == other.len()
-        && at + 1 < one.len()
-        && (one[at], one[at + 1]) == (other[at + 1], other[at])
-        && one[at + 2..] == other[at + 2..]
 }

@@ -4,6 +4,18 @@ use super::{Codes, Said, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
+/// What a 401 without a reason fits.
+pub(super) const UNAUTHORIZED: &[&str] = &[
+    "credential-rejected",
+    "token-expired",
+    "token-issuer-mismatch",
+    "token-audience-mismatch",
+    "oidc-not-initialized",
+    "iam-identity-not-mapped",
+    "client-certificate-expired",
+    "service-account-token-revoked",
+];
+
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
     let error = said.field("error");
@@ -156,26 +168,14 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             if said.has(text::KUBELET_UNAUTHORIZED) {
                 return Some(silence());
             }
-            (
-                vec![
-                    "credential-rejected",
-                    "token-expired",
-                    "token-issuer-mismatch",
-                    "token-audience-mismatch",
-                    "oidc-not-initialized",
-                    "iam-identity-not-mapped",
-                    "client-certificate-expired",
-                    "service-account-token-revoked",
-                ],
-                Likely,
-            )
+            (UNAUTHORIZED.to_vec(), Likely)
         }
         _ => return None,
     })
 }
 
 /// What Go says of a server's certificate.
-fn certificate_codes(error: &str) -> Codes {
+pub(super) fn certificate_codes(error: &str) -> Codes {
     if error.contains("is before") {
         (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
     } else if error.contains("has expired") || error.contains("is expired") {
@@ -194,7 +194,7 @@ fn certificate_codes(error: &str) -> Codes {
 }
 
 /// Why a call of the API did not come through, as Go tells it.
-fn call_codes(error: &str) -> Codes {
+pub(super) fn call_codes(error: &str) -> Codes {
     let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
     let codes = if has(&["x509: "]) {
         return certificate_codes(error);

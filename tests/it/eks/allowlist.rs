@@ -466,3 +466,26 @@ fn without_a_cluster_or_an_issuer_there_is_no_answer() {
         assert!(errors.contains(word), "{errors}");
     }
 }
+
+/// Whoever named the cluster is not told to name it: the reason is.
+#[test]
+fn the_reason_why_no_cluster_is_known_is_the_real_one() {
+    for (more, why, hint) in [
+        (&[] as &[&str], "no AWS credentials were found", "it takes AWS credentials"),
+        (&["--no-aws"], "--no-aws was given", "it takes running without --no-aws"),
+    ] {
+        let output = crate::support::run::command()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .args(["allowlist", "--eks-cluster", "x", "--region", "eu-west-1"])
+            .args(more)
+            .output()
+            .expect("kaccess");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(errors.contains(why) && errors.contains(hint) && !errors.contains("--eks-cluster NAME"), "{errors}");
+    }
+    // Where nothing speaks of a cluster, it is to be named.
+    let output = crate::support::run::command().arg("allowlist").output().expect("kaccess");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && errors.contains("--eks-cluster NAME --region REGION"), "{errors}");
+}

@@ -113,7 +113,8 @@ fn what_differs_is_named_with_both_sides() {
             .output()
             .expect("kaccess runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
-        let part = text.split("Compared with").nth(1).expect("the comparison");
+        let part = text.split("Compared with").nth(1).and_then(|part| part.split("\n\n").next());
+        let part = part.expect("the comparison");
         for line in part.lines() {
             // A word that is longer than a line stays whole, so that it can be copied.
             let longest = line.split_whitespace().map(|word| word.chars().count()).max().unwrap_or_default();
@@ -138,6 +139,7 @@ fn yesterday_it_worked() {
     let (code, text) = compared(&file(&ill), &file(&healthy), &[]);
     assert_eq!(code, Some(1), "the exit code is today's");
     assert!(text.contains("found now, not then:"), "{text}");
+    assert!(text.starts_with("PROBLEMS") && text.find("Compared with") < text.find("\n1. "), "{text}");
     let (code, text) = compared(&file(&healthy), &file(&ill), &[]);
     assert_eq!(code, Some(0));
     assert!(text.contains("found then, not now:"), "{text}");

@@ -136,6 +136,7 @@ fn flags_and_files_without_effect_are_refused() {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(output.stdout.is_empty() && errors.contains(word), "{arguments:?}: {errors}");
+        assert!(!errors.contains("os error"), "{arguments:?}: {errors}");
     }
 }
 
@@ -152,4 +153,7 @@ fn small_helps() {
     let help = kaccess(&[]);
     let help = String::from_utf8_lossy(&help.stderr).into_owned();
     assert!(help.contains("--token <TOKEN>") && !help.contains("redacted"), "{help}");
+    for (asked, plain) in [(&["help", "--help"][..], &["help"][..]), (&["help", "can-i", "-h"], &["help", "can-i"])] {
+        assert_eq!(text_of(&kaccess(asked), 0), text_of(&kaccess(plain), 0), "{asked:?}");
+    }
 }

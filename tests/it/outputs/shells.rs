@@ -244,7 +244,12 @@ fn manual_pages_are_read_by_man_without_a_complaint() {
     }
     let one = text_of(&kaccess(&["man"]), 0);
     assert!(one.contains(".TH kaccess 1"), "{one}");
-    assert!(text_of(&kaccess(&["man", "can-i"]), 0).contains(".TH kaccess-can-i 1"));
+    let source = format!("\"kaccess {}\"", env!("CARGO_PKG_VERSION"));
+    let page = text_of(&kaccess(&["man", "can-i"]), 0);
+    let title = page.lines().find(|line| line.starts_with(".TH kaccess-can-i 1")).expect("a title");
+    assert!(title.contains(&source), "{title}");
+    let written = fs::read_to_string(folder.join("kaccess-can-i.1")).expect("a page");
+    assert!(written.contains(title), "{title}");
     let output = kaccess(&["man", "doc"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean doctor?"));
