@@ -170,6 +170,15 @@ impl Finding {
         self
     }
 
+    /// Lets it explain nothing where it is only possible: what it would explain keeps its own candidates.
+    #[must_use]
+    pub fn modest(mut self) -> Self {
+        if self.confidence == Confidence::Possible {
+            self.explains = &[];
+        }
+        self
+    }
+
     /// Adds a citation.
     #[must_use]
     pub fn cite(mut self, citation: Citation) -> Self {

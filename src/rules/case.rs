@@ -101,6 +101,8 @@ impl<'a> Case<'a> {
                     line: error.clone(),
                     place: Place::Model,
                     doubtful: false,
+                    contradicted: false,
+                    last: None,
                 });
             }
         }
@@ -431,6 +433,11 @@ impl<'a> Case<'a> {
     pub fn logged_discovery_status(&self) -> Option<(&Word, u16)> {
         let word = self.said(&message::OIDC_INIT_HTTP)?;
         Some((word, word.field("status").parse().ok()?))
+    }
+
+    /// A line about this issuer proves that the control plane found its address and got an answer from there.
+    pub fn issuer_answered(&self) -> bool {
+        self.words.iter().any(Word::connected)
     }
 
     /// The answer to discovery with a status that `fits`, as far as it explains the refusal of the credential: the API
