@@ -375,7 +375,8 @@ async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, Failur
 
 /// The body as Go's HTTP client gives it to its reader: gzip is undone, other encodings are left.
 fn unpacked(body: Vec<u8>, headers: &http::HeaderMap, url: &url::Url) -> Result<Vec<u8>, Failure> {
-    let packed = headers.get(http::header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    let packed =
+        headers.get(http::header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
     if !packed {
         return Ok(body);
     }

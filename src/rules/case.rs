@@ -342,6 +342,23 @@ impl<'a> Case<'a> {
         without && endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes)
     }
 
+    /// Why no key of the issuer's set can verify any token that names its key, where the set itself is in order.
+    pub fn useless_keys(&self) -> Option<UselessKeys> {
+        let issuer = &self.evidence.issuer;
+        let signature = issuer.signature.seen().filter(|signature| !signature.verified)?;
+        let set = issuer.jwks.seen().filter(|jwks| jwks.answer.status == 200 && jwks.unparsable.is_none())?;
+        // HS256 and none are no matter of keys.
+        if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
+            return None;
+        }
+        if set.keys.is_empty() && signature.verdicts.is_empty() {
+            return Some(UselessKeys::None);
+        }
+        let nameless =
+            !signature.kid.is_empty() && !set.keys.is_empty() && set.keys.iter().all(|key| key.kid.is_empty());
+        nameless.then_some(UselessKeys::Nameless)
+    }
+
     /// A claim of the token.
     pub fn claim(&self, name: &str) -> Option<&serde_json::Value> {
         self.token()?.claims.as_ref()?.get(name)
@@ -480,6 +497,15 @@ impl<'a> Case<'a> {
         }
         self.rejected().map(|cite| (Confidence::Likely, cite))
     }
+}
+
+/// Why no key of a set can verify a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UselessKeys {
+    /// There is no key in it.
+    None,
+    /// The keys have no `kid`, and the tokens name theirs: the API server tries only a key of that name.
+    Nameless,
 }
 
 /// A status of discovery that keeps the API server from reading the issuer's document.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::clip;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::message::{self, Text};
-use crate::evidence::{Evidence, Issuer};
 use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::{Evidence, Issuer};
 use crate::report::{Citation, Confidence, inferred, seen};
 
 /// Where a text of the API server was read.

@@ -26,7 +26,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     // The log says what ends the attempt, and it is no network.
-    let broken = case.words.iter().find(|word| word.text == &message::OIDC_INIT_CLOSED && word.answered()).filter(|_| !case.initialized());
+    let broken = case
+        .words
+        .iter()
+        .find(|word| word.text == &message::OIDC_INIT_CLOSED && word.answered())
+        .filter(|_| !case.initialized());
     let known = case.not_initialized();
     if let Some(word) = broken {
         return vec![broken_off(case, word).cite_if(known.map(|(cite, _)| cite))];
@@ -58,15 +62,40 @@ fn broken_off(case: &Case<'_>, word: &Word) -> Finding {
     let document = case.discovery_document();
     let error = word.field("error");
     let (what, step) = if error.contains("certificate required") || error.contains("bad certificate") {
-        ("what answers there demands a client certificate, and an API server shows none to an issuer", Step::text("Take mutual TLS away from the issuer's name, or serve the discovery document and the key set (public data) by a listener or name that asks for no client certificate."))
-    } else if error.contains("protocol version") || error.contains("supported") || error.contains("handshake failure") || error.contains("insufficient security") {
-        ("what answers there has no TLS version or cipher in common with the API server", Step::text("Let what answers at the issuer's name speak TLS 1.2 or 1.3 with usual ciphers."))
+        (
+            "what answers there demands a client certificate, and an API server shows none to an issuer",
+            Step::text(
+                "Take mutual TLS away from the issuer's name, or serve the discovery document and the key set (public data) by a listener or name that asks for no client certificate.",
+            ),
+        )
+    } else if error.contains("protocol version")
+        || error.contains("supported")
+        || error.contains("handshake failure")
+        || error.contains("insufficient security")
+    {
+        (
+            "what answers there has no TLS version or cipher in common with the API server",
+            Step::text("Let what answers at the issuer's name speak TLS 1.2 or 1.3 with usual ciphers."),
+        )
     } else if error.starts_with("stopped after ") {
-        ("the discovery URL redirects in a circle", Step::text("Take the redirect away from the discovery document and the key set: both are to be answered where they are asked for."))
+        (
+            "the discovery URL redirects in a circle",
+            Step::text(
+                "Take the redirect away from the discovery document and the key set: both are to be answered where they are asked for.",
+            ),
+        )
     } else if error.starts_with("http: ") || error.contains("first record") {
-        ("what answers there speaks no TLS", Step::text("Have TLS spoken at the issuer's port, or configure the issuer with the port that does."))
+        (
+            "what answers there speaks no TLS",
+            Step::text("Have TLS spoken at the issuer's port, or configure the issuer with the port that does."),
+        )
     } else {
-        ("what answers there breaks TLS off", Step::text("Look at what ends TLS for the issuer's name (a balancer, a proxy): it breaks the control plane's connections off in these words."))
+        (
+            "what answers there breaks TLS off",
+            Step::text(
+                "Look at what ends TLS for the issuer's name (a balancer, a proxy): it breaks the control plane's connections off in these words.",
+            ),
+        )
     };
     let mut finding = RULE
         .finding(
