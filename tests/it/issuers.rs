@@ -202,7 +202,9 @@ fn a_line_that_proves_the_connection_is_told() {
         let line = lines.iter_mut().find(|line| line["text"] == "oidc-init-dns").expect("the line");
         let url = line["fields"]["url"].clone();
         line["text"] = json!("oidc-init-closed");
-        line["line"] = json!(format!("E1125 17:33:11.510452 5908 oidc.go:433] oidc authenticator: initializing plugin: Get {url}: {error}"));
+        line["line"] = json!(format!(
+            "E1125 17:33:11.510452 5908 oidc.go:433] oidc authenticator: initializing plugin: Get {url}: {error}"
+        ));
         line["fields"] = json!({ "url": url, "error": error });
         let all = findings(evidence);
         assert_eq!((all[0].code, all[0].confidence), ("oidc-not-initialized", Confidence::Certain), "{error}");
