@@ -281,7 +281,7 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         .filter_map(|word| {
             let ours = about_ours(word);
             (ours != Some(false)).then(|| Rival {
-                path: word.path.clone(),
+                kind: kind(word),
                 ours: ours == Some(true),
                 met_here: met_here(word, probes),
                 last: word.last,
@@ -331,12 +331,12 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
             }
             if of_issuer && ours.is_none() {
                 // A line without a URL is some authenticator's: this one's only where nothing else fits it better.
-                let here = met_here(word, probes);
+                let (own, here) = (kind(word), met_here(word, probes));
                 let named = rivals.iter().any(|rival| {
-                    let before = matches!((rival.last, word.last), (Some(rival), Some(own)) if own.duration_since(rival).as_secs() > BESIDE);
-                    rival.path != word.path && !before && (rival.ours || rival.met_here)
+                    let before = matches!((rival.last, word.last), (Some(rival), Some(last)) if last.duration_since(rival).as_secs() > BESIDE);
+                    rival.kind != own && !before && (rival.ours || rival.met_here)
                 });
-                let alone = rivals.iter().all(|rival| rival.path == word.path);
+                let alone = rivals.iter().all(|rival| rival.kind == own);
                 if named && !here {
                     if !only {
                         return false;
@@ -365,14 +365,19 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
 
 /// A line about an authenticator that does not come up.
 struct Rival {
-    /// Where it stands.
-    path: String,
+    /// What it says.
+    kind: (&'static str, String),
     /// It names this issuer.
     ours: bool,
     /// kaccess met the same at this issuer.
     met_here: bool,
     /// When it was said last.
     last: Option<Timestamp>,
+}
+
+/// What a line says, in whichever log it stands.
+fn kind(word: &Word) -> (&'static str, String) {
+    (word.text.name, word.field("status").to_owned())
 }
 
 /// Whether kaccess itself met at the discovery URL what a line tells of.

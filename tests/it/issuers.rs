@@ -275,6 +275,10 @@ fn documents_of_the_issuer() {
     one.wait_accepted(&token);
     expect_healthy("issuer-documents-right", &doctor(&config, &reviewed));
 
+    // Packed, as Go's client asks for it.
+    nginx.set_locations(&format!("gzip on;\ngzip_types *;\ngzip_min_length 1;\n{}", good(&issuer, &key)));
+    expect_healthy("issuer-documents-packed", &doctor(&config, &reviewed));
+
     // A server that is led to nowhere for the keys.
     let elsewhere = format!("https://localhost:{}/keys", closed_port());
     nginx.set_locations(&pages(&document(&issuer, Some(&elsewhere)), &keys(&key.set)));
