@@ -47,6 +47,8 @@ texts! {
     OIDC_INIT_REFUSED = "oidc-init-refused", r#"initializing plugin: Get "(?P<url>[^"]+)": dial tcp (?P<address>\S+): connect: connection refused"#;
     /// The control plane does not trust the issuer's certificate.
     OIDC_INIT_X509 = "oidc-init-x509", r#"initializing plugin: Get "(?P<url>[^"]+)": (?:tls: failed to verify certificate: )?x509: (?P<error>[^\n"]+)"#;
+    /// The issuer hangs up on the control plane, leads it in circles, or there is no way to it.
+    OIDC_INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|tls: (?:server selected|no supported|first record)[^\n"]*|http: server gave HTTP response to HTTPS client|stopped after \d+ redirects)"#;
     /// The discovery document names another issuer than the configuration.
     OIDC_ISSUER_DIFFERS = "oidc-issuer-differs", r#"issuer did not match the issuer returned by provider, expected "(?P<expected>[^"]*)" got "(?P<got>[^"]*)""#;
     /// The discovery URL answered something that is no JSON.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::apiserver::{http_answer, sha256_hex};
+use super::gzip;
 use super::proxy;
 use super::tls::{TlsSettings, client_config};
 use crate::credential::{json, signature};
@@ -26,6 +27,9 @@ const REDIRECTS: usize = 5;
 
 /// The User-Agent of Go's HTTP client, which the control plane asks with.
 pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";
+
+/// What Go's HTTP client asks for, and takes apart again, where nobody tells it otherwise.
+const ASKED_ENCODING: (&str, &str) = ("accept-encoding", "gzip");
 
 /// kaccess' own User-Agent.
 pub const OWN_AGENT: &str = concat!("kaccess/", env!("CARGO_PKG_VERSION"));
@@ -180,14 +184,14 @@ async fn fetch(
     let laboratory = is_laboratory(own.trim_matches(['[', ']']));
     let mut redirects = Vec::new();
     loop {
-        let response = one(&at, own, agent, &[], tls, host, scrubber).await?;
+        let response = one(&at, own, agent, &[ASKED_ENCODING], tls, host, scrubber).await?;
         let location =
             response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let follow = response.status().is_redirection().then_some(location).flatten();
         let Some(location) = follow else {
             let status = response.status();
             let headers = response.headers().clone();
-            let body = read_limited(response).await?;
+            let body = unpacked(read_limited(response).await?, &headers, &at)?;
             return Ok(Fetched { status, headers, body, url: display(&at), redirects });
         };
         if redirects.len() == REDIRECTS {
@@ -369,6 +373,24 @@ async fn read_limited(mut response: reqwest::Response) -> Result<Vec<u8>, Failur
     Ok(body)
 }
 
+/// The body as Go's HTTP client gives it to its reader: gzip is undone, other encodings are left.
+fn unpacked(body: Vec<u8>, headers: &http::HeaderMap, url: &url::Url) -> Result<Vec<u8>, Failure> {
+    let packed =
+        headers.get(http::header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"));
+    if !packed {
+        return Ok(body);
+    }
+    gzip::unpack(&body, DOCUMENT_LIMIT).map_err(|fault| match fault {
+        gzip::Fault::TooLong => {
+            Failure::new(FailureKind::Limit, format!("the answer is longer than {DOCUMENT_LIMIT} bytes, unpacked"))
+        }
+        gzip::Fault::Broken(words) => Failure::new(
+            FailureKind::Protocol,
+            format!("{} answers with Content-Encoding: gzip, and its body is none: {words}", display(url)),
+        ),
+    })
+}
+
 /// Whether a text would hold too many values to be read as JSON.
 fn too_many_values(text: &[u8]) -> Result<(), Failure> {
     if json::values(text, DOCUMENT_VALUES) {
@@ -525,6 +547,19 @@ mod tests {
         }
         let failure = target("https://bob:canary@:x", "flag").err().map(|failure| format!("{failure:?}"));
         assert!(failure.as_ref().is_some_and(|text| !text.contains("canary")), "{failure:?}");
+    }
+
+    #[test]
+    fn a_body_that_is_said_to_be_gzip_is_unpacked() {
+        let url = url::Url::parse("https://issuer.example/keys").expect("a URL");
+        let mut headers = http::HeaderMap::new();
+        assert_eq!(unpacked(b"{}".to_vec(), &headers, &url).ok(), Some(b"{}".to_vec()));
+        headers.insert(http::header::CONTENT_ENCODING, http::HeaderValue::from_static("GZip"));
+        // A stored block; the checksum and the length of {} behind it.
+        let packed = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x02\0\xfd\xff{}\x43\xbf\xa6\xa3\x02\0\0\0".to_vec();
+        assert_eq!(unpacked(packed, &headers, &url).ok(), Some(b"{}".to_vec()));
+        let failure = unpacked(b"{}".to_vec(), &headers, &url).expect_err("no gzip");
+        assert_eq!(failure.kind, FailureKind::Protocol);
     }
 
     #[test]

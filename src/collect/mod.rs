@@ -13,6 +13,7 @@ pub mod apiserver;
 pub mod aws;
 pub mod credential;
 pub mod dns;
+pub mod gzip;
 pub mod identity;
 pub mod interrupt;
 pub mod issuer;

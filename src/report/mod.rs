@@ -170,6 +170,17 @@ impl Finding {
         self
     }
 
+    /// What rests on a log's line that names no issuer, where something speaks for another one, says so and explains
+    /// nothing: what it would explain keeps its own candidates.
+    #[must_use]
+    pub fn modest(mut self) -> Self {
+        if self.confidence == Confidence::Possible {
+            self.explains = &[];
+            self.why.push_str(" The line of the log names no issuer, and may be about another one than this.");
+        }
+        self
+    }
+
     /// Adds a citation.
     #[must_use]
     pub fn cite(mut self, citation: Citation) -> Self {

@@ -101,6 +101,8 @@ impl<'a> Case<'a> {
                     line: error.clone(),
                     place: Place::Model,
                     doubtful: false,
+                    contradicted: false,
+                    last: None,
                 });
             }
         }
@@ -340,6 +342,23 @@ impl<'a> Case<'a> {
         without && endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes)
     }
 
+    /// Why no key of the issuer's set can verify any token that names its key, where the set itself is in order.
+    pub fn useless_keys(&self) -> Option<UselessKeys> {
+        let issuer = &self.evidence.issuer;
+        let signature = issuer.signature.seen().filter(|signature| !signature.verified)?;
+        let set = issuer.jwks.seen().filter(|jwks| jwks.answer.status == 200 && jwks.unparsable.is_none())?;
+        // HS256 and none are no matter of keys.
+        if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
+            return None;
+        }
+        if set.keys.is_empty() && signature.verdicts.is_empty() {
+            return Some(UselessKeys::None);
+        }
+        let nameless =
+            !signature.kid.is_empty() && !set.keys.is_empty() && set.keys.iter().all(|key| key.kid.is_empty());
+        nameless.then_some(UselessKeys::Nameless)
+    }
+
     /// A claim of the token.
     pub fn claim(&self, name: &str) -> Option<&serde_json::Value> {
         self.token()?.claims.as_ref()?.get(name)
@@ -433,6 +452,11 @@ impl<'a> Case<'a> {
         Some((word, word.field("status").parse().ok()?))
     }
 
+    /// A line about this issuer proves that the control plane found its address and got an answer from there.
+    pub fn issuer_answered(&self) -> bool {
+        self.words.iter().any(Word::connected)
+    }
+
     /// The answer to discovery with a status that `fits`, as far as it explains the refusal of the credential: the API
     /// server's log tells of it, or this machine met it and the log tells of no other status.
     pub fn fault_by_status(&self, fits: fn(u16) -> bool) -> Option<StatusFault> {
@@ -473,6 +497,15 @@ impl<'a> Case<'a> {
         }
         self.rejected().map(|cite| (Confidence::Likely, cite))
     }
+}
+
+/// Why no key of a set can verify a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UselessKeys {
+    /// There is no key in it.
+    None,
+    /// The keys have no `kid`, and the tokens name theirs: the API server tries only a key of that name.
+    Nameless,
 }
 
 /// A status of discovery that keeps the API server from reading the issuer's document.

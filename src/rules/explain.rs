@@ -232,7 +232,7 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::OIDC_INIT_DNS => format!("the control plane does not resolve {}", f("host")),
         text::OIDC_INIT_TIMEOUT => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
         text::OIDC_INIT_REFUSED => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),
-        heard::INIT_CLOSED => format!("the control plane does not get through to {}: {}", f("url"), f("error")),
+        text::OIDC_INIT_CLOSED => format!("the control plane does not get through to {}: {}", f("url"), f("error")),
         text::OIDC_INIT_X509 => format!("the control plane does not accept the certificate of {}: {}", f("url"), f("error")),
         text::OIDC_DISCOVERY_NOT_JSON => format!("the discovery URL answered with {} instead of JSON", or(f("type"), "another type")),
         text::OIDC_NOT_INITIALIZED => "the API server has never been able to read the issuer's discovery document, so it refuses every token of this issuer; why, another line of its log says".to_owned(),

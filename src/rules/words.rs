@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::clip;
 use crate::apiserver::configuration::Configuration;
 use crate::apiserver::message::{self, Text};
-use crate::evidence::Evidence;
 use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::{Evidence, Issuer};
 use crate::report::{Citation, Confidence, inferred, seen};
 
 /// Where a text of the API server was read.
@@ -43,6 +43,10 @@ pub struct Word {
     pub place: Place,
     /// It may be about another issuer, or about another time.
     pub doubtful: bool,
+    /// Something else speaks against its being about this issuer.
+    pub contradicted: bool,
+    /// When the log said it last.
+    pub last: Option<Timestamp>,
 }
 
 impl Word {
@@ -60,7 +64,9 @@ impl Word {
     /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
     /// a message only where what it says fits it (`fits`), and a prediction never decides.
     pub fn confidence(&self, fits: bool) -> Confidence {
-        if self.place == Place::TokenReview || (fits && self.place != Place::Model && !self.doubtful) {
+        if self.contradicted {
+            Confidence::Possible
+        } else if self.place == Place::TokenReview || (fits && self.place != Place::Model && !self.doubtful) {
             Confidence::Certain
         } else {
             Confidence::Likely
@@ -69,7 +75,31 @@ impl Word {
 
     /// How sure it makes a finding about the issuer or the server's configuration.
     pub fn sure(&self) -> Confidence {
-        if self.doubtful { Confidence::Likely } else { Confidence::Certain }
+        match (self.contradicted, self.doubtful) {
+            (true, _) => Confidence::Possible,
+            (false, true) => Confidence::Likely,
+            (false, false) => Confidence::Certain,
+        }
+    }
+
+    /// It proves that the control plane found the issuer's address and got an answer from there.
+    pub fn connected(&self) -> bool {
+        let answered = [
+            &message::OIDC_INIT_HTTP,
+            &message::OIDC_INIT_X509,
+            &message::OIDC_ISSUER_DIFFERS,
+            &message::OIDC_DISCOVERY_NOT_JSON,
+            &message::JWKS_URI_MISSING,
+        ];
+        let sure = !self.doubtful && !self.contradicted;
+        sure && (answered.contains(&self.text) || *self.text == message::OIDC_INIT_CLOSED && self.answered())
+    }
+
+    /// The error of a broken attempt is one that came from the other side.
+    pub fn answered(&self) -> bool {
+        ["remote error: tls: ", "stopped after ", "http: server gave HTTP response", "tls: "]
+            .iter()
+            .any(|start| self.field("error").starts_with(start))
     }
 
     /// A field, or empty.
@@ -89,6 +119,8 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             line: line.to_owned(),
             place,
             doubtful: false,
+            contradicted: false,
+            last: None,
         }));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
@@ -127,6 +159,8 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 line: found.line.clone(),
                 place: Place::Log,
                 doubtful: old && INITIALISING.contains(text),
+                contradicted: false,
+                last,
             });
         }
     }
@@ -138,6 +172,12 @@ const OVER: i64 = 120;
 
 /// From how many seconds on a line is not of today, whatever zone its server's clock has.
 const OLD: i64 = 36 * 3600;
+
+/// An authenticator that does not come up says so again after so many seconds.
+const RETRY: i64 = 10;
+
+/// Lines that are no further apart, in seconds, may be of two authenticators, or of one that meets both.
+const BESIDE: i64 = 30;
 
 /// klog's time stamp, which has neither year nor zone, near a moment.
 fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
@@ -154,13 +194,14 @@ fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
 }
 
 /// Why an authenticator for an issuer does not come up.
-const INITIALISING: [&Text; 9] = [
+const INITIALISING: [&Text; 10] = [
     &message::OIDC_INIT_HTTP,
     &message::OIDC_INIT_PROXY,
     &message::OIDC_INIT_DNS,
     &message::OIDC_INIT_TIMEOUT,
     &message::OIDC_INIT_REFUSED,
     &message::OIDC_INIT_X509,
+    &message::OIDC_INIT_CLOSED,
     &message::OIDC_ISSUER_DIFFERS,
     &message::OIDC_DISCOVERY_NOT_JSON,
     &message::JWKS_URI_MISSING,
@@ -217,11 +258,47 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         if url.is_empty() || !INITIALISING.contains(&word.text) {
             return None;
         }
-        Some(same(url.trim_end_matches("/.well-known/openid-configuration")) || discovered(url))
+        let ours = same(url.trim_end_matches("/.well-known/openid-configuration")) || discovered(url);
+        // The URL is where the last redirect led.
+        if !ours && word.field("error").starts_with("stopped after ") {
+            return None;
+        }
+        Some(ours)
     };
     // Several issuers are in play where the configuration or the log says so.
     let several = configured.is_some_and(|all| all.len() > 1)
         || words.iter().any(|word| word.place == Place::Log && about_ours(word) == Some(false));
+    let only = configured.is_some_and(|all| all.len() == 1 && same(&all[0].issuer.url));
+    let probes: &Issuer = match &evidence.configured_issuer {
+        Some(issuer) => issuer,
+        None => &evidence.issuer,
+    };
+    let uninitialised_by_review = reviewed.is_some_and(uninitialised);
+    // What the log says of authenticators that do not come up, as far as it may be about this one.
+    let rivals: Vec<Rival> = words
+        .iter()
+        .filter(|word| word.place == Place::Log && INITIALISING.contains(&word.text))
+        .filter_map(|word| {
+            let ours = about_ours(word);
+            (ours != Some(false)).then(|| Rival {
+                kind: kind(word),
+                ours: ours == Some(true),
+                met_here: met_here(word, probes),
+                last: word.last,
+            })
+        })
+        .collect();
+    // Who judges a token has read the issuer's document.
+    let judged = words
+        .iter()
+        .filter(|word| word.place == Place::Log && JUDGING.contains(&word.text))
+        .filter(|word| *word.text != message::OIDC_NOT_INITIALIZED)
+        .filter(|word| match token.and_then(|token| fits(word, token)) {
+            Some(fits) => fits,
+            None => only,
+        })
+        .filter_map(|word| word.last)
+        .max();
     let unknown_issuer = configured.is_some_and(|all| !all.iter().any(|jwt| same(&jwt.issuer.url)));
     words.retain_mut(|word| {
         let of_issuer = INITIALISING.contains(&word.text);
@@ -245,6 +322,37 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
                 return false;
             }
             word.doubtful |= several && ours.is_none() && fits.is_none();
+            if of_issuer && !uninitialised_by_review {
+                let over = matches!((judged, word.last), (Some(judged), Some(last)) if judged.duration_since(last).as_secs() > RETRY);
+                if over && !several {
+                    return false;
+                }
+                word.doubtful |= over;
+            }
+            if of_issuer && ours.is_none() {
+                // A line without a URL is some authenticator's: this one's only where nothing else fits it better.
+                let (own, here) = (kind(word), met_here(word, probes));
+                let named = rivals.iter().any(|rival| {
+                    let before = matches!((rival.last, word.last), (Some(rival), Some(last)) if last.duration_since(rival).as_secs() > BESIDE);
+                    rival.kind != own && !before && (rival.ours || rival.met_here)
+                });
+                let alone = rivals.iter().all(|rival| rival.kind == own);
+                if named && !here {
+                    if !only {
+                        return false;
+                    }
+                    word.doubtful = true;
+                } else if here || uninitialised_by_review && alone {
+                    word.doubtful = (several && !uninitialised_by_review) || word.doubtful && !several;
+                } else if several {
+                    word.contradicted = true;
+                } else if refuted_here(word, probes, only) {
+                    word.doubtful = true;
+                    word.contradicted = !only;
+                } else {
+                    word.doubtful |= !only;
+                }
+            }
         }
         if of_issuer {
             let reviewed_otherwise = reviewed.is_some_and(|error| !uninitialised(error));
@@ -253,6 +361,60 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         // The TokenReview of this very token would say it too.
         reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))
     });
+}
+
+/// A line about an authenticator that does not come up.
+struct Rival {
+    /// What it says.
+    kind: (&'static str, String),
+    /// It names this issuer.
+    ours: bool,
+    /// kaccess met the same at this issuer.
+    met_here: bool,
+    /// When it was said last.
+    last: Option<Timestamp>,
+}
+
+/// What a line says, in whichever log it stands.
+fn kind(word: &Word) -> (&'static str, String) {
+    (word.text.name, word.field("status").to_owned())
+}
+
+/// Whether kaccess itself met at the discovery URL what a line tells of.
+fn met_here(word: &Word, probes: &Issuer) -> bool {
+    if *word.text == message::OIDC_INIT_CLOSED && word.field("error").starts_with("stopped after ") {
+        return probes.discovery.failed().is_some_and(|failure| failure.detail.contains(" redirects more than "));
+    }
+    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
+    seen.any(|discovery| {
+        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
+        if *word.text == message::OIDC_INIT_HTTP {
+            word.field("status") == discovery.answer.status.to_string()
+        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
+            discovery.answer.status == 200 && discovery.unparsable.is_some()
+        } else {
+            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_none()
+        }
+    })
+}
+
+/// Whether what kaccess itself met at the discovery URL speaks against a line. What may depend on who asks (an allow-list, a
+/// limit, a path that only some see) does not; a login or a page does where another issuer's may be meant.
+fn refuted_here(word: &Word, probes: &Issuer, only: bool) -> bool {
+    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
+    seen.any(|discovery| {
+        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
+        if *word.text == message::OIDC_INIT_HTTP {
+            match word.field("status") {
+                "401" => !only && document,
+                status => status.starts_with('5') && discovery.answer.status < 500,
+            }
+        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
+            !only && document
+        } else {
+            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_some()
+        }
+    })
 }
 
 /// Whether what a line says of a token is true of this one; `None` where the line names nothing to compare.

@@ -203,8 +203,9 @@ fn faults_of_the_issuer() {
     let run = doctor(&config, &reviewer);
     expect_fault("issuer-not-found", &run, &["issuer-not-found", "token-issuer-mismatch", "credential-rejected"]);
     let run = doctor(&config, &["--log", &server.log_path().to_string_lossy()]);
+    // The realm of the token is there: the line may be another issuer's.
     expect_fault("issuer-not-found-log", &run, &["issuer-not-found"]);
-    certain(&run, "issuer-not-found");
+    assert_eq!(run.finding("issuer-not-found")["confidence"], "likely", "{}", run.stdout);
 
     // A slash at the end of the configured issuer.
     let server = incident_server(lab, Options::default().oidc(lab, &format!("{issuer}/")));

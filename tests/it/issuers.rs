@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use jiff::Timestamp;
+use kaccess::evidence::Evidence;
+use kaccess::report::{Confidence, Finding, diagnose};
+use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
@@ -107,6 +110,110 @@ fn log_of(server: &ApiServer) -> String {
     server.log_path().to_string_lossy().into_owned()
 }
 
+/// A saved case's evidence.
+fn saved(name: &str) -> Value {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/cases").join(name).join("evidence.json");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn findings(evidence: Value) -> Vec<Finding> {
+    let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+    diagnose(check_all(&Case::new(&evidence)))
+}
+
+fn found<'f>(findings: &'f [Finding], code: &str) -> Option<&'f Finding> {
+    findings.iter().find(|finding| finding.code == code)
+}
+
+#[test]
+fn a_line_that_names_no_issuer_is_not_taken_for_ours() {
+    // kaccess reads the document that is said to be away, refused, or a page.
+    for (name, code) in [
+        ("another-issuer-in-the-log", "issuer-unavailable"),
+        ("another-issuer-in-the-log-login", "issuer-blocks-control-plane"),
+        ("another-issuer-in-the-log-page", "issuer-returns-html"),
+    ] {
+        let all = findings(saved(name));
+        assert_eq!(all[0].code, "credential-rejected", "{name}");
+        assert_eq!(found(&all, code).map(|finding| finding.confidence), Some(Confidence::Possible), "{name}");
+    }
+    // Another line names this issuer, or tells what kaccess meets there itself.
+    for (name, code) in [
+        ("another-issuer-in-the-log-named", "issuer-document-mismatch"),
+        ("another-issuer-in-the-log-met", "issuer-returns-html"),
+    ] {
+        let all = findings(saved(name));
+        assert_eq!((all[0].code, all[0].confidence), (code, Confidence::Certain), "{name}");
+        assert!(found(&all, "issuer-unavailable").is_none(), "{name}");
+    }
+}
+
+#[test]
+fn an_issuer_that_was_reached_again_is_not_unreachable() {
+    let all = findings(saved("issuer-reached-again"));
+    assert_eq!(all[0].code, "token-audience-mismatch");
+    assert!(found(&all, "issuer-unreachable-from-control-plane").is_none());
+}
+
+#[test]
+fn what_kaccess_cannot_read_of_the_issuer_is_the_first_candidate() {
+    for (name, code) in [
+        ("credential-rejected-keys-unreachable", "jwks-unreachable"),
+        ("credential-rejected-keys-empty-answer", "jwks-unreachable"),
+        ("credential-rejected-issuer-redirects", "oidc-not-initialized"),
+        ("credential-rejected-issuer-expired", "issuer-certificate-expired"),
+    ] {
+        let all = findings(saved(name));
+        assert_eq!(all[0].candidates.first().map(|candidate| candidate.code), Some(code), "{name}");
+        let blamed = all[0].candidates.iter().any(|candidate| candidate.code == "issuer-certificate-untrusted");
+        assert!(!blamed, "{name}: the roots here trust it");
+    }
+}
+
+#[test]
+fn a_key_set_without_a_key_to_name_is_the_issuers_fault() {
+    let mut empty = saved("token-key-foreign");
+    empty["issuer"]["jwks"]["seen"]["keys"] = json!([]);
+    empty["issuer"]["signature"]["seen"]["verdicts"] = json!([]);
+    let mut nameless = saved("token-key-foreign");
+    for key in nameless["issuer"]["jwks"]["seen"]["keys"].as_array_mut().expect("keys") {
+        key["kid"] = json!("");
+    }
+    for (evidence, title) in [(empty, "is empty"), (nameless, "have no kid")] {
+        let all = findings(evidence);
+        assert_eq!((all[0].code, all[0].confidence), ("jwks-unparsable", Confidence::Certain));
+        assert!(all[0].title.contains(title), "{}", all[0].title);
+        assert!(found(&all, "token-key-foreign").is_none());
+    }
+
+    let mut nothing = saved("token-key-foreign");
+    let error = "[invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 204 No Content ]";
+    nothing["controlPlane"]["tokenReview"]["seen"]["error"] = json!(error);
+    let all = findings(nothing);
+    assert_eq!((all[0].code, all[0].confidence), ("jwks-unreachable", Confidence::Certain));
+}
+
+#[test]
+fn a_line_that_proves_the_connection_is_told() {
+    for error in ["remote error: tls: certificate required", "stopped after 10 redirects"] {
+        let mut evidence = saved("issuer-private-dns");
+        let lines = evidence["controlPlane"]["log"]["seen"]["matches"].as_array_mut().expect("lines");
+        let line = lines.iter_mut().find(|line| line["text"] == "oidc-init-dns").expect("the line");
+        let url = line["fields"]["url"].clone();
+        line["text"] = json!("oidc-init-closed");
+        line["line"] = json!(format!(
+            "E1125 17:33:11.510452 5908 oidc.go:433] oidc authenticator: initializing plugin: Get {url}: {error}"
+        ));
+        line["fields"] = json!({ "url": url, "error": error });
+        let all = findings(evidence);
+        assert_eq!((all[0].code, all[0].confidence), ("oidc-not-initialized", Confidence::Certain), "{error}");
+        assert!(found(&all, "issuer-private-dns").is_none(), "{error}");
+        assert!(all[0].cites[0].text.contains(error), "{}", all[0].cites[0].text);
+        assert!(!all[0].fix.iter().any(|step| step.text.contains("--log")));
+    }
+}
+
 #[test]
 fn documents_of_the_issuer() {
     let Some(lab) = lab::require() else { return };
@@ -149,9 +256,28 @@ fn documents_of_the_issuer() {
     expect_fault("jwks-unparsable", &run, &["jwks-unparsable", "credential-rejected"]);
     certain(&run, "jwks-unparsable");
 
+    // A set without keys, and one whose keys have no name.
+    let mut nameless = key.set.clone();
+    nameless["keys"][0].as_object_mut().expect("a key").remove("kid");
+    for (name, set) in [("jwks-empty", json!({ "keys": [] })), ("jwks-nameless", nameless)] {
+        nginx.set_locations(&pages(&document(&issuer, Some(&format!("{issuer}/keys"))), &keys(&set)));
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !one.token_review(&token)["error"].as_str().unwrap_or_default().contains("failed to verify id token") {
+            assert!(Instant::now() < deadline, "{}", one.token_review(&token));
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let run = doctor(&config, &reviewed);
+        expect_fault(name, &run, &["jwks-unparsable", "credential-rejected"]);
+        certain(&run, "jwks-unparsable");
+    }
+
     nginx.set_locations(&good(&issuer, &key));
     one.wait_accepted(&token);
     expect_healthy("issuer-documents-right", &doctor(&config, &reviewed));
+
+    // Packed, as Go's client asks for it.
+    nginx.set_locations(&format!("gzip on;\ngzip_types *;\ngzip_min_length 1;\n{}", good(&issuer, &key)));
+    expect_healthy("issuer-documents-packed", &doctor(&config, &reviewed));
 
     // A server that is led to nowhere for the keys.
     let elsewhere = format!("https://localhost:{}/keys", closed_port());

@@ -158,8 +158,6 @@ texts! {
     CLAIM_TYPE = "claim-type", r"oidc: failed to unmarshal claims: json: cannot unmarshal (?P<got>\w+) into Go (?:struct field idToken\.(?P<claim>aud|exp|iat|nbf|iss)|value)";
 
     // The issuer, as the control plane sees it.
-    /// The issuer hangs up on the control plane, or there is no way to it.
-    INIT_CLOSED = "oidc-init-closed", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>EOF|unexpected EOF|read tcp [^\n"]+|dial tcp \S+: connect: (?:no route to host|network is unreachable|connection timed out)|remote error: tls: [^\n"]+|http: server gave HTTP response to HTTPS client)"#;
     /// The same faults as Go before 1.14 wrote them: without quotes around the URL.
     INIT_OLD = "oidc-init-old", r"(?:initializing plugin|oidc authenticator: failed to fetch provider discovery data|fetch provider config): Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
     /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.

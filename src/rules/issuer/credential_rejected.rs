@@ -1,7 +1,8 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
 use crate::apiserver::message::{self, heard};
-use crate::evidence::FailureKind;
+use crate::evidence::{FailureKind, Issuer};
+use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
@@ -142,6 +143,35 @@ fn eks_cluster(case: &Case<'_>) -> Shell {
     }
 }
 
+/// What kaccess itself could not read of the issuer, which the API server needs: its document, else its keys.
+fn unread(probes: &Issuer) -> Option<Candidate> {
+    let review = |text: &str| Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT");
+    if let Some(failure) = probes.discovery.failed() {
+        let code = match failure.kind {
+            FailureKind::NameNotFound => "issuer-private-dns",
+            FailureKind::Refused | FailureKind::Timeout | FailureKind::Unreachable | FailureKind::Closed => "issuer-unreachable-from-control-plane",
+            FailureKind::Tls | FailureKind::Protocol | FailureKind::Limit => "oidc-not-initialized",
+            // kaccess did not ask, or its own proxy was in the way.
+            _ => return None,
+        };
+        return Some(Candidate {
+            code,
+            why: format!("from here the discovery document cannot be read ({}); if the API server meets the same, it refuses every token of this issuer", clip(&failure.detail, 160)),
+            decided_by: review("the TokenReview says \"oidc: authenticator not initialized\"; the API server's log says what it meets (\"initializing plugin\")"),
+        });
+    }
+    let why = if let Some(failure) = probes.jwks.failed() {
+        if matches!(failure.kind, FailureKind::Declined | FailureKind::Bug | FailureKind::Proxy) {
+            return None;
+        }
+        format!("from here the key set cannot be read ({}); if the API server meets the same, it can check no signature", clip(&failure.detail, 160))
+    } else {
+        let status = probes.jwks.seen().map(|jwks| jwks.answer.status).filter(|status| !matches!(status, 200 | 401 | 403))?;
+        format!("the key set's address answers {status} from here; if it does so to the control plane too, no signature can be checked")
+    };
+    Some(Candidate { code: "jwks-unreachable", why, decided_by: review("the TokenReview says \"fetching keys oidc: get keys failed\"") })
+}
+
 /// The causes that fit, the likeliest first, each with the observation that decides it.
 fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let mut list = Vec::new();
@@ -175,7 +205,10 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::Jwt => {
             let issuer = case.claim_text("iss").unwrap_or("the issuer");
             let (probes, _) = case.issuer();
-            let trusted = probes.tls.seen().is_none_or(|tls| tls.faults.is_empty());
+            let fault = |kinds: &[TlsFaultKind]| probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| kinds.contains(&fault.kind)));
+            let expired = fault(&[TlsFaultKind::Expired, TlsFaultKind::NotYetValid]);
+            let misnamed = fault(&[TlsFaultKind::NameMismatch]);
+            let trusted = probes.tls.seen().is_none_or(|tls| tls.faults.iter().all(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid | TlsFaultKind::NameMismatch)));
             let refused = case.discovery_status().filter(|(status, ..)| matches!(status, 401 | 403));
             let keys_refused = [&probes.jwks, &probes.jwks_as_control_plane]
                 .into_iter()
@@ -190,6 +223,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
                 why: match &refused {
                     Some((status, _, false)) => format!("the discovery URL answers {status} from here; if it does so to the control plane too, no token of {issuer} can be judged"),
                     Some((status, ..)) => format!("the discovery URL answers {status} to the control plane's User-Agent, and lets this machine through"),
+                    None if probes.discovery.seen().is_none() => "an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
                     None => "the discovery URL answers here, but an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
                 },
                 decided_by: not_initialized.clone(),
@@ -225,6 +259,21 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
                 decided_by: review(),
             };
             // What was seen from here goes first; what nothing speaks for goes last.
+            list.extend(unread(probes));
+            if expired {
+                list.push(Candidate {
+                    code: "issuer-certificate-expired",
+                    why: "the issuer's certificate has expired, or is not valid yet, as seen from here; the API server does not take it either".to_owned(),
+                    decided_by: log("the API server's log says \"x509: certificate has expired or is not yet valid\""),
+                });
+            }
+            if misnamed {
+                list.push(Candidate {
+                    code: "issuer-certificate-name-mismatch",
+                    why: "the certificate that answers at the issuer's name is for other names, as seen from here".to_owned(),
+                    decided_by: log("the API server's log says \"x509: certificate is valid for\" other names"),
+                });
+            }
             if keys_refused && refused.is_none() {
                 list.push(blocks_jwks);
                 list.push(blocks);

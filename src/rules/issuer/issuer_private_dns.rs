@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let hidden = here.is_some_and(|dns| dns.name_servers.as_ref().is_some_and(|servers| servers.outcome == LookupOutcome::Nxdomain))
         && probes.target.seen().is_some_and(|target| !target.laboratory);
     let nowhere = probes.dns.failed().filter(|failure| failure.kind == FailureKind::NameNotFound);
-    let reached = case.logged_discovery_status().is_some();
+    let reached = case.logged_discovery_status().is_some() || case.issuer_answered();
     let (confidence, first) = match (said, case.not_initialized()) {
         (Some(word), _) => (word.sure(), word.cite()),
         (None, Some((cite, _))) if (hidden || nowhere.is_some()) && !reached => (Confidence::Likely, cite),

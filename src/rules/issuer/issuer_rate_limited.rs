@@ -54,5 +54,5 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if jwks && keys.is_some() {
         finding = finding.cite(probed(format!("{at}/jwks"), "the key set answers 429 here too"));
     }
-    vec![finding]
+    vec![finding.modest()]
 }

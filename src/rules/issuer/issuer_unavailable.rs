@@ -29,6 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let url = case.discovery_document();
     vec![
         RULE.finding(fault.confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), fault.cite, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
-            .cite_if(fault.probe.map(|(status, path)| probed(path, format!("{url} answers {status} here")))),
+            .cite_if(fault.probe.map(|(status, path)| probed(path, format!("{url} answers {status} here"))))
+            .modest(),
     ]
 }

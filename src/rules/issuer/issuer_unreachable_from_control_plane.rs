@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Open the way from the control plane to the issuer's port, or give the issuer an address that the control plane can reach. `curl -v ISSUER/.well-known/openid-configuration` on a control-plane node tries it; on EKS `kaccess allowlist` says what to open.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
-    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &heard::INIT_CLOSED, &heard::INIT_OLD],
+    recognises: &[&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_CLOSED, &heard::INIT_OLD],
     explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane"],
     check,
 };
@@ -28,11 +28,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (probes, at) = case.issuer();
-    let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED].into_iter().find_map(|text| case.said(text));
+    let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_CLOSED]
+        .into_iter()
+        .find_map(|text| case.words.iter().find(|word| word.text == text && !(word.text == &message::OIDC_INIT_CLOSED && word.answered())));
     let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
     let inside = probes.dns.seen().filter(|dns| !laboratory && all(&dns.addresses, is_private));
     let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| !attempt.connected()));
-    let reached = case.logged_discovery_status().is_some();
+    let reached = case.logged_discovery_status().is_some() || case.issuer_answered();
     let (confidence, first) = match (said, case.not_initialized()) {
         (Some(word), _) => (word.sure(), word.cite()),
         (None, Some((cite, _))) if (inside.is_some() || closed.is_some()) && !reached => (Confidence::Likely, cite),
@@ -41,6 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
     let met = match said {
         Some(word) if word.text == &message::OIDC_INIT_REFUSED => format!("is refused the connection at {}", word.field("address")),
+        Some(word) if word.text == &message::OIDC_INIT_CLOSED => format!("gets no connection that lasts ({})", clip(word.field("error"), 120)),
         Some(word) => format!("gets no answer ({})", clip(word.field("error"), 120)),
         None if inside.is_some() => "has only private addresses to go to, which another network does not reach".to_owned(),
         None => "can hardly get further than this machine, which gets no connection either".to_owned(),

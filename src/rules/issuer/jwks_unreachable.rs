@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
 use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the provider publish an address of its keys that the control plane can reach (Keycloak: hostname and hostname-backchannel-dynamic), or open the way to it. `curl -s ISSUER/.well-known/openid-configuration` shows its jwks_uri.",
         references: "https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderMetadata",
     },
-    recognises: &[&message::JWKS_UNREACHABLE],
+    recognises: &[&message::JWKS_UNREACHABLE, &message::JWKS_HTTP],
     explains: &["credential-rejected"],
     check,
 };
@@ -31,6 +31,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .find_map(|(jwks, name)| Some((jwks.failed()?, name)));
     let metrics = case.last_keys_failed();
+    // An answer that is neither the set nor a refusal: 204, 404, 5xx.
+    let odd = case.said(&message::JWKS_HTTP).filter(|word| word.field("status").parse().is_ok_and(is_odd));
+    let answered = [(&probes.jwks, "jwks"), (&probes.jwks_as_control_plane, "jwksAsControlPlane")]
+        .into_iter()
+        .find_map(|(jwks, name)| Some((jwks.seen().map(|jwks| jwks.answer.status).filter(|status| is_odd(*status))?, name)));
+    if let Some(word) = odd.filter(|_| said.is_none()) {
+        return vec![answers(case, word.field("status"), word.sure(), word.cite(), answered).cite_if(metrics)];
+    }
+    if let (None, Some(cite), Some((status, _))) = (said, &metrics, answered) {
+        return vec![answers(case, &status.to_string(), Confidence::Likely, cite.clone(), answered)];
+    }
     let obstacle = eks::keys_obstacle(case, false);
     let (confidence, first) = match (said, &metrics, &failed, obstacle) {
         (Some(word), ..) => (word.confidence(true), word.cite()),
@@ -68,4 +79,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed(format!("{at}/{name}/failed/detail"), failure.detail.clone()));
     }
     vec![finding]
+}
+
+/// A status that is neither the set nor a refusal.
+fn is_odd(status: u16) -> bool {
+    status != 200 && (!(400..500).contains(&status) || status == 404)
+}
+
+/// The key set's address answers, and with something else than the set.
+fn answers(case: &Case<'_>, status: &str, confidence: Confidence, first: Citation, answered: Option<(u16, &str)>) -> Finding {
+    let (probes, at) = case.issuer();
+    let uri = probes.discovery.seen().and_then(|discovery| discovery.jwks_uri.clone()).unwrap_or_else(|| "jwks_uri".to_owned());
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The API server can read the discovery document, but {uri}, where it sends for the keys, answers {status} instead of a key set: without the keys it can check no signature."),
+            first,
+            Step::text("Bring what serves the keys in order, or have the provider name the right address in jwks_uri: it must answer 200 with the set."),
+        )
+        .titled("The address of the issuer's key set does not answer with keys")
+        .step(Step::command("This must answer 200 with JSON; the next token is judged at once", shell!("curl -si {} | head -n 20", uri)));
+    if let Some((status, name)) = answered {
+        finding = finding.cite(probed(format!("{at}/{name}/seen/answer/status"), format!("the key set's address answers {status} here too")));
+    }
+    finding
 }

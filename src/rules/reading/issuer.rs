@@ -68,7 +68,13 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             ],
             Certain,
         ),
-        heard::INIT_CLOSED | text::OIDC_INIT_REFUSED => {
+        // The control plane gets through, and no further: no network is in the way.
+        text::OIDC_INIT_CLOSED
+            if ["remote error: tls: ", "tls: ", "stopped after "].iter().any(|start| error.starts_with(start)) =>
+        {
+            (vec!["oidc-not-initialized", "issuer-unavailable"], Likely)
+        }
+        text::OIDC_INIT_CLOSED | text::OIDC_INIT_REFUSED => {
             (vec!["issuer-unreachable-from-control-plane", "issuer-unavailable"], Likely)
         }
         text::OIDC_DISCOVERY_NOT_JSON => (vec!["issuer-returns-html", "listener-login-on-discovery"], Certain),
