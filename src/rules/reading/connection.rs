@@ -175,7 +175,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
 }
 
 /// What Go says of a server's certificate.
-fn certificate_codes(error: &str) -> Codes {
+pub(super) fn certificate_codes(error: &str) -> Codes {
     if error.contains("is before") {
         (vec!["client-clock-wrong", "api-certificate-expired"], Likely)
     } else if error.contains("has expired") || error.contains("is expired") {
@@ -194,7 +194,7 @@ fn certificate_codes(error: &str) -> Codes {
 }
 
 /// Why a call of the API did not come through, as Go tells it.
-fn call_codes(error: &str) -> Codes {
+pub(super) fn call_codes(error: &str) -> Codes {
     let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
     let codes = if has(&["x509: "]) {
         return certificate_codes(error);
