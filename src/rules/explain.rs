@@ -201,7 +201,9 @@ impl<'s> Collector<'s> {
     pub fn finish(self, lines: u64) -> Explanation {
         let mut matches = self.matches;
         // The first line of an exception, whose next lines say more.
-        let told = |(_, text, _): &(&str, &str, String)| matches!(*text, heard::FORBIDDEN | heard::FORBIDDEN_OLD);
+        let told = |(_, text, _): &(&str, &str, String)| {
+            matches!(*text, heard::FORBIDDEN | heard::FORBIDDEN_OLD | tools::FORBIDDEN_BARE)
+        };
         if self.groups.keys().any(told) {
             let head = self.groups.iter().find(|((_, text, _), _)| *text == tools::FORBIDDEN_PYTHON);
             if let Some((_, index)) = head {
@@ -341,6 +343,20 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         heard::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
         text::NOBODY_CLAIMED | heard::NOBODY => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
         heard::AUDIT_FAILED => format!("the API server refused a credential of this kind: {}", f("attempted")),
+        tools::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
+        tools::FORBIDDEN | tools::FORBIDDEN_PYTHON => "the API server answered 403 Forbidden; who was refused what, the client keeps to itself".to_owned(),
+        tools::FORBIDDEN_BARE => refusal(fields),
+        tools::RBAC_DENY => format!("RBAC lets {} not {} {}; another authorizer may", f("user"), f("verb"), one(&["resource", "path"])),
+        tools::AUTHORITY => "a server's certificate is signed by nobody that the client trusts, and the words around it are those of a client of Kubernetes".to_owned(),
+        tools::NAME | tools::LOOKUP => format!("the name {} does not resolve on this machine", one(&["host", "name", "named"])),
+        tools::SILENT | tools::REFUSED | tools::CONNECTEX => format!("no connection to {}{}", one(&["server", "address"]), with(": ", f("error"))),
+        tools::HOSTNAME => format!("the certificate that was shown is not for {}", f("name")),
+        tools::PLUGIN_ABSENT | tools::PLUGIN_START => format!("the credential plugin {} cannot be started{}", one(&["command", "path"]), with(": ", f("error"))),
+        tools::PLUGIN_FAILED => format!("the credential plugin ended with exit code {}", one(&["status", "exit"])),
+        tools::LOGIN_UNREACHABLE => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
+        tools::AUTHORITY_UNFIT => format!("the kubeconfig trusts an authority {:?} that cannot have signed this certificate: {}", f("authority"), f("reason")),
+        tools::IMPERSONATION => format!("Teleport does not let this user act as the {} {:?}", f("kind"), f("name")),
+        tools::NODE_CSR => format!("only the node {} may ask for its certificate, and somebody else did", f("node")),
         text => own_words(text).map_or_else(String::new, |(title, _)| title.to_owned()),
     };
     if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }

@@ -49,8 +49,11 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
     Some(match said.name() {
         // Where the line says it in words of its own as well, those know more.
         tools::UNAUTHORIZED if said.has(heard::BOOTSTRAP) || said.has(text::KUBELET_UNAUTHORIZED) => silence(),
+        // Kubernetes is not the only server that one logs in to.
+        tools::UNAUTHORIZED if said.context.plain.trim_end().ends_with("logged in to the server") => {
+            (rejected(), Possible)
+        }
         tools::UNAUTHORIZED => (rejected(), Likely),
-        tools::UNAUTHORIZED_OC => (rejected(), Possible),
         tools::FORBIDDEN | tools::FORBIDDEN_PYTHON | tools::FORBIDDEN_BARE
             if [heard::FORBIDDEN, heard::FORBIDDEN_OLD, heard::CLIENT_FORBIDDEN]
                 .iter()
@@ -108,6 +111,10 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
         }
         tools::AUTHORITY_UNFIT => {
             (vec!["kubeconfig-ca-mismatch", "api-certificate-unusable", "cluster-ca-rotated"], Likely)
+        }
+        // Other programs of Go say it too.
+        tools::NO_PEM if said.context.plain.starts_with("error: ") => {
+            (vec!["client-key-mismatch", "kubeconfig-unparsable"], Possible)
         }
         tools::NO_PEM => (vec!["client-key-mismatch", "kubeconfig-unparsable"], Likely),
         tools::K9S => (vec!["kubeconfig-not-found", "current-context-unset"], Likely),
@@ -183,7 +190,11 @@ fn aws(said: &Said<'_>) -> Option<Codes> {
             ],
             Possible,
         ),
-        tools::STS_UNREACHABLE => (vec!["sts-unreachable", "aws-credentials-unavailable"], Likely),
+        // Everybody's AWS CLI says the other words.
+        tools::STS_UNREACHABLE => (
+            vec!["sts-unreachable", "aws-credentials-unavailable"],
+            if said.field("endpoint").is_empty() { Likely } else { Possible },
+        ),
         tools::TOKEN_FILE_DENIED => (vec!["irsa-not-injected"], Likely),
         tools::EKS_CONSOLE => (vec!["iam-identity-not-mapped", "iam-identity-without-permissions"], Likely),
         tools::SESSION_NAME => (vec!["node-identity-unresolved", "aws-auth-invalid"], Likely),
@@ -200,7 +211,10 @@ fn logins(said: &Said<'_>) -> Option<Codes> {
         tools::PLUGIN_FAILED => {
             (vec!["exec-failed", "exec-login-expired", "aws-credentials-unavailable", "auth-provider-removed"], Likely)
         }
-        tools::DEVICE_CODE => (vec!["exec-login-expired", "auth-provider-removed"], Likely),
+        tools::DEVICE_CODE => (
+            vec!["exec-login-expired", "auth-provider-removed"],
+            if said.context.plain.contains("azure.go") { Likely } else { Possible },
+        ),
         tools::LOGIN_UNREACHABLE => (vec!["exec-issuer-unreachable", "proxy-connect-refused"], Likely),
         tools::K3S_TOKEN => (vec!["bootstrap-token-invalid", "credential-rejected"], Likely),
         tools::K3S_CA | tools::KUBEADM_CA => (vec!["bootstrap-token-invalid", "cluster-ca-rotated"], Likely),
