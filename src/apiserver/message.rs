@@ -33,6 +33,7 @@ macro_rules! texts {
 
 pub mod heard;
 pub mod set;
+pub mod tools;
 
 texts! {
     /// The issuer (or what stands in front of it) answered discovery with another status than 200.

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::reading::{self, Reading, rank};
 use super::{AREAS, OTHER_SEVERITIES, RULES, Rule, mapping, rule};
-use crate::apiserver::message::{heard::names as heard, names as text, set};
+use crate::apiserver::message::{heard::names as heard, names as text, set, tools::names as tools};
 use crate::report::Step;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::{CandidateView, StepView};
@@ -62,7 +62,14 @@ pub struct Collector<'s> {
     page: bool,
     /// The last time that was read, with the line's number.
     recent: Option<(u64, String)>,
+    /// The last line that named a client of Kubernetes.
+    client: Option<u64>,
+    /// Lines that say something only if a client is named beside them, with their numbers.
+    waiting: Vec<(u64, String)>,
 }
+
+/// Within how many lines a client that is named tells whose words those are: a stack is long.
+const BESIDE: u64 = 40;
 
 impl std::fmt::Debug for Collector<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -73,13 +80,40 @@ impl std::fmt::Debug for Collector<'_> {
 impl<'s> Collector<'s> {
     /// An empty one.
     pub fn new(scrub: &'s dyn Fn(&str, usize) -> String) -> Self {
-        Self { scrub, matches: Vec::new(), groups: HashMap::new(), recognised: 0, page: false, recent: None }
+        Self {
+            scrub,
+            matches: Vec::new(),
+            groups: HashMap::new(),
+            recognised: 0,
+            page: false,
+            recent: None,
+            client: None,
+            waiting: Vec::new(),
+        }
     }
 
     /// Reads one line; returns the matches that are new with it.
     pub fn line(&mut self, number: u64, line: &str) -> Vec<usize> {
         let mut new = Vec::new();
-        let readings = reading::read(line);
+        self.waiting.retain(|(at, _)| number.saturating_sub(*at) <= BESIDE);
+        if reading::names_client(line) {
+            self.client = Some(number);
+            for (at, line) in std::mem::take(&mut self.waiting) {
+                new.extend(self.told(at, &line, reading::read_beside(&line, true)));
+            }
+        }
+        let beside = self.client.is_some_and(|at| number.saturating_sub(at) <= BESIDE);
+        let readings = reading::read_beside(line, beside);
+        if readings.is_empty() && !beside && line.len() <= LINE && !reading::read_beside(line, true).is_empty() {
+            self.waiting.push((number, line.to_owned()));
+        }
+        new.extend(self.told(number, line, readings));
+        new
+    }
+
+    /// Keeps what a line says; returns the matches that are new with it.
+    fn told(&mut self, number: u64, line: &str, readings: Vec<Reading>) -> Vec<usize> {
+        let mut new = Vec::new();
         let mut any = false;
         let mut time = None;
         for found in readings {
@@ -97,7 +131,7 @@ impl<'s> Collector<'s> {
                 new.push(index);
             }
             group.count += 1;
-            group.last_line = number;
+            group.last_line = group.last_line.max(number);
             if time.is_some() {
                 group.last_seen = time;
             }
@@ -121,7 +155,11 @@ impl<'s> Collector<'s> {
                 self.recent = Some((number, time.clone()));
                 Some(time)
             }
-            None => self.recent.as_ref().filter(|(at, _)| number - at <= 3).map(|(_, time)| time.clone()),
+            None => self
+                .recent
+                .as_ref()
+                .filter(|(at, _)| number.checked_sub(*at).is_some_and(|lines| lines <= 3))
+                .map(|(_, time)| time.clone()),
         }
     }
 
@@ -170,6 +208,16 @@ impl<'s> Collector<'s> {
     /// The answer, of a text of so many lines.
     pub fn finish(self, lines: u64) -> Explanation {
         let mut matches = self.matches;
+        // The first line of an exception, whose next lines say more.
+        let told = |(_, text, _): &(&str, &str, String)| {
+            matches!(*text, heard::FORBIDDEN | heard::FORBIDDEN_OLD | tools::FORBIDDEN_BARE)
+        };
+        if self.groups.keys().any(told) {
+            let head = self.groups.iter().find(|((_, text, _), _)| *text == tools::FORBIDDEN_PYTHON);
+            if let Some((_, index)) = head {
+                matches.remove(*index);
+            }
+        }
         let codes: Vec<&'static str> = matches.iter().map(|found| found.code).collect();
         for found in &mut matches {
             found.explained_by = cause(found.code, &codes);
@@ -304,6 +352,20 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         heard::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
         text::NOBODY_CLAIMED | heard::NOBODY => "no authenticator of the API server took the token for one of its own: its issuer is not a configured one, or it is no token at all".to_owned(),
         heard::AUDIT_FAILED => format!("the API server refused a credential of this kind: {}", f("attempted")),
+        tools::UNAUTHORIZED => "the API server answered 401 Unauthorized; it never tells the one who asks why, its log does".to_owned(),
+        tools::FORBIDDEN | tools::FORBIDDEN_PYTHON => "the API server answered 403 Forbidden; who was refused what, the client keeps to itself".to_owned(),
+        tools::FORBIDDEN_BARE => refusal(fields),
+        tools::RBAC_DENY => format!("RBAC lets {} not {} {}; another authorizer may", f("user"), f("verb"), one(&["resource", "path"])),
+        tools::AUTHORITY => "a server's certificate is signed by nobody that the client trusts, and the words around it are those of a client of Kubernetes".to_owned(),
+        tools::NAME | tools::LOOKUP => format!("the name {} does not resolve on this machine", one(&["host", "name", "named"])),
+        tools::SILENT | tools::REFUSED | tools::CONNECTEX => format!("no connection to {}{}", one(&["server", "address"]), with(": ", f("error"))),
+        tools::HOSTNAME => format!("the certificate that was shown is not for {}", f("name")),
+        tools::PLUGIN_ABSENT | tools::PLUGIN_START => format!("the credential plugin {} cannot be started{}", one(&["command", "path"]), with(": ", f("error"))),
+        tools::PLUGIN_FAILED => format!("the credential plugin ended with exit code {}", one(&["status", "exit"])),
+        tools::LOGIN_UNREACHABLE => format!("the login plugin does not reach the issuer {}{}", f("url"), with(": ", f("error"))),
+        tools::AUTHORITY_UNFIT => format!("the kubeconfig trusts an authority {:?} that cannot have signed this certificate: {}", f("authority"), f("reason")),
+        tools::IMPERSONATION => format!("Teleport does not let this user act as the {} {:?}", f("kind"), f("name")),
+        tools::NODE_CSR => format!("only the node {} may ask for its certificate, and somebody else did", f("node")),
         text => own_words(text).map_or_else(String::new, |(title, _)| title.to_owned()),
     };
     if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }
@@ -450,6 +512,66 @@ fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
         "jwks-failed" => (
             "The API server does not get the issuer's key set",
             "Read what stands behind these words in the API server's log: a status is a refusal, anything else means that the key set's URL was not reached.",
+        ),
+        "sdk-sts-unreachable" => (
+            "The program does not get through to STS",
+            "Give it a way out to sts.REGION.amazonaws.com on port 443 (a NAT gateway, or an interface endpoint for STS in its VPC; through a proxy, HTTPS_PROXY), and have it ask its own region's STS (AWS_STS_REGIONAL_ENDPOINTS=regional, AWS_REGION).",
+        ),
+        "sdk-token-file-denied" => (
+            "The program may not read the token of its role",
+            "Set securityContext.fsGroup (65534 will do) in the Pod's template, so that a program that is not root may read the file; newer kubelets also set its owner where all containers have the same runAsUser.",
+        ),
+        "kubelet-scrape" => (
+            "metrics-server does not trust the certificate of a kubelet",
+            "Have the kubelets' certificates signed by the cluster (serverTLSBootstrap: true in the kubelet's configuration, then kubectl certificate approve each request of kubectl get csr); or, in a cluster for trying things out, start metrics-server with --kubelet-insecure-tls.",
+        ),
+        "kubelet-no-agent" => (
+            "The tunnel from the API server to the nodes has no agent",
+            "Look at the konnectivity-agent Pods in kube-system and at their log (kubectl -n kube-system get pods -o wide): none is connected to the server of the tunnel, through which exec, logs and port-forward go.",
+        ),
+        "kubelet-scrape-unauthorized" => (
+            "The kubelet does not know the one who scrapes it",
+            "Have the scraper send its service account's token (bearer_token_file, or authorization in the scrape's settings), and the kubelet ask about tokens: authentication.webhook.enabled: true in its configuration.",
+        ),
+        "kubelet-scrape-forbidden" => (
+            "The kubelet does not let the scraper read its metrics",
+            "Grant the scraper's service account get on nodes/metrics (a ClusterRole and a ClusterRoleBinding): kubectl create clusterrole kubelet-metrics --verb=get --resource=nodes/metrics",
+        ),
+        "k3s-token" => (
+            "The k3s server does not take the agent's token",
+            "Take the server's token anew (/var/lib/rancher/k3s/server/node-token on it, or k3s token create), and give it to the agent (K3S_TOKEN, or token in its configuration).",
+        ),
+        "k3s-token-ca" => (
+            "The agent's token was made for another cluster's CA",
+            "Take the server's token anew (/var/lib/rancher/k3s/server/node-token on it); where K3S_URL is right, the cluster's CA was made anew since, and the agent's old one in /var/lib/rancher/k3s/agent must go.",
+        ),
+        "kubeadm-ca-hash" => (
+            "The hash that kubeadm was given is not that of this cluster's CA",
+            "Have the whole command made anew on a node of the control plane (kubeadm token create --print-join-command): --discovery-token-ca-cert-hash is of another CA, or the address is another cluster's.",
+        ),
+        "iam-session-name" => (
+            "A role that is mapped as nodes' was used by somebody who is no instance",
+            "The mapping of this role has {{EC2PrivateDNSName}} or {{SessionName}} of an instance: map people and programs by an entry of their own (aws eks create-access-entry), and leave the nodes' role to nodes.",
+        ),
+        "kubelet-certificate-expired" => (
+            "The kubelet's client certificate has expired",
+            "On the node: delete /var/lib/kubelet/pki/kubelet-client-current.pem, give the kubelet a bootstrap kubeconfig again (kubeadm token create on the control plane; /etc/kubernetes/bootstrap-kubelet.conf), restart it, and approve its request (kubectl get csr).",
+        ),
+        "kubelet-authorization" => (
+            "The kubelet could not decide that this is allowed, or denied it",
+            "Where it says Authorization error, the kubelet did not reach the API server's SubjectAccessReview: look at its log and its kubeconfig. Else grant the user named the nodes/ subresource named.",
+        ),
+        "no-roots" => (
+            "The kubeconfig names no CA, and this machine has none of its own",
+            "Put the cluster's CA into the cluster entry (kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs), or install the system's roots (the package ca-certificates), as small images lack them.",
+        ),
+        "etcd-trouble" => (
+            "The API server's etcd is slow, or changes its leader",
+            "Try again; if it stays, have the administrator look at etcd's health and disks (etcdctl endpoint status --cluster).",
+        ),
+        "server-proxy" => (
+            "The API server asks a proxy that its settings name wrongly",
+            "Correct HTTP_PROXY and HTTPS_PROXY in the API server's environment (a variable's name stands there unresolved, or a dead proxy), and list the Pods', services' and nodes' ranges in its NO_PROXY.",
         ),
         _ => return None,
     })

@@ -6,14 +6,18 @@ mod client;
 mod connection;
 mod iam;
 mod issuer;
+mod others;
 mod pod;
 mod rights;
 mod token;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::{RULES, rule};
-use crate::apiserver::message::{Recognised, heard::names as heard, names as text, set};
+use crate::apiserver::message::{Recognised, heard::names as heard, names as text, set, tools};
 use crate::report::Confidence;
 
 /// What a line says.
@@ -33,11 +37,18 @@ pub struct Reading {
 
 /// Everything that a line says; what is only the consequence of another thing in the same line is left out.
 pub fn read(line: &str) -> Vec<Reading> {
-    let found = set::set().recognise(line);
+    read_beside(line, false)
+}
+
+/// The same of a line beside which a client of Kubernetes is named: some words are of the API server only then.
+pub fn read_beside(line: &str, beside: bool) -> Vec<Reading> {
+    let mut found = set::set().recognise(line);
+    // A name that says nothing by itself.
+    found.retain(|text| text.text.name != tools::CLIENT.name);
     if found.is_empty() {
         return Vec::new();
     }
-    let context = Context::new(line);
+    let context = Context { beside, ..Context::new(line) };
     let mut readings: Vec<Reading> = found.iter().filter_map(|text| reading(text, &found, &context)).collect();
     // The most telling first: sure before likely, then by the registry.
     readings.sort_by_key(|reading| (reading.confidence, rank(reading.code)));
@@ -72,6 +83,12 @@ pub fn read(line: &str) -> Vec<Reading> {
     kept
 }
 
+/// Whether a line names a client of Kubernetes or the API server, as a stack and the words before a message do.
+pub fn names_client(line: &str) -> bool {
+    static CLIENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(tools::CLIENT.pattern).expect("constant pattern"));
+    CLIENT.is_match(line)
+}
+
 /// The place of a code in the registry.
 pub fn rank(code: &str) -> usize {
     RULES.iter().position(|rule| rule.code == code).unwrap_or(usize::MAX)
@@ -89,6 +106,10 @@ struct Context {
     client: bool,
     /// aws-iam-authenticator speaks.
     authenticator: bool,
+    /// The line names the API server, or a client of it.
+    cluster: bool,
+    /// A line beside it does.
+    beside: bool,
 }
 
 impl Context {
@@ -114,6 +135,24 @@ impl Context {
                 "/version",
             ]),
             authenticator: holds(&["getCallerIdentity", "access denied", "properly formatted", "pre-signed URL"]),
+            cluster: names_client(&plain)
+                || holds(&[
+                    "kubernetes.default",
+                    "kubernetes.docker.internal",
+                    "kubernetes.client.",
+                    ".eks.amazonaws.com",
+                    ".azmk8s.io",
+                    ":6443",
+                    "kube cluster",
+                    "HyperError: ",
+                    "/api/v1/namespaces",
+                    "/api/v1/pods",
+                    "/api/v1/configmaps",
+                    "/api/v1/persistentvolumes",
+                    "/apis/apps/v1",
+                    ".k8s.io/v1",
+                ]),
+            beside: false,
             plain,
         }
     }
@@ -219,6 +258,7 @@ fn codes(said: &Said<'_>) -> Codes {
         connection::codes,
         iam::codes,
         pod::codes,
+        others::codes,
     ];
     PARTS.iter().find_map(|part| part(said)).unwrap_or_else(|| of_the_rules(said.name()))
 }

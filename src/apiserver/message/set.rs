@@ -8,7 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Recognised, TEXTS, Text, heard};
+use super::{Recognised, TEXTS, Text, heard, tools};
 
 /// Literals shorter than this stand in ordinary lines too often.
 const SHORTEST: usize = 9;
@@ -23,6 +23,7 @@ static DECLARED: &[(&str, &[&str])] = &[
     ("html-page", &["<title>40", "<title>42", "<title>50"]),
     ("kubectl-localhost", &["localhost:8080", "127.0.0.1:8080", "[::1]:8080"]),
     ("oidc-init-refused", &["initializing plugin: Get "]),
+    ("rbac-deny", &["RBAC DENY: user ", "RBAC: no rules authorize user "]),
     // " certificate is " alone stands in many a log.
     (
         "x509-of-macos",
@@ -84,7 +85,7 @@ impl std::fmt::Debug for Set {
 
 /// Every text: the API server's own, and those of clients.
 pub fn all() -> impl Iterator<Item = &'static Text> {
-    TEXTS.iter().chain(heard::TEXTS).copied()
+    TEXTS.iter().chain(heard::TEXTS).chain(tools::TEXTS).copied()
 }
 
 /// The set of every text.

@@ -1,6 +1,6 @@
 //! An API that another server serves does not answer.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule, Word, clip};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at the APIService's condition: it names the reason (no Service, no endpoints, no connection); repair the extension server, or delete the APIService of one that is gone. `kubectl get apiservice` shows which one, `kubectl describe apiservice NAME` why.",
         references: "https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/",
     },
-    recognises: &[&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY, &message::AGGREGATED_LOGGED, &message::METRICS_API, &heard::API_SERVICE],
+    recognises: &[&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY, &message::AGGREGATED_LOGGED, &message::METRICS_API, &heard::API_SERVICE, &tools::EMPTY_GROUP],
     explains: &["resource-not-served"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The client certificate is past its end.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, Word, renew};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest. `kubeadm certs renew admin.conf` on a control-plane node does it for the administrator.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE, &heard::CERTIFICATE_STORED],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE, &heard::CERTIFICATE_STORED, &tools::ALERT, &tools::KUBELET_EXPIRED],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The client certificate is signed by a CA that the API server does not know.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Rule, Word, clip, renew};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Take the kubeconfig of this cluster, or have a certificate issued by its CA (CertificateSigningRequest with the signer kubernetes.io/kube-apiserver-client). `openssl x509 -in CERT -noout -issuer` shows who signed it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
-    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE],
+    recognises: &[&message::CLIENT_CERTIFICATE, &heard::CERTIFICATE_BARE, &tools::ALERT],
     explains: &["credential-rejected"],
     check,
 };

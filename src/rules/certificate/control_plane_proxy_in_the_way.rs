@@ -1,6 +1,6 @@
 //! The API server goes to the nodes through a proxy.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Add the nodes', Pods' and services' ranges to NO_PROXY of the API server (its static Pod manifest), or take the proxy out. `kubectl get pod -n kube-system -l component=kube-apiserver -o yaml` shows the variables it has.",
         references: "https://kubernetes.io/docs/concepts/architecture/control-plane-node-communication/",
     },
-    recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL],
+    recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL, &tools::SERVER_PROXY],
     explains: &["kubelet-unreachable", "kubelet-refuses-api-server"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The kubelet does not take the API server's credential.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule, slug};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Renew the API server's kubelet client certificate with the CA that the kubelets trust; or restore the binding of its user to system:kubelet-api-admin. `kubeadm certs renew apiserver-kubelet-client`, or `kubectl create clusterrolebinding kubelet-api-admin --clusterrole=system:kubelet-api-admin --user=kube-apiserver-kubelet-client`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/kubelet-authn-authz/",
     },
-    recognises: &[&message::KUBELET_UNAUTHORIZED, &message::KUBELET_FORBIDDEN, &heard::KUBELET_UPGRADE],
+    recognises: &[&message::KUBELET_UNAUTHORIZED, &message::KUBELET_FORBIDDEN, &heard::KUBELET_UPGRADE, &tools::SCRAPE_UNAUTHORIZED, &tools::KUBELET_DENIED],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The API server does not reach the kubelet.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule, clip};
 
@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
         fix: "Open port 10250 from the control plane to the nodes; start the kubelet; for a certificate that is not trusted or not there, approve the pending CertificateSigningRequests of the kubelet. `kubectl get csr` shows what waits, `kubectl certificate approve NAME` approves it.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL, &heard::KUBELET_CERTIFICATE],
+    recognises: &[&message::KUBELET_UNREACHABLE, &message::KUBELET_DIAL, &heard::KUBELET_CERTIFICATE, &tools::KUBELET_SCRAPE, &tools::KUBELET_AGENT],
     explains: &[],
     check,
 };

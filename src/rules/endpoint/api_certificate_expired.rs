@@ -1,6 +1,6 @@
 //! The API server's certificate is past its end.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
         fix: "Renew it (kubeadm certs renew, a restart of k3s or RKE2, your provider's rotation) and restart the API server, which reads it at start. `kubeadm certs renew apiserver` on each control-plane node, then restart the static Pod.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
-    recognises: &[&message::KUBECTL_X509_DATE, &heard::X509_DATE, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::BARE_X509, &heard::X509_MACOS],
+    recognises: &[&message::KUBECTL_X509_DATE, &heard::X509_DATE, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::BARE_X509, &heard::X509_MACOS, &tools::OC_EXPIRED],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! The certificate is for other names than the server URL's.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         fix: "Use a name that the certificate has, in the server URL or as tls-server-name; or have the name added to the certificate. `kubectl config set-cluster CLUSTER --tls-server-name=NAME` sets it.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/#kubeadm-k8s-io-v1beta4-APIServer",
     },
-    recognises: &[&message::KUBECTL_X509_NAME, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::SERVER_NAMES, &heard::BARE_X509, &heard::X509_MACOS],
+    recognises: &[&message::KUBECTL_X509_NAME, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::SERVER_NAMES, &heard::BARE_X509, &heard::X509_MACOS, &tools::HOSTNAME],
     explains: &[],
     check,
 };

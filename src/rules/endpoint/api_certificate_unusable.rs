@@ -1,6 +1,6 @@
 //! The server's chain is refused for what it is, whoever signed it.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the certificate (or the authority named) made anew: version 3, the server's names as subject alternative names, extended key usage serverAuth, signed with SHA-256 by a CA certificate. `openssl x509 -in CERT -noout -text` shows what is wrong with it.",
         references: "https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1",
     },
-    recognises: &[&heard::X509_MACOS],
+    recognises: &[&heard::X509_MACOS, &tools::AUTHORITY_UNFIT],
     explains: &[],
     check,
 };

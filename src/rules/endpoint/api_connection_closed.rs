@@ -1,6 +1,6 @@
 //! The connection to the API server is closed: before TLS is up, or before a request is answered.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
         fix: "Look at the load balancer's target health; on a firewall, at rules by server name. `aws elbv2 describe-target-health --target-group-arn ARN` shows it in AWS.",
         references: "https://kubernetes.io/docs/setup/production-environment/tools/kubeadm/high-availability/#create-load-balancer-for-kube-apiserver",
     },
-    recognises: &[&heard::SERVER_CLOSED, &heard::CALL_FAILED],
+    recognises: &[&heard::SERVER_CLOSED, &heard::CALL_FAILED, &tools::HTTP2_CLOSED],
     explains: &[],
     check,
 };

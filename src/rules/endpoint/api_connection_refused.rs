@@ -1,6 +1,6 @@
 //! The API server refuses connections.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{cite_met, unconnected};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Start the API server, or correct the server URL in the cluster entry. `kubectl config set-cluster CLUSTER --server=https://HOST:6443` corrects it.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::CLIENT_REFUSED, &heard::SERVER_REFUSED, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::JENKINS_TEST],
+    recognises: &[&message::CLIENT_REFUSED, &heard::SERVER_REFUSED, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::JENKINS_TEST, &tools::REFUSED, &tools::CONNECTEX, &tools::OC_CONNECT],
     explains: &[],
     check,
 };

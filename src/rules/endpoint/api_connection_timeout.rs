@@ -1,6 +1,6 @@
 //! The API server does not answer.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::FailureKind;
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
         fix: "Allow this machine in the firewall or security group, or connect the VPN. On EKS `aws eks describe-cluster --name CLUSTER --query cluster.resourcesVpcConfig` shows who may come from where.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::CLIENT_TIMEOUT, &heard::SERVER_SILENT, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::BARE_TIMEOUT],
+    recognises: &[&message::CLIENT_TIMEOUT, &heard::SERVER_SILENT, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::BARE_TIMEOUT, &tools::SILENT, &tools::CONNECTEX],
     explains: &[],
     check,
 };

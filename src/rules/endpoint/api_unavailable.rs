@@ -1,6 +1,6 @@
 //! The API server, or the balancer before it, answers 5xx.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::{Came, Spread, Unserved, again, balancer, unserved};
 use crate::rules::{Case, Page, Rule, clip};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Wait for a start to end; else look at the API server's own log and at etcd. `kubectl get --raw /readyz?verbose` names what is not ready.",
         references: "https://kubernetes.io/docs/reference/using-api/health-checks/",
     },
-    recognises: &[&heard::SERVER_ERROR, &heard::PAGE],
+    recognises: &[&heard::SERVER_ERROR, &heard::PAGE, &tools::ETCD, &tools::LENS],
     explains: &["credential-rejected", "anonymous-request"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The API server's host name does not exist.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{answers, cite_met, host, proxy};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Compare the server URL with the cluster's endpoint; connect the VPN for a private name; write the entry anew. On EKS `aws eks update-kubeconfig --name CLUSTER` writes it.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[&message::CLIENT_NAME_NOT_FOUND, &heard::SERVER_NAME, &heard::CALL_FAILED, &heard::PYTHON_CALL],
+    recognises: &[&message::CLIENT_NAME_NOT_FOUND, &heard::SERVER_NAME, &heard::CALL_FAILED, &heard::PYTHON_CALL, &tools::NAME, &tools::LOOKUP],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! What stands before the API server lets nobody in without a client certificate.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
         fix: "Get a client certificate that the balancer trusts and put it into the user entry beside the token; or have mutual TLS switched off for the API server's name, or TLS passed through. `kubectl config set-credentials USER --client-certificate=CERT --client-key=KEY` puts it there.",
         references: "https://www.rfc-editor.org/rfc/rfc8446#section-4.4.2.4",
     },
-    recognises: &[&message::KUBECTL_CERTIFICATE_REQUIRED],
+    recognises: &[&message::KUBECTL_CERTIFICATE_REQUIRED, &tools::ALERT],
     explains: &["not-a-kubernetes-api", "tls-version-mismatch", "api-connection-closed"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The proxy does not open a tunnel to the API server.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, place, proxy, proxy_place, tunnel, without_proxy};
 use crate::rules::{Case, Page, Rule};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have the host and port allowed on the proxy; where the server can be reached directly, leave the proxy out for it (NO_PROXY). `export NO_PROXY=$NO_PROXY,HOST`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
     },
-    recognises: &[&message::CLIENT_PROXY_REFUSED],
+    recognises: &[&message::CLIENT_PROXY_REFUSED, &tools::KUBECTL_PROXY],
     explains: &[],
     check,
 };

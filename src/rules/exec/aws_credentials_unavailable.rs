@@ -1,6 +1,6 @@
 //! The AWS tool has no credentials to sign with.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, argument, stderr_line};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in at AWS again (aws sso login), or name the right profile. `aws sts get-caller-identity` shows whom the tools take you for.",
         references: "https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html",
     },
-    recognises: &[&heard::AWS_CREDENTIALS, &heard::AWS_SSO, &heard::AWS_KEYS],
+    recognises: &[&heard::AWS_CREDENTIALS, &heard::AWS_SSO, &heard::AWS_KEYS, &tools::AWS_CREDENTIALS],
     explains: &["exec-failed"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The login plugin does not get through to the issuer.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, argument, stderr_line};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Mend name, network, proxy or CA between this machine and the issuer; or correct --oidc-issuer-url. `curl -v ISSUER/.well-known/openid-configuration` tries the way.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[&heard::LOGIN_UNREACHABLE],
+    recognises: &[&heard::LOGIN_UNREACHABLE, &tools::LOGIN_UNREACHABLE],
     explains: &["exec-failed", "exec-timeout"],
     check,
 };

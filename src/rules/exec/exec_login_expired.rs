@@ -1,6 +1,6 @@
 //! The login behind the plugin has ended.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::plugin::{self, Kind, stderr_line};
 use crate::rules::{Case, Page, Rule, clip};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in again, in a terminal with a browser. `kubectl oidc-login clean` throws the old login away; `gcloud auth login`, `az login`, `tsh login` or `aws sso login` for those.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER],
+    recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER, &tools::DEVICE_CODE],
     explains: &["exec-failed", "exec-timeout"],
     check,
 };

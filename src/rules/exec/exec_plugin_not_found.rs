@@ -1,6 +1,6 @@
 //! The credential plugin is not on PATH.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Install the plugin, or write its absolute path into the user entry. `command -v PLUGIN` shows where it is; `kubectl config set-credentials USER --exec-command=/PATH/TO/PLUGIN` writes the path.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[&heard::PLUGIN_ABSENT],
+    recognises: &[&heard::PLUGIN_ABSENT, &tools::PLUGIN_START, &tools::PLUGIN_ABSENT],
     explains: &["exec-failed"],
     check,
 };

@@ -1,6 +1,6 @@
 //! Nothing maps the caller.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::aws::identity::Mode;
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "An administrator makes an access entry for the role or user (the role, not the session), or a line in aws-auth in the mode CONFIG_MAP; or you take a role that is mapped. `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html",
     },
-    recognises: &[&message::IAM_NOT_MAPPED],
+    recognises: &[&message::IAM_NOT_MAPPED, &tools::EKS_CONSOLE],
     explains: &["credential-rejected"],
     check,
 };

@@ -1,7 +1,7 @@
 //! A mapping without groups and policies.
 
 use crate::apiserver::authz::{World, suggestion};
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::AccessEntry;
 use crate::evidence::identity::User;
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         fix: "Associate an access policy with the entry, or give it a group that RBAC binds. `aws eks associate-access-policy --cluster-name CLUSTER --principal-arn ARN --policy-arn POLICY --access-scope type=cluster`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/access-policies.html",
     },
-    recognises: &[&heard::FORBIDDEN_OLD],
+    recognises: &[&heard::FORBIDDEN_OLD, &tools::EKS_CONSOLE],
     explains: &["rbac-no-grant"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The authenticator cannot find a node's name.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Give the cluster's role ec2:DescribeInstances (the managed policy AmazonEKSClusterPolicy has it). `aws iam attach-role-policy --role-name ROLE --policy-arn arn:aws:iam::aws:policy/AmazonEKSClusterPolicy`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html",
     },
-    recognises: &[&message::IAM_NODE_NAME],
+    recognises: &[&message::IAM_NODE_NAME, &tools::SESSION_NAME],
     explains: &["credential-rejected"],
     check,
 };

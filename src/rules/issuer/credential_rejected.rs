@@ -1,6 +1,6 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::{FailureKind, Issuer};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest. Or give it the log: `kaccess doctor --log kube-apiserver.log`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
-    recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY],
+    recognises: &[&heard::UNAUTHORIZED, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::UNAUTHORIZED],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! The client key does not belong to the certificate.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::kubeconfig_fault::{complaint, user};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Put certificate and key of the same issue into the entry, together. `kubectl config set-credentials USER --client-certificate=CERT --client-key=KEY --embed-certs`.",
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
-    recognises: &[&heard::KEY_PAIR],
+    recognises: &[&heard::KEY_PAIR, &tools::NO_PEM],
     explains: &[],
     check,
 };

@@ -1,6 +1,6 @@
 //! The kubeconfig's CA did not sign the API server's certificate.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
             If the issuer named is your company's proxy, exempt the API server with NO_PROXY. Do not switch verification off: the next request carries your credential. Elsewhere: `kubectl config set-cluster CLUSTER --certificate-authority=CA --embed-certs`.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/certificates/",
     },
-    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY, &heard::BARE_X509, &heard::X509_MACOS],
+    recognises: &[&message::KUBECTL_X509_UNKNOWN, &heard::X509_OTHER, &heard::CALL_FAILED, &heard::PYTHON_CALL, &heard::OC_AUTHORITY, &heard::BARE_X509, &heard::X509_MACOS, &tools::AUTHORITY, &tools::AUTHORITY_UNFIT, &tools::NO_ROOTS],
     explains: &[],
     check,
 };

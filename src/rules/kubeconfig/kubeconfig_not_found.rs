@@ -1,6 +1,6 @@
 //! No kubeconfig was found.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::without_context;
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Point KUBECONFIG at the file you have, or create one: aws eks update-kubeconfig, gcloud container clusters get-credentials, az aks get-credentials, or the file your cluster admin gives you. `export KUBECONFIG=FILE`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/",
     },
-    recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST, &heard::PYTHON_CALL],
+    recognises: &[&heard::KUBECONFIG_MISSING, &heard::LOCALHOST, &heard::PYTHON_CALL, &tools::K9S],
     explains: &[],
     check,
 };

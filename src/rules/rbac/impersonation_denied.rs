@@ -1,6 +1,6 @@
 //! Acting as somebody else is not allowed.
 
-use crate::apiserver::message::{self, Forbidden, heard};
+use crate::apiserver::message::{self, Forbidden, heard, tools};
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::grant;
 use crate::rules::{Case, Page, Rule, clip, slug};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Leave --as and as: out, or have impersonate granted on exactly the users and groups that are needed. `kubectl create clusterrole impersonator --verb=impersonate --resource=users --resource-name=USER` is such a role.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE, &heard::FORBIDDEN_OLD, &heard::IMPERSONATION_PROXY],
+    recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE, &heard::FORBIDDEN_OLD, &heard::IMPERSONATION_PROXY, &tools::IMPERSONATION],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group", "rbac-default-bindings-removed"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The node authorizer does not let a node at this object.
 
-use crate::apiserver::message;
+use crate::apiserver::message::{self, tools};
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Ask only for what a Pod on this node refers to. If one does, the API server may not have seen the Pod yet (seconds), or the Pod refers to another name. A person or program should not use a node's credential. `kubectl get pods -A --field-selector spec.nodeName=NODE` shows what runs there.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/node/",
     },
-    recognises: &[&message::NODE_AUTHORIZER],
+    recognises: &[&message::NODE_AUTHORIZER, &tools::NODE_CSR],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group"],
     check,
 };

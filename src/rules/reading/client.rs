@@ -1,7 +1,7 @@
 //! What clients say of their kubeconfig, and credential plugins of their own trouble.
 
 use super::{Codes, Said, silence};
-use crate::apiserver::message::heard::names as heard;
+use crate::apiserver::message::{heard::names as heard, tools::names as tools};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
 /// The codes, the likeliest first; `None` where this part does not choose.
@@ -76,7 +76,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             ]
             .iter()
             .chain(&[heard::AGENT, heard::POD_IDENTITY, heard::POD_IDENTITY_NODE, heard::POD_IDENTITY_NONE])
-            .chain(&[heard::WEB_IDENTITY_EXPIRED, heard::WEB_IDENTITY_REGION])
+            .chain(&[heard::WEB_IDENTITY_EXPIRED, heard::WEB_IDENTITY_REGION, tools::STS_UNREACHABLE])
             .any(|name| said.has(name)) =>
         {
             silence()

@@ -54,6 +54,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::POD_IDENTITY => match said.field("code") {
             "ResourceNotFoundException" => (vec!["pod-identity-no-association"], Certain),
             "AccessDeniedException" | "" => (vec!["pod-identity-trust-incomplete"], Likely),
+            // The agent was shown the token of a Pod that is gone, or that did not read its file again.
+            "ExpiredTokenException" => (vec!["service-account-token-expired"], Likely),
             // The agent's own faults and EKS' are nobody's setting.
             _ => silence(),
         },

@@ -1,6 +1,6 @@
 //! A bootstrap token that the API server does not take.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::credential::TokenKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Have a new token made (kubeadm token create), or enable bootstrap tokens. `kubeadm token create --print-join-command`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/",
     },
-    recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED, &heard::NOBODY],
+    recognises: &[&heard::BOOTSTRAP, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::K3S_TOKEN, &tools::K3S_CA, &tools::KUBEADM_CA],
     explains: &["credential-rejected"],
     check,
 };

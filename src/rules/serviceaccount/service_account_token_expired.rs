@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Have a new token issued; in a Pod, let the client read the token file again (current client libraries do). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
-    recognises: &[&message::SERVICE_ACCOUNT_EXPIRED, &heard::WEB_IDENTITY_EXPIRED],
+    recognises: &[&message::SERVICE_ACCOUNT_EXPIRED, &heard::WEB_IDENTITY_EXPIRED, &heard::POD_IDENTITY],
     explains: &["credential-rejected"],
     check,
 };

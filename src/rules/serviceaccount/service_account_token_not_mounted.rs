@@ -1,6 +1,6 @@
 //! The Pod has no service account token.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::evidence::Outcome;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Set `automountServiceAccountToken: true` in the Pod template, where the program needs the API.",
         references: "https://kubernetes.io/docs/tasks/configure-pod-container/configure-service-account/",
     },
-    recognises: &[&heard::POD_TOKEN_MISSING],
+    recognises: &[&heard::POD_TOKEN_MISSING, &tools::POD_TOKEN],
     explains: &[],
     check,
 };

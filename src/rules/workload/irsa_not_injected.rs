@@ -1,6 +1,6 @@
 //! The Pod was not given the role of its service account.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{heard, tools};
 use crate::aws::link_id;
 use crate::aws::workload::absent;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Make the Pods again, now that the annotation is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[&heard::METADATA, &heard::NODE_ROLE],
+    recognises: &[&heard::METADATA, &heard::NODE_ROLE, &tools::AWS_CREDENTIALS, &tools::TOKEN_FILE_DENIED],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };
