@@ -255,6 +255,8 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::NODE_AUTHORIZER => format!("the node {} may not do this: {}", f("node"), f("reason")),
         text::RBAC_ESCALATION | heard::ESCALATION => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
         text::NAMESPACE_NOT_FOUND => format!("the namespace {} does not exist", f("namespace")),
+        text::RESOURCE_NOT_SERVED if given("type") && rule.code == "credential-rejected" => format!("every API server serves {:?}: discovery was refused, or something else answered it", f("type")),
+        text::ADMISSION if given("account") => format!("the Pod is to run as the service account {}, which does not exist", f("account")),
         text::RESOURCE_NOT_SERVED if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
         text::RESOURCE_NOT_SERVED if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
         text::METRICS_API => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
@@ -454,6 +456,12 @@ fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -> Vec<Step>
     let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let own = own_words(text);
     match rule.code {
+        "admission-denied" if !f("account").is_empty() => steps.push(Step::text(format!(
+            "Create the service account {0} (kubectl create serviceaccount {1} -n {2}), or have the Pod's template name one that exists (serviceAccountName).",
+            f("account"),
+            f("account").rsplit('/').next().unwrap_or("NAME"),
+            f("account").split_once('/').map_or("NAMESPACE", |(namespace, _)| namespace),
+        ))),
         _ if own.is_some() => steps.extend(own.map(|(_, what)| Step::text(what))),
         "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
             "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",
