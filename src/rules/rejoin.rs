@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::reading::{Reading, read};
 use super::rule;
-use crate::apiserver::message::set;
+use crate::apiserver::message::{heard::names as heard, set};
 
 /// A text of more bytes than this is a log, whose lines are whole.
 pub const SHORT: usize = 64 * 1024;
@@ -228,6 +228,11 @@ fn tells_more(readings: &[Reading], before: &[Reading]) -> bool {
     let Some(then) = before.first() else { return true };
     // The API server's own words for a 401 are less than whatever it puts behind them.
     if now.code != then.code && then.code == "credential-rejected" {
+        return true;
+    }
+    // The reason stands behind these words.
+    let leads = [heard::AWS_CREDENTIALS, heard::FRONT_PROXY_CONFIG, heard::AWS_KEYS];
+    if leads.contains(&then.text) && readings.iter().all(|reading| reading.text != then.text) {
         return true;
     }
     let explains = rule(now.code).is_some_and(|rule| rule.explains.contains(&then.code));

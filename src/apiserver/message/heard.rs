@@ -290,4 +290,6 @@ texts! {
     PLUGIN_STS = "plugin-sts-unreachable", r#"Could not connect to the endpoint URL: "(?P<url>https://sts\.[^"\s]+)""#;
     /// tsh has no login (by its source, not seen).
     LOGIN_NONE = "login-none", r"^\s*(?:ERROR|error): [Nn]ot logged in\.?\s*$";
+    /// 401, as somebody shouts it.
+    UNAUTHORIZED_LOUD = "unauthorized-loud", r"YOU MUST BE LOGGED IN TO THE SERVER";
 }

@@ -302,7 +302,7 @@ pub fn without_entities(text: &str) -> Option<String> {
 }
 
 /// The line with plain blanks and quotes, and without the border of a box that a terminal drew around it; `None` where it
-/// has nothing of the kind. Blanks before a digit stay: klog fills its columns with them.
+/// has nothing of the kind. Blanks between digits stay: klog fills its columns with them.
 pub fn plain(line: &str) -> Option<String> {
     static LINK: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\[(https?://[^\s\]]+)\]\(https?://[^\s)]+\)").expect("constant pattern"));
@@ -329,7 +329,9 @@ pub fn plain(line: &str) -> Option<String> {
                     run += 1;
                     spaces &= next == ' ';
                 }
-                let column = spaces && rest.peek().is_some_and(char::is_ascii_digit);
+                let column = spaces
+                    && plain.ends_with(|before: char| before.is_ascii_digit())
+                    && rest.peek().is_some_and(char::is_ascii_digit);
                 plain.extend(std::iter::repeat_n(' ', if column { run } else { 1 }));
             }
             c => plain.push(c),

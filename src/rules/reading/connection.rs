@@ -177,7 +177,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::UNAUTHORIZED if said.context.others_json() => silence(),
         heard::UNAUTHORIZED if said.context.others_401() => (vec!["credential-rejected"], Possible),
         // A bare 401 is a bare 401.
-        heard::UNAUTHORIZED | heard::AUDIT_FAILED | heard::REFUSED_LINE => {
+        heard::UNAUTHORIZED | heard::UNAUTHORIZED_LOUD | heard::AUDIT_FAILED | heard::REFUSED_LINE => {
             if said.has(text::KUBELET_UNAUTHORIZED) {
                 return Some(silence());
             }

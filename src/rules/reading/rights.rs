@@ -84,7 +84,17 @@ const CORE: &[&str] = &[
 ];
 
 /// How the node authorizer's reasons begin.
-const NODES: &[&str] = &["no relationship found between node", "no path found to object", "unknown node for user"];
+const NODES: &[&str] = &[
+    "no relationship found between node",
+    "no path found to object",
+    "unknown node for user",
+    "can only access node",
+    "can only access leases",
+    "can only get individual resources",
+    "can only read resources of this type",
+    "can only list/watch pods",
+    "can only create tokens for individual",
+];
 
 /// How ends of a refusal begin that say nothing of another authorizer: RBAC's and ABAC's own words, and those of the
 /// programs that pass the message on.
