@@ -424,6 +424,10 @@ fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
             "STS is switched off in the region that was asked",
             "Have an administrator of the account activate STS in that region (IAM console, Account settings), or have the program ask another region's STS (AWS_REGION; AWS_STS_REGIONAL_ENDPOINTS=regional).",
         ),
+        "plugin-sts-unreachable" => (
+            "AWS' STS does not answer this machine",
+            "Let this machine out to that address (a proxy: HTTPS_PROXY; a network without a way out: a VPC endpoint for STS), or name the right region (AWS_REGION); then ask again: aws sts get-caller-identity.",
+        ),
         "pod-identity-agent-address" => (
             "The Pod Identity agent was asked by another address than its own",
             "Have AWS_CONTAINER_CREDENTIALS_FULL_URI name http://169.254.170.23/v1/credentials (or [fd00:ec2::23]), as the webhook injects it, and no proxy stand between: both addresses belong into the container's NO_PROXY.",
