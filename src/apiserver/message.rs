@@ -105,8 +105,9 @@ texts! {
     CLIENT_CERTIFICATE = "client-certificate", r"verifying certificate SN=(?P<serial>\d+), SKID=(?P<skid>[^,\s]*), AKID=(?P<akid>\S*) failed: x509: (?P<error>[^\n\]]+)";
     /// The certificate of an authenticating proxy has a name that --requestheader-allowed-names does not list.
     FRONT_PROXY_NAME = "front-proxy-name", r"x509: subject with cn=(?P<name>[^\n]*?) is not in the allowed list";
-    /// Neither the front proxy's CA nor the clients' one signed this certificate.
-    BOTH_CAS = "certificate-of-neither-ca", r"(?:\[|, )x509: (?P<error>[^,\]\n]+), verifying certificate SN=(?P<serial>\d+)";
+    /// Neither the front proxy's CA nor the clients' one signed this certificate. The front proxy's is asked about every
+    /// client's certificate, and what it says alone says nothing: dates are looked at before signatures.
+    BOTH_CAS = "certificate-of-neither-ca", r"(?:\[|, )x509: (?P<error>[^,\]\n]+), verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: certificate signed by unknown authority";
     /// Only the clients' CA had an opinion: the certificate is a front proxy's, and no user came with it (or the server
     /// has no front proxy's CA at all).
     CLIENT_CA_ALONE = "certificate-of-no-client", r#"(?:err="|err=|^)\[?(?:invalid bearer token, )?verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: (?P<error>[^\n\]"]+)"#;
@@ -197,7 +198,7 @@ texts! {
     /// kubectl: an authority of the name that the kubeconfig trusts, with another key.
     KUBECTL_X509_ROTATED = "kubectl-x509-other-key", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority \(possibly because of "(?P<reason>[^\n]*?(?:verification error|verification failure))" while trying to verify candidate authority certificate "(?P<authority>[^"\n]*)"\)"#;
     /// kubectl: nobody that the kubeconfig trusts signed the certificate.
-    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|"|\n)"#;
+    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|\n|[^\s\w(]|\s+[^\s(])"#;
     /// kubectl: the certificate is an ingress controller's own, which names no site.
     KUBECTL_X509_DEFAULT = "kubectl-x509-default-certificate", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate is valid for (?P<names>ingress\.local|[0-9a-f]{32}\.[0-9a-f]{32}\.traefik\.default), not (?P<name>[^\s"]+)"#;
     /// kubectl: no TLS version or cipher suite in common.
@@ -223,7 +224,7 @@ texts! {
     /// The proxy cannot be connected to.
     CLIENT_PROXY = "client-proxy", r"(?:proxyconnect tcp|socks connect tcp (?P<proxy>[^\s>]+)->\S+): (?P<error>(?:dial|read|write) tcp[^\n]*|EOF|tls: [^\n]*|x509: [^\n]*)";
     /// The proxy does not open a tunnel to the API server: the reason phrase alone, without digits.
-    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*"?\s*$"#;
+    CLIENT_PROXY_REFUSED = "client-proxy-refused", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?(?:socks connect \S+ \S+: unknown error )?(?P<reason>Forbidden|Bad Gateway|Service Unavailable|Gateway Time-?out|Method Not Allowed|connection not allowed by ruleset|general SOCKS server failure|network unreachable|host unreachable|connection refused)\s*(?:["'.,;!)`…<]|$)"#;
     /// The proxy wants a name and password.
     CLIENT_PROXY_AUTH = "client-proxy-auth", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?Proxy Authentication Required|the server responded with the status code 407 but did not return more information|socks connect [^\n]*?: (?:no acceptable authentication methods|username/password authentication failed)"#;
     /// The server answered 429; priority and fairness does it, and so does a balancer. An eviction's 429 has other words.

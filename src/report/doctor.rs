@@ -1,5 +1,7 @@
 //! The answer of `doctor`: verdict, findings in order, checks, and what could not be looked at.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -117,7 +119,10 @@ impl DoctorReport {
             (false, Some(_)) => Verdict::Healthy,
             (false, None) => Verdict::Unknown,
         };
-        Self { verdict, findings, checks: checks(evidence), message: None }
+        let mut checks = checks(evidence);
+        let after = checks.iter().position(|check| check.id == "log").map_or(checks.len(), |at| at + 1);
+        checks.splice(after..after, unused_log(evidence, &findings));
+        Self { verdict, findings, checks, message: None }
     }
 
     /// The same with what became of the message that the user met.
@@ -205,6 +210,42 @@ const MILD: &[&str] = &[
 fn is_harmless(kind: &str, signed_in: bool) -> bool {
     // Whoever is known to the server came through, over http too: kubectl proxy is such a way.
     MILD.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme")
+}
+
+/// A log that holds refusals, of which no finding makes use: a check that says so.
+fn unused_log(evidence: &Evidence, findings: &[Finding]) -> Option<Check> {
+    let log = evidence.control_plane.log.seen()?;
+    let cited = |finding: &Finding| finding.cites.iter().any(|cite| cite.path.starts_with("/controlPlane/log/"));
+    if evidence.identity.seen().is_some() || findings.iter().any(cited) {
+        return None;
+    }
+    // One line may hold several texts.
+    let refusals: BTreeMap<u64, u64> = log
+        .matches
+        .iter()
+        .filter(|found| found.line.contains("nable to authenticate the request"))
+        .map(|found| (found.line_number, found.count))
+        .collect();
+    let count: u64 = refusals.values().sum();
+    let words = match count {
+        0 => return None,
+        1 => "the log holds one refused request, which is not provably this credential's".to_owned(),
+        _ => format!("the log holds {count} refused requests, none of which is provably this credential's"),
+    };
+    let why = if evidence.identity.failed().is_some() {
+        words
+    } else {
+        format!("{words}: the API server has not judged it in this run")
+    };
+    Some(Check {
+        id: "log-own",
+        title: "the log is about this credential",
+        status: Status::Skipped,
+        because: Some(format!("{why}; kaccess explain @{} tells what they say", log.source)),
+        needs: None,
+        started_ms: 0,
+        took_ms: 0,
+    })
 }
 
 /// Every probe as a check, in the order of the way in.

@@ -311,6 +311,8 @@ fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &Rule, line: 
         text::NODE_AUTHORIZER => format!("the node {} may not do this: {}", f("node"), f("reason")),
         text::RBAC_ESCALATION | heard::ESCALATION => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),
         text::NAMESPACE_NOT_FOUND => format!("the namespace {} does not exist", f("namespace")),
+        text::RESOURCE_NOT_SERVED if given("type") && rule.code == "credential-rejected" => format!("every API server serves {:?}: discovery was refused, or something else answered it", f("type")),
+        text::ADMISSION if given("account") => format!("the Pod is to run as the service account {}, which does not exist", f("account")),
         text::RESOURCE_NOT_SERVED if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
         text::RESOURCE_NOT_SERVED if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
         text::METRICS_API => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),
@@ -493,6 +495,10 @@ fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
             "STS is switched off in the region that was asked",
             "Have an administrator of the account activate STS in that region (IAM console, Account settings), or have the program ask another region's STS (AWS_REGION; AWS_STS_REGIONAL_ENDPOINTS=regional).",
         ),
+        "plugin-sts-unreachable" => (
+            "AWS' STS does not answer this machine",
+            "Let this machine out to that address (a proxy: HTTPS_PROXY; a network without a way out: a VPC endpoint for STS), or name the right region (AWS_REGION); then ask again: aws sts get-caller-identity.",
+        ),
         "pod-identity-agent-address" => (
             "The Pod Identity agent was asked by another address than its own",
             "Have AWS_CONTAINER_CREDENTIALS_FULL_URI name http://169.254.170.23/v1/credentials (or [fd00:ec2::23]), as the webhook injects it, and no proxy stand between: both addresses belong into the container's NO_PROXY.",
@@ -585,6 +591,12 @@ fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -> Vec<Step>
     let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let own = own_words(text);
     match rule.code {
+        "admission-denied" if !f("account").is_empty() => steps.push(Step::text(format!(
+            "Create the service account {0} (kubectl create serviceaccount {1} -n {2}), or have the Pod's template name one that exists (serviceAccountName).",
+            f("account"),
+            f("account").rsplit('/').next().unwrap_or("NAME"),
+            f("account").split_once('/').map_or("NAMESPACE", |(namespace, _)| namespace),
+        ))),
         _ if own.is_some() => steps.extend(own.map(|(_, what)| Step::text(what))),
         "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
             "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",

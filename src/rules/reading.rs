@@ -42,13 +42,23 @@ pub fn read(line: &str) -> Vec<Reading> {
 
 /// The same of a line beside which a client of Kubernetes is named: some words are of the API server only then.
 pub fn read_beside(line: &str, beside: bool) -> Vec<Reading> {
-    let mut found = set::set().recognise(line);
+    let plain = set::plain(line);
+    let told = plain.as_deref().unwrap_or(line);
+    let mut found = set::set().recognise(told);
+    if plain.is_some() {
+        // Some texts are known by a tab or a quote of macOS.
+        for raw in set::set().recognise(line) {
+            if !found.iter().any(|other| other.text == raw.text) {
+                found.push(raw);
+            }
+        }
+    }
     // A name that says nothing by itself.
     found.retain(|text| text.text.name != tools::CLIENT.name);
     if found.is_empty() {
         return Vec::new();
     }
-    let context = Context { beside, ..Context::new(line) };
+    let context = Context { beside, ..Context::new(told) };
     let mut readings: Vec<Reading> = found.iter().filter_map(|text| reading(text, &found, &context)).collect();
     // The most telling first: sure before likely, then by the registry.
     readings.sort_by_key(|reading| (reading.confidence, rank(reading.code)));
@@ -130,7 +140,13 @@ impl Context {
                 "group list",
                 "cluster unreachable",
                 "/api?",
-                "/api/v1",
+                "/api/v1/namespaces",
+                "/api/v1/nodes",
+                "/api/v1/pods",
+                "/api/v1/services",
+                "/api/v1/secrets",
+                "/api/v1/configmaps",
+                "/api/v1/endpoints",
                 "/apis",
                 "/version",
             ]),
@@ -160,12 +176,81 @@ impl Context {
     /// The words of go-oidc, and not in the way that the API server passes them on: some other program that verifies ID
     /// tokens says them.
     fn relying_party(&self) -> bool {
-        const LOGINS: [&str; 3] = ["could not verify id_token", "oauth2-proxy", "failed to verify token"];
-        let others = LOGINS.iter().any(|words| self.plain.contains(words));
         let own = self.authentication
             || self.plain.contains("oidc: verify token")
             || self.plain.trim_start_matches(['[', '"', ' ']).starts_with("oidc: ");
-        others || !own
+        self.logs_in() || !own
+    }
+
+    /// The API server or its log speaks, by other signs than go-oidc's words, which many programs pass on.
+    fn api_server(&self) -> bool {
+        const OWN: [&str; 4] = ["initializing plugin", "oidc authenticator", "oidc.go:", "oidc: verify token"];
+        !self.logs_in() && (self.authentication || OWN.iter().any(|words| self.plain.contains(words)))
+    }
+
+    /// A program that logs people in says it of its own.
+    fn logs_in(&self) -> bool {
+        const LOGINS: [&str; 3] = ["could not verify id_token", "oauth2-proxy", "failed to verify token"];
+        LOGINS.iter().any(|words| self.plain.contains(words))
+    }
+
+    /// The line speaks of Kubernetes, whatever program says it.
+    fn kubernetes(&self) -> bool {
+        const WORDS: [&str; 28] = [
+            "kube",
+            "k8s",
+            "api server",
+            "api_server",
+            "apiserver",
+            "error from server",
+            "logged in to the server",
+            "provide credentials",
+            "*v1",
+            "/api/v1",
+            "/apis",
+            "/api?",
+            "/version",
+            "nodes",
+            "node=",
+            "node ",
+            "pod",
+            "namespace",
+            "cluster",
+            "\"status\":\"failure\"",
+            "helm",
+            "round_trippers",
+            "reflector",
+            "lease",
+            "configmap",
+            "serviceaccount",
+            "certificate signing request",
+            "discovery information",
+        ];
+        let plain = self.plain.to_lowercase();
+        WORDS.iter().any(|word| plain.contains(word))
+    }
+
+    /// A 401 in words that any program has, and none of Kubernetes' beside it.
+    fn others_401(&self) -> bool {
+        let klog = self.plain.trim_end().ends_with(": Unauthorized") && self.plain.contains("] ");
+        let words = ["err=\"Unauthorized\"", " 401 Unauthorized in ", "ApiException: (401)"];
+        (klog || words.iter().any(|words| self.plain.contains(words))) && !self.kubernetes()
+    }
+
+    /// A CI's own identity takes an AWS role, and no Pod's.
+    fn of_a_pipeline(&self) -> bool {
+        const MARKS: [&str; 9] = [
+            "Could not assume role with OIDC",
+            "configure-aws-credentials",
+            "token.actions.githubusercontent.com",
+            "https://gitlab.com",
+            "api.bitbucket.org",
+            "agent.buildkite.com",
+            "oidc.circleci.com",
+            "vstoken.dev.azure.com",
+            "https://app.terraform.io",
+        ];
+        MARKS.iter().any(|mark| self.plain.contains(mark))
     }
 
     /// A JSON object with the words of a 401 and without the marks of a Kubernetes Status: any web service answers so.

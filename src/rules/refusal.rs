@@ -74,10 +74,10 @@ pub fn overruled(case: &Case<'_>, check: &Check) -> bool {
 /// The reason of a refusal holds what neither RBAC nor ABAC writes: RBAC's reasons begin with its name, and ABAC's only
 /// one says that it has no opinion.
 pub fn is_foreign(reason: &str) -> bool {
-    reason
-        .lines()
-        .map(|line| line.trim().trim_end_matches('"'))
-        .any(|line| !line.is_empty() && !line.starts_with("RBAC:") && line != "No policy matched.")
+    reason.lines().map(|line| line.trim().trim_end_matches('"')).any(|line| {
+        let own = ["RBAC:", "no RBAC policy matched"].iter().any(|words| line.starts_with(words));
+        !line.is_empty() && !own && line != "No policy matched."
+    })
 }
 
 /// A refusal of what a default binding gives to everybody who is signed in.

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::reading::{Reading, read};
 use super::rule;
-use crate::apiserver::message::set;
+use crate::apiserver::message::{heard::names as heard, set};
 
 /// A text of more bytes than this is a log, whose lines are whole.
 pub const SHORT: usize = 64 * 1024;
@@ -20,6 +20,28 @@ const PIECES: usize = 6;
 const NARROW: usize = 60;
 const WIDE: usize = 130;
 
+/// How a line ends that cannot end there.
+const OPEN: &[&str] = &["dial tcp", "dial tcp:", "i/o", "in the namespace", "certificate signed by", "connection"];
+
+/// How many of these lines, from the first on, are the parts into which a container runtime cut one line, and that line.
+pub fn parts(lines: &[&str]) -> Option<(usize, String)> {
+    static HEAD: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?P<stream>stdout|stderr) (?P<kind>[PF]) ")
+            .expect("constant pattern")
+    });
+    let (first, rest) = lines.split_first()?;
+    let head = HEAD.captures(first).filter(|head| &head["kind"] == "P")?;
+    let mut whole = (*first).to_owned();
+    for (index, line) in rest.iter().enumerate() {
+        let next = HEAD.captures(line).filter(|next| next["stream"] == head["stream"])?;
+        whole.push_str(&line[next[0].len()..]);
+        if &next["kind"] == "F" {
+            return Some((index + 2, whole));
+        }
+    }
+    None
+}
+
 /// How many of these lines, from the first on, are one message that a terminal, a chat or a page broke, and the message
 /// as it was. `None` where the first line says as much by itself.
 pub fn joined(lines: &[&str]) -> Option<(usize, String)> {
@@ -28,7 +50,8 @@ pub fn joined(lines: &[&str]) -> Option<(usize, String)> {
     let lead = &first[..first.len() - first.trim_start_matches(['>', '|', '│', ' ', '\t']).len()];
     // Where the next word is long, a line ends early.
     let word = next.split_whitespace().next().map_or(0, columns);
-    if first.trim().is_empty() || columns(first) > WIDE || columns(first) + word < NARROW {
+    let open = OPEN.iter().any(|end| first.trim_end().ends_with(end));
+    if first.trim().is_empty() || columns(first) > WIDE || columns(first) + word < NARROW && !open {
         return None;
     }
     continued(next, lead)?;
@@ -78,6 +101,12 @@ pub fn unwrapped(text: &str) -> Cow<'_, str> {
     // The API server itself writes `<` as an entity, and never a quote.
     let page = ["&quot;", "&#34;", "&#x22;"].iter().any(|quote| text.contains(quote));
     let plain = set::without_entities(text).filter(|_| page).map_or(Cow::Borrowed(text), Cow::Owned);
+    let plain = if plain.is_ascii() {
+        plain
+    } else {
+        let lines = plain.split('\n').map(|line| set::plain(line).map_or(Cow::Borrowed(line), Cow::Owned));
+        Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+    };
     match rejoined(&plain) {
         Some(whole) => Cow::Owned(whole),
         None => plain,
@@ -199,6 +228,11 @@ fn tells_more(readings: &[Reading], before: &[Reading]) -> bool {
     let Some(then) = before.first() else { return true };
     // The API server's own words for a 401 are less than whatever it puts behind them.
     if now.code != then.code && then.code == "credential-rejected" {
+        return true;
+    }
+    // The reason stands behind these words.
+    let leads = [heard::AWS_CREDENTIALS, heard::FRONT_PROXY_CONFIG, heard::AWS_KEYS];
+    if leads.contains(&then.text) && readings.iter().all(|reading| reading.text != then.text) {
         return true;
     }
     let explains = rule(now.code).is_some_and(|rule| rule.explains.contains(&then.code));

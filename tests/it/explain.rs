@@ -6,9 +6,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use kaccess::apiserver::message;
 use kaccess::cli::explain::explained;
-use kaccess::report::Confidence;
-use kaccess::rules::RULES;
+use kaccess::evidence::Evidence;
+use kaccess::evidence::apiserver::LogMatch;
+use kaccess::report::doctor::{DoctorReport, Status};
+use kaccess::report::{Confidence, diagnose};
+use kaccess::rules::{Case, RULES, check_all};
 use regex::Regex;
 use serde_json::Value;
 
@@ -376,6 +380,18 @@ fn words_of_no_known_program_are_possible_only() {
         "AADSTS7000222: The provided client secret keys for app '1' are expired.",
         "error: couldn't get version/kind; json parse error: invalid character '<' looking for beginning of value",
         "WARNING: the azure auth plugin is deprecated in v1.22+, unavailable in v1.26+; use https://github.com/Azure/kubelogin instead.",
+        r#"[main.go:60] ERROR: Failed to initialise OAuth2 Proxy: error initialising provider: oidc: issuer did not match the issuer returned by provider, expected "https://kc/auth/realms/x" got "https://kc/realms/x""#,
+        r#"time="2024-05-01T10:00:00Z" level=error msg="Failed to query provider \"https://dex.corp\": oidc: issuer did not match the issuer returned by provider, expected \"https://dex.corp\" got \"https://dex.corp/\"""#,
+        r#"logger=oauth.generic_oauth t=2024-05-01 level=error msg="provider did not return JWKS URL""#,
+        r#"[2024/05/14 17:08:32] [oauthproxy.go:881] Error redeeming code during OAuth2 callback: unable to get email and/or groups claims from token: unable to verify token: unable to verify access token: failed to verify token: oidc: malformed jwt: oidc: malformed jwt, expected 3 parts got 1"#,
+        r#"[jwt_session.go:51] Error retrieving session from token in Authorization header: [unable to verify bearer token, failed to verify token: oidc: id token issued by a different provider, expected "https://keycloak/auth/realms/x" got "https://frontend/api/auth"]"#,
+        r#"[2024/05/01 10:00:00] [oauthproxy.go:870] Error redeeming code during OAuth2 callback: token response did not contain an id_token"#,
+        r#"level=error msg="Request error" err="Unauthorized" url=/api/ds/query userId=0"#,
+        r#"E0501 10:00:00.000000       1 client.go:10] failed to post slack message: Unauthorized"#,
+        r#"DEBUG http: GET http://shop.example.com/api/cart 401 Unauthorized in 20ms"#,
+        "swagger_client.rest.ApiException: (401)\nReason: Unauthorized",
+        r#"google.auth.exceptions.RefreshError: could not refresh the token: invalid_grant"#,
+        r#"slack bot: token refresh error: invalid_refresh_token"#,
     ] {
         let report = explained(text.as_bytes());
         assert_eq!(report.matches.len(), 1, "{text}");
@@ -639,4 +655,99 @@ fn the_table_of_symptoms_is_the_rules_own() {
         page,
         "stale: KACCESS_UPDATE=1 cargo test --test it -- explain::"
     );
+}
+
+/// What a page, a chat or a terminal makes of blanks and quotes changes nothing.
+#[test]
+fn blanks_quotes_and_borders_change_no_meaning() {
+    for (text, code) in [
+        (
+            r#"Error from server (Forbidden): pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "prod""#,
+            "rbac-no-grant",
+        ),
+        (
+            r#"users "bob" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope"#,
+            "impersonation-denied",
+        ),
+        ("Unable to connect to the server: x509: certificate signed by unknown authority", "kubeconfig-ca-mismatch"),
+        (
+            r#"[invalid bearer token, oidc: verify token: oidc: expected audience "kubernetes" got ["account"]]"#,
+            "token-audience-mismatch",
+        ),
+    ] {
+        let boxed: Vec<String> =
+            wrapped(text, 76).lines().map(|line| format!("\u{2502} {line:<76} \u{2502}")).collect();
+        for told in [
+            text.replace(' ', "\u{a0}"),
+            text.replace(": ", ":  "),
+            text.replace(": ", ":\t"),
+            text.replace(' ', "\u{202f}").replace('"', "\u{201d}"),
+            boxed.join("\n"),
+            format!("| {text} |"),
+        ] {
+            let report = explained(told.as_bytes());
+            assert_eq!(report.matches.first().map(|found| found.code), Some(code), "{told}");
+        }
+    }
+    // The line is quoted as it was.
+    let told = "Error: User \u{201c}jane\u{201d} cannot: pods is forbidden: User \u{201c}jane\u{201d} cannot list resource \u{201c}pods\u{201d} in API group \u{201c}\u{201d} in the namespace \u{201c}prod\u{201d}";
+    assert_eq!(explained(told.as_bytes()).matches[0].text, told);
+}
+
+/// A container runtime cuts long lines in parts; each says nothing of its own.
+#[test]
+fn parts_of_one_line_are_one_line() {
+    let line = r#"E0501 10:00:00.000000       1 authentication.go:73] "Unable to authenticate the request" err="[invalid bearer token, oidc: verify token: oidc: token is expired (Token Expiry: 2022-07-22 11:40:27 +0000 UTC)]""#;
+    let (head, tail) = line.split_at(100);
+    let text = format!(
+        "2024-05-01T10:00:00.000000000Z stderr P {head}\n2024-05-01T10:00:00.000000001Z stderr F {tail}\n2024-05-01T10:00:01.000000000Z stdout F calm\n"
+    );
+    let report = explained(text.as_bytes());
+    let codes: Vec<(&str, u64)> = report.matches.iter().map(|found| (found.code, found.count)).collect();
+    assert_eq!(codes, [("token-expired", 1)]);
+    assert_eq!(report.unrecognised, 1);
+}
+
+/// The service account that a Pod is to run as is made, and no policy is looked at.
+#[test]
+fn a_pod_without_its_service_account_is_told_which() {
+    let found = explained(
+        br#"pods "web-1" is forbidden: error looking up service account shop/web: serviceaccount "web" not found"#,
+    )
+    .matches
+    .remove(0);
+    assert_eq!(found.code, "admission-denied");
+    assert!(found.means.contains("shop/web"), "{}", found.means);
+    assert!(found.next[0].text.contains("kubectl create serviceaccount web -n shop"), "{}", found.next[0].text);
+}
+
+/// A certificate that has expired is none of another CA: the server looks at dates first, for both of its CAs.
+#[test]
+fn an_expired_certificate_in_the_log_is_no_front_proxys() {
+    let saved = include_str!("../../testdata/cases/front-proxy-ca-mismatch/evidence.json");
+    let mut evidence: Evidence = serde_json::from_str(saved).expect("evidence");
+    let kaccess::evidence::Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+    let expired = "x509: certificate has expired or is not yet valid: current time 2026-11-25T17:25:30Z is after 2026-11-24T10:48:24Z";
+    let line = format!(
+        r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[{expired}, verifying certificate SN=77, SKID=, AKID=C6:60 failed: {expired}]""#
+    );
+    let matches = |found: message::Recognised| LogMatch {
+        text: found.text.name.to_owned(),
+        line: line.clone(),
+        line_number: 1,
+        last_line_number: 2,
+        count: 2,
+        first_seen: Some("11-25 17:25:30.654128".to_owned()),
+        last_seen: Some("11-25 17:25:30.656955".to_owned()),
+        fields: found.fields,
+    };
+    log.matches = message::recognise(&line).into_iter().map(matches).collect();
+    assert!(!log.matches.is_empty());
+    let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
+    let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.first() == Some(&"credential-rejected") && !codes.contains(&"front-proxy-ca-mismatch"), "{codes:?}");
+    // Whose it is, the log does not say, and the report says that.
+    let check = report.checks.iter().find(|check| check.id == "log-own").expect("the log's check");
+    assert_eq!(check.status, Status::Skipped);
+    assert!(check.because.as_deref().is_some_and(|because| because.contains("2 refused requests")), "{check:?}");
 }

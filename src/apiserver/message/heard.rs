@@ -102,7 +102,7 @@ texts! {
     /// The connection ends before an answer.
     SERVER_CLOSED = "server-closed", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: |server version: |Connection error: )(?:(?:Get|Post) "?(?P<url>https?://[^"\s]+)"?: )?(?:EOF|unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)|(?:Error|error|openapi): (?:(?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: )(?:unexpected EOF|read tcp \S+: (?:read: connection reset by peer|wsarecv: [^\n]+)|http2: client connection lost)"#;
     /// A certificate past its end, as Go before 1.15 wrote it: without the times.
-    X509_DATE = "server-x509-date", r#"(?:Unable to connect to the server: |group list: Get "?[^"\s]+"?: )x509: certificate has expired or is not yet valid\s*(?:$|"|\n)"#;
+    X509_DATE = "server-x509-date", r#"(?:Unable to connect to the server: |group list: Get "?[^"\s]+"?: )x509: certificate has expired or is not yet valid(?:\s*$|\s*\n|\s*["'.,;!)`…<]|\s+-)"#;
     /// The server's certificate is refused, as helm, Terraform and kubeadm tell it.
     X509_OTHER = "server-x509-other", r#"(?:luster (?:is )?unreachable|Error|error|API Server|server version|version from server): (?:Get|Post) "?(?P<api>https?://[^"\s]+/(?:api|apis|version|openapi)\b[^"\s]*)"?: (?:tls: failed to verify certificate: )?x509: (?P<error>(?:certificate |cannot validate certificate )[^\n]+)"#;
     /// Go's words about a certificate, and nothing else in the line: it need not be the API server's. The forms that
@@ -125,7 +125,7 @@ texts! {
     /// Jenkins' test of a cluster.
     JENKINS_TEST = "jenkins-test", r"Error testing connection[^\n]*: java\.\S+: (?P<error>[^\n]*(?:Failed to connect to|refused)[^\n]*)";
     /// OpenShift's `oc` does not know who signed the server's certificate, and may ask whether to go on without.
-    OC_AUTHORITY = "oc-unknown-authority", r"(?:^|\n)\s*error: x509: certificate signed by unknown authority(?: - verify you have provided the correct host and port|\s*$|\n)|The server uses a certificate signed by an unknown authority|You can bypass the certificate check, but any data you send to the server could be intercepted by others";
+    OC_AUTHORITY = "oc-unknown-authority", r"(?:^|\n)\s*error: x509: certificate signed by unknown authority(?: - verify you have provided the correct host and port|\s*$|\n|[.,;!)`…<])|The server uses a certificate signed by an unknown authority|You can bypass the certificate check, but any data you send to the server could be intercepted by others";
     /// The names in the server's certificate, as Java and curl tell it of the API's own names in a cluster.
     SERVER_NAMES = "server-names-other", r"No subject alternative (?:DNS name|names) matching (?P<name>kubernetes(?:\.default\S*)?) found|no alternative certificate subject name matches target host(?: name)? '(?P<host>kubernetes(?:\.default[^'\n]*)?)'";
     /// What answers is a page, no API.
@@ -161,7 +161,7 @@ texts! {
     /// The same faults as Go before 1.14 wrote them: without quotes around the URL.
     INIT_OLD = "oidc-init-old", r"(?:initializing plugin|oidc authenticator: failed to fetch provider discovery data|fetch provider config): Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
     /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.
-    INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\s*["\n]"#;
+    INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\b"#;
     /// The document has no key set, before 1.35.
     NO_KEYS_URL = "jwks-no-url", r#"fetching keys oidc: get keys failed:? Get "": unsupported protocol scheme"#;
     /// Nobody recognised the token, in other wrappings than klog's.
@@ -283,4 +283,13 @@ texts! {
     KUBE2IAM_NAMESPACE = "kube2iam-namespace", r"[Rr]ole requested (?P<role>\S+) not valid for namespace of pod|Role: ?(?P<named>\S+) on namespace: ?(?P<namespace>\S+) not found";
     /// STS refuses the node the role of a Pod.
     KUBE2IAM_ASSUME = "kube2iam-assume", r"Error assuming role(?: (?P<error>[^\n]+))?";
+
+    /// STS does not take the token, and does not say why: the provider's keys, or no token of that issuer at all.
+    WEB_IDENTITY_INVALID = "sts-token-invalid", r"InvalidIdentityToken(?:Exception)?\)?[^\n]*The web identity token provided could not be validated";
+    /// aws, which makes the token, does not reach STS.
+    PLUGIN_STS = "plugin-sts-unreachable", r#"Could not connect to the endpoint URL: "(?P<url>https://sts\.[^"\s]+)""#;
+    /// tsh has no login (by its source, not seen).
+    LOGIN_NONE = "login-none", r"^\s*(?:ERROR|error): [Nn]ot logged in\.?\s*$";
+    /// 401, as somebody shouts it.
+    UNAUTHORIZED_LOUD = "unauthorized-loud", r"YOU MUST BE LOGGED IN TO THE SERVER";
 }

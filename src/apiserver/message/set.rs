@@ -56,6 +56,8 @@ static DECLARED: &[(&str, &[&str])] = &[
             "http2: client connection lost",
             "server gave HTTP response to HTTPS client",
             "first record does not look like a TLS handshake",
+            // Behind it "EOF" may stand, which is too short.
+            "version?timeout=",
         ],
     ),
 ];
@@ -300,6 +302,45 @@ pub fn without_entities(text: &str) -> Option<String> {
     Some(ENTITIES.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain)))
 }
 
+/// The line with plain blanks and quotes, and without the border of a box that a terminal drew around it; `None` where it
+/// has nothing of the kind. Blanks between digits stay: klog fills its columns with them.
+pub fn plain(line: &str) -> Option<String> {
+    static LINK: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\[(https?://[^\s\]]+)\]\(https?://[^\s)]+\)").expect("constant pattern"));
+    let link = line.contains("](http");
+    let table = line.starts_with("| ") && line.trim_end().ends_with(" |");
+    if !link && !table && !line.contains("  ") && !line.bytes().any(|byte| byte >= 0x80 || byte == b'\t') {
+        return None;
+    }
+    let drawn = |c: char| ('\u{2500}'..='\u{257f}').contains(&c);
+    let border = |c: char| drawn(c) || c.is_whitespace() || table && c == '|';
+    let boxed = table || line.trim().starts_with(drawn) || line.trim().ends_with(drawn);
+    let bare = if boxed { line.trim_matches(border) } else { line };
+    let bare = if link { LINK.replace_all(bare, "$1") } else { bare.into() };
+    let mut plain = String::with_capacity(bare.len());
+    let mut rest = bare.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\u{201c}'..='\u{201f}' | '\u{2033}' => plain.push('"'),
+            '\u{2018}'..='\u{201b}' | '\u{2032}' => plain.push('\''),
+            '\n' | '\r' => plain.push(c),
+            c if c.is_whitespace() => {
+                let (mut run, mut spaces) = (1, c == ' ');
+                while let Some(next) = rest.next_if(|next| next.is_whitespace() && !matches!(next, '\n' | '\r')) {
+                    run += 1;
+                    spaces &= next == ' ';
+                }
+                let column = spaces
+                    && plain.ends_with(|before: char| before.is_ascii_digit())
+                    && rest.peek().is_some_and(char::is_ascii_digit);
+                plain.extend(std::iter::repeat_n(' ', if column { run } else { 1 }));
+            }
+            c => plain.push(c),
+        }
+    }
+    (plain != line).then_some(plain)
+}
+
 /// Undoes one layer of JSON's, Go's and klog's escapes.
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -484,6 +525,21 @@ mod tests {
         assert_eq!(denied.fields["node"], "a");
         assert_eq!(without_entities("a &amp;lt; b").as_deref(), Some("a &lt; b"));
         assert_eq!(without_entities("a && b, R&D"), None);
+    }
+
+    #[test]
+    fn a_line_is_made_plain_and_columns_stay() {
+        for (line, made) in [
+            ("User \u{201c}jane\u{201d}\u{a0}cannot  list", "User \"jane\" cannot list"),
+            ("\u{2502}  Error: Unauthorized      \u{2502}", "Error: Unauthorized"),
+            ("| Error:\tUnauthorized |", "Error: Unauthorized"),
+            ("Get \"[https://c:443/version](https://c/version)\": EOF", "Get \"https://c:443/version\": EOF"),
+        ] {
+            assert_eq!(plain(line).as_deref(), Some(made));
+        }
+        for line in ["E1125 13:55:25.123608   32415 authentication.go:75] \"x\"", "f\u{fc}r alle", "| is a pipe"] {
+            assert_eq!(plain(line), None, "{line}");
+        }
     }
 
     #[test]

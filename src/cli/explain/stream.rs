@@ -4,10 +4,10 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
 
-use crate::apiserver::message::set::{Set, set};
+use crate::apiserver::message::set::{Set, plain, set};
 use crate::report::explain::{Explanation, Match};
 use crate::rules::explain::Collector;
-use crate::rules::rejoin::{SHORT, joined};
+use crate::rules::rejoin::{SHORT, joined, parts};
 use crate::secret::strip_control;
 use crate::text::{Encoding, encoding};
 
@@ -187,19 +187,22 @@ impl<'s> Scanner<'s> {
 
     /// A short text: a message that was broken over lines is read as the one line that it was.
     fn short(&mut self, text: &[u8]) {
-        let clean: Vec<String> =
-            text.split(|byte| *byte == b'\n').map(|line| strip_control(&String::from_utf8_lossy(line))).collect();
+        let clean = |line: &[u8]| {
+            let line = strip_control(&String::from_utf8_lossy(line));
+            plain(&line).unwrap_or(line)
+        };
+        let clean: Vec<String> = text.split(|byte| *byte == b'\n').map(clean).collect();
         let lines: Vec<&str> = clean.iter().map(String::as_str).collect();
         let lengths: Vec<usize> = text.split(|byte| *byte == b'\n').map(|line| line.len() + 1).collect();
         // What was read, and where the line begins that is looked at.
         let (mut read, mut start, mut at) = (0, 0, 0);
         while at < lines.len() {
-            let Some((count, message)) = joined(&lines[at..]) else {
+            let Some((count, message)) = parts(&lines[at..]).or_else(|| joined(&lines[at..])) else {
                 start += lengths[at];
                 at += 1;
                 continue;
             };
-            self.cut(&text[read..start]);
+            self.pasted(&text[read..start]);
             self.collector.line(self.lines + 1, &message);
             self.lines += count as u64;
             self.parts += count as u64 - 1;
@@ -207,6 +210,28 @@ impl<'s> Scanner<'s> {
             at += count;
             // The last line may have no end.
             start = start.min(text.len());
+            read = start;
+        }
+        self.pasted(&text[read..]);
+    }
+
+    /// Lines of a short text: one whose words only show when its blanks and quotes are plain is read as well.
+    fn pasted(&mut self, text: &[u8]) {
+        let mut read = 0;
+        let mut start = 0;
+        for bytes in text.split_inclusive(|byte| *byte == b'\n') {
+            let at = start;
+            start += bytes.len();
+            if self.set.next(bytes, 0).is_some() {
+                continue;
+            }
+            let line = strip_control(&String::from_utf8_lossy(bytes));
+            if plain(&line).is_none_or(|made| self.set.next(made.as_bytes(), 0).is_none()) {
+                continue;
+            }
+            self.cut(&text[read..at]);
+            self.collector.line(self.lines + 1, line.trim_end());
+            self.lines += 1;
             read = start;
         }
         self.cut(&text[read..]);

@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server does not trust the certificate of the proxy in front of it",
     page: Page {
-        means: "The proxy shows the API server a client certificate that --requestheader-client-ca-file does not cover, or that has expired. The API server then refuses every request of the proxy with 401.",
+        means: "The proxy shows the API server a client certificate that --requestheader-client-ca-file does not cover. The API server then refuses every request of the proxy with 401.",
         evidence: "The API server's log: \"x509: certificate signed by unknown authority\" twice in one line, the second time with the serial number of a certificate that is not yours.",
         fix: "Issue the proxy a certificate by the front proxy's CA (kubeadm: front-proxy-ca), never by the clients' one; or point --requestheader-client-ca-file to the CA that the proxy uses. `openssl x509 -in PROXY_CERT -noout -issuer` beside `openssl x509 -in front-proxy-ca.crt -noout -subject`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",

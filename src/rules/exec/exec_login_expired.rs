@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
         fix: "Log in again, in a terminal with a browser. `kubectl oidc-login clean` throws the old login away; `gcloud auth login`, `az login`, `tsh login` or `aws sso login` for those.",
         references: "https://github.com/int128/kubelogin",
     },
-    recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER, &tools::DEVICE_CODE],
+    recognises: &[&heard::LOGIN_ENDED, &heard::LOGIN_BROWSER, &heard::LOGIN_NONE, &tools::DEVICE_CODE],
     explains: &["exec-failed", "exec-timeout"],
     check,
 };

@@ -1,6 +1,6 @@
 //! The authenticator gets no answer from STS.
 
-use crate::apiserver::message::{self, tools};
+use crate::apiserver::message::{self, heard, tools};
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip, eks};
 
@@ -15,8 +15,8 @@ pub static RULE: Rule = Rule {
         fix: "Wait for AWS or open a case; OIDC users and service accounts are not concerned. `kubectl create token NAME -n NAMESPACE` by somebody who is still in gives a way around.",
         references: "https://health.aws.amazon.com/health/status",
     },
-    recognises: &[&message::IAM_STS_UNREACHABLE, &tools::STS_UNREACHABLE],
-    explains: &["credential-rejected", "iam-identity-not-mapped"],
+    recognises: &[&message::IAM_STS_UNREACHABLE, &heard::PLUGIN_STS, &tools::STS_UNREACHABLE],
+    explains: &["credential-rejected", "iam-identity-not-mapped", "exec-failed"],
     check,
 };
 

@@ -32,6 +32,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             }
         }
         text::FRONT_PROXY_NAME => (vec!["front-proxy-name-not-allowed"], Certain),
+        // The configuration may be there: its reader has no right to read it.
+        heard::FRONT_PROXY_CONFIG if said.has(heard::FORBIDDEN) => silence(),
         heard::FRONT_PROXY_CONFIG | heard::FRONT_PROXY_OVERLAP => (vec!["front-proxy-not-configured"], Likely),
         text::WEBHOOK_FAILED if error.trim_end_matches('"').trim() == "unknown" => (
             vec![

@@ -1,7 +1,7 @@
 //! What clients say of their kubeconfig, and credential plugins of their own trouble.
 
 use super::{Codes, Said, silence};
-use crate::apiserver::message::{heard::names as heard, tools::names as tools};
+use crate::apiserver::message::{heard::names as heard, names as text, tools::names as tools};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
 /// The codes, the likeliest first; `None` where this part does not choose.
@@ -63,7 +63,11 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::PLUGIN_NEWER => (vec!["exec-api-version-unknown-to-client"], Certain),
         heard::LOGIN_BROWSER => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
         heard::LOGIN_NONCE => (vec!["exec-stale-token-cache"], Possible),
+        // OAuth's words, which every program that logs somebody in has.
+        heard::LOGIN_ENDED if others_login(&said.context.plain) => (vec!["exec-login-expired"], Possible),
         heard::LOGIN_ENDED => (vec!["exec-login-expired"], Likely),
+        heard::LOGIN_NONE => (vec!["exec-login-expired"], Possible),
+        heard::PLUGIN_STS => (vec!["sts-unreachable", "sts-endpoint-invalid", "aws-credentials-unavailable"], Likely),
         // Programs in Pods say the same when their own role is missing.
         // The reason stands behind it, in words of its own.
         heard::AWS_CREDENTIALS
@@ -76,11 +80,14 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             ]
             .iter()
             .chain(&[heard::AGENT, heard::POD_IDENTITY, heard::POD_IDENTITY_NODE, heard::POD_IDENTITY_NONE])
-            .chain(&[heard::WEB_IDENTITY_EXPIRED, heard::WEB_IDENTITY_REGION, tools::STS_UNREACHABLE])
+            .chain(&[heard::WEB_IDENTITY_EXPIRED, heard::WEB_IDENTITY_REGION, heard::WEB_IDENTITY_INVALID])
+            .chain(&[tools::STS_UNREACHABLE])
             .any(|name| said.has(name)) =>
         {
             silence()
         }
+        // The keys are good, and the clock is not.
+        heard::AWS_KEYS if said.has(text::IAM_CLOCK) => silence(),
         // No login of a person renews a Pod's token.
         heard::AWS_KEYS if said.has(heard::WEB_IDENTITY_EXPIRED) => silence(),
         // A line that was cut before its reason.
@@ -111,4 +118,21 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::AWS_ASSUME => (vec!["aws-assume-role-denied"], Likely),
         _ => return None,
     })
+}
+
+/// The line holds words of OAuth, and none of a credential plugin or of kubectl's.
+fn others_login(plain: &str) -> bool {
+    const WORDS: [&str; 3] =
+        ["could not refresh the token", "response did not contain an id_token", "token refresh error"];
+    const OWN: [&str; 8] = [
+        "get-token",
+        "kubelogin",
+        "oidc-login",
+        "kubectl",
+        "getting credentials",
+        "Connection error",
+        "Unable to connect",
+        "error: could not refresh",
+    ];
+    WORDS.iter().any(|words| plain.contains(words)) && !OWN.iter().any(|words| plain.contains(words))
 }

@@ -1,5 +1,9 @@
 //! What clients say of the way to the API server, and what answers there.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
 use super::{Codes, Said, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
@@ -26,6 +30,17 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         return Some(silence());
     }
     Some(match said.name() {
+        // Some other service's API.
+        heard::SERVER_NAME
+        | heard::SERVER_REFUSED
+        | heard::SERVER_SILENT
+        | heard::SERVER_CLOSED
+        | heard::SERVER_ROUTE
+        | heard::X509_OTHER
+            if !said.field("api").is_empty() && !of_kubernetes(said.field("api")) =>
+        {
+            silence()
+        }
         heard::SERVER_NAME if said.field("error") != "no such host" && said.field("why") != "no such host" => {
             (vec!["dns-resolver-unreachable", "endpoint-name-not-found"], Likely)
         }
@@ -39,6 +54,15 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             (codes, Likely)
         }
         heard::SERVER_REFUSED | text::CLIENT_REFUSED if said.has(heard::LOCALHOST) => silence(),
+        // A client without a configuration asks http://localhost.
+        heard::SERVER_REFUSED | heard::CALL_FAILED
+            if said.field("api").starts_with("http://localhost/")
+                && [said.field("at"), error]
+                    .iter()
+                    .any(|at| at.contains("127.0.0.1:80") || at.contains("[::1]:80")) =>
+        {
+            (vec!["kubeconfig-not-found", "current-context-unset", "context-cluster-missing"], Likely)
+        }
         heard::SERVER_REFUSED | text::CLIENT_REFUSED => {
             (vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"], Likely)
         }
@@ -163,8 +187,9 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         }
         heard::SERVER_ERROR => (vec!["api-unavailable"], Likely),
         heard::UNAUTHORIZED if said.context.others_json() => silence(),
+        heard::UNAUTHORIZED if said.context.others_401() => (vec!["credential-rejected"], Possible),
         // A bare 401 is a bare 401.
-        heard::UNAUTHORIZED | heard::AUDIT_FAILED | heard::REFUSED_LINE => {
+        heard::UNAUTHORIZED | heard::UNAUTHORIZED_LOUD | heard::AUDIT_FAILED | heard::REFUSED_LINE => {
             if said.has(text::KUBELET_UNAUTHORIZED) {
                 return Some(silence());
             }
@@ -172,6 +197,23 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         }
         _ => return None,
     })
+}
+
+/// The address is one of an API server: by its path, or by a host or port that is known.
+fn of_kubernetes(url: &str) -> bool {
+    static PATH: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(concat!(
+            r"/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|",
+            r"persistentvolumeclaims|replicationcontrollers|serviceaccounts|resourcequotas|limitranges|podtemplates|",
+            r"componentstatuses)\b|apis/[a-z0-9.-]+/v\d|(?:api|api/v1|apis|version|openapi/v[23])(?:\?|/?$))",
+        ))
+        .expect("constant pattern")
+    });
+    const HOSTS: [&str; 8] =
+        [".eks.amazonaws.com", ".azmk8s.io", ":6443", ":8443", ":16443", "kubernetes", "k8s", "localhost"];
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split_once('/').map_or(host, |(host, _)| host);
+    PATH.is_match(url) || HOSTS.iter().any(|known| host.contains(known))
 }
 
 /// What Go says of a server's certificate.

@@ -1,11 +1,31 @@
 //! What the API server says about the issuer.
 
-use super::{Codes, Said, silence};
+use super::{Codes, Said, of_the_rules, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
+/// What go-oidc says of an issuer, in every program that takes ID tokens.
+const OF_GO_OIDC: &[&str] = &[
+    text::OIDC_ISSUER_DIFFERS,
+    text::OIDC_DISCOVERY_NOT_JSON,
+    text::JWKS_URI_MISSING,
+    text::JWKS_HTTP,
+    text::JWKS_UNREACHABLE,
+    text::JWKS_UNPARSABLE,
+];
+
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
+    let codes = server_codes(said);
+    if !OF_GO_OIDC.contains(&said.name()) || said.context.api_server() {
+        return codes;
+    }
+    let (codes, _) = codes.unwrap_or_else(|| of_the_rules(said.name()));
+    Some((codes, Possible))
+}
+
+/// The same, where the API server says it.
+fn server_codes(said: &Said<'_>) -> Option<Codes> {
     let error = said.field("error");
     Some(match said.name() {
         text::OIDC_INIT_HTTP => match said.field("status") {
@@ -42,7 +62,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         text::OIDC_INIT_X509 => (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible),
         heard::INIT_OLD => {
             let ends = |words: &[&str]| words.iter().any(|word| error.trim_end_matches('"').trim_end().ends_with(word));
-            if ends(&["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"]) {
+            let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"];
+            if ends(&refused) || refused.iter().any(|words| error.starts_with(words)) {
                 (vec!["issuer-egress-proxy-denied"], Certain)
             } else if error.contains("no such host") {
                 (vec!["issuer-private-dns", "issuer-unreachable-from-control-plane"], Likely)

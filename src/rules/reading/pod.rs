@@ -8,6 +8,18 @@ use crate::report::Confidence::{Certain, Likely, Possible};
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
     let error = said.field("error");
     Some(match said.name() {
+        heard::WEB_IDENTITY_DENIED
+        | heard::WEB_IDENTITY_PROVIDER
+        | heard::WEB_IDENTITY_AUDIENCE
+        | heard::WEB_IDENTITY_KEYS
+        | heard::WEB_IDENTITY_ARN
+        | heard::WEB_IDENTITY_EXPIRED
+        | heard::WEB_IDENTITY_INVALID
+            if said.context.of_a_pipeline() =>
+        {
+            silence()
+        }
+        heard::WEB_IDENTITY_INVALID => (vec!["irsa-provider-missing", "irsa-issuer-unreachable"], Possible),
         // STS does not tell which of these it is.
         heard::WEB_IDENTITY_DENIED => (
             vec![
@@ -42,6 +54,12 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             (vec!["kiam-trust-mismatch", "workload-uses-node-role"], Likely)
         }
         heard::NODE_ROLE => (vec!["workload-uses-node-role", "irsa-annotation-missing", "irsa-not-injected"], Likely),
+        // It answers that the instance has no role.
+        heard::METADATA
+            if ["StatusCode: 404", "status code: 404"].iter().any(|words| said.context.plain.contains(words)) =>
+        {
+            (vec!["irsa-not-injected", "aws-credentials-unavailable", "irsa-annotation-missing"], Likely)
+        }
         heard::METADATA => (
             vec!["metadata-unreachable", "irsa-not-injected", "pod-identity-no-association", "workload-uses-node-role"],
             Likely,
@@ -75,9 +93,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         ),
         heard::KIAM_NAMESPACE => (vec!["kiam-namespace-not-permitted"], Certain),
         heard::KIAM_ROLE => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
+        // Many a program has a gateway.
+        heard::KIAM_SERVER | heard::KIAM_TLS if !kiam(said) => silence(),
         heard::KIAM_SERVER if said.has(heard::KIAM_TLS) => silence(),
         heard::KIAM_SERVER => (vec!["kiam-server-unreachable", "kiam-tls-invalid"], Likely),
-        heard::KIAM_TLS if !said.context.plain.contains("kiam") && !said.context.plain.contains("gateway") => silence(),
         heard::KIAM_TLS => (vec!["kiam-tls-invalid"], Likely),
         heard::KIAM_TRUST if said.context.plain.contains("WebIdentity") => silence(),
         heard::KIAM_TRUST => (vec!["kiam-trust-mismatch", "kiam-role-missing"], Likely),
@@ -86,7 +105,22 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             (vec!["kube2iam-role-invalid"], if said.field("role").starts_with("arn:aws") { Likely } else { Possible })
         }
         heard::KUBE2IAM_NAMESPACE => (vec!["kube2iam-namespace-not-allowed"], Likely),
+        heard::KUBE2IAM_ASSUME if !kube2iam(said) => silence(),
         heard::KUBE2IAM_ASSUME => (vec!["kiam-trust-mismatch", "kube2iam-role-invalid"], Likely),
         _ => return None,
     })
+}
+
+/// kiam speaks: by its name, or in words of its own.
+fn kiam(said: &Said<'_>) -> bool {
+    const OWN: [&str; 4] =
+        ["kiam", "error creating server gateway", "error dialing grpc server", "there is no address available"];
+    OWN.iter().any(|words| said.context.plain.contains(words))
+}
+
+/// kube2iam speaks: Terraform and Jenkins assume roles as well.
+fn kube2iam(said: &Said<'_>) -> bool {
+    const OWN: [&str; 5] =
+        ["kube2iam", "pod.iam.role", "ns.name=", "msg=\"Error assuming role", "Error assuming role AccessDenied"];
+    OWN.iter().any(|words| said.context.plain.contains(words))
 }

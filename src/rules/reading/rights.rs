@@ -26,6 +26,11 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         heard::SIGNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        // Every API server serves these: discovery was refused, or something else answered it.
+        text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
+            vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
+            Possible,
+        ),
         text::RESOURCE_NOT_SERVED => {
             (vec!["resource-not-served", "aggregated-api-unavailable", "credential-rejected"], Possible)
         }
@@ -43,6 +48,66 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         _ => return None,
     })
 }
+
+/// Names and short names of what every API server serves.
+const CORE: &[&str] = &[
+    "pods",
+    "pod",
+    "po",
+    "services",
+    "service",
+    "svc",
+    "nodes",
+    "node",
+    "no",
+    "namespaces",
+    "namespace",
+    "ns",
+    "secrets",
+    "secret",
+    "configmaps",
+    "configmap",
+    "cm",
+    "events",
+    "event",
+    "ev",
+    "endpoints",
+    "ep",
+    "serviceaccounts",
+    "serviceaccount",
+    "sa",
+    "persistentvolumes",
+    "pv",
+    "persistentvolumeclaims",
+    "pvc",
+    "replicationcontrollers",
+    "rc",
+];
+
+/// How the node authorizer's reasons begin.
+const NODES: &[&str] = &[
+    "no relationship found between node",
+    "no path found to object",
+    "unknown node for user",
+    "can only access node",
+    "can only access leases",
+    "can only get individual resources",
+    "can only read resources of this type",
+    "can only list/watch pods",
+    "can only create tokens for individual",
+];
+
+/// How ends of a refusal begin that say nothing of another authorizer: RBAC's and ABAC's own words, and those of the
+/// programs that pass the message on.
+const OF_RBAC: &[&str] = &[
+    "No policy matched.",
+    "no RBAC policy matched",
+    "exit status",
+    "exit code",
+    "command terminated",
+    "Forbidden",
+    "Reconciler error",
+];
 
 /// What the refusal points at as it was worded before 1.12: who asked tells most.
 fn old_codes(user: &str, verb: &str) -> Codes {
@@ -96,8 +161,17 @@ fn forbidden_codes(context: &Context, who: &str) -> Codes {
     // RBAC gives no reason but a missing role, ABAC only this one: another authorizer speaks, and whether it denied or
     // only had no opinion, the message does not tell.
     let reason = refusal.reason.lines().next().unwrap_or_default().trim_end_matches(['"', '\\', ',', '}']);
-    if !reason.is_empty() && !reason.starts_with("RBAC:") && reason != "No policy matched." {
-        return (vec!["authorization-webhook-denied", "rbac-no-grant"], Possible);
+    if NODES.iter().any(|words| reason.starts_with(words)) {
+        return (vec!["node-authorizer-denied", "node-not-in-nodes-group"], Likely);
+    }
+    if !reason.is_empty() && !reason.starts_with("RBAC:") && !OF_RBAC.iter().any(|words| reason.starts_with(words)) {
+        // What a program puts behind a message is nobody's reason.
+        let own = context.answer || context.plain.contains("\"reason\"");
+        return if own {
+            (vec!["authorization-webhook-denied", "rbac-no-grant"], Possible)
+        } else {
+            (vec!["rbac-no-grant", "authorization-webhook-denied", "rbac-wrong-scope"], Possible)
+        };
     }
     if let Some(path) = &question.path {
         let open = ["/api", "/apis", "/version", "/openapi", "/healthz", "/livez", "/readyz"];

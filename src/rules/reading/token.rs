@@ -1,6 +1,6 @@
 //! What the API server says about a token.
 
-use super::{Codes, Said, silence};
+use super::{Codes, Said, of_the_rules, silence};
 use crate::apiserver::message::{heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 use crate::rules::mapping;
@@ -28,6 +28,11 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
                 _ => "token-algorithm-not-allowed",
             };
             (vec![code], Possible)
+        }
+        heard::OTHER_ISSUER | heard::MALFORMED | heard::NOT_SIGNED | text::NOT_YET_VALID
+            if said.context.relying_party() =>
+        {
+            (of_the_rules(said.name()).0, Possible)
         }
         // Access tokens of Keycloak have no audience, or its account application.
         text::AUDIENCE if said.field("got").contains("\"account\"") || said.field("got") == "[]" => {

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Serve the two paths publicly, without any login: /.well-known/openid-configuration and the key set that it names; `curl -i ISSUER/.well-known/openid-configuration` from outside shows whether they are.",
         references: "https://repost.aws/knowledge-center/iam-sts-invalididentitytoken",
     },
-    recognises: &[&heard::WEB_IDENTITY_KEYS],
+    recognises: &[&heard::WEB_IDENTITY_KEYS, &heard::WEB_IDENTITY_INVALID],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Register the cluster's issuer in the role's account: `aws iam create-open-id-connect-provider --url ISSUER --client-id-list sts.amazonaws.com`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[&heard::WEB_IDENTITY_PROVIDER],
+    recognises: &[&heard::WEB_IDENTITY_PROVIDER, &heard::WEB_IDENTITY_INVALID],
     explains: &["workload-uses-node-role", "metadata-unreachable", "irsa-trust-provider-mismatch"],
     check,
 };
