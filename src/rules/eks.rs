@@ -9,7 +9,7 @@ use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
 use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
-use crate::evidence::eks::{Aws, Caller};
+use crate::evidence::eks::{Aws, Caller, IdentityProvider};
 use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Step, inferred, seen};
@@ -37,6 +37,31 @@ pub fn is_eks(case: &Case<'_>) -> bool {
     aws(case).is_some() || matches!(way::managed(way::host(case)), Some(way::Managed::Eks(_)))
 }
 
+/// The command that associates a provider as it is or was, but for `change`.
+pub fn associate(case: &Case<'_>, name: &str, was: Option<&IdentityProvider>, issuer: &str, change: (&str, &str)) -> Shell {
+    let of = |field: fn(&IdentityProvider) -> Option<&String>| was.and_then(field).map(String::as_str);
+    let kept = [
+        ("issuerUrl", Some(issuer)),
+        ("clientId", Some(was.map_or("CLIENT_ID", |was| was.client_id.as_str()))),
+        ("usernameClaim", of(|was| was.username_claim.as_ref())),
+        ("usernamePrefix", of(|was| was.username_prefix.as_ref())),
+        ("groupsClaim", of(|was| was.groups_claim.as_ref())),
+        ("groupsPrefix", of(|was| was.groups_prefix.as_ref())),
+    ];
+    let mut command = shell!(
+        "aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName={}",
+        cluster(case),
+        name
+    );
+    for (key, value) in kept {
+        let value = if key == change.0 { Some(change.1) } else { value };
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            command.push(&shell!(",{}={}", key, value));
+        }
+    }
+    command
+}
+
 /// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again as it was but for
 /// `change`, an option of the command and its value.
 pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &str)) -> Step {
@@ -45,23 +70,7 @@ pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &st
         let provider = config.details.seen().filter(|provider| provider.issuer_url == now)?;
         Some((config.name.as_str(), provider))
     });
-    let (name, client) = there.map_or(("NAME", "CLIENT_ID"), |(name, provider)| (name, provider.client_id.as_str()));
-    let provider = there.map(|(_, provider)| provider);
-    let kept = [
-        ("issuerUrl", Some(now)),
-        ("clientId", Some(client)),
-        ("usernameClaim", provider.and_then(|provider| provider.username_claim.as_deref())),
-        ("usernamePrefix", provider.and_then(|provider| provider.username_prefix.as_deref())),
-        ("groupsClaim", provider.and_then(|provider| provider.groups_claim.as_deref())),
-        ("groupsPrefix", provider.and_then(|provider| provider.groups_prefix.as_deref())),
-    ];
-    let mut options = Shell::default();
-    for (key, value) in kept {
-        let value = if key == change.0 { Some(change.1) } else { value };
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            options.push(&shell!(",{}={}", key, value));
-        }
-    }
+    let (name, provider) = there.map_or(("NAME", None), |(name, provider)| (name, Some(provider)));
     let required = if there.is_some_and(|(_, provider)| !provider.required_claims.is_empty()) {
         "; give it its required claims again, too"
     } else {
@@ -72,10 +81,10 @@ pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &st
             "{text} (EKS changes none that is there; the second command works when the first is done, some minutes later{required})"
         ),
         shell!(
-            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1}{2}",
+            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\n{2}",
             cluster(case),
             name,
-            options
+            associate(case, name, provider, now, change)
         ),
     )
 }
