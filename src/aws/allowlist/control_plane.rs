@@ -64,7 +64,9 @@ fn load_balancer(aws: &Aws, reach: &Reach, answer: &mut Answer) {
     if let Some(found) = balancer.load_balancer.seen()
         && let Some(shared) = only_shared(aws, reach, &found.security_groups)
     {
-        answer.warnings.push(format!("{shared} Add nothing to them: give the load balancer a security group of its own, and add the rules there."));
+        answer.warnings.push(format!(
+            "{shared} Add nothing to them: give the load balancer a security group of its own, and add the rules there."
+        ));
     }
     let rules = balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
     answer.target_groups = serving(rules, reach);

@@ -22,7 +22,7 @@ pub(super) fn door(aws: &Aws, reach: &Reach) -> Option<Door> {
 
 /// Those of a load balancer's security groups in which a rule is a rule for it alone, as far as that can be seen: first
 /// those that have rules for the port.
-pub(super) fn own_groups(aws: &Aws, reach: &Reach, groups: &[String]) -> Vec<String> {
+pub fn own_groups(aws: &Aws, reach: &Reach, groups: &[String]) -> Vec<String> {
     let cluster = egress::security_groups(aws);
     let known = aws.network.security_groups.seen().map(Vec::as_slice).unwrap_or_default();
     let rules = aws.network.security_group_rules.seen().map(Vec::as_slice).unwrap_or_default();
