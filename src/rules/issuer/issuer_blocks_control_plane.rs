@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::aws::egress::Mode;
-use crate::aws::reach::{Layer, Passage, Step as ReachStep};
+use crate::aws::reach::{Layer, Passage, Peer, Step as ReachStep};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
@@ -104,10 +104,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let balancer = eks::aws(case).and_then(|aws| aws.issuer_balancer.load_balancer.seen());
     let by_nginx = balancer.is_none_or(|balancer| balancer.kind != "application")
         || who.as_deref().is_some_and(|who| who.to_ascii_lowercase().contains("nginx"));
-    let elsewhere = if routed {
-        "Or list what the control plane comes from: it leaves through your VPC (CUSTOMER_ROUTED), so that is known, and `kaccess allowlist` prints it."
-    } else {
-        "Listing the control plane's addresses instead does not last: on a managed control plane they are not yours and change."
+    let elsewhere = match case.reach.as_ref().map(|reach| &reach.peer) {
+        Some(Peer::Known { .. }) if routed => "Or list what the control plane comes from: it leaves through your VPC (CUSTOMER_ROUTED), and `kaccess allowlist` prints it.",
+        _ if routed => "Or list the address that the issuer sees of it: the control plane leaves through your VPC (CUSTOMER_ROUTED), so that is one of your own network's; which one is decided where its packets leave that.",
+        _ => "Listing the control plane's addresses instead does not last: on a managed control plane they are not yours and change.",
     };
     let mut finding = RULE
         .finding(

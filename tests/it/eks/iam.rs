@@ -318,8 +318,13 @@ fn a_token_for_another_partition_is_no_missing_mapping() {
     let (sure, _) = fix(&china, "sts-endpoint-invalid");
     assert_eq!(sure, Certain);
     assert!(!codes(&china).contains(&"iam-identity-not-mapped"));
-    for same in ["sts.amazonaws.com", "sts.us-east-1.amazonaws.com", "sts.eu-west-1.api.aws"] {
-        assert!(!codes(&host(same)).contains(&"sts-endpoint-invalid"), "{same}");
+    for (same, region) in [
+        ("sts.amazonaws.com", "us-east-1"),
+        ("sts.us-east-1.amazonaws.com", "us-east-1"),
+        ("sts.eu-west-1.api.aws", "eu-west-1"),
+    ] {
+        let world = host(same).set("/credential/seen/token/claims/region", json!(region));
+        assert!(!codes(&world).contains(&"sts-endpoint-invalid"), "{same}");
     }
 }
 

@@ -671,7 +671,7 @@ fn what_could_not_be_judged_on_the_way_is_named() {
     assert_eq!(gateway.candidates[0].code, "issuer-unreachable-from-control-plane");
     assert!(gateway.candidates[0].why.contains("tgw-1"), "{:?}", gateway.candidates[0]);
     let text = format!("{:?}", gateway.fix);
-    assert!(text.contains("kaccess allowlist") && !text.contains("not yours"), "{text}");
+    assert!(text.contains("one of your own network's") && !text.contains("not yours"), "{text}");
     assert!(!text.contains("nginx"), "AWS shows a load balancer: {text}");
     let managed = finding(&World::oidc_refused().uninitialized());
     assert!(format!("{:?}", managed.fix).contains("not yours"), "{:?}", managed.fix);
