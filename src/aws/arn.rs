@@ -110,6 +110,40 @@ pub fn without_path(arn: &str) -> String {
     }
 }
 
+/// The region in an EKS endpoint's host name: `ID.SHARD.REGION.eks.amazonaws.com` (with or without `.cn`) or
+/// `ID.SHARD.eks-cluster.REGION.api.aws`. The cluster's name is not in it.
+pub fn region_of_endpoint(host: &str) -> Option<String> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let before = host
+        .strip_suffix(".eks.amazonaws.com")
+        .or_else(|| host.strip_suffix(".eks.amazonaws.com.cn"))
+        .and_then(|rest| rest.rsplit('.').next())
+        .map(str::to_owned);
+    before.or_else(|| {
+        let rest = host.strip_suffix(".api.aws")?;
+        let (ahead, region) = rest.rsplit_once('.')?;
+        ahead.ends_with(".eks-cluster").then(|| region.to_owned())
+    })
+}
+
+/// The region that a signature for this host of STS must be scoped to; the global host belongs to us-east-1. `None`
+/// where the host is of another shape.
+pub fn region_of_sts(host: &str) -> Option<&str> {
+    let rest = host.strip_prefix("sts.").or_else(|| host.strip_prefix("sts-fips."))?;
+    if rest == "amazonaws.com" {
+        return Some("us-east-1");
+    }
+    let region = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().find_map(|end| rest.strip_suffix(end))?;
+    (!region.is_empty() && !region.contains('.')).then_some(region)
+}
+
+/// The session is one of an EC2 instance, as the authenticator knows them: `i-` with 8 or 17 letters and digits.
+pub fn is_instance_session(session: &str) -> bool {
+    session.strip_prefix("i-").is_some_and(|id| {
+        matches!(id.len(), 8 | 17) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
+}
+
 /// The session's name of an assumed role.
 pub fn session(arn: &str) -> Option<&str> {
     let parsed = Arn::parse(arn)?;
@@ -162,6 +196,38 @@ mod tests {
         }
         assert_eq!(partition_of("eu-isoe-west-1"), "aws-iso-e");
         assert_eq!(partition_of("us-isob-east-1"), "aws-iso-b");
+    }
+
+    #[test]
+    fn the_region_is_read_from_every_shape_of_endpoint() {
+        for (host, region) in [
+            ("0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com", Some("eu-west-1")),
+            ("0123.yl4.cn-north-1.eks.amazonaws.com.cn", Some("cn-north-1")),
+            ("0123.gr7.eks-cluster.us-east-2.api.aws", Some("us-east-2")),
+            ("eks.example.com", None),
+            ("api.aws", None),
+        ] {
+            assert_eq!(region_of_endpoint(host).as_deref(), region, "{host}");
+        }
+        for (host, region) in [
+            ("sts.amazonaws.com", Some("us-east-1")),
+            ("sts.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("sts-fips.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("sts.cn-north-1.amazonaws.com.cn", Some("cn-north-1")),
+            ("sts.eu-west-1.api.aws", Some("eu-west-1")),
+            ("sts.internal.example.com", None),
+        ] {
+            assert_eq!(region_of_sts(host), region, "{host}");
+        }
+    }
+
+    #[test]
+    fn sessions_of_instances_are_told_from_others() {
+        for (session, is) in
+            [("i-0123abcd", true), ("i-0123456789abcdef0", true), ("i-0abc", false), ("alice", false), ("i-", false)]
+        {
+            assert_eq!(is_instance_session(session), is, "{session}");
+        }
     }
 
     #[test]

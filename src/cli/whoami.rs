@@ -10,7 +10,7 @@ use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, Outpu
 use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
-use crate::aws::identity::{self as iam, Source, Verdict};
+use crate::aws::identity::{self as iam, Mapped, Source, Verdict};
 use crate::collect::aws::{mapping, target};
 use crate::collect::identity::identity;
 use crate::collect::kubeconfig;
@@ -209,9 +209,35 @@ fn is_creator(user: &User) -> bool {
     user.username == "kubernetes-admin" && user.groups.iter().any(|group| group == MASTERS)
 }
 
+/// The server shows the name and the groups that this mapping gives, as far as they are known.
+fn shown(found: &Mapped, user: &User) -> bool {
+    found.username.as_ref().is_none_or(|name| *name == user.username)
+        && found.groups.iter().all(|group| user.groups.contains(group))
+}
+
+/// What maps the IAM identity, where what would do so as AWS shows it gives another name or other groups.
+fn beside(aws: &Aws, found: &Mapped, user: &User) -> String {
+    let gives = match &found.username {
+        Some(name) if *name != user.username => format!("the name {name:?}"),
+        _ => format!("the groups {}", found.groups.join(", ")),
+    };
+    let not = format!("{} of today gives {gives}, which the server does not show", found.source.words());
+    let by_line = || {
+        iam::Mode::of(aws).filter(|(mode, _)| mode.reads_config_map())?;
+        let caller = iam::signer(aws)?;
+        let all = iam::mappings(&aws.aws_auth.seen()?.data);
+        iam::aws_auth(&all, &iam::canonical(&caller.arn)?, &caller)
+    };
+    match by_line().filter(|line| line.source != found.source && line.username.is_some() && shown(line, user)) {
+        Some(line) => format!("{} ({not})", line.source.words()),
+        None => format!("another or an older mapping ({not})"),
+    }
+}
+
 /// What maps the IAM identity, in words, and the policies that its access entry carries.
 fn mapped(aws: &Aws, user: &User) -> (String, Vec<AssociatedPolicy>) {
     match iam::map(aws) {
+        Verdict::Mapped(found) if !shown(&found, user) => (beside(aws, &found, user), Vec::new()),
         Verdict::Mapped(found) => {
             let policies = match found.source {
                 Source::AccessEntry(index) => {

@@ -183,7 +183,7 @@ pub struct WebAclRule {
 pub struct IpSet {
     /// ARN.
     pub arn: String,
-    /// Its ranges (`wafv2:GetIPSet`), at most 1,000.
+    /// Its ranges (`wafv2:GetIPSet`), of which WAF takes 10,000.
     pub addresses: Observation<Vec<String>>,
 }
 

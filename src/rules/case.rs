@@ -59,7 +59,13 @@ impl<'a> Case<'a> {
         let mut words = words::collect(evidence);
         words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));
         let (reach, keys_reach) = (reach::to_issuer(evidence), reach::to_keys(evidence));
-        let (signer, mapping) = (aws.and_then(identity::signer), aws.map(identity::map));
+        let (signer, mut mapping) = (aws.and_then(identity::signer), aws.map(identity::map));
+        if let Some((endpoint, _)) = eks::other_cluster(evidence) {
+            // Who is mapped in that one says nothing of the cluster that answers.
+            mapping = Some(identity::Verdict::Unknown(format!(
+                "AWS described another cluster, whose endpoint is {endpoint}"
+            )));
+        }
         let workload =
             evidence.workload.as_deref().map(|seen| workload_model::Judgement::new(seen, evidence.aws.as_deref()));
         let mut case =

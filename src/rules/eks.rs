@@ -7,9 +7,9 @@ use crate::aws::allowlist::{self, Kind, Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
 use crate::aws::identity::{self, Mappings, Verdict};
 use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
-use crate::evidence::FailureKind;
 use crate::evidence::credential::TokenKind;
-use crate::evidence::eks::{Aws, Caller};
+use crate::evidence::eks::{Aws, Caller, IdentityProvider};
+use crate::evidence::{Evidence, FailureKind};
 use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Step, inferred, seen};
@@ -27,6 +27,28 @@ pub fn cluster(case: &Case<'_>) -> String {
     name.or_else(|| aws?.target.seen().map(|target| target.cluster.clone())).unwrap_or_else(|| "CLUSTER".to_owned())
 }
 
+/// The endpoint of the cluster that AWS described and the host that the kubeconfig means, where these are endpoints of two
+/// clusters; names of one's own for an endpoint are not known here.
+pub fn other_cluster(evidence: &Evidence) -> Option<(String, String)> {
+    let host = |url: &str| url::Url::parse(url).ok()?.host_str().map(str::to_lowercase);
+    let server = host(&evidence.kubeconfig.seen()?.cluster.as_ref()?.server)?;
+    let endpoint = host(evidence.aws.as_deref()?.cluster.seen()?.endpoint.as_deref()?)?;
+    (endpoint != server && is_endpoint(&server)).then_some((endpoint, server))
+}
+
+/// A name that EKS gives to its endpoints.
+fn is_endpoint(host: &str) -> bool {
+    [".eks.amazonaws.com", ".eks.amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
+}
+
+/// The regions of those two, where they differ: nothing then says what the cluster is called that the kubeconfig means,
+/// and a token has no more of a cluster than its name.
+pub fn other_region(evidence: &Evidence) -> Option<(String, String)> {
+    let (endpoint, server) = other_cluster(evidence)?;
+    let (described, meant) = (identity::region_of_endpoint(&endpoint)?, identity::region_of_endpoint(&server)?);
+    (described != meant).then_some((described, meant))
+}
+
 /// Through what the control plane leaves, where it is one of EKS.
 pub fn egress(case: &Case<'_>) -> Option<Mode> {
     aws(case)?.cluster.seen().map(Mode::of)
@@ -37,6 +59,37 @@ pub fn is_eks(case: &Case<'_>) -> bool {
     aws(case).is_some() || matches!(way::managed(way::host(case)), Some(way::Managed::Eks(_)))
 }
 
+/// The command that associates a provider as it is or was, but for `change`.
+pub fn associate_provider(
+    case: &Case<'_>,
+    name: &str,
+    was: Option<&IdentityProvider>,
+    issuer: &str,
+    change: (&str, &str),
+) -> Shell {
+    let of = |field: fn(&IdentityProvider) -> Option<&String>| was.and_then(field).map(String::as_str);
+    let kept = [
+        ("issuerUrl", Some(issuer)),
+        ("clientId", Some(was.map_or("CLIENT_ID", |was| was.client_id.as_str()))),
+        ("usernameClaim", of(|was| was.username_claim.as_ref())),
+        ("usernamePrefix", of(|was| was.username_prefix.as_ref())),
+        ("groupsClaim", of(|was| was.groups_claim.as_ref())),
+        ("groupsPrefix", of(|was| was.groups_prefix.as_ref())),
+    ];
+    let mut command = shell!(
+        "aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName={}",
+        cluster(case),
+        name
+    );
+    for (key, value) in kept {
+        let value = if key == change.0 { Some(change.1) } else { value };
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            command.push(&shell!(",{}={}", key, value));
+        }
+    }
+    command
+}
+
 /// EKS changes no provider that is associated: the one of the issuer `now` is taken away, and made again as it was but for
 /// `change`, an option of the command and its value.
 pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &str)) -> Step {
@@ -45,23 +98,7 @@ pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &st
         let provider = config.details.seen().filter(|provider| provider.issuer_url == now)?;
         Some((config.name.as_str(), provider))
     });
-    let (name, client) = there.map_or(("NAME", "CLIENT_ID"), |(name, provider)| (name, provider.client_id.as_str()));
-    let provider = there.map(|(_, provider)| provider);
-    let kept = [
-        ("issuerUrl", Some(now)),
-        ("clientId", Some(client)),
-        ("usernameClaim", provider.and_then(|provider| provider.username_claim.as_deref())),
-        ("usernamePrefix", provider.and_then(|provider| provider.username_prefix.as_deref())),
-        ("groupsClaim", provider.and_then(|provider| provider.groups_claim.as_deref())),
-        ("groupsPrefix", provider.and_then(|provider| provider.groups_prefix.as_deref())),
-    ];
-    let mut options = Shell::default();
-    for (key, value) in kept {
-        let value = if key == change.0 { Some(change.1) } else { value };
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            options.push(&shell!(",{}={}", key, value));
-        }
-    }
+    let (name, provider) = there.map_or(("NAME", None), |(name, provider)| (name, Some(provider)));
     let required = if there.is_some_and(|(_, provider)| !provider.required_claims.is_empty()) {
         "; give it its required claims again, too"
     } else {
@@ -72,10 +109,10 @@ pub fn associate_anew(case: &Case<'_>, text: &str, now: &str, change: (&str, &st
             "{text} (EKS changes none that is there; the second command works when the first is done, some minutes later{required})"
         ),
         shell!(
-            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\naws eks associate-identity-provider-config --cluster-name {0} --oidc identityProviderConfigName={1}{2}",
+            "aws eks disassociate-identity-provider-config --cluster-name {0} --identity-provider-config type=oidc,name={1}\n{2}",
             cluster(case),
             name,
-            options
+            associate_provider(case, name, provider, now, change)
         ),
     )
 }
@@ -465,9 +502,11 @@ pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
     let in_words = if ranges.is_empty() { sources(found) } else { ranges.join(", ") };
     match &found.step.layer {
         Layer::SecurityGroup => {
-            let target = aws(case)
-                .and_then(|aws| aws.issuer_balancer.load_balancer.seen()?.security_groups.first())
-                .map_or("SG_OF_THE_LOAD_BALANCER", String::as_str);
+            let own = aws(case).and_then(|aws| {
+                let groups = &aws.issuer_balancer.load_balancer.seen()?.security_groups;
+                allowlist::own_groups(aws, reach, groups).into_iter().next()
+            });
+            let target = own.as_deref().unwrap_or("SG_OF_THE_LOAD_BALANCER");
             let commands: Vec<Shell> = match of(Kind::SecurityGroup).next() {
                 Some(group) => vec![shell!(
                     "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",

@@ -91,6 +91,13 @@ pub fn managed(host: &str) -> Option<Managed<'_>> {
     }
 }
 
+/// AWS says that the public endpoint of this EKS cluster is switched off: public addresses of its name are of another time.
+pub fn public_access_off(case: &Case<'_>) -> bool {
+    let cluster = case.evidence.aws.as_deref().and_then(|aws| aws.cluster.seen());
+    cluster.is_some_and(|cluster| !cluster.vpc.endpoint_public_access && cluster.vpc.endpoint_private_access)
+        && super::eks::other_cluster(case.evidence).is_none()
+}
+
 /// Cluster name and region for commands of AWS' tools: from the plugin's arguments, else from the endpoint.
 pub fn eks_arguments(case: &Case<'_>) -> (Shell, Shell) {
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());

@@ -188,6 +188,16 @@ fn a_denied_action_is_named_and_everything_else_goes_on() {
     });
 }
 
+/// Whoever stands at the end of a long list is not shut out.
+#[test]
+fn an_address_set_is_read_whole() {
+    let aws = world();
+    let all: Vec<String> = (0..1_501).map(|index| format!("10.{}.{}.0/24", index / 250, index % 250)).collect();
+    aws.edit("wafv2:GetIPSet", "/IPSet/Addresses", json!(all));
+    let seen = look(&aws, &[]);
+    assert_eq!(seen.at("/issuerBalancer/webAcl/seen/ipSets/0/addresses/seen"), &json!(all));
+}
+
 /// Every `failed` in evidence, by its place.
 fn failures(value: &Value, place: &str, found: &mut Vec<String>) {
     match value {

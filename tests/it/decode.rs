@@ -228,6 +228,15 @@ fn an_iam_token_is_verified_by_sts() {
     assert_eq!(checks(&report)[0].1, Value::Null);
     assert!(checks(&report)[0].2.contains("--eks-cluster"), "{report}");
 
+    // A time that has not come is refused by STS, whatever else holds.
+    let output = command()
+        .args(["decode", "-o", "json", "--verify", "--at", "2026-11-23T06:00:00Z", &token])
+        .output()
+        .expect("kaccess runs");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let early = checks(&report).into_iter().find(|(id, ..)| id == "not-before");
+    assert_eq!(early.map(|(_, ok, _)| ok), Some(json!(false)), "{report}");
+
     // What the authenticator refuses by the URL alone needs no STS to be refused.
     for (from, to, why) in [
         ("host%3Bx-k8s-aws-id", "host", "client did not sign the x-k8s-aws-id header"),

@@ -11,6 +11,9 @@ use super::{Answer, Drift, Entry, Kind, host_range};
 use crate::evidence::eks::{Aws, Cluster};
 use crate::evidence::{Evidence, Grade};
 
+/// How many ranges `publicAccessCidrs` takes.
+const RANGES: usize = 40;
+
 /// Whether an address may connect to the public endpoint; `None` where the cluster has none.
 pub fn public_endpoint_lets_in(cluster: &Cluster, address: IpAddr) -> Option<bool> {
     cluster.vpc.endpoint_public_access.then(|| {
@@ -75,6 +78,12 @@ fn public_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
                 text: format!("publicAccessCidrs ({}) does not hold it", vpc.public_access_cidrs.join(", ")),
             });
         }
+    }
+    let (today, more) = (vpc.public_access_cidrs.len(), answer.drift.len());
+    if more > 0 && today + more > RANGES {
+        answer.warnings.push(format!(
+            "publicAccessCidrs takes {RANGES} ranges: with {more} more than the {today} of today AWS refuses the list as a whole. Take out what is not needed any more, or join ranges into wider ones, first."
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::super::addresses;
 use super::super::egress::{self, Mode};
 use super::super::reach::{self, Door, Layer, Passage, Reach};
-use super::opening::{door, opening, texts};
+use super::opening::{door, only_shared, opening, own_groups, texts};
 use super::sources::routed;
 use super::{Answer, Drift, Entry, Kind, Listed, endpoint_addresses, listed};
 use crate::evidence::balancer::ListenerRule;
@@ -59,8 +59,15 @@ fn load_balancer(aws: &Aws, reach: &Reach, answer: &mut Answer) {
     answer.load_balancer = balancer.load_balancer.seen().map(|found| {
         let listener =
             balancer.listeners.seen().and_then(|all| all.iter().find(|one| one.port == i32::from(reach.port)));
-        (found.security_groups.clone(), listener.map(|listener| listener.arn.clone()))
+        (own_groups(aws, reach, &found.security_groups), listener.map(|listener| listener.arn.clone()))
     });
+    if let Some(found) = balancer.load_balancer.seen()
+        && let Some(shared) = only_shared(aws, reach, &found.security_groups)
+    {
+        answer.warnings.push(format!(
+            "{shared} Add nothing to them: give the load balancer a security group of its own, and add the rules there."
+        ));
+    }
     let rules = balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
     answer.target_groups = serving(rules, reach);
 }

@@ -13,6 +13,7 @@ mod sources;
 
 pub use self::clients::public_endpoint_lets_in;
 pub use self::listed::{Listed, Place, endpoint_addresses, listed};
+pub use self::opening::own_groups;
 pub use self::sources::sources;
 
 use std::net::IpAddr;

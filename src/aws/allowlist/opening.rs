@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use super::super::addresses;
+use super::super::egress;
 use super::super::reach::{self, Door, Reach};
 use crate::evidence::balancer::ListenerRule;
 use crate::evidence::eks::Aws;
@@ -19,6 +20,35 @@ pub(super) fn door(aws: &Aws, reach: &Reach) -> Option<Door> {
     Some(Door::of(aws, rules, groups, reach))
 }
 
+/// Those of a load balancer's security groups in which a rule is a rule for it alone, as far as that can be seen: first
+/// those that have rules for the port.
+pub fn own_groups(aws: &Aws, reach: &Reach, groups: &[String]) -> Vec<String> {
+    let cluster = egress::security_groups(aws);
+    let known = aws.network.security_groups.seen().map(Vec::as_slice).unwrap_or_default();
+    let rules = aws.network.security_group_rules.seen().map(Vec::as_slice).unwrap_or_default();
+    // EKS' own group is on every node; the load balancers' controller puts the other on each that it makes.
+    let is_shared = |id: &str| {
+        cluster.iter().any(|one| one == id)
+            || known.iter().any(|group| {
+                group.id == id && ["k8s-traffic-", "eks-cluster-sg-"].iter().any(|start| group.name.starts_with(start))
+            })
+    };
+    let has_rules = |id: &String| rules.iter().any(|rule| reach::admits(rule, std::slice::from_ref(id), reach.port));
+    let mut own: Vec<String> = groups.iter().filter(|id| !is_shared(id)).cloned().collect();
+    own.sort_by_key(|id| !has_rules(id));
+    own
+}
+
+/// In words, where none of a load balancer's security groups is its own.
+pub(super) fn only_shared(aws: &Aws, reach: &Reach, groups: &[String]) -> Option<String> {
+    (!groups.is_empty() && own_groups(aws, reach, groups).is_empty()).then(|| {
+        format!(
+            "The load balancer's security groups ({}) are the cluster's own, or those of every load balancer of its controller: what is let in there gets further than to this one.",
+            groups.join(", ")
+        )
+    })
+}
+
 /// What has to stand before the load balancer's port may be opened to everybody, so that nobody gets further than the two
 /// documents who does not today, and nobody loses what they have: nothing, or a restriction to today's sources, which
 /// all go to the one target group that is returned.
@@ -30,6 +60,9 @@ pub(super) fn opening(aws: &Aws, reach: &Reach, door: Option<&Door>, kept: &[IpN
     let (Some(door), Some(found)) = (door, balancer.load_balancer.seen()) else {
         return Err("What stands in front of the issuer is no load balancer that could be read. Where a list guards its port, move the list behind the two paths by hand.".to_owned());
     };
+    if let Some(shared) = only_shared(aws, reach, &found.security_groups) {
+        return Err(format!("{shared} Give it a security group of its own first."));
+    }
     if found.kind == "network" {
         return Err("It is a network load balancer, which knows no paths and has no listener rules: opening its port opens the whole issuer. Put the two paths in front of it on an application load balancer, an Ingress or nginx of their own.".to_owned());
     }

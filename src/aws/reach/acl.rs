@@ -37,16 +37,21 @@ pub(super) fn judge(aws: &Aws, destinations: &[IpAddr], reach: &mut Reach) {
             let text = format!("{} of {} lets nothing out to {destination} port {port}", all[index].id, way.subnet);
             return push(reach, Layer::Acl, Passage::Blocks, Grade::Inferred, text, path(entry));
         }
-        // Answers come back to a port of Linux' range.
-        let back: Vec<(bool, Option<usize>)> =
-            [32_768, 60_999].iter().map(|port| verdict(&all[index], false, *destination, *port)).collect();
-        if let Some((_, entry)) = back.iter().find(|(allowed, _)| !allowed) {
-            let judged = if back.iter().all(|(allowed, _)| !allowed) { Passage::Blocks } else { Passage::Unknown };
-            let text = format!(
-                "{} of {} lets no answers in from {destination} (ports 32768-60999)",
-                all[index].id, way.subnet
-            );
-            return push(reach, Layer::Acl, judged, Grade::Inferred, text, path(*entry));
+        // Answers come back to a port of Linux' range, another one each time.
+        let (open, entry) = answers(&all[index], *destination);
+        if open < ANSWERS.len() {
+            // A connection is tried every 10 s: with one port in ten that lets in, none comes about for minutes.
+            let judged = if open * 10 <= ANSWERS.len() { Passage::Blocks } else { Passage::Unknown };
+            let (acl, total) = (&all[index].id, ANSWERS.len());
+            let text = if open == 0 {
+                format!("{acl} of {} lets no answers in from {destination} (ports 32768-60999)", way.subnet)
+            } else {
+                format!(
+                    "{acl} of {} lets answers in from {destination} to {open} of {total} ports only (32768-60999)",
+                    way.subnet
+                )
+            };
+            return push(reach, Layer::Acl, judged, Grade::Inferred, text, path(entry));
         }
     }
     push(
@@ -66,6 +71,32 @@ fn inside(aws: &Aws, subnet: &str, address: IpAddr) -> bool {
         let ranges = known.cidr.iter().chain(&known.ipv6_cidrs).filter_map(|cidr| addresses::range(cidr));
         ranges.into_iter().any(|range| range.contains(&address))
     })
+}
+
+/// The ports from which Linux takes one for each connection.
+const ANSWERS: std::ops::Range<u16> = 32_768..61_000;
+
+/// To how many of those ports answers get in, and the entry that keeps the first of the others shut.
+fn answers(acl: &NetworkAcl, address: IpAddr) -> (usize, Option<usize>) {
+    // Between two borders of entries all ports fare alike.
+    let mut borders = vec![ANSWERS.start, ANSWERS.end];
+    let ends = acl
+        .entries
+        .iter()
+        .filter(|entry| !entry.egress)
+        .flat_map(|entry| [entry.from_port, entry.to_port.map(|port| port.saturating_add(1))]);
+    borders.extend(ends.flatten().filter_map(|port| u16::try_from(port).ok()).filter(|port| ANSWERS.contains(port)));
+    borders.sort_unstable();
+    borders.dedup();
+    let mut open = 0;
+    let mut shut = None;
+    for pair in borders.windows(2) {
+        match verdict(acl, false, address, pair[0]) {
+            (true, _) => open += usize::from(pair[1] - pair[0]),
+            (false, entry) => shut = shut.or(Some(entry)),
+        }
+    }
+    (open, shut.flatten())
 }
 
 /// The lowest number that fits decides; nothing fits is a denial.

@@ -105,6 +105,13 @@ fn of_sts(
             ..check("expiry", Some(expiry > now), expiry.to_string())
         });
     }
+    // STS refuses a signature of a time to come, but for five minutes.
+    if let Some(signed) = token::times(facts).issued_at.filter(|signed| signed.duration_since(now).as_secs() > 300) {
+        list.push(Check {
+            expected: Some(format!("before {now}, 300 s of leeway")),
+            ..check("not-before", Some(false), signed.to_string())
+        });
+    }
     let ok = match list.iter().map(|check| check.ok).min() {
         _ if list.iter().any(|check| check.ok == Some(false)) => Some(false),
         Some(Some(true)) => Some(true),

@@ -17,8 +17,6 @@ use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 
 /// How many load balancers' names are resolved to find the issuer's by its addresses.
 const RESOLVED_LIMIT: usize = 100;
-/// Most ranges kept of one address set.
-const ADDRESSES_LIMIT: usize = 1000;
 
 /// The load balancer of the account and region that serves `host`: by its own DNS name, or by sharing an address with
 /// the host (an alias record shows no name).
@@ -364,5 +362,6 @@ async fn addresses(clients: &Clients, arn: &str) -> Result<Vec<String>, Failure>
     let scope = if *scope == "global" { waf::types::Scope::Cloudfront } else { waf::types::Scope::Regional };
     let answer = waf::Client::new(&clients.config).get_ip_set().name(*name).id(*id).scope(scope).send().await;
     let answer = answer.map_err(|error| clients.failure(&error, "wafv2:GetIPSet"))?;
-    Ok(answer.ip_set().map(|set| set.addresses().iter().take(ADDRESSES_LIMIT).cloned().collect()).unwrap_or_default())
+    // All of them, 10,000 at most (WAF's own limit): who stands in what was left out would be said to be shut out.
+    Ok(answer.ip_set().map(|set| set.addresses().to_vec()).unwrap_or_default())
 }

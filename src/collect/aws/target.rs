@@ -1,5 +1,6 @@
 //! Which EKS cluster a kubeconfig means, and as whom AWS is asked.
 
+use crate::aws::identity::region_of_endpoint;
 use crate::collect::kubeconfig::{ExecConfig, Resolved};
 use crate::evidence::eks::Target;
 use crate::evidence::{Failure, FailureKind};
@@ -34,22 +35,6 @@ fn cluster_arn(text: &str) -> Option<(String, String)> {
     let name = resource.strip_prefix("cluster/")?;
     (arn == "arn" && service == "eks" && !name.is_empty() && !region.is_empty())
         .then(|| (name.to_owned(), region.to_owned()))
-}
-
-/// The region in an EKS endpoint's host name: `ID.SHARD.REGION.eks.amazonaws.com` (with or without `.cn`) or
-/// `ID.SHARD.eks-cluster.REGION.api.aws`. The cluster's name is not in it.
-pub fn region_of_endpoint(host: &str) -> Option<String> {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    let before = host
-        .strip_suffix(".eks.amazonaws.com")
-        .or_else(|| host.strip_suffix(".eks.amazonaws.com.cn"))
-        .and_then(|rest| rest.rsplit('.').next())
-        .map(str::to_owned);
-    before.or_else(|| {
-        let rest = host.strip_suffix(".api.aws")?;
-        let (ahead, region) = rest.rsplit_once('.')?;
-        ahead.ends_with(".eks-cluster").then(|| region.to_owned())
-    })
 }
 
 /// What a credential plugin for EKS is told.
@@ -213,19 +198,6 @@ mod tests {
             Some(words("prod", None, None, Some("arn:aws:iam::1:role/x")))
         );
         assert_eq!(plugin_words(&exec("kubelogin", &["get-token"], &[])), None);
-    }
-
-    #[test]
-    fn the_region_is_read_from_every_shape_of_endpoint() {
-        for (host, region) in [
-            ("0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com", Some("eu-west-1")),
-            ("0123.yl4.cn-north-1.eks.amazonaws.com.cn", Some("cn-north-1")),
-            ("0123.gr7.eks-cluster.us-east-2.api.aws", Some("us-east-2")),
-            ("eks.example.com", None),
-            ("api.aws", None),
-        ] {
-            assert_eq!(region_of_endpoint(host).as_deref(), region, "{host}");
-        }
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Names {
     }
 
     fn part(&mut self, kind: &'static str, part: &str) {
-        if part.contains('*') || is_known(part) {
+        if part.contains('*') || is_known(part) || is_of_template(part) {
             return;
         }
         if part.contains('.') && looks_like_host(part) {
@@ -406,6 +406,14 @@ pub(super) fn is_known(text: &str) -> bool {
         || text.contains(['-', '_', '.', ' '])
             && lower.split(['-', '_', '.', ' ']).all(plain)
             && lower.split(['-', '_', '.', ' ']).any(|part| part.len() > 2)
+}
+
+/// What the authenticator fills into a user name: by it a mapping for nodes is told from one for people.
+fn is_of_template(part: &str) -> bool {
+    matches!(
+        part.trim_matches(['{', '}']),
+        "EC2PrivateDNSName" | "SessionName" | "SessionNameRaw" | "AccountID" | "AccessKeyID"
+    )
 }
 
 /// `eu-west-1`, `eu-west-1a`.

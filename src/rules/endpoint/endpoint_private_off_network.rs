@@ -1,10 +1,10 @@
 //! The endpoint has private addresses, and no way leads to them from here.
 
 use crate::apiserver::message;
-use crate::evidence::dns::ConnectOutcome;
+use crate::evidence::dns::{Attempt, ConnectOutcome};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, managed, unconnected};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, is_public, managed, public_access_off, unconnected};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -25,6 +25,12 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(attempts) = unconnected(case) else { return Vec::new() };
+    if attempts.iter().all(|attempt| attempt.outcome == ConnectOutcome::Timeout && address(attempt).is_some_and(is_public))
+        && matches!(managed(host(case)), Some(Managed::Eks(_)))
+        && public_access_off(case)
+    {
+        return vec![switched_off(case, attempts).cite_if(cite_met(case, RULE.recognises))];
+    }
     // A refusal, or an ICMP message, comes from somebody who is there.
     if !attempts.iter().all(|attempt| attempt.outcome == ConnectOutcome::Timeout && address(attempt).is_some_and(is_private)) {
         return Vec::new();
@@ -65,4 +71,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
     }
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
+}
+
+/// The public endpoint is off, and the name still has the addresses that it had.
+fn switched_off(case: &Case<'_>, attempts: &[Attempt]) -> Finding {
+    let host = host(case);
+    let list = attempts.iter().map(|attempt| attempt.address.as_str()).collect::<Vec<_>>().join(", ");
+    let (name, region) = eks_arguments(case);
+    RULE.finding(
+        Confidence::Likely,
+        format!("The cluster's public endpoint is switched off, so it has private addresses only, in its VPC. Here {host} still leads to {list}, where nothing answers any more: a resolver keeps the old answer, or the cluster is so old that its name follows only when its endpoint access is changed once. publicAccessCidrs has no effect while public access is off."),
+        seen("/aws/cluster/seen/vpc/endpointPublicAccess", "endpointPublicAccess is false"),
+        Step::text("Go by the cluster's network (its VPN, a bastion), and have the name resolved by a resolver that knows the private addresses; empty this machine's DNS cache."),
+    )
+    .titled("The API server's public endpoint is switched off, and the name here still has public addresses")
+    .step(Step::command(
+        "Or switch public access on, for your own address only (until then the list of today has no effect)",
+        shell!("aws eks update-cluster-config --name {} --region {} --resources-vpc-config endpointPublicAccess=true,publicAccessCidrs=YOURS/32", name, region),
+    ))
+    .cite(probed("/endpoint/tcp/seen/attempts", format!("{list}: no answer")))
+    .cite(probed("/endpoint/dns/seen/addresses", format!("{host} has these addresses here")))
 }

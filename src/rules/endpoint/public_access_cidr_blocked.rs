@@ -5,7 +5,7 @@ use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, unconnected};
+use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, public_access_off, unconnected};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -37,6 +37,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let own = aws.and_then(|aws| aws.own_egress.seen()).and_then(|own| own.address.parse::<std::net::IpAddr>().ok());
     let (list, look, change) = match managed(host) {
         Some(Managed::Eks(_)) => {
+            // Switched off: the list has no effect, and extending it neither.
+            if public_access_off(case) {
+                return Vec::new();
+            }
             let (name, region) = eks_arguments(case);
             if let Some(cluster) = cluster.filter(|cluster| cluster.vpc.endpoint_public_access) {
                 // The list lets everybody in: whatever drops the packets, it is not the list.

@@ -1,10 +1,13 @@
 //! Nothing maps the caller.
 
+use crate::apiserver::message;
 use crate::apiserver::message::{self, tools};
-use crate::aws::identity::Mode;
+use crate::aws::identity::{Mode, Mapped, Source, Verdict};
 use crate::evidence::FailureKind;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::rules::api_port::span;
+use crate::rules::{Case, Page, Place, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,10 +26,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    // A refusal in the log may be older than the mapping that is there now.
-    let mapped = matches!(case.mapping, Some(crate::aws::identity::Verdict::Mapped(_)));
-    if case.accepted() || !eks::is_iam(case) || mapped {
+    if case.accepted() || !eks::is_iam(case) {
         return Vec::new();
+    }
+    if let Some(Verdict::Mapped(mapped)) = &case.mapping {
+        return not_taken_up(case, mapped).into_iter().collect();
     }
     let word = eks::authenticator_word(case, &message::IAM_NOT_MAPPED);
     let refused = eks::refused(case);
@@ -74,4 +78,70 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/aws/awsAuth/failed/detail", failure.detail.clone()));
     }
     vec![finding]
+}
+
+/// How old a line of the authenticator is at most, in seconds, that tells of the refusal of now.
+const FRESH: i64 = 900;
+
+/// How soon after a change the authenticator need not know of it, in seconds: EKS promises that it comes, and not when.
+const SETTLES: i64 = 600;
+
+/// Something maps the caller, and the authenticator, which has just refused it, does not find that. A line that is older
+/// than the mapping says nothing.
+fn not_taken_up(case: &Case<'_>, mapped: &Mapped) -> Option<Finding> {
+    let refused = eks::refused(case)?;
+    let (word, named) = eks::authenticator_word(case, &message::IAM_NOT_MAPPED)?;
+    let said = said_at(&word.line).filter(|_| named && word.place == Place::Log)?;
+    let now = case.server_time().0;
+    let ago = now.as_second() - said.as_second();
+    if ago > FRESH {
+        return None;
+    }
+    let entry = match mapped.source {
+        Source::AccessEntry(index) => eks::aws(case)?.access_entries.seen()?.entries.get(index),
+        _ => None,
+    };
+    let changed = entry.and_then(|entry| {
+        let details = entry.details.seen()?;
+        details.created_at.max(details.modified_at)
+    });
+    let age = changed.map(|changed| now.as_second() - changed.as_second());
+    let young = age.is_none_or(|age| age < SETTLES);
+    // Said before the mapping was there, and long enough ago for it to count by now.
+    if !young && changed.is_some_and(|changed| changed > said) {
+        return None;
+    }
+    let place = entry.map_or_else(|| mapped.source.words(), |entry| format!("the access entry of {}", entry.principal_arn));
+    let since = match (changed, age) {
+        (Some(changed), Some(age)) => format!("{place} does, since {changed} ({} ago)", span(age)),
+        _ => format!("{place} does, as it stands now"),
+    };
+    let mut why = format!("The authenticator said {} ago that nothing maps you, and {since}.", span(ago));
+    why.push_str(if young {
+        " A change takes a while until the authenticator knows it."
+    } else {
+        " That is long enough for the authenticator to know it. An entry belongs to the role or user that had the ARN when it was made: one that was deleted and made again has none."
+    });
+    let again = Step::command("Wait a minute or two, and look again", "kaccess doctor");
+    let step = match entry {
+        Some(entry) => Step::command(
+            "See the entry as EKS has it: if it is older than the role or user, or the refusal stays, have it deleted and made again with its groups and policies",
+            shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn),
+        ),
+        None => Step::command("If the refusal stays, see whether the authenticator can read aws-auth (its log says \"Errors parsing configmap\")", shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"configmap\"'", eks::cluster(case))),
+    };
+    let (first, second) = if young { (again, step) } else { (step, again) };
+    let finding = RULE
+        .finding(Confidence::Likely, why, word.cite(), first)
+        .titled("Your AWS identity is mapped, and the authenticator does not know it (yet)")
+        .step(second)
+        .cite(seen(mapped.source.path(), since))
+        .cite(refused);
+    Some(finding)
+}
+
+/// The time of a line of the authenticator: `time="2026-11-25T09:59:59Z" level=...`.
+fn said_at(line: &str) -> Option<jiff::Timestamp> {
+    let (_, rest) = line.split_once("time=\"")?;
+    rest.split('"').next()?.parse().ok()
 }

@@ -1,8 +1,9 @@
 //! The plugin's cluster name is not this cluster's.
 
 use crate::apiserver::message::{self, heard};
+use crate::aws::identity;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -26,17 +27,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let word = eks::authenticator_word(case, &message::IAM_SIGNATURE);
-    let server = case.evidence.kubeconfig.seen().and_then(|config| Some(config.cluster.as_ref()?.server.clone()));
-    let host = |url: &str| url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_lowercase));
     let aws = eks::aws(case);
     let target = aws.and_then(|aws| aws.target.seen());
     let cluster = aws.and_then(|aws| aws.cluster.seen());
     let signed = target.and_then(|target| target.token_cluster.as_deref());
-    // The cluster that the plugin signs for has another endpoint; names of one's own for an endpoint are not known here.
-    let differs = match (signed, cluster, server.as_deref().and_then(host)) {
-        (Some(signed), Some(cluster), Some(server)) if signed == cluster.name => {
-            let endpoint = cluster.endpoint.as_deref().and_then(host);
-            endpoint.filter(|endpoint| *endpoint != server && is_eks(&server)).map(|endpoint| (signed, endpoint, server))
+    // The cluster that the plugin signs for has another endpoint. In another region the name says nothing: there may be a
+    // cluster of this name as well. A context that is called by its cluster's ARN names it.
+    let context = case.evidence.kubeconfig.seen().and_then(|config| config.context.as_deref());
+    let meant = context.and_then(identity::Arn::parse).filter(|arn| arn.service == "eks").map(|arn| arn.name());
+    let differs = match (signed, cluster) {
+        (Some(signed), Some(cluster)) if signed == cluster.name && meant != Some(signed) && eks::other_region(case.evidence).is_none() => {
+            eks::other_cluster(case.evidence).map(|(endpoint, server)| (signed, endpoint, server))
         }
         _ => None,
     };
@@ -53,13 +54,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let why = match (&differs, other_name) {
-        (Some((signed, endpoint, server)), _) => format!("The credential plugin signs for the cluster {signed}, whose endpoint is {endpoint}; the kubeconfig's server is {server}."),
+        (Some((signed, endpoint, server)), _) => format!("The credential plugin signs for the cluster {signed}, whose endpoint is {endpoint}; the kubeconfig's server is {server}: another cluster. Its name is not known here, and no more than the name is signed: the token is good only where that one is called {signed} too, in another account."),
         (None, Some((signed, name))) => format!("The credential plugin signs for the cluster {signed}, and the request goes to {name}."),
         (None, None) => "STS finds that the signature is not for this cluster's name (or was made with another secret).".to_owned(),
     };
     // The access entries that were read are those of the cluster that is asked: a token signed for it would be refused as
-    // well. Where they are those of the plugin's cluster, they say nothing of it.
-    let unmapped = differs.is_none() && other_name.is_some() && eks::unmapped(case);
+    // well.
+    let unmapped = other_name.is_some() && eks::unmapped(case);
     let mut finding = RULE
         .finding(
             confidence,
@@ -72,10 +73,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if unmapped {
         finding.explains = &["credential-rejected"];
     }
+    if let (Some((signed, ..)), None) = (&differs, &word) {
+        finding.candidates = vec![Candidate {
+            code: "iam-identity-not-mapped",
+            why: format!("the server may be a cluster {signed} of another account: then the token is good, and that cluster has to map the identity that signs it"),
+            decided_by: Step::command(
+                "with credentials of the server's account: this shows its endpoint",
+                shell!("aws eks describe-cluster --name {} --query cluster.endpoint", signed),
+            ),
+        }];
+    }
     vec![finding]
-}
-
-/// A name that EKS gives to its endpoints.
-fn is_eks(host: &str) -> bool {
-    [".eks.amazonaws.com", ".eks.amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end))
 }

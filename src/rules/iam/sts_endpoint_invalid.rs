@@ -1,10 +1,11 @@
 //! The STS host of the token.
 
 use crate::apiserver::message::{self, heard};
+use crate::aws::identity;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule};
+use crate::rules::{eks, Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -13,7 +14,7 @@ pub static RULE: Rule = Rule {
     title: "The token is for an STS endpoint that the cluster does not take",
     page: Page {
         means: "A token is a presigned URL of STS. The authenticator takes only hosts of its own partition, and STS must be switched on in that region; the global endpoint is not taken everywhere.",
-        evidence: "The host inside the token, or the authenticator's words (unexpected hostname, InvalidClientTokenId, RegionDisabled).",
+        evidence: "The host inside the token (and the region that its signature is scoped to), or the authenticator's words (unexpected hostname, InvalidClientTokenId, RegionDisabled).",
         fix: "Sign for the regional endpoint of the cluster's region. `export AWS_STS_REGIONAL_ENDPOINTS=regional`.",
         references: "https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html",
     },
@@ -35,6 +36,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let refused = eks::refused(case);
     if let Some((host, theirs, ours)) = eks::foreign_sts(case).filter(|_| token.is_none()) {
         return vec![foreign(case, host, theirs, ours, refused)];
+    }
+    if let Some(finding) = scoped_elsewhere(case, host.as_ref().map(|(word, _)| *word)).filter(|_| token.is_none()) {
+        return vec![finding.cite_if(refused)];
     }
     let key_unknown = token.is_none()
         && host.is_none()
@@ -113,4 +117,31 @@ fn foreign(case: &Case<'_>, host: &str, theirs: &str, ours: &str, refused: Optio
         .step(Step::text("Name that profile and region in the exec entry (--profile, --region, or AWS_PROFILE and AWS_REGION in its env): the plugin takes the STS of the region that it is told."))
         .cite_if(cluster.map(|cluster| seen("/aws/cluster/seen/arn", format!("the cluster is {}", cluster.arn))))
         .cite_if(refused)
+}
+
+/// The token's host is of another region than its signature is scoped to.
+fn scoped_elsewhere(case: &Case<'_>, word: Option<&Word>) -> Option<Finding> {
+    const SCOPE: &str = "Credential should be scoped to a valid region";
+    let (host, scope) = (case.claim_text("host")?, case.claim_text("region").filter(|region| !region.is_empty())?);
+    let wanted = identity::region_of_sts(host).filter(|wanted| *wanted != scope)?;
+    let said = word.filter(|word| word.line.contains(SCOPE));
+    if said.is_none() && case.rejected().is_none() {
+        return None;
+    }
+    let region = eks::aws(case).and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    let finding = RULE
+        .finding(
+            if said.is_some() && case.rejected().is_some() { Confidence::Certain } else { Confidence::Likely },
+            format!("The token is for {host}, which takes signatures for {wanted}, and its own is scoped to {scope}: STS refuses it (\"{SCOPE}\")."),
+            seen("/credential/seen/token/claims/host", format!("the token is for {host}")),
+            Step::command(
+                "Let one program sign, for the STS of the cluster's region",
+                shell!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {}", eks::cluster(case), region),
+            ),
+        )
+        .titled("The token's signature is for another region than its STS endpoint")
+        .step(Step::text("Where a program of your own signs it: put the region of the host into the credential scope. Take AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS out of the plugin's environment."))
+        .cite(seen("/credential/seen/token/claims/region", format!("its signature is scoped to {scope}")))
+        .cite_if(said.map(Word::cite));
+    Some(finding)
 }

@@ -1,13 +1,14 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
 use crate::apiserver::message::{self, heard, tools};
+use crate::aws::identity::{Mapped, Source, Verdict};
 use crate::evidence::{FailureKind, Issuer};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
 use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, clip, failed_as};
+use crate::rules::{Case, Page, Rule, clip, eks, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -54,6 +55,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "kaccess doctor --log kube-apiserver.log",
     ));
     finding.candidates = candidates(case);
+    if eks::is_iam(case) {
+        finding = of_iam(case, finding);
+    }
     if let (Some(user), Some((_, path))) = (&case.expected, &case.configuration) {
         finding.why.push_str(&format!(
             " By the configuration that was read, and with the issuer's keys as they are here, it would be accepted as \
@@ -64,6 +68,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.candidates = unexpected(path.contains("flagz") || path.starts_with("/aws/"));
     }
     vec![finding]
+}
+
+/// What AWS shows of an IAM token's way.
+fn of_iam(case: &Case<'_>, mut finding: Finding) -> Finding {
+    if let Some(Verdict::Mapped(mapped)) = &case.mapping {
+        finding.why.push_str(&format!(" It is no missing mapping: {} maps you.", mapped.source.words()));
+        return finding.cite(seen(mapped.source.path(), format!("{} maps you", mapped.source.words())));
+    }
+    let Some((described, meant)) = eks::other_region(case.evidence) else { return finding };
+    finding.why.push_str(&format!(" AWS was asked about a cluster in {described}, and the kubeconfig's server is one in {meant}: what AWS said here is of another cluster."));
+    finding
+        .cite(seen("/aws/cluster/seen/endpoint", format!("the cluster that AWS described is in {described}")))
+        .step(Step::command("Have AWS asked about the cluster that the kubeconfig means", shell!("kaccess doctor --region {}", meant)))
 }
 
 /// The server's TokenReview of this token gave a reason, which no other rule knows or which names no cause.
@@ -302,11 +319,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
                 decided_by: review(),
             });
         }
-        TokenKind::EksIam => list.push(Candidate {
-            code: "iam-identity-not-mapped",
-            why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-            decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}", eks_cluster(case))),
-        }),
+        TokenKind::EksIam => list.extend(of_iam_token(case)),
         TokenKind::Bootstrap => list.push(Candidate {
             code: "bootstrap-token-invalid",
             why: "its Secret may be gone or past its expiration".to_owned(),
@@ -317,6 +330,41 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             why: "the API server's token file or webhook may not know this token".to_owned(),
             decided_by: review(),
         }),
+    }
+    list
+}
+
+/// What fits the refusal of an IAM token.
+fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
+    let mut list = Vec::new();
+    let role = eks::aws(case).and_then(|aws| aws.principal.seen());
+    match &case.mapping {
+        Some(Verdict::Mapped(Mapped { source: Source::AccessEntry(_), .. })) if role.is_none_or(|role| role.created_at.is_none()) => {
+            list.push(Candidate {
+                code: "iam-principal-recreated",
+                why: "the access entry belongs to the role or user that had this ARN when it was made, which may be gone".to_owned(),
+                decided_by: Step::command(
+                    "when the access entry was made, against when the principal was",
+                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks_cluster(case), eks::principal(case)),
+                ),
+            });
+        }
+        Some(Verdict::Mapped(_)) => {}
+        _ => {
+            let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
+            list.push(Candidate {
+                code: "iam-identity-not-mapped",
+                why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
+                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks_cluster(case), region)),
+            });
+        }
+    }
+    if let Some((_, meant)) = eks::other_region(case.evidence) {
+        list.push(Candidate {
+            code: "iam-token-wrong-cluster",
+            why: format!("no more than the cluster's name is signed; the one in {meant} may be called otherwise"),
+            decided_by: Step::command("the names of the clusters there", shell!("aws eks list-clusters --region {}", meant)),
+        });
     }
     list
 }

@@ -1,10 +1,12 @@
 //! What stands in front of the issuer refuses the control plane: the incident kaccess exists for.
 
 use crate::apiserver::message;
+use crate::aws::egress::Mode;
+use crate::aws::reach::{Layer, Passage, Peer, Step as ReachStep};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -90,6 +92,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .iter()
         .map(|path| format!("location = {path} {{\n    allow all;\n    proxy_pass KEYCLOAK;   # as in your location /\n}}\n"))
         .collect::<String>();
+    let reach = case.reach.as_ref().filter(|_| logged_refusal.is_none());
+    let routed = matches!(eks::egress(case), Some(Mode::CustomerRouted));
+    let doubts: Vec<&ReachStep> =
+        reach.into_iter().flat_map(|reach| &reach.steps).filter(|step| step.judged == Passage::Unknown && unseen).collect();
+    if !doubts.is_empty() {
+        let named: Vec<String> = doubts.iter().map(|step| format!("{} ({})", step.layer.word(), step.text)).collect();
+        why.push_str(&format!(" On the way that AWS shows, this could not be judged: {}.", named.join("; ")));
+    }
+    // What a load balancer of AWS refuses, no nginx does, unless the answer is signed by one.
+    let balancer = eks::aws(case).and_then(|aws| aws.issuer_balancer.load_balancer.seen());
+    let by_nginx = balancer.is_none_or(|balancer| balancer.kind != "application")
+        || who.as_deref().is_some_and(|who| who.to_ascii_lowercase().contains("nginx"));
+    let elsewhere = match case.reach.as_ref().map(|reach| &reach.peer) {
+        Some(Peer::Known { .. }) if routed => "Or list what the control plane comes from: it leaves through your VPC (CUSTOMER_ROUTED), and `kaccess allowlist` prints it.",
+        _ if routed => "Or list the address that the issuer sees of it: the control plane leaves through your VPC (CUSTOMER_ROUTED), so that is one of your own network's; which one is decided where its packets leave that.",
+        _ => "Listing the control plane's addresses instead does not last: on a managed control plane they are not yours and change.",
+    };
     let mut finding = RULE
         .finding(
             confidence,
@@ -100,8 +119,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 paths.join(" and ")
             )),
         )
-        .step(Step::manifest("In nginx, before the location that holds the allow-list, with the proxy settings of that location; then nginx -s reload", nginx))
-        .step(Step::text("On a balancer or WAF: a rule with these two paths as path condition, before the one that refuses. Listing the control plane's addresses instead does not last: on a managed control plane they are not yours and change."))
+        .steps(by_nginx.then(|| Step::manifest("In nginx, before the location that holds the allow-list, with the proxy settings of that location; then nginx -s reload", nginx)))
+        .step(Step::text(format!("On a balancer or WAF: a rule with these two paths as path condition, before the one that refuses. {elsewhere}")))
         .step(Step::command("Wait 10 s (the API server tries again by itself), then", "kaccess doctor"));
     if logged_refusal.is_some() {
         finding = finding.cite_if(uninitialized.map(|(cite, _)| cite));
@@ -122,7 +141,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ("issuer-unreachable-from-control-plane", "its packets may be dropped on the way (security group, route, firewall)", "its log says \"i/o timeout\" or \"connection refused\""),
             ("issuer-private-dns", "its resolver may not know the issuer's name", "its log says \"no such host\""),
         ];
+        finding.cites.extend(doubts.iter().map(|step| eks::cite_step(step)));
+        let on_the_way = doubts.iter().find(|step| matches!(step.layer, Layer::Route | Layer::Acl | Layer::SecurityGroup));
         finding.candidates = lines.into_iter().map(|(code, why, text)| Candidate { code, why: why.to_owned(), decided_by: log(text) }).collect();
+        // What was seen on the way goes first.
+        if let Some(step) = on_the_way {
+            finding.candidates.sort_by_key(|candidate| candidate.code != "issuer-unreachable-from-control-plane");
+            finding.candidates[0].why = format!("its packets may be dropped on the way: {}", step.text);
+        }
     }
     vec![finding.modest()]
 }

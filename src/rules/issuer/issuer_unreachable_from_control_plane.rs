@@ -32,7 +32,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .find_map(|text| case.words.iter().find(|word| word.text == text && !(word.text == &message::OIDC_INIT_CLOSED && word.answered())));
     let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
-    let inside = probes.dns.seen().filter(|dns| !laboratory && all(&dns.addresses, is_private));
+    // A control plane that leaves through the VPC reaches private addresses; whether these, the model says step by step.
+    let routed = matches!(eks::egress(case), Some(Mode::CustomerRouted));
+    let inside = probes.dns.seen().filter(|dns| !laboratory && !routed && all(&dns.addresses, is_private));
     let closed = probes.tcp.seen().filter(|tcp| !tcp.attempts.is_empty() && tcp.attempts.iter().all(|attempt| !attempt.connected()));
     let reached = case.logged_discovery_status().is_some() || case.issuer_answered();
     let (confidence, first) = match (said, case.not_initialized()) {

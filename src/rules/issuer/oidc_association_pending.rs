@@ -39,7 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         // The AWS CLI has no waiter for it.
         Step::command("Wait for it (several minutes)", shell!("until aws eks describe-identity-provider-config --cluster-name {} --identity-provider-config type=oidc,name={} --query identityProviderConfig.oidc.status --output text | grep -x ACTIVE; do sleep 20; done", cluster, config.name))
     } else {
-        Step::command("If it should stay, associate it again when it is gone", shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName={},issuerUrl={},clientId={}", cluster, config.name, issuer, provider.client_id))
+        Step::command(if provider.required_claims.is_empty() { "If it should stay, associate it again when it is gone" } else { "If it should stay, associate it again when it is gone, with its required claims" }, eks::associate_provider(case, &config.name, Some(provider), issuer, ("", "")))
     };
     vec![
         RULE.finding(

@@ -1,6 +1,6 @@
 //! Interface addresses one by one.
 
-use crate::aws::allowlist::listed;
+use crate::aws::allowlist::{listed, own_groups};
 use crate::aws::egress;
 use crate::aws::reach::{Layer, Peer};
 use crate::report::shell::shell;
@@ -40,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let pinned: Vec<_> = all.iter().filter(|one| one.single() && one.range.is_some_and(|range| interfaces.iter().any(|address| range.contains(address)))).collect();
     let Some(first) = pinned.first().filter(|_| !wider && !open) else { return Vec::new() };
     let names: Vec<&str> = pinned.iter().map(|one| one.value.as_str()).collect();
-    let target = aws.issuer_balancer.load_balancer.seen().and_then(|found| found.security_groups.first().cloned()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
+    let target = aws.issuer_balancer.load_balancer.seen().and_then(|found| own_groups(aws, reach, &found.security_groups).into_iter().next()).unwrap_or_else(|| "SG_OF_THE_LOAD_BALANCER".to_owned());
     vec![
         RULE.finding(
             Confidence::Certain,

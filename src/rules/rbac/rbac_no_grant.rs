@@ -3,13 +3,15 @@
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
+use crate::aws::identity::{self, Source, Verdict};
 use crate::evidence::access::Question;
+use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
-use crate::report::shell::shell;
+use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
-use crate::rules::{Case, Page, Rule, clip, slug};
+use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -97,6 +99,10 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     {
         finding = finding.step(step);
     }
+    if let Some((held, at, step)) = by_policy(case, question) {
+        finding.why.push_str(&format!(" Your access entry has {held}: none of it gives that, and the access policies of EKS count beside RBAC."));
+        finding = finding.cite(seen(at, format!("the access entry has {held}"))).step(step);
+    }
     finding = finding.step(Step::command("Afterwards, look again", "kaccess doctor"));
     if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
         finding = finding.cite(seen("/asked/error", clip(error, 240)));
@@ -114,6 +120,44 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
             .step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
     }
     Some(finding)
+}
+
+/// On EKS: the access policies that the caller has where the question is about, the pointer to them, and how the smallest
+/// that covers the question is given. None where there are none for that place: that is another finding.
+fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, Step)> {
+    let Some(Verdict::Mapped(mapped)) = case.mapping.as_ref().filter(|_| eks::is_iam(case)) else { return None };
+    let Source::AccessEntry(index) = mapped.source else { return None };
+    let entry = eks::aws(case)?.access_entries.seen()?.entries.get(index)?;
+    let policies = entry.policies.seen()?;
+    let here: Vec<&AssociatedPolicy> =
+        policies.iter().filter(|policy| identity::policy_allows(policy, question) != Some(false)).collect();
+    let wanted = identity::policy_for(question);
+    // By the policies' own words it would be allowed: the server, which says no, knows another entry.
+    let given = |policy: &AssociatedPolicy| identity::includes(policy.name(), wanted.unwrap_or("AmazonEKSClusterAdminPolicy"));
+    if here.is_empty() || here.iter().any(|policy| given(policy)) {
+        return None;
+    }
+    let place = |policy: &AssociatedPolicy| match policy.scope.as_str() {
+        "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
+        _ => "the whole cluster".to_owned(),
+    };
+    let held: Vec<String> = here.iter().map(|policy| format!("{} for {}", policy.name(), place(policy))).collect();
+    let more = match wanted {
+        Some("AmazonEKSSecretReaderPolicy") => "reads Secrets, which AmazonEKSViewPolicy leaves out",
+        Some("AmazonEKSViewPolicy") => "reads what Kubernetes' role view does, no Secrets",
+        Some("AmazonEKSEditPolicy") => "is like Kubernetes' role edit: it changes workloads, reads Secrets and goes into Pods",
+        Some("AmazonEKSAdminPolicy") => "is like Kubernetes' role admin",
+        Some("AmazonEKSAdminViewPolicy") => "reads everything in its scope, Secrets too",
+        _ => "",
+    };
+    let step = match (wanted, eks::associate(case, &quoted(&entry.principal_arn))) {
+        (Some(wanted), Some(associate)) => Step::command(
+            format!("Or have an administrator of the AWS account associate {wanted} with the access entry, the smallest access policy that covers it: it {more}"),
+            associate,
+        ),
+        _ => Step::text("Short of AmazonEKSClusterAdminPolicy, which gives everything, no access policy covers what was asked: RBAC is the way."),
+    };
+    Some((held.join(" and "), format!("{}/policies/seen", mapped.source.path()), step))
 }
 
 /// The question of a message about another user than who is signed in.

@@ -489,3 +489,48 @@ fn the_reason_why_no_cluster_is_known_is_the_real_one() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && errors.contains("--eks-cluster NAME --region REGION"), "{errors}");
 }
+
+/// What a shared security group lets in gets to everybody who is in it.
+#[test]
+fn a_shared_security_group_is_never_opened() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let commands = |world: &World, form: &str| {
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        let (code, text, errors) = run(&evidence, &["-o", form]);
+        assert_eq!(code, 0, "{errors}");
+        text
+    };
+    let groups =
+        |world: World, groups: Value| world.set("/aws/issuerBalancer/loadBalancer/seen/securityGroups", groups);
+    let listed = || World::oidc_refused().rules(of_the_host()).lets_in(&["192.0.2.0/24"]);
+    let backend = json!({"id": "sg-0bac", "name": "k8s-traffic-prod-0123456789", "vpcId": "vpc-01"});
+    // The controller's group stands first on the load balancer: the one with the port's rules is meant.
+    let both =
+        || groups(listed(), json!(["sg-0bac", "sg-0a1b"])).set("/aws/network/securityGroups/seen/2", backend.clone());
+    for form in ["aws-cli", "terraform"] {
+        let text = commands(&both(), form);
+        assert!(text.contains("sg-0a1b") && !text.contains("sg-0bac"), "{text}");
+    }
+    // Nothing but shared ones: nothing is opened, and that is said.
+    for shared in [json!(["sg-0bac"]), json!(["sg-0c1u"])] {
+        let world = groups(both(), shared);
+        let text = commands(&world, "aws-cli");
+        assert!(!text.lines().any(|line| line.contains("authorize") && !line.starts_with('#')), "{text}");
+        assert!(text.contains("security group of its own"), "{text}");
+    }
+}
+
+/// A list that AWS would refuse is not printed without a word.
+#[test]
+fn a_list_that_is_full_is_said() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let ranges = |count: u8| (0..count).map(|index| format!("198.18.0.{index}/32")).collect::<Vec<_>>();
+    for (count, full) in [(39, false), (40, true)] {
+        let world = World::oidc().set("/aws/cluster/seen/vpc/publicAccessCidrs", json!(ranges(count)));
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        let (_, text, _) = run(&evidence, &["--direction", "clients", "-o", "aws-cli"]);
+        assert_eq!(text.contains("publicAccessCidrs takes 40 ranges"), full, "{count}: {text}");
+    }
+}

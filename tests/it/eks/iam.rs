@@ -24,6 +24,12 @@ fn roles(text: &str) -> Value {
     json!({"mapRoles": text})
 }
 
+/// The access entry of nodes for the caller's role.
+fn node_entry(username: &str, kind: &str) -> Value {
+    let details = json!({"username": username, "groups": ["system:nodes"], "type": kind, "createdAt": "2025-03-01T08:00:00Z", "modifiedAt": "2025-03-01T08:00:00Z"});
+    json!({"principalArn": super::world::ROLE, "details": super::world::seen(details), "policies": super::world::seen(json!([]))})
+}
+
 /// A token with a fault of its form.
 fn problem(detail: &str) -> Value {
     json!([{"part": "payload", "detail": detail}])
@@ -159,6 +165,13 @@ pub fn cases() -> Vec<Told> {
         told("eks-node-identity-unresolved", &["node-identity-unresolved"], Likely, refused().set("/aws/caller/seen/arn", json!("arn:aws:sts::111122223333:assumed-role/nodes/i-0abc")).authenticator_log("time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" error=\"mapper DynamicFile renderTemplates error: error rendering username template \\\"system:node:{{EC2PrivateDNSName}}\\\": failed querying private DNS from EC2 API for node i-0abc: operation error EC2: DescribeInstances, UnauthorizedOperation: not authorized\"\n")),
         // A node that cannot join is no cause of a person's 401.
         told("eks-node-identity-of-another", &["credential-rejected", "node-identity-unresolved"], Likely, refused().authenticator_log("time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" error=\"mapper DynamicFile renderTemplates error: error rendering username template \\\"system:node:{{EC2PrivateDNSName}}\\\": failed querying private DNS from EC2 API for node i-0abc: operation error EC2: DescribeInstances, UnauthorizedOperation: not authorized\"\n")),
+        // Who signs with a node's role and is none.
+        told("eks-node-role-of-a-person", &["node-identity-unresolved", "credential-rejected"], Likely, refused().set("/aws/accessEntries/seen/entries/0", node_entry("system:node:{{EC2PrivateDNSName}}", "EC2_LINUX"))),
+        told("eks-node-role-of-a-person-aws-auth", &["node-identity-unresolved", "credential-rejected"], Likely, by_config_map(&format!("{admins}- rolearn: {dev}\n  username: system:node:{{{{EC2PrivateDNSName}}}}\n  groups: ['system:nodes']\n"))),
+        told("eks-access-entry-not-known-yet", &["iam-identity-not-mapped", "credential-rejected"], Likely, refused().set("/aws/accessEntries/seen/entries/0/details/seen/createdAt", json!("2026-11-25T09:59:30Z")).authenticator_log(&denied("identity is not mapped"))),
+        told("eks-iam-token-of-a-time-to-come", &["token-not-yet-valid", "credential-rejected"], Likely, refused().set("/credential/seen/token/claims/date", json!("2026-11-25T10:20:00Z")).set("/credential/seen/token/claims/expires", json!("2026-11-25T10:35:00Z"))),
+        told("eks-sts-region-differs", &["sts-endpoint-invalid", "credential-rejected"], Likely, refused().set("/credential/seen/token/claims/region", json!("us-east-1"))),
+        told("eks-same-name-in-another-region", &["credential-rejected"], Likely, refused().set("/aws/cluster/seen/endpoint", json!("https://9F8E7D.gr7.us-east-1.eks.amazonaws.com")).set("/aws/target/seen/region", json!("us-east-1"))),
         told("eks-cluster-creator-only-admin", &["cluster-creator-only-admin"], Likely, World::iam().set("/aws/administrators/seen", json!({"total": 0, "arns": []}))),
         told("eks-cluster-creator-only-admin-config-map", &["cluster-creator-only-admin"], Likely, World::iam().mode("CONFIG_MAP").aws_auth(roles(&format!("- rolearn: {dev}\n  username: dev\n  groups: [dev]\n"))).set("/identity/seen/user/username", json!("dev"))),
         told("eks-access-entry-shadows-aws-auth", &["access-entry-shadows-aws-auth"], Certain, World::iam().aws_auth(roles(&format!("- rolearn: {dev}\n  username: dev\n  groups: [deployers]\n")))),
@@ -305,8 +318,13 @@ fn a_token_for_another_partition_is_no_missing_mapping() {
     let (sure, _) = fix(&china, "sts-endpoint-invalid");
     assert_eq!(sure, Certain);
     assert!(!codes(&china).contains(&"iam-identity-not-mapped"));
-    for same in ["sts.amazonaws.com", "sts.us-east-1.amazonaws.com", "sts.eu-west-1.api.aws"] {
-        assert!(!codes(&host(same)).contains(&"sts-endpoint-invalid"), "{same}");
+    for (same, region) in [
+        ("sts.amazonaws.com", "us-east-1"),
+        ("sts.us-east-1.amazonaws.com", "us-east-1"),
+        ("sts.eu-west-1.api.aws", "eu-west-1"),
+    ] {
+        let world = host(same).set("/credential/seen/token/claims/region", json!(region));
+        assert!(!codes(&world).contains(&"sts-endpoint-invalid"), "{same}");
     }
 }
 
@@ -451,4 +469,117 @@ fn the_role_that_the_plugin_assumes_is_what_must_be_mapped() {
         json!({"startedMs": 1, "tookMs": 1, "failed": {"kind": "unsupported", "detail": "the role is of another account"}}),
     );
     assert!(!codes(&unread).contains(&"iam-identity-not-mapped"));
+}
+
+/// What a finding of this code says, its candidates and its fix.
+fn told_of(world: &World, code: &str) -> Finding {
+    let all = findings(world);
+    let codes: Vec<_> = all.iter().map(|finding| finding.code).collect();
+    all.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no {code} in {codes:?}"))
+}
+
+/// The authenticator's line counts only against what was there when it was written, and while that is fresh.
+#[test]
+fn a_mapping_that_the_authenticator_does_not_know_is_told_with_its_age() {
+    let world = |made: &str, line: &str| {
+        World::iam_refused()
+            .set("/aws/principal/seen/createdAt", json!("2025-01-10T08:00:00Z"))
+            .set("/aws/accessEntries/seen/entries/0/details/seen/createdAt", json!(made))
+            .authenticator_log(&denied("identity is not mapped").replace("09:59:59", line))
+    };
+    let young = told_of(&world("2026-11-25T09:59:30Z", "09:59:59"), "iam-identity-not-mapped");
+    assert!(young.why.contains("(30 s ago)") && young.fix[0].text.contains("Wait"), "{young:?}");
+    let old = told_of(&world("2025-03-01T08:00:00Z", "09:59:59"), "iam-identity-not-mapped");
+    assert_eq!(old.confidence, Likely);
+    assert!(old.fix[0].text.contains("made again"), "{old:?}");
+    // Said long before; or before the entry was there, which counts by now.
+    for (made, line) in [("2025-03-01T08:00:00Z", "09:10:00"), ("2026-11-25T09:48:00Z", "09:47:00")] {
+        assert!(!codes(&world(made, line)).contains(&"iam-identity-not-mapped"), "{made} {line}");
+    }
+    // A mapping that was seen is no candidate for a missing one.
+    let rejected = told_of(&World::iam_refused(), "credential-rejected");
+    assert!(rejected.candidates.iter().all(|candidate| candidate.code != "iam-identity-not-mapped"), "{rejected:?}");
+    assert!(rejected.why.contains("the access entry maps you"), "{}", rejected.why);
+}
+
+/// No more than the cluster's name is signed.
+#[test]
+fn a_cluster_of_the_same_name_elsewhere_is_no_other_name() {
+    let endpoint = |url: &str| World::iam_refused().set("/aws/cluster/seen/endpoint", json!(url));
+    let region = endpoint("https://9F8E7D.gr7.us-east-1.eks.amazonaws.com");
+    assert!(!codes(&region).contains(&"iam-token-wrong-cluster"));
+    let rejected = told_of(&region, "credential-rejected");
+    assert!(
+        rejected.fix.iter().any(|step| format!("{step:?}").contains("kaccess doctor --region eu-west-1")),
+        "{rejected:?}"
+    );
+    // In another account: the entries that were read are of that one, and nothing is said by them.
+    let account = endpoint("https://9F8E7D.gr7.eu-west-1.eks.amazonaws.com").no_entry();
+    let wrong = told_of(&account, "iam-token-wrong-cluster");
+    assert_eq!(wrong.candidates[0].code, "iam-identity-not-mapped");
+    assert!(!codes(&account).contains(&"iam-identity-not-mapped"));
+    // The context says that the one that is meant has the name.
+    let named = account.set("/kubeconfig/seen/context", json!("arn:aws:eks:eu-west-1:444455556666:cluster/prod"));
+    assert!(!codes(&named).contains(&"iam-token-wrong-cluster"), "{:?}", codes(&named));
+}
+
+/// An instance's session is looked up, and a name that needs no instance is given to everybody.
+#[test]
+fn only_a_session_that_is_no_instance_is_called_so() {
+    let code = "node-identity-unresolved";
+    let entry = |username: &str, kind: &str| {
+        World::iam_refused().set("/aws/accessEntries/seen/entries/0", node_entry(username, kind))
+    };
+    let instance = entry("system:node:{{EC2PrivateDNSName}}", "EC2_LINUX")
+        .set("/aws/caller/seen/arn", json!("arn:aws:sts::111122223333:assumed-role/platform-dev/i-0123456789abcdef0"));
+    assert!(!codes(&instance).contains(&code));
+    assert!(!codes(&entry("system:node:{{SessionName}}", "HYBRID_LINUX")).contains(&code));
+    // The authenticator's own word about this caller decides it.
+    let line = denied(
+        "error rendering username template \\\"system:node:{{EC2PrivateDNSName}}\\\": SessionName did not contain an instance id",
+    );
+    let said = entry("system:node:{{EC2PrivateDNSName}}", "EC2_LINUX").authenticator_log(&line);
+    let (sure, steps) = fix(&said, code);
+    assert_eq!(sure, Certain);
+    assert!(steps[1].contains("aws eks create-access-entry --cluster-name prod --principal-arn ROLE_ARN"), "{steps:?}");
+}
+
+/// Which policy the entry has, and the smallest that covers what was asked.
+#[test]
+fn a_policy_that_is_too_small_is_named_with_the_next() {
+    let world = |verb: &str, resource: &str, sub: &str, namespace: &str, policies: Value| {
+        asked_to(verb, "", resource, namespace, policies)
+            .set("/asked/question/subresource", json!(sub))
+            .set("/access/seen/checks/0/question/subresource", json!(sub))
+    };
+    let view = || json!([policy("AmazonEKSViewPolicy", &["dev"])]);
+    for (world, held, next) in [
+        (world("get", "secrets", "", "dev", view()), "AmazonEKSViewPolicy", "AmazonEKSSecretReaderPolicy"),
+        (world("create", "pods", "exec", "dev", view()), "AmazonEKSViewPolicy", "AmazonEKSEditPolicy"),
+        (
+            world("list", "nodes", "", "", json!([policy("AmazonEKSAdminPolicy", &[])])),
+            "AmazonEKSAdminPolicy",
+            "AmazonEKSAdminViewPolicy",
+        ),
+    ] {
+        let finding = told_of(&world, "rbac-no-grant");
+        assert!(finding.why.contains(&format!("Your access entry has {held} for ")), "{}", finding.why);
+        let (_, steps) = fix(&world, "rbac-no-grant");
+        assert!(steps.concat().contains(&format!("cluster-access-policy/{next}")), "{steps:?}");
+    }
+    // By the policies' own words it is given: nothing is made of that.
+    let given = told_of(&world("list", "pods", "", "dev", view()), "rbac-no-grant");
+    assert!(!given.why.contains("access entry"), "{}", given.why);
+}
+
+/// A provider that is associated again keeps its claims and prefixes.
+#[test]
+fn an_association_is_made_again_as_it_was() {
+    let pending =
+        World::oidc_refused().set("/aws/identityProviders/seen/configs/0/details/seen/status", json!("DELETING"));
+    let (_, steps) = fix(&pending, "oidc-association-pending");
+    let all = steps.concat();
+    for kept in ["usernameClaim=email", "usernamePrefix=oidc:", "groupsClaim=groups", "groupsPrefix=oidc:"] {
+        assert!(all.contains(kept), "{kept}: {all}");
+    }
 }

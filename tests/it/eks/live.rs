@@ -143,6 +143,13 @@ fn whoami_names_what_maps_an_iam_identity() {
     let table = whoami(&[]);
     assert!(table.contains("AmazonEKSViewPolicy on namespaces shop-*"), "{table}");
 
+    // An entry that gives another name than the server shows is not what was taken.
+    aws.edit("eks:DescribeAccessEntry", "/accessEntry/username", json!("ops:{{SessionName}}"));
+    let view: Value = serde_json::from_str(&whoami(&["-o", "json"])).expect("JSON");
+    let detail = view["origin"]["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("another or an older mapping") && detail.contains("\"ops:jane\""), "{detail}");
+    assert!(view["accessPolicies"].as_array().is_none_or(Vec::is_empty), "{view}");
+
     // Without the right to ask, the way stays open, and the right is named.
     aws.set(
         "eks:DescribeCluster",

@@ -362,6 +362,13 @@ pub fn cases() -> Vec<Told> {
         Certain,
         dropped(json!(["203.0.113.0/24"])).set("/aws/ownEgress", from("203.0.113.9")),
     ));
+    // Switched off: the list has no effect.
+    list.push(told(
+        "eks-public-access-off",
+        &["endpoint-private-off-network", "api-connection-timeout"],
+        Likely,
+        dropped(json!(["203.0.113.0/24"])).set("/aws/cluster/seen/vpc/endpointPublicAccess", json!(false)),
+    ));
     list
 }
 
@@ -629,4 +636,65 @@ fn the_fix_of_a_list_adds_what_is_missing() {
     let (_, text) = all.iter().find(|(code, _)| *code == "allowlist-misses-control-plane").expect("a finding");
     assert!(text.contains("source-ip condition of listener rule 1"), "{text}");
     assert!(!text.contains("authorize-security-group-ingress"), "{text}");
+}
+
+/// What a list has no effect on is not mended by it.
+#[test]
+fn a_list_that_is_switched_off_is_not_extended() {
+    let case = cases().into_iter().find(|case| case.name == "eks-public-access-off").expect("a case");
+    let all = found(&case.world);
+    assert!(!all.iter().any(|(code, _)| *code == "public-access-cidr-blocked"), "{all:?}");
+    let (_, text) = all.iter().find(|(code, _)| *code == "endpoint-private-off-network").expect("a finding");
+    assert!(text.contains("endpointPublicAccess=true,publicAccessCidrs=YOURS/32"), "{text}");
+}
+
+/// Out of the VPC private addresses are reached: where every layer is open, they are no reason.
+#[test]
+fn private_addresses_are_no_obstacle_to_who_leaves_through_the_vpc() {
+    let open = routed_internal().lets_in(&["sg-0c1u"]).uninitialized();
+    let all = found(&open);
+    assert!(!all.iter().any(|(code, _)| *code == "issuer-unreachable-from-control-plane"), "{all:?}");
+    assert!(all.iter().any(|(code, _)| *code == "issuer-blocks-control-plane"), "{all:?}");
+}
+
+/// The layer that could not be judged is named, and what is said of the addresses fits the egress mode.
+#[test]
+fn what_could_not_be_judged_on_the_way_is_named() {
+    let finding = |world: &World| {
+        let (evidence, _) = world.evidence();
+        let all = check_all(&Case::new(&evidence));
+        all.into_iter().find(|finding| finding.code == "issuer-blocks-control-plane").expect("a finding")
+    };
+    let public = || World::oidc_refused().routed().rules(forward_all()).uninitialized();
+    let gateway = finding(&way_out(public(), "tgw-1", "active"));
+    assert!(gateway.why.contains("the route leads to tgw-1"), "{}", gateway.why);
+    assert_eq!(gateway.candidates[0].code, "issuer-unreachable-from-control-plane");
+    assert!(gateway.candidates[0].why.contains("tgw-1"), "{:?}", gateway.candidates[0]);
+    let text = format!("{:?}", gateway.fix);
+    assert!(text.contains("one of your own network's") && !text.contains("not yours"), "{text}");
+    assert!(!text.contains("nginx"), "AWS shows a load balancer: {text}");
+    let managed = finding(&World::oidc_refused().uninitialized());
+    assert!(format!("{:?}", managed.fix).contains("not yours"), "{:?}", managed.fix);
+}
+
+/// An answer comes back to one of 28,232 ports.
+#[test]
+fn a_network_acl_is_judged_by_how_many_ports_it_leaves() {
+    let world = |last: i32| {
+        routed().set(
+            "/aws/network/networkAcls/seen",
+            acl(json!([
+                {"number": 90, "egress": true, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"},
+                {"number": 100, "egress": false, "allow": true, "protocol": "6", "cidr": "0.0.0.0/0", "fromPort": 1024, "toPort": last},
+                {"number": 32767, "egress": false, "allow": false, "protocol": "-1", "cidr": "0.0.0.0/0"}])),
+        )
+    };
+    assert_eq!(judged(&world(32_767), Layer::Acl), Some(Passage::Blocks));
+    assert_eq!(judged(&world(32_768), Layer::Acl), Some(Passage::Blocks));
+    assert_eq!(judged(&world(49_151), Layer::Acl), Some(Passage::Unknown));
+    assert_eq!(judged(&world(60_999), Layer::Acl), Some(Passage::Passes));
+    let (evidence, _) = world(32_768).evidence();
+    let reach = reach::to_issuer(&evidence).expect("a way");
+    let text = &reach.step(Layer::Acl).expect("a step").text;
+    assert!(text.contains("1 of 28232 ports only"), "{text}");
 }
