@@ -722,11 +722,14 @@ fn has_action(statement: &Value, action: &str) -> bool {
 
 /// One value more, beside the one or the several that there are.
 fn push(values: &mut Value, more: &str) {
-    match values {
-        Value::Array(all) => all.push(Value::from(more)),
-        Value::Null => *values = Value::from(more),
-        one => *values = Value::Array(vec![one.take(), Value::from(more)]),
-    }
+    *values = match values.take() {
+        Value::Array(mut all) => {
+            all.push(Value::from(more));
+            Value::Array(all)
+        }
+        Value::Null => Value::from(more),
+        one => Value::Array(vec![one, Value::from(more)]),
+    };
 }
 
 /// One more value under this operator lets more in.
