@@ -115,7 +115,7 @@ fn translate(pattern: &str) -> Result<String, Fault> {
                 before = Before::Nothing;
             }
             '[' => {
-                rest = set(rest, &mut out, pattern)?;
+                rest = set(rest, &mut out)?;
                 before = Before::Something;
                 continue;
             }
@@ -200,7 +200,7 @@ fn repetition(rest: &str) -> Result<Option<usize>, Fault> {
 }
 
 /// Copies a set and returns what follows it.
-fn set<'a>(rest: &'a str, out: &mut String, pattern: &str) -> Result<&'a str, Fault> {
+fn set<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, Fault> {
     let whole = rest;
     let missing = || fault("missing closing ]", whole);
     out.push('[');
