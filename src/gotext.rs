@@ -1,10 +1,12 @@
-//! How Go writes values into its error texts (quotes, types, times, names of JSON members), and how it reads URLs and PEM.
+//! How Go writes values into its error texts (quotes, types, times, names of JSON members), and how it reads URLs, PEM and
+//! regular expressions.
 //!
-//! A leaf that `credential` and `apiserver` share, because both repeat texts of Go programs.
+//! A leaf that `credential`, `apiserver` and `aws` share, because all repeat what Go programs say.
 
 use serde_json::{Map, Value};
 
 pub mod pem;
+pub mod regex;
 pub mod url;
 
 /// What Go calls the kind of a value in `cannot unmarshal X into Go value of type T`.

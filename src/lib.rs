@@ -7,7 +7,7 @@
 //! | host | secret |
 //! | credential | secret, evidence, gotext |
 //! | apiserver | evidence, credential::chain, gotext, text |
-//! | aws | evidence, text |
+//! | aws | evidence, gotext, text |
 //! | report | evidence |
 //! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, gotext, text |
 //! | rules | evidence, apiserver, aws, report, text |

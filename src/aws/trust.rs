@@ -18,8 +18,8 @@ pub enum Principal<'a> {
     Federated(&'a str),
     /// An AWS service, `pods.eks.amazonaws.com`.
     Service(&'a str),
-    /// A role, by its ARN with the path.
-    Role(&'a str),
+    /// A role, by its ARN with the path, and the name of its session where that is known (a node's: its instance).
+    Role(&'a str, Option<&'a str>),
 }
 
 /// One request to become a role.
@@ -154,11 +154,33 @@ fn same_provider(one: &str, other: &str) -> bool {
     one == other || provider_name(one).is_some_and(|one| Some(one) == provider_name(other))
 }
 
+/// The session that a principal of a policy names, where it is one of this role.
+fn session_of<'a>(named: &'a str, role: &str) -> Option<&'a str> {
+    let name = role.split_once(":role/")?.1.rsplit('/').next()?;
+    let (head, rest) = named.split_once(":assumed-role/")?;
+    let (role_name, session) = rest.split_once('/')?;
+    (head.starts_with("arn:") && account(named) == account(role) && role_name == name).then_some(session)
+}
+
+/// A principal of a policy stands for who asks.
+fn names(named: &str, asker: Principal<'_>) -> bool {
+    match asker {
+        Principal::Federated(arn) => same_provider(named, arn),
+        Principal::Service(service) => named.eq_ignore_ascii_case(service),
+        Principal::Role(arn, session) => {
+            let own = account(arn);
+            named == arn
+                || (!own.is_empty() && (named == own || (named.ends_with(":root") && account(named) == own)))
+                || session.is_some_and(|session| session_of(named, arn) == Some(session))
+        }
+    }
+}
+
 fn principal(policy: &Value, asker: Principal<'_>) -> Truth {
     let (kind, name) = match asker {
         Principal::Federated(arn) => ("Federated", arn),
         Principal::Service(name) => ("Service", name),
-        Principal::Role(arn) => ("AWS", arn),
+        Principal::Role(arn, _) => ("AWS", arn),
     };
     let everybody = |kind: &str| match kind {
         "AWS" => Truth::Yes,
@@ -172,24 +194,13 @@ fn principal(policy: &Value, asker: Principal<'_>) -> Truth {
                 return everybody(kind);
             }
             let named = kinds.get(kind).map(texts).unwrap_or_default();
-            let fits = named.iter().any(|one| match asker {
-                Principal::Federated(arn) => same_provider(one, arn),
-                Principal::Service(service) => one.eq_ignore_ascii_case(service),
-                Principal::Role(arn) => {
-                    let session = arn.split_once(":role/").map(|(_, path)| path.rsplit('/').next().unwrap_or_default());
-                    let as_session = |name: &str| {
-                        one.strip_prefix("arn:").and_then(|rest| rest.split_once(":assumed-role/")).is_some_and(
-                            |(head, rest)| head.contains(account(arn)) && rest.split('/').next() == Some(name),
-                        )
-                    };
-                    one == arn
-                        || (!account(arn).is_empty()
-                            && (one == account(arn) || (one.ends_with(":root") && account(one) == account(arn))))
-                        || session.is_some_and(as_session)
-                }
-            });
-            if fits {
+            if named.iter().any(|one| names(one, asker)) {
                 return Truth::Yes;
+            }
+            if let Principal::Role(arn, None) = asker
+                && let Some(one) = named.iter().find(|one| session_of(one, arn).is_some())
+            {
+                return Truth::Unknown(vec![format!("whether the session is {one}")]);
             }
             if named.iter().any(|one| one == "*") {
                 return everybody(kind);
@@ -385,15 +396,7 @@ fn applies(statement: &Value, request: &Request<'_>, version: &str) -> Truth {
         }),
         (None, None) => take(Truth::No(vec![(Respect::Provider, "no principal at all".to_owned(), String::new())])),
     }
-    let action = |value: &Value| {
-        texts(value).iter().any(|one| glob(&one.to_ascii_lowercase(), &request.action.to_ascii_lowercase()))
-    };
-    let fits = match (statement.get("Action"), statement.get("NotAction")) {
-        (Some(value), _) => action(value),
-        (None, Some(value)) => !action(value),
-        (None, None) => false,
-    };
-    if !fits {
+    if !has_action(statement, request.action) {
         let said = statement.get("Action").or_else(|| statement.get("NotAction")).map(texts).unwrap_or_default();
         take(Truth::No(vec![(Respect::Action, said.join(", "), request.action.to_owned())]));
     }
@@ -440,9 +443,16 @@ pub fn judge(policy: &str, request: &Request<'_>) -> Verdict {
                     .into_iter()
                     .map(|(respect, expected, seen)| Miss { respect, expected, seen, statement: index })
                     .collect();
-                // The statement that misses least, and least far from home, is the one that was meant.
+                // The statement that misses least, and least far from home, is the one that was meant: one about this
+                // subject before any about others.
                 let weight = |misses: &[Miss]| -> usize {
-                    misses.iter().map(|miss| if miss.respect >= Respect::Action { 3 } else { 1 }).sum()
+                    let of = |respect| match respect {
+                        Respect::Audience => 1,
+                        Respect::Condition => 3,
+                        Respect::Subject => 5,
+                        Respect::Action | Respect::Provider => 20,
+                    };
+                    misses.iter().map(|miss| of(miss.respect)).sum()
                 };
                 if nearest.as_ref().is_none_or(|known| weight(&misses) < weight(known)) {
                     nearest = Some(misses);
@@ -460,123 +470,393 @@ pub fn judge(policy: &str, request: &Request<'_>) -> Verdict {
     }
 }
 
+/// The service that becomes the roles of EKS Pod Identity.
+const PODS: &str = "pods.eks.amazonaws.com";
+
+/// The keys of the session tags; without those they are not there.
+const TAGS: [&str; 4] = [
+    "aws:RequestTag/eks-cluster-arn",
+    "aws:RequestTag/eks-cluster-name",
+    "aws:RequestTag/kubernetes-namespace",
+    "aws:RequestTag/kubernetes-service-account",
+];
+
+/// What EKS Pod Identity asks of a trust policy for one service account.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PodIdentity<'a> {
+    /// The cluster's ARN; empty where it is not known, and then nothing is known of the request.
+    pub cluster_arn: &'a str,
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// The service account's namespace.
+    pub namespace: &'a str,
+    /// Its name.
+    pub account: &'a str,
+    /// The association has its session tags.
+    pub tags: bool,
+}
+
+impl PodIdentity<'_> {
+    /// The two requests of the service, with what it gives along.
+    fn requests(&self) -> [Request<'_>; 2] {
+        let request = |action| {
+            let mut context = BTreeMap::new();
+            if !self.cluster_arn.is_empty() {
+                let values = [self.cluster_arn, self.cluster, self.namespace, self.account];
+                for (key, value) in TAGS.into_iter().zip(values) {
+                    context.insert(key.to_owned(), self.tags.then(|| vec![value.to_owned()]));
+                }
+                context.insert("aws:SourceArn".to_owned(), Some(vec![self.cluster_arn.to_owned()]));
+                context.insert("aws:SourceAccount".to_owned(), Some(vec![account(self.cluster_arn).to_owned()]));
+            }
+            Request { action, principal: Principal::Service(PODS), context }
+        };
+        [request("sts:AssumeRole"), request("sts:TagSession")]
+    }
+}
+
 /// EKS Pod Identity: the service must be allowed both actions; the context is what the service gives along, its session
 /// tags where the association has them.
-pub fn judge_pod_identity(
-    policy: &str,
-    cluster_arn: &str,
-    cluster: &str,
-    namespace: &str,
-    account: &str,
-    tags: bool,
-) -> [Verdict; 2] {
-    let request = |action| {
-        let mut context = BTreeMap::new();
-        // Without session tags the keys are not there.
-        let mut put = |key: &str, value: &str| {
-            let there = tags || !key.starts_with("aws:RequestTag/");
-            context.insert(key.to_owned(), there.then(|| vec![value.to_owned()]))
+pub fn judge_pod_identity(policy: &str, asked: &PodIdentity<'_>) -> [Verdict; 2] {
+    asked.requests().map(|request| judge(policy, &request))
+}
+
+/// A role that becomes another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Assuming<'a> {
+    /// The role that asks, by its ARN.
+    pub role: &'a str,
+    /// The name of its session, where that is known.
+    pub session: Option<&'a str>,
+    /// The external id that it gives: none, or one that is not known.
+    pub external_id: Known<&'a str>,
+    /// It comes with session tags of its own, which `sts:TagSession` must allow.
+    pub tags: bool,
+}
+
+/// What is known of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known<T> {
+    /// It is this.
+    Is(T),
+    /// There is none.
+    Absent,
+    /// Nothing.
+    Unknown,
+}
+
+impl<T> From<Option<T>> for Known<T> {
+    /// What is not there is absent.
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Absent, Self::Is)
+    }
+}
+
+impl<'a> Assuming<'a> {
+    /// A role without session tags.
+    pub fn plain(role: &'a str, external_id: Option<&'a str>) -> Self {
+        Self { role, session: None, external_id: external_id.into(), tags: false }
+    }
+
+    /// What it asks for.
+    fn requests(&self) -> Vec<Request<'a>> {
+        let request = |action| {
+            let mut context = BTreeMap::new();
+            let id = match self.external_id {
+                Known::Is(id) => Some(Some(vec![id.to_owned()])),
+                Known::Absent => Some(None),
+                Known::Unknown => None,
+            };
+            context.extend(id.map(|id| ("sts:ExternalId".to_owned(), id)));
+            if !self.tags {
+                context.extend(TAGS.map(|key| (key.to_owned(), None)));
+            }
+            context.insert("aws:PrincipalArn".to_owned(), Some(vec![self.role.to_owned()]));
+            context.insert("aws:PrincipalAccount".to_owned(), Some(vec![account(self.role).to_owned()]));
+            Request { action, principal: Principal::Role(self.role, self.session), context }
         };
-        put("aws:SourceArn", cluster_arn);
-        put("aws:SourceAccount", cluster_arn.split(':').nth(4).unwrap_or_default());
-        put("aws:RequestTag/eks-cluster-arn", cluster_arn);
-        put("aws:RequestTag/eks-cluster-name", cluster);
-        put("aws:RequestTag/kubernetes-namespace", namespace);
-        put("aws:RequestTag/kubernetes-service-account", account);
-        if cluster_arn.is_empty() {
-            context.clear();
-        }
-        Request { action, principal: Principal::Service("pods.eks.amazonaws.com"), context }
-    };
-    [judge(policy, &request("sts:AssumeRole")), judge(policy, &request("sts:TagSession"))]
+        let actions = ["sts:AssumeRole", "sts:TagSession"];
+        actions.into_iter().take(if self.tags { 2 } else { 1 }).map(request).collect()
+    }
 }
 
-/// A role that assumes another one, with or without an external id.
-pub fn judge_role(policy: &str, role: &str, external_id: Option<&str>) -> Verdict {
-    let mut context = BTreeMap::new();
-    context.insert("sts:ExternalId".to_owned(), external_id.map(|id| vec![id.to_owned()]));
-    context.insert("aws:PrincipalArn".to_owned(), Some(vec![role.to_owned()]));
-    context.insert("aws:PrincipalAccount".to_owned(), Some(vec![account(role).to_owned()]));
-    judge(policy, &Request { action: "sts:AssumeRole", principal: Principal::Role(role), context })
+/// A role that assumes another one: the first word that is not yes, else the last.
+pub fn judge_role(policy: &str, asking: &Assuming<'_>) -> Verdict {
+    let mut verdicts = asking.requests().into_iter().map(|request| judge(policy, &request));
+    let first = verdicts.next().unwrap_or(Verdict::NotAllowed(Vec::new()));
+    if first.ok() != Some(true) {
+        return first;
+    }
+    verdicts.next().unwrap_or(first)
 }
 
-/// The whole trust policy that a service account needs for IRSA, indented; statements of others stay.
+/// The whole trust policy that a service account needs for IRSA, indented. What stands there today stays: the statement
+/// about this subject is extended where that is enough, else one is added.
 pub fn irsa_policy(today: Option<&str>, provider_arn: &str, issuer: &str, subject: &str, audience: &str) -> String {
-    let statement = serde_json::json!({
+    let mut statement = serde_json::json!({
         "Effect": "Allow",
         "Principal": { "Federated": provider_arn },
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": { "StringEquals": { format!("{issuer}:sub"): subject, format!("{issuer}:aud"): audience } },
     });
-    // Only what is about nobody but this subject is replaced: any other statement may be somebody else's way in. What else
-    // it asks for stays, as far as it can be had.
-    let ours = |old: &Value| {
-        let text = old.to_string();
-        let allows = old.get("Effect").and_then(Value::as_str) == Some("Allow");
-        allows && text.contains(&format!("\"{subject}\"")) && text.matches("system:serviceaccount:").count() == 1
-    };
-    let old = today.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let old = old.as_ref().and_then(|policy| list(policy.get("Statement")?).into_iter().find(|old| ours(old)).cloned());
-    let mut statement = statement;
     let request = Request::web_identity(provider_arn, issuer, subject, audience);
-    for (operator, keys) in old.iter().filter_map(|old| old.get("Condition")?.as_object()).flatten() {
-        for (key, values) in keys.as_object().into_iter().flatten() {
-            // Keys of a token end so, whoever its provider. A condition that this request can never fulfil would keep it
-            // out of the new policy as it does out of today's.
-            let never = matches!(condition(operator, key, values, &request, "2012-10-17"), Truth::No(_));
-            if !key.ends_with(":sub") && !key.ends_with(":aud") && !never {
-                statement["Condition"][operator][key] = values.clone();
+    let (mut policy, mut statements) = taken_apart(today);
+    let ours: Vec<usize> = (0..statements.len()).filter(|index| is_about(&statements[*index], subject)).collect();
+    let about = About { provider_arn, issuer, subject, audience };
+    match ours.iter().find_map(|index| Some((*index, about.extended(&statements[*index], &request)?))) {
+        Some((index, extended)) => statements[index] = extended,
+        None => {
+            // What the statement about this subject asks for besides is asked for in the new one too, as far as it can be
+            // had: a condition that this request can never fulfil would keep it out as it does today.
+            let old = ours.first().and_then(|index| statements[*index].get("Condition")?.as_object().cloned());
+            for (operator, keys) in old.iter().flatten() {
+                for (key, values) in keys.as_object().into_iter().flatten() {
+                    let never = matches!(condition(operator, key, values, &request, "2012-10-17"), Truth::No(_));
+                    if !key.ends_with(":sub") && !key.ends_with(":aud") && !never {
+                        statement["Condition"][operator][key] = values.clone();
+                    }
+                }
             }
+            statements.push(statement);
         }
-    }
-    with_statement(today, &statement, ours)
-}
-
-/// The whole trust policy that EKS Pod Identity needs.
-pub fn pod_identity_policy(today: Option<&str>) -> String {
-    let statement = serde_json::json!({
-        "Effect": "Allow",
-        "Principal": { "Service": "pods.eks.amazonaws.com" },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-    });
-    // A condition may be another cluster's: such a statement stays as it is.
-    with_statement(today, &statement, |old| {
-        old.get("Effect").and_then(Value::as_str) == Some("Allow")
-            && old.get("Condition").is_none_or(|condition| condition.as_object().is_some_and(serde_json::Map::is_empty))
-            && old
-                .pointer("/Principal/Service")
-                .is_some_and(|value| texts(value).iter().all(|one| one == "pods.eks.amazonaws.com"))
-    })
-}
-
-/// The whole trust policy that lets a role assume this one.
-pub fn role_policy(today: Option<&str>, role: &str, external_id: Option<&str>) -> String {
-    let mut statement = serde_json::json!({
-        "Effect": "Allow",
-        "Principal": { "AWS": role },
-        "Action": "sts:AssumeRole",
-    });
-    if let Some(id) = external_id {
-        statement["Condition"] = serde_json::json!({ "StringEquals": { "sts:ExternalId": id } });
-    }
-    with_statement(today, &statement, |_| false)
-}
-
-/// Today's policy with one statement replaced (where `replaces` says so of exactly one) or added.
-fn with_statement(today: Option<&str>, statement: &Value, replaces: impl Fn(&Value) -> bool) -> String {
-    let empty = || serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
-    let mut policy =
-        today.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object).unwrap_or_else(empty);
-    let mut statements: Vec<Value> =
-        policy.get("Statement").map(|value| list(value).into_iter().cloned().collect()).unwrap_or_default();
-    let old: Vec<usize> =
-        statements.iter().enumerate().filter(|(_, one)| replaces(one)).map(|(index, _)| index).collect();
-    match old.as_slice() {
-        [index] => statements[*index] = statement.clone(),
-        _ => statements.push(statement.clone()),
     }
     policy["Statement"] = Value::Array(statements);
     serde_json::to_string_pretty(&policy).unwrap_or_default()
+}
+
+/// A statement that allows something to nobody but this subject.
+fn is_about(statement: &Value, subject: &str) -> bool {
+    let text = statement.to_string();
+    let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+    allows && text.contains(&format!("\"{subject}\"")) && text.matches("system:serviceaccount:").count() == 1
+}
+
+/// Whom a statement for IRSA is about.
+struct About<'a> {
+    provider_arn: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
+    audience: &'a str,
+}
+
+impl About<'_> {
+    /// The statement with what it lacks, and nothing taken from others: `None` where that cannot be done in it.
+    fn extended(&self, old: &Value, request: &Request<'_>) -> Option<Value> {
+        let mut new = old.clone();
+        let named = texts(old.pointer("/Principal/Federated")?);
+        let kinds = old.get("Principal")?.as_object()?.len();
+        let alone = kinds == 1 && named.len() == 1;
+        if !named.iter().any(|one| same_provider(one, self.provider_arn)) {
+            // A misspelt name of this cluster's own provider lets nobody in; another cluster's stays.
+            let index = named.iter().position(|one| self.resembles(one))?;
+            match &mut new["Principal"]["Federated"] {
+                Value::Array(all) => *all.get_mut(index)? = Value::from(self.provider_arn),
+                one => *one = Value::from(self.provider_arn),
+            }
+        }
+        if !has_action(old, request.action) {
+            old.get("Action").filter(|_| alone)?;
+            push(&mut new["Action"], request.action);
+        }
+        let (sub, aud) = (format!("{}:sub", self.issuer), format!("{}:aud", self.issuer));
+        let is = |key: &str, other: &str| key.eq_ignore_ascii_case(other);
+        let (mut binds, mut heard, mut dropped) = (false, false, false);
+        for (operator, keys) in old.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+            for (key, values) in keys.as_object()? {
+                let truth = condition(operator, key, values, request, "2012-10-17");
+                let Truth::No(misses) = truth else {
+                    let decides = matches!(truth, Truth::Yes) && extends(operator);
+                    binds |= is(key, &sub) && decides;
+                    heard |= is(key, &aud) && decides;
+                    continue;
+                };
+                let of_subject = texts(values).iter().any(|one| one == self.subject);
+                let absent = misses.iter().all(|(_, _, seen)| seen == "absent");
+                let misspelt = key.rsplit_once(':').is_some_and(|(issuer, claim)| {
+                    matches!(claim, "sub" | "aud") && !is(issuer, self.issuer) && self.resembles(issuer)
+                });
+                if is(key, &aud) && extends(operator) && !of_subject {
+                    push(&mut new["Condition"][operator][key], self.audience);
+                    heard = true;
+                } else if alone && (misspelt || (is(key, &aud) && of_subject) || absent) {
+                    new["Condition"][operator].as_object_mut()?.remove(key);
+                    dropped |= !absent;
+                } else {
+                    return None;
+                }
+            }
+        }
+        if !binds {
+            // The subject stands where it says nothing: this statement is about something else.
+            if !dropped {
+                return None;
+            }
+            new["Condition"]["StringEquals"][sub.as_str()] = Value::from(self.subject);
+        }
+        if dropped && !heard {
+            new["Condition"]["StringEquals"][aud.as_str()] = Value::from(self.audience);
+        }
+        if let Some(operators) = new.get_mut("Condition").and_then(Value::as_object_mut) {
+            operators.retain(|_, keys| keys.as_object().is_none_or(|keys| !keys.is_empty()));
+        }
+        (!matches!(applies(&new, request, "2012-10-17"), Truth::No(_))).then_some(new)
+    }
+
+    /// The name of this cluster's issuer or provider, with something wrong in it: the end is what tells clusters apart.
+    fn resembles(&self, name: &str) -> bool {
+        let end = |text: &str| text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase();
+        name.contains('/') && self.issuer.contains('/') && end(name) == end(self.issuer)
+    }
+}
+
+/// A statement's Action or NotAction lets an action through.
+fn has_action(statement: &Value, action: &str) -> bool {
+    let fits =
+        |value: &Value| texts(value).iter().any(|one| glob(&one.to_ascii_lowercase(), &action.to_ascii_lowercase()));
+    match (statement.get("Action"), statement.get("NotAction")) {
+        (Some(value), _) => fits(value),
+        (None, Some(value)) => !fits(value),
+        (None, None) => false,
+    }
+}
+
+/// One value more, beside the one or the several that there are.
+fn push(values: &mut Value, more: &str) {
+    *values = match values.take() {
+        Value::Array(mut all) => {
+            all.push(Value::from(more));
+            Value::Array(all)
+        }
+        Value::Null => Value::from(more),
+        one => Value::Array(vec![one, Value::from(more)]),
+    };
+}
+
+/// One more value under this operator lets more in.
+fn extends(operator: &str) -> bool {
+    let lower = operator.to_ascii_lowercase();
+    let base = lower.strip_prefix("foranyvalue:").or_else(|| lower.strip_prefix("forallvalues:")).unwrap_or(&lower);
+    let base = base.strip_suffix("ifexists").unwrap_or(base);
+    ["stringequals", "stringlike", "stringequalsignorecase", "arnequals", "arnlike"].contains(&base)
+}
+
+/// The whole trust policy that EKS Pod Identity needs. What the owner asks for of this service stays asked for: `None`
+/// where that can never be fulfilled.
+pub fn pod_identity_policy(today: Option<&str>, asked: &PodIdentity<'_>) -> Option<String> {
+    let statement = serde_json::json!({
+        "Effect": "Allow",
+        "Principal": { "Service": PODS },
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    });
+    let_in(today, &asked.requests(), &statement)
+}
+
+/// The whole trust policy that lets a role assume this one; `None` as with [`pod_identity_policy`].
+pub fn role_policy(today: Option<&str>, asking: &Assuming<'_>) -> Option<String> {
+    let mut statement = serde_json::json!({
+        "Effect": "Allow",
+        "Principal": { "AWS": asking.role },
+        "Action": if asking.tags { serde_json::json!(["sts:AssumeRole", "sts:TagSession"]) } else { "sts:AssumeRole".into() },
+    });
+    if let Known::Is(id) = asking.external_id {
+        statement["Condition"] = serde_json::json!({ "StringEquals": { "sts:ExternalId": id } });
+    }
+    let_in(today, &asking.requests(), &statement)
+}
+
+/// How near a statement is to letting a request in.
+struct Near {
+    /// Index of the statement.
+    index: usize,
+    /// The conditions that do not fit, each with the value that would: operator, key, value.
+    lacks: Vec<(String, String, String)>,
+    /// The action is not in it.
+    action: bool,
+    /// It names who asks and nobody else.
+    alone: bool,
+}
+
+/// Today's policy with these requests let in: by the statement that names who asks, extended by what it lacks, or by a
+/// copy of it for who asks alone; by this statement where none names it. `None` where conditions cannot be fulfilled.
+fn let_in(today: Option<&str>, requests: &[Request<'_>], fresh: &Value) -> Option<String> {
+    let (mut policy, mut statements) = taken_apart(today);
+    for request in requests {
+        policy["Statement"] = Value::Array(statements.clone());
+        if !matches!(judge(&policy.to_string(), request), Verdict::NotAllowed(_)) {
+            continue;
+        }
+        let about = |one: &&Value| {
+            one.get("Effect").and_then(Value::as_str) == Some("Allow")
+                && one.get("Principal").is_some_and(|who| matches!(principal(who, request.principal), Truth::Yes))
+        };
+        if !statements.iter().any(|one| about(&one)) {
+            statements.push(fresh.clone());
+            continue;
+        }
+        let near = statements.iter().enumerate().filter(|(_, one)| about(one));
+        let near = near.filter_map(|(index, one)| near_to(index, one, request));
+        let near = near.min_by_key(|near| (near.lacks.len(), near.action, !near.alone))?;
+        let old = &mut statements[near.index];
+        if near.alone && near.lacks.len() <= 1 && (!near.action || old.get("Action").is_some()) {
+            if near.action {
+                push(&mut old["Action"], request.action);
+            }
+            for (operator, key, value) in &near.lacks {
+                push(&mut old["Condition"][operator][key], value);
+            }
+            continue;
+        }
+        // Two conditions with a value more each would let in every mixture of them, and others would come in by the same.
+        let mut copy = fresh.clone();
+        if let Some(conditions) = old.get("Condition") {
+            for (operator, keys) in conditions.as_object()? {
+                for (key, values) in keys.as_object()? {
+                    copy["Condition"][operator][key] = values.clone();
+                }
+            }
+        }
+        for (operator, key, value) in &near.lacks {
+            copy["Condition"][operator][key] = Value::from(value.as_str());
+        }
+        statements.push(copy);
+    }
+    policy["Statement"] = Value::Array(statements);
+    let text = serde_json::to_string_pretty(&policy).unwrap_or_default();
+    let good = |request| !matches!(judge(&text, request), Verdict::NotAllowed(_) | Verdict::Malformed(_));
+    requests.iter().all(good).then_some(text)
+}
+
+/// What a statement that names who asks lacks; `None` where a condition of it can never be fulfilled.
+fn near_to(index: usize, statement: &Value, request: &Request<'_>) -> Option<Near> {
+    let kinds = statement.get("Principal")?.as_object();
+    let alone = kinds.is_some_and(|kinds| {
+        kinds.len() == 1
+            && kinds.values().flat_map(texts).all(|one| match request.principal {
+                Principal::Role(arn, _) => one == arn,
+                asker => names(&one, asker),
+            })
+    });
+    let mut lacks = Vec::new();
+    for (operator, keys) in statement.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+        for (key, values) in keys.as_object()? {
+            if !matches!(condition(operator, key, values, request, "2012-10-17"), Truth::No(_)) {
+                continue;
+            }
+            let had = request.context.iter().find(|(known, _)| known.eq_ignore_ascii_case(key));
+            let value = had.and_then(|(_, values)| values.as_ref()?.first()).filter(|_| extends(operator))?;
+            lacks.push((operator.clone(), key.clone(), value.clone()));
+        }
+    }
+    Some(Near { index, lacks, action: !has_action(statement, request.action), alone })
+}
+
+/// Today's policy and its statements; an empty one where there is none.
+fn taken_apart(today: Option<&str>) -> (Value, Vec<Value>) {
+    let empty = || serde_json::json!({ "Version": "2012-10-17", "Statement": [] });
+    let policy =
+        today.and_then(|text| serde_json::from_str::<Value>(text).ok()).filter(Value::is_object).unwrap_or_else(empty);
+    let statements = policy.get("Statement").map(|value| list(value).into_iter().cloned().collect());
+    (policy, statements.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
 use crate::evidence::workload::{
     Agent, AgentPod, Container, Event, Issuer, KiamServer, Namespace, Node, Owner, Pod, ProjectedToken, SecretFacts,
-    ServiceAccount, Target, Template, Variable, Volume, Webhook, flag, is_kept,
+    ServiceAccount, Target, Template, Variable, Volume, Webhook, flag, is_kept, is_kept_label,
 };
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -129,6 +129,15 @@ fn annotations(value: &Value, pointer: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Labels of AWS' own.
+fn labels(value: &Value) -> BTreeMap<String, String> {
+    let found = value.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    found
+        .filter(|(key, _)| is_kept_label(key))
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
 fn variables(container: &Value, scrubber: &Scrubber) -> Vec<Variable> {
     let all = container.get("env").and_then(Value::as_array).into_iter().flatten();
     all.filter_map(|variable| {
@@ -166,19 +175,26 @@ fn container(value: &Value, init: bool, scrubber: &Scrubber) -> Container {
     let from = value.get("envFrom").and_then(Value::as_array).into_iter().flatten();
     // A prefix makes other names of them, which are AWS' own only where it begins as those do.
     let prefix = |one: &&Value| one.get("prefix").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let foreign = |one: &&Value| {
+        let prefix = prefix(one);
+        !"AWS_".starts_with(&prefix) && !prefix.starts_with("AWS_")
+    };
+    let secret = |one: &Value| text(one, "/secretRef/name");
+    let bare: Vec<String> = from.clone().filter(|one| !foreign(one)).filter_map(secret).collect();
     Container {
         name: text(value, "/name").unwrap_or_default(),
         init,
         env: variables(value, scrubber),
         env_from_config_maps: from
             .clone()
-            .any(|one| one.get("configMapRef").is_some() && prefix(&one).starts_with('A')),
+            .any(|one| one.get("configMapRef").is_some() && !prefix(&one).is_empty() && !foreign(&one)),
         env_from_config_map_names: from
             .clone()
             .filter(|one| prefix(one).is_empty())
             .filter_map(|one| text(one, "/configMapRef/name"))
             .collect(),
-        env_from_secrets: from.filter_map(|one| text(one, "/secretRef/name")).collect(),
+        env_from_secrets: from.clone().filter_map(secret).collect(),
+        prefixed_secrets: from.filter_map(secret).filter(|name| !bare.contains(name)).collect(),
         mounts: mounts.filter_map(|mount| Some((text(mount, "/mountPath")?, text(mount, "/name")?))).collect(),
     }
 }
@@ -211,6 +227,7 @@ fn template(value: &Value, scrubber: &Scrubber) -> Template {
             .unwrap_or_else(|| "default".to_owned()),
         host_network: value.pointer("/spec/hostNetwork").and_then(Value::as_bool).unwrap_or_default(),
         annotations: annotations(value, "/metadata/annotations"),
+        labels: Some(labels(value)),
         automount: value.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool),
         pull_secrets: texts(value, "/spec/imagePullSecrets", "name"),
         containers,
@@ -402,7 +419,7 @@ pub async fn service_account(api: &Api, namespace: &str, name: &str) -> Result<S
 /// As [`Api::decode`].
 pub async fn namespace(api: &Api, name: &str) -> Result<Namespace, Failure> {
     let value = read(api, &format!("/api/v1/namespaces/{}", encoded(name)), "get on namespaces").await?;
-    Ok(Namespace { annotations: annotations(&value, "/metadata/annotations") })
+    Ok(Namespace { annotations: annotations(&value, "/metadata/annotations"), labels: Some(labels(&value)) })
 }
 
 /// What an image or a name says that a workload is.

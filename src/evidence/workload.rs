@@ -123,6 +123,9 @@ pub struct Template {
     pub host_network: bool,
     /// Its annotations about AWS roles (`iam.amazonaws.com/`, `eks.amazonaws.com/` and what resembles them).
     pub annotations: BTreeMap<String, String>,
+    /// Its labels of AWS' own, by which the webhook may pass it over; absent in older evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
     /// `automountServiceAccountToken`, where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub automount: Option<bool>,
@@ -146,6 +149,9 @@ pub struct Container {
     pub env: Vec<Variable>,
     /// Secrets that it takes all variables from.
     pub env_from_secrets: Vec<String>,
+    /// Those of them whose variables get a prefix with which no name of AWS' begins.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prefixed_secrets: Vec<String>,
     /// Whole ConfigMaps give it variables, and which ones that are is not known: their names get a prefix that begins as
     /// AWS' do, or an older look did not keep the ConfigMaps' names.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -222,6 +228,9 @@ pub struct ServiceAccount {
 pub struct Namespace {
     /// Its annotations about AWS roles.
     pub annotations: BTreeMap<String, String>,
+    /// Its labels of AWS' own; absent in older evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<BTreeMap<String, String>>,
 }
 
 /// A workload that hands out AWS credentials.
@@ -254,6 +263,11 @@ pub fn is_kept(key: &str) -> bool {
     ["amazonaws.com", "kubernetes.io/enforce-mountable-secrets", "role", "external-id"]
         .iter()
         .any(|part| lower.contains(part))
+}
+
+/// Whether a label of this key is kept: it is one of AWS' own.
+pub fn is_kept_label(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(domain, _)| domain == "amazonaws.com" || domain.ends_with(".amazonaws.com"))
 }
 
 /// The value of a flag of a command line, in both spellings.

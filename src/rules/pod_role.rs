@@ -3,8 +3,8 @@
 
 use super::{Case, Rule, clip};
 use crate::aws::link_id;
-use crate::aws::trust;
-use crate::aws::workload::{Judgement, Link, account};
+use crate::aws::trust::{self, Assuming};
+use crate::aws::workload::{Judgement, Labelled, Link, account};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
@@ -69,6 +69,56 @@ pub fn remake(judged: &Judgement<'_>) -> Step {
     }
 }
 
+/// What the webhook passes over the next Pod by: in words, where that is seen, and the steps that mend it. New Pods are no
+/// help then.
+pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec<Step>)> {
+    let passed = judged.passed_over()?;
+    let namespace = judged.account_name().0;
+    let owner = judged.workload.owner.seen();
+    let whose = match passed.whose {
+        Labelled::Pod => "the Pod".to_owned(),
+        Labelled::Template => {
+            owner.map_or_else(|| "the template".to_owned(), |one| format!("the template of {} {}", one.kind, one.name))
+        }
+        Labelled::Namespace => format!("namespace {namespace}"),
+    };
+    let text = match &passed.label {
+        Some((key, value)) => format!("the webhook passes over {whose} for its label {key}={value}"),
+        None => format!("the webhook passes over {whose}, whose labels do not fit its {}", passed.selector),
+    };
+    let cites = vec![
+        seen(passed.at.clone(), text.clone()),
+        seen("/workload/webhook/seen/selectors", format!("the webhook's {}", passed.selector)),
+    ];
+    let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
+    let steps = match (&passed.label, passed.whose, owner) {
+        (Some((key, _)), Labelled::Template, Some(owner)) if kinds.contains(&owner.kind.as_str()) => {
+            let patch = serde_json::json!({ "spec": { "template": { "metadata": { "labels": { key: null } } } } });
+            vec![Step::command(
+                "Take the label off the Pod template; the Pods are made again by that",
+                shell!(
+                    "kubectl patch {} {} -n {} --type merge -p '{}'",
+                    owner.kind.to_lowercase(),
+                    owner.name,
+                    namespace,
+                    patch
+                ),
+            )]
+        }
+        (Some((key, _)), Labelled::Namespace, _) => {
+            let command = shell!("kubectl label namespace {} {}-", namespace, key);
+            vec![Step::command("Take the label off the namespace", command), remake(judged)]
+        }
+        (Some((key, _)), ..) => {
+            vec![Step::text(format!("Take the label {key} off the manifest that the Pod is made of.")), remake(judged)]
+        }
+        (None, ..) => {
+            vec![Step::text(format!("Give {whose} labels that fit the webhook's {}.", passed.selector)), remake(judged)]
+        }
+    };
+    Some((text, cites, steps))
+}
+
 /// The annotation of IRSA on the service account.
 pub fn annotate(judged: &Judgement<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
@@ -83,14 +133,19 @@ pub fn annotate(judged: &Judgement<'_>, role: &str) -> Step {
     )
 }
 
-/// The steps that mend a trust policy: one that denies cannot be outweighed, any other is replaced as a whole. `today` is
-/// the policy that stands there now.
-pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: &str) -> Vec<Step> {
-    if link.seen.contains(" denies ") {
-        let why = "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit";
+/// The steps that mend a trust policy: one that denies cannot be outweighed, a condition that can never hold is its owner's
+/// to change (`policy` is `None`), any other policy is replaced as a whole. `today` is the policy that stands there now.
+pub fn mend(link: &Link, role: &str, today: Option<&str>, policy: Option<&str>) -> Vec<Step> {
+    let denies = link.seen.contains(" denies ");
+    let Some(policy) = policy.filter(|_| !denies) else {
+        let why = if denies {
+            "No other statement outweighs one with Effect Deny: take it out of the trust policy, or narrow its condition so that it does not fit"
+        } else {
+            "Look at the condition with whoever wrote it: it keeps this request out, and another statement would go round it"
+        };
         let command = shell!("aws iam get-role --role-name {} --query Role.AssumeRolePolicyDocument", role_name(role));
         return vec![Step::command(why, command)];
-    }
+    };
     let mut steps = put_policy(role, policy);
     if let Some(difference) = today.and_then(|today| difference(today, policy)) {
         steps.insert(1, Step::manifest("What that changes: - stands there today, + will", difference));
@@ -114,8 +169,19 @@ pub fn let_agent_in(
     let resolved = judged.resolved_role(role, base).unwrap_or_else(|| role.to_owned());
     let known = [role, resolved.as_str()].into_iter().find_map(|named| judged.role(named));
     let today = known.map(|role| role.trust_policy.as_str());
-    let policy = trust::role_policy(today, agent, judged.external_id());
-    let steps = mend(link, &resolved, today, &policy);
+    let policy = trust::role_policy(today, &Assuming::plain(agent, judged.external_id()));
+    let mut steps = mend(link, &resolved, today, policy.as_deref());
+    if link.seen.contains(":assumed-role/") && policy.is_some() {
+        let text =
+            format!("The policy of today names single sessions; this lets in {agent}, and so every node that has it.");
+        steps.push(Step::text(text));
+    }
+    if policy.is_none() && link.seen.contains("sts:ExternalId") {
+        let key = judged.external_id_key();
+        let why =
+            "Give the external id that the trust policy asks for in the Pod template, and leave the policy as it is";
+        steps.insert(0, Step::manifest(why, format!("metadata:\n  annotations:\n    {key}: EXTERNAL-ID")));
+    }
     Some((resolved, steps))
 }
 
@@ -142,6 +208,9 @@ fn terraform(today: Option<&str>, then: &str) -> Option<String> {
     let mut lines = Vec::new();
     for one in &new {
         lines.push("statement {".to_owned());
+        if let Some(sid) = one.get("Sid").and_then(serde_json::Value::as_str) {
+            lines.push(format!("  sid     = {}", hcl(sid)));
+        }
         lines.push(format!("  actions = {}", words(one.get("Action")?)));
         for (kind, names) in one.get("Principal")?.as_object()? {
             lines.push("  principals {".to_owned());
@@ -194,7 +263,7 @@ pub fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> 
     let audience = judged.token_audience().map_or_else(|| "sts.amazonaws.com".to_owned(), |(audience, _)| audience);
     let today = judged.role(role).map(|role| role.trust_policy.as_str());
     let policy = trust::irsa_policy(today, &provider, &trust::issuer_name(issuer), &judged.subject(), &audience);
-    mend(link, role, today, &policy)
+    mend(link, role, today, Some(&policy))
 }
 
 /// The finding of a trust policy that keeps a service account of IRSA out, by the first of these links that is broken:

@@ -30,6 +30,8 @@ pub const ACTIONS: [&str; 10] = [
 const ISSUER: &str = "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E";
 const ROLE: &str = "arn:aws:iam::111122223333:role/shop-api";
 const SERVER: &str = "arn:aws:iam::111122223333:role/kiam-server";
+/// The label by which EKS' webhook passes over a Pod.
+const SKIP: &str = "eks.amazonaws.com/skip-pod-identity-webhook";
 const CANARY: &str = "canarySecretContent000000";
 
 fn provider() -> String {
@@ -353,6 +355,7 @@ fn server(options: Options) -> Option<ApiServer> {
         "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
         &json!({ "apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration", "metadata": { "name": "pod-identity-webhook" },
             "webhooks": [{ "name": "iam-for-pods.amazonaws.com", "failurePolicy": "Ignore", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                "objectSelector": { "matchExpressions": [{ "key": SKIP, "operator": "DoesNotExist" }] },
                 "clientConfig": { "url": "https://127.0.0.1:1/mutate" }, "rules": [{ "apiGroups": ["nobody.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["things"] }] }] }),
     );
     Some(server)
@@ -725,6 +728,130 @@ fn every_world_gets_its_identity_and_its_cause() {
         "irsa",
     );
 
+    // What making the Pods again does not mend: a label that keeps the webhook away, a role that stands in the template.
+    let fixes = |run: &Run, code: &str| {
+        let finding = run.findings().iter().find(|one| one["code"] == code).expect("the finding");
+        finding["fix"].to_string()
+    };
+    let skipped = one(
+        "workload-irsa-skip-label",
+        json!({}),
+        &|world| {
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({}));
+            let labels = json!({ "app": "api", SKIP: "true" });
+            let metadata = json!({ "name": "api", "labels": labels });
+            let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": plain() });
+            world.server.create(&format!("/api/v1/namespaces/{}/pods", world.namespace), &pod);
+            let template = json!({ "metadata": { "labels": labels }, "spec": plain() });
+            let owner = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "api" },
+                "spec": { "replicas": 1, "selector": { "matchLabels": { "app": "api" } }, "template": template } });
+            world.server.create(&format!("/apis/apps/v1/namespaces/{}/deployments", world.namespace), &owner);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+        },
+        "deployment/api",
+        &["irsa-not-injected", "workload-uses-node-role"],
+        "node-role",
+    );
+    let steps = fixes(&skipped, "irsa-not-injected");
+    assert!(steps.contains("kubectl patch deployment api") && !steps.contains("rollout restart"), "{steps}");
+    assert!(!fixes(&skipped, "workload-uses-node-role").contains("ROLE-ARN"), "{}", skipped.stdout);
+    let older = "arn:aws:iam::111122223333:role/older";
+    let by_hand = one(
+        "workload-irsa-role-in-template",
+        json!({}),
+        &|world| {
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({}));
+            world.pod(json!({}), injected(older, "sts.amazonaws.com"));
+            let template = spec(json!([{ "name": "AWS_ROLE_ARN", "value": older }]), vec![], vec![]);
+            world.deployment(json!({}), json!({}), template);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy).role(older, &policy);
+        },
+        "deployment/api",
+        &["irsa-not-injected"],
+        "irsa",
+    );
+    let steps = fixes(&by_hand, "irsa-not-injected");
+    assert!(steps.contains("kubectl set env deployment/api") && !steps.contains("rollout restart"), "{steps}");
+    let beside = one(
+        "workload-irsa-two-roles",
+        json!({}),
+        &|world| {
+            let mut spec = injected(ROLE, "sts.amazonaws.com");
+            let mut worker = injected(older, "sts.amazonaws.com")["containers"][0].clone();
+            worker["name"] = json!("worker");
+            spec["containers"].as_array_mut().expect("containers").push(worker);
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy).role(older, &policy);
+        },
+        "api",
+        &["irsa-not-injected"],
+        "irsa",
+    );
+    assert_eq!(beside.findings()[0]["confidence"], "likely", "{}", beside.stdout);
+    let capitals = one(
+        "workload-irsa-capitals",
+        json!({}),
+        &|world| {
+            let named = "arn:aws:iam::111122223333:role/Shop-API";
+            world.account(json!({ "eks.amazonaws.com/role-arn": named }), json!({}));
+            world.pod(json!({}), injected(named, "sts.amazonaws.com"));
+            let policy = irsa_policy(&world.namespace);
+            world.aws.set("iam:GetRole RoleName=Shop-API", role(ROLE, &policy));
+        },
+        "api",
+        &["irsa-role-not-found"],
+        "irsa",
+    );
+    assert_eq!(capitals.findings()[0]["confidence"], "possible", "{}", capitals.stdout);
+    let unlisted = one(
+        "workload-irsa-provider-audience",
+        json!({}),
+        &|world| {
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({}));
+            world.pod(json!({}), injected(ROLE, "sts.amazonaws.com"));
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+            let provider = json!({ "Url": ISSUER, "ClientIDList": ["vault"], "ThumbprintList": [] });
+            world.aws.set("iam:GetOpenIDConnectProvider", Answer::Good(provider));
+        },
+        "api",
+        &["irsa-audience-mismatch"],
+        "none",
+    );
+    let steps = fixes(&unlisted, "irsa-audience-mismatch");
+    assert!(!steps.contains("eks.amazonaws.com/audience=sts.amazonaws.com"), "{steps}");
+    let prefixed = one(
+        "workload-irsa-prefixed-secret",
+        json!({}),
+        &|world| {
+            let mut spec = injected(ROLE, "sts.amazonaws.com");
+            spec["containers"][0]["envFrom"] = json!([{ "prefix": "DB_", "secretRef": { "name": "database" } }]);
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec);
+            world.secret("database", "Opaque");
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+        },
+        "api",
+        &[],
+        "irsa",
+    );
+    assert!(!prefixed.stdout.contains("envFrom"), "{}", prefixed.stdout);
+    let relative = one(
+        "workload-relative-endpoint",
+        json!({}),
+        &|world| {
+            let variable = json!({ "name": "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "value": "/creds" });
+            world.account(json!({}), json!({})).pod(json!({}), spec(json!([variable]), vec![], vec![]));
+        },
+        "api",
+        &[],
+        "unknown",
+    );
+    assert!(relative.stdout.contains("(AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)"), "{}", relative.stdout);
+
     // Pod Identity
     let healthy_pod = |world: &mut World<'_>| {
         world.account(json!({}), json!({})).pod(json!({}), associated(&[]));
@@ -889,6 +1016,68 @@ fn every_world_gets_its_identity_and_its_cause() {
         &["pod-identity-trust-incomplete"],
         "none",
     );
+    // The session tags go along to the target, which must allow them.
+    let tagged = one(
+        "workload-pod-identity-target-tag-session",
+        json!({}),
+        &|world| {
+            healthy_pod(world);
+            let policy = allow(
+                json!({ "AWS": ROLE }),
+                json!("sts:AssumeRole"),
+                json!({ "StringEquals": { "sts:ExternalId": "abc" } }),
+            );
+            world.associated(json!({ "targetRoleArn": target, "externalId": "abc" })).role(target, &policy);
+            world.pod_identity_agent();
+        },
+        "api",
+        &["pod-identity-trust-incomplete"],
+        "none",
+    );
+    let steps = fixes(&tagged, "pod-identity-trust-incomplete");
+    assert!(steps.contains("sts:TagSession") && steps.contains("sts:ExternalId"), "{steps}");
+    // What the owner asks for stays asked for; a tag that is not given cannot be had by another statement.
+    let narrowed = |namespace: &str| {
+        allow(
+            json!({ "Service": "pods.eks.amazonaws.com" }),
+            json!(["sts:AssumeRole", "sts:TagSession"]),
+            json!({ "StringEquals": { "aws:RequestTag/kubernetes-namespace": namespace } }),
+        )
+    };
+    let elsewhere = one(
+        "workload-pod-identity-namespace",
+        json!({}),
+        &|world| {
+            healthy_pod(world);
+            world.role(ROLE, &narrowed("elsewhere"));
+            world.pod_identity_agent();
+        },
+        "api",
+        &["pod-identity-trust-incomplete"],
+        "none",
+    );
+    let finding = elsewhere.findings()[0].clone();
+    assert!(finding["why"].as_str().is_some_and(|why| why.contains("kubernetes-namespace")), "{finding}");
+    let fixed = finding["fix"].as_array().expect("steps").iter().find_map(|step| step["manifest"].as_str());
+    let fixed: Value = serde_json::from_str(fixed.expect("a policy")).expect("JSON");
+    let listed = &fixed["Statement"][0]["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"];
+    assert_eq!(fixed["Statement"].as_array().map(Vec::len), Some(1), "{fixed}");
+    assert_eq!(listed, &json!(["elsewhere", "pod-identity-namespace"]), "{fixed}");
+    let off = one(
+        "workload-pod-identity-tags-off",
+        json!({}),
+        &|world| {
+            healthy_pod(world);
+            world.associated(json!({ "disableSessionTags": true }));
+            world.role(ROLE, &narrowed("pod-identity-tags-off"));
+            world.pod_identity_agent();
+        },
+        "api",
+        &["pod-identity-trust-incomplete"],
+        "none",
+    );
+    let steps = fixes(&off, "pod-identity-trust-incomplete");
+    assert!(steps.contains("--no-disable-session-tags") && !steps.contains("trust.json"), "{steps}");
     one(
         "workload-pod-identity-not-injected",
         json!({}),

@@ -173,6 +173,7 @@ const POLICIES: &[(&str, &str, &str, &str, &str)] = &[
     ("EC2 and the provider", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"sts.amazonaws.com"}}}]}"#, SUBJECT, AUDIENCE, "allow"),
     ("two clusters, the second", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/x"},"Action":"sts:AssumeRoleWithWebIdentity"},{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"sts.amazonaws.com"}}}]}"#, SUBJECT, AUDIENCE, "allow"),
     ("two statements, the nearer one tells", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/x"},"Action":"sts:AssumeRoleWithWebIdentity"},{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"sts.amazonaws.com"}}}]}"#, "system:serviceaccount:dev:api", AUDIENCE, "subject"),
+    ("another account's statement, and this one's with another audience", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:other:api","%I:aud":"sts.amazonaws.com"}}},{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"vault"}}}]}"#, SUBJECT, AUDIENCE, "audience"),
     ("one statement for each account", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:a:a"}}},{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api"}}}]}"#, SUBJECT, AUDIENCE, "allow"),
     ("denied", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"sts.amazonaws.com"}}},{"Effect":"Deny","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity"}]}"#, SUBJECT, AUDIENCE, "deny"),
     ("denied for another subject", r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"sts.amazonaws.com"}}},{"Effect":"Deny","Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%I:sub":"x"}}}]}"#, SUBJECT, AUDIENCE, "allow"),
@@ -219,7 +220,7 @@ fn web_identities_are_judged_as_the_reference_says() {
 
 #[test]
 fn pod_identity_needs_both_actions_of_its_service() {
-    let arn = "arn:aws:eks:eu-west-1:111122223333:cluster/prod";
+    let arn = POD.cluster_arn;
     let service = r#""Principal":{"Service":"pods.eks.amazonaws.com"}"#;
     let policy = |rest: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{rest}}}]}}"#);
     for (name, body, assume, tag) in [
@@ -237,13 +238,11 @@ fn pod_identity_needs_both_actions_of_its_service() {
         ("another namespace", format!(r#"{service},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{{"StringEquals":{{"aws:RequestTag/kubernetes-namespace":"dev"}}}}"#), "condition", "condition"),
         ("a Pod's name", format!(r#"{service},"Action":["sts:AssumeRole","sts:TagSession"],"Condition":{{"StringLike":{{"aws:RequestTag/kubernetes-pod-name":"api-*"}}}}"#), "unknown", "unknown"),
     ] {
-        let [one, two] = judge_pod_identity(&policy(&body), arn, "prod", "shop", "api", true);
+        let [one, two] = judge_pod_identity(&policy(&body), &POD);
         assert_eq!((word(&one).as_str(), word(&two).as_str()), (assume, tag), "{name}: {one:?} {two:?}");
     }
     let parts = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:TagSession"}]}"#;
-    assert!(
-        judge_pod_identity(parts, arn, "prod", "shop", "api", true).iter().all(|verdict| verdict.ok() == Some(true))
-    );
+    assert!(judge_pod_identity(parts, &POD).iter().all(|verdict| verdict.ok() == Some(true)));
 }
 
 #[test]
@@ -270,11 +269,11 @@ fn roles_assume_roles() {
         ("another role", r#"{"AWS":"arn:aws:iam::111122223333:role/nodes"}"#.to_owned(), "", None, "provider"),
         ("a deleted one", r#"{"AWS":"AROAEXAMPLE"}"#.to_owned(), "", None, "provider"),
         (
-            "its session",
+            "a session of it, and which one asks is not known",
             r#"{"AWS":"arn:aws:sts::111122223333:assumed-role/kiam-server/kiam"}"#.to_owned(),
             "",
             None,
-            "allow",
+            "unknown",
         ),
         ("everybody", r#""*""#.to_owned(), "", None, "allow"),
         ("a pattern", r#"{"AWS":"arn:aws:iam::111122223333:role/platform/*"}"#.to_owned(), "", None, "provider"),
@@ -296,8 +295,35 @@ fn roles_assume_roles() {
             "unknown",
         ),
     ] {
-        let verdict = judge_role(&policy(&principal, condition), server, id);
+        let verdict = judge_role(&policy(&principal, condition), &Assuming::plain(server, id));
         assert_eq!(word(&verdict), expected, "{name}: {verdict:?}");
+    }
+    // A node's session is named like its instance: the ARN of a session is that one alone.
+    let node = "arn:aws:iam::111122223333:role/nodes";
+    for (named, session, expected) in [
+        ("arn:aws:sts::111122223333:assumed-role/nodes/i-0aaa", Some("i-0aaa"), "allow"),
+        ("arn:aws:sts::111122223333:assumed-role/nodes/i-0fff", Some("i-0aaa"), "provider"),
+        ("arn:aws:sts::999988887777:assumed-role/nodes/i-0aaa", Some("i-0aaa"), "provider"),
+        ("arn:aws:sts::111122223333:assumed-role/nodes/i-0aaa", None, "unknown"),
+    ] {
+        let policy = policy(&format!(r#"{{"AWS":"{named}"}}"#), "");
+        let verdict = judge_role(&policy, &Assuming { session, ..Assuming::plain(node, None) });
+        assert_eq!(word(&verdict), expected, "{named} for {session:?}: {verdict:?}");
+    }
+    // Session tags go along to the next role, and it must allow them; by what EKS gives as external id it may depend.
+    let both = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%R"},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#;
+    let both = both.replace("%R", server);
+    let one = policy(&format!(r#"{{"AWS":"{server}"}}"#), "");
+    let by_id = policy(&format!(r#"{{"AWS":"{server}"}}"#), external);
+    let tagged = Assuming { tags: true, ..Assuming::plain(server, None) };
+    let unknown_id = Assuming { external_id: Known::Unknown, ..Assuming::plain(server, None) };
+    for (policy, asking, expected) in [
+        (&both, &tagged, "allow"),
+        (&one, &tagged, "action"),
+        (&one, &Assuming::plain(server, None), "allow"),
+        (&by_id, &unknown_id, "unknown"),
+    ] {
+        assert_eq!(word(&judge_role(policy, asking)), expected, "{policy} for {asking:?}");
     }
 }
 
@@ -326,15 +352,157 @@ fn the_policies_of_fixes_are_accepted() {
         let verdict = judge(&fixed, &Request::web_identity(PROVIDER, ISSUER, subject, AUDIENCE));
         assert_eq!(verdict.ok(), Some(true), "{subject}: {fixed}");
     }
-    let fixed = pod_identity_policy(Some(today));
+    let fixed = pod_identity_policy(Some(today), &POD).expect("a policy");
     assert!(fixed.contains("ec2.amazonaws.com"), "{fixed}");
-    assert!(
-        judge_pod_identity(&fixed, "", "", "", "", true).iter().all(|verdict| verdict.ok() == Some(true)),
-        "{fixed}"
-    );
-    let server = "arn:aws:iam::111122223333:role/kiam-server";
-    let fixed = role_policy(None, server, Some("abc"));
-    assert_eq!(judge_role(&fixed, server, Some("abc")).ok(), Some(true), "{fixed}");
+    assert!(judge_pod_identity(&fixed, &POD).iter().all(|verdict| verdict.ok() == Some(true)), "{fixed}");
+    let server = Assuming::plain("arn:aws:iam::111122223333:role/kiam-server", Some("abc"));
+    let fixed = role_policy(None, &server).expect("a policy");
+    assert_eq!(judge_role(&fixed, &server).ok(), Some(true), "{fixed}");
+}
+
+/// Who came in by the policy of before comes in by the fix, and of those who did not only the one whom it is for.
+#[test]
+fn a_fix_for_a_web_identity_opens_to_nobody_else_and_shuts_nobody_out() {
+    let other = PROVIDER.replace("EXAMPLED539D4633E53DE1B716D3041E", "OTHER");
+    let other_issuer = ISSUER.replace("EXAMPLED539D4633E53DE1B716D3041E", "OTHER");
+    let subjects = [SUBJECT, "system:serviceaccount:shop:worker", "system:serviceaccount:dev:api"];
+    let audiences = [AUDIENCE, "vault", "x"];
+    let statement = |rest: &str| {
+        filled(
+            &format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{rest}}}]}}"#)
+                .replace("%O", &other)
+                .replace("%J", &other_issuer),
+        )
+    };
+    let web = r#""Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity""#;
+    let mut policies: Vec<(String, String, &[&str])> = Vec::new();
+    for (name, condition, ..) in CONDITIONS.iter().filter(|row| !row.1.starts_with('"')) {
+        policies.push(((*name).to_owned(), statement(&format!(r#"{web},"Condition":{condition}"#)), &[]));
+    }
+    policies.extend(POLICIES.iter().map(|row| (row.0.to_owned(), filled(row.1), &[][..])));
+    // What the owner wrote in a statement stays in it.
+    for (name, rest, stays) in [
+        (
+            "two providers in one statement",
+            r#""Principal":{"Federated":["%P","%O"]},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEqualsIfExists":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"vault"}}"#,
+            &["OTHER", "vault"][..],
+        ),
+        (
+            "another action and a name of its own",
+            r#""Sid":"Irsa","Principal":{"Federated":"%P"},"Action":["sts:AssumeRoleWithWebIdentity","sts:TagSession"],"Condition":{"StringEquals":{"%I:sub":"system:serviceaccount:shop:api","%I:aud":"vault"}}"#,
+            &["Irsa", "sts:TagSession", "vault"],
+        ),
+        (
+            "the same account of another cluster",
+            r#""Principal":{"Federated":"%O"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringEquals":{"%J:sub":"system:serviceaccount:shop:api","%J:aud":"sts.amazonaws.com"}}"#,
+            &["OTHER"],
+        ),
+        (
+            "all but this account",
+            r#""Principal":{"Federated":"%P"},"Action":"sts:AssumeRoleWithWebIdentity","Condition":{"StringNotEquals":{"%I:sub":"system:serviceaccount:shop:api"}}"#,
+            &["StringNotEquals"],
+        ),
+        (
+            "an external id that a role beside it gives",
+            r#""Principal":{"Federated":"%P","AWS":"arn:aws:iam::111122223333:role/ci"},"Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity"],"Condition":{"StringEqualsIfExists":{"%I:sub":"system:serviceaccount:shop:api"},"StringEquals":{"sts:ExternalId":"abc"}}"#,
+            &["sts:ExternalId"],
+        ),
+    ] {
+        policies.push((name.to_owned(), statement(rest), stays));
+    }
+    for (name, today, stays) in &policies {
+        let fixed = irsa_policy(Some(today), PROVIDER, ISSUER, SUBJECT, AUDIENCE);
+        assert!(stays.iter().all(|text| fixed.contains(text)), "{name}: {fixed}");
+        if matches!(judge(today, &Request::web_identity(PROVIDER, ISSUER, SUBJECT, AUDIENCE)), Verdict::Malformed(_)) {
+            continue;
+        }
+        for (provider, issuer) in [(PROVIDER, ISSUER), (other.as_str(), other_issuer.as_str())] {
+            for (subject, audience) in subjects.iter().flat_map(|one| audiences.map(|two| (*one, two))) {
+                let request = Request::web_identity(provider, issuer, subject, audience);
+                let (before, after) = (judge(today, &request), judge(&fixed, &request));
+                let meant = (provider, subject, audience) == (PROVIDER, SUBJECT, AUDIENCE);
+                let said = format!("{name}: {subject} {audience} of {provider}: {before:?}, then {after:?}\n{fixed}");
+                assert!(meant || before.ok() == after.ok(), "{said}");
+                assert!(!meant || before.ok() != Some(true) || after.ok() == Some(true), "{said}");
+            }
+        }
+    }
+}
+
+const POD: PodIdentity<'static> = PodIdentity {
+    cluster_arn: "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
+    cluster: "prod",
+    namespace: "shop",
+    account: "api",
+    tags: true,
+};
+
+/// The same of Pod Identity: what the owner asks for stays asked for, and where it can never be had there is no fix.
+#[test]
+fn a_fix_for_pod_identity_keeps_what_its_owner_asks_for() {
+    let policy = |rest: &str| format!(r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow",{rest}}}]}}"#);
+    let pods = r#""Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]"#;
+    let asked = |namespace, account| PodIdentity { namespace, account, ..POD };
+    let others = [asked("other", "api"), asked("other", "web"), asked("shop", "web"), asked("dev", "x")];
+    let other_cluster =
+        PodIdentity { cluster_arn: "arn:aws:eks:eu-west-1:111122223333:cluster/test", cluster: "test", ..POD };
+    for (name, rest, statements) in [
+        ("another namespace", format!(r#"{pods},"Condition":{{"StringEquals":{{"aws:RequestTag/kubernetes-namespace":["other"],"aws:RequestTag/kubernetes-service-account":"api"}}}}"#), 1),
+        // A value more in each list would let shop/web and other/api in as well.
+        ("another namespace and account", format!(r#"{pods},"Condition":{{"StringEquals":{{"aws:RequestTag/kubernetes-namespace":"other","aws:RequestTag/kubernetes-service-account":"web"}}}}"#), 2),
+        ("another cluster", format!(r#""Sid":"Pods",{pods},"Condition":{{"ArnLike":{{"aws:SourceArn":"arn:aws:eks:eu-west-1:111122223333:cluster/stage"}},"StringEquals":{{"aws:RequestTag/kubernetes-namespace":"shop","aws:RequestTag/kubernetes-service-account":"api"}}}}"#), 1),
+        ("TagSession missing under a condition", r#""Principal":{"Service":"pods.eks.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"shop","aws:RequestTag/kubernetes-service-account":"api"}}"#.to_owned(), 1),
+        ("another service beside it", r#""Principal":{"Service":["pods.eks.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:RequestTag/kubernetes-namespace":"shop","aws:RequestTag/kubernetes-service-account":"api"}}"#.to_owned(), 2),
+    ] {
+        let today = policy(&rest);
+        let fixed = pod_identity_policy(Some(&today), &POD).expect(name);
+        assert!(judge_pod_identity(&fixed, &POD).iter().all(|one| one.ok() == Some(true)), "{name}: {fixed}");
+        for other in others.iter().chain([&other_cluster]) {
+            let (before, after) = (judge_pod_identity(&today, other), judge_pod_identity(&fixed, other));
+            assert_eq!(before[0].ok(), after[0].ok(), "{name}: {other:?}: {fixed}");
+        }
+        let parsed: Value = serde_json::from_str(&fixed).expect("JSON");
+        assert_eq!(parsed["Statement"].as_array().map(Vec::len), Some(statements), "{name}: {fixed}");
+        assert_eq!(fixed.contains("Pods"), today.contains("Pods"), "{name}: {fixed}");
+        let service = Request { action: "sts:TagSession", principal: Principal::Service("ec2.amazonaws.com"), context: BTreeMap::new() };
+        assert_ne!(judge(&fixed, &service).ok(), Some(true), "{name}: {fixed}");
+    }
+    // The account of the request is what the owner narrows to: it is named beside the one there is.
+    let account = policy(&format!(r#"{pods},"Condition":{{"StringEquals":{{"aws:SourceAccount":"999988887777"}}}}"#));
+    let fixed = pod_identity_policy(Some(&account), &POD).expect("a policy");
+    assert!(fixed.contains("999988887777") && fixed.contains("111122223333"), "{fixed}");
+    // Without session tags no condition on them holds, and this one is left out by name.
+    let off = PodIdentity { tags: false, ..POD };
+    let tagged =
+        policy(&format!(r#"{pods},"Condition":{{"StringEquals":{{"aws:RequestTag/kubernetes-namespace":"shop"}}}}"#));
+    assert_eq!(pod_identity_policy(Some(&tagged), &off), None);
+    let except = policy(&format!(
+        r#"{pods},"Condition":{{"StringNotEquals":{{"aws:RequestTag/kubernetes-namespace":"shop"}}}}"#
+    ));
+    assert_eq!(pod_identity_policy(Some(&except), &POD), None);
+}
+
+#[test]
+fn a_fix_for_a_role_keeps_the_external_id() {
+    let role = "arn:aws:iam::111122223333:role/kiam-server";
+    let today = |principal: &str, id: &str| {
+        format!(
+            r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"{principal}"}},"Action":"sts:AssumeRole","Condition":{{"StringEquals":{{"sts:ExternalId":"{id}"}}}}}}]}}"#
+        )
+    };
+    // Who gives none is not let in round it; who gives another one has that beside the first, or a statement of its own.
+    assert_eq!(role_policy(Some(&today(role, "abc")), &Assuming::plain(role, None)), None);
+    assert_eq!(role_policy(Some(&today("111122223333", "abc")), &Assuming::plain(role, None)), None);
+    for (principal, statements) in [(role, 1), ("111122223333", 2), ("arn:aws:iam::111122223333:role/other", 2)] {
+        let asking = Assuming { tags: true, ..Assuming::plain(role, Some("xyz")) };
+        let fixed = role_policy(Some(&today(principal, "abc")), &asking).expect("a policy");
+        assert_eq!(judge_role(&fixed, &asking).ok(), Some(true), "{fixed}");
+        assert_eq!(judge_role(&fixed, &Assuming::plain(role, None)).ok(), Some(false), "{fixed}");
+        let other = Assuming::plain("arn:aws:iam::111122223333:role/third", Some("xyz"));
+        assert_eq!(judge_role(&fixed, &other).ok(), Some(false), "{fixed}");
+        let parsed: Value = serde_json::from_str(&fixed).expect("JSON");
+        assert_eq!(parsed["Statement"].as_array().map(Vec::len), Some(statements), "{fixed}");
+    }
 }
 
 /// What no request of a web identity has (an external id, keys with a scheme) is not asked for again.

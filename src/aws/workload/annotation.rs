@@ -51,8 +51,12 @@ impl<'a> Judgement<'a> {
 
     /// The Pod's external id for kiam or kube2iam.
     pub fn external_id(&self) -> Option<&'a str> {
-        let key = if self.by_kube2iam() { self.kube2iam_keys().external_id } else { EXTERNAL_ID };
-        self.template()?.0.annotations.get(key).map(String::as_str)
+        self.template()?.0.annotations.get(self.external_id_key()).map(String::as_str)
+    }
+
+    /// The annotation of a Pod by which whoever answers it knows its external id.
+    pub fn external_id_key(&self) -> &'a str {
+        if self.by_kube2iam() { self.kube2iam_keys().external_id } else { EXTERNAL_ID }
     }
 
     /// It is kube2iam whose annotations count: it answers the Pod, or nobody of kiam runs.

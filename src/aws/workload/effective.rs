@@ -2,9 +2,9 @@
 
 use super::super::link_id;
 use super::annotation::IAM_ROLE;
-use super::container::asks_agent;
+use super::container::{asks_agent, variable};
 use super::seen::unseen;
-use super::way::Way;
+use super::way::{Way, read};
 use super::{IdentitySource, Judgement, Link};
 use crate::evidence::workload::Container;
 
@@ -38,6 +38,17 @@ impl Judgement<'_> {
             found = self.beside(found, first, &sources);
         }
         let containers = self.containers();
+        if way == Way::WebIdentity {
+            let role = variable(first, "AWS_ROLE_ARN").filter(|role| !role.is_empty());
+            let other = |(container, _): &(&Container, String)| {
+                let own = variable(container, "AWS_ROLE_ARN").filter(|own| !own.is_empty() && Some(*own) != role)?;
+                (self.way(container) == way).then(|| format!("{} ({own})", container.name))
+            };
+            let others: Vec<String> = containers.iter().filter_map(other).collect();
+            if role.is_some() && !others.is_empty() {
+                found.why.push_str(&format!("; other containers have another role: {}", others.join(", ")));
+            }
+        }
         let others = containers.iter().filter(|(other, _)| self.way(other) != way);
         let others: Vec<&str> = others.map(|(other, _)| other.name.as_str()).collect();
         if !others.is_empty() {
@@ -83,7 +94,7 @@ impl Judgement<'_> {
             ),
             Way::Container if self.workload.pod.seen().is_some() && !asks_agent(container) => Effective::of(
                 IdentitySource::Unknown,
-                format!("{lead} asks a credentials endpoint of somebody's own (AWS_CONTAINER_CREDENTIALS_FULL_URI)"),
+                format!("{lead} asks a credentials endpoint of somebody's own ({})", self.endpoint(container)),
             ),
             Way::Container => {
                 let role = self
@@ -104,12 +115,19 @@ impl Judgement<'_> {
         }
     }
 
+    /// The variable that names a container's credentials endpoint.
+    fn endpoint(&self, container: &Container) -> &'static str {
+        let relative = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+        let there = variable(container, relative).is_some() || self.mapped_in(container, relative);
+        if there { relative } else { "AWS_CONTAINER_CREDENTIALS_FULL_URI" }
+    }
+
     /// What a container gets whose variables come from somewhere that is not read as well: access keys there would go
     /// before the way that was found.
     fn beside(&self, found: Effective, container: &Container, sources: &str) -> Effective {
         let role = found.role_arn.map(|role| format!(" ({role})")).unwrap_or_default();
         let namespace = self.account_name().0;
-        let look = match container.env_from_secrets.first() {
+        let look = match read(container).next() {
             Some(secret) => format!("kubectl describe secret {secret} -n {namespace} lists the names"),
             None => format!("kubectl describe configmap NAME -n {namespace} lists them"),
         };

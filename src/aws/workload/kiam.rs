@@ -1,6 +1,7 @@
 //! kiam: the namespace's permission, its server and certificates, the role and whether it lets the server in.
 
 use super::super::link_id;
+use super::super::trust::Assuming;
 use super::Judgement;
 use super::agents::switch;
 use super::annotation::{EXTERNAL_ID, KIAM_PERMITTED};
@@ -8,7 +9,13 @@ use super::seen::{absent, unseen};
 use crate::evidence::Outcome;
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::workload::flag;
+use crate::gotext::regex::{self, Fault};
 use crate::text::pointer_part;
+
+/// kiam refuses an expression: it permits nothing.
+pub fn refuses(expression: &str) -> bool {
+    matches!(regex::compile(expression), Err(Fault::Invalid(_)))
+}
 
 impl Judgement<'_> {
     /// The links of kiam's chain, in order.
@@ -62,10 +69,13 @@ impl Judgement<'_> {
         // Only since version 3 is the expression anchored.
         let strict = !switch(self.args("kiam-server"), "--disable-strict-namespace-regexp");
         let whole = if strict { format!("^{expression}$") } else { expression.to_owned() };
-        match (regex::Regex::new(&whole), compared) {
-            (Err(error), _) => {
-                let last = error.to_string().lines().last().unwrap_or_default().to_owned();
-                self.push(id, false, expected, format!("{expression:?} is no regular expression: {last}"), at);
+        match (regex::compile(&whole), compared) {
+            (Err(Fault::Invalid(said)), _) => {
+                self.push(id, false, expected, format!("{expression:?} is no regular expression: {said}"), at);
+            }
+            (Err(Fault::Unknown), _) => {
+                let why = format!("what kiam makes of the expression {expression:?} is not known");
+                self.unknown(id, expected, (why, None), at);
             }
             (Ok(_), None) => {
                 let why = "the account is not known, and so not the ARN that is compared".to_owned();
@@ -84,7 +94,7 @@ impl Judgement<'_> {
         match flag(self.args("kiam-server"), "--assume-role-arn").filter(|arn| !arn.is_empty()) {
             Some(server_role) => {
                 let expected = format!("sts:AssumeRole for kiam's server role {server_role}");
-                self.assume(link_id::KIAM_TRUST, policy, server_role, id, expected, at);
+                self.assume(link_id::KIAM_TRUST, policy, &Assuming::plain(server_role, id), expected, at);
             }
             None => {
                 let why = "kiam's server has no --assume-role-arn: it acts as its node's role, which is not known here"

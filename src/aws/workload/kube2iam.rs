@@ -2,11 +2,25 @@
 //! role in.
 
 use super::super::link_id;
+use super::super::trust::Assuming;
 use super::Judgement;
 use super::agents::switch;
 use super::seen::unseen;
 use crate::evidence::workload::{flag, is_kept};
-use crate::text::{glob, pointer_part};
+use crate::gotext::regex::{self, Fault};
+use crate::text::pointer_part;
+
+/// A pattern of github.com/ryanuber/go-glob, where nothing but the star means anything.
+fn stars(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(first) else { return false };
+    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+    for part in middle.split('*') {
+        let Some((_, after)) = left.split_once(part) else { return false };
+        left = after;
+    }
+    left.ends_with(last)
+}
 
 impl<'a> Judgement<'a> {
     /// The links of kube2iam's chain, in order.
@@ -64,29 +78,47 @@ impl<'a> Judgement<'a> {
                 let at = format!("{annotations}/{}", pointer_part(key));
                 match serde_json::from_str::<Vec<String>>(text) {
                     Err(_) => self.push(id, false, expected, format!("{text:?} is no JSON array of strings"), at),
-                    Ok(patterns) => {
-                        let allowed = self.kube2iam_allows(&patterns, role, arn);
-                        self.push(id, allowed, expected, text, at);
-                    }
+                    Ok(patterns) => match self.kube2iam_allows(&patterns, role, arn) {
+                        Some(allowed) => self.push(id, allowed, expected, text, at),
+                        None => {
+                            let why = format!("what kube2iam makes of {text} is not known");
+                            self.unknown(id, expected, (why, None), at);
+                        }
+                    },
                 }
             }
         }
     }
 
-    /// One of a namespace's patterns fits the role, by its name or by its ARN.
-    fn kube2iam_allows(&self, patterns: &[String], role: &str, arn: Option<&str>) -> bool {
-        let regexp = flag(self.args("kube2iam"), "--namespace-restriction-format") == Some("regexp");
-        let fits = |pattern: &str, target: &str| {
-            if regexp {
-                regex::Regex::new(pattern).is_ok_and(|one| one.is_match(target))
-            } else {
-                glob(pattern, target)
+    /// One of a namespace's patterns fits the role: kube2iam puts the beginning of all roles before either, where it is no
+    /// whole ARN, and compares the results.
+    fn kube2iam_allows(&self, patterns: &[String], role: &str, arn: Option<&str>) -> Option<bool> {
+        let whole = |name: &str| {
+            // Where the beginning is not known, it is the same for both.
+            self.kube2iam_arn(name).unwrap_or_else(|| format!("arn:aws:iam::000000000000:role/{name}"))
+        };
+        let target = arn.map_or_else(|| whole(role), str::to_owned);
+        let by_pattern = |pattern: &String| {
+            if !self.kube2iam_by_expression() {
+                return Some(stars(&whole(pattern), &target));
+            }
+            match regex::compile(&whole(pattern)) {
+                Ok(expression) => Some(expression.is_match(&target)),
+                Err(Fault::Invalid(_)) => Some(false),
+                Err(Fault::Unknown) => None,
             }
         };
-        patterns.iter().any(|pattern| {
-            let pattern_arn = self.kube2iam_arn(pattern).unwrap_or_else(|| pattern.clone());
-            arn.into_iter().chain([role]).any(|target| fits(&pattern_arn, target) || fits(pattern, target))
-        })
+        let fits: Vec<Option<bool>> = patterns.iter().map(by_pattern).collect();
+        if fits.contains(&Some(true)) {
+            return Some(true);
+        }
+        (!fits.contains(&None)).then_some(false)
+    }
+
+    /// kube2iam reads a namespace's patterns as regular expressions.
+    pub fn kube2iam_by_expression(&self) -> bool {
+        let format = flag(self.args("kube2iam"), "--namespace-restriction-format");
+        format.is_some_and(|format| format.eq_ignore_ascii_case("regexp"))
     }
 
     /// The link "the role's trust policy lets the node's role in".
@@ -109,6 +141,7 @@ impl<'a> Judgement<'a> {
             self.unknown(link_id::KUBE2IAM_TRUST, expected, (why, None), at);
             return;
         }
-        self.assume(link_id::KUBE2IAM_TRUST, policy, node, id.map(String::as_str), expected, at);
+        let asking = Assuming { session: self.instance_id(), ..Assuming::plain(node, id.map(String::as_str)) };
+        self.assume(link_id::KUBE2IAM_TRUST, policy, &asking, expected, at);
     }
 }

@@ -1,6 +1,6 @@
 //! Links of a chain: how one is written down, and those that every chain has, a role and its trust policy.
 
-use super::super::trust::{self, Verdict};
+use super::super::trust::{self, Assuming, Verdict};
 use super::Judgement;
 use super::seen::{absent, unseen};
 use crate::evidence::Outcome;
@@ -91,12 +91,11 @@ impl<'a> Judgement<'a> {
         &mut self,
         id: &'static str,
         policy: &str,
-        role: &str,
-        external_id: Option<&str>,
+        asking: &Assuming<'_>,
         expected: String,
         at: String,
     ) {
-        self.trusted(id, trust::judge_role(policy, role, external_id), expected, at);
+        self.trusted(id, trust::judge_role(policy, asking), expected, at);
     }
 
     /// The link "the trust policy lets this in", by the policy's word.

@@ -25,13 +25,17 @@ mod pod_identity;
 mod seen;
 /// The way to credentials that a container's SDK takes.
 mod way;
+/// Which Pods the webhook passes over.
+mod webhook;
 
 pub use self::agents::switch;
 pub use self::annotation::{EXTERNAL_ID, IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, Keys};
 pub use self::container::variable;
 pub use self::effective::Effective;
+pub use self::kiam::refuses;
 pub use self::links::Link;
 pub use self::seen::absent;
+pub use self::webhook::{Labelled, PassedOver};
 pub use super::arn::{account, is_role_arn, partition};
 pub use crate::evidence::workload::{flag, is_kept};
 

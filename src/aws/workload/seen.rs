@@ -119,6 +119,13 @@ impl<'a> Judgement<'a> {
         Some((&agents[index], format!("/workload/agents/seen/{index}")))
     }
 
+    /// The instance that the Pod's node is: its sessions of the node's role are named so.
+    pub fn instance_id(&self) -> Option<&'a str> {
+        let by_node = || self.workload.node.seen()?.provider_id.as_deref()?.rsplit('/').next();
+        let id = self.workload.instance.seen().map(|instance| instance.id.as_str()).or_else(by_node);
+        id.filter(|id| id.starts_with("i-"))
+    }
+
     /// The Pod runs on Fargate, which has neither DaemonSets nor a metadata service.
     pub(super) fn on_fargate(&self) -> bool {
         self.workload.node.seen().and_then(|node| node.compute_type.as_deref()) == Some("fargate")

@@ -125,3 +125,117 @@ fn the_agents_address_in_no_proxy_is_of_the_family_that_is_asked() {
         assert_eq!(judged.broken("pod-identity-proxy").is_none(), free, "{asked} with {except}");
     }
 }
+
+#[test]
+fn a_namespaces_patterns_are_read_as_go_reads_them() {
+    let role = json!({ "iam.amazonaws.com/role": "shop-api" });
+    let aws = aws(CALLER);
+    let arn = "arn:aws:iam::111122223333:role/shop-api";
+    let regexp = ["--namespace-restrictions", "--namespace-restriction-format=regexp", BASE];
+    let glob = ["--namespace-restrictions", BASE];
+    // kube2iam puts the beginning of all roles before what is no whole ARN; its globs know only the star.
+    for (args, pattern, allowed) in [
+        (&regexp[..], "^shop-api$", false),
+        (&regexp, "shop-api$", true),
+        (&regexp, "shop", true),
+        (&regexp, "arn:aws:iam::111122223333:role/shop-.*", true),
+        (&regexp, r"\\Qshop-api\\E", true),
+        (&regexp, "shop-(", false),
+        (&glob, "shop-a?i", false),
+        (&glob, "shop-*", true),
+        (&glob, "*", true),
+        (&glob, "*api", true),
+        (&glob, "s*p*i", true),
+        (&glob, "s*x*i", false),
+        (&glob, "arn:aws:iam::*:role/shop-api", true),
+        (&glob, "SHOP-*", false),
+    ] {
+        let namespace = json!({ "iam.amazonaws.com/allowed-roles": format!("[\"{pattern}\"]") });
+        let seen = workload(role.clone(), json!([]), namespace, &[("kube2iam", args)]);
+        let judged = Judgement::new(&seen, Some(&aws));
+        assert_eq!(ok(&judged, "kube2iam-namespace").map(|(ok, _)| ok), Some(Some(allowed)), "{pattern} of {args:?}");
+    }
+    for (expression, permitted) in [
+        (format!(r"\Q{arn}\E"), Some(true)),
+        (r"arn:aws:iam::\d{12}:role/(shop-api|x)".to_owned(), Some(true)),
+        ("(?!x).*".to_owned(), Some(false)),
+        ("shop-(".to_owned(), Some(false)),
+        (r"\C*".to_owned(), None),
+    ] {
+        let namespace = json!({ "iam.amazonaws.com/permitted": expression });
+        let agents: [(&str, &[&str]); 2] = [("kiam-agent", &["agent"]), ("kiam-server", &[])];
+        let seen = workload(role.clone(), json!([]), namespace, &agents);
+        let judged = Judgement::new(&seen, Some(&aws));
+        assert_eq!(ok(&judged, "kiam-namespace").map(|(ok, _)| ok), Some(permitted), "{expression}");
+    }
+}
+
+#[test]
+fn a_label_by_which_the_webhook_passes_over_a_pod_is_seen() {
+    let skip = "eks.amazonaws.com/skip-pod-identity-webhook";
+    let absent =
+        format!("objectSelector: {{\"matchExpressions\":[{{\"key\":\"{skip}\",\"operator\":\"DoesNotExist\"}}]}}");
+    let namespace = absent.replace("objectSelector", "namespaceSelector");
+    let wanted = "objectSelector: {\"matchLabels\":{\"x.amazonaws.com/inject\":\"yes\"}}".to_owned();
+    let foreign = "objectSelector: {\"matchLabels\":{\"corp.example/inject\":\"yes\"}}".to_owned();
+    let both = format!("{namespace}, {absent}");
+    let labelled = json!({ skip: "true" });
+    let none = json!({});
+    for (selectors, pod, of_namespace, whose) in [
+        (&absent, &labelled, &none, Some(Labelled::Pod)),
+        (&absent, &none, &none, None),
+        (&absent, &none, &labelled, None),
+        (&both, &none, &labelled, Some(Labelled::Namespace)),
+        (&both, &labelled, &none, Some(Labelled::Pod)),
+        (&wanted, &none, &none, Some(Labelled::Pod)),
+        (&wanted, &json!({ "x.amazonaws.com/inject": "yes" }), &none, None),
+        // Labels that are not kept may be there.
+        (&foreign, &none, &none, None),
+        // Older evidence has none of them.
+        (&absent, &Value::Null, &Value::Null, None),
+    ] {
+        let mut seen = workload(json!({}), json!([]), json!({}), &[]);
+        seen.webhook = serde_json::from_value(at_rest(json!({ "selectors": selectors }))).expect("a webhook");
+        let one = json!({ "labels": pod, "containers": [{ "name": "app" }] });
+        seen.pod = serde_json::from_value(at_rest(json!({ "name": "api", "template": one }))).expect("a Pod");
+        seen.namespace = serde_json::from_value(at_rest(json!({ "labels": of_namespace }))).expect("a namespace");
+        let judged = Judgement::new(&seen, None);
+        assert_eq!(judged.passed_over().map(|passed| passed.whose), whose, "{selectors} {pod} {of_namespace}");
+    }
+}
+
+/// What stands first is no reason to be the only one that is looked at.
+#[test]
+fn a_container_with_a_role_of_its_own_is_seen_wherever_it_stands() {
+    let container = |name: &str, role: &str| {
+        let env = json!([{ "name": "AWS_ROLE_ARN", "value": role }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t" }]);
+        json!({ "name": name, "env": env })
+    };
+    let (ours, older) = ("arn:aws:iam::111122223333:role/shop-api", "arn:aws:iam::111122223333:role/older");
+    for (first, second) in [(ours, older), (older, ours)] {
+        let mut seen = workload(json!({}), json!([]), json!({}), &[]);
+        let template =
+            json!({ "serviceAccount": "api", "containers": [container("one", first), container("two", second)] });
+        seen.pod = serde_json::from_value(at_rest(json!({ "name": "api", "template": template }))).expect("a Pod");
+        let account = json!({ "name": "api", "annotations": { IRSA: ours } });
+        seen.service_account = serde_json::from_value(at_rest(account)).expect("an account");
+        let judged = Judgement::new(&seen, None);
+        let link = judged.broken("irsa-injection").expect("a broken link");
+        assert!(link.seen.contains(older), "{link:?}");
+        let other = format!("another role: two ({second})");
+        assert!(judged.effective.why.contains(&other), "{}", judged.effective.why);
+    }
+}
+
+#[test]
+fn a_secret_whose_variables_get_a_foreign_prefix_holds_no_keys() {
+    let look = |container: Value| {
+        let mut seen = workload(json!({}), json!([]), json!({}), &[]);
+        let template = json!({ "serviceAccount": "api", "containers": [container] });
+        seen.pod = serde_json::from_value(at_rest(json!({ "name": "api", "template": template }))).expect("a Pod");
+        let judged = Judgement::new(&seen, None);
+        judged.containers().first().and_then(|(container, _)| judged.whole_sources(container))
+    };
+    assert_eq!(look(json!({ "name": "app", "envFromSecrets": ["db"] })).as_deref(), Some("Secret db"));
+    assert_eq!(look(json!({ "name": "app", "envFromSecrets": ["db"], "prefixedSecrets": ["db"] })), None);
+}

@@ -17,6 +17,11 @@ pub(super) enum Way {
     Hidden(&'static str),
 }
 
+/// The Secrets whose variables may be AWS' own.
+pub(super) fn read(container: &Container) -> impl Iterator<Item = &String> {
+    container.env_from_secrets.iter().filter(|name| !container.prefixed_secrets.contains(name))
+}
+
 impl<'a> Judgement<'a> {
     /// The way that a container's SDK takes.
     pub(super) fn way(&self, container: &Container) -> Way {
@@ -52,7 +57,7 @@ impl<'a> Judgement<'a> {
     }
 
     /// A ConfigMap that the container takes all variables from has this one; its own goes before it.
-    fn mapped_in(&self, container: &Container, name: &str) -> bool {
+    pub(super) fn mapped_in(&self, container: &Container, name: &str) -> bool {
         !container.env.iter().any(|variable| variable.name == name)
             && self.workload.config_maps.iter().any(|look| {
                 container.env_from_config_map_names.contains(&look.name)
@@ -76,8 +81,7 @@ impl<'a> Judgement<'a> {
             let mut looks = self.workload.secrets.iter();
             !looks.any(|look| look.name == **name && look.namespace == *namespace && absent(&look.look))
         };
-        let mut sources: Vec<String> =
-            container.env_from_secrets.iter().filter(there).map(|name| format!("Secret {name}")).collect();
+        let mut sources: Vec<String> = read(container).filter(there).map(|name| format!("Secret {name}")).collect();
         sources.extend(
             container
                 .env_from_config_map_names

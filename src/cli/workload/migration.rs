@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{MigrationTarget, WorkloadArgs};
-use crate::aws::trust;
+use crate::aws::trust::{self, Assuming, PodIdentity};
 use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag, partition};
 use crate::cli::connect::{Session, runtime, unanswered};
 use crate::cli::flags::{ConnectionArgs, Format, OutputArgs};
@@ -195,6 +195,29 @@ fn free_name<'a>(one: &'a Annotated, taken: &mut BTreeSet<(&'a str, String)>) ->
     free.unwrap_or_else(|| one.name.clone())
 }
 
+/// The role of the cluster's own account that stands between Pod Identity and a role of another account.
+fn between_steps(role: &str) -> Vec<Step> {
+    let trust = trust::pod_identity_policy(None, &PodIdentity::default()).unwrap_or_default();
+    let may = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": role }
+    ] });
+    vec![
+        Step::manifest("Save this as pods.json: the trust policy of the role in the cluster's account", trust),
+        Step::command(
+            "Make that role, in the cluster's account",
+            "aws iam create-role --role-name OWN-ROLE --assume-role-policy-document file://pods.json",
+        ),
+        Step::manifest(
+            "Save this as assume.json: what that role may do",
+            serde_json::to_string_pretty(&may).unwrap_or_default(),
+        ),
+        Step::command(
+            format!("Let it become {}", role_name(role)),
+            "aws iam put-role-policy --role-name OWN-ROLE --policy-name assume-target --policy-document file://assume.json",
+        ),
+    ]
+}
+
 /// The way over of one workload to an account (and whether that is a new one); `before` has the same account, and with it
 /// the steps that give that account its role.
 fn migration(
@@ -208,7 +231,9 @@ fn migration(
     let (cluster, issuer, own) = about;
     let namespace = one.namespace.as_str();
     let mut notes = Vec::new();
-    let foreign = own.is_some_and(|own| own != account(role));
+    // Pod Identity gives roles of the cluster's account only; of another account they are its targets.
+    let own = own.filter(|own| *own != account(role) && to == MigrationTarget::PodIdentity);
+    let between = own.map(|own| format!("arn:{}:iam::{own}:role/OWN-ROLE", partition(role)));
     let mut steps: Vec<Step> = Vec::new();
     let policy = match to {
         MigrationTarget::Irsa => {
@@ -218,16 +243,20 @@ fn migration(
             let subject = format!("system:serviceaccount:{namespace}:{name}");
             trust::irsa_policy(None, &provider, &host, &subject, "sts.amazonaws.com")
         }
-        MigrationTarget::PodIdentity => trust::pod_identity_policy(None),
+        MigrationTarget::PodIdentity => match &between {
+            Some(between) => trust::role_policy(None, &Assuming { tags: true, ..Assuming::plain(between, None) }),
+            None => trust::pod_identity_policy(None, &PodIdentity::default()),
+        }
+        .unwrap_or_default(),
     };
-    if foreign && to == MigrationTarget::PodIdentity {
+    if between.is_some() {
         notes.push(format!(
-            "{role} is in another account than the cluster: give the association a role of the cluster's own account that may assume it, and name {} as --target-role-arn",
+            "{role} is in another account than the cluster, and an association takes roles of its own account only: a role of the cluster's account stands between, OWN-ROLE below, and {} is the association's target; its external id, which EKS makes, can be asked for in the target's trust policy afterwards",
             role_name(role)
         ));
     }
     if let Some(id) = &one.external_id {
-        notes.push(format!("{EXTERNAL_ID} is {id}: neither way needs it in the role's own account; take the condition on sts:ExternalId out"));
+        notes.push(format!("{EXTERNAL_ID} is {id}: neither way gives it; the new statement asks for none, and the old one keeps its condition on sts:ExternalId until it goes"));
     }
     if new {
         notes.push(format!(
@@ -241,6 +270,9 @@ fn migration(
             before.kind, before.name
         ));
     } else {
+        if between.is_some() {
+            steps.extend(between_steps(role));
+        }
         steps.push(Step::command(
             format!("Write today's trust policy of role {} to a file", role_name(role)),
             shell!(
@@ -278,10 +310,17 @@ fn migration(
             ));
         }
         if to == MigrationTarget::PodIdentity {
-            steps.push(Step::command(
-                "Associate the role with it",
-                shell!("aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}", cluster, namespace, name, role),
-            ));
+            let mut command = shell!(
+                "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}",
+                cluster,
+                namespace,
+                name,
+                between.as_deref().unwrap_or(role)
+            );
+            if between.is_some() {
+                command.push(&shell!(" --target-role-arn {}", role));
+            }
+            steps.push(Step::command("Associate the role with it", command));
         }
     }
     let mut annotations = serde_json::Map::new();
@@ -393,6 +432,25 @@ mod tests {
             let shared = plan.workloads.iter().filter(|one| one.notes.iter().any(|note| note.contains("come first")));
             assert_eq!(shared.count(), 1);
         }
+    }
+
+    /// EKS takes a role of the cluster's own account for an association; one of another account is its target.
+    #[test]
+    fn a_role_of_another_account_is_the_target_of_one_between() {
+        let foreign = "arn:aws:iam::444455556666:role/x/other";
+        let all = [annotated("Deployment", "web", "web", foreign)];
+        let told = plan(&all, &known(CALLER, &[]), MigrationTarget::PodIdentity, Vec::new());
+        let given = commands(&told, "create-pod-identity-association");
+        let ends = format!("--role-arn arn:aws:iam::111122223333:role/OWN-ROLE --target-role-arn {foreign}");
+        assert!(given.len() == 1 && given[0].ends_with(&ends), "{given:?}");
+        let text: Vec<String> = told.workloads[0].steps.iter().filter_map(|step| step.manifest.clone()).collect();
+        // The service is let into the role between, and that one alone into the target, session tags and all.
+        assert!(text[0].contains("pods.eks.amazonaws.com"), "{text:?}");
+        assert!(!text[2].contains("pods.eks.amazonaws.com") && text[2].contains("sts:TagSession"), "{text:?}");
+        assert!(text[2].contains("arn:aws:iam::111122223333:role/OWN-ROLE"), "{text:?}");
+        // By IRSA the role itself is named.
+        let irsa = plan(&all, &known(CALLER, &[]), MigrationTarget::Irsa, Vec::new());
+        assert!(!serde_json::to_string(&irsa).expect("JSON").contains("OWN-ROLE"), "{irsa:?}");
     }
 
     #[test]

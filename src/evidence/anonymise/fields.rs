@@ -158,7 +158,9 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
             names.file(text);
         }
         (_, "source") if files && text.contains(['/', '\\']) => names.file(text),
-        (_, "pullSecrets" | "secrets" | "envFromSecrets" | "envFromConfigMapNames") => names.name("secret", text),
+        (_, "pullSecrets" | "secrets" | "envFromSecrets" | "prefixedSecrets" | "envFromConfigMapNames") => {
+            names.name("secret", text)
+        }
         (_, "serviceAccount" | "service" | "node" | "resourceNames" | "class" | "others") => names.name("name", text),
         (_, "name") if !path.contains(&"env") => names.name("name", text),
         _ => {}

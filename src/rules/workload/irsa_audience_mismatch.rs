@@ -30,20 +30,27 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let audience = judged.token_audience().map_or_else(|| "AUDIENCE".to_owned(), |(audience, _)| audience);
     let provider = judged.workload.providers.seen().and_then(|all| all.ours.as_ref()).map_or("PROVIDER-ARN", |ours| ours.arn.as_str());
     let (namespace, name) = judged.account_name();
-    vec![
-        RULE.finding(
-            Confidence::Certain,
-            format!("The token says the audience {audience:?}, and the provider does not list it."),
-            cite,
-            Step::command(
-                "If the audience is meant, add it to the provider (and to the trust policy's condition)",
-                shell!("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}", provider, audience),
-            ),
-        )
-        .step(Step::command(
-            "Else have the usual one issued, and make the Pods again",
-            shell!("kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/audience=sts.amazonaws.com", name, namespace),
-        ))
-        .step(pod_role::remake(judged)),
-    ]
+    let listed = judged.workload.providers.seen().and_then(|all| all.ours.as_ref());
+    let listed = listed.map(|ours| ours.client_ids.as_slice()).unwrap_or_default();
+    // Another audience that the provider takes: the usual one before any.
+    let usual = "sts.amazonaws.com";
+    let known = listed.iter().any(|one| one == usual) || listed.is_empty();
+    let other = if known { Some(usual) } else { listed.first().map(String::as_str) };
+    let finding = RULE.finding(
+        Confidence::Certain,
+        format!("The token says the audience {audience:?}, and the provider does not list it."),
+        cite,
+        Step::command(
+            "If the audience is meant, add it to the provider (and to the trust policy's condition)",
+            shell!("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn {} --client-id {}", provider, audience),
+        ),
+    );
+    let Some(other) = other.filter(|other| *other != audience) else { return vec![finding] };
+    let text = if other == usual {
+        "Else have the usual one issued, and make the Pods again"
+    } else {
+        "Else have one issued that the provider takes (the trust policy's condition must fit it too), and make the Pods again"
+    };
+    let command = shell!("kubectl annotate serviceaccount {} -n {} --overwrite {}", name, namespace, format!("eks.amazonaws.com/audience={other}"));
+    vec![finding.step(Step::command(text, command)).step(pod_role::remake(judged))]
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::aws::workload::{flag, Judgement, KIAM_PERMITTED};
+use crate::aws::workload::{flag, refuses, switch, Judgement, KIAM_PERMITTED};
 use crate::evidence::workload::Namespace;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
@@ -46,7 +46,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 /// The step that permits a role besides what the namespace permits today, which may be the way of others.
 fn permit(judged: &Judgement<'_>, arn: &str) -> Step {
     let namespace = judged.account_name().0;
-    let role = regex::escape(arn);
+    let server = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
+    let escaped = regex::escape(arn);
+    // Where kiam does not bind the expression itself, it would fit longer names as well.
+    let bare = switch(server, "--disable-strict-namespace-regexp");
+    let role = if bare { format!("^{escaped}$") } else { escaped };
     // Of a text of 2048 letters the end may be missing.
     let whole = |one: &&Namespace| one.annotations.get(KIAM_PERMITTED).is_none_or(|text| text.chars().count() < 2048);
     let Some(today) = judged.workload.namespace.seen().filter(whole) else {
@@ -55,7 +59,7 @@ fn permit(judged: &Judgement<'_>, arn: &str) -> Step {
             shell!("kubectl edit namespace {}", namespace),
         );
     };
-    let today = today.annotations.get(KIAM_PERMITTED).filter(|old| !old.is_empty() && regex::Regex::new(old).is_ok());
+    let today = today.annotations.get(KIAM_PERMITTED).filter(|old| !old.is_empty() && !refuses(old));
     let (why, expression) = match today {
         Some(old) => ("Permit this role too; what was permitted stays", format!("({old}|{role})")),
         None => ("Permit exactly this role", role),

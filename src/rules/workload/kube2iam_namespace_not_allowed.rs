@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The namespace does not allow the role in kube2iam",
     page: Page {
-        means: "With --namespace-restrictions kube2iam gives a role only where the namespace's annotation iam.amazonaws.com/allowed-roles (or what --namespace-key names), a JSON array of patterns, holds it.",
+        means: "With --namespace-restrictions kube2iam gives a role only where the namespace's annotation iam.amazonaws.com/allowed-roles (or what --namespace-key names), a JSON array of patterns, holds it. A pattern that is no whole ARN gets the beginning of all roles put before it, so that with --namespace-restriction-format=regexp a ^ in it never fits; else only the star stands for others.",
         evidence: "The flags of kube2iam and the namespace's annotation; or its words: role requested ... not valid for namespace of pod.",
         fix: "Allow the role in the Pod's namespace: `kubectl annotate namespace NAMESPACE iam.amazonaws.com/allowed-roles='[\"ARN\"]' --overwrite`.",
         references: "https://github.com/jtblin/kube2iam",
@@ -37,7 +37,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let step = match today {
         Some(old) if old.is_none_or(|text| text.chars().count() < 2048) => {
             let mut list: Vec<String> = old.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-            list.push(arn.clone());
+            // An expression that is not bound at its end would fit longer names as well.
+            list.push(if judged.kube2iam_by_expression() { format!("{}$", regex::escape(&arn)) } else { arn.clone() });
             let value = serde_json::to_string(&list).unwrap_or_default();
             Step::command("Allow it; what was allowed stays", shell!("kubectl annotate namespace {} --overwrite {}={}", namespace, key, value))
         }

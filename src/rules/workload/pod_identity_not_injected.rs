@@ -41,13 +41,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some(link) = judged.broken(link_id::POD_IDENTITY_INJECTION) else { return Vec::new() };
     let (namespace, name) = judged.account_name();
-    vec![
-        RULE.finding(
-            Confidence::Certain,
-            format!("{namespace}/{name} has an association, and {}.", link.seen.replace("lacks them", "has not the variables of Pod Identity")),
-            pod_role::cite(link),
-            pod_role::remake(judged),
-        )
-        .cite(seen("/workload/associations/seen/ours", "the association is there")),
-    ]
+    let mut why = format!("{namespace}/{name} has an association, and {}.", link.seen.replace("lacks them", "has not the variables of Pod Identity"));
+    let mut cites = vec![seen("/workload/associations/seen/ours", "the association is there")];
+    let mut steps = vec![pod_role::remake(judged)];
+    if let Some((text, at, mending)) = pod_role::passed_over(judged) {
+        why.push_str(&format!(" Made again it would have none either: {text}."));
+        cites.extend(at);
+        steps = mending;
+    }
+    let (first, more) = pod_role::split(steps);
+    let finding = RULE.finding(Confidence::Certain, why, pod_role::cite(link), first).steps(more);
+    vec![cites.into_iter().fold(finding, Finding::cite)]
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::aws::workload::{IdentitySource, Judgement, Link};
+use crate::aws::workload::{IdentitySource, Judgement, Link, is_role_arn};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
@@ -31,7 +31,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let nobody = judged.broken(link_id::METADATA_AGENT);
     // The agent runs, and not for this Pod: that is why its annotation does nothing.
     let passed = judged.broken(link_id::KIAM_AGENT).or_else(|| judged.broken(link_id::KUBE2IAM_AGENT));
-    let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
+    let annotated = judged.annotated().filter(|role| is_role_arn(role));
+    let associated = judged.association().map(|details| details.role_arn.clone());
+    let meant = judged.meant_role().or_else(|| associated.clone()).or_else(|| annotated.map(str::to_owned));
+    let role = meant.unwrap_or_else(|| "ROLE-ARN".to_owned());
     let link = judged.links.iter().find(|link| link.id == link_id::METADATA && link.ok == Some(true));
     let (confidence, why, cite) = match (judged.effective.kind == IdentitySource::NodeRole, nobody, link) {
         (true, _, Some(link)) => (Confidence::Certain, match judged.workload.node_role.seen() {
@@ -49,12 +52,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some(link) => (format!("{why} What its annotation {} names is not given: {}.", judged.role_key(), link.seen), missing(judged, link)),
         None => (why, None),
     };
+    // What gives the role already is not done again.
+    let mut steps = Vec::new();
+    if annotated != Some(role.as_str()) && associated.as_ref() != Some(&role) {
+        steps.extend([pod_role::associate(judged, &role), pod_role::annotate(judged, &role)]);
+    }
+    match pod_role::passed_over(judged) {
+        Some((_, _, mending)) => steps.extend(mending),
+        None => steps.push(pod_role::remake(judged)),
+    }
+    let (first, more) = pod_role::split(steps);
     vec![
-        RULE.finding(confidence, why, cite, pod_role::associate(judged, &role))
+        RULE.finding(confidence, why, cite, first)
             .cite_if(nobody.map(pod_role::cite))
             .cite_if(passed.map(pod_role::cite))
-            .step(pod_role::annotate(judged, &role))
-            .step(pod_role::remake(judged))
+            .steps(more)
             .steps(aside),
     ]
 }

@@ -12,6 +12,7 @@ impl Judgement<'_> {
             self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
         let skipped = |name: &str| skip.is_some_and(|list| list.split(',').any(|one| one.trim() == name));
         let mut fault = None;
+        let mut other = None;
         let mut without: Vec<&str> = Vec::new();
         let mut given = false;
         for (container, at) in self.containers() {
@@ -22,8 +23,8 @@ impl Judgement<'_> {
             let seen = match (role, variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE")) {
                 (Some(role), Some(_)) if !role.is_empty() && self.annotated().is_some_and(|wanted| wanted != role) => {
                     // A role of another time goes before all: it is what the container gets.
-                    fault = Some((format!("container {} has AWS_ROLE_ARN={role}", container.name), at));
-                    break;
+                    other = other.or(Some((format!("container {} has AWS_ROLE_ARN={role}", container.name), at)));
+                    continue;
                 }
                 (Some(_), Some(_)) => {
                     given = true;
@@ -37,6 +38,9 @@ impl Judgement<'_> {
             };
             without.push(&container.name);
             fault = fault.or(Some((seen, at)));
+        }
+        if let Some((seen, at)) = other {
+            return self.push(link_id::IRSA_INJECTION, false, expected, seen, at);
         }
         match fault {
             Some((seen, at)) if !given => self.push(link_id::IRSA_INJECTION, false, expected, seen, at),

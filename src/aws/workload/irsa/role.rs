@@ -13,9 +13,15 @@ impl Judgement<'_> {
         // IAM's GetRole takes the name alone; STS looks for the whole ARN, path included.
         if let Some((look, at)) = self.role_look(role)
             && let Some(found) = look.role.seen()
-            && !found.arn.eq_ignore_ascii_case(role)
+            && found.arn != role
         {
-            return self.push(link_id::IRSA_ROLE, false, role, found.arn.clone(), format!("{at}/seen/arn"));
+            if !found.arn.eq_ignore_ascii_case(role) {
+                return self.push(link_id::IRSA_ROLE, false, role, found.arn.clone(), format!("{at}/seen/arn"));
+            }
+            // By IAM's word capitals count in an ARN, and not in whether a name is taken.
+            self.unknown(link_id::IRSA_ROLE, role, (found.arn.clone(), None), format!("{at}/seen/arn"));
+            let policy = &found.trust_policy;
+            return self.irsa_trust_links(role, policy, audience);
         }
         let Some(policy) = self.role_link(link_id::IRSA_ROLE, role) else {
             if let Some((look, at)) = self.role_look(role).filter(|(look, _)| !absent(&look.role)) {
@@ -23,6 +29,11 @@ impl Judgement<'_> {
             }
             return;
         };
+        self.irsa_trust_links(role, policy, audience);
+    }
+
+    /// The link "the role's trust policy lets the service account in".
+    fn irsa_trust_links(&mut self, role: &str, policy: &str, audience: Option<String>) {
         let at = format!("{}/seen/trustPolicy", self.role_at(role));
         let (Some((issuer, _)), Some(provider)) = (self.issuer(), self.provider_arn(role)) else {
             self.unknown(link_id::IRSA_TRUST, LETS_IN, unseen(&self.workload.issuer), at);

@@ -4,11 +4,50 @@
 mod agent;
 
 use super::super::link_id;
-use super::super::trust::{self, Verdict};
+use super::super::trust::{self, Assuming, Known, Miss, PodIdentity, Respect, Verdict};
 use super::Judgement;
 use super::container::{injected_except, variable};
 use super::seen::unseen;
 use crate::evidence::workload::{AssociationDetails, Container};
+
+/// Nothing but conditions keeps out.
+fn only_conditions(misses: &[Miss]) -> bool {
+    !misses.is_empty() && misses.iter().all(|miss| miss.respect == Respect::Condition)
+}
+
+/// Why an action is not allowed: by the conditions of the nearest statement, where those are all that it lacks.
+fn not_allowed(misses: &[Miss], action: &str, tags: bool) -> String {
+    if !only_conditions(misses) {
+        return format!("{action} is not allowed");
+    }
+    let sides: Vec<String> = misses
+        .iter()
+        .map(|miss| match miss.seen.as_str() {
+            "absent" if !tags && miss.expected.starts_with("aws:RequestTag/") => {
+                format!("{}, and the session tags of the association are off", miss.expected)
+            }
+            "absent" => format!("{}, which the request has not", miss.expected),
+            seen => format!("{}, and the request has {seen}", miss.expected),
+        })
+        .collect();
+    format!("{action} is allowed only with {}", sides.join("; and with "))
+}
+
+impl<'a> Judgement<'a> {
+    /// What Pod Identity asks of the associated role's trust policy.
+    pub fn pod_identity_request(&self, details: &AssociationDetails) -> PodIdentity<'a> {
+        let (namespace, account) = self.account_name();
+        let (cluster, cluster_arn) = self.cluster();
+        PodIdentity { cluster_arn, cluster, namespace, account, tags: !details.session_tags_disabled }
+    }
+
+    /// What the associated role asks of the target's: the session tags go along. EKS makes the external id itself; where
+    /// the association shows none, which one it gives is not known.
+    pub fn target_request<'b>(&self, details: &'b AssociationDetails) -> Assuming<'b> {
+        let external_id = details.external_id.as_deref().map_or(Known::Unknown, Known::Is);
+        Assuming { role: &details.role_arn, session: None, external_id, tags: !details.session_tags_disabled }
+    }
+}
 
 impl Judgement<'_> {
     /// The links of Pod Identity's chain, in order.
@@ -65,21 +104,26 @@ impl Judgement<'_> {
 
     /// The link "the associated role's trust policy lets the service in".
     fn associated_role_trust(&mut self, details: &AssociationDetails, policy: &str) {
-        let (namespace, name) = self.account_name();
-        let (cluster, arn) = self.cluster();
-        let tags = !details.session_tags_disabled;
-        let verdicts = trust::judge_pod_identity(policy, arn, cluster, namespace, name, tags);
+        let asked = self.pod_identity_request(details);
+        let verdicts = trust::judge_pod_identity(policy, &asked);
         let at = format!("{}/seen/trustPolicy", self.role_at(&details.role_arn));
         let expected = "sts:AssumeRole and sts:TagSession for pods.eks.amazonaws.com";
-        let faults: Vec<String> = ["sts:AssumeRole", "sts:TagSession"]
-            .iter()
-            .zip(&verdicts)
-            .filter(|(_, verdict)| verdict.ok() == Some(false))
-            .map(|(action, verdict)| match verdict {
-                Verdict::Denied(index) => format!("statement {} of the trust policy denies {action}", index + 1),
-                _ => format!("{action} is not allowed"),
-            })
-            .collect();
+        let actions = ["sts:AssumeRole", "sts:TagSession"];
+        let fault = |verdict: &Verdict, action: &str| match verdict {
+            Verdict::Denied(index) => format!("statement {} of the trust policy denies {action}", index + 1),
+            Verdict::NotAllowed(misses) => not_allowed(misses, action, asked.tags),
+            _ => format!("{action} is not allowed"),
+        };
+        let bad = |verdict: &Verdict| verdict.ok() == Some(false);
+        let faults: Vec<String> = match &verdicts {
+            // One condition keeps out both.
+            [Verdict::NotAllowed(one), Verdict::NotAllowed(two)] if one == two && only_conditions(one) => {
+                vec![not_allowed(one, &actions.join(" and "), asked.tags).replacen(" is ", " are ", 1)]
+            }
+            all => {
+                all.iter().zip(actions).filter(|(one, _)| bad(one)).map(|(one, action)| fault(one, action)).collect()
+            }
+        };
         if !faults.is_empty() {
             self.push(link_id::POD_IDENTITY_TRUST, false, expected, faults.join(", "), at);
         } else if verdicts.iter().all(|verdict| verdict.ok() == Some(true)) {
@@ -99,13 +143,14 @@ impl Judgement<'_> {
             && let Some(policy) = self.role_link(link_id::POD_IDENTITY_TARGET_ROLE, target)
         {
             let at = format!("{}/seen/trustPolicy", self.role_at(target));
-            let id = details.external_id.as_deref();
+            let asking = self.target_request(details);
             let expected = format!(
-                "sts:AssumeRole for {}{}",
+                "{} for {}{}",
+                if asking.tags { "sts:AssumeRole and sts:TagSession" } else { "sts:AssumeRole" },
                 details.role_arn,
-                id.map(|id| format!(" with the external id {id}")).unwrap_or_default()
+                details.external_id.as_ref().map(|id| format!(" with the external id {id}")).unwrap_or_default()
             );
-            self.assume(link_id::POD_IDENTITY_TARGET_TRUST, policy, &details.role_arn, id, expected, at);
+            self.assume(link_id::POD_IDENTITY_TARGET_TRUST, policy, &asking, expected, at);
         }
     }
 }
