@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the credential, or the path, in the file of --authentication-token-webhook-config-file. `curl -v --cert CERT --key KEY URL` from a control-plane node shows the refusal.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
     },
-    recognises: &[&message::WEBHOOK_FAILED, &message::WEBHOOK_ANSWER, &message::NOBODY_CLAIMED],
+    recognises: &[&message::WEBHOOK_FAILED, &message::WEBHOOK_ANSWER],
     explains: &["credential-rejected"],
     check,
 };
