@@ -16,7 +16,7 @@ use super::kubeconfig::Impersonation;
 use super::proto;
 use super::wire::{Answer, Limits, Wire};
 use crate::apiserver::configuration::{flags_of_pod, parse_flags_text};
-use crate::credential::json;
+use crate::credential::{certificate, json};
 use crate::evidence::apiserver::{
     Flags, FlowControl, HttpAnswer, IssuerMetrics, Log, Metrics, ServerPods, TokenReview,
 };
@@ -525,12 +525,7 @@ pub async fn flagz(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure> {
     if read.is_empty() {
         return Err(Failure::new(FailureKind::Protocol, "the answer of /flagz holds no flags"));
     }
-    Ok(Flags {
-        source: "/flagz".to_owned(),
-        flags: kept_flags(read, scrubber),
-        authentication_configuration: None,
-        complete: true,
-    })
+    Ok(Flags { source: "/flagz".to_owned(), flags: kept_flags(read, scrubber), complete: true, ..Flags::default() })
 }
 
 /// What is kept of a configuration that somebody handed over: the flags that decide about access, and no password among
@@ -587,11 +582,12 @@ pub async fn server_pods(api: &Api, scrubber: &Scrubber) -> Result<Option<Server
     let differs = |name: &&&String| found.iter().any(|(_, other)| other.get(**name) != flags.get(**name));
     let differing = names.iter().filter(differs).map(|name| (*name).clone()).collect();
     let source = format!("Pod kube-system/{first}");
-    let flags = Flags { source, flags, authentication_configuration: None, complete: true };
+    let flags = Flags { source, flags, complete: true, ..Flags::default() };
     Ok(Some(ServerPods { pods: found.into_iter().map(|(name, _)| name).collect(), flags, differing }))
 }
 
-/// ConfigMap kube-system/extension-apiserver-authentication as the flags it is made from. Of a CA only that there is one.
+/// ConfigMap kube-system/extension-apiserver-authentication as the flags it is made from. Of the front proxy's CA only that there is
+/// one, of the clients' the certificates.
 ///
 /// # Errors
 /// As [`Api::get`].
@@ -616,7 +612,9 @@ pub async fn published(api: &Api, scrubber: &Scrubber) -> Result<Flags, Failure>
         flags.insert(key.clone(), values);
     }
     flags.retain(|_, values| !values.is_empty());
-    Ok(Flags { source: name.to_owned(), flags, authentication_configuration: None, complete: false })
+    let clients = map.pointer("/data/client-ca-file").and_then(Value::as_str).unwrap_or_default();
+    let client_authorities = certificate::facts_from_pem(clients).0;
+    Ok(Flags { source: name.to_owned(), flags, client_authorities, ..Flags::default() })
 }
 
 /// The log of a kube-apiserver Pod over the last `window`.

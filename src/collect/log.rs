@@ -22,6 +22,7 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
     let mut reader = BufReader::with_capacity(256 * 1024, input);
     let mut log = Log { source: source.to_owned(), ..Log::default() };
     let mut groups: BTreeMap<(&'static str, String), usize> = BTreeMap::new();
+    let mut last_lines: Vec<String> = Vec::new();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -53,23 +54,27 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             // One group a text and its telling fields, so that 403 and 502 of one issuer stay apart.
             // A log of many people's certificates must not fill the evidence.
             let many = log.matches.len() >= MANY;
+            let expression = ["expression", "extra", "what", "cause", "wrong"];
             let key = ["status", "url", "expected", "got", "claim", "serial", "name", "step"]
-                .iter()
-                .filter(|name| !(many && **name == "serial"))
-                .filter_map(|name| found.fields.get(*name))
+                .into_iter()
+                .chain(expression)
+                .filter(|name| !(many && (*name == "serial" || expression.contains(name))))
+                .filter_map(|name| found.fields.get(name))
                 .cloned()
                 .collect::<Vec<_>>()
                 .join("\u{0}");
             let index = *groups.entry((found.text.name, key)).or_insert_with(|| {
                 log.matches.push(LogMatch {
                     text: found.text.name.to_owned(),
-                    line: scrubber.text_limited(text, 1024),
                     line_number: log.lines,
                     first_seen: stamp.clone(),
                     ..LogMatch::default()
                 });
+                last_lines.push(String::new());
                 log.matches.len() - 1
             });
+            // Line and fields are of the same line: the last one.
+            text.clone_into(&mut last_lines[index]);
             let group = &mut log.matches[index];
             group.count += 1;
             group.last_line_number = log.lines;
@@ -77,6 +82,9 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             group.fields =
                 found.fields.into_iter().map(|(name, value)| (name, scrubber.text_limited(&value, 512))).collect();
         }
+    }
+    for (found, line) in log.matches.iter_mut().zip(&last_lines) {
+        found.line = scrubber.text_limited(line, 1024);
     }
     // The latest word first: what the server said last is what holds now.
     log.matches.sort_by_key(|found| std::cmp::Reverse(found.last_line_number));
@@ -122,6 +130,24 @@ mod tests {
             assert_eq!(log.matches.len(), 1);
             assert_eq!((log.matches[0].count, log.matches[0].last_line_number), (2, 2));
         }
+    }
+
+    #[test]
+    fn expressions_are_told_apart_and_the_last_line_is_shown() {
+        let line = |second: u32, what: &str, expression: &str| {
+            format!(
+                "E1126 12:45:{second}.041617   14711 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: error evaluating {what} claim expression: expression '{expression}' resulted in error: no such key: x{second}]\"\n"
+            )
+        };
+        let text = line(10, "group", "claims.roles")
+            + &line(20, "username", "claims.email")
+            + &line(30, "username", "claims.email");
+        let log = read("-", text.as_bytes(), &Scrubber::default()).expect("a log");
+        let found: Vec<(u64, &str)> =
+            log.matches.iter().map(|found| (found.count, found.fields["what"].as_str())).collect();
+        assert_eq!(found, [(2, "username"), (1, "group")]);
+        assert_eq!(log.matches[0].fields["error"], "no such key: x30");
+        assert!(log.matches[0].line.contains("no such key: x30"), "{}", log.matches[0].line);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Failure;
 use super::identity::User;
+use super::tls::CertificateFacts;
 
 /// One HTTP answer.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -189,6 +190,9 @@ pub struct Flags {
     pub authentication_configuration: Option<serde_json::Value>,
     /// Whether the source holds every flag that was given: then the default rules for each flag that is not in it.
     pub complete: bool,
+    /// The CAs of client certificates, where the source holds the certificates themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_authorities: Vec<CertificateFacts>,
 }
 
 /// kube-apiserver's own Pods in kube-system, as kubeadm and its like run them.
@@ -225,7 +229,7 @@ pub struct Log {
 pub struct LogMatch {
     /// Name of the text in `apiserver::message`.
     pub text: String,
-    /// The first such line, scrubbed, at most 1 KiB.
+    /// The last such line, scrubbed, at most 1 KiB.
     pub line: String,
     /// 1-based number of the first such line.
     pub line_number: u64,

@@ -1,5 +1,7 @@
 //! The kubeconfig as client-go would merge it, without any secret.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::tls::CertificateFacts;
@@ -92,6 +94,12 @@ pub struct UserEntry {
     pub impersonate: Option<String>,
     /// Impersonated groups.
     pub impersonate_groups: Vec<String>,
+    /// Impersonated uid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub impersonate_uid: Option<String>,
+    /// Impersonated extra attributes: key and values.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub impersonate_extra: BTreeMap<String, Vec<String>>,
 }
 
 /// A credential plugin's entry.

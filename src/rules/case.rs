@@ -109,9 +109,19 @@ impl<'a> Case<'a> {
                     doubtful: false,
                     contradicted: false,
                     last: None,
+                    past: false,
+                    outdated: false,
+                    line_number: 0,
                 });
             }
         }
+    }
+
+    /// The context of somebody with rights: the reviewer's, where one was named and is of the same cluster.
+    pub fn context_with_rights(&self) -> Option<&str> {
+        let named = self.evidence.asked.reviewer_context.as_deref();
+        let proven = self.evidence.control_plane.reviewer.seen().map(|reviewer| reviewer.context.as_str());
+        named.filter(|named| proven == Some(*named))
     }
 
     /// The API server's clock by its Date header, else this machine's; with the name of that clock.

@@ -1,6 +1,6 @@
 //! What became of the API server's call to a webhook, by the words that Go's client has for it.
 
-use super::{Case, Place, Word};
+use super::{Case, Place, Word, eks};
 use crate::apiserver::message::{self, Text};
 use crate::evidence::credential::TokenKind;
 use crate::report::Confidence;
@@ -75,6 +75,14 @@ pub fn versions(error: &str) -> Option<(&str, &str)> {
     Some((got.split('.').next()?, asked.split('.').next()?))
 }
 
+/// A TokenReview that ends in "unknown": Go's client has no other word for a refusal (403) whose body is no Status. A
+/// server without a webhook never says it.
+pub fn refused_without_a_word(case: &Case<'_>, word: &Word) -> bool {
+    // EKS' own webhook says so of every token that is no AWS identity's.
+    let of_webhook = *word.text == message::NOBODY_CLAIMED && word.line.contains("invalid bearer token, unknown");
+    of_webhook && word.place == Place::TokenReview && !eks::is_eks(case)
+}
+
 /// What the API server met as it asked its webhook about the token, as far as that is why the token is refused: its
 /// TokenReview of this very token says so, or the log tells of everybody's.
 pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidence)> {
@@ -90,12 +98,16 @@ pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidenc
         true => Fault::Silent,
         false => fault(word.field("error")),
     };
-    if let Some(word) = reviews.into_iter().find(|word| CALLS.contains(&word.text)) {
+    if let Some(word) = reviews.iter().find(|word| CALLS.contains(&word.text)) {
         return Some((word, of(word), Confidence::Certain));
     }
+    let wordless = reviews.into_iter().find(|word| refused_without_a_word(case, word));
     let word = [&message::WEBHOOK_TRANSPORT, &message::WEBHOOK_FAILED, &message::WEBHOOK_ANSWER]
         .into_iter()
-        .find_map(|text| case.said(text))?;
+        .find_map(|text| case.said(text).filter(|word| !word.past));
+    // Of another refusal the log tells of somebody else's token.
+    let word = word.filter(|word| wordless.is_none() || word.field("error").trim_end_matches('"') == "unknown");
+    let Some(word) = word else { return wordless.map(|word| (word, Fault::Refused, Confidence::Likely)) };
     let review = case.evidence.control_plane.token_review.seen();
     let said = review.and_then(|review| review.error.as_deref());
     let nobody =
@@ -142,6 +154,21 @@ mod tests {
         ] {
             assert_eq!(fault(error), expected, "{error}");
         }
+    }
+
+    #[test]
+    fn a_refusal_without_a_word_is_the_webhooks() {
+        use crate::evidence::{Evidence, Observation, Outcome};
+        let text = include_str!("../../testdata/cases/authentication-webhook-refused/evidence.json");
+        let heard = |error: &str| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            evidence.control_plane.log = Observation::default();
+            let Outcome::Seen(review) = &mut evidence.control_plane.token_review.outcome else { panic!("no review") };
+            review.error = Some(error.to_owned());
+            about_token(&Case::new(&evidence)).map(|(_, fault, confidence)| (fault, confidence))
+        };
+        assert_eq!(heard("[invalid bearer token, unknown]"), Some((Fault::Refused, Confidence::Likely)));
+        assert_eq!(heard("invalid bearer token"), None);
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub fn check_all(case: &Case<'_>) -> Vec<Finding> {
             findings.push(finding);
         }
     }
-    context::name_it(case.evidence, &mut findings);
+    context::name_it(case, &mut findings);
     findings
 }
 

@@ -123,7 +123,8 @@ impl DefaultRefused {
 
 /// The default role that allows what was refused.
 fn default_role(found: &Forbidden) -> Option<&'static str> {
-    if found.user == "system:anonymous" {
+    // Who acts as somebody else is refused that, whatever the default bindings give.
+    if found.user == "system:anonymous" || found.question.verb.starts_with("impersonate") {
         return None;
     }
     let question = &found.question;

@@ -9,8 +9,9 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::clip;
-use crate::apiserver::configuration::Configuration;
-use crate::apiserver::message::{self, Text};
+use crate::apiserver::cel;
+use crate::apiserver::configuration::{Configuration, ClaimRule, JwtAuthenticator, Mapping};
+use crate::apiserver::message::{self, Text, names};
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::{Evidence, Issuer};
 use crate::report::{Citation, Confidence, inferred, seen};
@@ -41,12 +42,18 @@ pub struct Word {
     pub line: String,
     /// Where it was read.
     pub place: Place,
-    /// It may be about another issuer, or about another time.
+    /// It may be about another issuer, somebody else, or another time.
     pub doubtful: bool,
     /// Something else speaks against its being about this issuer.
     pub contradicted: bool,
     /// When the log said it last.
     pub last: Option<Timestamp>,
+    /// The log goes on for minutes without such a line.
+    pub past: bool,
+    /// A newer line of the same log may be about the same, and says something else.
+    pub outdated: bool,
+    /// In a log: the number of its last line.
+    pub line_number: u64,
 }
 
 impl Word {
@@ -64,7 +71,7 @@ impl Word {
     /// How sure this word makes a finding about the credential in hand: a TokenReview is about this very token, a log or
     /// a message only where what it says fits it (`fits`), and a prediction never decides.
     pub fn confidence(&self, fits: bool) -> Confidence {
-        if self.contradicted {
+        if self.contradicted || self.past || self.outdated {
             Confidence::Possible
         } else if self.place == Place::TokenReview || (fits && self.place != Place::Model && !self.doubtful) {
             Confidence::Certain
@@ -121,6 +128,9 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             doubtful: false,
             contradicted: false,
             last: None,
+            past: false,
+            outdated: false,
+            line_number: 0,
         }));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
@@ -151,6 +161,8 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             if over && INITIALISING.contains(text) {
                 continue;
             }
+            let past = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > PAST);
+            let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(&text));
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
             words.push(Word {
                 text,
@@ -161,6 +173,9 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 doubtful: old && INITIALISING.contains(text),
                 contradicted: false,
                 last,
+                past: (past || old) && of_now && !at.starts_with("/aws/"),
+                outdated: false,
+                line_number: found.last_line_number,
             });
         }
     }
@@ -169,6 +184,9 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
 
 /// After how many seconds of other lines an authenticator that said nothing more has initialised.
 const OVER: i64 = 120;
+
+/// After how many seconds of other lines a line is not about what is asked now.
+const PAST: i64 = 300;
 
 /// From how many seconds on a line is not of today, whatever zone its server's clock has.
 const OLD: i64 = 36 * 3600;
@@ -233,9 +251,32 @@ const JUDGING: [&Text; 22] = [
     &message::CLAIM_MAPPING,
 ];
 
+/// What is told of a token that lacks something, or fails a rule, as those of many people do.
+const COMMON: [&Text; 6] = [
+    &message::AUDIENCE,
+    &message::USERNAME_CLAIM_MISSING,
+    &message::REQUIRED_CLAIM_MISSING,
+    &message::CLAIM_RULE,
+    &message::USER_RULE,
+    &message::CLAIM_MAPPING,
+];
+
+/// What the API server has against the certificate of a proxy before it.
+const OF_PROXY: [&Text; 3] = [&message::FRONT_PROXY_NAME, &message::BOTH_CAS, &message::CLIENT_CA_ALONE];
+
+/// How calls of webhooks ended.
+const OF_WEBHOOKS: [&Text; 6] = [
+    &message::WEBHOOK_FAILED,
+    &message::WEBHOOK_TRANSPORT,
+    &message::WEBHOOK_ANSWER,
+    &message::AUTHORIZATION_WEBHOOK,
+    &message::AUTHORIZATION_ERROR,
+    &message::AUTHORIZATION_UNDECIDED,
+];
+
 /// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.
 pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<&Configuration>) {
-    let Some(credential) = evidence.credential.seen() else { return };
+    let Some(credential) = evidence.credential.seen() else { return outdate(words) };
     let token = credential.token.as_ref();
     let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str());
     let same = |url: &str| issuer.is_some_and(|issuer| issuer.trim_end_matches('/') == url.trim_end_matches('/'));
@@ -300,6 +341,10 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         .filter_map(|word| word.last)
         .max();
     let unknown_issuer = configured.is_some_and(|all| !all.iter().any(|jwt| same(&jwt.issuer.url)));
+    // The authenticator that judges this token, where all of them are known.
+    let known = configuration.filter(|configuration| configuration.jwt_known);
+    let own =
+        known.and_then(|configuration| configuration.jwt.iter().find(|jwt| issuer == Some(jwt.issuer.url.as_str())));
     words.retain_mut(|word| {
         let of_issuer = INITIALISING.contains(&word.text);
         let of_token = JUDGING.contains(&word.text);
@@ -318,7 +363,8 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
                 return false;
             }
             // A service account's token is mostly the cluster's own.
-            if token.kind == TokenKind::ServiceAccount && fits != Some(true) && ours != Some(true) {
+            let said = fits == Some(true) && !matches!(word.text.name, names::CLAIM_RULE | names::CLAIM_MAPPING);
+            if token.kind == TokenKind::ServiceAccount && !said && ours != Some(true) {
                 return false;
             }
             word.doubtful |= several && ours.is_none() && fits.is_none();
@@ -352,6 +398,12 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
                 } else {
                     word.doubtful |= !only;
                 }
+            if of_token {
+                if own.is_some_and(|own| !judges_so(word, own, token)) {
+                    return false;
+                }
+                // Tokens of another issuer, and other people's, lack or hold the same.
+                word.doubtful |= own.is_none() && COMMON.contains(&word.text);
             }
         }
         if of_issuer {
@@ -361,6 +413,85 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
         // The TokenReview of this very token would say it too.
         reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))
     });
+    outdate(words);
+}
+
+/// Of lines of one log that may all be about this credential, only the newest says what holds now.
+fn outdate(words: &mut [Word]) {
+    let log = |word: &Word| word.path.split("/seen/").next().unwrap_or_default().to_owned();
+    for family in [JUDGING.as_slice(), &OF_PROXY] {
+        let all: Vec<(String, u64)> = words
+            .iter()
+            .filter(|word| word.place == Place::Log && family.contains(&word.text))
+            .map(|word| (log(word), word.line_number))
+            .collect();
+        for word in words.iter_mut().filter(|word| word.place == Place::Log && family.contains(&word.text)) {
+            let at = log(word);
+            word.outdated |= !ties(word) && all.iter().any(|(other, line)| *other == at && *line > word.line_number);
+        }
+    }
+}
+
+/// What the line says ties it to one token: a time to the second.
+fn ties(word: &Word) -> bool {
+    *word.text == message::EXPIRED || *word.text == message::NOT_YET_VALID
+}
+
+/// By its configuration the authenticator says this of the token.
+fn judges_so(word: &Word, own: &JwtAuthenticator, token: &TokenFacts) -> bool {
+    let has = |wanted: &String| audiences(token).contains(&wanted.as_str());
+    let required = |rule: &ClaimRule| matches!(rule, ClaimRule::Required { claim, .. } if claim == word.field("claim"));
+    let text = word.text;
+    if *text == message::AUDIENCE {
+        !own.issuer.audiences.iter().any(has)
+    } else if *text == message::USERNAME_CLAIM_MISSING || *text == message::USERNAME_CLAIM_TYPE {
+        matches!(&own.username, Mapping::Claim { claim, .. } if claim == word.field("claim"))
+    } else if *text == message::GROUPS_CLAIM_TYPE {
+        matches!(&own.groups, Mapping::Claim { claim, .. } if claim == word.field("claim"))
+    } else if *text == message::EMAIL_NOT_VERIFIED || *text == message::EMAIL_VERIFIED_TYPE {
+        matches!(&own.username, Mapping::Claim { claim, .. } if claim == "email")
+    } else if *text == message::CLAIM_RULE {
+        own.claim_rules.iter().any(
+            |rule| matches!(rule, ClaimRule::Expression { expression, .. } if expression == word.field("expression")),
+        )
+    } else if *text == message::USER_RULE {
+        own.user_rules.iter().any(|(expression, _)| expression == word.field("expression"))
+    } else if *text == message::CLAIM_MAPPING {
+        true
+    } else if [&message::REQUIRED_CLAIM_MISSING, &message::REQUIRED_CLAIM_DIFFERS, &message::REQUIRED_CLAIM_TYPE]
+        .contains(&text)
+    {
+        own.claim_rules.iter().any(required)
+    } else {
+        // Every authenticator says it of such a token.
+        true
+    }
+}
+
+/// The token's audiences.
+fn audiences(token: &TokenFacts) -> Vec<&str> {
+    match token.claims.as_ref().and_then(|claims| claims.get("aud")) {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether an expression that a line tells of fails for these claims too; `None` where that cannot be judged here.
+fn expression_fits(word: &Word, claims: &Value) -> Option<bool> {
+    let expression = [word.field("expression"), word.field("extra")].into_iter().find(|text| !text.is_empty())?;
+    let rule = *word.text == message::CLAIM_RULE;
+    let place = if rule { cel::Place::ClaimValidation } else { cel::Place::ClaimMapping };
+    match cel::compile(expression, place).ok()?.evaluate(claims) {
+        Ok(cel::Value::Bool(true)) if rule => Some(false),
+        Ok(_) if rule => Some(word.field("error").is_empty()),
+        Ok(value) => (value.string_list().is_some()).then_some(false),
+        Err(cel::Fault::Said(error)) => {
+            let told = ["error", "cause"].into_iter().map(|name| word.field(name)).find(|text| !text.is_empty());
+            Some(told.is_some_and(|told| error.starts_with(told)))
+        }
+        Err(cel::Fault::Undecided(_)) => None,
+    }
 }
 
 /// A line about an authenticator that does not come up.
@@ -430,18 +561,15 @@ fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
     };
     let text = word.text;
     Some(if *text == message::AUDIENCE {
-        let own: Vec<&str> = match claim("aud") {
-            Some(Value::String(one)) => vec![one],
-            Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
+        let own = audiences(token);
         let got = word.field("got").trim_matches(['[', ']']);
         let got: Vec<&str> = if got.contains('"') {
             got.split('"').skip(1).step_by(2).collect()
         } else {
             got.split_whitespace().collect()
         };
-        got == own
+        let expected = word.field("expected");
+        got == own && !expected.split('"').skip(1).step_by(2).any(|wanted| own.contains(&wanted))
     } else if *text == message::EXPIRED {
         // Go's zero time stands for a claim that is not there.
         let own = time("exp").unwrap_or_else(|| "0001-01-01".to_owned());
@@ -469,6 +597,8 @@ fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
         claim("_claim_names").is_some()
     } else if *text == message::REQUIRED_CLAIM_DIFFERS {
         named.and_then(Value::as_str) == Some(word.field("got"))
+    } else if *text == message::CLAIM_RULE || *text == message::CLAIM_MAPPING {
+        return expression_fits(word, claims);
     } else {
         return None;
     })
@@ -477,6 +607,96 @@ fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::evidence::apiserver::{Log, LogMatch};
+    use crate::evidence::{Observation, Outcome};
+
+    /// A token with these claims that is refused, and a log: seconds before its end, and what was refused then.
+    fn heard(claims: Value, lines: &[(u32, &str)], given: Option<&Configuration>) -> Vec<(String, Confidence)> {
+        let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.token.as_mut().expect("a token").claims = Some(claims);
+        evidence.control_plane.token_review = Observation::default();
+        evidence.control_plane.configuration = Observation::default();
+        evidence.control_plane.flagz = Observation::default();
+        let last = evidence.observed_at;
+        let stamp = |ago: u32| {
+            (last - jiff::SignedDuration::from_secs(ago.into())).strftime("%m-%d %H:%M:%S.000000").to_string()
+        };
+        let count = lines.len() as u64;
+        let matches = lines.iter().zip(0..).flat_map(|((ago, reason), index)| {
+            let line = format!("E authentication.go:75] \"Unable to authenticate the request\" err=\"[{reason}]\"");
+            message::recognise(&line).into_iter().map(move |found| LogMatch {
+                text: found.text.name.to_owned(),
+                fields: found.fields,
+                line: line.clone(),
+                last_line_number: count - index,
+                last_seen: Some(stamp(*ago)),
+                ..LogMatch::default()
+            })
+        });
+        let log = Log { last_seen: Some(stamp(0)), matches: matches.collect(), ..Log::default() };
+        evidence.control_plane.log = Observation::at_rest(Outcome::Seen(log));
+        let mut words = collect(&evidence);
+        words.retain(|word| word.place == Place::Log);
+        retain(&mut words, &evidence, given);
+        words.iter().map(|word| (word.text.name.to_owned(), word.confidence(true))).collect()
+    }
+
+    const OTHER: &str = r#"invalid bearer token, oidc: verify token: oidc: expected audience \"ci\" got [\"kube\"]"#;
+    const TENANT: &str = r#"invalid bearer token, oidc: error evaluating claim validation expression: validation expression '!has(claims.tenant) || claims.tenant == \"acme\"' failed: tenant must be acme"#;
+
+    fn one(name: &str, confidence: Confidence) -> (String, Confidence) {
+        (name.to_owned(), confidence)
+    }
+
+    #[test]
+    fn an_audience_alone_makes_no_line_this_tokens() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube", "tenant": "evil" });
+        let found = heard(claims.clone(), &[(0, TENANT), (1, OTHER)], None);
+        assert_eq!(found, [one("claim-rule", Confidence::Likely), one("audience", Confidence::Possible)]);
+        assert_eq!(heard(claims.clone(), &[(1, OTHER)], None), [one("audience", Confidence::Likely)]);
+        assert_eq!(heard(claims, &[(400, OTHER)], None), [one("audience", Confidence::Possible)]);
+    }
+
+    #[test]
+    fn a_rule_that_this_token_passes_was_somebody_elses() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        assert_eq!(heard(claims.clone(), &[(0, TENANT)], None), []);
+        let mapping = r#"invalid bearer token, oidc: error evaluating username claim expression: expression '\"a:\" + claims.email' resulted in error: no such key: email"#;
+        assert_eq!(heard(claims, &[(0, mapping)], None), [one("claim-mapping", Confidence::Likely)]);
+        let mail = serde_json::json!({ "iss": "https://a", "aud": "kube", "email": "a@b" });
+        assert_eq!(heard(mail, &[(0, mapping)], None), []);
+    }
+
+    #[test]
+    fn where_the_issuers_are_known_their_settings_tell_whose_line_it_is() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        let own = |audience: &str| {
+            let issuer = crate::apiserver::configuration::Issuer {
+                url: "https://a".to_owned(),
+                audiences: vec![audience.to_owned()],
+                ..Default::default()
+            };
+            let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
+            Configuration { jwt, jwt_known: true, ..Configuration::default() }
+        };
+        assert_eq!(heard(claims.clone(), &[(0, OTHER)], Some(&own("kube"))), []);
+        assert_eq!(heard(claims, &[(0, OTHER)], Some(&own("ci"))), [one("audience", Confidence::Certain)]);
+    }
+
+    #[test]
+    fn of_a_proxys_lines_the_newest_holds() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        let alone =
+            "verifying certificate SN=1, SKID=AA, AKID=BB failed: x509: certificate signed by unknown authority";
+        let both = "x509: certificate signed by unknown authority, verifying certificate SN=2, SKID=AA, AKID=BB failed: x509: certificate signed by unknown authority";
+        let found = heard(claims, &[(0, alone), (9, both)], None);
+        let of = |name: &str| found.iter().find(|(text, _)| text == name).map(|(_, confidence)| *confidence);
+        assert_eq!(of("certificate-of-no-client"), Some(Confidence::Certain));
+        assert_eq!(of("certificate-of-neither-ca"), Some(Confidence::Possible));
+    }
 
     #[test]
     fn a_stamp_without_a_year_is_the_nearest_one_before() {

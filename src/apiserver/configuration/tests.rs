@@ -302,6 +302,14 @@ spec:
 }
 
 #[test]
+fn a_part_of_a_command_line_is_not_the_whole() {
+    let text = "kube-apiserver --oidc-issuer-url=https://iss --oidc-client-id=c";
+    assert!(!parse_flags_text(text, "x").expect("flags").complete);
+    let configuration = read(text).unwrap();
+    assert!(!configuration.complete && configuration.jwt_known);
+}
+
+#[test]
 fn a_whole_flagz_with_defaults_has_no_oidc_flags() {
     let body = "\nkube-apiserver flagz\nWarning: x\n\noidc-client-id=\noidc-issuer-url=\noidc-signing-algs=[RS256]\n\
          oidc-username-claim=sub\nservice-account-issuer=[https://a,https://b]\n";

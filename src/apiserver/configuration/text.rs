@@ -64,9 +64,11 @@ pub fn parse_flags_text(text: &str, source: &str) -> Result<Flags, String> {
     let words = words(text);
     if words.iter().any(|word| is_flag(word)) {
         collect(&words, &mut flags);
-        // A whole command line names the program, or the one flag that every kube-apiserver needs.
-        flags.complete = words.iter().any(|word| word.rsplit('/').next() == Some("kube-apiserver"))
-            || flags.flags.contains_key("etcd-servers");
+        // A whole command line names the program and holds what no kube-apiserver starts without; a part of one may name
+        // the program too.
+        let named = words.iter().any(|word| word.rsplit('/').next() == Some("kube-apiserver"));
+        flags.complete =
+            flags.flags.contains_key("etcd-servers") || named && flags.flags.contains_key("service-account-issuer");
         return Ok(flags);
     }
     let expected = "expected kube-apiserver's flags (a command line, a static Pod manifest or /flagz) or an \

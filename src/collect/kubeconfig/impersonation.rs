@@ -1,9 +1,22 @@
 //! Whom requests act as, by flags or entry, and what kubectl says of it.
 
+use std::collections::BTreeMap;
+
 use super::file::{Entry, RawUser};
 use super::user::Refused;
 use super::{Impersonation, Loader, set, some};
 use crate::evidence::{Failure, FailureKind};
+
+impl Impersonation {
+    /// The extra attributes as evidence: each key with its values. The API server reads keys in lower case.
+    pub(super) fn extra_by_key(&self, clean: impl Fn(&str) -> String) -> BTreeMap<String, Vec<String>> {
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, value) in &self.extra {
+            all.entry(clean(&key.to_lowercase())).or_default().push(clean(value));
+        }
+        all
+    }
+}
 
 impl Loader<'_> {
     pub(super) fn impersonation(&self, user: &RawUser) -> Impersonation {

@@ -43,6 +43,8 @@ impl Loader<'_> {
             methods: vec!["tokenFile".to_owned()],
             impersonate: impersonation.user.clone(),
             impersonate_groups: impersonation.groups.clone(),
+            impersonate_uid: impersonation.uid.clone(),
+            impersonate_extra: impersonation.extra_by_key(|text| self.scrubber.text(text)),
             ..UserEntry::default()
         });
         Ok(Some(Resolved {

@@ -57,6 +57,8 @@ impl Loader<'_> {
             }),
             impersonate: impersonation.user.as_deref().map(|user| self.scrubber.known_only(user)),
             impersonate_groups: impersonation.groups.iter().map(|group| self.scrubber.known_only(group)).collect(),
+            impersonate_uid: impersonation.uid.as_deref().map(|uid| self.scrubber.known_only(uid)),
+            impersonate_extra: impersonation.extra_by_key(|text| self.scrubber.text(text)),
         }
     }
 

@@ -93,7 +93,8 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
             names.name("group", text);
         }
         (_, "uid") if UUID.is_match(text) => {}
-        (_, "uid") => names.name("id", text),
+        (_, "uid" | "impersonateUid") => names.name("id", text),
+        ("impersonateExtra", _) => names.name("extra", text),
         ("user", "name") => names.name("user", text),
         ("fault", "entry") | (_, "context" | "contexts" | "reviewerContext") => names.name("context", text),
         ("cluster", "name") | (_, "cluster" | "tokenCluster") => names.name("cluster", text),
@@ -110,7 +111,11 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
         (_, "subject" | "issuer" | "clientAuthorities") if text.contains('=') => distinguished(text, names),
         (_, "serial" | "subjectKeyId" | "authorityKeyId" | "sha256") => id(text, names),
         (_, "host" | "serverName" | "tlsServerName" | "search" | "capturedBy" | "dnsName") => names.host(text),
-        (_, "names") if path.iter().any(|part| matches!(*part, "chain" | "authorities" | "certificates")) => {
+        (_, "names")
+            if path
+                .iter()
+                .any(|part| matches!(*part, "chain" | "authorities" | "clientAuthorities" | "certificates")) =>
+        {
             names.host(text);
         }
         ("apis", "stale") => {

@@ -31,11 +31,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if eks {
         return Vec::new();
     }
-    let error = word.field("error");
+    let error = Some(word.field("error")).filter(|error| !error.is_empty()).unwrap_or("unknown");
     let credential = "Have the webhook allow the API server (its client certificate or token in users[0].user of the webhook's file)";
     let (what, step) = match fault {
-        Fault::NotFound => ("404: the path is wrong", "Correct the path of the URL (clusters[0].cluster.server) in the webhook's file, and restart the API server"),
-        Fault::Unauthorized => ("401: it does not take the API server's credential", "Renew the credential (users[0].user) in the webhook's file, and restart the API server"),
+        Fault::NotFound => (
+            "404: the path is wrong",
+            "Correct the path of the URL (clusters[0].cluster.server) in the webhook's file, and restart the API server",
+        ),
+        Fault::Unauthorized => (
+            "401: it does not take the API server's credential",
+            "Renew the credential (users[0].user) in the webhook's file, and restart the API server",
+        ),
         Fault::Refused if error == "unknown" => ("403 without a word", credential),
         Fault::Refused => ("an HTTP refusal", credential),
         Fault::Silent | Fault::Status | Fault::Unreadable => return Vec::new(),
@@ -43,9 +49,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("Nobody else claims this token, so the API server asks its webhook, which answers {what} ({}).", clip(error, 160)),
+            format!(
+                "Nobody else claims this token, so the API server asks its webhook, which answers {what} ({}).",
+                clip(error, 160)
+            ),
             word.cite(),
-            Step::command(step, "ps -o args= -C kube-apiserver | grep -oP 'authentication-token-webhook-config-file=\\K\\S+'"),
+            Step::command(
+                step,
+                "ps -o args= -C kube-apiserver | grep -oP 'authentication-token-webhook-config-file=\\K\\S+'",
+            ),
         )
         .step(Step::text("Read the webhook's own log for the same moment: it says whom it saw and why it refused."))
         .cite(rejected),

@@ -23,13 +23,41 @@ pub static RULE: Rule = Rule {
 
 /// What the API server has against a chain although it knows who signed it: words of its error, what that is, and why.
 const LINKS: &[(&str, &str, &str)] = &[
-    ("cannot sign this kind", "A certificate in the client certificate's chain may not sign others", "one that stands between it and the CA is no CA, or has no key usage for signing"),
-    ("verify signature: ", "A signature in the client certificate's chain cannot be verified", "one of its signatures is of a kind that the API server does not verify"),
-    ("too many intermediates", "The client certificate's chain is longer than a CA in it allows", "a CA in it limits the path length, and more CAs come after it"),
-    ("not authorized to sign for this name", "A CA in the client certificate's chain may not sign for its names", "a CA in it has name constraints, which the names in the certificate do not satisfy"),
-    ("incompatible key usage", "A CA in the client certificate's chain is not for clients", "a CA in it has extended key usages without clientAuth"),
-    ("unhandled critical extension", "The client certificate's chain holds a critical extension that the API server does not know", "whoever does not know a critical extension must refuse the certificate"),
-    ("is before", "A CA in the client certificate's chain is not valid yet", "one above the certificate is not valid yet, by the API server's clock"),
+    (
+        "cannot sign this kind",
+        "A certificate in the client certificate's chain may not sign others",
+        "one that stands between it and the CA is no CA, or has no key usage for signing",
+    ),
+    (
+        "verify signature: ",
+        "A signature in the client certificate's chain cannot be verified",
+        "one of its signatures is of a kind that the API server does not verify",
+    ),
+    (
+        "too many intermediates",
+        "The client certificate's chain is longer than a CA in it allows",
+        "a CA in it limits the path length, and more CAs come after it",
+    ),
+    (
+        "not authorized to sign for this name",
+        "A CA in the client certificate's chain may not sign for its names",
+        "a CA in it has name constraints, which the names in the certificate do not satisfy",
+    ),
+    (
+        "incompatible key usage",
+        "A CA in the client certificate's chain is not for clients",
+        "a CA in it has extended key usages without clientAuth",
+    ),
+    (
+        "unhandled critical extension",
+        "The client certificate's chain holds a critical extension that the API server does not know",
+        "whoever does not know a critical extension must refuse the certificate",
+    ),
+    (
+        "is before",
+        "A CA in the client certificate's chain is not valid yet",
+        "one above the certificate is not valid yet, by the API server's clock",
+    ),
     ("expired", "A CA in the client certificate's chain has expired", "one above the certificate is past its end"),
 ];
 
@@ -56,7 +84,9 @@ fn sent_fault(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<(&'static st
         if above.subject == above.issuer {
             return None;
         }
-        let at = |field: &str, text: String| seen(format!("/credential/seen/certificates/{index}/{field}"), format!("{}: {text}", above.subject));
+        let at = |field: &str, text: String| {
+            seen(format!("/credential/seen/certificates/{index}/{field}"), format!("{}: {text}", above.subject))
+        };
         if let Some(end) = above.not_after.filter(|end| *end < case.server_time().0) {
             return Some(("expired", at("notAfter", format!("valid until {end}"))));
         }
@@ -67,7 +97,10 @@ fn sent_fault(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<(&'static st
             return Some(("cannot sign this kind", at("isCa", "no CA".to_owned())));
         }
         if !for_clients(above) {
-            return Some(("incompatible key usage", at("extendedKeyUsages", format!("extended key usages: {}", above.extended_key_usages.join(", ")))));
+            return Some((
+                "incompatible key usage",
+                at("extendedKeyUsages", format!("extended key usages: {}", above.extended_key_usages.join(", "))),
+            ));
         }
         below = above;
     }
@@ -75,7 +108,12 @@ fn sent_fault(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<(&'static st
 }
 
 /// The chain is what is refused, and not that nobody knows its CA.
-fn of_chain(case: &Case<'_>, leaf: &CertificateFacts, sent: &[CertificateFacts], rejected: &Citation) -> Option<Finding> {
+fn of_chain(
+    case: &Case<'_>,
+    leaf: &CertificateFacts,
+    sent: &[CertificateFacts],
+    rejected: &Citation,
+) -> Option<Finding> {
     if own_fault(case, leaf) {
         return None;
     }
@@ -100,7 +138,10 @@ fn of_chain(case: &Case<'_>, leaf: &CertificateFacts, sent: &[CertificateFacts],
         (None, Some((link, cite))) => (known(link), format!(" ({})", cite.text), Confidence::Likely),
         (None, None) => return None,
     };
-    let (title, why) = link.map_or(("The API server refuses the client certificate's chain", "its log says why"), |(_, title, why)| (*title, *why));
+    let (title, why) = link
+        .map_or(("The API server refuses the client certificate's chain", "its log says why"), |(_, title, why)| {
+            (*title, *why)
+        });
     let first = said.map(Word::cite).or_else(|| fault.as_ref().map(|(_, cite)| cite.clone()))?;
     let finding = RULE
         .finding(
@@ -130,6 +171,26 @@ fn stranger(case: &Case<'_>, sent: &[CertificateFacts]) -> bool {
     !named.is_empty() && sent.iter().all(|certificate| !named.contains(&certificate.issuer))
 }
 
+/// What the API server publishes of its clients' CAs, where none of them signed the chain by their names and keys.
+fn unpublished(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<Citation> {
+    let authorities = &case.evidence.control_plane.published.seen()?.client_authorities;
+    let may_be = |a: &str, b: &str| a.is_empty() || b.is_empty() || a == b;
+    let signed = |certificate: &CertificateFacts| {
+        authorities
+            .iter()
+            .any(|ca| ca.subject == certificate.issuer && may_be(&ca.subject_key_id, &certificate.authority_key_id))
+    };
+    if authorities.is_empty() || sent.iter().any(signed) {
+        return None;
+    }
+    let list: Vec<String> =
+        authorities.iter().map(|ca| format!("{} (key {})", ca.subject, ca.subject_key_id)).collect();
+    Some(seen(
+        "/controlPlane/published/seen/clientAuthorities",
+        format!("the API server takes certificates of {}", list.join(", ")),
+    ))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(rejected)) = (case.only_certificate(), case.rejected()) else { return Vec::new() };
     let sent = case.evidence.credential.seen().map(|credential| credential.certificates.as_slice()).unwrap_or_default();
@@ -140,6 +201,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
         .filter(|word| word.field("error").contains("unknown authority"));
     let (named, stranger) = (asked(case), stranger(case, sent));
+    let unpublished = unpublished(case, sent);
     // What else would explain the 401, if nobody says that it is the CA.
     let other = own_fault(case, leaf);
     let endpoint = &case.evidence.endpoint;
@@ -148,17 +210,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let confidence = match (&said, stranger) {
         (Some(_), _) => Confidence::Certain,
         (None, true) if !other => Confidence::Certain,
+        (None, false) if !other && unpublished.is_some() => Confidence::Likely,
         // What limits a chain is not all seen from here.
         (None, false) if !other && arrived && case.terminated().is_none() && sent.len() > 1 => Confidence::Possible,
         (None, false) if !other && arrived && case.terminated().is_none() => Confidence::Likely,
         _ => return Vec::new(),
     };
     let first = said.map(Word::cite).unwrap_or(rejected.clone());
-    let chained = if sent.len() > 1 && said.is_none() { " Or a CA in the chain limits what it may sign (path length, names): its log says which." } else { "" };
-    let why = if stranger {
-        format!("The certificate is signed by {:?}. The API server asks for certificates of {}, and of no other CA.", leaf.issuer, named.join(" or "))
+    let chained = if sent.len() > 1 && said.is_none() && unpublished.is_none() {
+        " Or a CA in the chain limits what it may sign (path length, names): its log says which."
     } else {
-        format!("The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.{chained}", leaf.issuer)
+        ""
+    };
+    let why = if stranger {
+        format!(
+            "The certificate is signed by {:?}. The API server asks for certificates of {}, and of no other CA.",
+            leaf.issuer,
+            named.join(" or ")
+        )
+    } else {
+        format!(
+            "The certificate is signed by {:?}, and the API server finds no CA of its own that signed it. If it has one of that name, that one has another key: the cluster's CA was made anew.{chained}",
+            leaf.issuer
+        )
     };
     let mut finding = RULE
         .finding(
@@ -171,12 +245,18 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         // Or one that this cluster's own CA signs.
         .steps(renew::certificate(case, leaf));
     if stranger {
-        finding = finding.cite(probed("/endpoint/tls/seen/clientAuthorities", format!("the handshake asks for certificates of {}", named.join(", "))));
+        finding = finding.cite(probed(
+            "/endpoint/tls/seen/clientAuthorities",
+            format!("the handshake asks for certificates of {}", named.join(", ")),
+        ));
     }
     if said.is_some() {
         finding = finding.cite(rejected);
     }
-    vec![finding]
+    let key = Some(&leaf.authority_key_id).filter(|key| unpublished.is_some() && !key.is_empty());
+    let key =
+        key.map(|key| seen("/credential/seen/certificates/0/authorityKeyId", format!("signed with the key {key}")));
+    vec![finding.cite_if(key).cite_if(unpublished)]
 }
 
 #[cfg(test)]
@@ -197,9 +277,18 @@ mod tests {
     fn what_the_log_has_against_the_chain_is_told() {
         for (error, title) in [
             ("certificate signed by unknown authority", RULE.title),
-            ("too many intermediates for path length constraint", "The client certificate's chain is longer than a CA in it allows"),
-            ("certificate has expired or is not yet valid: current time 2026-11-26T09:36:20Z is after 2026-11-24T09:36:07Z", "A CA in the client certificate's chain has expired"),
-            ("no valid chains built: 1 candidate chains with invalid policies", "The API server refuses the client certificate's chain"),
+            (
+                "too many intermediates for path length constraint",
+                "The client certificate's chain is longer than a CA in it allows",
+            ),
+            (
+                "certificate has expired or is not yet valid: current time 2026-11-26T09:36:20Z is after 2026-11-24T09:36:07Z",
+                "A CA in the client certificate's chain has expired",
+            ),
+            (
+                "no valid chains built: 1 candidate chains with invalid policies",
+                "The API server refuses the client certificate's chain",
+            ),
         ] {
             let mut evidence = evidence();
             let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
@@ -208,6 +297,38 @@ mod tests {
             }
             assert_eq!(titles(&evidence), [(title.to_owned(), Confidence::Certain)], "{error}");
         }
+    }
+
+    #[test]
+    fn a_published_ca_of_the_same_name_with_another_key_signed_it_not() {
+        let mut evidence = evidence();
+        evidence.control_plane.log.outcome = Outcome::NotApplicable("no --log was given".to_owned());
+        if let Outcome::Seen(answer) = &mut evidence.endpoint.anonymous.outcome {
+            answer.status = 401;
+        }
+        if let Outcome::Seen(tls) = &mut evidence.endpoint.tls.outcome {
+            tls.client_authorities.clear();
+        }
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let leaf = &mut credential.certificates[0];
+        leaf.authority_key_id = "AA:AA".to_owned();
+        let ca = |key: &str| CertificateFacts {
+            subject: leaf.issuer.clone(),
+            is_ca: true,
+            subject_key_id: key.to_owned(),
+            ..CertificateFacts::default()
+        };
+        let published = |key: &str| {
+            crate::evidence::Observation::at_rest(Outcome::Seen(crate::evidence::apiserver::Flags {
+                client_authorities: vec![ca(key)],
+                ..Default::default()
+            }))
+        };
+        let (same, other) = (published("AA:AA"), published("BB:BB"));
+        evidence.control_plane.published = same;
+        assert_eq!(titles(&evidence), []);
+        evidence.control_plane.published = other;
+        assert_eq!(titles(&evidence), [(RULE.title.to_owned(), Confidence::Likely)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The proxy's certificate is of another CA.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
@@ -25,13 +25,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let terminated = case.terminated();
-    if (terminated.is_none() && word.place != Place::Met) || word.field("error").contains("not in the allowed list") {
+    if word.outdated
+        || (terminated.is_none() && word.place != Place::Met)
+        || word.field("error").contains("not in the allowed list")
+    {
         return Vec::new();
     }
     let serial = word.field("serial");
     vec![
         RULE.finding(
-            Confidence::Certain,
+            word.confidence(true),
             format!("The proxy in front of the API server shows the certificate number {serial}, and neither the front proxy's CA nor the clients' one covers it ({}). So every request through the proxy is refused, whoever is behind it.", word.field("error")),
             word.cite(),
             Step::command(

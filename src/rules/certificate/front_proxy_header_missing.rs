@@ -1,7 +1,7 @@
 //! The proxy is trusted and names nobody.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
@@ -21,22 +21,31 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(word), Some(rejected)) = (case.said_of_certificate(&message::CLIENT_CA_ALONE, false), case.rejected()) else {
+    let (Some(word), Some(rejected)) = (case.said_of_certificate(&message::CLIENT_CA_ALONE, false), case.rejected())
+    else {
         return Vec::new();
     };
     let terminated = case.terminated();
-    if (terminated.is_none() && word.place != Place::Met) || !word.field("error").contains("unknown authority") {
+    if word.outdated
+        || (terminated.is_none() && word.place != Place::Met)
+        || !word.field("error").contains("unknown authority")
+    {
         return Vec::new();
     }
     let known = case.configuration.as_ref();
-    let headers = known.and_then(|(configuration, path)| Some((configuration.front_proxy.as_ref()?.headers.username_headers.join(", "), *path)));
+    let headers = known.and_then(|(configuration, path)| {
+        Some((configuration.front_proxy.as_ref()?.headers.username_headers.join(", "), *path))
+    });
     // Without a CA for front proxies the line looks the same: that is another finding.
     let confidence = match (&headers, known.is_some_and(|(configuration, _)| configuration.complete)) {
-        (Some(_), _) => Confidence::Certain,
+        (Some(_), _) => word.confidence(true),
         (None, true) => return Vec::new(),
-        (None, false) => Confidence::Likely,
+        (None, false) => word.confidence(false),
     };
-    let header = headers.as_ref().map_or("X-Remote-User", |(names, _)| names.split(", ").next().unwrap_or("X-Remote-User")).to_owned();
+    let header = headers
+        .as_ref()
+        .map_or("X-Remote-User", |(names, _)| names.split(", ").next().unwrap_or("X-Remote-User"))
+        .to_owned();
     let mut finding = RULE
         .finding(
             confidence,

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Place, Rule};
 
 /// The rule.
@@ -22,19 +22,23 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(word), Some(rejected)) = (case.said(&message::FRONT_PROXY_NAME), case.rejected()) else { return Vec::new() };
+    let (Some(word), Some(rejected)) = (case.said(&message::FRONT_PROXY_NAME), case.rejected()) else {
+        return Vec::new();
+    };
     let name = word.field("name");
     let own = case.only_certificate().is_some_and(|leaf| leaf.common_names.last().is_some_and(|own| own == name));
     let terminated = case.terminated();
     // At the API server's own endpoint, the log tells of somebody else's proxy.
-    if own || (terminated.is_none() && word.place != Place::Met) {
+    if own || word.outdated || (terminated.is_none() && word.place != Place::Met) {
         return Vec::new();
     }
-    let allowed = case.configuration.as_ref().and_then(|(configuration, path)| Some((configuration.front_proxy.as_ref()?.headers.allowed_names.join(","), *path)));
+    let allowed = case.configuration.as_ref().and_then(|(configuration, path)| {
+        Some((configuration.front_proxy.as_ref()?.headers.allowed_names.join(","), *path))
+    });
     let list = allowed.as_ref().map_or_else(|| "front-proxy-client".to_owned(), |(names, _)| names.clone());
     let mut finding = RULE
         .finding(
-            Confidence::Certain,
+            word.confidence(true),
             format!("The proxy in front of the API server shows a certificate of {name:?}. The CA is right, the name is not on the list, so every request through it is refused."),
             word.cite(),
             Step::command(

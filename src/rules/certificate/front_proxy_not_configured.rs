@@ -15,7 +15,12 @@ pub static RULE: Rule = Rule {
         fix: "Give the proxy a client certificate of the front proxy's CA, and the API server the --requestheader flags. `kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml` shows what is set.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
-    recognises: &[&message::CLIENT_CA_ALONE, &heard::FRONT_PROXY_CONFIG, &heard::FRONT_PROXY_OVERLAP, &heard::FORBIDDEN],
+    recognises: &[
+        &message::CLIENT_CA_ALONE,
+        &heard::FRONT_PROXY_CONFIG,
+        &heard::FRONT_PROXY_OVERLAP,
+        &heard::FORBIDDEN,
+    ],
     explains: &["anonymous-request", "basic-auth-removed", "credential-rejected", "tls-terminated-before-api-server"],
     check,
 };
@@ -24,13 +29,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let terminated = case.terminated();
     let unset = case.configuration.as_ref().filter(|(configuration, _)| configuration.complete && configuration.front_proxy.is_none());
     // One that has expired may be anybody's.
-    let alone = case.said_of_certificate(&message::CLIENT_CA_ALONE, false).filter(|word| word.field("error").contains("unknown authority"));
+    let alone = case.said_of_certificate(&message::CLIENT_CA_ALONE, false).filter(|word| !word.outdated && word.field("error").contains("unknown authority"));
     let refused = alone.zip(case.rejected());
     let flags = "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt\n--requestheader-allowed-names=front-proxy-client\n--requestheader-username-headers=X-Remote-User\n--requestheader-group-headers=X-Remote-Group\n--requestheader-extra-headers-prefix=X-Remote-Extra-\n";
     if let (Some((_, path)), Some((word, rejected))) = (unset, refused) {
         return vec![
             RULE.finding(
-                Confidence::Certain,
+                word.confidence(true),
                 format!("A proxy shows the API server the certificate number {}, and the API server has no CA for front proxies: it takes the certificate for a client's and refuses it.", word.field("serial")),
                 word.cite(),
                 Step::manifest("Give the API server the front proxy's CA (not the clients' one) and the names of the headers, and restart it", flags),

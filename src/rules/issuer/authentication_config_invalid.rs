@@ -2,6 +2,7 @@
 
 use crate::apiserver::configuration::from_flags;
 use crate::apiserver::message::{self, heard};
+use crate::evidence::apiserver::HttpAnswer;
 use crate::report::{Confidence, Finding, Severity, Step, inferred};
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -17,7 +18,13 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#using-authentication-configuration",
     },
     recognises: &[&message::CONFIG_INVALID, &heard::FLAGS_INVALID],
-    explains: &["api-connection-refused", "api-connection-timeout", "api-connection-closed", "api-unavailable", "credential-rejected"],
+    explains: &[
+        "api-connection-refused",
+        "api-connection-timeout",
+        "api-connection-closed",
+        "api-unavailable",
+        "credential-rejected",
+    ],
     check,
 };
 
@@ -29,19 +36,35 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let said = case.said(&message::CONFIG_INVALID).filter(|word| !word.field("error").contains("disallowed issuers"));
     // The file that was handed over, by the model of the server's own checks.
     let given = control.configuration.seen().and_then(|flags| from_flags(flags).err()).and_then(|errors| {
-        errors.into_iter().find(|error| !error.contains("mutually exclusive") && !error.contains("disallowed issuers"))
+        // A server that answers has the flags that it needs: what was handed over is a part of them.
+        let serves = [&case.evidence.endpoint.authenticated, &case.evidence.endpoint.anonymous]
+            .into_iter()
+            .any(|answer| answer.seen().is_some_and(HttpAnswer::is_served));
+        errors.into_iter().find(|error| {
+            let other = error.contains("mutually exclusive") || error.contains("disallowed issuers");
+            !other && !(serves && error.contains("is a required flag"))
+        })
     });
     let (confidence, first) = match (said, &given) {
         (Some(word), _) => (word.sure(), word.cite()),
         // What was handed over need not be what the server reads.
-        (None, Some(error)) => (Confidence::Likely, inferred("/controlPlane/configuration/seen", format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)))),
+        (None, Some(error)) => (
+            Confidence::Likely,
+            inferred(
+                "/controlPlane/configuration/seen",
+                format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)),
+            ),
+        ),
         (None, None) => return Vec::new(),
     };
     let detail = said.map(|word| word.field("error").to_owned()).or(given).unwrap_or_default();
     // The log's own closing quote.
     let odd = detail.matches('"').count() % 2 == 1;
     let detail = detail.strip_suffix('"').filter(|_| odd).unwrap_or(&detail);
-    let why = format!("The authentication configuration has a fault that the API server does not start with: {}", clip(detail, 300));
+    let why = format!(
+        "The authentication configuration has a fault that the API server does not start with: {}",
+        clip(detail, 300)
+    );
     let finding = RULE.finding(confidence, why, first, Step::command("Correct what the line names, and check the file before it goes into place", "kaccess decode TOKEN --against authentication.yaml"))
         .step(Step::text("In a static Pod the kubelet starts the API server again by itself as soon as its manifest is touched, else within some minutes (back-off)."));
     vec![finding]

@@ -2,9 +2,9 @@
 
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Source, Verdict};
-use crate::evidence::{FailureKind, Issuer};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
+use crate::evidence::{FailureKind, Issuer, Outcome};
 use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
 use crate::rules::way::eks_arguments;
@@ -39,17 +39,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Confidence::Likely,
         "The request arrived and was answered 401. The reason is not in the answer: the API server writes it to its log only.",
         seen("/identity/failed/detail", failure.detail.clone()),
-        Step::command(
-            "Let somebody with admin rights have the reason read out: add their context to your kubeconfig and run",
-            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
-        ),
+        reason_read_out(case),
     );
     if let (Some(without), Some(with)) = (endpoint.anonymous.seen(), endpoint.authenticated.seen())
-        && without.status == 200 && with.status == 401 {
-            finding = finding
-                .cite(probed("/endpoint/anonymous/seen/status", format!("GET /version without the credential: {}", without.status)))
-                .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
-        }
+        && without.status == 200
+        && with.status == 401
+    {
+        finding = finding
+            .cite(probed(
+                "/endpoint/anonymous/seen/status",
+                format!("GET /version without the credential: {}", without.status),
+            ))
+            .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
+    }
     finding = finding.step(Step::command(
         "Or read the API server's log for the moment of your request, and give it to kaccess",
         "kaccess doctor --log kube-apiserver.log",
@@ -63,7 +65,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             " By the configuration that was read, and with the issuer's keys as they are here, it would be accepted as \
              {user:?}: the API server that answered knows something else."
         ));
-        finding = finding.cite(inferred(*path, format!("predicted from the server's configuration: accepted as {user:?}")));
+        finding =
+            finding.cite(inferred(*path, format!("predicted from the server's configuration: accepted as {user:?}")));
         // The flags in force, or EKS' own list: no file that may be another one by now.
         finding.candidates = unexpected(path.contains("flagz") || path.starts_with("/aws/"));
     }
@@ -83,6 +86,56 @@ fn of_iam(case: &Case<'_>, mut finding: Finding) -> Finding {
         .step(Step::command("Have AWS asked about the cluster that the kubeconfig means", shell!("kaccess doctor --region {}", meant)))
 }
 
+/// How somebody with rights has the reason read out; where one was named already, why that was of no use.
+fn reason_read_out(case: &Case<'_>) -> Step {
+    let control = &case.evidence.control_plane;
+    let named = case.evidence.asked.reviewer_context.as_deref();
+    let failed = |because: &str| {
+        format!(
+            "The context {:?}, which was named as the reviewer's, was of no use: {because}.",
+            named.unwrap_or_default()
+        )
+    };
+    match (named, &control.reviewer.outcome, control.token_review.failed()) {
+        (None, ..) => Step::command(
+            "Let somebody with admin rights have the reason read out: add their context to your kubeconfig and run",
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
+        ),
+        (Some(_), Outcome::Skipped(skip), _) => Step::text(format!(
+            "{} Name one that has the same server as yours (set it with kubectl config set-cluster), or read the log.",
+            failed(skip.text.trim_end_matches('.'))
+        )),
+        (Some(_), Outcome::Failed(failure), _) | (Some(_), _, Some(failure)) => Step::text(format!(
+            "{} Name one with create on tokenreviews.authentication.k8s.io, or read the log.",
+            failed(failure.detail.trim_end_matches('.'))
+        )),
+        (Some(_), ..) => Step::text(
+            "The reviewer's context shows no more than that: a TokenReview is for tokens only, and the reason is in the API server's log.",
+        ),
+    }
+}
+
+/// A proxy before the API server may have taken the token off: without it the answer is the same.
+fn stripped(case: &Case<'_>) -> Option<Candidate> {
+    let endpoint = &case.evidence.endpoint;
+    let (without, with) = (endpoint.anonymous.seen()?, endpoint.authenticated.seen()?);
+    let server = with.server.as_deref().filter(|_| without.status == 401 && with.status == 401);
+    // The API server itself does not say what it is.
+    let between = server.map(|server| format!("what answers calls itself {server:?}, which no API server does"));
+    let between = between.or_else(|| {
+        case.terminated().filter(|_| without.status == 401).map(|_| "TLS ends before the API server".to_owned())
+    })?;
+    Some(Candidate {
+        code: "authorization-header-stripped",
+        why: format!(
+            "{between}, and may take the Authorization header off; the answer is 401 with the token and without it"
+        ),
+        decided_by: Step::text(
+            "at the API server's own address, past the proxy (kubectl --server=https://API_SERVER:6443), the same credential gets another answer",
+        ),
+    })
+}
+
 /// The server's TokenReview of this token gave a reason, which no other rule knows or which names no cause.
 fn reviewed(case: &Case<'_>, error: &str) -> Finding {
     let path = "/controlPlane/tokenReview/seen/error";
@@ -97,9 +150,14 @@ fn reviewed(case: &Case<'_>, error: &str) -> Finding {
         return RULE
             .finding(
                 Confidence::Certain,
-                format!("The API server's own TokenReview of this token says: {}.", clip(reason, 400).trim_end_matches('.')),
+                format!(
+                    "The API server's own TokenReview of this token says: {}.",
+                    clip(reason, 400).trim_end_matches('.')
+                ),
                 seen(path, clip(error, 400)),
-                Step::text("Mend what that names: in the token (the identity provider), or in the API server's configuration."),
+                Step::text(
+                    "Mend what that names: in the token (the identity provider), or in the API server's configuration.",
+                ),
             )
             .titled("The API server rejects the credential, and says why")
             .step(configuration);
@@ -112,7 +170,13 @@ fn reviewed(case: &Case<'_>, error: &str) -> Finding {
     );
     finding.title = "The API server rejects the credential: none of its authenticators takes it as its own".into();
     // Whoever takes a token as its own says what is wrong with it.
-    let apart = ["token-issuer-mismatch", "oidc-not-configured", "static-token-unknown", "bootstrap-token-invalid", "service-account-foreign-cluster"];
+    let apart = [
+        "token-issuer-mismatch",
+        "oidc-not-configured",
+        "static-token-unknown",
+        "bootstrap-token-invalid",
+        "service-account-foreign-cluster",
+    ];
     finding.candidates = candidates(case).into_iter().filter(|candidate| apart.contains(&candidate.code)).collect();
     finding
 }
@@ -143,11 +207,16 @@ fn unexpected(running: bool) -> Vec<Candidate> {
         },
     ];
     if !running {
-        list.insert(1, Candidate {
-            code: "authentication-config-not-reloaded",
-            why: "it may run with another configuration than the file that was read".to_owned(),
-            decided_by: review("/metrics shows the hash of the configuration in force, and /flagz (Kubernetes 1.36) the flags"),
-        });
+        list.insert(
+            1,
+            Candidate {
+                code: "authentication-config-not-reloaded",
+                why: "it may run with another configuration than the file that was read".to_owned(),
+                decided_by: review(
+                    "/metrics shows the hash of the configuration in force, and /flagz (Kubernetes 1.36) the flags",
+                ),
+            },
+        );
     }
     list
 }
@@ -201,9 +270,21 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
     if case.terminated().is_some() && case.token().is_none() {
         for (code, why, text) in [
-            ("front-proxy-ca-mismatch", "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file", "two entries \"x509: certificate signed by unknown authority, verifying certificate ...\" in the API server's log"),
-            ("front-proxy-name-not-allowed", "its certificate's common name may not be in --requestheader-allowed-names", "\"x509: subject with cn=... is not in the allowed list\" in the API server's log"),
-            ("front-proxy-header-missing", "it may send no user name in a header of --requestheader-username-headers", "\"verifying certificate SN=...\" alone in the API server's log"),
+            (
+                "front-proxy-ca-mismatch",
+                "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file",
+                "two entries \"x509: certificate signed by unknown authority, verifying certificate ...\" in the API server's log",
+            ),
+            (
+                "front-proxy-name-not-allowed",
+                "its certificate's common name may not be in --requestheader-allowed-names",
+                "\"x509: subject with cn=... is not in the allowed list\" in the API server's log",
+            ),
+            (
+                "front-proxy-header-missing",
+                "it may send no user name in a header of --requestheader-username-headers",
+                "\"verifying certificate SN=...\" alone in the API server's log",
+            ),
         ] {
             list.push(Candidate { code, why: why.to_owned(), decided_by: log(text) });
         }
@@ -218,6 +299,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         return list;
     }
     let Some(token) = case.token() else { return list };
+    list.extend(stripped(case));
     match token.kind {
         TokenKind::Jwt => {
             let issuer = case.claim_text("iss").unwrap_or("the issuer");
@@ -258,16 +340,27 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             let not_configured = Candidate {
                 code: "oidc-not-configured",
                 why: "the API server may not be configured for any OIDC issuer".to_owned(),
-                decided_by: Step::command("the flags (--oidc-issuer-url, --authentication-config) say it; on EKS", shell!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case))),
+                decided_by: Step::command(
+                    "the flags (--oidc-issuer-url, --authentication-config) say it; on EKS",
+                    shell!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case)),
+                ),
             };
             let issuer_differs = Candidate {
                 code: "token-issuer-mismatch",
-                why: format!("the API server may be configured for another spelling of {issuer:?} (a slash at the end, http, another host)"),
-                decided_by: Step::command("the configured issuer, compared byte by byte with iss; on Kubernetes 1.36 an admin reads it by", "kubectl get --raw /flagz | grep oidc-issuer-url"),
+                why: format!(
+                    "the API server may be configured for another spelling of {issuer:?} (a slash at the end, http, another host)"
+                ),
+                decided_by: Step::command(
+                    "the configured issuer, compared byte by byte with iss; on Kubernetes 1.36 an admin reads it by",
+                    "kubectl get --raw /flagz | grep oidc-issuer-url",
+                ),
             };
             let audience = Candidate {
                 code: "token-audience-mismatch",
-                why: format!("the token's aud is {}; the API server may expect another client id", case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)),
+                why: format!(
+                    "the token's aud is {}; the API server may expect another client id",
+                    case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)
+                ),
                 decided_by: review(),
             };
             let username = Candidate {
@@ -311,11 +404,17 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             list.push(Candidate {
                 code: "service-account-foreign-cluster",
                 why: "it may be signed by another cluster, or by a key that was rotated away".to_owned(),
-                decided_by: Step::command("its kid is (not) among the cluster's keys", "kubectl get --raw /openid/v1/jwks"),
+                decided_by: Step::command(
+                    "its kid is (not) among the cluster's keys",
+                    "kubectl get --raw /openid/v1/jwks",
+                ),
             });
             list.push(Candidate {
                 code: "service-account-audience-mismatch",
-                why: format!("its aud is {}; the API server takes only its own audience", case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)),
+                why: format!(
+                    "its aud is {}; the API server takes only its own audience",
+                    case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)
+                ),
                 decided_by: review(),
             });
         }
@@ -323,7 +422,10 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::Bootstrap => list.push(Candidate {
             code: "bootstrap-token-invalid",
             why: "its Secret may be gone or past its expiration".to_owned(),
-            decided_by: Step::command("the Secret", "kubectl -n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token"),
+            decided_by: Step::command(
+                "the Secret",
+                "kubectl -n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token",
+            ),
         }),
         TokenKind::Opaque | TokenKind::Jwe => list.push(Candidate {
             code: "static-token-unknown",

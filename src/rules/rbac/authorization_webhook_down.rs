@@ -1,6 +1,7 @@
 //! The authorization webhook does not answer.
 
 use crate::apiserver::message;
+use crate::report::shell::Shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::hook::{self, Fault};
 use crate::rules::{Case, Page, Place, Rule, Word, clip};
@@ -102,11 +103,32 @@ fn answered(case: &Case<'_>) -> Option<(String, Citation)> {
     })
 }
 
+/// The command that shows where the webhook should be: its kubeconfig is named by a flag, or in the file of another.
+fn place(case: &Case<'_>) -> Shell {
+    const OF_FLAG: &str = "grep -E 'server:|certificate-authority' \"$(ps -o args= -C kube-apiserver | grep -oP 'authorization-webhook-config-file=\\K\\S+')\"";
+    const OF_FILE: &str = "grep -hE 'server:|certificate-authority' /dev/null $(grep -oP 'kubeConfigFile\"?: *\"?\\K[^\", ]+' \"$(ps -o args= -C kube-apiserver | grep -oP 'authorization-config=\\K\\S+')\")";
+    const EITHER: &str = "f=$(ps -o args= -C kube-apiserver | grep -oP 'authorization-(config|webhook-config-file)=\\K\\S+'); grep -hE 'server:|certificate-authority' /dev/null $(grep -oP 'kubeConfigFile\"?: *\"?\\K[^\", ]+' \"$f\" || echo \"$f\")";
+    let has = |name: &str| {
+        case.flags().is_some_and(|flags| {
+            flags.flags.get(name).is_some_and(|values| values.iter().any(|value| !value.is_empty()))
+        })
+    };
+    if has("authorization-config") {
+        OF_FILE.into()
+    } else if has("authorization-webhook-config-file") {
+        OF_FLAG.into()
+    } else {
+        EITHER.into()
+    }
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let met = case.said(&message::AUTHORIZATION_ERROR).filter(|word| word.place == Place::Met);
-    let logged = case.said(&message::AUTHORIZATION_WEBHOOK).or_else(|| {
-        case.said(&message::AUTHORIZATION_UNDECIDED).filter(|word| word.place == Place::Log)
-    });
+    let logged = case
+        .said(&message::AUTHORIZATION_WEBHOOK)
+        .or_else(|| case.said(&message::AUTHORIZATION_UNDECIDED).filter(|word| word.place == Place::Log));
+    // What the log has not told of for minutes is over, or it would be met here too.
+    let logged = logged.filter(|word| !word.past);
     let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
     // A review that nothing allows carries what the webhook's caller met.
     let review = checks.iter().position(|check| !check.allowed && failed_call(&check.evaluation_error));
@@ -126,7 +148,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let confidence = if past { Confidence::Likely } else { Confidence::Certain };
+    let confidence = match logged {
+        Some(word) if past => word.confidence(false),
+        _ => Confidence::Certain,
+    };
     let begin = "The API server asks a webhook about rights that nothing before it gives";
     let flags = "ps -o args= -C kube-apiserver | tr ' ' '\\n' | grep -E '^--authorization-(config|webhook)'";
     let trouble = trouble(&error);
@@ -136,10 +161,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 confidence,
                 format!("{begin}, and {} {error}.", if past { "met:" } else { "meets:" }),
                 cite,
-                Step::command(
-                    "On a control-plane node, read where the webhook should be, and try it from there",
-                    "grep -E 'server:|certificate-authority' \"$(ps -o args= -C kube-apiserver | grep -oP 'authorization-webhook-config-file=\\K\\S+')\"",
-                ),
+                Step::command("On a control-plane node, read where the webhook should be, and try it from there", place(case)),
             )
             .step(Step::text("Bring it up again, or correct URL and CA and restart the API server. Members of system:masters, and whoever has the right by RBAC listed before the webhook, can still work meanwhile.")),
         Trouble::Unreadable => {
@@ -174,7 +196,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     match trouble {
         Trouble::Silent => {}
         Trouble::Status => finding = finding.titled("The authorization webhook answers with an error"),
-        Trouble::Unreadable => finding = finding.titled("The authorization webhook's answer is no review that the API server reads"),
+        Trouble::Unreadable => {
+            finding = finding.titled("The authorization webhook's answer is no review that the API server reads")
+        }
         Trouble::Both => finding = finding.titled("The authorization webhook allows and denies at once"),
         Trouble::Condition => finding = finding.titled("A matchCondition of the authorization webhook fails"),
     }
@@ -191,11 +215,17 @@ mod tests {
     #[test]
     fn what_is_wrong_with_the_webhook_is_told_apart() {
         for (error, expected) in [
-            (r#"Post "http://127.0.0.1:1/x?timeout=3s": dial tcp 127.0.0.1:1: connect: connection refused"#, Trouble::Silent),
+            (
+                r#"Post "http://127.0.0.1:1/x?timeout=3s": dial tcp 127.0.0.1:1: connect: connection refused"#,
+                Trouble::Silent,
+            ),
             (r#"an error on the server ("unknown") has prevented the request from succeeding"#, Trouble::Status),
             ("couldn't get version/kind; json parse error: unexpected end of JSON input", Trouble::Unreadable),
             ("webhook subject access review returned both allow and deny response", Trouble::Both),
-            ("cel evaluation error: expression 'request.resourceAttributes.namespace == 'default'' resulted in error: no such key: resourceAttributes", Trouble::Condition),
+            (
+                "cel evaluation error: expression 'request.resourceAttributes.namespace == 'default'' resulted in error: no such key: resourceAttributes",
+                Trouble::Condition,
+            ),
         ] {
             assert_eq!(trouble(error), expected, "{error}");
             assert!(failed_call(error), "{error}");

@@ -1,6 +1,9 @@
 //! Acting as somebody else is not allowed.
 
+use crate::apiserver::authz;
 use crate::apiserver::message::{self, Forbidden, heard, tools};
+use crate::evidence::access::Question;
+use crate::evidence::kubeconfig::UserEntry;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::grant;
 use crate::rules::{Case, Page, Rule, clip, slug};
@@ -11,9 +14,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "Acting as somebody else is not allowed",
     page: Page {
-        means: "The request asks to be judged as another user (--as, --as-group, or as: in the kubeconfig), and the user who really sent it may not impersonate that one. Nothing is known yet about what the other user may do. Servers from 1.36 name a verb such as impersonate-on:user-info:list first, which the older verb impersonate also satisfies.",
+        means: "The request asks to be judged as another user (--as, --as-group, or as: in the kubeconfig), and the user who really sent it may not impersonate that one. Nothing is known yet about what the other user may do. Servers from 1.36 name a verb such as impersonate-on:user-info:list first: it is missing for that very request, and the older verb impersonate, granted for every part of whom the request acts as (user, uid, each group, each extra value), also satisfies it.",
         evidence: "The refusal, whose verb begins with impersonate; it names the real user.",
-        fix: "Leave --as and as: out, or have impersonate granted on exactly the users and groups that are needed. `kubectl create clusterrole impersonator --verb=impersonate --resource=users --resource-name=USER` is such a role.",
+        fix: "Leave --as and as: out, or have impersonate granted on exactly the users, uids, groups and extra values that the request names. `kubectl create clusterrole impersonator --verb=impersonate --resource=users --resource-name=USER` is such a role.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
     recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE, &heard::FORBIDDEN_OLD, &heard::IMPERSONATION_PROXY, &tools::IMPERSONATION],
@@ -21,17 +24,42 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// The refusal, where it stands, and whether it is about this very credential.
-fn refusal(case: &Case<'_>) -> Option<(Forbidden, Citation, Confidence)> {
+const AUTHENTICATION: &str = "authentication.k8s.io";
+
+/// A refusal to act as somebody else.
+struct Refusal {
+    found: Forbidden,
+    cite: Citation,
+    confidence: Confidence,
+    /// It is about a request of kaccess' own, and about no other.
+    of_probe: bool,
+}
+
+/// The refusal, and whether it is about this very credential.
+fn refusal(case: &Case<'_>) -> Option<Refusal> {
     let evidence = case.evidence;
     let of = |text: &str| message::forbidden(text).filter(|found| found.question.verb.starts_with("impersonate"));
+    let met = evidence.asked.error.as_deref().and_then(|error| Some((of(error)?, error)));
+    let met_cite = |error: &str| seen("/asked/error", clip(error, 240));
     if let Some(failure) = evidence.identity.failed()
         && let Some(found) = of(&failure.detail)
     {
-        return Some((found, seen("/identity/failed/detail", clip(&failure.detail, 240)), Confidence::Certain));
+        // The request that was meant says more; it may have been allowed since.
+        if let Some((asked, error)) = met.filter(|(asked, _)| {
+            request_verb(&found).is_some() && asked.user == found.user && asked.question != found.question
+        }) {
+            return Some(Refusal {
+                found: asked,
+                cite: met_cite(error),
+                confidence: Confidence::Likely,
+                of_probe: false,
+            });
+        }
+        let cite = seen("/identity/failed/detail", clip(&failure.detail, 240));
+        let of_probe = request_verb(&found).is_some();
+        return Some(Refusal { found, cite, confidence: Confidence::Certain, of_probe });
     }
-    let error = evidence.asked.error.as_deref()?;
-    let found = of(error)?;
+    let (found, error) = met?;
     let user = evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let acting = user.is_some_and(|user| user.impersonate.is_some() || !user.impersonate_groups.is_empty());
     let access = evidence.access.seen();
@@ -44,61 +72,262 @@ fn refusal(case: &Case<'_>) -> Option<(Forbidden, Citation, Confidence)> {
     // The older verb may have been granted since, and would do.
     let decided = own && check.is_some() && found.question.verb == "impersonate";
     let confidence = if decided { Confidence::Certain } else { Confidence::Likely };
-    Some((found, seen("/asked/error", clip(error, 240)), confidence))
+    Some(Refusal { found, cite: met_cite(error), confidence, of_probe: false })
+}
+
+/// The mode and the verb of a request, where a server from 1.36 refuses that very request to whoever acts as somebody else.
+fn request_verb(found: &Forbidden) -> Option<(&str, &str)> {
+    found.question.verb.strip_prefix("impersonate-on:")?.split_once(':')
+}
+
+/// One part of whom the request acts as: API group by the older verb, resource and name.
+type Part = (&'static str, String, String);
+
+/// Whom the request acts as, part by part: the server wants a right for each of them.
+fn parts(user: Option<&UserEntry>, refused: Option<Part>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    let name = user.and_then(|user| user.impersonate.as_deref());
+    parts.extend(name.map(|name| match authz::service_account(name) {
+        Some((_, account)) => ("", "serviceaccounts".to_owned(), account.to_owned()),
+        None => ("", "users".to_owned(), name.to_owned()),
+    }));
+    let Some(user) = user else { return refused.into_iter().collect() };
+    parts.extend(user.impersonate_uid.as_ref().map(|uid| (AUTHENTICATION, "uids".to_owned(), uid.clone())));
+    parts.extend(user.impersonate_groups.iter().map(|group| ("", "groups".to_owned(), group.clone())));
+    for (key, values) in &user.impersonate_extra {
+        parts.extend(
+            values.iter().map(|value| (AUTHENTICATION, format!("userextras/{}", key.to_lowercase()), value.clone())),
+        );
+    }
+    parts.extend(refused);
+    let mut seen = Vec::new();
+    parts.retain(|part| {
+        !seen.contains(part) && {
+            seen.push(part.clone());
+            true
+        }
+    });
+    parts
+}
+
+/// The part that the refusal names, where it names one.
+fn named(question: &Question) -> Option<Part> {
+    if question.name.is_empty() || question.verb.starts_with("impersonate-on:") {
+        return None;
+    }
+    let name = question.name.clone();
+    match question.resource.as_str() {
+        resource @ ("users" | "groups" | "serviceaccounts") => Some(("", resource.to_owned(), name)),
+        "uids" => Some((AUTHENTICATION, "uids".to_owned(), name)),
+        "userextras" => Some((AUTHENTICATION, format!("userextras/{}", question.subresource), name)),
+        _ => None,
+    }
+}
+
+fn told(parts: &[Part]) -> String {
+    if parts.is_empty() {
+        return "the user of --as".to_owned();
+    }
+    parts.iter().map(|(_, kind, name)| format!("{kind} {name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Rules (YAML) that allow a verb on each part, in the API groups of the older verb or in that of the newer ones.
+fn rules(parts: &[Part], verb: &str) -> String {
+    if parts.is_empty() {
+        return format!(
+            "- apiGroups: [\"\"]\n  resources: [users]\n  resourceNames: [USER-OF-AS]\n  verbs: [{verb:?}]\n"
+        );
+    }
+    let older = verb == "impersonate";
+    let rule = |(group, kind, name): &Part| {
+        let group = if older { group } else { AUTHENTICATION };
+        format!("- apiGroups: [{group:?}]\n  resources: [{kind:?}]\n  resourceNames: [{name:?}]\n  verbs: [{verb:?}]\n")
+    };
+    parts.iter().map(rule).collect()
+}
+
+/// The rule (YAML) that allows the request itself to whoever acts as somebody else.
+fn request_rule(question: &Question) -> String {
+    let verb = &question.verb;
+    match &question.path {
+        Some(path) => format!("- nonResourceURLs: [{path:?}]\n  verbs: [{verb:?}]\n"),
+        None => {
+            let slash = if question.subresource.is_empty() { "" } else { "/" };
+            let resource = format!("{}{slash}{}", question.resource, question.subresource);
+            format!("- apiGroups: [{:?}]\n  resources: [{resource:?}]\n  verbs: [{verb:?}]\n", question.group)
+        }
+    }
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some((found, cite, confidence)) = refusal(case) else { return Vec::new() };
+    let Some(Refusal { found, cite, confidence, of_probe }) = refusal(case) else { return Vec::new() };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let question = &found.question;
-    let legacy = question.group.is_empty() || question.group == "authentication.k8s.io";
-    let mut wanted: Vec<(&str, String, String)> = Vec::new();
-    let mut add = |group: &'static str, resource: &str, name: &str| {
-        let entry = (group, resource.to_owned(), name.to_owned());
-        if !wanted.contains(&entry) {
-            wanted.push(entry);
+    let refused = named(question);
+    let parts = parts(user, refused.clone());
+    let (who, whom) = (&found.user, told(&parts));
+    let leave = Step::text(
+        "If you do not mean to act as somebody else, leave out --as and --as-group, and take as: out of the user entry of the kubeconfig.",
+    );
+    let name = format!("{}-impersonates", slug(who));
+    if of_probe && let Some((mode, verb)) = request_verb(&found) {
+        let reviews = format!(
+            "- apiGroups: [{AUTHENTICATION:?}]\n  resources: [selfsubjectreviews]\n  verbs: [{0:?}]\n- apiGroups: [authorization.k8s.io]\n  resources: [selfsubjectaccessreviews, selfsubjectrulesreviews]\n  verbs: [{0:?}]\n",
+            question.verb
+        );
+        let mut finding = RULE
+            .finding(
+                confidence,
+                format!("The credential is {who:?}'s, and the request asks to act as somebody else: {whom}. To {verb} {} that way, which is how kaccess asks who that is, {who:?} has neither {} nor the older right impersonate for each of these. Other requests may be allowed: servers from 1.36 ask about each verb and resource by itself. So it is not known what you may do.", question.resource, question.verb),
+                cite,
+                Step::command("Try the request that you mean; if it is refused, give its message to kaccess", "kaccess doctor --error 'MESSAGE'"),
+            )
+            .titled(format!("{who:?} may not ask who it is while acting as {whom}; other requests may be allowed"))
+            .step(Step::manifest(
+                format!("To let kaccess look, have this allowed beside impersonate:{mode} on each of these"),
+                grant(&name, "", &reviews, who),
+            ))
+            .step(leave);
+        finding.severity = Severity::Warning;
+        return vec![finding];
+    }
+    let mut finding = match (&refused, request_verb(&found)) {
+        (Some(part), _) => {
+            let part = told(std::slice::from_ref(part));
+            let rest = if parts.len() > 1 { format!(" (of {whom})") } else { String::new() };
+            RULE.finding(
+                confidence,
+                format!("The credential is {who:?}'s, and the request asks to act as somebody else. {who:?} may not {} {part}{rest}, so the API server stops there; what that other one may do does not matter yet.", question.verb),
+                cite,
+                leave,
+            )
+            .titled(format!("{who:?} may not act as {part}"))
         }
-    };
-    let mut add_user = |name: &str| match crate::apiserver::authz::service_account(name) {
-        Some((_, account)) => add("", "serviceaccounts", account),
-        None => add("", "users", name),
-    };
-    if let Some(name) = user.and_then(|user| user.impersonate.as_deref()) {
-        add_user(name);
-    }
-    for group in user.into_iter().flat_map(|user| &user.impersonate_groups) {
-        add("", "groups", group);
-    }
-    if legacy && !question.name.is_empty() && !question.verb.starts_with("impersonate-on:") {
-        match question.resource.as_str() {
-            resource @ ("users" | "groups" | "serviceaccounts") => add("", resource, &question.name),
-            "uids" => add("authentication.k8s.io", "uids", &question.name),
-            "userextras" => add("authentication.k8s.io", &format!("userextras/{}", question.subresource), &question.name),
-            _ => {}
+        (None, Some((_, verb))) => {
+            let plain = Question { verb: verb.to_owned(), ..question.clone() }.sentence();
+            RULE
+            .finding(
+                confidence,
+                format!("The credential is {who:?}'s, and the request asks to act as somebody else: {whom}. {who:?} may not {plain} that way, for which {} is missing, and lacks the older right impersonate for at least one of these; the server does not say for which.", question.verb),
+                cite,
+                leave,
+            )
+            .titled(format!("{who:?} may not {plain} while acting as {whom}"))
         }
+        (None, None) => RULE
+            .finding(
+                confidence,
+                format!("The credential is {who:?}'s, and the request asks to act as somebody else. {who:?} may not impersonate {whom}, so the API server stops there; what that other one may do does not matter yet."),
+                cite,
+                leave,
+            )
+            .titled(format!("{who:?} may not act as {whom}")),
+    };
+    if parts.iter().any(|(_, kind, name)| kind == "groups" && name == authz::MASTERS) {
+        let text = format!(
+            "Have no right granted to act as a member of {}: it is every right there is, past all authorizers, and nobody can take it back by RBAC. Act as a group that is bound to what you need.",
+            authz::MASTERS
+        );
+        return vec![finding.step(Step::text(text))];
     }
-    let whom = if wanted.is_empty() { "the user of --as".to_owned() } else { wanted.iter().map(|(_, kind, name)| format!("{kind} {name:?}")).collect::<Vec<_>>().join(", ") };
-    let rules: String = if wanted.is_empty() {
-        "- apiGroups: [\"\"]\n  resources: [users]\n  resourceNames: [USER-OF-AS]\n  verbs: [impersonate]\n".to_owned()
+    let every = if parts.len() > 1 {
+        "Else have these rights granted, one for each part of whom the request acts as"
     } else {
-        wanted
-            .iter()
-            .map(|(group, kind, name)| {
-                format!("- apiGroups: [{group:?}]\n  resources: [{kind}]\n  resourceNames: [{name:?}]\n  verbs: [impersonate]\n")
-            })
-            .collect()
+        "Else have exactly this right granted"
     };
-    vec![
-        RULE.finding(
-            confidence,
-            format!("The credential is {:?}'s, and the request asks to act as somebody else. {:?} may not impersonate {whom}, so the API server stops there; what that other one may do does not matter yet.", found.user, found.user),
-            cite,
-            Step::text("If you do not mean to act as somebody else, leave out --as and --as-group, and take as: out of the user entry of the kubeconfig."),
-        )
-        .titled(format!("{:?} may not act as {whom}", found.user))
-        .step(Step::manifest(
-            "Else have exactly this right granted; whoever may impersonate somebody has all their rights",
-            grant(&format!("{}-impersonates", slug(&found.user)), "", &rules, &found.user),
-        )),
-    ]
+    finding = finding.step(Step::manifest(
+        format!("{every}; whoever may impersonate somebody has all their rights"),
+        grant(&name, "", &rules(&parts, "impersonate"), who),
+    ));
+    if let Some((mode, _)) = request_verb(&found).filter(|_| !parts.is_empty()) {
+        let narrow = format!("{}{}", request_rule(question), rules(&parts, &format!("impersonate:{mode}")));
+        finding = finding.step(Step::manifest("Or, narrower, only for this request", grant(&name, "", &narrow, who)));
+    }
+    vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Failure, FailureKind, Observation, Outcome};
+
+    fn evidence(probe: &str, met: Option<&str>) -> Evidence {
+        let text = include_str!("../../../testdata/cases/impersonation-denied/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.identity = Observation::at_rest(Outcome::Failed(Failure::new(
+            FailureKind::Forbidden,
+            format!("403 Forbidden: {probe}"),
+        )));
+        evidence.asked.error = met.map(str::to_owned);
+        let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+        let user = kubeconfig.user.as_mut().expect("a user");
+        user.impersonate_groups = vec!["dev".to_owned(), "ops".to_owned()];
+        user.impersonate_uid = Some("7".to_owned());
+        user.impersonate_extra = [("scopes".to_owned(), vec!["a".to_owned(), "b".to_owned()])].into();
+        evidence
+    }
+
+    fn only(evidence: &Evidence) -> Finding {
+        let mut found = check(&Case::new(evidence));
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    fn manifest(finding: &Finding) -> String {
+        finding.fix.iter().find_map(|step| step.manifest.clone()).unwrap_or_default()
+    }
+
+    const PROBE: &str = "selfsubjectreviews.authentication.k8s.io is forbidden: User \"helper\" cannot impersonate-on:user-info:create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope";
+
+    #[test]
+    fn a_refusal_of_kaccess_own_question_says_nothing_of_other_requests() {
+        let finding = only(&evidence(PROBE, None));
+        assert_eq!((finding.severity, finding.confidence), (Severity::Warning, Confidence::Certain));
+        assert!(finding.why.contains("Other requests may be allowed"), "{}", finding.why);
+        assert!(!manifest(&finding).contains("[\"impersonate\"]"), "{}", manifest(&finding));
+        let finding = only(&evidence(PROBE, Some("No resources found in default namespace.")));
+        assert_eq!(finding.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn every_part_of_whom_the_request_acts_as_is_in_the_manifest() {
+        let met = "Error from server (Forbidden): pods is forbidden: User \"helper\" cannot impersonate-on:user-info:list resource \"pods\" in API group \"\" in the namespace \"default\"";
+        let finding = only(&evidence(PROBE, Some(met)));
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Likely));
+        for part in [
+            "resources: [\"users\"]",
+            "[\"bob\"]",
+            "[\"dev\"]",
+            "[\"ops\"]",
+            "[\"uids\"]",
+            "[\"7\"]",
+            "[\"userextras/scopes\"]",
+            "[\"a\"]",
+            "[\"b\"]",
+        ] {
+            assert!(manifest(&finding).contains(part), "{part}: {}", manifest(&finding));
+        }
+        let narrow = finding.fix.last().and_then(|step| step.manifest.clone()).unwrap_or_default();
+        assert!(
+            narrow.contains("[\"impersonate-on:user-info:list\"]") && narrow.contains("[\"impersonate:user-info\"]"),
+            "{narrow}"
+        );
+    }
+
+    #[test]
+    fn only_what_the_server_names_is_said_to_be_missing() {
+        let probe = "groups \"ops\" is forbidden: User \"helper\" cannot impersonate resource \"groups\" in API group \"\" at the cluster scope";
+        let finding = only(&evidence(probe, None));
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Certain));
+        assert_eq!(finding.title, "\"helper\" may not act as groups \"ops\"");
+        assert!(manifest(&finding).contains("[\"bob\"]") && manifest(&finding).contains("userextras/scopes"));
+    }
+
+    #[test]
+    fn nobody_is_given_the_right_to_act_as_a_master() {
+        let probe = "groups \"system:masters\" is forbidden: User \"helper\" cannot impersonate resource \"groups\" in API group \"\" at the cluster scope";
+        let finding = only(&evidence(probe, None));
+        assert_eq!(manifest(&finding), "");
+        assert!(finding.fix.iter().any(|step| step.text.contains("every right there is")));
+    }
 }

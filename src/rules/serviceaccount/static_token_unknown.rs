@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, Word, renew};
+use crate::rules::{Case, Page, Rule, Word, hook, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,12 +37,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     // Where somebody is to be asked about such tokens, and did not answer, nobody has said that it is unknown.
-    let unasked = case.words.iter().any(|word| *word.text == message::WEBHOOK_FAILED || *word.text == message::WEBHOOK_TRANSPORT);
+    let unasked = case.words.iter().any(|word| {
+        let failed = (*word.text == message::WEBHOOK_FAILED && !word.past) || *word.text == message::WEBHOOK_TRANSPORT;
+        failed || hook::refused_without_a_word(case, word)
+    });
     if unasked {
         return Vec::new();
     }
-    let hookless = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.complete && !configuration.webhook);
-    let form = seen("/credential/seen/token/kind", format!("no JWT: {} characters whose content cannot be known", token.length));
+    let hookless =
+        case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.complete && !configuration.webhook);
+    let form = seen(
+        "/credential/seen/token/kind",
+        format!("no JWT: {} characters whose content cannot be known", token.length),
+    );
     let why = if nobody.is_some() {
         "The token is no JWT, and the API server has neither a token file nor a webhook: nobody could know it."
     } else if hookless {
@@ -59,7 +66,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(renew::token(case));
     if let Some((_, path)) = nobody {
-        finding = finding.cite(seen(*path, "neither --token-auth-file nor --authentication-token-webhook-config-file is set"));
+        finding = finding
+            .cite(seen(*path, "neither --token-auth-file nor --authentication-token-webhook-config-file is set"));
     } else {
         finding = finding.step(Step::text("If it belongs into the file of --token-auth-file, put it there as TOKEN,USER,UID,\"GROUPS\" and restart the API server: the file is read at the start only."));
     }

@@ -32,13 +32,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // A log's line is about this token only where the token lacks what it expects.
     let lacks = |expected: &str| !expected.split('"').skip(1).step_by(2).any(&has);
-    let word = case.reason(RULE.recognises).filter(|word| word.place == Place::TokenReview || lacks(word.field("expected")));
+    let word =
+        case.reason(RULE.recognises).filter(|word| word.place == Place::TokenReview || lacks(word.field("expected")));
     let (expected, confidence, cite) = if let Some(word) = word {
-        let confidence = if word.place == Place::Model { Confidence::Likely } else { Confidence::Certain };
-        (word.field("expected").trim_matches('"').to_owned(), confidence, word.cite())
+        (word.field("expected").trim_matches('"').to_owned(), word.confidence(true), word.cite())
     } else if let (Some(client), Some(_)) = (&case.evidence.asked.client_id, case.rejected()) {
         // The model has spoken where the configuration is known; here only the client id the user named is.
-        if has(client) || case.configuration.is_some() || case.token().is_none_or(|token| token.claims.is_none()) || case.not_initialized().is_some() {
+        if has(client)
+            || case.configuration.is_some()
+            || case.token().is_none_or(|token| token.claims.is_none())
+            || case.not_initialized().is_some()
+        {
             return Vec::new();
         }
         (client.clone(), Confidence::Likely, seen("/asked/clientId", format!("client id named: {client}")))
@@ -50,7 +54,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (one, expects) = match listed.as_slice() {
         [] => (expected.as_str(), format!("the audience {expected:?}")),
         [one] => (*one, format!("the audience {one:?}")),
-        [one, ..] => (*one, format!("one of the audiences {}", listed.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "))),
+        [one, ..] => (
+            *one,
+            format!(
+                "one of the audiences {}",
+                listed.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", ")
+            ),
+        ),
     };
     let access_token = case.claim_text("typ") == Some("Bearer");
     let mut finding = RULE

@@ -1,10 +1,10 @@
 //! The claim that names the user is not in the token.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::mapping::{self, Made};
 use crate::rules::setting::{self, Setting};
-use crate::rules::{Case, Page, Place, Rule};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,14 +35,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             failed.word.cite(),
             Step::text(format!("In the identity provider, give the user a value for {key:?} and let the client's scopes put it into the ID token; then log in again.")),
         );
-        return vec![failed.end(case, finding.titled(format!("The claim {key:?}, of which the user's name is made, is not in the token")))];
+        return vec![failed.end(
+            case,
+            finding.titled(format!("The claim {key:?}, of which the user's name is made, is not in the token")),
+        )];
     }
     let Some(word) = case.reason(&[&message::USERNAME_CLAIM_MISSING]) else { return Vec::new() };
     let claim = word.field("claim").to_owned();
     if case.claim(&claim).is_some() {
         return Vec::new();
     }
-    let confidence = if word.place == Place::Model { Confidence::Likely } else { Confidence::Certain };
     let names = case
         .token()
         .and_then(|token| token.claims.as_ref()?.as_object())
@@ -50,7 +52,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .unwrap_or_default();
     let mut finding = RULE
         .finding(
-            confidence,
+            word.confidence(true),
             format!("The API server takes the user's name from the claim {claim:?}; this token has only: {names}."),
             word.cite(),
             Step::text(format!(

@@ -110,7 +110,7 @@ fn nearly_given_rights_are_found_and_mended() {
         // A misspelt subject is put right in its binding by two commands; what is missing is made from a manifest.
         let fix = run.finding(fault.code)["fix"].as_array().expect("a fix").clone();
         for command in fix.iter().filter_map(|step| step["command"].as_str()) {
-            let Some(arguments) = command.strip_prefix("kubectl patch ") else { continue };
+            let Some(arguments) = command.strip_prefix("kubectl --context admin patch ") else { continue };
             let kubectl = lab.kubectl().display().to_string();
             let admin = server.admin_kubeconfig().display().to_string();
             let output = std::process::Command::new("bash")

@@ -128,6 +128,43 @@ fn acting_as_somebody_without_the_right() {
 }
 
 #[test]
+fn acting_as_somebody_for_one_request_only() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let pods = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] }]);
+    cluster_role(&server, "bob-pods", pods, user("bob"));
+    let constrained = json!([
+        { "apiGroups": ["authentication.k8s.io"], "resources": ["users"], "resourceNames": ["bob"], "verbs": ["impersonate:user-info"] },
+        { "apiGroups": [""], "resources": ["pods"], "verbs": ["impersonate-on:user-info:list"] },
+    ]);
+    cluster_role(&server, "constrained", constrained, user("helper"));
+    settle();
+    let identity = lab.pki.ca.sign_client("helper-constrained", "helper", &["support"]);
+    let mut acting = certificate_user(&identity);
+    acting["as"] = json!("bob");
+    let mut beyond = acting.clone();
+    beyond["as-uid"] = json!("7");
+    beyond["as-user-extra"] = json!({ "scopes": ["a"] });
+    let users = [("own", acting), ("beyond", beyond), ("admin", server.admin_user())];
+    let config = server.kubeconfig("constrained", &users);
+    let pods = ["get", "--raw", "/api/v1/namespaces/default/pods"];
+    assert_eq!(kubectl(lab, &config, &pods, "").0, 0);
+    // It works, and only kaccess' own question is refused.
+    let run = doctor(&config, &[]);
+    assert_eq!(run.finding("impersonation-denied")["severity"], "warning", "{}", run.stdout);
+    assert_eq!(run.report["verdict"], "unknown", "{}", run.stdout);
+    // Uid and extra are parts of whom it acts as.
+    let mut asked = vec!["--context", "beyond"];
+    asked.extend(pods);
+    let (code, error) = kubectl(lab, &config, &asked, "");
+    assert_eq!(code, 1);
+    let run = doctor(&config, &["--context", "beyond", "--reviewer-context", "admin", "--error", forbidden(&error)]);
+    assert_eq!(run.codes().first().map(String::as_str), Some("impersonation-denied"), "{}", run.stdout);
+    apply(&server, &manifest(&run, "impersonation-denied"));
+    assert_eq!(kubectl(lab, &config, &asked, "").0, 0);
+}
+
+#[test]
 fn nodes_without_their_group_or_beyond_their_pods() {
     let Some(lab) = lab::require_apiserver() else { return };
     let server = ApiServer::start(lab, Options::default());
