@@ -317,23 +317,6 @@ async fn a_bare_token_on_stdout_is_learnt() {
 
 #[tokio::test]
 async fn token_files_are_trimmed_and_their_absence_is_told() {
-    // It is there, and what its first line names is not.
-    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-    for (text, expected, seen) in [
-        ("#!/nonexistent/sh\n", "the interpreter /nonexistent/sh", "none"),
-        ("#! /bin/sh\r\ntrue\r\n", "the interpreter /bin/sh", "a carriage return behind its name"),
-    ] {
-        let path = folder.path().join("plug");
-        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{error}"));
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(&path, mode).unwrap_or_else(|error| panic!("{error}"));
-        missing.command = path.to_string_lossy().into_owned();
-        let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
-        assert_eq!(failure.kind, FailureKind::PluginFailed);
-        assert!(failure.detail.ends_with("/plug: no such file or directory"), "{}", failure.detail);
-        assert_eq!((failure.expected.as_deref(), failure.seen.as_deref()), (Some(expected), Some(seen)));
-    }
-
     let file = tempfile::NamedTempFile::new().unwrap_or_else(|error| panic!("{error}"));
     let scrubber = Scrubber::default();
     let user = UserSecrets {
