@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::evidence::{Failure, FailureKind};
+use crate::gotext::url as go;
 use crate::host::Host;
 use crate::secret::Secret;
 
@@ -91,7 +92,7 @@ pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Re
         _ => return Ok(direct("no proxy applies to this scheme")),
     };
     let Some((name, value)) = names.into_iter().find_map(|name| Some((name, host.var(name)?))) else {
-        return Ok(direct(format!("neither {} nor {} is set", names[0], names[1])));
+        return Ok(direct(format!("neither {} nor {} is set{}", names[0], names[1], of_no_use(host, url.scheme()))));
     };
     // Go ignores a value it cannot parse without a word; here it is said.
     let parsed = match parse_lenient(value) {
@@ -128,6 +129,20 @@ pub fn choose(host: &Host, url: &url::Url, kubeconfig_proxy: Option<&str>) -> Re
     })
 }
 
+/// A variable that other programs would take, and Go does not for this scheme.
+fn of_no_use(host: &Host, scheme: &str) -> String {
+    let (others, whose) = match scheme {
+        "https" => (["HTTP_PROXY", "http_proxy"], "http"),
+        _ => (["HTTPS_PROXY", "https_proxy"], "https"),
+    };
+    let set = |names: [&'static str; 2]| names.into_iter().find(|name| host.var(name).is_some());
+    if let Some(name) = set(others) {
+        return format!(" ({name} is, for {whose} servers alone)");
+    }
+    set(["ALL_PROXY", "all_proxy"])
+        .map_or_else(String::new, |name| format!(" ({name} is, which Go programs do not read)"))
+}
+
 fn direct(reason: impl Into<String>) -> Decision {
     Decision { proxy: None, reason: reason.into(), no_proxy: None }
 }
@@ -140,7 +155,8 @@ fn bad_scheme(place: &str, scheme: &str) -> Failure {
 /// client-go parses this one strictly: a scheme must be there, and only three are known.
 fn from_kubeconfig(text: &str) -> Result<ProxyUrl, Failure> {
     let place = "proxy-url in the kubeconfig";
-    let Ok(url) = url::Url::parse(text) else {
+    // Go refuses what the URL standard repairs.
+    let Some(url) = go::parse(text).ok().and_then(|_| url::Url::parse(text).ok()) else {
         // The value itself may hold a password, so it is not quoted.
         return Err(Failure::new(FailureKind::Malformed, format!("{place} is not a URL"))
             .sides("http://host:port, https://host:port or socks5://host:port", "something else"));
@@ -203,27 +219,27 @@ enum Lenient {
     Hostless,
 }
 
-/// A URL, or `host:port` with `http` understood; `:port` is one of this machine, as Go dials it.
+/// httpproxy's parseProxy: a URL, or what becomes one with `http://` before it. `:port` is one of this machine, as Go
+/// dials it.
 fn parse_lenient(value: &str) -> Lenient {
-    let has_host = |url: &url::Url| url.host_str().is_some_and(|host| !host.is_empty());
-    if let Some(rest) = value.strip_prefix(':').filter(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-        && let Ok(url) = url::Url::parse(&format!("http://localhost:{rest}"))
-    {
-        return Lenient::Url(url);
-    }
-    // The URL standard forgives these; Go reads an empty host.
-    if value.starts_with("//") || value.starts_with(':') {
-        return Lenient::Hostless;
-    }
-    let whole = url::Url::parse(value);
-    if let Some(url) = whole.as_ref().ok().filter(|url| value.contains("://") && has_host(url)) {
-        return Lenient::Url(url.clone());
-    }
-    match url::Url::parse(&format!("http://{value}")) {
-        Ok(url) if has_host(&url) => Lenient::Url(url),
-        // `host:word` reads as a scheme and what stands behind it.
-        _ if whole.is_ok() => Lenient::Hostless,
-        _ => Lenient::Ignored,
+    let first = go::parse(value);
+    let (taken, host) = match &first {
+        Ok(url) if !url.scheme.is_empty() && !url.host.is_empty() => (value.to_owned(), url.host.clone()),
+        _ => {
+            let longer = format!("http://{value}");
+            match go::parse(&longer) {
+                Ok(url) => (longer, url.host),
+                Err(_) if first.is_ok() => return Lenient::Hostless,
+                Err(_) => return Lenient::Ignored,
+            }
+        }
+    };
+    let here = host.strip_prefix(':').filter(|port| !port.is_empty()).map(|port| format!("http://localhost:{port}"));
+    match url::Url::parse(here.as_deref().unwrap_or(&taken)) {
+        Ok(url) if !host.trim_matches(':').is_empty() && url.host_str().is_some_and(|host| !host.is_empty()) => {
+            Lenient::Url(url)
+        }
+        _ => Lenient::Hostless,
     }
 }
 
@@ -403,6 +419,12 @@ mod tests {
             // Go, too, reads this one as a proxy named `http`.
             ("http://bad host", "http://http:80"),
             ("%%%", "direct"),
+            // No URL with `http://` before them either: Go goes straight.
+            (" http://p:3128", "direct"),
+            ("http://user:pa%ss@p:3128", "direct"),
+            (":::bad", "direct"),
+            ("http://p:3128 ", "http://http:80"),
+            (":3128", "http://localhost:3128"),
         ] {
             assert_eq!(way(&[("HTTPS_PROXY", value)], "https://a", None), expected, "{value}");
         }
@@ -414,6 +436,8 @@ mod tests {
             ("p", "Malformed"),
             ("socks4://p", "Malformed"),
             ("socks5://", "Malformed"),
+            (" http://p:3128", "Malformed"),
+            ("http://user:pa%ss@p:3128", "Malformed"),
             ("", "direct"),
         ] {
             assert_eq!(way(&[], "https://a", Some(value)), expected, "{value}");
@@ -461,6 +485,8 @@ mod tests {
             let known = scheme.filter(|scheme| ["http", "https", "socks5", "socks5h"].contains(scheme));
             // The port that Go takes where the URL has none, and the one name for both SOCKS schemes.
             let theirs = match (scheme, known) {
+                // A URL without scheme and host, which is written down as none is: Go dials nowhere, and fails.
+                (None, _) if text == "a b" => "Malformed".to_owned(),
                 (None, _) => "direct".to_owned(),
                 // Go dials the port on this machine; without one, or without a host at all, it fails.
                 (Some(_), Some(_)) if host.len() > 1 && host.starts_with(':') => format!("http://localhost{host}"),
@@ -493,6 +519,14 @@ mod tests {
         let reason =
             |env: &[(&str, &str)], url: &str| choose(&host(env), &url::Url::parse(url).unwrap(), None).unwrap().reason;
         assert_eq!(reason(&[], "https://a"), "neither HTTPS_PROXY nor https_proxy is set");
+        assert_eq!(
+            reason(&[("http_proxy", "p")], "https://a"),
+            "neither HTTPS_PROXY nor https_proxy is set (http_proxy is, for http servers alone)"
+        );
+        assert_eq!(
+            reason(&[("ALL_PROXY", "p")], "https://a"),
+            "neither HTTPS_PROXY nor https_proxy is set (ALL_PROXY is, which Go programs do not read)"
+        );
         assert_eq!(
             reason(&[("https_proxy", "p"), ("NO_PROXY", "b,10.0.0.0/8")], "https://10.1.1.1"),
             "https_proxy is set, but the entry 10.0.0.0/8 of NO_PROXY covers this host"

@@ -1,9 +1,9 @@
 //! The one connector: TCP, proxy, TLS and HTTP, each step with its own limit and its own words for failure.
 //!
-//! It follows no redirect, decompresses nothing and sends no credential to a server that is not trusted. Bodies and
-//! headers of answers are foreign: the caller scrubs them.
+//! It follows no redirect, asks for no compression (and reads gzip all the same, as Go does) and sends no credential to a
+//! server that is not trusted. Bodies and headers of answers are foreign: the caller scrubs them.
 
-/// How much of bodies is held.
+/// How bodies are taken, and how much of them is held.
 mod body;
 /// One request and its answer.
 mod exchange;
@@ -114,6 +114,8 @@ struct Inner {
     place: String,
     tls: Option<TlsClient>,
     proxy_tls: Option<TlsClient>,
+    /// To see whether a proxy speaks TLS whose URL does not say so; it trusts all, and is told nothing.
+    greeter: Option<TlsClient>,
     pool: Mutex<Pool>,
     /// Held while the first connection is made, so that a burst of requests makes one and not one each.
     connecting: tokio::sync::Mutex<()>,
@@ -153,6 +155,12 @@ impl Wire {
             }
             _ => None,
         };
+        let greeter = match &destination.proxy {
+            Some(proxy) if proxy.scheme != ProxyScheme::Https => {
+                Some(TlsClient::new(&TlsSettings { insecure: true, ..TlsSettings::system() }, &[b"http/1.1"], host)?)
+            }
+            _ => None,
+        };
         let place = authority(&server, port);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -162,6 +170,7 @@ impl Wire {
                 place,
                 tls,
                 proxy_tls,
+                greeter,
                 pool: Mutex::default(),
                 connecting: tokio::sync::Mutex::default(),
                 http1_slots: Arc::new(Semaphore::new(HTTP1_CONNECTIONS)),

@@ -36,6 +36,13 @@ impl Credential {
     }
 }
 
+/// How a failure names the program that stands before the first blank of a plugin's command.
+pub const A_PROGRAM: &str = "a program ";
+/// How a failure names what the first line of a plugin's file wants to be run by.
+pub const AN_INTERPRETER: &str = "the interpreter ";
+/// What was there where that line ends as Windows writes lines.
+pub const CARRIAGE_RETURN: &str = "a carriage return behind its name";
+
 /// What a credential was taken from. Its text is the evidence's spelling.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

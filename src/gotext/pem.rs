@@ -33,6 +33,20 @@ pub fn blocks(text: &[u8]) -> Vec<Block> {
     blocks
 }
 
+/// What of these blocks Go's AppendCertsFromPEM takes for certificates.
+pub fn certificates(blocks: &[Block]) -> impl Iterator<Item = &[u8]> {
+    blocks.iter().filter(|block| block.kind == "CERTIFICATE" && !block.headers).map(|block| block.bytes.as_slice())
+}
+
+/// Nothing stands behind the last block.
+pub fn is_read_up(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some((_, after)) = decode(rest) {
+        rest = after;
+    }
+    rest.is_empty()
+}
+
 /// `pem.Decode`: the first block, and what follows it.
 pub fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
     // Where the next END is sought: behind one that belongs to no good block.

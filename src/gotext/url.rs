@@ -12,6 +12,10 @@ pub struct Url {
     pub scheme: String,
     /// A user name or a password stands before the host, if only an empty one.
     pub user: bool,
+    /// The host with its port, escapes undone; empty where there is none.
+    pub host: String,
+    /// The path, as it is written.
+    pub path: String,
     /// What stands behind the question mark, as it is written.
     pub query: String,
     /// Something stands behind the number sign.
@@ -54,10 +58,12 @@ fn without_fragment(text: &str) -> Result<Url, String> {
     let mut path = rest;
     if let Some(after) = rest.strip_prefix("//").filter(|_| !url.scheme.is_empty() || !rest.starts_with("///")) {
         let (host, behind) = after.split_at(after.find('/').unwrap_or(after.len()));
-        (url.user, _) = authority(&url.scheme, host)?;
+        let (user, host) = authority(&url.scheme, host)?;
+        (url.user, url.host) = (user, String::from_utf8_lossy(&host).into_owned());
         path = behind;
     }
     unescape(path.as_bytes(), Part::Path)?;
+    url.path = path.to_owned();
     Ok(url)
 }
 
@@ -361,21 +367,23 @@ mod tests {
 
     #[test]
     fn parts_are_found() {
-        let url = |scheme: &str, user, query: &str, fragment| Url {
+        let url = |scheme: &str, user, host: &str, path: &str, query: &str, fragment| Url {
             scheme: scheme.to_owned(),
             user,
+            host: host.to_owned(),
+            path: path.to_owned(),
             query: query.to_owned(),
             fragment,
         };
         for (text, expected) in [
-            ("HTTPS://u:p@h?x#y", url("https", true, "x", true)),
-            ("https://@h/", url("https", true, "", false)),
-            ("https://h?x#", url("https", false, "x", false)),
-            ("https://h/a@b?", url("https", false, "", false)),
-            ("https:h@x", url("https", false, "", false)),
-            ("h:1/x", url("h", false, "", false)),
-            ("//u@h/x", url("", true, "", false)),
-            ("///u@h/x", url("", false, "", false)),
+            ("HTTPS://u:p@h?x#y", url("https", true, "h", "", "x", true)),
+            ("https://@h/", url("https", true, "h", "/", "", false)),
+            ("https://h?x#", url("https", false, "h", "", "x", false)),
+            ("https://h/a@b?", url("https", false, "h", "/a@b", "", false)),
+            ("https:h@x", url("https", false, "", "", "", false)),
+            ("h:1/x", url("h", false, "", "", "", false)),
+            ("//u@h/x", url("", true, "h", "/x", "", false)),
+            ("///u@h/x", url("", false, "", "///u@h/x", "", false)),
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
         }

@@ -127,6 +127,10 @@ pub enum Tunnel {
     Reply(u8),
     /// It wants another name and password, or one at all.
     Credentials,
+    /// It answers as one of another scheme than its URL's: `http`, `https` or `socks5`.
+    Speaks(&'static str),
+    /// Its certificate is not trusted.
+    Distrusted,
     /// Nothing that a proxy would say.
     Nothing,
 }
@@ -149,6 +153,15 @@ pub fn tunnel<'e>(case: &Case<'e>) -> Option<(&'e Failure, &'static str, Tunnel)
     } else if seen.starts_with("SOCKS5 method") || seen.starts_with("SOCKS5 authentication") || seen.starts_with("407")
     {
         Tunnel::Credentials
+    } else if let Some(scheme) =
+        ["https", "http", "socks5"].into_iter().find(|scheme| seen.strip_prefix("speaks ") == Some(*scheme))
+    {
+        Tunnel::Speaks(scheme)
+    } else if failure.detail.contains(": its certificate is not trusted: ")
+        // Of older files.
+        || failure.detail.ends_with("; no credential is sent to a server that is not trusted")
+    {
+        Tunnel::Distrusted
     } else {
         number(seen).filter(|status| (100..600).contains(status)).map_or(Tunnel::Nothing, Tunnel::Status)
     };

@@ -224,6 +224,20 @@ fn certificates_that_kubectl_refuses() {
     let run = doctor(&kubeconfig(&front.url(), None, &[], &way.user()), &[]);
     expect_fault("kubeconfig-ca-missing", &run, &["kubeconfig-ca-mismatch"]);
 
+    // Signed by an authority in between that is not sent; another one is, which has no part in it.
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "in between");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let between = rcgen::CertifiedIssuer::signed_by(params, KeyPair::generate().expect("a key"), &way.ours);
+    let mut pair = signed(&between.expect("an authority"), &server_params("kube-apiserver", &["127.0.0.1"]));
+    pair.certificate.push_str(&authority("a stranger").pem());
+    let run = doctor(&way.config(&way.front(&pair)), &[]);
+    assert_eq!(run.codes()[0], "kubeconfig-ca-mismatch", "{}", run.stdout);
+    confidence(&run, "kubeconfig-ca-mismatch", "likely");
+    let finding = run.finding("kubeconfig-ca-mismatch").to_string();
+    assert!(finding.contains("intermediate authority") && finding.contains("CN=in between"), "{}", run.stdout);
+
     // For clients only.
     let front = way.front(&way.signed("kube-apiserver", &["127.0.0.1"], |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -307,10 +321,30 @@ fn clocks_that_differ() {
             answer("200 OK", &headers, &body.to_string())
         })
     };
-    let front = Front::start(&way.good(), BOTH, &Clients::Unasked, mini(date));
+    let front = Front::start(&way.good(), BOTH, &Clients::Unasked, mini(date.clone()));
     let run = doctor(&kubeconfig(&front.url(), Some(&way.ours.pem()), &[], &json!({ "token": token })), &[]);
     assert!(run.codes().iter().any(|code| code == "client-clock-wrong"), "{}", run.stdout);
     assert_eq!(run.finding("client-clock-wrong")["severity"], "warning", "{}", run.stdout);
+    // A token that is past its end here and refused there: whatever the header says, no clock of this machine refused it.
+    let claims =
+        json!({ "iss": "https://issuer.invalid", "sub": "a", "aud": ["x"], "iat": now - 9000, "exp": now - 3600 });
+    let ended = format!(
+        "{}.{}.{}",
+        engine.encode(r#"{"alg":"RS256","kid":"k"}"#),
+        engine.encode(claims.to_string()),
+        engine.encode([7; 256])
+    );
+    let refusing: Answers = {
+        let headers = format!("Content-Type: application/json\r\nDate: {date}\r\n");
+        Arc::new(move |asked| match field(&asked.head, "authorization") {
+            Some(_) => answer("401 Unauthorized", &headers, EKS),
+            None => answer("200 OK", &headers, r#"{"major":"1","minor":"36","gitVersion":"v1.36.2"}"#),
+        })
+    };
+    let front = Front::start(&way.good(), BOTH, &Clients::Unasked, refusing);
+    let run = doctor(&kubeconfig(&front.url(), Some(&way.ours.pem()), &[], &json!({ "token": ended })), &[]);
+    confidence(&run, "token-expired", "likely");
+    silent(&run, "client-clock-wrong");
     // The true time: nothing to say.
     let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let front = Front::start(&way.good(), BOTH, &Clients::Unasked, mini(date));
@@ -575,6 +609,20 @@ fn answers_that_are_not_the_api_servers() {
         let front = Front::start(&pair, BOTH, &Clients::Unasked, always(status, headers, body));
         doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &user), &[])
     };
+    // A front that always answers in gzip is fine for Go, which reads it without a word.
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(EKS.as_bytes()).expect("gzip");
+    let zipped = encoder.finish().expect("gzip");
+    let head = format!(
+        "HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        zipped.len()
+    );
+    let whole = [head.as_bytes(), &zipped].concat();
+    let front = Front::start(&pair, BOTH, &Clients::Unasked, Arc::new(move |_| whole.clone()));
+    let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &user), &[]);
+    assert_eq!(run.codes()[0], "credential-rejected", "{}", run.stdout);
+    silent(&run, "not-a-kubernetes-api");
+
     let html = "Content-Type: text/html\r\n";
     let alb = "Server: awselb/2.0\r\nContent-Type: text/html\r\n";
     let json = "Content-Type: application/json\r\n";

@@ -123,6 +123,21 @@ fn cluster_entries_that_kubectl_refuses() {
     certain(&run, "kubeconfig-ca-unparsable");
     silent(&run, "kubeconfig-unparsable");
     silent(&twin, "kubeconfig-ca-unparsable");
+    // Two certificates without a line's break between them are none to kubectl.
+    let joined = encoded(&format!("{}{certificate}", certificate.trim_end()));
+    let run = doctor(
+        &config(&format!("{NOWHERE}, certificate-authority-data: {joined}"), "{token: opaque-token-of-a-test}"),
+        &[],
+    );
+    assert_eq!(run.codes()[0], "kubeconfig-ca-unparsable", "{}", run.stdout);
+    assert!(run.stdout.contains("unable to parse bytes as PEM block"), "{}", run.stdout);
+    // A scheme that is mistyped is a path to Go.
+    for server in ["https//127.0.0.1:1", "https:/127.0.0.1:1"] {
+        let run = doctor(&config(&format!("server: '{server}'"), "{token: opaque-token-of-a-test}"), &[]);
+        assert_eq!(run.codes()[0], "kubeconfig-unparsable", "{}", run.stdout);
+        assert!(run.stdout.contains("host must be a URL or a host:port pair"), "{}", run.stdout);
+        assert_eq!(fix(&run, 0), "kubectl config set-cluster c --server=https://127.0.0.1:1");
+    }
     let twice = format!("{NOWHERE}, certificate-authority: ca.crt, certificate-authority-data: {ca}");
     let run = doctor(&config(&twice, "{token: opaque-token-of-a-test}"), &[]);
     expect_fault("kubeconfig-ca-twice", &run, &["kubeconfig-ca-unparsable"]);
@@ -435,6 +450,31 @@ fn exec_versions_terminals_and_policies() {
     fs::write(&plain, "#!/bin/sh\n").expect("a file");
     let run = doctor(&entry("v1", &plain.to_string_lossy(), "Never"), &[]);
     assert_eq!(run.codes()[0], "exec-failed", "{}", run.stdout);
+
+    // It is there, and what runs it is not.
+    for (name, first, told) in [
+        ("no-interpreter", "#!/nonexistent/python3", "/nonexistent/python3"),
+        ("of-windows", "#!/bin/sh\r", "carriage return"),
+    ] {
+        let path = script(name, "");
+        fs::write(&path, format!("{first}\ntrue\n")).expect("a plugin");
+        let run = doctor(&entry("v1", &path, "Never"), &[]);
+        assert_eq!(run.codes()[0], "exec-failed", "{}", run.stdout);
+        certain(&run, "exec-failed");
+        silent(&run, "exec-plugin-not-found");
+        assert!(run.finding("exec-failed")["why"].to_string().contains(told), "{}", run.stdout);
+    }
+    // Arguments in the command, and a home that no shell writes out.
+    let good = printing("v1");
+    let run = doctor(&config(NOWHERE, &exec(&format!("{good} --flag a"), &["b"]).to_string()), &[]);
+    assert_eq!(run.codes()[0], "exec-plugin-not-found", "{}", run.stdout);
+    let expected = format!("--exec-command={good} --exec-arg=--flag --exec-arg=a --exec-arg=b");
+    assert!(fix(&run, 0).ends_with(&expected), "{}", run.stdout);
+    let run = doctor(&config(NOWHERE, &exec("~/bin/plug", &[]).to_string()), &[]);
+    assert_eq!(run.codes()[0], "exec-plugin-not-found", "{}", run.stdout);
+    assert!(fix(&run, 0).ends_with("--exec-command=\"$HOME\"/bin/plug"), "{}", run.stdout);
+    let run = doctor(&config(NOWHERE, &exec("/nonexistent/plug", &[]).to_string()), &[]);
+    assert!(!run.finding("exec-plugin-not-found")["why"].to_string().contains("PATH"), "{}", run.stdout);
 }
 
 /// A `kubectl proxy` that ends with the test.

@@ -152,6 +152,22 @@ fn proxies_of_the_kubeconfig() {
     run("proxy-unreachable-silent", "http", &place, "proxy-unreachable");
     run("proxy-unreachable-socks", "socks5", &place, "proxy-unreachable");
 
+    // Alive, and spoken to in another way than its own.
+    let socks = network::socks_proxy(Socks::Open(port));
+    let (place, ..) = network::connect_proxy(Connect::Tunnel(port));
+    let speaking: [(&str, &dyn std::fmt::Display, &str); 3] =
+        [("http", &socks, "socks5"), ("socks5", &place, "http"), ("https", &place, "http")];
+    for (written, proxy, right) in speaking {
+        let run = doctor(&through(written, proxy), &["--timeout", "14s"]);
+        assert_eq!(run.codes()[0], "proxy-unreachable", "{}", run.stdout);
+        let finding = run.finding("proxy-unreachable");
+        assert_eq!(finding["title"], "The proxy's address has the wrong scheme", "{}", run.stdout);
+        assert!(finding["fix"].to_string().contains(&format!("--proxy-url={right}://{proxy}")), "{}", run.stdout);
+    }
+    // A TLS server, called plain HTTP.
+    let run = doctor(&through("http", &format!("127.0.0.1:{port}")), &["--timeout", "14s"]);
+    assert!(all_steps(&run).contains("--proxy-url=https://127.0.0.1"), "{}", run.stdout);
+
     // Refusing.
     let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
     let (place, ..) = network::connect_proxy(Connect::Answer(forbidden));
@@ -325,6 +341,24 @@ fn proxies_of_the_environment() {
     let run = doctor_in(&public, &[], &[("HTTPS_PROXY", "proxy:port")]);
     expect_fault("proxy-unreachable-address", &run, &["proxy-unreachable"]);
     kubectl_says(lab, &public, &[("HTTPS_PROXY", "proxy:port")], "client-proxy");
+
+    // What Go cannot read it goes without, and so does kubectl.
+    for value in [" http://127.0.0.1:1", "http://user:pa%ss@127.0.0.1:1", ":::bad"] {
+        let run = doctor_in(&public, &[], &[("HTTPS_PROXY", value)]);
+        assert_eq!(run.code, 0, "{value}: {}", run.stdout);
+        silent(&run, "proxy-unreachable");
+    }
+    // A name that nobody knows here, past a proxy or without one that is set for another scheme.
+    let unknown = config("server: 'https://api.elsewhere.test:6443'", &opaque());
+    for environment in [
+        &[("HTTPS_PROXY", "http://127.0.0.1:1"), ("NO_PROXY", "elsewhere.test")][..],
+        &[("HTTP_PROXY", "http://127.0.0.1:1")],
+        &[("ALL_PROXY", "http://127.0.0.1:1")],
+    ] {
+        let run = doctor_in(&unknown, &[], environment);
+        assert_eq!(run.codes()[0], "endpoint-name-not-found", "{}", run.stdout);
+        assert!(all_steps(&run).contains("behind the proxy"), "{}", run.stdout);
+    }
 
     // Dead, with and without a direct way.
     let dead = [("HTTPS_PROXY", "http://127.0.0.1:1")];

@@ -15,7 +15,7 @@ use super::running::Running;
 use super::{ExecOptions, GROUP, PluginOutput};
 use crate::collect::interrupt;
 use crate::collect::kubeconfig::{ExecConfig, Resolved, io_words, scrub_args};
-use crate::evidence::credential::{EndedBy, PluginRun};
+use crate::evidence::credential::{A_PROGRAM, AN_INTERPRETER, CARRIAGE_RETURN, EndedBy, PluginRun};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -47,7 +47,7 @@ pub async fn run_plugin(
     interrupt::listen();
     let end = match Running::start(&mut process, !plugin.interactive) {
         Ok((child, running)) => watch(child, running, options, scrubber).await,
-        Err(error) => return (Err(not_started(exec, &run.program, &error)), None),
+        Err(error) => return (Err(not_started(exec, &plugin.program, scrubber, &error)), None),
     };
 
     // First learn what came out, then let stderr into the evidence: plugins print their tokens when asked for debugging.
@@ -128,6 +128,9 @@ impl<'e> Plugin<'e> {
             let mut failure =
                 Failure::new(FailureKind::PluginNotFound, format!("exec: executable {command} not found"))
                     .sides(format!("an executable {command} in a folder of PATH"), "none");
+            if let Some(found) = before_blank(&exec.command).filter(|first| look_up(first, host).is_some()) {
+                failure.seen = Some(format!("{A_PROGRAM}{}", scrubber.text(found)));
+            }
             failure.needs = exec.install_hint.clone();
             return Err(failure);
         };
@@ -186,16 +189,46 @@ fn may_ask(
     }
 }
 
-fn not_started(exec: &ExecConfig, program: &str, error: &std::io::Error) -> Failure {
-    let kind = match error.kind() {
-        std::io::ErrorKind::NotFound => FailureKind::PluginNotFound,
-        _ => FailureKind::PluginFailed,
-    };
-    let mut failure = Failure::new(kind, format!("exec: fork/exec {program}: {}", io_words(error)));
-    if kind == FailureKind::PluginNotFound {
-        failure.needs = exec.install_hint.clone();
+fn not_started(exec: &ExecConfig, program: &Path, scrubber: &Scrubber, error: &std::io::Error) -> Failure {
+    let shown = scrubber.text(&program.to_string_lossy());
+    let detail = format!("exec: fork/exec {shown}: {}", io_words(error));
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return Failure::new(FailureKind::PluginFailed, detail);
     }
+    // The system says the same of a file that is not there and of one that cannot be run for want of another.
+    if std::fs::metadata(program).is_ok_and(|data| data.is_file()) {
+        let (expected, seen) = wants(program);
+        return Failure::new(FailureKind::PluginFailed, detail).sides(scrubber.text(&expected), scrubber.text(&seen));
+    }
+    let mut failure = Failure::new(FailureKind::PluginNotFound, detail);
+    if let Some(first) = before_blank(&exec.command).filter(|first| is_executable(Path::new(first))) {
+        failure = failure.sides(format!("a program {shown}"), format!("{A_PROGRAM}{}", scrubber.text(first)));
+    }
+    failure.needs = exec.install_hint.clone();
     failure
+}
+
+/// What stands before the first blank of a command: whoever writes arguments there means this program.
+fn before_blank(command: &str) -> Option<&str> {
+    command.split_once(' ').map(|(first, _)| first).filter(|first| !first.is_empty())
+}
+
+/// What a file that is there lacks to be run, and what there is.
+fn wants(program: &Path) -> (String, String) {
+    use std::io::Read as _;
+    let mut head = Vec::new();
+    let _ = std::fs::File::open(program).and_then(|file| file.take(512).read_to_end(&mut head));
+    let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let Some(line) = line.strip_prefix(b"#!") else {
+        return ("the loader that the program was built for".to_owned(), "none".to_owned());
+    };
+    let line = String::from_utf8_lossy(line);
+    let named = line.trim_start_matches([' ', '\t']);
+    let interpreter = named.split([' ', '\t']).next().unwrap_or_default();
+    match interpreter.strip_suffix('\r') {
+        Some(bare) => (format!("{AN_INTERPRETER}{bare}"), CARRIAGE_RETURN.to_owned()),
+        None => (format!("{AN_INTERPRETER}{interpreter}"), "none".to_owned()),
+    }
 }
 
 /// How a plugin ended, and what it wrote.

@@ -183,6 +183,23 @@ async fn what_is_not_run_is_a_failure() {
     assert_eq!(failure.kind, FailureKind::PluginNotFound);
     assert_eq!(failure.detail, "exec: fork/exec /nonexistent/plug: no such file or directory");
 
+    // It is there, and what its first line names is not.
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    for (text, expected, seen) in [
+        ("#!/nonexistent/sh\n", "the interpreter /nonexistent/sh", "none"),
+        ("#! /bin/sh\r\ntrue\r\n", "the interpreter /bin/sh", "a carriage return behind its name"),
+    ] {
+        let path = folder.path().join("plug");
+        std::fs::write(&path, text).unwrap_or_else(|error| panic!("{error}"));
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&path, mode).unwrap_or_else(|error| panic!("{error}"));
+        missing.command = path.to_string_lossy().into_owned();
+        let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
+        assert_eq!(failure.kind, FailureKind::PluginFailed);
+        assert!(failure.detail.ends_with("/plug: no such file or directory"), "{}", failure.detail);
+        assert_eq!((failure.expected.as_deref(), failure.seen.as_deref()), (Some(expected), Some(seen)));
+    }
+
     let file = tempfile::NamedTempFile::new().unwrap_or_else(|error| panic!("{error}"));
     missing.command = file.path().to_string_lossy().into_owned();
     let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
@@ -193,6 +210,12 @@ async fn what_is_not_run_is_a_failure() {
     missing.command = "/bin/sh -c TOKEN=CANARY-in-command".to_owned();
     let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
     assert!(failure.detail.starts_with("exec: fork/exec /bin/sh -c TOKEN=[redacted]: "), "{}", failure.detail);
+
+    for (command, program) in [("/bin/sh -c true", "/bin/sh"), ("sh -c true", "sh")] {
+        missing.command = command.to_owned();
+        let failure = run(&missing).await.run.err().unwrap_or_else(|| panic!("ran"));
+        assert_eq!(failure.seen, Some(format!("a program {program}")), "{failure:?}");
+    }
 
     let mut old = shell("true");
     old.api_version = format!("{GROUP}/v1alpha1");

@@ -4,6 +4,7 @@ use url::Url;
 
 use super::Loader;
 use super::secrets::names_secret;
+use crate::gotext::url as go;
 use crate::secret::{REDACTED, Secret, without_userinfo};
 
 impl Loader<'_> {
@@ -11,14 +12,22 @@ impl Loader<'_> {
     /// scheme before it reads CA and user, and reads neither where it is http.
     pub(super) fn server_url(&self, server: &str) -> Result<(Url, Option<(String, Secret)>), String> {
         let refused = || format!("host must be a URL or a host:port pair: \"{}\"", self.without_userinfo(server));
-        let full = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
         // Go refuses what WHATWG parsing would repair.
         if server.bytes().any(|byte| byte < b' ' || byte == 0x7f) {
             return Err(format!("net/url: invalid control character in URL {:?}", self.without_userinfo(server)));
         }
-        if server.chars().any(|c| c.is_whitespace() || c.is_control()) || full.contains(":///") {
+        if server.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(refused());
         }
+        let full = match go::parse(server) {
+            Ok(url) if !url.scheme.is_empty() && !url.host.is_empty() => server.to_owned(),
+            // What has no scheme, or none that Go sees, may have no path.
+            _ => {
+                let full = format!("http://{server}");
+                let plain = go::parse(&full).is_ok_and(|url| matches!(url.path.as_str(), "" | "/"));
+                plain.then_some(full).ok_or_else(refused)?
+            }
+        };
         let mut url = Url::parse(&full).map_err(|_| refused())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("unsupported protocol scheme \"{}\"", url.scheme()));

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use url::Url;
 
 use super::file::{RawCluster, read_limited};
@@ -11,6 +9,7 @@ use super::{Loader, set, some};
 use crate::collect::Roots;
 use crate::evidence::kubeconfig::Cluster;
 use crate::evidence::{Failure, FailureKind};
+use crate::gotext::{pem, url as go};
 use crate::secret::Secret;
 
 /// A server that passed the checks.
@@ -79,7 +78,10 @@ impl Loader<'_> {
     }
 
     fn check_proxy_url(&mut self, cluster: &RawCluster, shown: &str, name: &str, file: &str) -> Result<(), Failure> {
-        let complaint = match Url::parse(&cluster.proxy_url) {
+        // Go refuses what the URL standard repairs.
+        let parsed =
+            go::parse(&cluster.proxy_url).map_err(|_| ()).and_then(|_| Url::parse(&cluster.proxy_url).map_err(|_| ()));
+        let complaint = match parsed {
             Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5") => return Ok(()),
             Ok(url) => format!("unsupported scheme \"{}\", must be http, https, or socks5", url.scheme()),
             Err(_) => format!("could not parse: {shown}"),
@@ -138,21 +140,17 @@ impl Loader<'_> {
 
 /// client-go's rootCertPool: at least one certificate must be read.
 fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
-    let mut blocks = 0;
-    for certificate in CertificateDer::pem_slice_iter(bytes) {
-        let Ok(certificate) = certificate else { break };
-        blocks += 1;
-        if x509_parser::parse_x509_certificate(&certificate).is_ok() {
-            return Ok(());
-        }
+    let blocks = pem::blocks(bytes);
+    let certificates = || pem::certificates(&blocks);
+    if certificates().any(|der| x509_parser::parse_x509_certificate(der).is_ok()) {
+        return Ok(());
     }
-    if blocks > 0 {
-        return Err("failed to parse certificate");
-    }
-    if bytes.windows(11).any(|window| window == b"-----BEGIN ")
-        && !bytes.windows(28).any(|w| w == b"-----BEGIN CERTIFICATE-----\n")
-    {
-        return Err("no valid certificate authority data seen");
-    }
-    Err("unable to parse bytes as PEM block")
+    // createErrorParsingCAData stops at the first certificate that it cannot parse, or where no more blocks come.
+    Err(if certificates().next().is_some() {
+        "failed to parse certificate"
+    } else if !blocks.is_empty() && pem::is_read_up(bytes) {
+        "no valid certificate authority data seen"
+    } else {
+        "unable to parse bytes as PEM block"
+    })
 }

@@ -269,13 +269,20 @@ fn b64(text: &str) -> String {
 #[test]
 fn cluster_faults_are_refused() {
     let pem = b64(&pki().0);
+    // Two certificates without a line's break between them.
+    let joined = b64(&format!("{}{}", pki().0.trim_end(), pki().0));
     for (cluster, code, expected) in [
         ("{server: 'https://[::'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://[::\"".to_owned()),
         ("{server: 'https://x y'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https://x y\"".to_owned()),
+        ("{server: 'https//x:6443'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https//x:6443\"".to_owned()),
+        ("{server: 'https:/x:6443'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"https:/x:6443\"".to_owned()),
+        ("{server: 'x:6443/k8s/clusters/c'}", "kubeconfig-unparsable", "host must be a URL or a host:port pair: \"x:6443/k8s/clusters/c\"".to_owned()),
         ("{server: \"https://x\\n\"}", "kubeconfig-unparsable", "net/url: invalid control character in URL".to_owned()),
         ("{server: 'htps://x'}", "kubeconfig-unparsable", "unsupported protocol scheme \"htps\"".to_owned()),
         ("{tls-server-name: x}", "kubeconfig-unparsable", "no server found for cluster \"c\"".to_owned()),
         ("{server: 'https://x', proxy-url: 'ftp://x'}", "kubeconfig-unparsable", "invalid 'proxy-url' \"ftp://x\" for cluster \"c\": unsupported scheme \"ftp\", must be http, https, or socks5".to_owned()),
+        ("{server: 'https://x', proxy-url: ' http://x'}", "kubeconfig-unparsable", "invalid 'proxy-url' \" http://x\" for cluster \"c\": could not parse".to_owned()),
+        (&format!("{{server: 'https://x', certificate-authority-data: {joined}}}"), "kubeconfig-ca-unparsable", "unable to load root certificates: unable to parse bytes as PEM block".to_owned()),
         ("{server: 'https://x', certificate-authority: nope}", "credential-file-missing", "unable to read certificate-authority nope for c due to open nope: no such file or directory".to_owned()),
         ("{server: 'https://x', certificate-authority-data: aGVsbG8=}", "kubeconfig-ca-unparsable", "unable to load root certificates: unable to parse bytes as PEM block".to_owned()),
         ("{server: 'https://x', certificate-authority: f, certificate-authority-data: aGVsbG8=}", "kubeconfig-ca-unparsable", "certificate-authority-data and certificate-authority are both specified for c.".to_owned()),

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 use crate::credential::chain::{Certificate, Pool};
 use crate::evidence::{Failure, FailureKind};
+use crate::gotext::pem::{blocks, certificates};
 use crate::host::Host;
 
 /// Roots as Go's `CertPool` has them.
@@ -71,7 +71,8 @@ impl SystemRoots {
 
 pub(super) fn pem_anchors(pem: &str, label: &'static str) -> Result<Arc<Anchors>, Failure> {
     // A broken block is passed over, as in Go; only a text without any certificate is an error there too.
-    let ders = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok).collect();
+    let blocks = blocks(pem.as_bytes());
+    let ders = certificates(&blocks).map(|der| CertificateDer::from(der.to_vec())).collect();
     let anchors = Anchors::new(label, ders);
     if anchors.roots.is_empty() {
         return Err(Failure::new(FailureKind::Malformed, "the CA data holds no certificate that can be read").sides(

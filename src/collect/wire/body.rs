@@ -1,8 +1,11 @@
-//! How much of answers' bodies is held, of one and of all at a time.
+//! How answers' bodies are taken, and how much of them is held, of one and of all at a time.
 
+use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
+use flate2::write::MultiGzDecoder;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 
 /// Most bytes of all answers' bodies that are held at a time, beyond [`SMALL_BODY`] of each: a server that never ends
 /// fills this and no more.
@@ -11,6 +14,126 @@ pub(super) const ALL_BODIES: usize = 24 * 1024 * 1024;
 const LINE: usize = 64 * 1024;
 /// How much of a body is not counted.
 pub(super) const SMALL_BODY: usize = 256 * 1024;
+
+/// How a body is taken no further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Enough {
+    /// It is longer than the limit.
+    Truncated,
+    /// All bodies together are too large.
+    TooLarge,
+    /// It says that it is gzip, and is not, or ends too early.
+    NoGzip,
+}
+
+/// Takes a body as it comes.
+pub(super) enum Taker {
+    Plain(Taken),
+    Gzip(Box<MultiGzDecoder<Taken>>),
+}
+
+impl Taker {
+    /// Up to `limit` bytes, counted as they are after decoding; of these the wanted lines alone, where only some are.
+    ///
+    /// Go asks for gzip and undoes it without a word, so a server that always answers in it is fine for kubectl. As
+    /// there, nothing is left of it in the headers.
+    pub(super) fn new(headers: &mut HeaderMap, limit: usize, lines: Option<Lines>) -> Self {
+        let taken = Taken { limit, lines, ..Taken::default() };
+        let is_gzip = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"gzip");
+        if !headers.get(CONTENT_ENCODING).is_some_and(is_gzip) {
+            return Self::Plain(taken);
+        }
+        headers.remove(CONTENT_ENCODING);
+        headers.remove(CONTENT_LENGTH);
+        Self::Gzip(Box::new(MultiGzDecoder::new(taken)))
+    }
+
+    /// The next bytes, as they were sent.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Enough> {
+        match self {
+            Self::Plain(taken) => taken.take(bytes),
+            Self::Gzip(decoder) => {
+                decoder.get_mut().came |= !bytes.is_empty();
+                decoder.write_all(bytes).map_err(|_| decoder.get_ref().enough.unwrap_or(Enough::NoGzip))
+            }
+        }
+    }
+
+    /// The body has come to its end.
+    pub(super) fn end(&mut self) -> Result<(), Enough> {
+        match self {
+            // A body without a byte is empty to Go, too.
+            Self::Gzip(decoder) if decoder.get_ref().came => {
+                decoder.try_finish().map_err(|_| decoder.get_ref().enough.unwrap_or(Enough::NoGzip))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many bytes were taken.
+    pub(super) fn read(&self) -> usize {
+        match self {
+            Self::Plain(taken) => taken.read,
+            Self::Gzip(decoder) => decoder.get_ref().read,
+        }
+    }
+
+    /// What was taken.
+    pub(super) fn body(self) -> HeldBody {
+        let mut taken = match self {
+            Self::Plain(taken) => taken,
+            Self::Gzip(mut decoder) => std::mem::take(decoder.get_mut()),
+        };
+        if let Some(lines) = &mut taken.lines {
+            lines.take(b"\n", &mut taken.body);
+        }
+        HeldBody { body: taken.body, _held: taken.held }
+    }
+}
+
+/// What of a body was taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    limit: usize,
+    lines: Option<Lines>,
+    body: BytesMut,
+    read: usize,
+    held: Held,
+    /// Some bytes came, whatever they became.
+    came: bool,
+    enough: Option<Enough>,
+}
+
+impl Taken {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Enough> {
+        let taken = &bytes[..bytes.len().min(self.limit - self.read)];
+        self.read += taken.len();
+        match &mut self.lines {
+            Some(lines) => lines.take(taken, &mut self.body),
+            None => self.body.extend_from_slice(taken),
+        }
+        if !self.held.grow(self.body.len().saturating_sub(SMALL_BODY)) {
+            return Err(Enough::TooLarge);
+        }
+        if bytes.len() > taken.len() { Err(Enough::Truncated) } else { Ok(()) }
+    }
+}
+
+impl Write for Taken {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self.take(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(enough) => {
+                self.enough = Some(enough);
+                Err(std::io::Error::other("enough"))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Picks lines out of a stream.
 pub(super) struct Lines {
@@ -42,6 +165,7 @@ impl Lines {
 static BODIES: AtomicUsize = AtomicUsize::new(0);
 
 /// A body's part of [`ALL_BODIES`], given back when the body goes.
+#[derive(Default)]
 pub(super) struct Held(pub(super) usize);
 
 impl Held {

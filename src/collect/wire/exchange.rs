@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, USER_AGENT};
 use http::{Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use super::body::{ALL_BODIES, Held, HeldBody, Lines, SMALL_BODY};
+use super::body::{ALL_BODIES, Enough, Lines, Taker};
 use super::pool::{Lease, Link, Sender};
 use super::tunnel::basic;
 use super::{Answer, Inner, Limits, Wire};
@@ -58,35 +58,37 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let Begun { response, link, returned } = self.begin(request, progress).await?;
         progress.set(2);
-        let (parts, mut incoming) = response.into_parts();
+        let (mut parts, mut incoming) = response.into_parts();
         let is_good = parts.status.is_success();
         let limit = if is_good { limits.body_bytes } else { limits.body_bytes.min(REFUSAL) };
-        let mut lines = limits.lines.filter(|_| is_good).map(Lines::of);
-        let (mut body, mut read, mut truncated, mut held) = (BytesMut::new(), 0, false, Held(0));
+        let mut taker = Taker::new(&mut parts.headers, limit, limits.lines.filter(|_| is_good).map(Lines::of));
+        let mut taken = Ok(());
         while let Some(frame) = incoming.frame().await {
-            let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(read)))?;
+            let frame = frame.map_err(|error| self.inner.http_failure(&error, &link.trouble, Some(taker.read())))?;
             let Ok(data) = frame.into_data() else { continue };
-            let taken = &data[..data.len().min(limit - read)];
-            read += taken.len();
-            match &mut lines {
-                Some(lines) => lines.take(taken, &mut body),
-                None => body.extend_from_slice(taken),
+            taken = taker.take(&data);
+            if taken.is_err() {
+                break;
             }
-            if !held.grow(body.len().saturating_sub(SMALL_BODY)) {
+        }
+        let truncated = match taken.and_then(|()| taker.end()) {
+            Ok(()) => false,
+            Err(Enough::Truncated) => true,
+            Err(Enough::TooLarge) => {
                 return Err(Failure::new(
                     FailureKind::Limit,
                     format!("{}'s answers are too large to be held all at once", self.inner.place),
                 )
                 .sides(format!("at most {ALL_BODIES} bytes"), "more"));
             }
-            if data.len() > taken.len() {
-                truncated = true;
-                break;
+            Err(Enough::NoGzip) => {
+                return Err(Failure::new(
+                    FailureKind::Protocol,
+                    format!("{} says that its answer is gzip, and it cannot be read as that", self.inner.place),
+                )
+                .sides("gzip, as Content-Encoding says", "something else, or less than all of it"));
             }
-        }
-        if let Some(lines) = &mut lines {
-            lines.take(b"\n", &mut body);
-        }
+        };
         drop(incoming);
         // The connection is free in a moment; a caller's next request should find it.
         if let Some(returned) = returned.filter(|_| !truncated) {
@@ -95,7 +97,7 @@ impl Wire {
         Ok(Answer {
             status: parts.status,
             headers: parts.headers,
-            body: Bytes::from_owner(HeldBody { body, _held: held }),
+            body: Bytes::from_owner(taker.body()),
             truncated,
             tls: link.report.clone(),
         })

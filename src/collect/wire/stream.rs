@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -20,6 +20,13 @@ use crate::evidence::{Failure, FailureKind};
 
 /// Wait before the next address is tried beside one that does not answer (Go's fallback delay, RFC 8305).
 const STAGGER: Duration = Duration::from_millis(300);
+
+/// How long a proxy may be silent before it is greeted in other ways.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Longest wait for an answer to such a greeting.
+const GREETING: Duration = Duration::from_millis(1500);
+/// Begins the words of a proxy that is not trusted.
+const DISTRUST: &str = "its certificate is not trusted: ";
 
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -79,13 +86,37 @@ impl Inner {
             failure.kind = FailureKind::Proxy;
             failure
         };
-        let mut stream: BoxStream = Box::new(self.tcp(&proxy.host, proxy.port).await.map_err(at_proxy)?);
+        let stream: BoxStream = Box::new(self.tcp(&proxy.host, proxy.port).await.map_err(at_proxy)?);
+        let greeted = async {
+            tokio::time::sleep(PATIENCE).await;
+            match self.other_tongue(proxy).await {
+                Some(failure) => failure,
+                None => std::future::pending().await,
+            }
+        };
+        let failure = tokio::select! {
+            opened = self.opened(proxy, stream) => match opened {
+                Ok(stream) => return Ok(stream),
+                Err(failure) => failure,
+            },
+            failure = greeted => return Err(at_proxy(failure)),
+        };
+        use FailureKind::{Closed, Protocol, Tls, TlsVersion};
+        // A TLS server's answer to plain HTTP is a 400 as well.
+        let bad_request = failure.seen.as_deref().is_some_and(|seen| seen.starts_with("400"));
+        let unclear = matches!(failure.kind, Closed | Protocol | Tls | TlsVersion) || bad_request;
+        let other = if unclear && !is_distrust(&failure) { self.other_tongue(proxy).await } else { None };
+        Err(at_proxy(other.unwrap_or(failure)))
+    }
+
+    /// The proxy, asked for the way to the server; for plain HTTP by an HTTP proxy nothing is asked yet.
+    async fn opened(&self, proxy: &ProxyUrl, mut stream: BoxStream) -> Result<BoxStream, Failure> {
         if let Some(tls) = &self.proxy_tls {
-            let name = tls.name_for(&proxy.host).map_err(at_proxy)?;
+            let name = tls.name_for(&proxy.host)?;
             let place = authority(&proxy.host, proxy.port);
-            let (encrypted, recorder) = self.tls_over(stream, tls, name, false, &place).await.map_err(at_proxy)?;
+            let (encrypted, recorder) = self.tls_over(stream, tls, name, false, &place).await?;
             if !recorder.trusted() {
-                return Err(at_proxy(distrust(&recorder.report())));
+                return Err(proxy_distrust(&recorder.report()));
             }
             stream = Box::new(encrypted);
         }
@@ -100,13 +131,62 @@ impl Inner {
         };
         let limit = self.destination.connect_timeout;
         match timeout(limit, talk).await {
-            Ok(Ok(())) => Ok(stream),
-            Ok(Err(failure)) => Err(at_proxy(failure)),
-            Err(_) => Err(at_proxy(
-                Failure::new(FailureKind::Timeout, format!("no way to {} within {}", self.place, seconds(limit)))
-                    .sides(format!("a tunnel to {}", self.place), "silence"),
-            )),
+            Ok(said) => said.map(|()| stream),
+            Err(_) => {
+                Err(Failure::new(FailureKind::Timeout, format!("no way to {} within {}", self.place, seconds(limit)))
+                    .sides(format!("a tunnel to {}", self.place), "silence"))
+            }
         }
+    }
+
+    /// What a proxy speaks that does not speak what its URL says: it is greeted in the other ways, on connections of
+    /// their own and without user name and password.
+    async fn other_tongue(&self, proxy: &ProxyUrl) -> Option<Failure> {
+        let limit = self.destination.connect_timeout.min(GREETING);
+        let greet = |scheme: ProxyScheme| async move {
+            if scheme == proxy.scheme {
+                return None;
+            }
+            let answered = timeout(limit, self.answers_to(scheme, proxy)).await.ok().flatten().unwrap_or(false);
+            answered.then_some(scheme)
+        };
+        let (https, socks, http) =
+            tokio::join!(greet(ProxyScheme::Https), greet(ProxyScheme::Socks5), greet(ProxyScheme::Http));
+        let spoken = https.or(socks).or(http)?;
+        let tongue = match spoken {
+            ProxyScheme::Http => "HTTP without TLS",
+            ProxyScheme::Https => "TLS",
+            ProxyScheme::Socks5 => "SOCKS5",
+        };
+        let (asked, spoken) = (proxy.scheme.as_str(), spoken.as_str());
+        Some(
+            Failure::new(FailureKind::Protocol, format!("it speaks {tongue}, and its URL says {asked}"))
+                .sides(asked, format!("speaks {spoken}")),
+        )
+    }
+
+    /// Whether the proxy answers one greeting as this scheme does.
+    async fn answers_to(&self, scheme: ProxyScheme, proxy: &ProxyUrl) -> Option<bool> {
+        let mut stream = self.tcp(&proxy.host, proxy.port).await.ok()?;
+        let greeting = match scheme {
+            ProxyScheme::Https => {
+                let tls = self.greeter.as_ref()?;
+                let name = tls.name_for(&proxy.host).ok()?;
+                let (config, _) = tls.connection(false);
+                return Some(tokio_rustls::TlsConnector::from(config).connect(name, stream).await.is_ok());
+            }
+            ProxyScheme::Socks5 => vec![5, 1, 0],
+            ProxyScheme::Http => format!("CONNECT {0} HTTP/1.1\r\nHost: {0}\r\n\r\n", self.place).into_bytes(),
+        };
+        stream.write_all(&greeting).await.ok()?;
+        let mut answer = [0; 5];
+        let length = if scheme == ProxyScheme::Socks5 { 2 } else { answer.len() };
+        stream.read_exact(&mut answer[..length]).await.ok()?;
+        Some(match scheme {
+            // No method of those offered is an answer, too.
+            ProxyScheme::Socks5 => answer[0] == 5 && matches!(answer[1], 0..=2 | 255),
+            _ => answer == *b"HTTP/",
+        })
     }
 
     /// The plain-HTTP destination is reached by an HTTP proxy that is asked for the whole URI, without a tunnel.
@@ -160,6 +240,22 @@ impl Inner {
             .sides(format!("{step} within {}", seconds(limit)), "no answer")
         })
     }
+}
+
+/// The failure for a proxy that is not trusted, with the first fault's sides.
+fn proxy_distrust(report: &TlsReport) -> Failure {
+    let Some(fault) = report.faults.first() else {
+        return Failure::new(FailureKind::Tls, format!("{DISTRUST}it showed none"));
+    };
+    let words = fault.detail.replace("the server's", "its").replace("the server", "the proxy");
+    let mut failure = Failure::new(FailureKind::Tls, format!("{DISTRUST}{words}"));
+    failure.expected.clone_from(&fault.expected);
+    failure.seen.clone_from(&fault.seen);
+    failure
+}
+
+fn is_distrust(failure: &Failure) -> bool {
+    failure.detail.starts_with(DISTRUST)
 }
 
 /// The first connection of a staggered race, or the first address's error.

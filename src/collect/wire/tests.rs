@@ -351,6 +351,50 @@ async fn bodies_and_headers_have_limits() {
 }
 
 #[tokio::test]
+async fn gzip_is_read_up_to_the_limit() {
+    use std::io::Write as _;
+    let zipped = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let (small, bomb) = (zipped(b"{\"kind\":\"Status\"}\n"), zipped(&vec![b'x'; 8 * 1024 * 1024]));
+    let (port, _) = server(move |mut stream: TcpStream| {
+        let (small, bomb) = (small.clone(), bomb.clone());
+        async move {
+            while let Some(head) = read_head(&mut stream).await {
+                let body = match head.split(' ').nth(1).unwrap_or_default() {
+                    "/bomb" => bomb.clone(),
+                    "/two" => [small.clone(), small.clone()].concat(),
+                    "/cut" => small[..small.len() - 9].to_vec(),
+                    "/text" => b"no gzip at all, whatever is said of it".to_vec(),
+                    "/nothing" => Vec::new(),
+                    _ => small.clone(),
+                };
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nContent-Encoding: GZIP\r\nContent-Length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all(&[head.as_bytes(), &body].concat()).await;
+            }
+        }
+    })
+    .await;
+    let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});
+    let answer = wire.send(get("/"), Limits::default()).await.unwrap();
+    assert_eq!(text(&answer), "{\"kind\":\"Status\"}\n");
+    assert!(!answer.truncated && answer.headers.get("content-encoding").is_none());
+    assert_eq!(text(&wire.send(get("/two"), Limits::default()).await.unwrap()).lines().count(), 2);
+    assert_eq!(text(&wire.send(get("/nothing"), Limits::default()).await.unwrap()), "");
+    let limits = Limits { body_bytes: 10_000, ..Limits::default() };
+    let answer = wire.send(get("/bomb"), limits).await.unwrap();
+    assert!(answer.truncated);
+    assert_eq!(answer.body.len(), 10_000);
+    for path in ["/cut", "/text"] {
+        let failure = wire.send(get(path), Limits::default()).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Protocol, "{failure:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_kept_connection_that_died_is_replaced() {
     // Every connection answers once and closes a little later.
     let (port, connections) = server(async |mut stream: TcpStream| {

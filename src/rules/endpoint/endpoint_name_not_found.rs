@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{answers, cite_met, host, proxy};
+use crate::rules::way::{answers, cite_met, host, proxy, proxy_place};
 use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
@@ -29,6 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let names = case.evidence.endpoint.names.seen();
+    let unused = unused_proxy(proxy_place(case));
     let server = case.evidence.kubeconfig.seen().and_then(|kubeconfig| Some(kubeconfig.cluster.as_ref()?.server.clone()));
     let mut finding = RULE.finding(
             Confidence::Certain,
@@ -44,7 +45,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public))))
         }))
         .cite_if(cite_met(case, RULE.recognises))
+        .cite_if(unused.as_ref().map(|_| seen("/endpoint/route/seen/proxyReason", format!("no proxy is used: {}", proxy_place(case)))))
         .cite_if(server.map(|server| seen("/kubeconfig/seen/cluster/server", server)));
+    if let Some((why, step)) = unused {
+        finding.why.push_str(why);
+        finding = finding.step(step);
+    }
     if names.is_some_and(|names| names.public.is_none()) {
         finding = finding.step(Step::command(
             "Resolvers can hide a name: compare with one that does not",
@@ -52,4 +58,37 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
     }
     vec![finding]
+}
+
+/// A proxy is set and not used for this server: what that may mean, and what to do then.
+fn unused_proxy(reason: &str) -> Option<(&'static str, Step)> {
+    let (why, text) = if reason.contains(" of NO_PROXY covers ") || reason.contains(" of no_proxy covers ") {
+        (" A proxy is set, and NO_PROXY leads past it: a name that only the proxy can resolve is then looked up here.", "If the name is known only behind the proxy, take the entry that covers it out of NO_PROXY.")
+    } else if reason.contains(" is, for ") || reason.contains(" is, which Go programs do not read") {
+        (" A proxy is set in a variable that Go programs do not read for this server, so the name is looked up here.", "If the name is known only behind the proxy, name the proxy in HTTPS_PROXY as well (HTTP_PROXY for an http:// server).")
+    } else if reason.ends_with("is not a URL, so Go programs ignore it") {
+        (" A proxy variable is set to what is no URL, so Go programs go without it and the name is looked up here.", "If the name is known only behind the proxy, correct the variable: http://host:port, without blanks, and with %25 for a percent sign.")
+    } else {
+        return None;
+    };
+    Some((why, Step::text(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unused_proxy;
+
+    #[test]
+    fn a_proxy_that_is_set_and_not_used_is_told() {
+        for (reason, told) in [
+            ("HTTPS_PROXY is set, but the entry .example of NO_PROXY covers this host", true),
+            ("HTTPS_PROXY is set, but localhost always goes straight", false),
+            ("neither HTTPS_PROXY nor https_proxy is set (HTTP_PROXY is, for http servers alone)", true),
+            ("neither HTTPS_PROXY nor https_proxy is set (ALL_PROXY is, which Go programs do not read)", true),
+            ("neither HTTPS_PROXY nor https_proxy is set", false),
+            ("HTTPS_PROXY is set but is not a URL, so Go programs ignore it", true),
+        ] {
+            assert_eq!(unused_proxy(reason).is_some(), told, "{reason}");
+        }
+    }
 }

@@ -32,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(direct) = direct_works(case) else { return Vec::new() };
     // A dead proxy is a fault of its own. A live one refuses, or shows another certificate than the server's.
     let through = match tunnel(case) {
-        Some((_, _, Tunnel::Nothing)) => return Vec::new(),
+        Some((_, _, Tunnel::Nothing | Tunnel::Speaks(_) | Tunnel::Distrusted)) => return Vec::new(),
         Some((failure, path, _)) => probed(format!("{path}/detail"), failure.detail.clone()),
         None => match endpoint.tls.seen().and_then(|report| report.faults.first()) {
             Some(fault) => probed("/endpoint/tls/seen/faults/0", format!("through the proxy: {}", fault.detail)),

@@ -43,7 +43,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Tunnel::Status(_) | Tunnel::Reply(_) => {
             (rules, Step::text(format!("Have {server} allowed on the proxy {proxy}.")))
         }
-        Tunnel::Credentials | Tunnel::Nothing => return Vec::new(),
+        Tunnel::Credentials | Tunnel::Speaks(_) | Tunnel::Distrusted | Tunnel::Nothing => return Vec::new(),
     };
     let answer = failure.seen.clone().unwrap_or_default();
     let finding = RULE

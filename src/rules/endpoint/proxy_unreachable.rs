@@ -14,9 +14,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The proxy on the way to the API server is dead",
     page: Page {
-        means: "A proxy is named in the environment or in the kubeconfig, and it does not resolve, does not accept connections, or does not speak as a proxy. kubectl then says that \"the connection to the server API was refused\" and names the API server, which was never reached; only -v=6 shows \"proxyconnect tcp\".",
+        means: "A proxy is named in the environment or in the kubeconfig, and it does not resolve, does not accept connections, does not speak as a proxy, speaks another protocol than its URL says (https:// is for a proxy that is itself spoken to in TLS, which few are), or shows a certificate that is not trusted. kubectl then says that \"the connection to the server API was refused\" and names the API server, which was never reached; only -v=6 shows \"proxyconnect tcp\".",
         evidence: "Name, TCP and first answer of the proxy; and the way without it, where the server could be reached directly.",
-        fix: "Start or correct the proxy; or leave it out for this host. `export NO_PROXY=$NO_PROXY,HOST`; where the cluster entry has a proxy-url, `kubectl config unset clusters.CLUSTER.proxy-url`.",
+        fix: "Start the proxy or correct its address; or leave it out for this host. `export NO_PROXY=$NO_PROXY,HOST`; where the cluster entry has a proxy-url, `kubectl config unset clusters.CLUSTER.proxy-url`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
     },
     recognises: &[&message::CLIENT_PROXY],
@@ -41,6 +41,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some(proxy) = proxy(case) else { return Vec::new() };
     let mut confidence = Confidence::Certain;
+    // Where it is alive, the address or the certificate is to be mended, and nothing is to be started.
+    let mut alive: Option<(&str, Step)> = None;
+    let place = proxy_place(case);
+    let of_kubeconfig = proxy_of_kubeconfig(case);
     let (what, cite) = if let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) {
         ("its name does not resolve".to_owned(), probed("/endpoint/dns/failed/detail", failure.detail.clone()))
     } else if let Some(attempts) = endpoint
@@ -57,6 +61,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         };
         let list = attempts.iter().map(|attempt| format!("{}: {}", attempt.address, attempt.outcome));
         (words.to_owned(), probed("/endpoint/tcp/seen/attempts", list.collect::<Vec<_>>().join(", ")))
+    } else if let Some((failure, path, Tunnel::Speaks(scheme))) = tunnel(case) {
+        let (written, rest) = proxy.split_once("://").unwrap_or(("", proxy));
+        let right = format!("{scheme}://{rest}");
+        let step = if of_kubeconfig {
+            Step::command(
+                "Name the proxy with its own scheme (and its user name and password, if it has any, as before)",
+                shell!("kubectl config set-cluster {} --proxy-url={}", crate::rules::kubeconfig_fault::cluster(case), right),
+            )
+        } else {
+            Step::text(format!("Write {scheme}:// instead of {written}:// where the proxy is named ({place})."))
+        };
+        alive = Some(("The proxy's address has the wrong scheme", step));
+        (format!("what answers there speaks {scheme} and not {written}"), probed(format!("{path}/detail"), failure.detail.clone()))
+    } else if let Some((failure, path, Tunnel::Distrusted)) = tunnel(case) {
+        let step = Step::text("Have the proxy show a certificate that is trusted. kubectl judges it as it does the API server's own: by the cluster entry's CA alone, or by this machine's roots where the entry has none.");
+        alive = Some(("The certificate of the proxy on the way to the API server is not trusted", step));
+        ("its certificate is not trusted, so nothing is asked of it".to_owned(), probed(format!("{path}/detail"), failure.detail.clone()))
     } else if let Some((failure, path, Tunnel::Nothing)) = tunnel(case) {
         let detail = failure.detail.clone();
         ("it accepts connections and opens no way".to_owned(), probed(format!("{path}/detail"), detail))
@@ -67,14 +88,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         return Vec::new();
     };
-    let place = proxy_place(case);
-    let step = if proxy_of_kubeconfig(case) {
-        Step::command(
+    let (title, step) = if let Some(alive) = alive {
+        alive
+    } else if of_kubeconfig {
+        let step = Step::command(
             format!("Start the proxy at {proxy}, or correct proxy-url of the cluster entry"),
             shell!("kubectl config set-cluster {} --proxy-url=http://PROXY:PORT", crate::rules::kubeconfig_fault::cluster(case)),
-        )
+        );
+        (RULE.title, step)
     } else {
-        Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place})."))
+        (RULE.title, Step::text(format!("Start the proxy at {proxy}, or correct the variable that names it ({place}).")))
     };
     let finding = RULE
         .finding(
@@ -83,6 +106,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             step,
         )
+        .titled(title)
         .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {place}")))
         .cite_if(direct_works(case))
         .steps(without_proxy(case));

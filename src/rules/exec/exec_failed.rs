@@ -1,7 +1,8 @@
 //! The credential plugin ended with an error.
 
 use crate::apiserver::message::{heard, tools};
-use crate::evidence::FailureKind;
+use crate::evidence::{FailureKind, Failure};
+use crate::evidence::credential::{AN_INTERPRETER, CARRIAGE_RETURN};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::exec::exec_timeout;
@@ -26,6 +27,11 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginFailed]) {
         let command = plugin::exec(case).map_or_else(|| "PLUGIN".to_owned(), |exec| exec.command.clone());
+        if let (Some(expected), Some(seen)) = (&failure.expected, &failure.seen)
+            && failure.detail.ends_with(": no such file or directory")
+        {
+            return vec![not_runnable(failure, &command, expected, seen)];
+        }
         return vec![
             RULE.finding(
                 Confidence::Certain,
@@ -54,6 +60,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .titled(format!("The credential plugin failed with {code}"));
     vec![finding]
+}
+
+/// The file is there, and what it needs to be run is not; the system says the same as of a file that is not there.
+fn not_runnable(failure: &Failure, command: &str, expected: &str, there: &str) -> Finding {
+    let interpreter = expected.strip_prefix(AN_INTERPRETER);
+    let (why, step) = match interpreter {
+        Some(name) if there == CARRIAGE_RETURN => (
+            format!("{command} is there, and its first line ends with a carriage return, as Windows writes lines: the system then looks for an interpreter {name:?} with that character in its name."),
+            Step::command("Take the carriage returns out", shell!("sed -i.bak 's/\\r$//' {}", command)),
+        ),
+        Some(name) => (
+            format!("{command} is there, and {name}, which its first line names as its interpreter, is not: the system then says \"no such file\" of the plugin itself."),
+            Step::text(format!("Install {name}, or correct the first line of {command}.")),
+        ),
+        None => (
+            format!("{command} is there, and {expected} is not: it was built for another system (a program for glibc on Alpine, another processor), and the system then says \"no such file\" of the plugin itself."),
+            Step::command("See what it was built for, and install the build for this system", shell!("file {}", command)),
+        ),
+    };
+    RULE.finding(Confidence::Certain, why, seen("/plugin/failed/detail", failure.detail.clone()), step)
+        .titled("The credential plugin is there, and cannot be run")
+        .cite(seen("/plugin/failed/expected", format!("wanted: {expected}; there is: {there}")))
+        .step(Step::command("See its first line", shell!("head -n 1 {} | cat -v", command)))
 }
 
 /// The line that says what went wrong: programs end with hints, closing brackets and tables as well.

@@ -2,7 +2,8 @@
 
 use crate::apiserver::message::{heard, tools};
 use crate::evidence::FailureKind;
-use crate::report::shell::shell;
+use crate::evidence::credential::A_PROGRAM;
+use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::plugin::stderr_line;
 use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault};
@@ -31,27 +32,46 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let exec = user.and_then(|user| user.exec.as_ref());
     let command = exec.map_or("the plugin", |exec| exec.command.as_str());
+    let args = exec.map(|exec| exec.args.as_slice()).unwrap_or_default();
     // A new command drops the arguments; they are given again.
+    let write = |program: Shell, more: &[&str]| {
+        let mut write = shell!("kubectl config set-credentials {} --exec-command={}", kubeconfig_fault::user(case), program);
+        for arg in more.iter().copied().chain(args.iter().map(String::as_str)) {
+            write.push(&shell!(" --exec-arg={}", arg));
+        }
+        write
+    };
     let base = command.rsplit('/').next().unwrap_or(command);
-    let mut absolute =
-        shell!("kubectl config set-credentials {} --exec-command={}", kubeconfig_fault::user(case), format!("/absolute/path/{base}"));
-    for arg in exec.map(|exec| exec.args.as_slice()).unwrap_or_default() {
-        absolute.push(&shell!(" --exec-arg={}", arg));
-    }
-    let mut finding = RULE
-        .finding(
-            Confidence::Certain,
-            format!("The user entry runs {command:?} for its credential, and no such program is on this PATH."),
-            seen("/plugin/failed/detail", failure.detail.clone()),
-            match exec.and_then(|exec| exec.install_hint.clone()) {
-                Some(hint) => Step::manifest("Install it; the kubeconfig's own hint says", hint),
-                None => Step::text(format!("Install {command}.")),
-            },
+    let absolute = write(quoted(&format!("/absolute/path/{base}")), &[]);
+    let install = match exec.and_then(|exec| exec.install_hint.clone()) {
+        Some(hint) => Step::manifest("Install it; the kubeconfig's own hint says", hint),
+        None => Step::text(format!("Install {command}.")),
+    };
+    let cite = seen("/plugin/failed/detail", failure.detail.clone());
+    let found = |why: String, step| RULE.finding(Confidence::Certain, why, cite, step);
+    let program = failure.seen.as_deref().and_then(|seen| seen.strip_prefix(A_PROGRAM));
+    let mut finding = if let Some((program, rest)) = program.and_then(|program| Some((program, command.strip_prefix(program)?))) {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        found(
+            format!("The user entry's command is {command:?}, and kubectl takes all of it for the name of one program; {program} alone is there. Arguments belong in args."),
+            Step::command("Name the program alone, and its arguments as such", write(quoted(program), &words)),
         )
-        .step(Step::command(
-            "Or, where it is installed elsewhere, name it by its absolute path",
-            absolute,
-        ));
+        .titled("The credential plugin's command holds its arguments as well")
+        .cite(seen("/plugin/failed/seen", format!("{program} is an executable file")))
+    } else if let Some((_, below)) = command.split_once("~/").filter(|(before, _)| before.is_empty() || before.ends_with('/')) {
+        found(
+            format!("The user entry runs {command:?} for its credential. No shell reads that, so ~ is the name of a folder and not your home, and there is no such file."),
+            Step::command("Write the whole path", write(shell!("\"$HOME\"/{}", below), &[])),
+        )
+        .titled("The credential plugin's path begins with ~, which kubectl does not expand")
+    } else if command.contains('/') {
+        found(format!("The user entry runs {command:?} for its credential, and there is no such file."), install)
+            .titled("The credential plugin is not where the user entry says")
+            .step(Step::command("Or, where it is installed elsewhere, name that place", absolute))
+    } else {
+        found(format!("The user entry runs {command:?} for its credential, and no such program is on this PATH."), install)
+            .step(Step::command("Or, where it is installed elsewhere, name it by its absolute path", absolute))
+    };
     if exec.is_some() {
         finding = finding.cite(seen("/kubeconfig/seen/user/exec/command", format!("command: {command}")));
     }

@@ -1,7 +1,7 @@
 //! The kubeconfig's CA did not sign the API server's certificate.
 
 use crate::apiserver::message::{self, heard, tools};
-use crate::evidence::tls::TlsFaultKind;
+use crate::evidence::tls::{TlsFaultKind, CertificateFacts};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met_without_handshake};
@@ -41,7 +41,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let trusted = cluster
         .map(|cluster| cluster.authorities.iter().map(|ca| ca.subject.clone()).collect::<Vec<_>>().join(", "))
         .unwrap_or_default();
-    let presented = report.chain.last().map(|certificate| certificate.issuer.clone()).unwrap_or_default();
+    let top = top(&report.chain);
+    let presented = top.map(|certificate| certificate.issuer.clone()).unwrap_or_default();
     let name = named(case);
     let put = Step::command(
         "With the CA in a file, put it into the cluster entry",
@@ -62,11 +63,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     // A public authority's certificate: the server has one for everybody, and the entry's CA stands in its way.
     let public = report.trusted_by_system == Some(true) && report.chain.first().is_some_and(|leaf| leaf.published);
-    let why = if public {
+    // Certificates that stand in the server's file and have no part in this chain.
+    let strangers: Vec<&str> = report.chain.iter().skip(1).filter(|other| !part_of(&report.chain, other)).map(|other| other.subject.as_str()).collect();
+    let mut why = if public {
         format!("The API server's chain ends at {presented:?}, a public authority that this machine trusts; the kubeconfig allows only {trusted:?}.")
     } else {
         format!("The API server's chain ends at {presented:?}; the kubeconfig trusts only {trusted:?}.")
     };
+    if !strangers.is_empty() {
+        why.push_str(&format!(" It sends {} as well, which signed nothing of it.", strangers.join(", ")));
+    }
     let mut finding = if public {
         RULE.finding(
             Confidence::Certain,
@@ -79,7 +85,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
     } else {
         // A server that leaves out its intermediate certificate looks the same: only a chain with its root is complete.
-        let complete = report.chain.last().is_some_and(|last| last.issuer == last.subject);
+        let complete = top.is_some_and(|top| top.issuer == top.subject);
         let confidence = if complete { Confidence::Certain } else { Confidence::Likely };
         let finding = RULE.finding(confidence, why, shown.cite(), take).step(put);
         if complete {
@@ -92,4 +98,48 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("the kubeconfig trusts {trusted}")));
     }
     vec![finding]
+}
+
+/// The certificates from the server's own up to the last one that was sent, by their names.
+fn path(chain: &[CertificateFacts]) -> Vec<&CertificateFacts> {
+    let mut path: Vec<&CertificateFacts> = chain.first().into_iter().collect();
+    while let Some(top) = path.last().copied().filter(|top| top.issuer != top.subject) {
+        match chain.iter().find(|above| above.subject == top.issuer) {
+            Some(above) if path.len() < chain.len() => path.push(above),
+            _ => break,
+        }
+    }
+    path
+}
+
+fn top(chain: &[CertificateFacts]) -> Option<&CertificateFacts> {
+    path(chain).pop()
+}
+
+fn part_of(chain: &[CertificateFacts], certificate: &CertificateFacts) -> bool {
+    path(chain).iter().any(|part| part.sha256 == certificate.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_signed_nothing_ends_no_chain() {
+        let certificate = |subject: &str, issuer: &str| CertificateFacts {
+            subject: subject.to_owned(),
+            issuer: issuer.to_owned(),
+            sha256: subject.to_owned(),
+            ..CertificateFacts::default()
+        };
+        let ends = |chain: &[CertificateFacts]| top(chain).map(|top| top.issuer.clone());
+        let (leaf, between, root) = (certificate("leaf", "between"), certificate("between", "root"), certificate("root", "root"));
+        let stranger = certificate("other", "other");
+        assert_eq!(ends(&[leaf.clone(), stranger.clone()]).as_deref(), Some("between"));
+        assert_eq!(ends(&[leaf.clone(), root.clone(), between.clone()]).as_deref(), Some("root"));
+        assert_eq!(ends(&[certificate("a", "b"), certificate("b", "a")]).as_deref(), Some("a"));
+        assert_eq!(ends(&[]), None);
+        let chain = [leaf, between, stranger];
+        assert!(part_of(&chain, &chain[1]) && !part_of(&chain, &chain[2]));
+    }
 }

@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::is_other;
+use crate::rules::kubeconfig_fault::{cluster, is_other};
 use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
@@ -54,14 +54,34 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled("The kubeconfig is a directory"),
         ];
     }
+    let why = "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing.";
+    if let Some(server) = mistyped(failure) {
+        let finding = RULE.finding(
+            Confidence::Certain,
+            why,
+            seen(path, failure.detail.clone()),
+            Step::command("Write the scheme with a colon and two slashes", shell!("kubectl config set-cluster {} --server={}", cluster(case), server)),
+        );
+        return vec![finding.titled("The server URL is no URL")];
+    }
     vec![RULE.finding(
         Confidence::Certain,
-        "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing.",
+        why,
         seen(path, failure.detail.clone()),
         Step::text(
             "Repair the place that the message names, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
         ),
     )]
+}
+
+/// What a server URL was meant to be whose scheme is mistyped: `https//HOST`, `https:/HOST`.
+fn mistyped(failure: &Failure) -> Option<String> {
+    let written = failure.seen.as_deref().filter(|_| failure.detail.starts_with("host must be a URL"))?;
+    let (scheme, rest) = ["https", "http"].into_iter().find_map(|scheme| Some((scheme, written.strip_prefix(scheme)?)))?;
+    let host = rest.trim_start_matches([':', '/']);
+    let meant = format!("{scheme}://{host}");
+    let is_url = !host.contains(char::is_whitespace) && url::Url::parse(&meant).is_ok();
+    (host.len() < rest.len() && !host.is_empty() && is_url && meant != written).then_some(meant)
 }
 
 /// The file is there, and belongs to somebody else: nothing in it is to be repaired.
@@ -113,7 +133,21 @@ pub fn without_context(detail: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::without_context;
+    use super::{Failure, FailureKind, mistyped, without_context};
+
+    #[test]
+    fn a_mistyped_scheme_is_written_anew() {
+        let meant = |server: &str| {
+            let detail = format!("host must be a URL or a host:port pair: \"{server}\"");
+            mistyped(&Failure::new(FailureKind::Malformed, detail).sides("https://HOST:PORT", server))
+        };
+        for server in ["https//h:6443", "https:/h:6443", "https:///h:6443", "https:h:6443/x"] {
+            assert!(meant(server).is_some_and(|meant| meant.starts_with("https://h:6443")), "{server}");
+        }
+        for server in ["https://x y", "https", "https://", "h:6443/k8s/clusters/c", "httpsh/x"] {
+            assert_eq!(meant(server), None, "{server}");
+        }
+    }
 
     #[test]
     fn the_file_without_a_context_is_named() {

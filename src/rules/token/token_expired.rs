@@ -3,6 +3,7 @@
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::api_port::skew;
 use crate::rules::{Case, Page, Place, Rule, Word, renew};
 
 /// The rule.
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A log's line is about this token only where the token has expired.
     let said = case.reason(RULE.recognises).filter(|word| word.place == Place::TokenReview || expiry <= now);
     if expiry > now && said.is_none() {
-        return Vec::new();
+        return by_own_clock(case, expiry).into_iter().collect();
     }
     // The server's own word about something else means that expiry is not (yet) what it stumbles over.
     let other = said.is_none() && case.words.iter().any(|word| word.place == Place::TokenReview);
@@ -55,6 +56,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed("/issuer/signature/seen", "no key of the live key set verifies the token"));
     }
     vec![finding]
+}
+
+/// By the Date header the token is valid, by this machine's clock it is not, and it is refused: the header may be that of
+/// a balancer with another clock than the API server's. Where a third clock agrees with it, this machine's is wrong.
+fn by_own_clock(case: &Case<'_>, expiry: jiff::Timestamp) -> Option<Finding> {
+    let skew = skew(case).filter(|skew| expiry <= case.evidence.observed_at && !skew.is_local())?;
+    let refused = case.rejected()?;
+    let finding = RULE.finding(
+        Confidence::Likely,
+        format!("exp is {expiry}, which is past by this machine's clock, and the token is refused. The Date header that came with the answer is from before it ({}); whatever wrote that header, the clock that judged the token need not be the same.", skew.date),
+        seen("/credential/seen/token/claims/exp", format!("exp: {expiry}")),
+        renew::token(case),
+    );
+    Some(finding.cite(refused).cite(skew.cite))
 }
 
 /// Where exp is not there, Go reads its zero time, which is long past.
