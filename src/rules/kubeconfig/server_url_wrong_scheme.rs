@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 };
 
 /// What TLS ports answer to plain HTTP: Go's servers, nginx.
-const ANSWERS: [&str; 2] = ["Client sent an HTTP request to an HTTPS server", "The plain HTTP request was sent to HTTPS port"];
+pub const ANSWERS: [&str; 2] = ["Client sent an HTTP request to an HTTPS server", "The plain HTTP request was sent to HTTPS port"];
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(route) = case.evidence.endpoint.route.seen() else { return Vec::new() };
