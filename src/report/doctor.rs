@@ -330,6 +330,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
         list.insert(after, plain);
     }
+    if endpoint.secure.seen().is_some() {
+        let secure = check("endpoint-secure", "the port speaks TLS", &endpoint.secure, good);
+        let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
+        list.insert(after, secure);
+    }
     let unnamed = |names: &crate::evidence::dns::Names| {
         let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == LookupOutcome::Answer);
         let one = |answer: &crate::evidence::dns::ServerAnswer| {

@@ -747,6 +747,29 @@ mod tests {
     }
 
     #[test]
+    fn a_credential_that_only_some_servers_refuse_is_told() {
+        let refused = || failed("unauthorized", "401 Unauthorized: Unauthorized");
+        let (code, severity, confidence, title) = found(&run(&[("/rbac", refused())])).unwrap();
+        assert_eq!((code, severity, confidence), ("credential-rejected", "error", "likely"));
+        assert!(title.contains("by some of the API servers behind this address: 1 of "), "{title}");
+        // Something before the API server may keep these two for itself.
+        assert_eq!(found(&run(&[("/controlPlane/metrics", refused()), ("/controlPlane/flagz", refused())])), None);
+    }
+
+    #[test]
+    fn posts_that_kubectl_proxy_rejects_are_told() {
+        let without = json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "there is no credential to compare with" });
+        let evidence = run(&[
+            ("/endpoint/authenticated", without),
+            ("/identity", failed("forbidden", "403 Forbidden: Forbidden")),
+            ("/access", failed("forbidden", "403 Forbidden: Forbidden")),
+            ("/endpoint/again", tried_with(6, 6, 0)),
+        ]);
+        let title = "POST requests to the API server are answered by something else".to_owned();
+        assert_eq!(found(&evidence), Some(("not-a-kubernetes-api", "error", "likely", title)));
+    }
+
+    #[test]
     fn whoever_came_through_all_the_same_is_warned() {
         let evidence = run(&[
             ("/endpoint/tls/seen/brokenBefore", json!("127.0.0.1:1 reset the connection during the TLS handshake")),
