@@ -7,7 +7,7 @@ use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
 use crate::evidence::credential::EndedBy;
 use crate::evidence::dns::LookupOutcome;
-use crate::evidence::{Evidence, Observation, Outcome};
+use crate::evidence::{Evidence, FailureKind, Observation, Outcome};
 
 /// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +130,7 @@ fn check<T>(
         },
         // Without the right to look, nothing was looked at: that is no failure of the thing itself.
         Outcome::Failed(failure)
-            if failure.needs.is_some() && failure.kind != crate::evidence::FailureKind::PluginNotFound =>
+            if failure.needs.is_some() && failure.kind != FailureKind::PluginNotFound =>
         {
             (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
         }
@@ -198,6 +198,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     };
     let target = issuer.target.seen().map(|target| target.url.clone());
     let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+    // A refusal in other words than an API server's: something before it did not let the request through.
+    let before_server = evidence.identity.failed().is_some_and(|failure| {
+        failure.kind == FailureKind::Forbidden
+            && !["is forbidden", "forbidden: User"].iter().any(|words| failure.detail.contains(words))
+    });
     let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             config
@@ -218,7 +223,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
-            if !credential.is_there() && !signed_in {
+            if !credential.is_there() && !signed_in && !before_server {
                 return Some("the user entry holds no credential".to_owned());
             }
             credential

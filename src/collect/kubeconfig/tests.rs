@@ -438,17 +438,17 @@ fn a_pod_without_a_token_misses_the_token_and_no_kubeconfig() {
     let mut world = World::new();
     assert_eq!(code(&world), "kubeconfig-not-found");
     for (name, value) in [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")] {
-        world.host.env.insert(name.to_owned(), value.to_owned());
+        world.host.env.insert(name.into(), value.into());
     }
     assert_eq!(code(&world), "service-account-token-not-mounted");
     // Whoever names a file misses that one.
-    world.host.env.insert("KUBECONFIG".to_owned(), "/no/such/file".to_owned());
+    world.host.env.insert("KUBECONFIG".into(), "/no/such/file".into());
     assert_eq!(code(&world), "kubeconfig-not-found");
 }
 
 #[test]
 fn a_fragment_of_the_server_url_is_told() {
-    let world = World::with(&config("server: 'https://api.test:6443/#/login'", "{token: SEKRIT-1}"));
+    let world = World::with(&config("{server: 'https://api.test:6443/#/login'}", "{token: SEKRIT-1}"));
     let (seen, resolved) = world.load();
     assert!(resolved.is_ok());
     assert!(seen.problems.iter().any(|problem| problem.kind == "not-a-kubernetes-api"), "{:?}", seen.problems);
