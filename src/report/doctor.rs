@@ -129,9 +129,7 @@ fn check<T>(
             None => (Status::Pass, None, None),
         },
         // Without the right to look, nothing was looked at: that is no failure of the thing itself.
-        Outcome::Failed(failure)
-            if failure.needs.is_some() && failure.kind != FailureKind::PluginNotFound =>
-        {
+        Outcome::Failed(failure) if failure.needs.is_some() && failure.kind != FailureKind::PluginNotFound => {
             (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
         }
         Outcome::Failed(failure) => (Status::Fail, Some(failure.detail.clone()), failure.needs.clone()),
