@@ -182,6 +182,7 @@ fn unreached(context: String, host: &Host, limit: Duration) -> Item {
             repeated: Observation::default(),
             again: Observation::default(),
             plain: Observation::default(),
+            secure: Observation::default(),
             names: Observation::default(),
             direct_dns: Observation::default(),
             direct_tcp: Observation::default(),

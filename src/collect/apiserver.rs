@@ -152,6 +152,18 @@ impl Api {
     /// [`FailureKind::Unauthorized`], [`FailureKind::Forbidden`], [`FailureKind::Unsupported`] (the API is not there)
     /// and the failures of the way.
     pub async fn review<Q: Serialize, R: DeserializeOwned>(&self, path: &str, review: &Q) -> Result<R, Failure> {
+        self.review_typed(path, review).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the answer's Content-Type where that is none which clients decode.
+    ///
+    /// # Errors
+    /// As [`Api::review`].
+    pub async fn review_typed<Q: Serialize, R: DeserializeOwned>(
+        &self,
+        path: &str,
+        review: &Q,
+    ) -> Result<(R, Option<String>), Failure> {
         let body = serde_json::to_vec(review)
             .map_err(|error| Failure::new(FailureKind::Bug, format!("the review cannot be written: {error}")))?;
         let asked: Option<String> = serde_json::to_value(review)
@@ -173,7 +185,8 @@ impl Api {
             return Err(Failure::new(FailureKind::Protocol, format!("the answer is no {asked}"))
                 .sides(asked, self.beginning(&answer)));
         }
-        self.decode(&answer)
+        let undecodable = undecodable_type(&answer.headers).map(|kind| self.scrubber.text_limited(kind, 120));
+        Ok((self.decode(&answer)?, undecodable))
     }
 
     /// The object in a good answer, or the failure a bad one means.
@@ -232,6 +245,14 @@ impl Api {
     pub fn evidence(&self, method: &str, path: &str, answer: &Answer, now: Timestamp) -> HttpAnswer {
         http_answer(method, path, answer.status, &answer.headers, &answer.body, now, &self.scrubber)
     }
+}
+
+/// The Content-Type of an answer, where client-go has no serializer for it. Without any it takes what it asked for.
+fn undecodable_type(headers: &http::HeaderMap) -> Option<&str> {
+    let kind = headers.get(http::header::CONTENT_TYPE)?.to_str().ok().filter(|kind| !kind.trim().is_empty())?;
+    let media = kind.split(';').next().unwrap_or_default().trim();
+    let known = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+    (!known.iter().any(|known| media.eq_ignore_ascii_case(known))).then_some(kind)
 }
 
 /// A foreign body as text; of one that is no text, only its length.
@@ -669,6 +690,18 @@ mod tests {
         assert_eq!(metrics.issuers.len(), 1);
         assert_eq!(metrics.issuers[0].failures, 4);
         assert!(metrics.issuers[0].keys_fetched_at.is_none());
+    }
+
+    #[test]
+    fn types_that_clients_do_not_decode_are_told() {
+        let undecodable = |kind: &'static str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(kind));
+            undecodable_type(&headers).is_some()
+        };
+        assert!(undecodable("text/html; charset=utf-8") && undecodable("text/plain"));
+        assert!(!undecodable("application/json;charset=utf-8") && !undecodable("Application/JSON") && !undecodable(""));
+        assert!(undecodable_type(&http::HeaderMap::new()).is_none());
     }
 
     #[test]

@@ -16,14 +16,15 @@ pub async fn identity(api: &Api) -> Result<Identity, Failure> {
     for version in ["v1", "v1beta1", "v1alpha1"] {
         let review = json!({ "apiVersion": format!("authentication.k8s.io/{version}"), "kind": "SelfSubjectReview" });
         match api
-            .review::<_, Value>(&format!("/apis/authentication.k8s.io/{version}/selfsubjectreviews"), &review)
+            .review_typed::<_, Value>(&format!("/apis/authentication.k8s.io/{version}/selfsubjectreviews"), &review)
             .await
         {
-            Ok(answer) => {
+            Ok((answer, undecodable_type)) => {
                 let user = answer.pointer("/status/userInfo").cloned().unwrap_or_default();
                 return Ok(Identity {
                     api_version: format!("authentication.k8s.io/{version}"),
                     user: user_info(&user),
+                    undecodable_type,
                 });
             }
             Err(failure) if failure.kind == FailureKind::Unsupported => last = failure,

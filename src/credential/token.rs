@@ -40,6 +40,11 @@ pub fn parse(token: &str) -> TokenFacts {
         facts.problems.push(problem("token", "it is empty", None));
         return facts;
     }
+    if is_utf_16(core) {
+        let detail = format!("{}, as Windows PowerShell writes files: every second byte is NUL", TokenProblem::UTF_16);
+        facts.problems.push(problem("token", detail, Some(0)));
+        return facts;
+    }
     inside(core, &mut facts.problems);
     if let Some(encoded) = core.strip_prefix(EKS_PREFIX) {
         eks_iam(core, encoded, &mut facts);
@@ -58,6 +63,13 @@ pub fn parse(token: &str) -> TokenFacts {
         ));
     }
     facts
+}
+
+/// UTF-16 that was read byte by byte.
+fn is_utf_16(text: &str) -> bool {
+    let nuls = text.bytes().filter(|byte| *byte == 0).count();
+    let letters = text.trim_start_matches('\u{fffd}').chars().count();
+    nuls > 8 && nuls.abs_diff(letters - nuls) <= 2
 }
 
 /// Decoded once more it would be a JWT.

@@ -145,6 +145,8 @@ impl TokenProblem {
     pub const HEADER_NAME: &str = "begins with the header's name";
     /// How the detail begins when the scheme is part of the token.
     pub const SCHEME: &str = "begins with the scheme";
+    /// How the detail begins when it is written with two bytes a letter.
+    pub const UTF_16: &str = "is written in UTF-16";
     /// How the detail begins when an EKS IAM token is longer than the authenticator takes.
     pub const IAM_TOO_LARGE: &str = "token is too large";
     /// How the detail begins when an EKS IAM token's URL holds a parameter that the authenticator does not know.

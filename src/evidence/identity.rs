@@ -27,4 +27,7 @@ pub struct Identity {
     pub api_version: String,
     /// The user.
     pub user: User,
+    /// Content-Type of that answer, where it is none that clients decode API objects of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undecodable_type: Option<String>,
 }

@@ -133,6 +133,9 @@ pub struct Endpoint {
     /// `GET /version` over plain HTTP, without any credential, where the port of an https URL does not speak TLS.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub plain: Observation<apiserver::HttpAnswer>,
+    /// A TLS handshake with the port of an http URL, where it answered no plain request or a credential is withheld.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub secure: Observation<tls::TlsReport>,
     /// What the name servers say of that name, where its addresses lead to no API.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub names: Observation<dns::Names>,

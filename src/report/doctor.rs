@@ -9,7 +9,7 @@ use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
 use crate::evidence::credential::EndedBy;
 use crate::evidence::dns::LookupOutcome;
-use crate::evidence::{Evidence, Observation, Outcome};
+use crate::evidence::{Evidence, FailureKind, Observation, Outcome};
 
 /// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,9 +177,7 @@ fn check<T>(
             None => (Status::Pass, None, None),
         },
         // Without the right to look, nothing was looked at: that is no failure of the thing itself.
-        Outcome::Failed(failure)
-            if failure.needs.is_some() && failure.kind != crate::evidence::FailureKind::PluginNotFound =>
-        {
+        Outcome::Failed(failure) if failure.needs.is_some() && failure.kind != FailureKind::PluginNotFound => {
             (Status::Skipped, Some(failure.detail.clone()), failure.needs.clone())
         }
         Outcome::Failed(failure) => (Status::Fail, Some(failure.detail.clone()), failure.needs.clone()),
@@ -282,6 +280,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
     };
     let target = issuer.target.seen().map(|target| target.url.clone());
     let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+    // A refusal in other words than an API server's: something before it did not let the request through.
+    let before_server = evidence.identity.failed().is_some_and(|failure| {
+        failure.kind == FailureKind::Forbidden
+            && !["is forbidden", "forbidden: User"].iter().any(|words| failure.detail.contains(words))
+    });
     let mut list = vec![
         check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             config
@@ -302,7 +305,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         }),
         check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
-            if !credential.is_there() && !signed_in {
+            if !credential.is_there() && !signed_in && !before_server {
                 return Some("the user entry holds no credential".to_owned());
             }
             credential
@@ -413,6 +416,11 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         let plain = check("endpoint-plain", "the port answers plain HTTP", &endpoint.plain, good);
         let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
         list.insert(after, plain);
+    }
+    if endpoint.secure.seen().is_some() {
+        let secure = check("endpoint-secure", "the port speaks TLS", &endpoint.secure, good);
+        let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
+        list.insert(after, secure);
     }
     let unnamed = |names: &crate::evidence::dns::Names| {
         let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == LookupOutcome::Answer);

@@ -369,7 +369,7 @@ fn requests<'e>(case: &Case<'e>) -> Vec<Request<'e>> {
         Outcome::Seen(_) => Some(Came::Served),
         Outcome::Failed(failure) => Some(match failure.kind {
             FailureKind::Unauthorized | FailureKind::Unsupported => Came::Served,
-            FailureKind::Forbidden if is_page(&failure.detail) => Came::Foreign(&failure.detail),
+            FailureKind::Forbidden if is_foreign(&failure.detail) => Came::Foreign(&failure.detail),
             FailureKind::Forbidden => Came::Served,
             FailureKind::Http => match failure.detail.get(..3).and_then(|status| status.parse::<u16>().ok()) {
                 Some(status) if status >= 500 || status == 429 => Came::Busy(status, &failure.detail),
@@ -401,10 +401,10 @@ fn requests<'e>(case: &Case<'e>) -> Vec<Request<'e>> {
     requests
 }
 
-/// A refusal with 403 that is a page for people, and no word of an API server's.
-fn is_page(detail: &str) -> bool {
-    let body = detail.split_once(": ").map_or("", |(_, body)| body).trim_start().to_lowercase();
-    body.starts_with('<') && message::forbidden(detail).is_none()
+/// A refusal with 403 that is no word of an API server's: a page for people, nothing at all, or kubectl proxy's one word.
+fn is_foreign(detail: &str) -> bool {
+    let body = detail.split_once(':').map_or("", |(_, body)| body).trim().to_lowercase();
+    (body.starts_with('<') || body.is_empty() || body == "forbidden") && message::forbidden(detail).is_none()
 }
 
 /// Which of the requests get no answer of an API server.
@@ -473,10 +473,11 @@ pub fn unserved<'e>(case: &Case<'e>, fits: fn(&Came<'e>) -> bool) -> Option<Unse
     let refused = posts.iter().filter(|one| !one.served).count();
     let always = tried > 0 && good == tried;
     let failed = |which: Which| sent(which) && !served(which);
+    // Without a credential there is one GET less.
+    let gets = served(Which::Authenticated) || !sent(Which::Authenticated) && served(Which::Anonymous);
     let spread = if earlier.is_none() && good == 0 {
         Spread::Every
-    } else if always && served(Which::Authenticated) && failed(Which::Identity) && refused > 0 && refused == posts.len()
-    {
+    } else if always && gets && failed(Which::Identity) && refused > 0 && refused == posts.len() {
         Spread::Posts
     } else if always && served(Which::Anonymous) && failed(Which::Authenticated) && failed(Which::Identity) {
         Spread::Credential
@@ -607,7 +608,7 @@ impl Unserved<'_> {
             Spread::Posts => vec![
                 Step::command("See what answers a POST", "kubectl auth whoami -v=8"),
                 Step::text(
-                    "Have the API server's name exempted in what filters requests before it (web application firewall, filtering proxy): kubectl needs GET, POST, PUT, PATCH and DELETE.",
+                    "Have the API server's name exempted in what filters requests before it (web application firewall, filtering proxy; kubectl proxy with --reject-methods): kubectl needs GET, POST, PUT, PATCH and DELETE.",
                 ),
             ],
         }
@@ -743,6 +744,29 @@ mod tests {
         assert_eq!(first.code, "api-connection-timeout");
         assert_eq!(first.title, "Requests that carry the credential are not answered in time");
         assert_eq!(first.candidates.first().map(|candidate| candidate.code), Some("authentication-webhook-down"));
+    }
+
+    #[test]
+    fn a_credential_that_only_some_servers_refuse_is_told() {
+        let refused = || failed("unauthorized", "401 Unauthorized: Unauthorized");
+        let (code, severity, confidence, title) = found(&run(&[("/rbac", refused())])).unwrap();
+        assert_eq!((code, severity, confidence), ("credential-rejected", "error", "likely"));
+        assert!(title.contains("by some of the API servers behind this address: 1 of "), "{title}");
+        // Something before the API server may keep these two for itself.
+        assert_eq!(found(&run(&[("/controlPlane/metrics", refused()), ("/controlPlane/flagz", refused())])), None);
+    }
+
+    #[test]
+    fn posts_that_kubectl_proxy_rejects_are_told() {
+        let without = json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "there is no credential to compare with" });
+        let evidence = run(&[
+            ("/endpoint/authenticated", without),
+            ("/identity", failed("forbidden", "403 Forbidden: Forbidden")),
+            ("/access", failed("forbidden", "403 Forbidden: Forbidden")),
+            ("/endpoint/again", tried_with(6, 6, 0)),
+        ]);
+        let title = "POST requests to the API server are answered by something else".to_owned();
+        assert_eq!(found(&evidence), Some(("not-a-kubernetes-api", "error", "likely", title)));
     }
 
     #[test]

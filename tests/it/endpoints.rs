@@ -678,6 +678,19 @@ fn answers_that_are_not_the_api_servers() {
         }
     }
 
+    // TLS ends there, and what ends it asks the TLS port behind it over plain HTTP.
+    let plain = "Client sent an HTTP request to an HTTPS server.\n";
+    let run = ask("400 Bad Request", "Server: nginx/1.22.1\r\n", plain);
+    assert_eq!(run.codes(), ["not-a-kubernetes-api"], "{}", run.stdout);
+    assert!(run.findings()[0]["title"].to_string().contains("speaks plain HTTP"), "{}", run.stdout);
+
+    // A TLS port that is asked over plain HTTP, and has no words for it.
+    let front = Front::start(&pair, BOTH, &Clients::Unasked, always("200 OK", json, "{}"));
+    let run = doctor(&kubeconfig(&front.url().replace("https://", "http://"), None, &[], &user), &[]);
+    assert_eq!((run.codes()[0].as_str(), run.code), ("server-url-wrong-scheme", 1), "{}", run.stdout);
+    confidence(&run, "server-url-wrong-scheme", "certain");
+    assert!(fix(&run, 0).contains("--server=https://127.0.0.1"), "{}", run.stdout);
+
     // A redirect is told and not followed, with or without the credential.
     let target = Front::start(&pair, BOTH, &Clients::Unasked, always("200 OK", html, LOGIN));
     let to = format!("Location: {}/login?next=/version\r\n{html}", target.url());
@@ -721,13 +734,93 @@ fn requests_that_break_off_after_tls() {
     assert_eq!((run.codes()[0].as_str(), run.code), ("not-a-kubernetes-api", 1), "{}", run.stdout);
     assert!(title(&run).starts_with("POST requests"), "{}", run.stdout);
 
+    let refusals =
+        [("405 Method Not Allowed", "<html>no</html>"), ("415 Unsupported Media Type", ""), ("403 Forbidden", "")];
+    for (status, body) in refusals.into_iter().chain([("403 Forbidden", "Forbidden\n")]) {
+        let (api, page) = (way.api(), answer(status, "Content-Type: text/html\r\n", body));
+        let run = behind(Arc::new(move |asked| if asked.head.starts_with("POST") { page.clone() } else { api(asked) }));
+        assert_eq!((run.codes()[0].as_str(), run.code), ("not-a-kubernetes-api", 1), "{status}: {}", run.stdout);
+        assert!(title(&run).starts_with("POST requests"), "{status}: {}", run.stdout);
+    }
+    // Without a body it is the header that is too large.
+    let (api, page) = (way.api(), answer("413 Payload Too Large", "Content-Type: text/html\r\n", ""));
+    let run = behind(Arc::new(move |asked| match field(&asked.head, "authorization") {
+        Some(_) => page.clone(),
+        None => api(asked),
+    }));
+    assert_eq!((run.codes()[0].as_str(), run.code), ("request-header-too-large", 1), "{}", run.stdout);
+    confidence(&run, "request-header-too-large", "likely");
+
     let limited = always("429 Too Many Requests", "Content-Type: text/plain\r\n", "slow down");
     let run = behind(limited);
     assert_eq!((run.codes()[0].as_str(), run.code), ("api-priority-throttled", 1), "{}", run.stdout);
     confidence(&run, "api-priority-throttled", "likely");
 
     let twin = behind(way.api());
-    for code in ["api-connection-closed", "not-a-kubernetes-api", "api-priority-throttled", "api-unavailable"] {
+    for code in [
+        "credential-rejected",
+        "server-url-wrong-scheme",
+        "api-connection-closed",
+        "not-a-kubernetes-api",
+        "api-priority-throttled",
+        "api-unavailable",
+    ] {
         silent(&twin, code);
     }
+}
+
+/// The API server is there and answers, and kubectl cannot use it all the same.
+#[test]
+fn fronts_and_urls_that_only_kubectl_stumbles_over() {
+    let Some(way) = Way::new() else { return };
+    let pair = way.good();
+    let front = way.front(&pair);
+    let title = |run: &Run| run.findings()[0]["title"].as_str().unwrap_or_default().to_owned();
+    for (kind, told) in
+        [("text/html", true), ("text/plain; charset=utf-8", true), ("application/json;charset=utf-8", false)]
+    {
+        let answers = passing_on(
+            way.server.port(),
+            way.server.ca(),
+            |head| head,
+            move |head| head.replace("application/json", kind),
+        );
+        let other = Front::start(&pair, BOTH, &Clients::Unasked, answers);
+        let run = doctor(&way.config(&other), &[]);
+        if told {
+            assert_eq!((run.codes()[0].as_str(), run.code), ("not-a-kubernetes-api", 1), "{}", run.stdout);
+            assert!(run.findings()[0]["why"].to_string().contains(kind), "{}", run.stdout);
+        } else {
+            silent(&run, "not-a-kubernetes-api");
+        }
+    }
+
+    // One of several API servers does not know the credential.
+    let api = way.api();
+    let refusal = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"Unauthorized","reason":"Unauthorized","code":401}"#;
+    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", refusal);
+    let other: Answers = Arc::new(move |asked| {
+        let known = field(&asked.head, "authorization").is_some();
+        if known && asked.head.starts_with("GET /version") { refusal.clone() } else { api(asked) }
+    });
+    let run = doctor(&way.config(&Front::start(&pair, BOTH, &Clients::Unasked, other)), &[]);
+    assert_eq!((run.codes()[0].as_str(), run.code), ("credential-rejected", 1), "{}", run.stdout);
+    confidence(&run, "credential-rejected", "likely");
+    assert!(title(&run).contains("by some of the API servers behind this address: 1 of "), "{}", run.stdout);
+
+    // What is no part of the server's address.
+    let at = |path: &str, more: &[(&str, &str)]| {
+        let server = format!("{}{path}", front.url());
+        doctor(&kubeconfig(&server, Some(&way.ours.pem()), more, &way.user()), &[])
+    };
+    for path in ["/api/v1", "/#/login"] {
+        let run = at(path, &[]);
+        assert_eq!((run.codes()[0].as_str(), run.code), ("not-a-kubernetes-api", 1), "{path}: {}", run.stdout);
+        confidence(&run, "not-a-kubernetes-api", "certain");
+        assert_eq!(fix(&run, 0), format!("kubectl config set-cluster c --server={}", front.url()));
+    }
+    let run = at("", &[("tls-server-name", "https://localhost:6443")]);
+    assert_eq!((run.codes()[0].as_str(), run.code), ("tls-server-name-mismatch", 1), "{}", run.stdout);
+    assert_eq!(fix(&run, 0), "kubectl config set-cluster c --tls-server-name=localhost");
+    silent(&at("", &[("tls-server-name", "localhost")]), "tls-server-name-mismatch");
 }

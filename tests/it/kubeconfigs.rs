@@ -171,6 +171,20 @@ fn a_slip_in_a_context_is_named_and_the_current_one_left_alone() {
 }
 
 #[test]
+fn a_token_file_of_powershell() {
+    let path = scratch("token").join("token");
+    let text = "\u{feff}eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJqYW5lIn0.c2lnbmF0dXJl\r\n";
+    for ending in [u16::to_le_bytes, u16::to_be_bytes] {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(ending).collect();
+        fs::write(&path, bytes).expect("a token");
+        let run = doctor(&config(NOWHERE, &format!("{{tokenFile: '{}'}}", path.display())), &[]);
+        certain(&run, "token-has-whitespace");
+        let title = run.finding("token-has-whitespace")["title"].to_string();
+        assert!(title.contains("UTF-16"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn user_entries_that_kubectl_refuses() {
     let (certificate, key, other) = pairs();
     let (cert, key, other) = (encoded(&certificate), encoded(&key), encoded(&other));
@@ -522,6 +536,8 @@ fn a_credential_is_withheld_over_plain_http() {
     });
     let run = doctor(&config(&format!("server: 'http://{place}'"), "{token: opaque-token-of-a-test}"), &[]);
     assert_eq!(run.codes()[0], "server-url-wrong-scheme", "{}", run.stdout);
+    // The port speaks no TLS: another scheme is no help there.
+    assert!(fix(&run, 0).contains("--server=https://HOST:6443"), "{}", run.stdout);
     let run = doctor(&config(&format!("server: 'http://{place}'"), "{}"), &[]);
     assert_eq!(run.codes()[0], "no-credential", "{}", run.stdout);
 }

@@ -128,6 +128,21 @@ fn a_log_that_is_a_directory_is_refused() {
 }
 
 #[test]
+fn a_pod_without_a_token_is_told_so() {
+    if Path::new("/var/run/secrets/kubernetes.io/serviceaccount/token").exists() {
+        return;
+    }
+    let output = command()
+        .args(["doctor", "-o", "json"])
+        .envs([("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")])
+        .output()
+        .expect("kaccess runs");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let codes: Vec<_> = report["findings"].as_array().into_iter().flatten().map(|found| &found["code"]).collect();
+    assert_eq!(codes, ["service-account-token-not-mounted"], "{report}");
+}
+
+#[test]
 fn odd_kubeconfigs_are_findings_and_no_panics() {
     let folder = scratch("directory");
     for (path, what) in [

@@ -115,7 +115,12 @@ impl<'a> Loader<'a> {
         if self.seen.files.iter().any(|file| file.path.starts_with('~')) {
             failure = failure.needs("a path without `~` in KUBECONFIG: only an unquoted `~` is expanded, by the shell");
         }
-        self.refuse("kubeconfig-not-found", failure, None, None)
+        // In a Pod, where nobody named a file, it is the service account's token that is missed.
+        let in_pod =
+            ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"].iter().all(|name| self.host.var(name).is_some());
+        let named = self.flags.kubeconfig.is_some() || self.host.var("KUBECONFIG").is_some_and(|list| !list.is_empty());
+        let code = if in_pod && !named { "service-account-token-not-mounted" } else { "kubeconfig-not-found" };
+        self.refuse(code, failure, None, None)
     }
 
     /// Where a server was looked for, and what was found instead.

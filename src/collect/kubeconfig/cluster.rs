@@ -70,6 +70,10 @@ impl Loader<'_> {
             let failure = Failure::new(FailureKind::Malformed, detail).sides("https://HOST:PORT", &shown);
             self.refuse("kubeconfig-unparsable", failure, some(file), cluster.line("server"))
         })?;
+        if has_fragment_in_path(&cluster.server) {
+            let detail = format!("the server URL {shown:?} has a #, which kubectl takes for a part of its path");
+            self.problem("not-a-kubernetes-api", detail, some(file), cluster.line("server"));
+        }
         let roots = match authority {
             None => Roots::System,
             Some(bytes) => self.roots(&bytes, cluster, file)?,
@@ -138,6 +142,14 @@ impl Loader<'_> {
     }
 }
 
+/// clientcmd reads the URL with Go's ParseRequestURI, to which a `#` behind the host is a letter of the path. Behind a `?`
+/// it is left out with the query, and one directly behind the host does no harm.
+fn has_fragment_in_path(server: &str) -> bool {
+    let rest = server.split_once("://").map_or("", |(_, rest)| rest);
+    let address = rest.split('?').next().unwrap_or_default();
+    address.split_once('/').is_some_and(|(host, path)| !host.contains('#') && path.contains('#'))
+}
+
 /// client-go's rootCertPool: at least one certificate must be read.
 fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
     let blocks = pem::blocks(bytes);
@@ -153,4 +165,18 @@ fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
     } else {
         "unable to parse bytes as PEM block"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_fragment_in_path;
+
+    #[test]
+    fn a_fragment_counts_where_kubectl_takes_it_for_a_path() {
+        assert!(has_fragment_in_path("https://api.test:6443/#/login"));
+        assert!(has_fragment_in_path("https://rancher.test/dashboard/#/c/local?x=1"));
+        for harmless in ["https://api.test", "https://api.test/k8s", "https://api.test#/x", "https://api.test/?a#b"] {
+            assert!(!has_fragment_in_path(harmless), "{harmless}");
+        }
+    }
 }

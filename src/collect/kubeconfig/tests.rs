@@ -441,6 +441,28 @@ fn impersonation_comes_from_entry_and_flags() {
 }
 
 #[test]
+fn a_pod_without_a_token_misses_the_token_and_no_kubeconfig() {
+    let code = |world: &World| world.failure().fault.map(|fault| fault.code).unwrap_or_default();
+    let mut world = World::new();
+    assert_eq!(code(&world), "kubeconfig-not-found");
+    for (name, value) in [("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("KUBERNETES_SERVICE_PORT", "443")] {
+        world.host.env.insert(name.into(), value.into());
+    }
+    assert_eq!(code(&world), "service-account-token-not-mounted");
+    // Whoever names a file misses that one.
+    world.host.env.insert("KUBECONFIG".into(), "/no/such/file".into());
+    assert_eq!(code(&world), "kubeconfig-not-found");
+}
+
+#[test]
+fn a_fragment_of_the_server_url_is_told() {
+    let world = World::with(&config("{server: 'https://api.test:6443/#/login'}", "{token: SEKRIT-1}"));
+    let (seen, resolved) = world.load();
+    assert!(resolved.is_ok());
+    assert!(seen.problems.iter().any(|problem| problem.kind == "not-a-kubernetes-api"), "{:?}", seen.problems);
+}
+
+#[test]
 fn a_pod_falls_back_to_its_service_account() {
     let mut world = World::new();
     let folder = world.folder.path().join("serviceaccount");

@@ -42,6 +42,9 @@ const TRIED: usize = 64 * 1024;
 /// How many of those that carry a POST are tried.
 const POSTS: usize = 3;
 
+/// What the kubeconfig's loader notes where it withholds the credential.
+const WRONG_SCHEME: &str = "server-url-wrong-scheme";
+
 /// What the further connections are for: a GET that everybody may, and a POST that changes nothing.
 const VERSION: &str = "/version";
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
@@ -55,6 +58,7 @@ pub(super) struct EndpointProbes {
     tls: Handle<TlsReport, Wire>,
     anonymous: Handle<HttpAnswer, Wire>,
     plain: Handle<HttpAnswer>,
+    secure: Handle<TlsReport>,
     names: Handle<Names>,
     direct_dns: Dns,
     direct_tcp: Tcp,
@@ -177,6 +181,40 @@ impl EndpointProbes {
                 let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
                 let answer = api.get("/version", Limits::default()).await?;
                 Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+            })
+        };
+        // And the other way round: whether the port of an http URL speaks TLS.
+        let secure = {
+            let (route, tcp, anonymous, config, host) =
+                (route.clone(), tcp.clone(), anonymous.clone(), kubeconfig.clone(), host.clone());
+            let needs = async move {
+                let Ok(way) = need::<_, Way, ()>(&route).await else {
+                    return Err(not_applicable("there is no way to the server"));
+                };
+                if way.url.scheme() != "http" {
+                    return Err(not_applicable("the server URL is https"));
+                }
+                if connected::<()>(&tcp).await.is_err() {
+                    return Err(not_applicable("there is no connection to the server"));
+                }
+                let anonymous = anonymous.await;
+                let config = config.await;
+                let withheld = config
+                    .observation
+                    .seen()
+                    .is_some_and(|config| config.problems.iter().any(|problem| problem.kind == WRONG_SCHEME));
+                let broken = failed_as(&anonymous.observation, &[FailureKind::Closed, FailureKind::Protocol]);
+                if !withheld && !broken {
+                    return Err(not_applicable("the port answers plain HTTP"));
+                }
+                Ok(way)
+            };
+            graph.probe("endpoint-secure", SHORT, needs, move |mut way: Way| async move {
+                let port = way.url.port_or_known_default();
+                if way.url.set_scheme("https").is_err() || way.url.set_port(port).is_err() {
+                    return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
+                }
+                Ok((way.wire(&host, None)?.handshake().await?, Some(())))
             })
         };
         let names = {
@@ -347,6 +385,7 @@ impl EndpointProbes {
             tls,
             anonymous,
             plain,
+            secure,
             names,
             direct_dns,
             direct_tcp,
@@ -437,6 +476,7 @@ impl EndpointProbes {
             repeated: taken(self.repeated).await,
             again: taken(again).await,
             plain: taken(self.plain).await,
+            secure: taken(self.secure).await,
             names: taken(self.names).await,
             direct_dns: taken(self.direct_dns).await,
             direct_tcp: taken(self.direct_tcp).await,

@@ -335,6 +335,7 @@ pub async fn gather_workload(
             repeated: Observation::not_applicable(elsewhere),
             again: Observation::not_applicable(elsewhere),
             plain: Observation::not_applicable(elsewhere),
+            secure: Observation::not_applicable(elsewhere),
             names: Observation::not_applicable(elsewhere),
             direct_dns: Observation::not_applicable(elsewhere),
             direct_tcp: Observation::not_applicable(elsewhere),

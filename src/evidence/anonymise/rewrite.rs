@@ -36,6 +36,7 @@ const FIXED: &[&str] = &[
     "observedAt",
     "method",
     "contentType",
+    "undecodableType",
     "userAgent",
     "state",
     "protocol",

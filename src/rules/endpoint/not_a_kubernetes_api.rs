@@ -1,12 +1,13 @@
 //! What answers there is no Kubernetes API.
 
-use crate::apiserver::message::heard;
+use crate::apiserver::message::{self, heard};
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::api_port::{Answerer, Came, Spread, answerer, unserved};
-use crate::rules::kubeconfig_fault::cluster as named;
+use crate::rules::kubeconfig::server_url_wrong_scheme::ANSWERS as PLAIN_TO_TLS;
+use crate::rules::kubeconfig_fault::{cluster as named, complaint};
 use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule, clip, failed_as};
 
@@ -35,7 +36,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::text("Correct scheme and port in the cluster entry's server URL (usually https and 6443 or 443)."),
         )];
     }
-    if let Some(finding) = path_kept(case) {
+    if let Some(finding) =
+        path_kept(case).or_else(|| fragment(case)).or_else(|| undecodable(case)).or_else(|| plain_behind(case))
+    {
         return vec![finding];
     }
     if let Some(finding) = some_foreign(case).or_else(|| no_http(case)) {
@@ -88,8 +91,104 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![RULE.finding(confidence, what, words, compare).titled(title).step(Step::text(second))]
 }
 
+/// The server URL has a `#`, which client-go takes for a part of its path.
+fn fragment(case: &Case<'_>) -> Option<Finding> {
+    let complaint = complaint(case, RULE.code)?;
+    let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
+    let server = url.as_str().trim_end_matches('/');
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            "The server URL is that of a page in a browser: it has a #, and what follows it is no part of any API server's address. kubectl takes it for a part of the path, so that the API server is asked for /%23... and knows no such path. kaccess left it out.",
+            complaint.cite,
+            Step::command(
+                "Take it off",
+                shell!("kubectl config set-cluster {} --server={}", named(case), server),
+            ),
+        )
+        .titled("The server URL has a # and what follows it, which kubectl takes for a path"),
+    )
+}
+
+/// API objects come with a Content-Type that client-go has no serializer for.
+fn undecodable(case: &Case<'_>) -> Option<Finding> {
+    let kind = case.evidence.identity.seen()?.undecodable_type.as_deref()?;
+    let media = kind.split(';').next().unwrap_or_default().trim();
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The API server's objects arrive as Content-Type {kind:?}: an API server says application/json, so something before it writes that header anew. kaccess reads the body all the same; kubectl goes by the header and says: serializer for {media} doesn't exist."),
+            seen("/identity/seen/undecodableType", format!("Content-Type of the SelfSubjectReview's answer: {kind}")),
+            Step::text("In the proxy or balancer before the API server, take out what sets or overwrites Content-Type in answers (nginx: add_header, more_set_headers or proxy_hide_header Content-Type; a default type of a web application firewall)."),
+        )
+        .titled("What stands before the API server changes the content type of its answers")
+        .step(Step::command("See the header, before and after", "kubectl get --raw /version -v=8 2>&1 | grep -i content-type")),
+    )
+}
+
+/// TLS ends before the API server, and what ends it speaks plain HTTP to the API server's TLS port.
+fn plain_behind(case: &Case<'_>) -> Option<Finding> {
+    let route = case.evidence.endpoint.route.seen().filter(|route| route.scheme == "https")?;
+    let answer = case.evidence.endpoint.anonymous.seen()?;
+    if case.accepted() || !PLAIN_TO_TLS.iter().any(|text| answer.body.contains(text)) {
+        return None;
+    }
+    let by = answer.server.as_ref().map_or_else(|| "What ends TLS there".to_owned(), |server| format!("{server:?}, which ends TLS there,"));
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The server URL is right to say https: TLS with {} was made. {by} passes the request on over plain HTTP, and the port behind it wants TLS.", route.host),
+            probed("/endpoint/anonymous/seen/body", format!("{}: {}", answer.status, clip(&answer.body, 120))),
+            Step::manifest(
+                "Have the proxy speak TLS with the API server; in nginx",
+                "proxy_pass https://API_SERVER:6443;\nproxy_ssl_trusted_certificate /path/to/cluster-ca.crt;\nproxy_ssl_verify on;\n",
+            ),
+        )
+        .titled("The proxy before the API server speaks plain HTTP to its TLS port")
+        .step(Step::text("Or let it pass TLS through (nginx: the stream module, HAProxy: mode tcp): client certificates reach the API server only so.")),
+    )
+}
+
+/// Paths of the API itself that are taken for the server's address.
+const API_PATHS: [&str; 5] = ["/api", "/api/v1", "/apis", "/version", "/healthz"];
+
+/// The server URL ends in a path of the API itself, and every request is put behind it.
+fn api_path(case: &Case<'_>) -> Option<Finding> {
+    let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
+    let path = url.path().trim_end_matches('/');
+    let (end, rest) = API_PATHS.iter().rev().find_map(|end| Some((*end, path.strip_suffix(end)?)))?;
+    let failure = failed_as(&case.evidence.identity, &[FailureKind::Forbidden, FailureKind::Unsupported])?;
+    // Whoever is refused the review itself was asked for it by its right path.
+    if failure.detail.contains("selfsubjectreviews.authentication.k8s.io") {
+        return None;
+    }
+    // Somebody takes that path off on the way.
+    let endpoint = &case.evidence.endpoint;
+    let answered = |answer: &HttpAnswer| answer.status == 200 && answer.is_of_kubernetes();
+    if [&endpoint.anonymous, &endpoint.authenticated].iter().any(|probe| probe.seen().is_some_and(answered)) {
+        return None;
+    }
+    let misread = failure.kind == FailureKind::Forbidden && message::forbidden(&failure.detail).is_some();
+    let server = format!("{}{rest}", url.origin().ascii_serialization());
+    Some(
+        RULE.finding(
+            if misread { Confidence::Certain } else { Confidence::Likely },
+            format!("The server URL ends in {end}, which is a path of the API itself. Clients put their own paths behind the server URL, so the API server is asked for {path}/apis/..., and has no such thing."),
+            seen("/identity/failed/detail", clip(&failure.detail, 240)),
+            Step::command(
+                "Take that path off",
+                shell!("kubectl config set-cluster {} --server={}", named(case), server),
+            ),
+        )
+        .titled("The server URL ends in a path of the API itself"),
+    )
+}
+
 /// The server URL has a path, and the API server was asked with it in front: nobody takes it off on the way.
 fn path_kept(case: &Case<'_>) -> Option<Finding> {
+    if let Some(finding) = api_path(case) {
+        return Some(finding);
+    }
     let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
     let prefix = url.path().trim_end_matches('/');
     let failure = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])?;
@@ -116,9 +215,12 @@ fn path_kept(case: &Case<'_>) -> Option<Finding> {
 fn some_foreign(case: &Case<'_>) -> Option<Finding> {
     let unserved = unserved(case, |came| matches!(came, Came::Foreign(_)))?;
     // Where the first answer is foreign already, it is looked at by itself; and one size of header may be too much.
-    let review = failed_as(&case.evidence.identity, &[FailureKind::Forbidden, FailureKind::Protocol]).is_some();
+    let kinds = [FailureKind::Forbidden, FailureKind::Protocol, FailureKind::Http];
+    let review = failed_as(&case.evidence.identity, &kinds).is_some();
     let plain = case.evidence.endpoint.authenticated.seen().is_none_or(HttpAnswer::is_of_kubernetes);
-    if unserved.spread == Spread::Every || !review || !plain {
+    // An API server has such refusals, too.
+    let other = failed_as(&case.evidence.identity, &[FailureKind::Http]).is_some() && unserved.spread != Spread::Posts;
+    if unserved.spread == Spread::Every || !review || !plain || other {
         return None;
     }
     let why = format!("{}. What answered is no API server.", unserved.what());

@@ -1,6 +1,7 @@
 //! The credential is too large for what stands before the API server.
 
 use crate::apiserver::message;
+use crate::evidence::apiserver::HttpAnswer;
 use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule};
 use crate::rules::way::host;
@@ -45,6 +46,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let confidence = match (said, answer.status) {
         (Some(_), _) | (None, 431 | 494) => Confidence::Certain,
         (None, _) if size >= LARGE && passes => Confidence::Likely,
+        // A GET has no body: what is too large is its header.
+        (None, 413) if endpoint.anonymous.seen().is_some_and(HttpAnswer::is_served) => Confidence::Likely,
         _ => return Vec::new(),
     };
     let groups = case.token().and_then(|token| {

@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Source, Verdict};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
-use crate::evidence::{FailureKind, Issuer, Outcome};
+use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
 use crate::rules::way::eks_arguments;
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server rejects the credential, and only its log says why",
     page: Page {
-        means: "Every request with this credential is answered 401 Unauthorized. The API server never says the reason to the one who asks: it stands in its log, and in a TokenReview by somebody with rights.",
+        means: "Requests with this credential are answered 401 Unauthorized; where only some are, several API servers stand behind the address and do not agree about it. The API server never says the reason to the one who asks: it stands in its log, and in a TokenReview by somebody with rights.",
         evidence: "The 401, beside the same path without the credential: an answer without it and 401 with it proves that it is the credential that is refused, not the network.",
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest. Or give it the log: `kaccess doctor --log kube-apiserver.log`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
@@ -27,6 +27,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = by_some(case) {
+        return vec![finding];
+    }
     if case.accepted() {
         return Vec::new();
     }
@@ -134,6 +137,137 @@ fn stripped(case: &Case<'_>) -> Option<Candidate> {
             "at the API server's own address, past the proxy (kubectl --server=https://API_SERVER:6443), the same credential gets another answer",
         ),
     })
+}
+
+/// One request of this run that carried the credential.
+struct Sent<'e> {
+    what: &'static str,
+    path: &'static str,
+    said: &'e str,
+    refused: bool,
+}
+
+/// The requests that carried the credential and were either taken for somebody's or answered 401.
+fn sent<'e>(case: &Case<'e>) -> Vec<Sent<'e>> {
+    fn one<'e, T>(what: &'static str, path: &'static str, probe: &'e Observation<T>) -> Option<Sent<'e>> {
+        match &probe.outcome {
+            Outcome::Seen(_) => Some(Sent { what, path, said: "answered", refused: false }),
+            // Whoever is forbidden something was taken for somebody.
+            Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
+                message::forbidden(&failure.detail)
+                    .filter(|found| found.user != "system:anonymous")
+                    .map(|_| Sent { what, path, said: &failure.detail, refused: false })
+            }
+            // In these words an API server refuses, and hardly anybody else.
+            Outcome::Failed(failure)
+                if failure.kind == FailureKind::Unauthorized && failure.detail == "401 Unauthorized: Unauthorized" =>
+            {
+                Some(Sent { what, path, said: &failure.detail, refused: true })
+            }
+            _ => None,
+        }
+    }
+    let evidence = case.evidence;
+    let control = &evidence.control_plane;
+    let version = evidence.endpoint.authenticated.seen().and_then(|answer| {
+        let refused = answer.status == 401;
+        let what = "GET /version";
+        let said = if refused { "401 Unauthorized" } else { "answered" };
+        (answer.is_of_kubernetes() && (refused || answer.status == 200))
+            .then_some(Sent { what, path: "/endpoint/authenticated", said, refused })
+    });
+    let mut sent = vec![
+        version,
+        one("the SelfSubjectReview", "/identity", &evidence.identity),
+        one("the access reviews", "/access", &evidence.access),
+    ];
+    // With a reviewer these are another's requests.
+    if control.reviewer.seen().is_none() {
+        sent.extend([
+            one("the list of RBAC objects", "/rbac", &evidence.rbac),
+            one("the list of kube-apiserver's Pods", "/controlPlane/pods", &control.pods),
+            one("GET of a ConfigMap", "/controlPlane/published", &control.published),
+            one(METRICS, "/controlPlane/metrics", &control.metrics),
+            one(FLAGZ, "/controlPlane/flagz", &control.flagz),
+        ]);
+    }
+    sent.into_iter().flatten().collect()
+}
+
+/// Paths that something before the API server may have rules of its own for.
+const METRICS: &str = "GET /metrics";
+const FLAGZ: &str = "GET /flagz";
+
+/// The same credential is taken by some requests' servers and answered 401 by others'.
+fn by_some(case: &Case<'_>) -> Option<Finding> {
+    // Somebody who is known; whoever is not has one reason for all that is refused.
+    case.evidence.identity.seen().filter(|identity| identity.user.username != "system:anonymous")?;
+    let all = sent(case);
+    let refused: Vec<&Sent<'_>> = all.iter().filter(|one| one.refused).collect();
+    let first = *refused.iter().find(|one| ![METRICS, FLAGZ].contains(&one.what))?;
+    // One that ran out in the midst of the run is another finding.
+    let end = case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry));
+    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+        return None;
+    }
+    let (bad, tried) = (refused.len(), all.len());
+    let good = all.iter().find(|one| !one.refused)?;
+    let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
+    let mut finding = RULE
+        .finding(
+            Confidence::Likely,
+            format!("Of {tried} requests of this run with the same credential, {bad} were answered 401 and the others taken for somebody's ({} among them). Most likely several API servers stand behind this address, and one of them does not know the credential: it was started with other flags, keys or CA files, or has not reached what it asks. kubectl fails now and then.", good.what),
+            seen(format!("{}/{}", first.path, if first.path == "/endpoint/authenticated" { "seen/status" } else { "failed/detail" }), format!("{}: {}", first.what, clip(first.said, 120))),
+            Step::command(
+                "See it again: each line is a connection of its own",
+                "for i in 1 2 3 4 5 6 7 8 9 10; do kubectl get --raw /version >/dev/null 2>&1 && echo yes || echo no; done",
+            ),
+        )
+        .titled(format!("The credential is rejected by some of the API servers behind this address: {bad} of {tried} requests"))
+        .cite(seen("/identity/seen/user/username", "the SelfSubjectReview with the same credential was answered"))
+        .step(Step::command(
+            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
+            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
+        ))
+        .step(Step::command(
+            "Compare the files that those flags name, on each control-plane node",
+            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
+        ));
+    if let Some(pods) = differing {
+        finding = finding.cite(seen("/controlPlane/pods/seen/differing", format!("flags that differ between the API servers: {}", pods.differing.join(", "))));
+    }
+    finding.candidates = of_one_server(case);
+    Some(finding)
+}
+
+/// What one of several API servers may have otherwise than the others.
+fn of_one_server(case: &Case<'_>) -> Vec<Candidate> {
+    let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
+    let one = |code, why: &str, decided_by| Candidate { code, why: why.to_owned(), decided_by };
+    let clock = || one("api-server-clock-wrong", "its clock may be wrong, so that the credential is not valid yet or no longer", log("its own log names a time"));
+    match case.token().map(|token| token.kind) {
+        Some(TokenKind::ServiceAccount) => vec![
+            one("service-account-foreign-cluster", "one API server may have another --service-account-key-file, or lack a key that the others have", log("its own log says \"invalid signature\", or that no key is found")),
+            one("service-account-issuer-unknown", "one API server may have another --service-account-issuer", Step::command("the flag of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -- --service-account-issuer")),
+            clock(),
+        ],
+        Some(TokenKind::Jwt) => vec![
+            one("oidc-partly-initialized", "one API server may not have reached the issuer", log("its own log says \"initializing plugin\"")),
+            one("authentication-config-not-reloaded", "one API server may run with another authentication configuration", Step::command("the hash of the configuration in force, on each API server", "kubectl get --raw /metrics | grep config_controller_last_config_info")),
+            clock(),
+        ],
+        Some(TokenKind::Bootstrap | TokenKind::Opaque | TokenKind::Jwe) => vec![
+            one("static-token-unknown", "one API server may have another --token-auth-file (it is read at the start only), or lack the webhook", Step::command("the flags of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -E -- '--(token-auth-file|authentication-token-webhook)'")),
+        ],
+        Some(TokenKind::EksIam) => vec![
+            one("authentication-webhook-down", "the webhook of one API server may be away", log("its own log says \"Unable to authenticate\" with the webhook's address")),
+        ],
+        None if case.only_certificate().is_some() => vec![
+            one("client-certificate-untrusted", "one API server may have another --client-ca-file", log("its own log has a line with this certificate's serial number")),
+            clock(),
+        ],
+        None => Vec::new(),
+    }
 }
 
 /// The server's TokenReview of this token gave a reason, which no other rule knows or which names no cause.

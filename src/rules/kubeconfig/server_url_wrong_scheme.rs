@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::apiserver::HttpAnswer;
+use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::kubeconfig_fault::{cluster, complaint};
@@ -19,12 +20,12 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/",
     },
     recognises: &[&heard::WRONG_SCHEME, &heard::BAD_REQUEST, &heard::CALL_FAILED, &heard::BARE_SCHEME],
-    explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected"],
+    explains: &["not-a-kubernetes-api", "anonymous-request", "no-credential", "credential-rejected", "api-connection-closed"],
     check,
 };
 
 /// What TLS ports answer to plain HTTP: Go's servers, nginx.
-const ANSWERS: [&str; 2] = ["Client sent an HTTP request to an HTTPS server", "The plain HTTP request was sent to HTTPS port"];
+pub const ANSWERS: [&str; 2] = ["Client sent an HTTP request to an HTTPS server", "The plain HTTP request was sent to HTTPS port"];
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(route) = case.evidence.endpoint.route.seen() else { return Vec::new() };
@@ -65,7 +66,27 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("Name the server with https, as it says itself", shell!("kubectl config set-cluster {} --server={}", cluster(case), server)),
         )];
     }
+    let secure = &case.evidence.endpoint.secure;
+    if let (Some(report), Some(failure)) = (secure.seen(), case.evidence.endpoint.anonymous.failed()) {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                format!("The server is written as {written:?}, which means plain HTTP, and the port speaks TLS: it ends a plain connection without a word."),
+                probed("/endpoint/secure/seen", format!("a TLS handshake at the same port was made ({})", report.version)),
+                step,
+            )
+            .cite(probed("/endpoint/anonymous/failed/detail", format!("over plain HTTP: {}", failure.detail))),
+        ];
+    }
     let Some(withheld) = complaint(case, RULE.code) else { return Vec::new() };
+    // What answered plain HTTP and no TLS cannot be had by another scheme.
+    let step = match secure.failed() {
+        Some(failure) if answer.is_some_and(HttpAnswer::is_of_kubernetes) && speaks_no_tls(failure) => Step::command(
+            format!("This port speaks no TLS ({}), so that https cannot work there. Name the API server's own address, or the https port of what stands before it", failure.detail),
+            shell!("kubectl config set-cluster {} --server=https://HOST:6443", cluster(case)),
+        ),
+        _ => step,
+    };
     // A 401 without a name may also come of something before the API server.
     let (outcome, confidence) = match (case.anonymous(), case.rejected()) {
         (Some(outcome), _) => (outcome, Confidence::Certain),
@@ -81,6 +102,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .cite(outcome),
     ]
+}
+
+/// The handshake ended because the other side does not speak TLS, and not because it wants another one.
+fn speaks_no_tls(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Protocol | FailureKind::Closed | FailureKind::Timeout)
 }
 
 /// A redirect to https at the same host: where to, and the server URL that this makes.

@@ -1,10 +1,11 @@
 //! tls-server-name is set, and the certificate is for other names.
 
+use crate::evidence::FailureKind;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::kubeconfig_fault::cluster;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,6 +22,34 @@ pub static RULE: Rule = Rule {
     explains: &[],
     check,
 };
+
+/// A URL, or a name with its port, stands where only a name belongs.
+fn no_name(case: &Case<'_>, name: &str) -> Option<Finding> {
+    let failure = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Malformed])?;
+    let bare = name.split_once("://").map_or(name, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or_default();
+    let bare = match bare.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => bare,
+    };
+    let bare = bare.trim_matches(['[', ']']);
+    // Only these are no name for certain.
+    if bare == name || bare.is_empty() {
+        return None;
+    }
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The kubeconfig has the server checked as {name:?}. That is no name: no certificate can be for it, and kubectl refuses each. A name alone belongs there, without scheme, port and path."),
+            seen("/kubeconfig/seen/cluster/tlsServerName", format!("tls-server-name: {name}")),
+            Step::command(
+                "Leave the name alone",
+                shell!("kubectl config set-cluster {} --tls-server-name={}", cluster(case), bare),
+            ),
+        )
+        .titled("tls-server-name is no name")
+        .cite(probed("/endpoint/tls/failed/detail", failure.detail.clone())),
+    )
+}
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(entry) = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref()) else {
@@ -44,6 +73,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled("tls-server-name is a name that the server does not have")
             .cite(seen("/kubeconfig/seen/cluster/tlsServerName", format!("tls-server-name: {name}"))),
         ];
+    }
+    if let Some(finding) = no_name(case, name) {
+        return vec![finding];
     }
     let Some(report) = case.evidence.endpoint.tls.seen().filter(|report| report.roots != "none") else {
         return Vec::new();

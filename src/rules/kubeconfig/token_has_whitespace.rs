@@ -36,6 +36,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let Some(token) = case.token() else { return Vec::new() };
+    if let Some((index, problem)) =
+        token.problems.iter().enumerate().find(|(_, problem)| problem.detail.starts_with(TokenProblem::UTF_16))
+    {
+        return vec![
+            RULE.finding(
+                Confidence::Certain,
+                "The token is written with two bytes a letter, as `>` of Windows PowerShell and \"Unicode\" of Notepad write files. No HTTP header can carry the NUL bytes, so that kubectl stops with: invalid header field value for \"Authorization\".",
+                seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
+                Step::command("Write the file anew in ASCII (in PowerShell: Set-Content -Encoding ascii -NoNewline)", "iconv -f UTF-16 -t ASCII token.txt > token.new && mv token.new token.txt"),
+            )
+            .titled("The token is written in UTF-16"),
+        ];
+    }
     let Some((index, problem)) =
         token.problems.iter().enumerate().find(|(_, problem)| is_whitespace(problem))
     else {

@@ -3,6 +3,7 @@
 use crate::apiserver::message::{heard, tools};
 use crate::evidence::Outcome;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::kubeconfig_fault::complaint;
 use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
@@ -24,7 +25,30 @@ pub static RULE: Rule = Rule {
 /// Where the token is mounted.
 const PLACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// kaccess itself runs in a Pod, and finds neither a kubeconfig nor a token.
+fn own_pod(case: &Case<'_>) -> Option<Finding> {
+    let complaint = complaint(case, RULE.code).filter(|complaint| complaint.refused)?;
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("This runs in a Pod (KUBERNETES_SERVICE_HOST is set), which has neither a kubeconfig nor a token at {PLACE}: the Pod or its service account says automountServiceAccountToken: false, or the mount was taken away. Clients fall back to http://localhost:8080."),
+            complaint.cite,
+            Step::manifest(
+                "Say so in the Pod template, where the program needs the token",
+                "spec:\n  template:\n    spec:\n      automountServiceAccountToken: true",
+            ),
+        )
+        .step(Step::command(
+            "If the Pod is to come by a kubeconfig, mount that file and name it",
+            "export KUBECONFIG=/path/to/kubeconfig",
+        )),
+    )
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = own_pod(case) {
+        return vec![finding];
+    }
     let Some(judged) = &case.workload else { return Vec::new() };
     let (Some((template, at)), Some(_)) = (judged.template(), judged.workload.pod.seen()) else { return Vec::new() };
     let containers = judged.containers();
