@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::clip;
 use crate::apiserver::cel;
-use crate::apiserver::configuration::{Configuration, ClaimRule, JwtAuthenticator, Mapping};
+use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping};
 use crate::apiserver::message::{self, Text, names};
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::{Evidence, Issuer};
@@ -398,6 +398,7 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
                 } else {
                     word.doubtful |= !only;
                 }
+            }
             if of_token {
                 if own.is_some_and(|own| !judges_so(word, own, token)) {
                     return false;

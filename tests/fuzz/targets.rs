@@ -115,9 +115,23 @@ fn trust_policy(data: &[u8]) {
         "sts.amazonaws.com",
     );
     let _ = trust::judge(&text, &request);
-    let _ = trust::judge_role(&text, "arn:aws:iam::111122223333:role/kiam", Some("id"));
+    let asking = trust::Assuming {
+        role: "arn:aws:iam::111122223333:role/kiam",
+        session: None,
+        external_id: trust::Known::Is("id"),
+        tags: true,
+    };
+    let _ = trust::judge_role(&text, &asking);
+    let _ = trust::role_policy(Some(&text), &asking);
     let _ = trust::irsa_policy(Some(&text), provider, "oidc.eks.eu-west-1.amazonaws.com/id/A", "a", "b");
-    let _ = trust::pod_identity_policy(Some(&text));
+    let association = trust::PodIdentity {
+        cluster_arn: "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
+        cluster: "prod",
+        namespace: "shop",
+        account: "web",
+        tags: true,
+    };
+    let _ = trust::pod_identity_policy(Some(&text), &association);
 }
 
 fn log(data: &[u8]) {

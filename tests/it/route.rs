@@ -165,8 +165,8 @@ fn proxies_of_the_kubeconfig() {
         assert!(finding["fix"].to_string().contains(&format!("--proxy-url={right}://{proxy}")), "{}", run.stdout);
     }
     // A TLS server, called plain HTTP.
-    let run = doctor(&through("http", &format!("127.0.0.1:{port}")), &["--timeout", "14s"]);
-    assert!(all_steps(&run).contains("--proxy-url=https://127.0.0.1"), "{}", run.stdout);
+    let plain = doctor(&through("http", &format!("127.0.0.1:{port}")), &["--timeout", "14s"]);
+    assert!(all_steps(&plain).contains("--proxy-url=https://127.0.0.1"), "{}", plain.stdout);
 
     // Refusing.
     let forbidden = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";

@@ -1,6 +1,5 @@
 //! Nothing maps the caller.
 
-use crate::apiserver::message;
 use crate::apiserver::message::{self, tools};
 use crate::aws::identity::{Mode, Mapped, Source, Verdict};
 use crate::evidence::FailureKind;

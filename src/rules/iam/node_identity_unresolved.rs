@@ -1,6 +1,5 @@
 //! The authenticator cannot find a node's name.
 
-use crate::apiserver::message;
 use crate::apiserver::message::{self, tools};
 use crate::aws::identity::{self, Source, Verdict};
 use crate::report::{Finding, Severity, Step, Confidence, seen};
