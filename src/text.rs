@@ -44,7 +44,7 @@ pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         far => far,
     };
     known
-        .take(1_000)
+        .take(10_000)
         .map(|other| (far(&folded(other)), other))
         .filter(|(far, _)| *far <= most)
         .min_by_key(|(far, _)| *far)

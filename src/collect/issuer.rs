@@ -384,9 +384,9 @@ fn unpacked(body: Vec<u8>, headers: &http::HeaderMap, url: &url::Url) -> Result<
         gzip::Fault::TooLong => {
             Failure::new(FailureKind::Limit, format!("the answer is longer than {DOCUMENT_LIMIT} bytes, unpacked"))
         }
-        gzip::Fault::Broken(words) => Failure::new(
+        gzip::Fault::Broken => Failure::new(
             FailureKind::Protocol,
-            format!("{} answers with Content-Encoding: gzip, and its body is none: {words}", display(url)),
+            format!("{} answers with Content-Encoding: gzip, and its body is none", display(url)),
         ),
     })
 }

@@ -770,7 +770,8 @@ pub fn near(text: &str) -> Vec<&'static str> {
             (close || related).then_some((far.saturating_sub(shared * 4), rule.code))
         })
         .collect();
-    scored.sort();
+    // Among equals the registry's order.
+    scored.sort_by_key(|(score, _)| *score);
     scored.into_iter().take(5).map(|(_, code)| code).collect()
 }
 

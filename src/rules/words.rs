@@ -276,7 +276,13 @@ const OF_WEBHOOKS: [&Text; 6] = [
 
 /// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.
 pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<&Configuration>) {
-    let Some(credential) = evidence.credential.seen() else { return outdate(words) };
+    let Some(credential) = evidence.credential.seen() else {
+        // Whose token is meant is not known: only where there is one issuer do such lines surely tell of it.
+        let sole = configuration.is_some_and(|configuration| configuration.jwt_known && configuration.jwt.len() == 1);
+        let lines = words.iter_mut().filter(|word| word.place == Place::Log && INITIALISING.contains(&word.text));
+        lines.for_each(|word| word.doubtful |= !sole);
+        return outdate(words);
+    };
     let token = credential.token.as_ref();
     let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str());
     let same = |url: &str| issuer.is_some_and(|issuer| issuer.trim_end_matches('/') == url.trim_end_matches('/'));

@@ -20,6 +20,8 @@ use crate::support::run::{command, scratch};
 /// What the cases call users, groups, hosts and so on, and what stays as it is: it names nobody. Everything else that stands
 /// in a field for names must have gone.
 const STAYS: &[&str] = &[
+    // A template of aws-auth.
+    "system:node:{{EC2PrivateDNSName}}",
     // Ordinary words.
     "first",
     "key-1",

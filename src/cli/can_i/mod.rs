@@ -61,7 +61,7 @@ impl Method {
     kaccess can-i -f questions.txt\n\n\
     A line of -f is a question in words, or in JSON with whom it is about; # begins a comment:\n  \
     get pods -n dev --as-group oidc:backend\n  \
-    {\"verb\":\"get\",\"resource\":\"pods\",\"namespace\":\"dev\",\"groups\":[\"oidc:backend\"]}\n  \
+    {\"verb\":\"get\",\"resource\":\"pods\",\"groups\":[\"oidc:backend\"]}\n  \
     {\"verb\":\"get\",\"nonResourceURL\":\"/metrics\",\"user\":\"alice\"}\n\n\
     Further fields: group, subresource, name.\n\nExit codes: 0 yes, 1 no, 2 the question could not be put."
 )]

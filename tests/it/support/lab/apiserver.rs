@@ -480,6 +480,10 @@ pub fn is_reading(event: &Value, named_secrets: bool) -> bool {
         "get" | "list" | "watch" => {
             resource != "secrets" && object["subresource"] != "proxy" && object["subresource"] != "exec"
         }
+        // Where the server URL ends in /api/v1 a review is asked of a path that is none.
+        "create" if event["requestURI"].as_str().is_some_and(|uri| uri.starts_with("/api/v1/apis/")) => {
+            event["responseStatus"]["code"] == 404
+        }
         "create" => REVIEWS.contains(&resource) && !named,
         _ => false,
     }
