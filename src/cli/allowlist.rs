@@ -152,11 +152,9 @@ fn without_cluster(evidence: &Evidence) -> Error {
         None => "name the cluster with --eks-cluster NAME --region REGION".to_owned(),
     };
     if let Some(target) = evidence.issuer.target.seen() {
-        let discovery = format!("{}/.well-known/openid-configuration", target.url.trim_end_matches('/'));
-        let keys = match evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()) {
-            Some(keys) => keys,
-            None => "the jwks_uri that it names",
-        };
+        let discovery = target.document();
+        let keys = evidence.issuer.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref());
+        let keys = keys.unwrap_or("the jwks_uri that it names");
         hint.push_str(&format!(
             "; any API server must be able to read {discovery} and {keys}, which hold public data only"
         ));

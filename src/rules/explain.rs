@@ -767,7 +767,7 @@ pub fn near(text: &str) -> Vec<&'static str> {
             let close = far <= slips(&word);
             // One word of several is in many a code.
             let related = shared > 0 && (parts.len() == 1 || shared > 1 && shared * 2 > parts.len());
-            (close || related).then_some((far.saturating_sub(shared * 4), rule.code))
+            (close || related).then_some((far + 4 * (parts.len() - shared), rule.code))
         })
         .collect();
     // Among equals the registry's order.

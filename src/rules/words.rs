@@ -162,7 +162,7 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 continue;
             }
             let past = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > PAST);
-            let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(&text));
+            let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(text));
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
             words.push(Word {
                 text,

@@ -561,10 +561,11 @@ fn codes_have_pages_and_misses_have_suggestions() {
     let miss = kaccess(&["explain", "-o", "json", "token-audience-missmatch"]);
     assert_eq!(miss.status.code(), Some(1));
     assert_eq!(json(&miss)["suggestions"][0], "token-audience-mismatch");
-    for (text, first) in [("audience-missmatch", Some("token-audience-mismatch")), ("hello world", None)] {
-        let miss = json(&kaccess(&["explain", "-o", "json", text]));
-        assert_eq!(miss["suggestions"][0].as_str(), first, "{text}: {miss:#}");
-    }
+    let part = json(&kaccess(&["explain", "-o", "json", "audience-missmatch"]));
+    let near: Vec<&str> = part["suggestions"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert!(near.len() > 1 && near.iter().all(|code| code.ends_with("audience-mismatch")), "{near:?}");
+    let none = json(&kaccess(&["explain", "-o", "json", "hello world"]));
+    assert!(none["suggestions"].is_null(), "{none:#}");
     let list = json(&kaccess(&["explain", "--list", "-o", "json"]));
     assert_eq!(list["items"].as_array().map(Vec::len), Some(RULES.len()));
 }

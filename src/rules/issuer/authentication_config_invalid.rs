@@ -42,7 +42,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .any(|answer| answer.seen().is_some_and(HttpAnswer::is_served));
         errors.into_iter().find(|error| {
             let other = error.contains("mutually exclusive") || error.contains("disallowed issuers");
-            !other && !(serves && error.contains("is a required flag"))
+            !(other || serves && error.contains("is a required flag"))
         })
     });
     let (confidence, first) = match (said, &given) {

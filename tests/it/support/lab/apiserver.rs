@@ -482,7 +482,7 @@ pub fn is_reading(event: &Value, named_secrets: bool) -> bool {
         }
         // Where the server URL ends in /api/v1 a review is asked of a path that is none.
         "create" if event["requestURI"].as_str().is_some_and(|uri| uri.starts_with("/api/v1/apis/")) => {
-            event["responseStatus"]["code"] == 404
+            event["responseStatus"]["code"].as_i64().is_some_and(|code| code >= 400)
         }
         "create" => REVIEWS.contains(&resource) && !named,
         _ => false,
