@@ -292,13 +292,8 @@ fn credential(evidence: &Evidence, hide: bool, out: &mut dyn Write) -> io::Resul
 }
 
 fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
-    let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
-    let attempts = evidence.endpoint.tcp.seen().map(|tcp| tcp.attempts.as_slice()).unwrap_or_default();
-    if attempts.is_empty() {
-        return Ok(());
-    }
-    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    writeln!(out, "<h2>Addresses of {}:{}{}</h2>\n<table>\n<tbody>", text(&route.host), route.port, text(&via))?;
+    let Some((place, attempts)) = terminal::attempts(evidence) else { return Ok(()) };
+    writeln!(out, "<h2>Addresses of {}</h2>\n<table>\n<tbody>", text(&place))?;
     for attempt in attempts {
         let class = if attempt.connected() { "pass" } else { "fail" };
         writeln!(

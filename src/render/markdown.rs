@@ -105,13 +105,8 @@ pub fn doctor(report: &DoctorReport, evidence: &Evidence, hide_claims: bool, out
 
 /// The API server's addresses, and what became of a connection to each.
 fn addresses(evidence: &Evidence, out: &mut dyn Write) -> io::Result<()> {
-    let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
-    let attempts = evidence.endpoint.tcp.seen().map(|tcp| tcp.attempts.as_slice()).unwrap_or_default();
-    if attempts.is_empty() {
-        return Ok(());
-    }
-    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-    writeln!(out, "\n## Addresses of {}", plain(&format!("{}:{}{via}", route.host, route.port)))?;
+    let Some((place, attempts)) = terminal::attempts(evidence) else { return Ok(()) };
+    writeln!(out, "\n## Addresses of {}", plain(&place))?;
     let rows = attempts
         .iter()
         .map(|attempt| vec![attempt.address.clone(), attempt.outcome.to_string(), format!("{} ms", attempt.took_ms)]);

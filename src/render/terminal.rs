@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::human;
 use crate::evidence::Evidence;
+use crate::evidence::dns::Attempt;
 use crate::report::doctor::{DoctorReport, Status, Verdict, context_words};
 use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
 use crate::report::{Finding, Grade, Severity};
@@ -335,23 +336,22 @@ pub(super) fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, 
 }
 
 fn addresses(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let Some(route) = evidence.endpoint.route.seen() else { return Ok(()) };
-    let mut lines = Vec::new();
-    for attempt in evidence.endpoint.tcp.seen().map(|connections| connections.attempts.as_slice()).unwrap_or_default() {
-        lines.push(format!("  {}  {} in {} ms", attempt.address, attempt.outcome, attempt.took_ms));
-    }
-    if lines.is_empty() {
-        return Ok(());
-    }
-    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    let Some((place, attempts)) = attempts(evidence) else { return Ok(()) };
     writeln!(out)?;
-    for line in fitted(&format!("Addresses of {}:{}{via}", route.host, route.port), look.width) {
+    for line in fitted(&format!("Addresses of {place}"), look.width) {
         writeln!(out, "{}", line.replacen("Addresses of", &"Addresses of".bold().to_string(), 1))?;
     }
-    for line in lines {
-        writeln!(out, "{line}")?;
+    for attempt in attempts {
+        writeln!(out, "  {}  {} in {} ms", attempt.address, attempt.outcome, attempt.took_ms)?;
     }
     Ok(())
+}
+
+/// Where the API server is, in words, and the connections that were tried there; nothing where none was.
+pub(super) fn attempts(evidence: &Evidence) -> Option<(String, &[Attempt])> {
+    let (route, tcp) = (evidence.endpoint.route.seen()?, evidence.endpoint.tcp.seen()?);
+    let via = route.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+    (!tcp.attempts.is_empty()).then(|| (format!("{}:{}{via}", route.host, route.port), tcp.attempts.as_slice()))
 }
 
 /// The EKS cluster: how its control plane leaves, and the interfaces and security groups that people look for first.
