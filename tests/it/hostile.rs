@@ -18,8 +18,8 @@ use crate::support::stage::{
     Ended, Play, Stage, api_answer, certified, deceiving, kubeconfig, not_found, path, watched,
 };
 
-/// Most memory of a run, in kB: of a build without optimisation, whose own code takes a good part of it.
-const MEMORY: u64 = 120_000;
+/// Most memory of a run, in kB.
+const MEMORY: u64 = 100_000;
 /// `--timeout` of a run.
 const LIMIT: Duration = Duration::from_secs(4);
 /// A run's end after that limit: the machine may be busy.

@@ -182,14 +182,18 @@ impl Graph {
                     };
                     paused.fetch_or(own, Ordering::Relaxed);
                     tell(true);
-                    let ended = tokio::time::timeout(limit, work(needs)).await;
+                    // tokio's limit looks at the work once even where no time is left.
+                    let ended = match limit.is_zero() {
+                        true => None,
+                        false => tokio::time::timeout(limit, work(needs)).await.ok(),
+                    };
                     tell(false);
                     match ended {
-                        Ok(Ok((seen, give))) => (Outcome::Seen(seen), give),
-                        Ok(Err(failure)) => (Outcome::Failed(failure), None),
+                        Some(Ok((seen, give))) => (Outcome::Seen(seen), give),
+                        Some(Err(failure)) => (Outcome::Failed(failure), None),
                         // So short a wait says nothing of whoever was waited for.
-                        Err(_) if too_late => (Outcome::Skipped(not_in_time()), None),
-                        Err(_) => {
+                        None if too_late => (Outcome::Skipped(not_in_time()), None),
+                        None => {
                             let text = format!("no answer within {:.1} s", limit.as_secs_f64());
                             (Outcome::Failed(Failure::new(FailureKind::Timeout, text)), None)
                         }

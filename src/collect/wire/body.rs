@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::BytesMut;
 use flate2::write::MultiGzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 
@@ -96,7 +95,7 @@ impl Taker {
 pub(super) struct Taken {
     limit: usize,
     lines: Option<Lines>,
-    body: BytesMut,
+    body: Vec<u8>,
     read: usize,
     held: Held,
     /// Some bytes came, whatever they became.
@@ -110,7 +109,7 @@ impl Taken {
         self.read += taken.len();
         match &mut self.lines {
             Some(lines) => lines.take(taken, &mut self.body),
-            None => self.body.extend_from_slice(taken),
+            None => append(&mut self.body, taken),
         }
         if !self.held.grow(self.body.len().saturating_sub(SMALL_BODY)) {
             return Err(Enough::TooLarge);
@@ -146,19 +145,28 @@ impl Lines {
         Self { wanted, line: Vec::new() }
     }
 
-    pub(super) fn take(&mut self, bytes: &[u8], body: &mut BytesMut) {
+    pub(super) fn take(&mut self, bytes: &[u8], body: &mut Vec<u8>) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             // One byte more than the longest tells a line that is longer.
             let room = (LINE + 1).saturating_sub(self.line.len());
             self.line.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 if self.line.len() <= LINE && (self.wanted)(&self.line) {
-                    body.extend_from_slice(&self.line);
+                    append(body, &self.line);
                 }
                 self.line.clear();
             }
         }
     }
+}
+
+/// Adds to a body that grows by an eighth: doubling would hold twice of what is counted.
+fn append(body: &mut Vec<u8>, bytes: &[u8]) {
+    const LEAST: usize = 4096;
+    if body.capacity() - body.len() < bytes.len() {
+        body.reserve_exact(bytes.len().max(body.len() / 8).max(LEAST));
+    }
+    body.extend_from_slice(bytes);
 }
 
 /// How much of [`ALL_BODIES`] is in use.
@@ -188,7 +196,7 @@ impl Drop for Held {
 }
 
 pub(super) struct HeldBody {
-    pub(super) body: BytesMut,
+    pub(super) body: Vec<u8>,
     pub(super) _held: Held,
 }
 
