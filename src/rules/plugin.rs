@@ -51,9 +51,10 @@ pub fn kind(case: &Case<'_>) -> Kind {
         "aws-iam-authenticator" | "heptio-authenticator-aws" => Kind::AwsIamAuthenticator,
         "gke-gcloud-auth-plugin" => Kind::Gke,
         "kubectl-oidc_login" => Kind::Oidc,
-        "kubectl" if has("oidc-login") => Kind::Oidc,
         "kubelogin" if has("--oidc-issuer-url") => Kind::Oidc,
         "kubelogin" if has("--server-id") || has("--environment") || has("--login") || has("-l") => Kind::Azure,
+        // kubectl, by whatever name.
+        _ if has("oidc-login") => Kind::Oidc,
         _ => Kind::Other,
     }
 }

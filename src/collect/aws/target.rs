@@ -62,19 +62,7 @@ pub fn plugin_words(exec: &ExecConfig) -> Option<PluginWords> {
     if !aws && !authenticator {
         return None;
     }
-    let value = |flags: &[&str]| {
-        let mut found = None;
-        for (index, arg) in args.iter().enumerate() {
-            for flag in flags {
-                if arg == flag {
-                    found = args.get(index + 1).map(|value| (*value).to_owned());
-                } else if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-                    found = Some(value.to_owned());
-                }
-            }
-        }
-        found
-    };
+    let value = |names: &[&str]| exec.argument(names).map(str::to_owned);
     let variable = |names: &[&str]| {
         let named = |name: &&str| exec.env.iter().rev().find(|(key, _)| key == *name);
         names.iter().find_map(named).map(|(_, value)| value.expose().to_owned()).filter(|value| !value.is_empty())
