@@ -2,11 +2,11 @@
 
 use super::{aws, partition};
 use crate::apiserver::message::Text;
-use crate::aws::identity::{self, Mappings, Verdict};
-use crate::evidence::credential::TokenKind;
-use crate::evidence::eks::Caller;
+use crate::aws::identity::{self, Mapped, Mappings, Source, Verdict};
+use crate::evidence::credential::{TokenKind, TokenProblem};
+use crate::evidence::eks::{AccessEntry, Caller};
 use crate::report::{Citation, Confidence, seen};
-use crate::rules::{Case, Place, Word};
+use crate::rules::{Case, Place, Word, clip};
 
 /// The credential is an IAM token.
 pub fn is_iam(case: &Case<'_>) -> bool {
@@ -64,6 +64,44 @@ pub fn aws_auth(case: &Case<'_>) -> Option<Mappings> {
 /// The model says that nothing maps the caller.
 pub fn unmapped(case: &Case<'_>) -> bool {
     case.mapping == Some(Verdict::NotMapped)
+}
+
+/// Who maps the caller, by an IAM token, and the access entry where that is what does.
+pub fn mapped_entry<'c>(case: &'c Case<'_>) -> Option<(&'c Mapped, Option<&'c AccessEntry>)> {
+    let Some(Verdict::Mapped(mapped)) = case.mapping.as_ref().filter(|_| is_iam(case)) else { return None };
+    let entry = match mapped.source {
+        Source::AccessEntry(index) => aws(case).and_then(|aws| aws.access_entries.seen()?.entries.get(index)),
+        _ => None,
+    };
+    Some((mapped, entry))
+}
+
+/// The caller's ARN as the authenticator compares it, and aws-auth, where the caller is refused and nothing maps them.
+pub fn left_out(case: &Case<'_>) -> Option<(String, Mappings, Citation)> {
+    let refused = refused(case)?;
+    let ((_, arn), all) = (caller(case)?, aws_auth(case)?);
+    (!matches!(case.mapping, Some(Verdict::Mapped(_)))).then_some((arn, all, refused))
+}
+
+/// What is wrong with an IAM token itself: a problem that kaccess sees in it and that `fits`, else the authenticator's word
+/// by one of these texts; how sure, where, and what is said.
+pub fn token_fault(
+    case: &Case<'_>,
+    fits: impl Fn(&TokenProblem) -> bool,
+    texts: &[&'static Text],
+) -> Option<(Confidence, Citation, String)> {
+    if case.accepted() || !is_iam(case) {
+        return None;
+    }
+    let problems = case.token().map(|token| token.problems.iter().enumerate());
+    if let Some((index, problem)) = problems.into_iter().flatten().find(|(_, problem)| fits(problem)) {
+        let confidence = if refused(case).is_some() { Confidence::Certain } else { Confidence::Likely };
+        let cite = seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone());
+        return Some((confidence, cite, problem.detail.clone()));
+    }
+    // A log's line may be about somebody else's token: this one has no such fault.
+    let (word, named) = texts.iter().find_map(|text| authenticator_word(case, text))?;
+    (word.place != Place::Log || named).then(|| (sure(case, word, named), word.cite(), clip(&word.line, 200)))
 }
 
 /// A citation of the caller's ARN.

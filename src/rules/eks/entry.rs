@@ -1,10 +1,10 @@
-//! Commands that give the caller an access entry, and an entry its permissions.
+//! How the caller gets a mapping: an access entry and its permissions, a line of aws-auth.
 
 use super::{assumed, aws, cluster, partition, principal};
-use crate::aws::identity;
+use crate::aws::identity::{self, Entry};
 use crate::evidence::FailureKind;
-use crate::report::Step;
 use crate::report::shell::{Shell, shell};
+use crate::report::{Citation, Step, seen};
 use crate::rules::Case;
 
 /// The ARN of an access policy, in the cluster's partition.
@@ -90,6 +90,24 @@ pub fn map_caller(case: &Case<'_>) -> Step {
             shell!("{} --kubernetes-groups GROUP", entry),
         ),
     }
+}
+
+/// An entry of aws-auth as a citation.
+pub fn cite_line(entry: &Entry) -> Citation {
+    let text = format!("{} line {}: {}", entry.section, entry.line, entry.arn);
+    seen(format!("/aws/awsAuth/seen/data/{}", entry.section), text)
+}
+
+/// The step that gives an entry of aws-auth the ARN which the authenticator compares.
+pub fn correct_line(entry: &Entry, arn: &str) -> Step {
+    let name = if entry.username.is_empty() { "NAME" } else { &entry.username };
+    Step::manifest(
+        format!(
+            "Have an administrator change that line (kubectl -n kube-system edit configmap aws-auth, {} line {})",
+            entry.section, entry.line
+        ),
+        format!("- rolearn: {arn}\n  username: {name}\n  groups: {:?}\n", entry.groups),
+    )
 }
 
 /// The command that gives an access entry the smallest policy that covers the question, in its namespace; View for the

@@ -9,8 +9,8 @@ use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
 use crate::evidence::credential::TokenKind;
 use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Step, inferred, seen};
-use crate::rules::{Case, Word};
+use crate::report::{Citation, Confidence, Finding, Step, inferred, seen};
+use crate::rules::{Case, Rule, Word};
 
 /// The citation of a step of the model.
 pub fn cite_step(step: &ReachStep) -> Citation {
@@ -56,6 +56,18 @@ impl Obstacle<'_> {
         let addresses = endpoint_addresses(case.evidence);
         let groups = aws(case).map(crate::aws::egress::security_groups).unwrap_or_default();
         self.lists.iter().filter(|listed| listed.useless(peer, &addresses, &groups)).collect()
+    }
+
+    /// The finding of a rule about the allow-list that stands in the way, `list` being the citation of it.
+    pub fn finding(&self, rule: &Rule, case: &Case<'_>, why: String, list: Citation) -> Finding {
+        let managed = matches!(self.reach.mode, Mode::AwsManaged { .. });
+        let or_else = if managed { Some(route_through_vpc(case)) } else { open_paths_at(self) };
+        rule.finding(self.confidence, why, list, first_step(case, self))
+            .steps(or_else)
+            .step(again())
+            .cite(cite_mode(self.reach))
+            .cite(cite_step(self.step))
+            .cite_if(self.word.clone())
     }
 }
 
@@ -213,7 +225,7 @@ pub fn sources(found: &Obstacle<'_>) -> String {
 }
 
 /// The step that lets the control plane in: its sources where they are known, else the two paths.
-pub fn first_step(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
+fn first_step(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
     match (&found.reach.peer, open_paths_at(found)) {
         (Peer::Known { .. }, _) | (_, None) => allow_sources(case, found),
         (_, Some(step)) => step,
