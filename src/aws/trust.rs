@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::arn::account;
+use super::arn::{account, partition};
 use crate::text::{Wild, glob, glob_places};
 
 /// Who asks.
@@ -140,6 +140,11 @@ pub fn issuer_name(url: &str) -> String {
         Some((host, path)) => format!("{}/{path}", host.to_ascii_lowercase()),
         None => rest.to_ascii_lowercase(),
     }
+}
+
+/// The ARN of an issuer's provider in the account of a role.
+pub fn provider_arn(role_arn: &str, issuer: &str) -> String {
+    format!("arn:{}:iam::{}:oidc-provider/{}", partition(role_arn), account(role_arn), issuer_name(issuer))
 }
 
 /// The provider's name in its ARN, with the host in lower case.
