@@ -126,11 +126,13 @@ mod tests {
     fn commands_name_the_cluster_wherever_its_name_stands() {
         let separate: &[&str] = &["eks", "get-token", "--cluster-name", "prod", "--region", "eu-west-1"];
         let joined: &[&str] = &["eks", "get-token", "--cluster-name=prod", "--region=eu-west-1"];
+        let twice: &[&str] = &["--region", "eu-west-1", "eks", "get-token", "-i", "prod", "--region", "eu-west-3"];
         let none: &[&str] = &[];
         let arn = "arn:aws:eks:eu-north-1:111122223333:cluster/blue";
         for (context, args, target, expected) in [
             ("a", separate, None, ("prod", "eu-west-1")),
             ("a", joined, None, ("prod", "eu-west-1")),
+            ("a", twice, None, ("prod", "eu-west-3")),
             (arn, none, None, ("blue", "eu-north-1")),
             (arn, joined, None, ("prod", "eu-west-1")),
             // Only the endpoint was known to whoever asked AWS.
