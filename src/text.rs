@@ -51,28 +51,61 @@ pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, other)| other)
 }
 
+/// One place of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wild {
+    /// `*`: any characters, or none.
+    Any,
+    /// `?`: just one.
+    One,
+    /// The character itself.
+    Is(char),
+}
+
+impl From<char> for Wild {
+    fn from(c: char) -> Self {
+        match c {
+            '*' => Self::Any,
+            '?' => Self::One,
+            c => Self::Is(c),
+        }
+    }
+}
+
 /// A text against a pattern with `*` (any characters, or none) and `?` (just one), in linear memory and without recursion.
 /// Capitals count: where they are not to, the caller makes both sides small.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let places: Vec<Wild> = pattern.chars().map(Wild::from).collect();
+    glob_places(&places, text)
+}
+
+/// The same for a pattern in which a star may stand for itself.
+pub fn glob_places(pattern: &[Wild], text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
-        if p < pattern.len() && pattern[p] == '*' {
-            star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+        let fits = match pattern.get(p) {
+            Some(Wild::Any) => {
+                star = Some((p, t));
+                p += 1;
+                continue;
+            }
+            Some(Wild::One) => true,
+            Some(Wild::Is(c)) => *c == text[t],
+            None => false,
+        };
+        if fits {
             p += 1;
             t += 1;
-        } else if let Some((at, from)) = star {
-            p = at + 1;
-            t = from + 1;
-            star = Some((at, from + 1));
-        } else {
-            return false;
+            continue;
         }
+        let Some((at, from)) = star else { return false };
+        p = at + 1;
+        t = from + 1;
+        star = Some((at, from + 1));
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern[p..].iter().all(|place| *place == Wild::Any)
 }
 
 /// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as

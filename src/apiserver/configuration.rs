@@ -9,9 +9,11 @@ use super::authn::certificate::RequestHeaderFlags;
 use crate::evidence::apiserver::Flags;
 use crate::gotext::quote;
 
+mod eks;
 mod file;
 mod text;
 
+pub use eks::of_eks;
 pub use text::{flags_of_pod, parse_flags_text};
 
 /// The signing algorithms that kube-apiserver knows, in the order it prints them.

@@ -307,11 +307,7 @@ fn fact_rows(told: &KnownIdentity, now: Timestamp) -> Vec<Vec<String>> {
         facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
     }
     for policy in &told.access_policies {
-        let scope = match policy.scope.as_str() {
-            "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
-            _ => "the whole cluster".to_owned(),
-        };
-        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {scope}", policy.name()))]);
+        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {}", policy.name(), policy.place()))]);
     }
     if !told.bound_to.is_empty() {
         facts.push(vec!["bound to".to_owned(), plain(&told.bound_to.join(", "))]);

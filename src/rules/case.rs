@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Place, Word, clip, eks, words};
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
 use crate::apiserver::authz::UNAUTHENTICATED;
-use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
+use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags, of_eks};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
@@ -54,7 +54,7 @@ impl<'a> Case<'a> {
             let configuration = from_flags(flags?).ok()?;
             Some((configuration, path))
         })
-        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
+        .or_else(|| Some((of_eks(aws?)?, "/aws/identityProviders/seen")))
         .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
         let mut words = words::collect(evidence);
         words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));

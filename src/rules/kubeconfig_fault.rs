@@ -1,6 +1,6 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, Rule, failed_as, way};
+use super::{Case, Rule, eks, failed_as, way};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
@@ -157,7 +157,7 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
 /// How to get the cluster's CA again, by what the cluster is.
 pub fn fetch_authority(case: &Case<'_>) -> Step {
     if let Some(way::Managed::Eks(_)) = way::managed(way::host(case)) {
-        let (name, region) = way::eks_arguments(case);
+        let (name, region) = (eks::cluster(case), eks::region(case));
         return Step::command(
             "Write the cluster's entry anew, with the CA that EKS has for it",
             shell!("aws eks update-kubeconfig --name {} --region {}", name, region),

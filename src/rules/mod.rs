@@ -1,7 +1,9 @@
 //! One file per finding; this file is the one list.
 
+pub mod answerer;
 pub mod api_port;
 pub mod case;
+pub mod clock;
 mod context;
 pub mod eks;
 pub mod explain;
@@ -16,6 +18,7 @@ pub mod refusal;
 pub mod rejoin;
 pub mod renew;
 pub mod setting;
+pub mod unserved;
 pub mod way;
 pub mod wording;
 pub mod words;

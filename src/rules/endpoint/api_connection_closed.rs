@@ -4,7 +4,7 @@ use crate::apiserver::message::{heard, tools};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{Came, Spread, again, compare, unserved};
+use crate::rules::unserved::{Came, Spread, again, compare, unserved};
 use crate::rules::way::place;
 use crate::rules::wording::capital;
 use crate::rules::{Case, Page, Rule, failed_as};

@@ -2,7 +2,8 @@
 
 use crate::apiserver::message::{self, heard, tools};
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{Came, Spread, Unserved, again, balancer, unserved};
+use crate::rules::answerer::balancer;
+use crate::rules::unserved::{Came, Spread, Unserved, again, unserved};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.

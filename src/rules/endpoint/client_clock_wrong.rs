@@ -3,7 +3,8 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::{Skew, dated_by_clock, fault, skew, span};
+use crate::rules::api_port::fault;
+use crate::rules::clock::{Skew, dated_by_clock, skew, span};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.

@@ -5,8 +5,8 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Managed, answers, cite_met, eks_arguments, host, managed, proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::way::{Managed, answers, cite_met, host, managed, proxy};
+use crate::rules::{Case, Page, Rule, eks, failed_as};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let (whose, step) = match provider {
         Managed::Eks(_) => {
-            let (name, region) = eks_arguments(case);
+            let (name, region) = (eks::cluster(case), eks::region(case));
             (
                 "an EKS cluster",
                 Step::command(

@@ -5,9 +5,10 @@ use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::api_port::{Answerer, Came, Spread, answerer, unserved};
+use crate::rules::answerer::{Answerer, answerer};
 use crate::rules::kubeconfig::server_url_wrong_scheme::ANSWERS as PLAIN_TO_TLS;
 use crate::rules::kubeconfig_fault::{cluster as named, complaint};
+use crate::rules::unserved::{Came, Spread, unserved};
 use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule, clip, failed_as};
 

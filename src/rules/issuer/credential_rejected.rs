@@ -5,9 +5,8 @@ use crate::aws::identity::{Mapped, Source, Verdict};
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
-use crate::report::shell::{Shell, shell};
+use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
-use crate::rules::way::eks_arguments;
 use crate::rules::{Case, Page, Rule, clip, eks, failed_as};
 
 /// The rule.
@@ -355,14 +354,6 @@ fn unexpected(running: bool) -> Vec<Candidate> {
     list
 }
 
-/// The cluster's name for commands of AWS.
-fn eks_cluster(case: &Case<'_>) -> Shell {
-    match eks_arguments(case).0 {
-        name if &*name == "NAME" => "CLUSTER".into(),
-        name => name,
-    }
-}
-
 /// What kaccess itself could not read of the issuer, which the API server needs: its document, else its keys.
 fn unread(probes: &Issuer) -> Option<Candidate> {
     let review = |text: &str| Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT");
@@ -476,7 +467,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
                 why: "the API server may not be configured for any OIDC issuer".to_owned(),
                 decided_by: Step::command(
                     "the flags (--oidc-issuer-url, --authentication-config) say it; on EKS",
-                    shell!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case)),
+                    shell!("aws eks list-identity-provider-configs --cluster-name {}", eks::cluster(case)),
                 ),
             };
             let issuer_differs = Candidate {
@@ -581,7 +572,7 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
                 why: "the access entry belongs to the role or user that had this ARN when it was made, which may be gone".to_owned(),
                 decided_by: Step::command(
                     "when the access entry was made, against when the principal was",
-                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks_cluster(case), eks::principal(case)),
+                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks::cluster(case), eks::principal(case)),
                 ),
             });
         }
@@ -591,7 +582,7 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
             list.push(Candidate {
                 code: "iam-identity-not-mapped",
                 why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks_cluster(case), region)),
+                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region)),
             });
         }
     }

@@ -137,11 +137,7 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
     if here.is_empty() || here.iter().any(|policy| given(policy)) {
         return None;
     }
-    let place = |policy: &AssociatedPolicy| match policy.scope.as_str() {
-        "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
-        _ => "the whole cluster".to_owned(),
-    };
-    let held: Vec<String> = here.iter().map(|policy| format!("{} for {}", policy.name(), place(policy))).collect();
+    let held: Vec<String> = here.iter().map(|policy| format!("{} for {}", policy.name(), policy.place())).collect();
     let more = match wanted {
         Some("AmazonEKSSecretReaderPolicy") => "reads Secrets, which AmazonEKSViewPolicy leaves out",
         Some("AmazonEKSViewPolicy") => "reads what Kubernetes' role view does, no Secrets",
