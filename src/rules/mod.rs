@@ -16,6 +16,7 @@ pub mod refusal;
 pub mod rejoin;
 pub mod renew;
 pub mod setting;
+pub mod validity;
 pub mod way;
 pub mod wording;
 pub mod words;
