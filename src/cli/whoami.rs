@@ -152,7 +152,7 @@ impl Known {
             .and_then(|identity| certificate::facts_from_pem(&identity.chain_pem).0.into_iter().next());
         let expires_at = facts
             .as_ref()
-            .and_then(|facts| token::times(facts).expires_at)
+            .and_then(|facts| facts.times().expires_at)
             .or_else(|| certificate.as_ref().and_then(|certificate| certificate.not_after));
         Self {
             kind: facts.as_ref().map(|facts| facts.kind),

@@ -155,15 +155,9 @@ impl<'a> Case<'a> {
         wrong.then_some(word)
     }
 
-    /// A claim that is a time in seconds since 1970.
+    /// A claim that is a time; of an IAM token `date` and `expires`.
     pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
-        let value = self.claim(name)?;
-        let seconds = value.as_i64().or_else(|| {
-            // Go truncates fractions.
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, and out of range is no time")]
-            value.as_f64().map(|seconds| seconds as i64)
-        })?;
-        Timestamp::from_second(seconds).ok()
+        self.token()?.time(name)
     }
 
     /// The token is a service account's, not an identity provider's.

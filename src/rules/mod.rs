@@ -19,6 +19,7 @@ pub mod rejoin;
 pub mod renew;
 pub mod setting;
 pub mod unserved;
+pub mod validity;
 pub mod way;
 pub mod wording;
 pub mod words;

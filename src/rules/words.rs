@@ -560,12 +560,7 @@ fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
     let claims = token.claims.as_ref()?;
     let claim = |name: &str| claims.get(name);
     let named = claim(word.field("claim"));
-    let time = |name: &str| {
-        let seconds =
-            claim(name).and_then(|value| value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)));
-        let at = Timestamp::from_second(seconds?).ok()?;
-        Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())
-    };
+    let time = |name: &str| Some(token.time(name)?.strftime("%Y-%m-%d %H:%M:%S").to_string());
     let text = word.text;
     Some(if *text == message::AUDIENCE {
         let own = audiences(token);

@@ -231,7 +231,7 @@ fn token_report(
     server: Option<&Result<Server, Refusal>>,
     verification: Option<Verification>,
 ) -> CredentialReport {
-    let times = token::times(facts);
+    let times = facts.times();
     let issuer = facts.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
     let configuration = server.and_then(|server| server.as_ref().ok()).map(|server| &server.configuration);
     let jwt = configuration.map(|configuration| configuration.jwt.as_slice()).unwrap_or_default();
