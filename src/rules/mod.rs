@@ -6,6 +6,7 @@ mod context;
 pub mod eks;
 pub mod explain;
 pub mod hook;
+pub mod issuer_port;
 pub mod kubeconfig_fault;
 pub mod mapping;
 mod met;

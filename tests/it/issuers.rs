@@ -214,6 +214,61 @@ fn a_line_that_proves_the_connection_is_told() {
     }
 }
 
+/// Go has the same words for a certificate that is past its end and for one that has not begun, and does not say which
+/// certificate of the chain it means. The dates here are invented: a lab's chain has none of these faults.
+#[test]
+fn an_issuers_certificate_is_out_of_date_at_either_end_and_at_any_place() {
+    let logged = |error: &str, faults: Value| {
+        let mut evidence = saved("issuer-certificate-expired-log");
+        let lines = evidence["controlPlane"]["log"]["seen"]["matches"].as_array_mut().expect("lines");
+        let line = lines.iter_mut().find(|line| line["text"] == "oidc-init-x509").expect("the line");
+        line["fields"]["error"] = json!(error);
+        evidence["issuer"]["tls"]["seen"]["faults"] = faults;
+        evidence["issuer"]["tls"]["seen"]["chain"][0]["notAfter"] = json!("2027-06-01T00:00:00Z");
+        findings(evidence)
+    };
+    let words = "certificate has expired or is not yet valid: current time 2026-11-25T17:32:45Z is";
+    let commands = |finding: &Finding| -> String {
+        finding.fix.iter().filter_map(|step| step.command.as_deref()).collect::<Vec<_>>().join("\n")
+    };
+
+    // By the API server's clock it has not begun; here it is fine.
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([]));
+    let early = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(
+        (early.title.as_str(), early.confidence),
+        ("The issuer's certificate is not valid yet", Confidence::Likely)
+    );
+    assert!(early.why.contains("is not valid before 2026-12-24T00:00:00Z"), "{}", early.why);
+    assert!(!early.why.contains("2027") && !early.why.contains("ended"), "{}", early.why);
+    assert_eq!(early.candidates.first().map(|candidate| candidate.code), Some("api-server-clock-wrong"));
+    assert!(commands(early).contains("-startdate"), "{}", commands(early));
+
+    // This machine says so too.
+    let fault = json!({ "kind": "not-yet-valid", "seen": "valid from 2026-12-24T00:00:00Z",
+        "detail": "the server's certificate is not valid yet (or this machine's clock is slow)" });
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([fault]));
+    assert_eq!(found(&all, "issuer-certificate-expired").map(|found| found.confidence), Some(Confidence::Certain));
+
+    // The date is the log's, not that of the certificate which answers here, and may be an authority's.
+    let all = logged(&format!("{words} after 2026-11-20T00:00:00Z"), json!([]));
+    let late = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert!(late.why.contains("or an authority above it, ended on 2026-11-20T00:00:00Z"), "{}", late.why);
+    assert!(commands(late).contains("-enddate") && commands(late).contains("-showcerts"), "{}", commands(late));
+
+    // It is an intermediate that has ended: a new certificate under it helps nobody.
+    let mut evidence = saved("issuer-certificate-expired");
+    evidence["issuer"]["tls"]["seen"]["faults"] = json!([{ "kind": "expired", "seen": "valid until 2026-11-20T00:00:00Z",
+        "detail": "the intermediate authority CN=Example Intermediate has expired" }]);
+    evidence["issuer"]["tls"]["seen"]["chain"][0]["notAfter"] = json!("2027-06-01T00:00:00Z");
+    let all = findings(evidence);
+    let above = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(above.confidence, Confidence::Certain);
+    assert!(above.why.starts_with("The intermediate authority CN=Example Intermediate above"), "{}", above.why);
+    assert!(above.why.contains("ended on 2026-11-20T00:00:00Z"), "{}", above.why);
+    assert!(!commands(above).contains("-enddate"), "{}", commands(above));
+}
+
 #[test]
 fn documents_of_the_issuer() {
     let Some(lab) = lab::require() else { return };
