@@ -171,6 +171,31 @@ fn what_kaccess_cannot_read_of_the_issuer_is_the_first_candidate() {
     }
 }
 
+/// The candidate tells the status that was met, and to whom it was answered. The statuses are invented.
+#[test]
+fn a_refused_key_set_is_told_with_its_status_and_to_whom() {
+    let told = |own: u16, disguised: u16| {
+        let mut evidence = saved("jwks-blocked-bare");
+        evidence["issuer"]["jwks"]["seen"]["answer"]["status"] = json!(own);
+        evidence["issuer"]["jwksAsControlPlane"]["seen"]["answer"]["status"] = json!(disguised);
+        let all = findings(evidence);
+        let candidates = &found(&all, "credential-rejected").expect("the finding").candidates;
+        let blocked = candidates.iter().find(|candidate| candidate.code == "jwks-blocked").expect("the candidate");
+        format!("{}; {}", blocked.why, blocked.decided_by.text)
+    };
+    let both = told(401, 401);
+    assert!(both.starts_with("the key set's URL answers 401 from here;"), "{both}");
+    assert!(both.ends_with("\"get keys failed: 401 Unauthorized\""), "{both}");
+    assert!(told(403, 403).starts_with("the key set's URL answers 403 from here;"));
+    let by_agent = told(200, 403);
+    assert!(
+        by_agent.starts_with(
+            "the key set's URL answers 403 to the control plane's User-Agent, and lets this machine through;"
+        ),
+        "{by_agent}"
+    );
+}
+
 #[test]
 fn a_key_set_without_a_key_to_name_is_the_issuers_fault() {
     let mut empty = saved("token-key-foreign");
