@@ -196,8 +196,7 @@ impl<'a> Case<'a> {
 
     /// The server's authenticator for the token's issuer, where the configuration is known.
     pub fn authenticator(&self) -> Option<&JwtAuthenticator> {
-        let issuer = self.claim_text("iss")?;
-        self.configuration.as_ref()?.0.jwt.iter().find(|jwt| jwt.issuer.url == issuer)
+        self.configuration.as_ref()?.0.authenticator_of(self.claim_text("iss")?)
     }
 
     /// The first place that says this text: TokenReview before the user's message before the log.

@@ -171,6 +171,19 @@ fn what_kaccess_cannot_read_of_the_issuer_is_the_first_candidate() {
     }
 }
 
+/// kube-apiserver takes Google's issuer without its scheme too.
+#[test]
+fn googles_short_issuer_is_not_told_to_be_another_one() {
+    let told = |iss: &str| {
+        let mut evidence = saved("token-issuer-mismatch");
+        evidence["controlPlane"]["flagz"]["seen"]["flags"]["oidc-issuer-url"] = json!(["https://accounts.google.com"]);
+        evidence["credential"]["seen"]["token"]["claims"]["iss"] = json!(iss);
+        found(&findings(evidence), "token-issuer-mismatch").is_some()
+    };
+    assert!(!told("accounts.google.com"));
+    assert!(told("https://accounts.google.com/"));
+}
+
 /// The candidate tells the status that was met, and to whom it was answered. The statuses are invented.
 #[test]
 fn a_refused_key_set_is_told_with_its_status_and_to_whom() {
