@@ -57,6 +57,29 @@ pub struct Word {
 }
 
 impl Word {
+    /// A text of now that nothing speaks against.
+    pub fn new(
+        text: &'static Text,
+        fields: BTreeMap<String, String>,
+        path: impl Into<String>,
+        line: impl Into<String>,
+        place: Place,
+    ) -> Self {
+        Self {
+            text,
+            fields,
+            path: path.into(),
+            line: line.into(),
+            place,
+            doubtful: false,
+            contradicted: false,
+            last: None,
+            past: false,
+            outdated: false,
+            line_number: 0,
+        }
+    }
+
     /// The citation of this text.
     pub fn cite(&self) -> Citation {
         let text = |place: &str| format!("{place}: {}", clip(&self.line, 240));
@@ -119,19 +142,8 @@ impl Word {
 pub fn collect(evidence: &Evidence) -> Vec<Word> {
     let mut words = Vec::new();
     let mut add = |line: &str, path: &str, place: Place| {
-        words.extend(message::recognise(line).into_iter().map(|found| Word {
-            text: found.text,
-            fields: found.fields,
-            path: path.to_owned(),
-            line: line.to_owned(),
-            place,
-            doubtful: false,
-            contradicted: false,
-            last: None,
-            past: false,
-            outdated: false,
-            line_number: 0,
-        }));
+        let found = message::recognise(line).into_iter();
+        words.extend(found.map(|found| Word::new(found.text, found.fields, path, line, place)));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
         add(error, "/controlPlane/tokenReview/seen/error", Place::TokenReview);
@@ -164,18 +176,13 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             let past = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > PAST);
             let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(text));
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
+            let path = format!("{at}/seen/matches/{index}");
             words.push(Word {
-                text,
-                fields: found.fields.clone(),
-                path: format!("{at}/seen/matches/{index}"),
-                line: found.line.clone(),
-                place: Place::Log,
                 doubtful: old && INITIALISING.contains(text),
-                contradicted: false,
                 last,
                 past: (past || old) && of_now && !at.starts_with("/aws/"),
-                outdated: false,
                 line_number: found.last_line_number,
+                ..Word::new(text, found.fields.clone(), path, &found.line, Place::Log)
             });
         }
     }
