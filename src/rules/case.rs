@@ -4,15 +4,16 @@ use jiff::Timestamp;
 
 use super::{Place, Word, clip, eks, words};
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
-use crate::apiserver::authz::UNAUTHENTICATED;
+use crate::apiserver::authz;
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
 use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::identity::{ANONYMOUS, UNAUTHENTICATED};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
-use crate::evidence::{ControlPlane, Evidence, Failure, FailureKind, Issuer, Observation};
+use crate::evidence::{ControlPlane, Evidence, FailureKind, Issuer};
 use crate::report::{Citation, Confidence, inferred, probed, seen};
 
 /// Evidence with everything the rules need to know more than once.
@@ -161,10 +162,7 @@ impl<'a> Case<'a> {
 
     /// Namespace and name of the service account that the token names; capitals stand for what it does not say.
     pub fn service_account(&self) -> (&str, &str) {
-        self.claim_text("sub")
-            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
-            .and_then(|sub| sub.split_once(':'))
-            .unwrap_or(("NAMESPACE", "NAME"))
+        self.claim_text("sub").and_then(authz::service_account).unwrap_or(("NAMESPACE", "NAME"))
     }
 
     /// The word of the server that one of these texts is why it refuses the credential: none where it accepts it, and
@@ -194,7 +192,7 @@ impl<'a> Case<'a> {
 
     /// The API server accepted the credential: SelfSubjectReview named somebody, or TokenReview did.
     pub fn accepted(&self) -> bool {
-        let named = self.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+        let named = self.evidence.identity.seen().is_some_and(|identity| !identity.user.is_anonymous());
         named || self.evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated)
     }
 
@@ -244,7 +242,7 @@ impl<'a> Case<'a> {
     /// Somebody asked to be taken for nobody (impersonation).
     pub fn wants_anonymous(&self) -> bool {
         let user = self.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
-        user.and_then(|user| user.impersonate.as_deref()) == Some("system:anonymous")
+        user.and_then(|user| user.impersonate.as_deref()) == Some(ANONYMOUS)
     }
 
     /// The API server saw system:anonymous, and nobody wanted it.
@@ -252,11 +250,13 @@ impl<'a> Case<'a> {
         if self.wants_anonymous() || self.accepted() {
             return None;
         }
-        if self.evidence.identity.seen().is_some_and(|identity| identity.user.username == "system:anonymous") {
+        if self.evidence.identity.seen().is_some_and(|identity| identity.user.is_anonymous()) {
             return Some(seen("/identity/seen/user/username", "the API server names the user system:anonymous"));
         }
-        failed_as(&self.evidence.identity, &[FailureKind::Forbidden])
-            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"))
+        self.evidence
+            .identity
+            .failed_as(&[FailureKind::Forbidden])
+            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == ANONYMOUS))
             .map(|failure| seen("/identity/failed/detail", clip(&failure.detail, 240)))
     }
 
@@ -532,11 +532,6 @@ pub struct StatusFault {
     pub logged: bool,
     /// The status that this machine met, where that fits too, with the pointer to the answer.
     pub probe: Option<(u16, String)>,
-}
-
-/// Whether a probe failed in one of these ways.
-pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o Failure> {
-    observation.failed().filter(|failure| kinds.contains(&failure.kind))
 }
 
 /// The flags that the API server shows of itself together with the AuthenticationConfiguration they only name, where that

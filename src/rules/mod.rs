@@ -21,7 +21,7 @@ pub mod way;
 pub mod wording;
 pub mod words;
 
-pub use case::{Case, failed_as};
+pub use case::Case;
 pub use wording::{clip, slug};
 pub use words::{Place, Word};
 

@@ -3,13 +3,14 @@
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Source, Verdict};
 use crate::evidence::credential::TokenKind;
+use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
 use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::{Shell, shell};
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
 use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, clip, eks, failed_as};
+use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -34,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let Some(failure) = failed_as(&case.evidence.identity, &[FailureKind::Unauthorized]) else { return Vec::new() };
+    let Some(failure) = case.evidence.identity.failed_as(&[FailureKind::Unauthorized]) else { return Vec::new() };
     let endpoint = &case.evidence.endpoint;
     if let Some(error) = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
         return vec![reviewed(case, error).cite(seen("/identity/failed/detail", failure.detail.clone()))];
@@ -171,7 +172,7 @@ fn sent<'e>(case: &Case<'e>) -> Vec<Sent<'e>> {
             // Whoever is forbidden something was taken for somebody.
             Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
                 message::forbidden(&failure.detail)
-                    .filter(|found| found.user != "system:anonymous")
+                    .filter(|found| found.user != ANONYMOUS)
                     .map(|_| Sent { what, path, said: &failure.detail, refused: false })
             }
             // In these words an API server refuses, and hardly anybody else.
@@ -217,7 +218,7 @@ const FLAGZ: &str = "GET /flagz";
 /// The same credential is taken by some requests' servers and answered 401 by others'.
 fn by_some(case: &Case<'_>) -> Option<Finding> {
     // Somebody who is known; whoever is not has one reason for all that is refused.
-    case.evidence.identity.seen().filter(|identity| identity.user.username != "system:anonymous")?;
+    case.evidence.identity.seen().filter(|identity| !identity.user.is_anonymous())?;
     let all = sent(case);
     let refused: Vec<&Sent<'_>> = all.iter().filter(|one| one.refused).collect();
     let first = *refused.iter().find(|one| ![METRICS, FLAGZ].contains(&one.what))?;
