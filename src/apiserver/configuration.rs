@@ -138,6 +138,19 @@ pub enum ClaimRule {
     },
 }
 
+/// The issuer that a token's `iss` means: Google may leave the scheme out, and kube-apiserver and go-oidc forgive it that
+/// (<https://openid.net/specs/openid-connect-core-1_0.html#GoogleIss>).
+pub fn issuer_meant(iss: &str) -> &str {
+    if iss == "accounts.google.com" { "https://accounts.google.com" } else { iss }
+}
+
+impl Configuration {
+    /// The authenticator that takes tokens of this `iss`: byte for byte, but for Google's own spelling.
+    pub fn authenticator_of(&self, iss: &str) -> Option<&JwtAuthenticator> {
+        self.jwt.iter().find(|jwt| jwt.issuer.url == issuer_meant(iss))
+    }
+}
+
 impl JwtAuthenticator {
     /// Some part of it is CEL.
     pub fn uses_cel(&self) -> bool {

@@ -8,6 +8,7 @@ mod context;
 pub mod eks;
 pub mod explain;
 pub mod hook;
+pub mod issuer_port;
 pub mod kubeconfig_fault;
 pub mod mapping;
 mod met;
@@ -24,7 +25,7 @@ pub mod way;
 pub mod wording;
 pub mod words;
 
-pub use case::{Case, failed_as};
+pub use case::Case;
 pub use wording::{clip, slug};
 pub use words::{Place, Word};
 

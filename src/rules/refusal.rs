@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use super::{Case, Rule, clip};
-use crate::apiserver::authz::near::{self, Kind};
+use crate::apiserver::authz::near::{self, Kind, title};
+use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
 use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
-use crate::evidence::identity::User;
+use crate::evidence::identity::{ANONYMOUS, User};
 use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
@@ -124,7 +125,7 @@ impl DefaultRefused {
 /// The default role that allows what was refused.
 fn default_role(found: &Forbidden) -> Option<&'static str> {
     // Who acts as somebody else is refused that, whatever the default bindings give.
-    if found.user == "system:anonymous" || found.question.verb.starts_with("impersonate") {
+    if found.user == ANONYMOUS || found.question.verb.starts_with("impersonate") {
         return None;
     }
     let question = &found.question;
@@ -305,10 +306,10 @@ pub fn void_bindings<'e>(case: &Case<'e>) -> Vec<Void<'e>> {
     let own = bindings.filter(|(_, binding)| authz::applying(binding, &identity.user).is_some());
     own.filter_map(|(index, binding)| match world.resolve(binding) {
         Resolved::Missing(error) => {
-            Some(Void { index, binding, role: None, text: format!("{}: {error}", describe(binding)) })
+            Some(Void { index, binding, role: None, text: format!("{}: {error}", title(binding)) })
         }
         Resolved::Role(role) if role.is_empty() => {
-            let text = format!("{} names {} {:?}, which has no rules", describe(binding), role.kind, role.name);
+            let text = format!("{} names {} {:?}, which has no rules", title(binding), role.kind, role.name);
             Some(Void { index, binding, role: Some(role), text })
         }
         Resolved::Role(_) | Resolved::Unread => None,
@@ -321,16 +322,11 @@ pub fn elsewhere(case: &Case<'_>) -> bool {
     case.evidence.asked.question.is_none() && !granted_elsewhere(case).is_empty()
 }
 
-/// A kubelet: the Node authorizer gives it its rights, and cannot list them.
-pub fn is_kubelet(user: &User) -> bool {
-    user.username.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
-}
-
 /// Where nothing is allowed in the namespace that was looked at: the first answer that a grant would change, with its
 /// place. None for a kubelet, which has its rights by no grant.
 pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
     let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
-    if !is_nothing(access) || is_kubelet(&identity.user) {
+    if !is_nothing(access) || is_node(&identity.user) {
         return None;
     }
     // Where another authorizer denies, no grant is missing.
@@ -340,11 +336,11 @@ pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
 
 /// A grant is missing, as far as can be told: for the question that the user met, or, without one, for anything at all.
 pub fn is_ungranted(case: &Case<'_>) -> bool {
-    let known = case.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+    let known = case.evidence.identity.seen().is_some_and(|identity| !identity.user.is_anonymous());
     known
         && match (&case.evidence.asked.question, somebody_else(case)) {
             // What a request without a credential met is no missing right.
-            (Some(_), Some(name)) if name == "system:anonymous" => false,
+            (Some(_), Some(name)) if name == ANONYMOUS => false,
             // Somebody else's rights may not be known; where they are, the model judges them.
             (Some(_), Some(name)) => {
                 let known = named(case, &name).is_some_and(|(_, rbac)| rbac.unread.is_empty());
@@ -410,16 +406,7 @@ fn as_it_stands(binding: &Binding) -> String {
     if binding.subjects.len() > whom.len() {
         whom.push(format!("{} more", binding.subjects.len() - whom.len()));
     }
-    format!("{}: {} {:?} for {}", describe(binding), binding.role_kind, binding.role_name, whom.join(", "))
-}
-
-/// A binding's kind, name and namespace.
-pub fn describe(binding: &Binding) -> String {
-    if binding.namespace.is_empty() {
-        format!("{} {:?}", binding.kind, binding.name)
-    } else {
-        format!("{} {:?} in namespace {}", binding.kind, binding.name, binding.namespace)
-    }
+    format!("{}: {} {:?} for {}", title(binding), binding.role_kind, binding.role_name, whom.join(", "))
 }
 
 /// The steps that put the user's own name or group into a binding that spells it otherwise; none for other near misses.

@@ -53,6 +53,26 @@ fn a_token_is_shown_with_its_kubernetes_view() {
     assert_eq!((code, &report["judgement"]["error"]), (Some(1), &json!("invalid bearer token")));
 }
 
+/// kube-apiserver takes Google's issuer without its scheme too, and no other one.
+#[test]
+fn googles_short_issuer_is_no_other_one() {
+    let report = |iss: &str, url: &str| {
+        let token = token(&json!({ "iss": iss, "sub": "u1", "aud": "kubernetes", "exp": 4_000_000_000_i64 }));
+        decoded(&[token.as_str(), &format!("--oidc-issuer-url={url}"), "--oidc-client-id=kubernetes"]).1
+    };
+    let codes = |report: &Value| -> Vec<String> {
+        let findings = report["findings"].as_array().into_iter().flatten();
+        findings.map(|finding| finding["code"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let google = report("accounts.google.com", "https://accounts.google.com");
+    assert!(!codes(&google).contains(&"token-issuer-mismatch".to_owned()), "{google}");
+    assert_eq!(google["view"]["username"], "https://accounts.google.com#u1", "{google}");
+    assert!(!google["view"].to_string().contains("if the issuer were"), "{google}");
+    let other = report("idp.example.com", "https://idp.example.com");
+    assert!(codes(&other).contains(&"token-issuer-mismatch".to_owned()), "{other}");
+    assert!(other["view"].to_string().contains("if the issuer were"), "{other}");
+}
+
 #[test]
 fn what_stands_around_a_token_is_taken_off() {
     let token = token(&json!({ "iss": "https://i.example.com", "sub": "u1" }));

@@ -68,8 +68,7 @@ pub(super) fn opinion(
     now: Timestamp,
 ) -> Opinion {
     let Some(issuer) = claimed_issuer(facts) else { return Opinion::Silent };
-    let issuer = if issuer == "accounts.google.com" { "https://accounts.google.com" } else { issuer };
-    let Some(authenticator) = config.jwt.iter().find(|jwt| jwt.issuer.url == issuer) else {
+    let Some(authenticator) = config.authenticator_of(issuer) else {
         if !config.jwt_known && facts.kind == TokenKind::Jwt {
             return Opinion::Open(vec!["which issuers the server trusts is not known here".to_owned()]);
         }

@@ -100,7 +100,7 @@ impl Asker {
         } else {
             let mut subject = named.clone();
             subject.groups = authz::with_implicit_groups(&User { username: "-".to_owned(), ..named.clone() }).groups;
-            if named.username == "system:anonymous" {
+            if named.is_anonymous() {
                 subject.groups = named.groups.clone();
             }
             subject

@@ -125,7 +125,9 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
 pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Option<FindingView> {
     let issuer = facts.claims.as_ref()?.get("iss")?.as_str().filter(|_| facts.kind == TokenKind::Jwt)?;
     let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
-    if configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+    if configuration.authenticator_of(issuer).is_some()
+        || configuration.service_account_issuers.iter().any(|known| known == issuer)
+    {
         return None;
     }
     let nearly = configured.iter().find_map(|url| Some((*url, token_issuer_mismatch::how_they_differ(url, issuer)?)));

@@ -25,7 +25,7 @@ use crate::evidence::apiserver::{Again, HttpAnswer, Repeats, Try};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::{Names, Route};
 use crate::evidence::tls::TlsReport;
-use crate::evidence::{Endpoint, Failure, FailureKind, Observation, Outcome, Skip};
+use crate::evidence::{Endpoint, Failure, FailureKind, Outcome, Skip};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -128,20 +128,20 @@ impl EndpointProbes {
             let way: Way =
                 need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
             let (tls, anonymous, authenticated, who) = futures::join!(tls, anonymous, authenticated, who);
-            let shaken = failed_as(&tls.observation, UNCONNECTED)
+            let shaken = tls.observation.failed_as(UNCONNECTED).is_some()
                 || tls.observation.seen().is_some_and(|report| report.broken_before.is_some());
             // Where nobody without a client certificate is answered, the request with it is the one that counts.
             let with = &authenticated.observation;
             let answered = with.seen().is_some_and(HttpAnswer::is_served);
-            let without = !answered && failed_as(&anonymous.observation, UNANSWERED);
+            let without = !answered && anonymous.observation.failed_as(UNANSWERED).is_some();
             let busy = anonymous.observation.seen().is_some_and(is_busy) || with.seen().is_some_and(is_busy);
             let refused = |failure: &Failure| match failure.kind {
                 FailureKind::Http => true,
                 FailureKind::Forbidden => message::forbidden(&failure.detail).is_none(),
                 _ => false,
             };
-            let whom = failed_as(&who.observation, UNANSWERED) || who.observation.failed().is_some_and(refused);
-            if shaken || without || busy || failed_as(with, UNANSWERED) || whom {
+            let whom = who.observation.failed_as(UNANSWERED).is_some() || who.observation.failed().is_some_and(refused);
+            if shaken || without || busy || with.failed_as(UNANSWERED).is_some() || whom {
                 Ok(way)
             } else {
                 Err(not_applicable("no connection was broken off"))
@@ -354,7 +354,7 @@ fn secure(graph: &mut Graph, approach: &Approach, user: &CredentialProbes, host:
             .observation
             .seen()
             .is_some_and(|config| config.problems.iter().any(|problem| problem.kind == WRONG_SCHEME));
-        let broken = failed_as(&anonymous.observation, &[FailureKind::Closed, FailureKind::Protocol]);
+        let broken = anonymous.observation.failed_as(&[FailureKind::Closed, FailureKind::Protocol]).is_some();
         if !withheld && !broken {
             return Err(not_applicable("the port answers plain HTTP"));
         }
@@ -543,11 +543,6 @@ const UNANSWERED: &[FailureKind] = &[
     FailureKind::Protocol,
     FailureKind::Tls,
 ];
-
-/// Whether a probe failed in one of these ways.
-fn failed_as<T>(observation: &Observation<T>, kinds: &[FailureKind]) -> bool {
-    observation.failed().is_some_and(|failure| kinds.contains(&failure.kind))
-}
 
 /// Somebody says that it is too busy or broken, and it is not the API server, which says of itself that it throttles.
 fn is_busy(answer: &HttpAnswer) -> bool {

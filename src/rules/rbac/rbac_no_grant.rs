@@ -1,6 +1,7 @@
 //! The identity is known and has no right to what was asked.
 
 use crate::apiserver::authz::near::{self, Kind};
+use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
@@ -10,7 +11,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
@@ -69,7 +70,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let (index, check) = denied.check?;
     let user = &*denied.user;
     let world = case.evidence.rbac.seen().map(World::new);
-    let first = if is_kubelet(user) {
+    let first = if is_node(user) {
         Step::text("Kubelets get their rights from the Node authorizer, and never by a binding: let whoever asks this have a service account or user of its own.")
     } else {
         Step::manifest(
@@ -78,7 +79,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         )
     };
     // The node authorizer's reasons say that it has no opinion.
-    let foreign = (is_foreign(&check.reason) && !is_kubelet(user)).then(|| clip(&check.reason, 200));
+    let foreign = (is_foreign(&check.reason) && !is_node(user)).then(|| clip(&check.reason, 200));
     let mut why =
         format!("The API server knows you as {} and does not let you {}.", signed_in(user), sentence(question));
     if let Some(reason) = &foreign {
@@ -94,7 +95,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         )
         .titled(format!("Signed in, but not allowed to {}", sentence(question)))
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)));
-    if !is_kubelet(user)
+    if !is_node(user)
         && let Some(step) = for_group(user)
     {
         finding = finding.step(step);
