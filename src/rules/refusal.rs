@@ -471,7 +471,7 @@ fn patch(binding: &Binding, operations: &serde_json::Value) -> Shell {
 }
 
 /// The command that says why not.
-pub fn ask_why(denied: &Denied<'_>) -> Shell {
+fn ask_why(denied: &Denied<'_>) -> Shell {
     let whose = denied.check.is_none().then_some(denied.user.username.as_str());
     can_i(denied.question, whose)
 }
