@@ -9,6 +9,7 @@ use crate::evidence::tls::{TlsFault, TlsFaultKind, TlsReport};
 use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
+use crate::text::one_line;
 
 /// One fault of the certificate chain that the API server's port presented.
 #[derive(Debug, Clone, Copy)]
@@ -625,11 +626,6 @@ pub fn compare(case: &Case<'_>) -> Step {
             url.trim_end_matches('/')
         ),
     )
-}
-
-/// Foreign text on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::evidence::FailureKind;
 use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::rules::{clip, failed_as, plugin, Case, Page, Rule};
+use crate::text::one_line;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
     let command = exec.map_or_else(|| "PLUGIN".into(), plugin::command);
-    let said = case.evidence.plugin.seen().map(|run| run.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
+    let said = case.evidence.plugin.seen().map(|run| one_line(&run.stderr));
     let said = said.filter(|said| !said.is_empty());
     vec![
         RULE.finding(
