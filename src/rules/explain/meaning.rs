@@ -46,6 +46,7 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
             format!("the expression that makes {} of the token's claims fails: {error}", made.words())
         }
         text::CLAIM_RULE | text::USER_RULE => format!("the rule '{}' refuses the token{}", f("expression"), with(": ", or(f("message"), f("error")))),
+        text::CLIENT_CERTIFICATE if rule.code == "client-certificate-untrusted" && f("error").contains("expired") => format!("a CA above the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE => format!("the client certificate with the serial number {} is refused: {}", f("serial"), f("error")),
         heard::CERTIFICATE_BARE => format!("a client certificate is refused: {}", f("error")),
         text::FRONT_PROXY_NAME => format!("the proxy's certificate is for {}, which --requestheader-allowed-names does not list", f("name")),
