@@ -178,10 +178,6 @@ impl<'s> Collector<'s> {
         group.count -= 1;
         group.last_line = head.last_line;
         group.last_seen = head.last_seen;
-        if group.count == 0 {
-            // The next one begins anew, with its own line and time.
-            self.groups.retain(|_, index| *index != head.index);
-        }
     }
 
     /// Reads a text that is all that somebody asked about, of one line in which nothing else was found.
@@ -210,8 +206,9 @@ impl<'s> Collector<'s> {
     fn group(&mut self, found: Reading, number: u64, line: &str, time: Option<&String>) -> usize {
         let telling = TELLING.iter().filter(|_| self.matches.len() < MANY).filter_map(|name| found.fields.get(*name));
         let key = (found.code, found.text, telling.map(String::as_str).collect::<Vec<_>>().join("\u{0}"));
-        if let Some(index) = self.groups.get(&key) {
-            return *index;
+        let known = self.groups.get(&key).copied();
+        if let Some(index) = known.filter(|index| self.matches[*index].count > 0) {
+            return index;
         }
         let scrub = self.scrub;
         let fields: BTreeMap<String, String> =
@@ -239,6 +236,11 @@ impl<'s> Collector<'s> {
             explained_by: None,
             docs: format!("docs/findings/{}.md", found.code),
         };
+        // Where all were taken back, this one is the first.
+        if let Some(index) = known {
+            self.matches[index] = match_;
+            return index;
+        }
         self.matches.push(match_);
         self.groups.insert(key, self.matches.len() - 1);
         self.matches.len() - 1

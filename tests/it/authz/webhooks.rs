@@ -269,8 +269,8 @@ fn a_policy_file_without_rbac() {
         .flag("--authorization-mode=Node,ABAC")
         .flag(format!("--authorization-policy-file={}", policy.display()));
     let server = ApiServer::start(lab, options);
-    let one = lab.pki.ca.sign_client("root2", "root2", &["abac-admins"]);
-    let other = lab.pki.ca.sign_client("plain", "plain", &["team"]);
+    let one = lab.pki.ca.sign_client("abac-root", "root2", &["abac-admins"]);
+    let other = lab.pki.ca.sign_client("abac-plain", "plain", &["team"]);
     let users = [("own", certificate_user(&one)), ("plain", certificate_user(&other)), ("admin", server.admin_user())];
     let config = server.kubeconfig("abac-alone", &users);
     let place = format!("{} (--authorization-policy-file)", policy.display());
