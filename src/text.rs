@@ -1,5 +1,5 @@
-//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, how a name
-//! stands in a pointer, how it is encoded.
+//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, its words on
+//! one line, how a name stands in a pointer, how it is encoded.
 //!
 //! A leaf: whoever needs one of these takes it from here.
 
@@ -176,6 +176,11 @@ pub fn from_wide(bytes: &[u8]) -> Cow<'_, [u8]> {
     String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').as_bytes().to_vec().into()
 }
 
+/// The words of a text on one line, one blank between them.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A member's name as one part of a JSON pointer (RFC 6901, section 3).
 pub fn pointer_part(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -226,6 +231,12 @@ mod tests {
     fn wildcards_stand_for_any_text_and_for_one_character() {
         assert!(glob("", "") && glob("*", "") && !glob("?", "") && glob("a*b*c", "axxbyyc") && !glob("a*b", "ac"));
         assert!(glob("?\n*", "é\nx") && !glob("A*", "a") && glob("/realms/*/x?", "/realms/a/b/xy"));
+    }
+
+    #[test]
+    fn words_of_several_lines_are_put_on_one() {
+        assert_eq!(one_line(" a\n\tb  c\r\n"), "a b c");
+        assert_eq!(one_line(" \n"), "");
     }
 
     #[test]

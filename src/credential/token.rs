@@ -13,7 +13,7 @@ use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::gotext;
 
 /// What an EKS IAM token begins with.
-pub const EKS_PREFIX: &str = "k8s-aws-v1.";
+const EKS_PREFIX: &str = "k8s-aws-v1.";
 
 /// aws-iam-authenticator refuses longer tokens.
 const EKS_LONGEST: usize = 4096;

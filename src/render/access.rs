@@ -154,7 +154,7 @@ pub fn answer(answer: &AccessAnswer, width: Option<usize>, out: &mut dyn Write) 
     }
     if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
         writeln!(out)?;
-        wrapped(words, "", "", width, out)?;
+        wrapped(&plain(words), "", "", width, out)?;
         for grant in answer.grants.iter().flatten() {
             wrapped(&format!("RBAC: through {}", grant_words(grant)), "  ", "    ", width, out)?;
         }
@@ -203,7 +203,7 @@ pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result
     };
     writeln!(out, "- about: {}\n- asked by: {}", safe(&who), answer.method)?;
     if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
-        writeln!(out, "- {words}")?;
+        writeln!(out, "- {}", safe(words))?;
     }
     for grant in answer.grants.iter().flatten() {
         writeln!(out, "- through {}", safe(&grant_words(grant)))?;

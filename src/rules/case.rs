@@ -124,7 +124,7 @@ impl<'a> Case<'a> {
     }
 
     /// The API server's minor release (36 of 1.36), by its answer to /version.
-    pub fn minor_release(&self) -> Option<u32> {
+    fn minor_release(&self) -> Option<u32> {
         let endpoint = &self.evidence.endpoint;
         let answers = [endpoint.authenticated.seen(), endpoint.anonymous.seen()];
         answers.into_iter().flatten().filter(|answer| answer.is_of_kubernetes()).find_map(|answer| {

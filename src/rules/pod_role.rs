@@ -280,7 +280,7 @@ fn hcl(text: &str) -> String {
 }
 
 /// A whole trust policy as a step.
-pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
+fn put_policy(role: &str, policy: &str) -> Vec<Step> {
     let name = role_name(role);
     vec![
         Step::manifest(
@@ -292,7 +292,7 @@ pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
 }
 
 /// The steps that let the service account in by IRSA.
-pub fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> {
+fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> {
     let (Some((issuer, _)), Some(provider)) = (judged.issuer(), judged.provider_arn(role)) else {
         return vec![Step::text(
             "Let the cluster's provider, this subject and this audience into the role's trust policy.",

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use super::{Case, Rule, clip};
+use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
@@ -61,6 +62,25 @@ pub fn named<'e>(case: &Case<'e>, name: &str) -> Option<(&'e User, &'e Rbac)> {
     let rbac = case.evidence.rbac.seen()?;
     let user = rbac.named.as_ref().filter(|user| user.username == name)?;
     authz::service_account(name).map(|_| (user, rbac))
+}
+
+/// What decides instead of RBAC, where the API server's flags say that RBAC is not asked, and what says so. None for a
+/// kubelet, which has its rights from the Node authorizer.
+pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
+    let control = &case.evidence.control_plane;
+    let (path, flags) = [
+        ("/controlPlane/flagz/seen", control.flagz.seen()),
+        ("/controlPlane/configuration/seen", control.configuration.seen()),
+        ("/controlPlane/pods/seen/flags", control.pods.seen().map(|pods| &pods.flags)),
+    ]
+    .into_iter()
+    .find_map(|(path, flags)| Some((path, flags.filter(|flags| flags.flags.contains_key("authorization-mode"))?)))?;
+    let instead = modes::instead_of_rbac(flags)?;
+    if case.evidence.identity.seen().is_some_and(|identity| is_kubelet(&identity.user)) {
+        return None;
+    }
+    let text = format!("{}: --authorization-mode={}", flags.source, instead.modes);
+    Some((instead, seen(format!("{path}/flags/authorization-mode"), text)))
 }
 
 /// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it.
@@ -188,6 +208,9 @@ pub enum Culprit {
 /// Who is behind these refusals: RBAC as it was read decides it, else whose words stand in them.
 pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     let first = refused.first()?;
+    if instead_of_rbac(case).is_some() {
+        return Some(Culprit::Authorizer(Confidence::Certain));
+    }
     // Without a single binding, RBAC is no mode of this API server.
     let rbac = case.evidence.rbac.seen().filter(|rbac| rbac.bindings_total > 0);
     let foreign = refused.iter().any(|one| one.foreign().is_some());
@@ -214,6 +237,9 @@ pub fn denied<'e>(case: &Case<'e>) -> Option<Denied<'e>> {
     let evidence = case.evidence;
     let question = evidence.asked.question.as_ref()?;
     let identity = evidence.identity.seen()?;
+    if instead_of_rbac(case).is_some() {
+        return None;
+    }
     if let Some(name) = somebody_else(case) {
         let (user, rbac) = named(case, &name)?;
         let refused = rbac.unread.is_empty() && !World::new(rbac).decide(user, question).allowed;
@@ -326,7 +352,7 @@ pub fn elsewhere(case: &Case<'_>) -> bool {
 /// place. None for a kubelet, which has its rights by no grant.
 pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
     let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
-    if !is_nothing(access) || is_node(&identity.user) {
+    if !is_nothing(access) || is_node(&identity.user) || instead_of_rbac(case).is_some() {
         return None;
     }
     // Where another authorizer denies, no grant is missing.
@@ -344,7 +370,7 @@ pub fn is_ungranted(case: &Case<'_>) -> bool {
             // Somebody else's rights may not be known; where they are, the model judges them.
             (Some(_), Some(name)) => {
                 let known = named(case, &name).is_some_and(|(_, rbac)| rbac.unread.is_empty());
-                !known || denied(case).is_some()
+                !known || instead_of_rbac(case).is_some() || denied(case).is_some()
             }
             (Some(_), None) => denied(case).is_some(),
             (None, _) => nothing_granted(case).is_some(),
@@ -458,7 +484,7 @@ fn patch(binding: &Binding, operations: &serde_json::Value) -> Shell {
 }
 
 /// The command that says why not.
-pub fn ask_why(denied: &Denied<'_>) -> Shell {
+fn ask_why(denied: &Denied<'_>) -> Shell {
     let whose = denied.check.is_none().then_some(denied.user.username.as_str());
     can_i(denied.question, whose)
 }

@@ -6,6 +6,7 @@ use crate::evidence::apiserver::{HttpAnswer, Try};
 use crate::evidence::{Failure, FailureKind, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
+use crate::text::one_line;
 
 /// What came of one request, after the way to the server was open.
 #[derive(Debug, Clone, Copy)]
@@ -326,11 +327,6 @@ pub fn compare(case: &Case<'_>) -> Step {
             url.trim_end_matches('/')
         ),
     )
-}
-
-/// Foreign text on one line.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

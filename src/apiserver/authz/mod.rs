@@ -5,6 +5,7 @@
 
 pub mod escalation;
 pub mod impersonation;
+pub mod modes;
 pub mod near;
 pub mod nodes;
 pub mod request;

@@ -217,6 +217,7 @@ pub fn answer(
         grants: None,
         near_misses: None,
         manifest: None,
+        instead_of_rbac: None,
         evaluation_error: String::new(),
         error: None,
     };

@@ -22,7 +22,7 @@ pub struct AwsOptions {
 
 impl AwsOptions {
     /// A flag names the cluster or where it is.
-    pub fn asked_for(&self) -> bool {
+    fn asked_for(&self) -> bool {
         self.cluster.is_some()
     }
 }

@@ -33,7 +33,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("expired"));
+    let said = case
+        .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
+        .filter(|word| word.field("error").contains("expired"));
     let name = leaf.common_names.last().map_or("the user", String::as_str);
     let rejected = case.rejected();
     // Who refuses the server's certificate sends none of his own: TLS is to be mended first.
@@ -65,7 +67,9 @@ fn too_early(case: &Case<'_>, leaf: &CertificateFacts) -> Option<Finding> {
     let start = leaf.not_before.filter(|start| *start > now)?;
     let rejected = case.rejected()?;
     let name = leaf.common_names.last().map_or("the user", String::as_str);
-    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("not yet valid"));
+    let said = case
+        .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
+        .filter(|word| word.field("error").contains("not yet valid"));
     Some(
         RULE.finding(
             Confidence::Certain,

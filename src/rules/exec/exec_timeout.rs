@@ -4,6 +4,7 @@ use crate::evidence::FailureKind;
 use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::rules::{clip, plugin, Case, Page, Rule};
+use crate::text::one_line;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => return Vec::new(),
     };
     let command = plugin::exec(case).map_or_else(|| "PLUGIN".into(), plugin::command);
-    let said = plugin::run(case).map(|run| run.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
+    let said = plugin::run(case).map(|run| one_line(&run.stderr));
     let said = said.filter(|said| !said.is_empty());
     vec![
         RULE.finding(

@@ -5,13 +5,13 @@ use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
-use crate::evidence::access::Question;
+use crate::evidence::access::{Check, Question};
 use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, overruled, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
@@ -31,6 +31,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = without_rbac(case) {
+        return vec![finding];
+    }
     if !is_ungranted(case) {
         return Vec::new();
     }
@@ -62,6 +65,41 @@ fn for_group(user: &User) -> Option<Step> {
     Some(Step::text(format!(
         "To give it to everybody in one of the groups instead, put `kind: Group` and `name: {group:?}` in the binding's subject."
     )))
+}
+
+/// RBAC is not asked at all: no role and no binding is what is missing.
+fn without_rbac(case: &Case<'_>) -> Option<Finding> {
+    let (instead, says) = instead_of_rbac(case)?;
+    let (user, access) = (&case.evidence.identity.seen()?.user, case.evidence.access.seen()?);
+    let question = case.evidence.asked.question.as_ref();
+    if user.username == "system:anonymous" || question.is_some() && somebody_else(case).is_some() {
+        return None;
+    }
+    let refused = |check: &Check| !check.allowed && !overruled(case, check);
+    let index = match question {
+        Some(question) => access.checks.iter().position(|check| check.question == *question && refused(check))?,
+        None if nothing_here(case) => access.checks.iter().position(refused)?,
+        None => return None,
+    };
+    let what = sentence(&access.checks[index].question);
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The API server knows you as {} and does not let you {what}. {}", signed_in(user), instead.sentence()),
+            seen(format!("/access/seen/checks/{index}"), format!("{}: no", access.checks[index].question.sentence())),
+            Step::text(format!("Have whoever runs the control plane let {} do that where it is decided: {}.", called(user), instead.decides)),
+        )
+        .titled(format!("Signed in, but not allowed to {what}, and RBAC is not asked"))
+        .cite(says)
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)))
+        .step(Step::command("Afterwards, look again", "kaccess doctor"));
+    if question.is_none() {
+        // Rights in other namespaces were not looked at.
+        finding.severity = Severity::Warning;
+    } else if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
+        finding = finding.cite(seen("/asked/error", clip(error, 240)));
+    }
+    Some(finding)
 }
 
 /// The question of the message, about who is signed in.
@@ -162,7 +200,8 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
     let own = &case.evidence.identity.seen()?.user.username;
     let what = sentence(question);
     let said = seen("/asked/error", clip(case.evidence.asked.error.as_deref().unwrap_or_default(), 240));
-    let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty()) {
+    let instead = instead_of_rbac(case).is_some();
+    let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty() && !instead) {
         Some((user, rbac)) => {
             // Granted by now, or denied by another authorizer: nothing that RBAC explains.
             denied(case)?;
@@ -179,6 +218,7 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
         }
         None => {
             let because = match case.evidence.rbac.seen() {
+                _ if instead => "RBAC, by whose roles and bindings it could be judged, is not among the API server's authorizers",
                 None => "the role bindings cannot be read with your rights",
                 Some(rbac) if !rbac.unread.is_empty() => "not all roles and bindings can be read with your rights",
                 Some(_) => "the message does not tell its groups",
@@ -287,4 +327,41 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
         finding = finding.step(step);
     }
     Some(finding.step(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::Flags;
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    /// The findings of all rules where the API server says that it has these modes.
+    fn findings(modes: &[&str]) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-abac/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut flags = Flags { source: "/flagz".to_owned(), ..Flags::default() };
+        let modes = modes.iter().map(|mode| (*mode).to_owned()).collect();
+        flags.flags.insert("authorization-mode".to_owned(), modes);
+        flags.flags.insert("authorization-policy-file".to_owned(), vec!["/etc/policy.jsonl".to_owned()]);
+        evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+        crate::rules::check_all(&Case::new(&evidence))
+    }
+
+    #[test]
+    fn no_grant_is_offered_where_rbac_is_not_asked() {
+        let grants = |findings: &[Finding]| {
+            let steps = findings.iter().flat_map(|finding| &finding.fix);
+            steps.filter(|step| step.manifest.as_deref().is_some_and(|manifest| manifest.contains("roleRef"))).count()
+        };
+        let asked = findings(&["ABAC", "RBAC"]);
+        assert!(asked.iter().any(|finding| finding.code == RULE.code) && grants(&asked) > 0, "{asked:?}");
+        let without = findings(&["Node", "ABAC"]);
+        let codes: Vec<&str> = without.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [RULE.code]);
+        assert_eq!(grants(&without), 0, "{without:?}");
+        let finding = &without[0];
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Certain));
+        assert!(finding.why.contains("(--authorization-mode=Node,ABAC)"), "{}", finding.why);
+        assert!(finding.fix[0].text.contains("/etc/policy.jsonl (--authorization-policy-file)"), "{:?}", finding.fix);
+    }
 }
