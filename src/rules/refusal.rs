@@ -76,7 +76,7 @@ pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
     .into_iter()
     .find_map(|(path, flags)| Some((path, flags.filter(|flags| flags.flags.contains_key("authorization-mode"))?)))?;
     let instead = modes::instead_of_rbac(flags)?;
-    if case.evidence.identity.seen().is_some_and(|identity| is_kubelet(&identity.user)) {
+    if case.evidence.identity.seen().is_some_and(|identity| is_node(&identity.user)) {
         return None;
     }
     let text = format!("{}: --authorization-mode={}", flags.source, instead.modes);
