@@ -1,6 +1,6 @@
 //! Reads the RBAC lists and keeps what touches one identity.
 
-mod budget;
+pub(super) mod budget;
 mod item;
 mod json;
 pub mod lists;
