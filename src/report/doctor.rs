@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
+use crate::evidence::apiserver::Log;
 use crate::evidence::credential::EndedBy;
 use crate::evidence::dns::LookupOutcome;
 use crate::evidence::{Evidence, FailureKind, Observation, Outcome};
@@ -210,6 +211,11 @@ fn is_harmless(kind: &str, signed_in: bool) -> bool {
     MILD.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme")
 }
 
+/// A log that was not read to its end.
+fn half_read(log: &Log) -> Option<String> {
+    log.ended.as_ref().map(|why| format!("only its first {} lines were read: {why}", log.lines))
+}
+
 /// A log that holds refusals, of which no finding makes use: a check that says so.
 fn unused_log(evidence: &Evidence, findings: &[Finding]) -> Option<Check> {
     let log = evidence.control_plane.log.seen()?;
@@ -360,7 +366,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         check("metrics", "the API server's metrics are readable", &control.metrics, good),
         check("flagz", "the API server's flags are readable", &control.flagz, good),
         check("configuration", "the configuration handed over is readable", &control.configuration, good),
-        check("log", "the log handed over is readable", &control.log, good),
+        check("log", "the log handed over is readable", &control.log, half_read),
         check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
     ];
     // Who may not list them and is not on EKS has no use for them.
@@ -398,7 +404,7 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
         (!control.pods.nothing_to_look_at())
             .then(|| check("server-pods", "kube-apiserver's own Pods are readable", &control.pods, good)),
         (!control.pod_log.nothing_to_look_at())
-            .then(|| check("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, good)),
+            .then(|| check("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, half_read)),
         (!control.published.nothing_to_look_at()).then(|| {
             check("published", "what the API server publishes about client CAs is readable", &control.published, good)
         }),
@@ -496,6 +502,17 @@ fn aws_check(call: Call<'_>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Blank;
+
+    #[test]
+    fn a_log_that_was_not_read_to_its_end_fails_its_check() {
+        let mut evidence = Evidence::blank(jiff::Timestamp::UNIX_EPOCH, Blank::Elsewhere("a test"));
+        let log = Log { lines: 7, ended: Some("Input/output error".to_owned()), ..Log::default() };
+        evidence.control_plane.log = Observation::at_rest(Outcome::Seen(log));
+        let check = checks(&evidence).into_iter().find(|check| check.id == "log").expect("a check of the log");
+        assert_eq!(check.status, Status::Fail);
+        assert_eq!(check.because.as_deref(), Some("only its first 7 lines were read: Input/output error"));
+    }
 
     #[test]
     fn a_token_flag_beside_a_token_file_keeps_nobody_out() {
