@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
-use crate::evidence::apiserver::Log;
 use crate::evidence::credential::EndedBy;
 use crate::evidence::dns::LookupOutcome;
 use crate::evidence::{Evidence, FailureKind, Observation, Outcome};
@@ -212,7 +211,7 @@ fn is_harmless(kind: &str, signed_in: bool) -> bool {
 }
 
 /// A log that was not read to its end.
-fn half_read(log: &Log) -> Option<String> {
+fn half_read(log: &crate::evidence::apiserver::Log) -> Option<String> {
     log.ended.as_ref().map(|why| format!("only its first {} lines were read: {why}", log.lines))
 }
 
@@ -503,6 +502,7 @@ fn aws_check(call: Call<'_>) -> Check {
 mod tests {
     use super::*;
     use crate::evidence::Blank;
+    use crate::evidence::apiserver::Log;
 
     #[test]
     fn a_log_that_was_not_read_to_its_end_fails_its_check() {
