@@ -1,5 +1,5 @@
-//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, how a name
-//! stands in a pointer, how it is encoded.
+//! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, its words on
+//! one line, how a name stands in a pointer, how it is encoded.
 //!
 //! A leaf: whoever needs one of these takes it from here.
 
@@ -51,28 +51,61 @@ pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
         .map(|(_, other)| other)
 }
 
+/// One place of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wild {
+    /// `*`: any characters, or none.
+    Any,
+    /// `?`: just one.
+    One,
+    /// The character itself.
+    Is(char),
+}
+
+impl From<char> for Wild {
+    fn from(c: char) -> Self {
+        match c {
+            '*' => Self::Any,
+            '?' => Self::One,
+            c => Self::Is(c),
+        }
+    }
+}
+
 /// A text against a pattern with `*` (any characters, or none) and `?` (just one), in linear memory and without recursion.
 /// Capitals count: where they are not to, the caller makes both sides small.
 pub fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let places: Vec<Wild> = pattern.chars().map(Wild::from).collect();
+    glob_places(&places, text)
+}
+
+/// The same for a pattern in which a star may stand for itself.
+pub fn glob_places(pattern: &[Wild], text: &str) -> bool {
+    let text: Vec<char> = text.chars().collect();
     let (mut p, mut t) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
-        if p < pattern.len() && pattern[p] == '*' {
-            star = Some((p, t));
-            p += 1;
-        } else if p < pattern.len() && (pattern[p] == '?' || pattern[p] == text[t]) {
+        let fits = match pattern.get(p) {
+            Some(Wild::Any) => {
+                star = Some((p, t));
+                p += 1;
+                continue;
+            }
+            Some(Wild::One) => true,
+            Some(Wild::Is(c)) => *c == text[t],
+            None => false,
+        };
+        if fits {
             p += 1;
             t += 1;
-        } else if let Some((at, from)) = star {
-            p = at + 1;
-            t = from + 1;
-            star = Some((at, from + 1));
-        } else {
-            return false;
+            continue;
         }
+        let Some((at, from)) = star else { return false };
+        p = at + 1;
+        t = from + 1;
+        star = Some((at, from + 1));
     }
-    pattern[p..].iter().all(|c| *c == '*')
+    pattern[p..].iter().all(|place| *place == Wild::Any)
 }
 
 /// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as
@@ -148,6 +181,11 @@ pub fn wide(bytes: &[u8]) -> Option<String> {
     Some(String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned())
 }
 
+/// The words of a text on one line, one blank between them.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A member's name as one part of a JSON pointer (RFC 6901, section 3).
 pub fn pointer_part(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
@@ -198,6 +236,12 @@ mod tests {
     fn wildcards_stand_for_any_text_and_for_one_character() {
         assert!(glob("", "") && glob("*", "") && !glob("?", "") && glob("a*b*c", "axxbyyc") && !glob("a*b", "ac"));
         assert!(glob("?\n*", "é\nx") && !glob("A*", "a") && glob("/realms/*/x?", "/realms/a/b/xy"));
+    }
+
+    #[test]
+    fn words_of_several_lines_are_put_on_one() {
+        assert_eq!(one_line(" a\n\tb  c\r\n"), "a b c");
+        assert_eq!(one_line(" \n"), "");
     }
 
     #[test]

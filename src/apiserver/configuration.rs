@@ -9,9 +9,11 @@ use super::authn::certificate::RequestHeaderFlags;
 use crate::evidence::apiserver::Flags;
 use crate::gotext::quote;
 
+mod eks;
 mod file;
 mod text;
 
+pub use eks::of_eks;
 pub use text::{flags_of_pod, parse_flags_text};
 
 /// The signing algorithms that kube-apiserver knows, in the order it prints them.
@@ -134,6 +136,19 @@ pub enum ClaimRule {
         /// The message.
         message: String,
     },
+}
+
+/// The issuer that a token's `iss` means: Google may leave the scheme out, and kube-apiserver and go-oidc forgive it that
+/// (<https://openid.net/specs/openid-connect-core-1_0.html#GoogleIss>).
+pub fn issuer_meant(iss: &str) -> &str {
+    if iss == "accounts.google.com" { "https://accounts.google.com" } else { iss }
+}
+
+impl Configuration {
+    /// The authenticator that takes tokens of this `iss`: byte for byte, but for Google's own spelling.
+    pub fn authenticator_of(&self, iss: &str) -> Option<&JwtAuthenticator> {
+        self.jwt.iter().find(|jwt| jwt.issuer.url == issuer_meant(iss))
+    }
 }
 
 impl JwtAuthenticator {

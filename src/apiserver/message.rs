@@ -101,8 +101,9 @@ texts! {
     CLAIM_MAPPING = "claim-mapping", r#"oidc: error evaluating (?P<what>username|group|uid|extra) claim expression: (?:expression '(?P<expression>[^\n]*?)' resulted in error: (?P<error>[^\n\]"]+)|(?P<wrong>[^\n\]]*?expression must return a string(?: or a list of strings)?))|invalid bearer token, expression '(?P<extra>[^\n]*?)' resulted in error: (?P<cause>[^\n\]"]+)|oidc: (?P<empty>empty username) via CEL expression is not allowed"#;
     /// The header has two blanks behind `Bearer`, so there is no token in it.
     EXTRA_SPACE = "extra-space", r"the provided Authorization header contains extra space before the bearer token, and is ignored";
-    /// A client certificate was refused.
-    CLIENT_CERTIFICATE = "client-certificate", r"verifying certificate SN=(?P<serial>\d+), SKID=(?P<skid>[^,\s]*), AKID=(?P<akid>\S*) failed: x509: (?P<error>[^\n\]]+)";
+    /// A client certificate was refused. What others say of the same request comes after a comma; one in quotes, or before
+    /// a number, is the error's own.
+    CLIENT_CERTIFICATE = "client-certificate", r#"verifying certificate SN=(?P<serial>\d+), SKID=(?P<skid>[^,\s]*), AKID=(?P<akid>\S*) failed: x509: (?P<error>(?: \\*"[^"\n]*"|, \d|[^,"\n\]])+)"#;
     /// The certificate of an authenticating proxy has a name that --requestheader-allowed-names does not list.
     FRONT_PROXY_NAME = "front-proxy-name", r"x509: subject with cn=(?P<name>[^\n]*?) is not in the allowed list";
     /// Neither the front proxy's CA nor the clients' one signed this certificate. The front proxy's is asked about every
@@ -110,7 +111,7 @@ texts! {
     BOTH_CAS = "certificate-of-neither-ca", r"(?:\[|, )x509: (?P<error>[^,\]\n]+), verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: certificate signed by unknown authority";
     /// Only the clients' CA had an opinion: the certificate is a front proxy's, and no user came with it (or the server
     /// has no front proxy's CA at all).
-    CLIENT_CA_ALONE = "certificate-of-no-client", r#"(?:err="|err=|^)\[?(?:invalid bearer token, )?verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: (?P<error>[^\n\]"]+)"#;
+    CLIENT_CA_ALONE = "certificate-of-no-client", r#"(?:err="|err=|^)\[?(?:invalid bearer token, )?verifying certificate SN=(?P<serial>\d+), SKID=[^,\s]*, AKID=\S* failed: x509: (?P<error>(?: \\*"[^"\n]*"|, \d|[^,"\n\]])+)"#;
     /// The token webhook could not be asked, or refused to be asked.
     WEBHOOK_FAILED = "authentication-webhook", r"Failed to make webhook authenticator request: (?P<error>[^\n]+)";
     /// The same without a status, as a TokenReview tells it.

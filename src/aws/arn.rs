@@ -110,6 +110,13 @@ pub fn without_path(arn: &str) -> String {
     }
 }
 
+/// Name and region in an EKS cluster's ARN, `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`.
+pub fn eks_cluster(arn: &str) -> Option<(&str, &str)> {
+    let parsed = Arn::parse(arn).filter(|parsed| parsed.service == "eks")?;
+    let (name, region) = (parsed.resource.strip_prefix("cluster/")?, arn.split(':').nth(3)?);
+    (!name.is_empty() && !region.is_empty()).then_some((name, region))
+}
+
 /// The region in an EKS endpoint's host name: `ID.SHARD.REGION.eks.amazonaws.com` (with or without `.cn`) or
 /// `ID.SHARD.eks-cluster.REGION.api.aws`. The cluster's name is not in it.
 pub fn region_of_endpoint(host: &str) -> Option<String> {
@@ -196,6 +203,14 @@ mod tests {
         }
         assert_eq!(partition_of("eu-isoe-west-1"), "aws-iso-e");
         assert_eq!(partition_of("us-isob-east-1"), "aws-iso-b");
+    }
+
+    #[test]
+    fn a_clusters_arn_gives_name_and_region() {
+        assert_eq!(eks_cluster("arn:aws:eks:eu-west-1:123456789012:cluster/prod"), Some(("prod", "eu-west-1")));
+        assert_eq!(eks_cluster("arn:aws:iam::123456789012:role/cluster"), None);
+        assert_eq!(eks_cluster("arn:aws:eks::123456789012:cluster/prod"), None);
+        assert_eq!(eks_cluster("prod"), None);
     }
 
     #[test]

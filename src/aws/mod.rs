@@ -27,3 +27,7 @@ pub mod reach;
 pub mod trust;
 pub mod workload;
 pub mod yaml;
+
+/// How far the time in a request's signature may lie ahead of AWS' clock, in seconds: STS refuses what is further ahead as
+/// "Signature not yet current".
+pub const SIGNATURE_LEEWAY: i64 = 300;

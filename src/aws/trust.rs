@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::arn::account;
-use crate::text::glob;
+use super::arn::{account, partition};
+use crate::text::{Wild, glob, glob_places};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,6 +142,11 @@ pub fn issuer_name(url: &str) -> String {
     }
 }
 
+/// The ARN of an issuer's provider in the account of a role.
+pub fn provider_arn(role_arn: &str, issuer: &str) -> String {
+    format!("arn:{}:iam::{}:oidc-provider/{}", partition(role_arn), account(role_arn), issuer_name(issuer))
+}
+
 /// The provider's name in its ARN, with the host in lower case.
 fn provider_name(arn: &str) -> Option<(String, String)> {
     let (head, name) = arn.split_once(":oidc-provider/")?;
@@ -228,21 +233,39 @@ fn unescaped(value: &str) -> String {
     value.replace("${*}", "*").replace("${?}", "?").replace("${$}", "$")
 }
 
+/// A value with wildcards, place by place; those same characters stand for themselves where they are escaped.
+fn places(value: &str) -> Vec<Wild> {
+    let mut places = Vec::new();
+    let mut rest = value;
+    while let Some(first) = rest.chars().next() {
+        let mut escape = rest.strip_prefix("${").unwrap_or_default().chars();
+        let escaped = escape.next().filter(|c| "*?$".contains(*c) && escape.next() == Some('}'));
+        places.push(escaped.map_or_else(|| Wild::from(first), Wild::Is));
+        rest = &rest[escaped.map_or(first.len_utf8(), |_| "${*}".len())..];
+    }
+    places
+}
+
 /// Whether one value of the request fits one of the policy; `None` where it cannot be said.
 fn fits(operator: &str, policy: &str, request: &str, version: &str) -> Option<bool> {
-    if version == "2012-10-17" && variable(policy) {
+    let variables = version == "2012-10-17";
+    if variables && variable(policy) {
         return None;
     }
+    // An older version knows no variables, and so no escape.
+    let like = |wanted: &str, had: &str| {
+        if variables { glob_places(&places(wanted), had) } else { glob(wanted, had) }
+    };
     Some(match operator {
-        "stringequals" | "stringnotequals" | "arnequals_exact" => unescaped(policy) == request,
+        "stringequals" | "stringnotequals" => unescaped(policy) == request,
         "stringequalsignorecase" | "stringnotequalsignorecase" => {
             unescaped(policy).to_lowercase() == request.to_lowercase()
         }
-        "stringlike" | "stringnotlike" => glob(policy, request),
+        "stringlike" | "stringnotlike" => like(policy, request),
         "arnequals" | "arnlike" | "arnnotequals" | "arnnotlike" => {
             let (wanted, had): (Vec<&str>, Vec<&str>) =
                 (policy.splitn(6, ':').collect(), request.splitn(6, ':').collect());
-            wanted.len() == 6 && had.len() == 6 && wanted.iter().zip(&had).all(|(wanted, had)| glob(wanted, had))
+            wanted.len() == 6 && had.len() == 6 && wanted.iter().zip(&had).all(|(wanted, had)| like(wanted, had))
         }
         "bool" => policy.eq_ignore_ascii_case(request),
         _ => return None,

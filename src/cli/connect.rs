@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::Error;
 use super::flags::ExecArgs;
 use crate::collect::api_types::Copy;
-use crate::collect::apiserver::Api;
+use crate::collect::apiserver::{Api, flagz};
 use crate::collect::credential::{self, ExecOptions, Obtained, StderrSink};
 use crate::collect::kubeconfig::{Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;
 use crate::collect::wire::{BY_REQUEST_TIMEOUT, Destination, Wire};
+use crate::evidence::apiserver::Flags;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::Scrubber;
@@ -92,6 +93,14 @@ impl<'a> Session<'a> {
     /// When the token cannot stand in a header.
     pub fn own(&self) -> Result<Api, Failure> {
         self.acting(None)
+    }
+
+    /// The API server's flags, as far as it shows them to ourselves.
+    ///
+    /// # Errors
+    /// As [`flagz`].
+    pub async fn flags(&self) -> Result<Flags, Failure> {
+        flagz(&self.own()?, self.scrubber).await
     }
 
     /// The server as somebody else.

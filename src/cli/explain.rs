@@ -172,8 +172,10 @@ fn stream(
                 events.give_back(block);
                 if follow && !new.is_empty() && !output.quiet {
                     let mut out = Vec::new();
-                    for found in new {
-                        told(output, &scanner.matches()[found], &mut out)?;
+                    // The next lines of the same block may have said more than a first one.
+                    let new = new.into_iter().map(|index| &scanner.matches()[index]);
+                    for found in new.filter(|found| found.count > 0) {
+                        told(output, found, &mut out)?;
                     }
                     answer(&out)?;
                 }

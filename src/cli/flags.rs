@@ -219,7 +219,7 @@ pub fn read_token(given: &str) -> Result<Secret, String> {
 }
 
 /// client-go's ParseTimeout: a bare integer is seconds, else a Go duration. Negative ones are refused.
-pub fn parse_timeout(text: &str) -> Option<Duration> {
+fn parse_timeout(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

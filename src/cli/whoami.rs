@@ -18,7 +18,7 @@ use crate::collect::rbac::lists;
 use crate::credential::{certificate, token};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::eks::{AssociatedPolicy, Aws, Caller};
-use crate::evidence::identity::User;
+use crate::evidence::identity::{ANONYMOUS, User};
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -104,7 +104,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         Err(failure) => return Err(unanswered(&failure)),
     };
     // Nobody in particular: the request came without a credential that counts.
-    let nobody = told.username == "system:anonymous";
+    let nobody = told.username == ANONYMOUS;
     // The server's own answer: names and ids, of which some only look like secrets.
     let shown = |text: String| scrubber.known_only(&text).into_bytes();
     let text = match output.format() {
@@ -152,7 +152,7 @@ impl Known {
             .and_then(|identity| certificate::facts_from_pem(&identity.chain_pem).0.into_iter().next());
         let expires_at = facts
             .as_ref()
-            .and_then(|facts| token::times(facts).expires_at)
+            .and_then(|facts| facts.times().expires_at)
             .or_else(|| certificate.as_ref().and_then(|certificate| certificate.not_after));
         Self {
             kind: facts.as_ref().map(|facts| facts.kind),
@@ -334,7 +334,7 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
     if let Some(wanted) = &resolved.impersonation.user {
         return make("impersonation", format!("Impersonate-User: {wanted}"));
     }
-    if user.username == "system:anonymous" {
+    if user.is_anonymous() {
         return make("anonymous", "no credential arrived that the server takes".to_owned());
     }
     let arn = ["arn", "canonicalArn", "sessionName"].iter().find_map(|key| user.extra.get(*key)?.first());

@@ -20,7 +20,7 @@ use crate::host::Host;
 /// where one name server is silent, and its word is worth waiting for.
 pub const SYSTEM_LIMIT: Duration = Duration::from_secs(11);
 /// Longest wait for the name servers, whose answer is only the comparison.
-pub const SERVERS_LIMIT: Duration = Duration::from_secs(3);
+const SERVERS_LIMIT: Duration = Duration::from_secs(3);
 /// Most search domains that are tried.
 const SEARCH_LIMIT: usize = 6;
 /// Most name servers that are asked by themselves; glibc reads three.

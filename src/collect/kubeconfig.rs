@@ -134,6 +134,24 @@ pub struct ExecConfig {
     pub disable_compression: bool,
 }
 
+impl ExecConfig {
+    /// The value of an argument by any of these names, as `--name value` or `--name=value`; of several the last counts.
+    pub fn argument(&self, names: &[&str]) -> Option<&str> {
+        let mut args = self.args.iter().map(Secret::expose);
+        let mut found = None;
+        while let Some(arg) = args.next() {
+            for rest in names.iter().filter_map(|name| arg.strip_prefix(name)) {
+                if rest.is_empty() {
+                    found = args.next();
+                } else if let Some(value) = rest.strip_prefix('=') {
+                    found = Some(value);
+                }
+            }
+        }
+        found
+    }
+}
+
 impl std::fmt::Debug for ExecConfig {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("ExecConfig").field("command", &self.command).finish_non_exhaustive()

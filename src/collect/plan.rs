@@ -138,29 +138,20 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         kubeconfig: &user.kubeconfig,
         reader: &control_plane.reader,
         issuer: &issuer.target,
-        route: &endpoint.route,
-        endpoint_dns: &endpoint.dns,
+        route: &endpoint.approach.route,
+        endpoint_dns: &endpoint.approach.dns,
         discovery: &issuer.discovery,
     };
     let aws = aws::AwsProbes::spawn(&mut graph, &aws_needs, host, plan, scrubber);
 
     finish(&mut graph).await;
 
-    let client_id = plan.client_id.clone().or_else(|| {
-        let resolved = user.kubeconfig.clone().now_or_never()?.give.clone()?;
-        issuer_from_exec(resolved.user.exec.as_ref()?)?.1
-    });
     Evidence {
         schema: SCHEMA.to_owned(),
         provenance: "observed".to_owned(),
         kaccess: env!("CARGO_PKG_VERSION").to_owned(),
         observed_at: host.started_at,
-        asked: Asked {
-            error: plan.message.as_ref().map(|met| met.text.clone()),
-            question: plan.message.as_ref().and_then(|met| met.question.clone()),
-            reviewer_context: plan.reviewer_context.clone(),
-            client_id,
-        },
+        asked: asked(&user, plan),
         kubeconfig: taken(user.kubeconfig).await,
         plugin: taken(user.plugin).await,
         credential: taken(user.credential).await,
@@ -176,6 +167,20 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         apis: taken(apis).await,
         workload: None,
         took_ms: host.elapsed_ms(),
+    }
+}
+
+/// What the user asked for; the plugin's arguments may name the client id.
+fn asked(user: &CredentialProbes, plan: &Plan) -> Asked {
+    let from_plugin = || {
+        let resolved = user.kubeconfig.clone().now_or_never()?.give.clone()?;
+        issuer_from_exec(resolved.user.exec.as_ref()?)?.1
+    };
+    Asked {
+        error: plan.message.as_ref().map(|met| met.text.clone()),
+        question: plan.message.as_ref().and_then(|met| met.question.clone()),
+        reviewer_context: plan.reviewer_context.clone(),
+        client_id: plan.client_id.clone().or_else(from_plugin),
     }
 }
 

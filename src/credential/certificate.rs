@@ -116,7 +116,7 @@ pub fn name_from_der(der: &[u8]) -> Option<String> {
 }
 
 /// A name as RFC 4514 text: the most specific part first, as Go and kubectl print it.
-pub fn name_text(name: &X509Name<'_>) -> String {
+fn name_text(name: &X509Name<'_>) -> String {
     let mut parts: Vec<String> = name
         .iter()
         .map(|set| {

@@ -6,7 +6,7 @@ use crate::evidence::credential::TokenProblem;
 use crate::gotext::quote;
 
 /// Deeper values are not read: an evidence file that holds them could not be read back.
-pub const MAX_DEPTH: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 /// Whether a text holds at most `most` values, without reading it: members and elements are told by the commas, colons
 /// and opening brackets outside of strings.
@@ -55,7 +55,7 @@ pub struct Fault {
     pub text: String,
     /// Byte offset.
     pub offset: usize,
-    /// It may be JSON, but is nested deeper than [`MAX_DEPTH`].
+    /// It may be JSON, but is nested deeper than is read.
     pub too_deep: bool,
 }
 

@@ -13,24 +13,13 @@ use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::gotext;
 
 /// What an EKS IAM token begins with.
-pub const EKS_PREFIX: &str = "k8s-aws-v1.";
+const EKS_PREFIX: &str = "k8s-aws-v1.";
 
 /// aws-iam-authenticator refuses longer tokens.
 const EKS_LONGEST: usize = 4096;
 
 /// An EKS IAM token lives this long after its X-Amz-Date, whatever X-Amz-Expires says (aws-iam-authenticator's rule).
 const EKS_LIFE: SignedDuration = SignedDuration::from_mins(15);
-
-/// A JWT's three times, where it gives them as numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Times {
-    /// `iat`, or an EKS IAM token's X-Amz-Date.
-    pub issued_at: Option<Timestamp>,
-    /// `nbf`.
-    pub not_before: Option<Timestamp>,
-    /// `exp`, or 15 minutes after X-Amz-Date.
-    pub expires_at: Option<Timestamp>,
-}
 
 /// Parses a bearer token as it would be sent. Never fails: what cannot be read is an opaque token or has problems.
 pub fn parse(token: &str) -> TokenFacts {
@@ -79,43 +68,6 @@ fn hides_jwt(text: &str) -> bool {
         let inner = String::from_utf8_lossy(&bytes);
         inner.starts_with("eyJ") && inner.trim_end().split('.').count() == 3
     })
-}
-
-/// A NumericDate as a time: seconds, fractions cut off, quoted numbers taken as go-oidc takes them.
-///
-/// `None` for other types and for times outside the years that can be shown (-9999 to 9999).
-pub fn epoch(value: &Value) -> Option<Timestamp> {
-    let seconds = match value {
-        Value::Number(number) => match number.as_i64() {
-            Some(seconds) => seconds,
-            None => whole(number.as_f64()?)?,
-        },
-        Value::String(text) => match text.parse::<i64>() {
-            Ok(seconds) => seconds,
-            Err(_) => whole(text.parse::<f64>().ok()?)?,
-        },
-        _ => return None,
-    };
-    Timestamp::from_second(seconds).ok()
-}
-
-/// The times of a token.
-pub fn times(facts: &TokenFacts) -> Times {
-    let Some(claims) = &facts.claims else { return Times::default() };
-    let claim = |name: &str| claims.get(name).and_then(epoch);
-    let text = |name: &str| claims.get(name).and_then(Value::as_str).and_then(|text| text.parse().ok());
-    match facts.kind {
-        TokenKind::EksIam => Times { issued_at: text("date"), not_before: None, expires_at: text("expires") },
-        TokenKind::Jwt | TokenKind::ServiceAccount => {
-            Times { issued_at: claim("iat"), not_before: claim("nbf"), expires_at: claim("exp") }
-        }
-        _ => Times::default(),
-    }
-}
-
-fn whole(seconds: f64) -> Option<i64> {
-    // Far beyond any time that can be shown; the cast is then exact enough.
-    (seconds.abs() < 1e15).then_some(seconds as i64)
 }
 
 fn problem(part: &str, detail: impl Into<String>, offset: Option<usize>) -> TokenProblem {
@@ -571,7 +523,7 @@ mod tests {
         assert_eq!(facts.kind, TokenKind::Jwt);
         assert_eq!(facts.problems, []);
         assert_eq!(facts.header.as_ref().unwrap()["kid"], "k");
-        assert_eq!(times(&facts).expires_at.unwrap().as_second(), 1_900_000_000);
+        assert_eq!(facts.times().expires_at.unwrap().as_second(), 1_900_000_000);
     }
 
     #[test]
@@ -677,7 +629,7 @@ mod tests {
             })
         );
         assert!(!serde_json::to_string(&facts).unwrap().contains("SEKRIT"));
-        assert_eq!(times(&facts).expires_at.unwrap().to_string(), "2026-11-23T06:36:53Z");
+        assert_eq!(facts.times().expires_at.unwrap().to_string(), "2026-11-23T06:36:53Z");
     }
 
     #[test]

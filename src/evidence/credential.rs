@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::tls::CertificateFacts;
 
@@ -115,6 +116,58 @@ pub struct TokenFacts {
     pub repeated: Vec<(String, serde_json::Value)>,
     /// What is wrong with its form.
     pub problems: Vec<TokenProblem>,
+}
+
+impl TokenFacts {
+    /// A claim that is a time, as whoever judges this kind of token reads it; `None` also outside the years that can be
+    /// shown (-9999 to 9999).
+    pub fn time(&self, claim: &str) -> Option<Timestamp> {
+        let value = self.claims.as_ref()?.get(claim)?;
+        match (self.kind, value) {
+            // Those of a presigned URL are written out when it is parsed.
+            (TokenKind::EksIam, Value::String(text)) => text.parse().ok(),
+            // go-jose refuses a quoted number, which go-oidc takes.
+            (TokenKind::ServiceAccount, Value::String(_)) => None,
+            _ => epoch(value),
+        }
+    }
+
+    /// Its three times.
+    pub fn times(&self) -> Times {
+        if self.kind == TokenKind::EksIam {
+            return Times { issued_at: self.time("date"), not_before: None, expires_at: self.time("expires") };
+        }
+        Times { issued_at: self.time("iat"), not_before: self.time("nbf"), expires_at: self.time("exp") }
+    }
+}
+
+/// A token's three times, where it tells them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Times {
+    /// `iat`, or an EKS IAM token's X-Amz-Date.
+    pub issued_at: Option<Timestamp>,
+    /// `nbf`.
+    pub not_before: Option<Timestamp>,
+    /// `exp`, or 15 minutes after X-Amz-Date.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A NumericDate as a time: seconds, fractions cut off, quoted numbers taken as go-oidc takes them.
+///
+/// `None` for other types and for times outside the years that can be shown (-9999 to 9999).
+pub fn epoch(value: &Value) -> Option<Timestamp> {
+    let number = match value {
+        Value::Number(number) => number.clone(),
+        // As JSON writes numbers, and with nothing around it.
+        Value::String(text) if text.trim() == text => serde_json::from_str::<serde_json::Number>(text).ok()?,
+        _ => return None,
+    };
+    let seconds = match number.as_i64() {
+        Some(seconds) => seconds,
+        // Beyond any time that can be shown the cast would not be exact.
+        None => number.as_f64().filter(|seconds| seconds.abs() < 1e15)? as i64,
+    };
+    Timestamp::from_second(seconds).ok()
 }
 
 /// A fault in a token's form.
@@ -242,6 +295,56 @@ mod tests {
             assert_eq!((read.to_string().as_str(), &read), (word, &source));
             assert_eq!(serde_json::to_value(&read).unwrap(), word);
         }
+    }
+
+    fn token(kind: TokenKind, claims: Value) -> TokenFacts {
+        TokenFacts { kind, claims: Some(claims), ..TokenFacts::default() }
+    }
+
+    #[test]
+    fn times_are_read_as_the_api_server_reads_them() {
+        let read = |kind, value: Value| {
+            let facts = token(kind, serde_json::json!({ "exp": value }));
+            assert_eq!(facts.time("exp"), facts.times().expires_at, "{value}");
+            facts.times().expires_at.map(Timestamp::as_second)
+        };
+        for (value, seconds) in [
+            (serde_json::json!(1_700_000_000), Some(1_700_000_000)),
+            (serde_json::json!(1_700_000_000.9), Some(1_700_000_000)),
+            (serde_json::json!(1.7e9), Some(1_700_000_000)),
+            (serde_json::json!(-1.5), Some(-1)),
+            // Milliseconds: a year that cannot be shown.
+            (serde_json::json!(1_700_000_000_000_i64), None),
+            (serde_json::json!(1e300), None),
+            (serde_json::json!("tomorrow"), None),
+            (serde_json::json!("+5"), None),
+            (serde_json::json!(" 5"), None),
+            (serde_json::json!(""), None),
+            (serde_json::json!("inf"), None),
+            (serde_json::json!("2026-11-23T06:36:53Z"), None),
+            (serde_json::json!([5]), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(read(TokenKind::Jwt, value.clone()), seconds, "{value}");
+            assert_eq!(read(TokenKind::ServiceAccount, value.clone()), seconds, "{value}");
+        }
+        for value in ["1700000000", "1.7e9", "1700000000.5"] {
+            assert_eq!(read(TokenKind::Jwt, value.into()), Some(1_700_000_000), "{value}");
+            assert_eq!(read(TokenKind::ServiceAccount, value.into()), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_iam_token_has_times_too() {
+        let claims = serde_json::json!({ "date": "2026-11-23T06:21:53Z", "expires": "2026-11-23T06:36:53Z", "iat": 1 });
+        let written = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        let times = token(TokenKind::EksIam, claims).times();
+        assert_eq!(written(times.issued_at).as_deref(), Some("2026-11-23T06:21:53Z"));
+        assert_eq!((times.not_before, written(times.expires_at).as_deref()), (None, Some("2026-11-23T06:36:53Z")));
+        // One that was cut tells none.
+        let cut = serde_json::json!({ "date": null, "expires": null });
+        assert_eq!(token(TokenKind::EksIam, cut).times(), Times::default());
+        assert_eq!(TokenFacts::default().times(), Times::default());
     }
 
     #[test]

@@ -321,6 +321,14 @@ impl AssociatedPolicy {
     pub fn name(&self) -> &str {
         self.policy_arn.rsplit('/').next().unwrap_or_default()
     }
+
+    /// Where it counts, in words.
+    pub fn place(&self) -> String {
+        match self.scope.as_str() {
+            "namespace" => format!("namespaces {}", self.namespaces.join(", ")),
+            _ => "the whole cluster".to_owned(),
+        }
+    }
 }
 
 /// Principals by ARN.

@@ -5,6 +5,15 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Whoever comes without a credential.
+pub const ANONYMOUS: &str = "system:anonymous";
+/// Everybody in this group may do everything, before RBAC is asked.
+pub const MASTERS: &str = "system:masters";
+/// Everybody who signed in is in this group.
+pub const AUTHENTICATED: &str = "system:authenticated";
+/// Everybody who did not.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+
 /// authentication.k8s.io UserInfo.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -17,6 +26,13 @@ pub struct User {
     pub groups: Vec<String>,
     /// Extra attributes.
     pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl User {
+    /// Nobody: the request came without a credential that counts.
+    pub fn is_anonymous(&self) -> bool {
+        self.username == ANONYMOUS
+    }
 }
 
 /// The answer to a SelfSubjectReview.

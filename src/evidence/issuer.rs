@@ -114,6 +114,13 @@ pub struct SignatureCheck {
     pub verdicts: Vec<KeyVerdict>,
 }
 
+impl SignatureCheck {
+    /// The token claims a signature that a published key verifies: HS256 and none are no matter of keys.
+    pub fn is_of_keys(&self) -> bool {
+        ["RS", "PS", "ES"].iter().any(|family| self.alg.starts_with(family))
+    }
+}
+
 /// One key's verdict.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

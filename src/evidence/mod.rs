@@ -499,4 +499,9 @@ impl<T> Observation<T> {
             _ => None,
         }
     }
+
+    /// The failure, if it is of one of these kinds.
+    pub fn failed_as(&self, kinds: &[FailureKind]) -> Option<&Failure> {
+        self.failed().filter(|failure| kinds.contains(&failure.kind))
+    }
 }

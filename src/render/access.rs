@@ -154,7 +154,7 @@ pub fn answer(answer: &AccessAnswer, width: Option<usize>, out: &mut dyn Write) 
     }
     if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
         writeln!(out)?;
-        wrapped(words, "", "", width, out)?;
+        wrapped(&plain(words), "", "", width, out)?;
         for grant in answer.grants.iter().flatten() {
             wrapped(&format!("RBAC: through {}", grant_words(grant)), "  ", "    ", width, out)?;
         }
@@ -203,7 +203,7 @@ pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result
     };
     writeln!(out, "- about: {}\n- asked by: {}", safe(&who), answer.method)?;
     if let Some(words) = answer.overruled().filter(|_| answer.grants.is_some()) {
-        writeln!(out, "- {words}")?;
+        writeln!(out, "- {}", safe(words))?;
     }
     for grant in answer.grants.iter().flatten() {
         writeln!(out, "- through {}", safe(&grant_words(grant)))?;
@@ -307,11 +307,7 @@ fn fact_rows(told: &KnownIdentity, now: Timestamp) -> Vec<Vec<String>> {
         facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
     }
     for policy in &told.access_policies {
-        let scope = match policy.scope.as_str() {
-            "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
-            _ => "the whole cluster".to_owned(),
-        };
-        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {scope}", policy.name()))]);
+        facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {}", policy.name(), policy.place()))]);
     }
     if !told.bound_to.is_empty() {
         facts.push(vec!["bound to".to_owned(), plain(&told.bound_to.join(", "))]);

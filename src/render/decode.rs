@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::human::{plain, relative, wrap};
+use crate::evidence::credential::epoch;
 use crate::report::credential::{Check, CredentialReport, CredentialType, JudgementView, Outcome, View};
 
 /// Claims that hold a time, and what is said of it before and after.
@@ -379,14 +380,9 @@ fn shown(name: &str, value: &Value, now: Timestamp) -> (Vec<String>, Option<Stri
         other => vec![plain(&spaced(other))],
     };
     let note = TIMES.iter().find(|(known, ..)| *known == name).and_then(|(_, before, after)| {
-        let (then, stamp) = match value {
-            Value::String(text) => (text.parse::<Timestamp>().ok()?, String::new()),
-            number => {
-                let seconds = number.as_i64().or_else(|| number.as_f64().map(|float| float as i64))?;
-                let then = Timestamp::from_second(seconds).ok()?;
-                (then, format!("{then}, "))
-            }
-        };
+        let written = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
+        let then = written.or_else(|| epoch(value))?;
+        let stamp = if written.is_some() { String::new() } else { format!("{then}, ") };
         let word = if then > now { before } else { after };
         Some(format!("{stamp}{word} {}", relative(now, then)))
     });

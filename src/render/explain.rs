@@ -10,12 +10,13 @@ use super::markdown::plain;
 use crate::report::Severity;
 use crate::report::explain::{Entry, Explanation, FindingPage, Match};
 use crate::report::view::StepView;
+use crate::text;
 
 /// How much of a line is shown to people, in characters.
 const SHOWN: usize = 240;
 
 fn clip(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text::one_line(text);
     if line.chars().count() > SHOWN { format!("{}…", line.chars().take(SHOWN).collect::<String>()) } else { line }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::evidence::Evidence;
+use crate::evidence::credential::TokenFacts;
 use crate::evidence::identity::User;
 use crate::report::changes::Change;
 use crate::report::compare::Comparison;
@@ -236,21 +237,17 @@ impl DoctorView {
                 None => "x509",
             };
             let claims = token.and_then(|token| token.claims.as_ref());
-            let time = |name: &str| {
-                claims
-                    .and_then(|claims| claims.get(name)?.as_i64())
-                    .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
-            };
+            let times = token.map(TokenFacts::times).unwrap_or_default();
             let leaf = credential.certificates.first();
-            let expires = time("exp").or_else(|| leaf.and_then(|leaf| leaf.not_after));
-            let starts = time("nbf").or_else(|| leaf.and_then(|leaf| leaf.not_before));
+            let expires = times.expires_at.or_else(|| leaf.and_then(|leaf| leaf.not_after));
+            let starts = times.not_before.or_else(|| leaf.and_then(|leaf| leaf.not_before));
             CredentialView {
                 r#type: kind,
                 source: credential.source.to_string(),
                 header: token.and_then(|token| token.header.clone()),
                 claims: claims.map(|claims| if hide_claims { types_of(claims) } else { claims.clone() }),
                 times: TimesView {
-                    issued_at: time("iat").map(|time| time.to_string()),
+                    issued_at: times.issued_at.map(|time| time.to_string()),
                     not_before: starts.map(|time| time.to_string()),
                     expires_at: expires.map(|time| time.to_string()),
                     expired: expires.map(|time| time <= evidence.observed_at),

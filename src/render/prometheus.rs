@@ -73,8 +73,7 @@ pub fn doctor(items: &[Diagnosed<'_>], out: &mut dyn Write) -> io::Result<()> {
     family("kaccess_verdict", "1 for the verdict of the last run, 0 for the other two.", verdicts, out)?;
     let tokens = each(&|item, context| {
         let credential = item.evidence.credential.seen();
-        let claims = credential.and_then(|credential| credential.token.as_ref()?.claims.as_ref());
-        let claimed = claims.and_then(|claims| Timestamp::from_second(claims.get("exp")?.as_i64()?).ok());
+        let claimed = credential.and_then(|credential| credential.token.as_ref()?.times().expires_at);
         let ends = claimed.or_else(|| credential.and_then(|credential| credential.announced_expiry));
         ends.map(|ends| (context.to_owned(), seconds(ends))).into_iter().collect()
     });

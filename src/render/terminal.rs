@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::human;
 use crate::evidence::Evidence;
+use crate::evidence::credential::epoch;
 use crate::evidence::dns::Attempt;
 use crate::report::doctor::{DoctorReport, Status, Verdict, context_words};
 use crate::report::way::{Hop, Mark, way_in, way_to_issuer};
@@ -306,7 +307,7 @@ pub(super) fn credential_rows(evidence: &Evidence, hide_claims: bool) -> Option<
 /// A claim for people: times with their distance, values whole, or only their type.
 pub(super) fn claim(name: &str, value: &serde_json::Value, evidence: &Evidence, hide: bool) -> String {
     if matches!(name, "exp" | "iat" | "nbf" | "auth_time")
-        && let Some(time) = value.as_i64().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        && let Some(time) = epoch(value)
     {
         let distance = human::relative(evidence.observed_at, time);
         return match (name, time < evidence.observed_at) {

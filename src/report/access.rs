@@ -132,6 +132,8 @@ pub struct AccessAnswer {
     pub near_misses: Option<Vec<NearMissView>>,
     /// The smallest grant, with `--why` and a no.
     pub manifest: Option<String>,
+    /// What decides, with `--why`, where RBAC is known not to be among the API server's authorizers.
+    pub instead_of_rbac: Option<String>,
     /// An error while evaluating.
     pub evaluation_error: String,
     /// Why there is no answer.
@@ -151,15 +153,19 @@ impl AccessAnswer {
             grants: self.grants.clone(),
             near_misses: self.near_misses.clone(),
             suggestion: self.manifest.clone().map(|manifest| SuggestionView { manifest }),
+            instead_of_rbac: self.instead_of_rbac.clone(),
             evaluation_error: text(&self.evaluation_error),
             error: self.error.clone(),
         }
     }
 
     /// Why no grant changes a no: another authorizer than RBAC gave it.
-    pub fn overruled(&self) -> Option<&'static str> {
+    pub fn overruled(&self) -> Option<&str> {
         if self.allowed != Some(false) {
             return None;
+        }
+        if let Some(words) = &self.instead_of_rbac {
+            return Some(words);
         }
         if self.denied {
             return Some("An authorizer denies it outright, so RBAC is not asked: no role and no binding changes it.");
@@ -298,6 +304,10 @@ pub struct AnswerView {
     pub near_misses: Option<Vec<NearMissView>>,
     /// The smallest grant that would make it yes; null without `--why`.
     pub suggestion: Option<SuggestionView>,
+    /// What decides, in words, where RBAC is known not to be among the API server's authorizers: then there are no grants,
+    /// and none would help. Else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instead_of_rbac: Option<String>,
     /// An error while evaluating.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evaluation_error: Option<String>,
@@ -468,4 +478,33 @@ pub struct OriginView {
     pub kind: &'static str,
     /// The same in words.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_instead_of_rbac_is_told_of_a_no() {
+        let mut answer = AccessAnswer {
+            question: Question::default(),
+            subject: User::default(),
+            allowed: Some(false),
+            denied: false,
+            reason: String::new(),
+            method: "self-review",
+            grants: Some(Vec::new()),
+            near_misses: Some(Vec::new()),
+            manifest: None,
+            instead_of_rbac: None,
+            evaluation_error: String::new(),
+            error: None,
+        };
+        assert_eq!(answer.overruled(), None);
+        answer.instead_of_rbac = Some("What decides is ABAC.".to_owned());
+        assert_eq!(answer.overruled(), Some("What decides is ABAC."));
+        answer.allowed = Some(true);
+        assert_eq!(answer.overruled(), None);
+        assert_eq!(answer.view().instead_of_rbac.as_deref(), Some("What decides is ABAC."));
+    }
 }

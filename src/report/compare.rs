@@ -200,9 +200,8 @@ fn credential(then: &Evidence, now: &Evidence, hide_claims: bool, all: &mut Diff
     all.value("client certificate", leaf(before), leaf(after));
     let expired = |of: &Evidence| {
         let credential = of.credential.seen()?;
-        let claims = credential.token.as_ref().and_then(|token| token.claims.as_ref());
-        let exp = claims.and_then(|claims| jiff::Timestamp::from_second(claims.get("exp")?.as_i64()?).ok());
-        let end = exp.or_else(|| credential.certificates.first().and_then(|leaf| leaf.not_after))?;
+        let claimed = credential.token.as_ref().and_then(|token| token.times().expires_at);
+        let end = claimed.or_else(|| credential.certificates.first().and_then(|leaf| leaf.not_after))?;
         Some(if end <= of.observed_at { format!("expired since {end}") } else { "valid".to_owned() })
     };
     all.value("validity of the credential when it was looked at", expired(then), expired(now));

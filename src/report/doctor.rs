@@ -7,9 +7,12 @@ use serde::Serialize;
 
 use super::calls::{Call, CallResult, calls};
 use super::{Finding, Severity};
-use crate::evidence::credential::EndedBy;
-use crate::evidence::dns::LookupOutcome;
-use crate::evidence::{Evidence, FailureKind, Observation, Outcome};
+use crate::evidence::apiserver::{Again, Apis, HttpAnswer, Repeats};
+use crate::evidence::credential::{EndedBy, PluginRun};
+use crate::evidence::dns::{Connections, LookupOutcome, Names, ServerAnswer};
+use crate::evidence::issuer::{Discovery, Jwks};
+use crate::evidence::tls::TlsReport;
+use crate::evidence::{Endpoint, Evidence, FailureKind, Issuer, Observation, Outcome};
 
 /// The verdict of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +122,7 @@ impl DoctorReport {
             (false, Some(_)) => Verdict::Healthy,
             (false, None) => Verdict::Unknown,
         };
-        let mut checks = checks(evidence);
-        let after = checks.iter().position(|check| check.id == "log").map_or(checks.len(), |at| at + 1);
-        checks.splice(after..after, unused_log(evidence, &findings));
+        let checks = checks(evidence, &findings);
         Self { verdict, findings, checks, message: None }
     }
 
@@ -185,6 +186,26 @@ fn check<T>(
         Outcome::NotApplicable(reason) => (Status::NotApplicable, Some(reason.clone()), None),
     };
     Check { id, title, status, because, needs, started_ms: observation.started_ms, took_ms: observation.took_ms }
+}
+
+/// The same where there is something to look at.
+fn check_any<T>(
+    id: &'static str,
+    title: &'static str,
+    observation: &Observation<T>,
+    bad: impl Fn(&T) -> Option<String>,
+) -> Option<Check> {
+    (!observation.nothing_to_look_at()).then(|| check(id, title, observation, bad))
+}
+
+/// The same where it was seen.
+fn check_seen<T>(
+    id: &'static str,
+    title: &'static str,
+    observation: &Observation<T>,
+    bad: impl Fn(&T) -> Option<String>,
+) -> Option<Check> {
+    observation.seen().map(|_| check(id, title, observation, bad))
 }
 
 /// Whatever was seen is as it should be.
@@ -252,63 +273,42 @@ fn unused_log(evidence: &Evidence, findings: &[Finding]) -> Option<Check> {
 }
 
 /// Every probe as a check, in the order of the way in.
-pub fn checks(evidence: &Evidence) -> Vec<Check> {
-    let endpoint = &evidence.endpoint;
-    let issuer = &evidence.issuer;
-    let control = &evidence.control_plane;
-    let unconnected = |connections: &crate::evidence::dns::Connections| {
-        let all_failed = connections.attempts.iter().all(|attempt| !attempt.connected());
-        all_failed.then(|| {
-            connections
-                .attempts
-                .iter()
-                .map(|attempt| format!("{}: {}", attempt.address, attempt.outcome))
-                .collect::<Vec<_>>()
-                .join(", ")
-        })
-    };
-    let untrusted = |report: &crate::evidence::tls::TlsReport| report.faults.first().map(|fault| fault.detail.clone());
-    let not_ok = |answer: &crate::evidence::apiserver::HttpAnswer| {
-        (answer.status >= 400).then(|| format!("{} {}", answer.status, answer.reason))
-    };
-    let no_document = |discovery: &crate::evidence::issuer::Discovery| {
-        if discovery.answer.status != 200 {
-            return Some(format!("{} {}", discovery.answer.status, discovery.answer.reason));
-        }
-        discovery.unparsable.clone()
-    };
-    let no_keys = |jwks: &crate::evidence::issuer::Jwks| {
-        if jwks.answer.status != 200 {
-            return Some(format!("{} {}", jwks.answer.status, jwks.answer.reason));
-        }
-        jwks.unparsable.clone()
-    };
-    let target = issuer.target.seen().map(|target| target.url.clone());
-    let signed_in = evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+fn checks(evidence: &Evidence, findings: &[Finding]) -> Vec<Check> {
+    let parts = [
+        of_user(evidence),
+        of_endpoint(&evidence.endpoint),
+        of_access(evidence),
+        of_issuer(&evidence.issuer),
+        of_control_plane(evidence, findings),
+        of_cluster(evidence),
+    ];
+    let aws = evidence.aws.as_deref().into_iter().flat_map(calls).map(aws_check);
+    parts.into_iter().flatten().flatten().chain(aws).collect()
+}
+
+/// The API server knows who this is.
+fn is_signed_in(evidence: &Evidence) -> bool {
+    evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous")
+}
+
+/// What the user brings.
+fn of_user(evidence: &Evidence) -> Vec<Option<Check>> {
+    let signed_in = is_signed_in(evidence);
     // A refusal in other words than an API server's: something before it did not let the request through.
     let before_server = evidence.identity.failed().is_some_and(|failure| {
         failure.kind == FailureKind::Forbidden
             && !["is forbidden", "forbidden: User"].iter().any(|words| failure.detail.contains(words))
     });
-    let mut list = vec![
-        check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
+    vec![
+        Some(check("kubeconfig", "the kubeconfig is readable and complete", &evidence.kubeconfig, |config| {
             config
                 .problems
                 .iter()
                 .find(|problem| !is_harmless(&problem.kind, signed_in))
                 .map(|problem| problem.detail.clone())
-        }),
-        check("plugin", "the credential plugin gives a credential", &evidence.plugin, |run| {
-            let error = run.output_error.clone();
-            match (run.exit_code, run.ended_by()) {
-                (Some(0), _) => error,
-                (Some(code), _) => Some(format!("exit code {code}")),
-                (None, Some(EndedBy::Limit)) => Some(format!("timed out: {}", error.unwrap_or_default())),
-                (None, Some(EndedBy::Other)) => Some(error.unwrap_or_else(|| "ended without an exit code".to_owned())),
-                (None, Some(EndedBy::Signal) | None) => Some("ended by a signal".to_owned()),
-            }
-        }),
-        check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
+        })),
+        Some(check("plugin", "the credential plugin gives a credential", &evidence.plugin, ended_badly)),
+        Some(check("credential", "a credential is there and well-formed", &evidence.credential, |credential| {
             // Somebody on the way (kubectl proxy) may have one of their own.
             if !credential.is_there() && !signed_in && !before_server {
                 return Some("the user entry holds no credential".to_owned());
@@ -318,170 +318,228 @@ pub fn checks(evidence: &Evidence) -> Vec<Check> {
                 .as_ref()
                 .and_then(|token| token.problems.first())
                 .map(|problem| format!("{}: {}", problem.part, problem.detail))
-        }),
-        check("endpoint-dns", "the API server's name resolves", &endpoint.dns, good),
-        check("endpoint-tcp", "the API server's port accepts connections", &endpoint.tcp, unconnected),
-        check("endpoint-tls", "the API server's certificate is trusted", &endpoint.tls, untrusted),
-        check("endpoint-anonymous", "the API server answers", &endpoint.anonymous, |answer| {
-            (answer.status >= 500).then(|| format!("{} {}", answer.status, answer.reason))
-        }),
-        check("endpoint-authenticated", "it answers the same with the credential", &endpoint.authenticated, not_ok),
-        check("identity", "the API server says who you are", &evidence.identity, |identity| {
+        })),
+    ]
+}
+
+/// The way to the API server, without the credential and with it.
+fn of_endpoint(endpoint: &Endpoint) -> Vec<Option<Check>> {
+    vec![
+        Some(check("endpoint-dns", "the API server's name resolves", &endpoint.dns, good)),
+        Some(check("endpoint-tcp", "the API server's port accepts connections", &endpoint.tcp, unconnected)),
+        check_any(
+            "endpoint-direct",
+            "the API server accepts connections without the proxy",
+            &endpoint.direct_tcp,
+            unconnected,
+        ),
+        check_any("endpoint-names", "the name servers know the name", &endpoint.names, unnamed),
+        Some(check("endpoint-tls", "the API server's certificate is trusted", &endpoint.tls, untrusted)),
+        check_seen("endpoint-secure", "the port speaks TLS", &endpoint.secure, good),
+        check_any("endpoint-plain", "the port answers plain HTTP", &endpoint.plain, good),
+        Some(anonymous(endpoint)),
+        Some(check(
+            "endpoint-authenticated",
+            "it answers the same with the credential",
+            &endpoint.authenticated,
+            not_ok,
+        )),
+        // Only tokens of an identity provider are tried again over fresh connections.
+        check_any("endpoint-repeated", "every connection is answered alike", &endpoint.repeated, unlike),
+    ]
+}
+
+/// Where nobody without a client certificate is answered, the request with it is the one that counts.
+fn anonymous(endpoint: &Endpoint) -> Check {
+    let check = check("endpoint-anonymous", "the API server answers", &endpoint.anonymous, |answer| {
+        (answer.status >= 500).then(|| format!("{} {}", answer.status, answer.reason))
+    });
+    if endpoint.anonymous.failed().is_some() && endpoint.authenticated.seen().is_some() {
+        return Check { status: Status::NotApplicable, ..check };
+    }
+    check
+}
+
+/// Who that is for the API server, and what they may do.
+fn of_access(evidence: &Evidence) -> Vec<Option<Check>> {
+    vec![
+        Some(check("identity", "the API server says who you are", &evidence.identity, |identity| {
             (identity.user.username == "system:anonymous").then(|| "system:anonymous".to_owned())
-        }),
-        check("access", "access reviews are answered", &evidence.access, good),
-        check("issuer-dns", "the issuer's name resolves here", &issuer.dns, good),
-        check("issuer-tcp", "the issuer accepts connections from here", &issuer.tcp, unconnected),
-        check("issuer-tls", "the issuer's certificate is trusted here", &issuer.tls, untrusted),
-        check("issuer-discovery", "issuer discovery is readable from here", &issuer.discovery, |discovery| {
+        })),
+        Some(check("access", "access reviews are answered", &evidence.access, good)),
+    ]
+}
+
+/// The issuer as it looks from here, and its keys.
+fn of_issuer(issuer: &Issuer) -> Vec<Option<Check>> {
+    let target = issuer.target.seen().map(|target| &target.url);
+    vec![
+        Some(check("issuer-dns", "the issuer's name resolves here", &issuer.dns, good)),
+        Some(check("issuer-tcp", "the issuer accepts connections from here", &issuer.tcp, unconnected)),
+        Some(check("issuer-tls", "the issuer's certificate is trusted here", &issuer.tls, untrusted)),
+        Some(check("issuer-discovery", "issuer discovery is readable from here", &issuer.discovery, |discovery| {
             no_document(discovery).or_else(|| {
                 let document = discovery.issuer.clone().unwrap_or_default();
                 target
-                    .as_ref()
                     .filter(|target| **target != document)
                     .map(|target| format!("the document says issuer {document:?}, not {target:?}"))
             })
-        }),
-        check(
+        })),
+        Some(check(
             "issuer-discovery-as-control-plane",
             "issuer discovery answers the control plane's User-Agent",
             &issuer.discovery_as_control_plane,
             no_document,
-        ),
-        check("issuer-jwks", "the key set is readable from here", &issuer.jwks, no_keys),
-        check(
+        )),
+        Some(check("issuer-jwks", "the key set is readable from here", &issuer.jwks, no_keys)),
+        Some(check(
             "issuer-jwks-as-control-plane",
             "the key set answers the control plane's User-Agent",
             &issuer.jwks_as_control_plane,
             no_keys,
-        ),
-        check("token-signature", "a published key verifies the token", &issuer.signature, |signature| {
+        )),
+        Some(check("token-signature", "a published key verifies the token", &issuer.signature, |signature| {
             (!signature.verified).then(|| format!("no key of the set verifies it (kid {:?})", signature.kid))
-        }),
-        check("reviewer", "a reviewer of the same cluster is at hand", &control.reviewer, good),
-        check("token-review", "a TokenReview accepts the token", &control.token_review, |review| {
+        })),
+    ]
+}
+
+/// The control plane's own word.
+fn of_control_plane(evidence: &Evidence, findings: &[Finding]) -> Vec<Option<Check>> {
+    let control = &evidence.control_plane;
+    vec![
+        Some(check("reviewer", "a reviewer of the same cluster is at hand", &control.reviewer, good)),
+        Some(check("token-review", "a TokenReview accepts the token", &control.token_review, |review| {
             (!review.authenticated).then(|| review.error.clone().unwrap_or_else(|| "not authenticated".to_owned()))
-        }),
-        check("metrics", "the API server's metrics are readable", &control.metrics, good),
-        check("flagz", "the API server's flags are readable", &control.flagz, good),
-        check("configuration", "the configuration handed over is readable", &control.configuration, good),
-        check("log", "the log handed over is readable", &control.log, half_read),
-        check("rbac", "the RBAC objects are readable", &evidence.rbac, good),
-    ];
-    // Who may not list them and is not on EKS has no use for them.
-    let agents = (evidence.agents.seen().is_some_and(|agents| !agents.is_empty())
-        || (evidence.aws.is_some() && !evidence.agents.nothing_to_look_at()))
-    .then(|| check("agents", "what hands out AWS credentials is known", &evidence.agents, good));
-    list.extend(agents);
-    // Only a message that misses an API makes it worth a look.
-    let missed = |apis: &crate::evidence::apiserver::Apis| {
-        (!apis.stale.is_empty()).then(|| format!("no answer: {}", apis.stale.join(", ")))
-    };
-    list.extend(
-        (!evidence.apis.nothing_to_look_at())
-            .then(|| check("apis", "the aggregated APIs answer", &evidence.apis, missed)),
-    );
-    // A message about somebody else: what the access reviews say is about who is signed in.
-    let named = evidence.rbac.seen().and_then(|rbac| rbac.named.as_ref()).map(|named| &named.username);
-    if let (Some(named), Some(identity)) = (named.filter(|name| *name != "system:anonymous"), evidence.identity.seen())
-    {
-        list.push(Check {
-            id: "message-user",
-            title: "the message is about you",
-            status: Status::Skipped,
-            because: Some(format!(
-                "it is about {named:?}, and you are {:?}: what the server answers about you says nothing of it",
-                identity.user.username
-            )),
-            needs: None,
-            started_ms: 0,
-            took_ms: 0,
-        });
-    }
-    // Only a control plane that runs as Pods has these, and only recent evidence looked.
-    let from_pods = [
-        (!control.pods.nothing_to_look_at())
-            .then(|| check("server-pods", "kube-apiserver's own Pods are readable", &control.pods, good)),
-        (!control.pod_log.nothing_to_look_at())
-            .then(|| check("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, half_read)),
-        (!control.published.nothing_to_look_at()).then(|| {
-            check("published", "what the API server publishes about client CAs is readable", &control.published, good)
-        }),
-    ];
-    let after = list.iter().position(|check| check.id == "log").map_or(list.len(), |at| at + 1);
-    list.splice(after..after, from_pods.into_iter().flatten());
-    // Where nobody without a client certificate is answered, the request with it is the one that counts.
-    if endpoint.anonymous.failed().is_some()
-        && endpoint.authenticated.seen().is_some()
-        && let Some(check) = list.iter_mut().find(|check| check.id == "endpoint-anonymous")
-    {
-        check.status = Status::NotApplicable;
-    }
-    if !endpoint.plain.nothing_to_look_at() {
-        let plain = check("endpoint-plain", "the port answers plain HTTP", &endpoint.plain, good);
-        let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
-        list.insert(after, plain);
-    }
-    if endpoint.secure.seen().is_some() {
-        let secure = check("endpoint-secure", "the port speaks TLS", &endpoint.secure, good);
-        let after = list.iter().position(|check| check.id == "endpoint-tls").map_or(list.len(), |at| at + 1);
-        list.insert(after, secure);
-    }
-    let unnamed = |names: &crate::evidence::dns::Names| {
-        let known = names.servers.iter().chain(&names.public).any(|answer| answer.outcome == LookupOutcome::Answer);
-        let one = |answer: &crate::evidence::dns::ServerAnswer| {
-            format!("{} says {}", answer.servers.join(", "), answer.outcome)
-        };
-        (!known).then(|| names.servers.iter().chain(&names.public).map(one).collect::<Vec<_>>().join(", "))
-    };
-    let names = &endpoint.names;
-    let more = [
-        (names.nothing_to_look_at(), check("endpoint-names", "the name servers know the name", names, unnamed)),
-        (
-            endpoint.direct_tcp.nothing_to_look_at(),
-            check(
-                "endpoint-direct",
-                "the API server accepts connections without the proxy",
-                &endpoint.direct_tcp,
-                unconnected,
-            ),
-        ),
-    ];
-    for check in more.into_iter().filter_map(|(nothing, check)| (!nothing).then_some(check)) {
-        let after = list.iter().position(|check| check.id == "endpoint-tcp").map_or(list.len(), |at| at + 1);
-        list.insert(after, check);
-    }
-    // Only tokens of an identity provider are tried again over fresh connections.
-    if !matches!(endpoint.repeated.outcome, Outcome::NotApplicable(_)) {
-        let repeated = check(
-            "endpoint-repeated",
-            "every connection is answered alike",
-            &endpoint.repeated,
-            |repeats: &crate::evidence::apiserver::Repeats| {
-                let first = repeats.statuses.first().copied().unwrap_or_default();
-                repeats.statuses.iter().any(|status| *status != first).then(|| format!("{:?}", repeats.statuses))
-            },
-        );
-        let after = list.iter().position(|check| check.id == "endpoint-authenticated").map_or(list.len(), |at| at + 1);
-        list.insert(after, repeated);
-    }
-    // Only where one was broken off; behind the others, which keep their places.
-    if endpoint.again.seen().is_some() {
-        let again = check(
+        })),
+        Some(check("metrics", "the API server's metrics are readable", &control.metrics, good)),
+        Some(check("flagz", "the API server's flags are readable", &control.flagz, good)),
+        Some(check("configuration", "the configuration handed over is readable", &control.configuration, good)),
+        Some(check("log", "the log handed over is readable", &control.log, half_read)),
+        unused_log(evidence, findings),
+        // Only a control plane that runs as Pods has these, and only recent evidence looked.
+        check_any("server-pods", "kube-apiserver's own Pods are readable", &control.pods, good),
+        check_any("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, half_read),
+        check_any("published", "what the API server publishes about client CAs is readable", &control.published, good),
+    ]
+}
+
+/// What the cluster holds; last what was looked at only because a message or a connection gave reason to.
+fn of_cluster(evidence: &Evidence) -> Vec<Option<Check>> {
+    vec![
+        Some(check("rbac", "the RBAC objects are readable", &evidence.rbac, good)),
+        agents(evidence),
+        // Only a message that misses an API makes it worth a look.
+        check_any("apis", "the aggregated APIs answer", &evidence.apis, stale),
+        message_user(evidence),
+        // Only where one was broken off; behind the others, which keep their places.
+        check_seen(
             "endpoint-again",
             "further connections are answered by an API server",
-            &endpoint.again,
-            |again: &crate::evidence::apiserver::Again| {
-                let bad = again.tries.iter().filter(|one| !one.served).count();
-                (bad > 0).then(|| format!("{bad} of {} are not", again.tries.len()))
-            },
-        );
-        list.push(again);
+            &evidence.endpoint.again,
+            unserved,
+        ),
+    ]
+}
+
+/// Who may not list them and is not on EKS has no use for them.
+fn agents(evidence: &Evidence) -> Option<Check> {
+    let applies = evidence.agents.seen().is_some_and(|agents| !agents.is_empty())
+        || (evidence.aws.is_some() && !evidence.agents.nothing_to_look_at());
+    applies.then(|| check("agents", "what hands out AWS credentials is known", &evidence.agents, good))
+}
+
+/// A message about somebody else: what the access reviews say is about who is signed in.
+fn message_user(evidence: &Evidence) -> Option<Check> {
+    let named = &evidence.rbac.seen()?.named.as_ref()?.username;
+    let identity = evidence.identity.seen()?;
+    (named != "system:anonymous").then(|| Check {
+        id: "message-user",
+        title: "the message is about you",
+        status: Status::Skipped,
+        because: Some(format!(
+            "it is about {named:?}, and you are {:?}: what the server answers about you says nothing of it",
+            identity.user.username
+        )),
+        needs: None,
+        started_ms: 0,
+        took_ms: 0,
+    })
+}
+
+/// How a credential plugin ended that gave no credential.
+fn ended_badly(run: &PluginRun) -> Option<String> {
+    let error = run.output_error.clone();
+    match (run.exit_code, run.ended_by()) {
+        (Some(0), _) => error,
+        (Some(code), _) => Some(format!("exit code {code}")),
+        (None, Some(EndedBy::Limit)) => Some(format!("timed out: {}", error.unwrap_or_default())),
+        (None, Some(EndedBy::Other)) => Some(error.unwrap_or_else(|| "ended without an exit code".to_owned())),
+        (None, Some(EndedBy::Signal) | None) => Some("ended by a signal".to_owned()),
     }
-    if let Some(aws) = &evidence.aws {
-        list.extend(calls(aws).into_iter().map(aws_check));
+}
+
+/// No address accepted a connection.
+fn unconnected(connections: &Connections) -> Option<String> {
+    let attempts = &connections.attempts;
+    attempts.iter().all(|attempt| !attempt.connected()).then(|| {
+        attempts
+            .iter()
+            .map(|attempt| format!("{}: {}", attempt.address, attempt.outcome))
+            .collect::<Vec<_>>()
+            .join(", ")
+    })
+}
+
+/// No name server knows the name.
+fn unnamed(names: &Names) -> Option<String> {
+    let answers = || names.servers.iter().chain(&names.public);
+    let one = |answer: &ServerAnswer| format!("{} says {}", answer.servers.join(", "), answer.outcome);
+    let known = answers().any(|answer| answer.outcome == LookupOutcome::Answer);
+    (!known).then(|| answers().map(one).collect::<Vec<_>>().join(", "))
+}
+
+/// The certificate has a fault.
+fn untrusted(report: &TlsReport) -> Option<String> {
+    report.faults.first().map(|fault| fault.detail.clone())
+}
+
+/// The answer is a refusal or an error.
+fn not_ok(answer: &HttpAnswer) -> Option<String> {
+    (answer.status >= 400).then(|| format!("{} {}", answer.status, answer.reason))
+}
+
+/// Fresh connections were answered in several ways.
+fn unlike(repeats: &Repeats) -> Option<String> {
+    let first = repeats.statuses.first().copied().unwrap_or_default();
+    repeats.statuses.iter().any(|status| *status != first).then(|| format!("{:?}", repeats.statuses))
+}
+
+/// Some further connections were not answered by an API server.
+fn unserved(again: &Again) -> Option<String> {
+    let bad = again.tries.iter().filter(|one| !one.served).count();
+    (bad > 0).then(|| format!("{bad} of {} are not", again.tries.len()))
+}
+
+/// There is no discovery document that can be read.
+fn no_document(discovery: &Discovery) -> Option<String> {
+    if discovery.answer.status != 200 {
+        return Some(format!("{} {}", discovery.answer.status, discovery.answer.reason));
     }
-    list
+    discovery.unparsable.clone()
+}
+
+/// There is no key set that can be read.
+fn no_keys(jwks: &Jwks) -> Option<String> {
+    if jwks.answer.status != 200 {
+        return Some(format!("{} {}", jwks.answer.status, jwks.answer.reason));
+    }
+    jwks.unparsable.clone()
+}
+
+/// Aggregated APIs without an answer.
+fn stale(apis: &Apis) -> Option<String> {
+    (!apis.stale.is_empty()).then(|| format!("no answer: {}", apis.stale.join(", ")))
 }
 
 /// A call of AWS as a check: without the right to ask, nothing was looked at.
@@ -509,7 +567,7 @@ mod tests {
         let mut evidence = Evidence::blank(jiff::Timestamp::UNIX_EPOCH, Blank::Elsewhere("a test"));
         let log = Log { lines: 7, ended: Some("Input/output error".to_owned()), ..Log::default() };
         evidence.control_plane.log = Observation::at_rest(Outcome::Seen(log));
-        let check = checks(&evidence).into_iter().find(|check| check.id == "log").expect("a check of the log");
+        let check = checks(&evidence, &[]).into_iter().find(|check| check.id == "log").expect("a check of the log");
         assert_eq!(check.status, Status::Fail);
         assert_eq!(check.because.as_deref(), Some("only its first 7 lines were read: Input/output error"));
     }

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 
 use super::{Place, Word, clip, eks, words};
 use crate::apiserver::authn::{CREDENTIAL_ID, Judgement, Keys, judge_token};
-use crate::apiserver::authz::UNAUTHENTICATED;
-use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags};
+use crate::apiserver::authz;
+use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flags, of_eks};
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
 use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::identity::{ANONYMOUS, UNAUTHENTICATED};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
-use crate::evidence::{ControlPlane, Evidence, Failure, FailureKind, Issuer, Observation};
-use crate::report::{Citation, Confidence, probed, seen};
+use crate::evidence::{ControlPlane, Evidence, FailureKind, Issuer};
+use crate::report::{Citation, Confidence, inferred, probed, seen};
 
 /// Evidence with everything the rules need to know more than once.
 pub struct Case<'a> {
@@ -54,7 +55,7 @@ impl<'a> Case<'a> {
             let configuration = from_flags(flags?).ok()?;
             Some((configuration, path))
         })
-        .or_else(|| Some((eks::configuration(aws?)?, "/aws/identityProviders/seen")))
+        .or_else(|| Some((of_eks(aws?)?, "/aws/identityProviders/seen")))
         .or_else(|| Some((from_flags(control.published.seen()?).ok()?, "/controlPlane/published/seen")));
         let mut words = words::collect(evidence);
         words::retain(&mut words, evidence, configuration.as_ref().map(|(configuration, _)| configuration));
@@ -100,19 +101,7 @@ impl<'a> Case<'a> {
         for found in message::recognise(&error) {
             // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
             if found.text.name != message::NOBODY_CLAIMED.name {
-                self.words.push(Word {
-                    text: found.text,
-                    fields: found.fields,
-                    path: path.clone(),
-                    line: error.clone(),
-                    place: Place::Model,
-                    doubtful: false,
-                    contradicted: false,
-                    last: None,
-                    past: false,
-                    outdated: false,
-                    line_number: 0,
-                });
+                self.words.push(Word::new(found.text, found.fields, path.clone(), error.clone(), Place::Model));
             }
         }
     }
@@ -135,7 +124,7 @@ impl<'a> Case<'a> {
     }
 
     /// The API server's minor release (36 of 1.36), by its answer to /version.
-    pub fn minor_release(&self) -> Option<u32> {
+    fn minor_release(&self) -> Option<u32> {
         let endpoint = &self.evidence.endpoint;
         let answers = [endpoint.authenticated.seen(), endpoint.anonymous.seen()];
         answers.into_iter().flatten().filter(|answer| answer.is_of_kubernetes()).find_map(|answer| {
@@ -155,15 +144,9 @@ impl<'a> Case<'a> {
         wrong.then_some(word)
     }
 
-    /// A claim that is a time in seconds since 1970.
+    /// A claim that is a time; of an IAM token `date` and `expires`.
     pub fn claim_time(&self, name: &str) -> Option<Timestamp> {
-        let value = self.claim(name)?;
-        let seconds = value.as_i64().or_else(|| {
-            // Go truncates fractions.
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, and out of range is no time")]
-            value.as_f64().map(|seconds| seconds as i64)
-        })?;
-        Timestamp::from_second(seconds).ok()
+        self.token()?.time(name)
     }
 
     /// The token is a service account's, not an identity provider's.
@@ -173,10 +156,7 @@ impl<'a> Case<'a> {
 
     /// Namespace and name of the service account that the token names; capitals stand for what it does not say.
     pub fn service_account(&self) -> (&str, &str) {
-        self.claim_text("sub")
-            .and_then(|sub| sub.strip_prefix("system:serviceaccount:"))
-            .and_then(|sub| sub.split_once(':'))
-            .unwrap_or(("NAMESPACE", "NAME"))
+        self.claim_text("sub").and_then(authz::service_account).unwrap_or(("NAMESPACE", "NAME"))
     }
 
     /// The word of the server that one of these texts is why it refuses the credential: none where it accepts it, and
@@ -196,8 +176,7 @@ impl<'a> Case<'a> {
 
     /// The server's authenticator for the token's issuer, where the configuration is known.
     pub fn authenticator(&self) -> Option<&JwtAuthenticator> {
-        let issuer = self.claim_text("iss")?;
-        self.configuration.as_ref()?.0.jwt.iter().find(|jwt| jwt.issuer.url == issuer)
+        self.configuration.as_ref()?.0.authenticator_of(self.claim_text("iss")?)
     }
 
     /// The first place that says this text: TokenReview before the user's message before the log.
@@ -207,7 +186,7 @@ impl<'a> Case<'a> {
 
     /// The API server accepted the credential: SelfSubjectReview named somebody, or TokenReview did.
     pub fn accepted(&self) -> bool {
-        let named = self.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+        let named = self.evidence.identity.seen().is_some_and(|identity| !identity.user.is_anonymous());
         named || self.evidence.control_plane.token_review.seen().is_some_and(|review| review.authenticated)
     }
 
@@ -257,7 +236,7 @@ impl<'a> Case<'a> {
     /// Somebody asked to be taken for nobody (impersonation).
     pub fn wants_anonymous(&self) -> bool {
         let user = self.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
-        user.and_then(|user| user.impersonate.as_deref()) == Some("system:anonymous")
+        user.and_then(|user| user.impersonate.as_deref()) == Some(ANONYMOUS)
     }
 
     /// The API server saw system:anonymous, and nobody wanted it.
@@ -265,11 +244,13 @@ impl<'a> Case<'a> {
         if self.wants_anonymous() || self.accepted() {
             return None;
         }
-        if self.evidence.identity.seen().is_some_and(|identity| identity.user.username == "system:anonymous") {
+        if self.evidence.identity.seen().is_some_and(|identity| identity.user.is_anonymous()) {
             return Some(seen("/identity/seen/user/username", "the API server names the user system:anonymous"));
         }
-        failed_as(&self.evidence.identity, &[FailureKind::Forbidden])
-            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous"))
+        self.evidence
+            .identity
+            .failed_as(&[FailureKind::Forbidden])
+            .filter(|failure| message::forbidden(&failure.detail).is_some_and(|found| found.user == ANONYMOUS))
             .map(|failure| seen("/identity/failed/detail", clip(&failure.detail, 240)))
     }
 
@@ -293,12 +274,9 @@ impl<'a> Case<'a> {
         let judged = reviewed.is_some_and(|error| {
             !error.is_empty() && !message::recognise(error).iter().any(|found| before.contains(&found.text))
         });
-        let fetched = self.evidence.control_plane.metrics.seen().is_some_and(|metrics| {
-            metrics.issuers.iter().any(|issuer| {
-                Some(&issuer.issuer_hash) == metrics.token_issuer_hash.as_ref()
-                    && (issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some())
-            })
-        });
+        let fetched = self
+            .issuer_metrics()
+            .is_some_and(|(_, issuer)| issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some());
         (judged || fetched)
             && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != Place::TokenReview)
     }
@@ -308,6 +286,17 @@ impl<'a> Case<'a> {
         let metrics = self.evidence.control_plane.metrics.seen()?;
         let hash = metrics.token_issuer_hash.as_ref()?;
         metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)
+    }
+
+    /// The metrics count tokens of this issuer that failed, and no fetch of its keys that came back.
+    pub fn never_fetched(&self) -> Option<(&IssuerMetrics, Citation)> {
+        let (index, issuer) = self.issuer_metrics()?;
+        (issuer.failures > 0 && issuer.keys_fetched_at.is_none()).then(|| {
+            let failures = issuer.failures;
+            let text =
+                format!("metrics: {failures} tokens of exactly this issuer failed, and its keys were never fetched");
+            (issuer, seen(format!("/controlPlane/metrics/seen/issuers/{index}"), text))
+        })
     }
 
     /// The metrics say that the last fetch of the issuer's keys failed.
@@ -363,8 +352,7 @@ impl<'a> Case<'a> {
         let issuer = &self.evidence.issuer;
         let signature = issuer.signature.seen().filter(|signature| !signature.verified)?;
         let set = issuer.jwks.seen().filter(|jwks| jwks.answer.status == 200 && jwks.unparsable.is_none())?;
-        // HS256 and none are no matter of keys.
-        if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
+        if !signature.is_of_keys() {
             return None;
         }
         if set.keys.is_empty() && signature.verdicts.is_empty() {
@@ -392,6 +380,23 @@ impl<'a> Case<'a> {
             Some(issuer) => (issuer, "/configuredIssuer"),
             None => (&self.evidence.issuer, "/issuer"),
         }
+    }
+
+    /// Why the API server does not start with its authentication configuration: it said so in this word, or the model of
+    /// its own checks finds such an error in the file that was handed over, which is then told too.
+    pub fn refused_configuration(
+        &self,
+        said: Option<&Word>,
+        fits: impl Fn(&str) -> bool,
+    ) -> Option<(Confidence, Citation, Option<String>)> {
+        if let Some(word) = said {
+            return Some((word.sure(), word.cite(), None));
+        }
+        let errors = from_flags(self.evidence.control_plane.configuration.seen()?).err()?;
+        let error = errors.into_iter().find(|error| fits(error))?;
+        let text = format!("with this configuration a kube-apiserver does not start: {}", clip(&error, 240));
+        // What was handed over need not be what the server reads.
+        Some((Confidence::Likely, inferred("/controlPlane/configuration/seen", text), Some(error)))
     }
 
     /// The API server's flags, from the best place that shows them.
@@ -441,25 +446,9 @@ impl<'a> Case<'a> {
         if self.evidence.control_plane.token_review.seen().is_some() {
             return None;
         }
-        let metrics = self.evidence.control_plane.metrics.seen()?;
-        let hash = metrics.token_issuer_hash.as_ref()?;
-        let (index, issuer) = metrics.issuers.iter().enumerate().find(|(_, issuer)| issuer.issuer_hash == *hash)?;
-        let never = issuer.failures > 0
-            && issuer.successes == 0
-            && issuer.keys_fetched_at.is_none()
-            && issuer.keys_failed_at.is_none();
-        never.then(|| {
-            (
-                seen(
-                    format!("/controlPlane/metrics/seen/issuers/{index}"),
-                    format!(
-                        "metrics: {} tokens of exactly this issuer failed, and its keys were never fetched",
-                        issuer.failures
-                    ),
-                ),
-                Confidence::Likely,
-            )
-        })
+        let (issuer, cite) = self.never_fetched()?;
+        // Whoever tried to fetch the keys has read the discovery document.
+        (issuer.successes == 0 && issuer.keys_failed_at.is_none()).then_some((cite, Confidence::Likely))
     }
 
     /// The last answer to discovery that the API server's log tells of.
@@ -537,11 +526,6 @@ pub struct StatusFault {
     pub logged: bool,
     /// The status that this machine met, where that fits too, with the pointer to the answer.
     pub probe: Option<(u16, String)>,
-}
-
-/// Whether a probe failed in one of these ways.
-pub fn failed_as<'o, T>(observation: &'o Observation<T>, kinds: &[FailureKind]) -> Option<&'o Failure> {
-    observation.failed().filter(|failure| kinds.contains(&failure.kind))
 }
 
 /// The flags that the API server shows of itself together with the AuthenticationConfiguration they only name, where that

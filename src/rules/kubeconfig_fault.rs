@@ -1,6 +1,6 @@
 //! What the kubeconfig's loader complained about, by the code of the finding it leads to; names for commands.
 
-use super::{Case, Rule, failed_as, way};
+use super::{Case, Rule, eks, way};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
@@ -133,7 +133,7 @@ fn context_of(failure: &Failure) -> Option<&str> {
 
 /// The finding of a context that names an entry (`cluster` or `user`) which the files do not hold.
 pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: &'static str) -> Option<Finding> {
-    let failure = failed_as(&case.evidence.kubeconfig, &[missing])?;
+    let failure = case.evidence.kubeconfig.failed_as(&[missing])?;
     let context = context_of(failure).map_or_else(|| "CONTEXT".into(), quoted);
     let names = names(failure);
     let point = format!("Point the context at a {entry} that exists");
@@ -183,7 +183,7 @@ pub fn pod_authority(case: &Case<'_>) -> (Step, Vec<Step>) {
 /// How to get the cluster's CA again, by what the cluster is.
 pub fn fetch_authority(case: &Case<'_>) -> Step {
     if let Some(way::Managed::Eks(_)) = way::managed(way::host(case)) {
-        let (name, region) = way::eks_arguments(case);
+        let (name, region) = (eks::cluster(case), eks::region(case));
         return Step::command(
             "Write the cluster's entry anew, with the CA that EKS has for it",
             shell!("aws eks update-kubeconfig --name {} --region {}", name, region),

@@ -1,11 +1,14 @@
 //! One file per finding; this file is the one list.
 
+pub mod answerer;
 pub mod api_port;
 pub mod case;
+pub mod clock;
 mod context;
 pub mod eks;
 pub mod explain;
 pub mod hook;
+pub mod issuer_port;
 pub mod kubeconfig_fault;
 pub mod mapping;
 mod met;
@@ -16,11 +19,13 @@ pub mod refusal;
 pub mod rejoin;
 pub mod renew;
 pub mod setting;
+pub mod unserved;
+pub mod validity;
 pub mod way;
 pub mod wording;
 pub mod words;
 
-pub use case::{Case, failed_as};
+pub use case::Case;
 pub use wording::{clip, slug};
 pub use words::{Place, Word};
 

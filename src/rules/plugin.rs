@@ -51,30 +51,28 @@ pub fn kind(case: &Case<'_>) -> Kind {
         "aws-iam-authenticator" | "heptio-authenticator-aws" => Kind::AwsIamAuthenticator,
         "gke-gcloud-auth-plugin" => Kind::Gke,
         "kubectl-oidc_login" => Kind::Oidc,
-        "kubectl" if has("oidc-login") => Kind::Oidc,
         "kubelogin" if has("--oidc-issuer-url") => Kind::Oidc,
         "kubelogin" if has("--server-id") || has("--environment") || has("--login") || has("-l") => Kind::Azure,
+        // kubectl, by whatever name.
+        _ if has("oidc-login") => Kind::Oidc,
         _ => Kind::Other,
     }
 }
 
-/// The value of an argument, in both spellings.
+/// The value of an argument, in both spellings; of several the last counts, as the tools have it.
 pub fn argument<'e>(exec: &'e Exec, names: &[&str]) -> Option<&'e str> {
     let mut args = exec.args.iter();
+    let mut found = None;
     while let Some(arg) = args.next() {
-        for name in names {
-            match arg.strip_prefix(name) {
-                Some("") => return args.next().map(String::as_str),
-                Some(rest) => {
-                    if let Some(value) = rest.strip_prefix('=') {
-                        return Some(value);
-                    }
-                }
-                None => {}
+        for rest in names.iter().filter_map(|name| arg.strip_prefix(name)) {
+            if rest.is_empty() {
+                found = args.next().map(String::as_str);
+            } else if let Some(value) = rest.strip_prefix('=') {
+                found = Some(value);
             }
         }
     }
-    None
+    found
 }
 
 /// The command as it would be typed.

@@ -5,7 +5,7 @@ use super::{Case, Rule, clip};
 use crate::aws::link_id;
 use crate::aws::trust::{self, Assuming};
 use crate::aws::workload::{Judgement, Labelled, Link, account};
-use crate::report::shell::shell;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
 /// A link as a citation: where it is, and both sides.
@@ -36,6 +36,11 @@ pub fn met_or_event(case: &Case<'_>, texts: &[&str]) -> Option<Citation> {
     let event = &events[index];
     let text = format!("event {}: {}", event.reason, clip(&event.message, 240));
     Some(seen(format!("/workload/events/seen/{index}/message"), text))
+}
+
+/// What is known of the Pod's role, where kiam or kube2iam may be what gives it.
+pub fn agents<'c, 'e>(case: &'c Case<'e>) -> Option<&'c Judgement<'e>> {
+    case.workload.as_ref().filter(|judged| !judged.past_agents())
 }
 
 /// The name of a role in its ARN.
@@ -122,14 +127,50 @@ pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec
 /// The annotation of IRSA on the service account.
 pub fn annotate(judged: &Judgement<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
+    Step::command("Name the role on the service account", annotate_account(namespace, name, role))
+}
+
+/// The command that names a role on a service account, for IRSA.
+pub fn annotate_account(namespace: &str, account: &str, role: &str) -> Shell {
+    shell!(
+        "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
+        account,
+        namespace,
+        role
+    )
+}
+
+/// The command that associates a role with a service account, for Pod Identity.
+pub fn associate_account(cluster: &str, namespace: &str, account: &str, role: &str) -> Shell {
+    shell!(
+        "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}",
+        cluster,
+        namespace,
+        account,
+        role
+    )
+}
+
+/// The command that has the agent of Pod Identity run on every node.
+pub fn install_agent(cluster: &str) -> Shell {
+    shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", cluster)
+}
+
+/// The command that makes IAM know a cluster's issuer.
+pub fn create_provider(issuer: &str) -> Shell {
+    shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer)
+}
+
+/// The command that puts the trust policy in trust.json on a role.
+pub fn put_trust(role: &str) -> Shell {
+    shell!("aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json", role_name(role))
+}
+
+/// Where no role has this name: one of another may be meant.
+pub fn look_for(name: &str) -> Step {
     Step::command(
-        "Name the role on the service account",
-        shell!(
-            "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
-            name,
-            namespace,
-            role
-        ),
+        "Look for the name that is meant",
+        shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name),
     )
 }
 
@@ -239,22 +280,19 @@ fn hcl(text: &str) -> String {
 }
 
 /// A whole trust policy as a step.
-pub fn put_policy(role: &str, policy: &str) -> Vec<Step> {
+fn put_policy(role: &str, policy: &str) -> Vec<Step> {
     let name = role_name(role);
     vec![
         Step::manifest(
             format!("Save this as trust.json: the whole trust policy of role {name}, today's other statements kept"),
             policy,
         ),
-        Step::command(
-            format!("Put it on the role, in account {}", account(role)),
-            shell!("aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json", name),
-        ),
+        Step::command(format!("Put it on the role, in account {}", account(role)), put_trust(role)),
     ]
 }
 
 /// The steps that let the service account in by IRSA.
-pub fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> {
+fn irsa_trust(judged: &Judgement<'_>, link: &Link, role: &str) -> Vec<Step> {
     let (Some((issuer, _)), Some(provider)) = (judged.issuer(), judged.provider_arn(role)) else {
         return vec![Step::text(
             "Let the cluster's provider, this subject and this audience into the role's trust policy.",
@@ -279,16 +317,8 @@ pub fn irsa_trust_mismatch(case: &Case<'_>, rule: &Rule, links: &[&str], why: fn
 /// The association of Pod Identity.
 pub fn associate(judged: &Judgement<'_>, role: &str) -> Step {
     let (namespace, name) = judged.account_name();
-    Step::command(
-        "Associate the role with the service account",
-        shell!(
-            "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}",
-            cluster_name(judged),
-            namespace,
-            name,
-            role
-        ),
-    )
+    let command = associate_account(cluster_name(judged), namespace, name, role);
+    Step::command("Associate the role with the service account", command)
 }
 
 /// The first step and the others.

@@ -6,11 +6,13 @@ use std::borrow::Cow;
 use serde_json::json;
 
 use super::{Case, Rule, clip};
-use crate::apiserver::authz::near::{self, Kind};
+use crate::apiserver::authz::modes::{self, Instead};
+use crate::apiserver::authz::near::{self, Kind, title};
+use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
 use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
-use crate::evidence::identity::User;
+use crate::evidence::identity::{ANONYMOUS, User};
 use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Citation, Confidence, Finding, Step, seen};
@@ -60,6 +62,25 @@ pub fn named<'e>(case: &Case<'e>, name: &str) -> Option<(&'e User, &'e Rbac)> {
     let rbac = case.evidence.rbac.seen()?;
     let user = rbac.named.as_ref().filter(|user| user.username == name)?;
     authz::service_account(name).map(|_| (user, rbac))
+}
+
+/// What decides instead of RBAC, where the API server's flags say that RBAC is not asked, and what says so. None for a
+/// kubelet, which has its rights from the Node authorizer.
+pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
+    let control = &case.evidence.control_plane;
+    let (path, flags) = [
+        ("/controlPlane/flagz/seen", control.flagz.seen()),
+        ("/controlPlane/configuration/seen", control.configuration.seen()),
+        ("/controlPlane/pods/seen/flags", control.pods.seen().map(|pods| &pods.flags)),
+    ]
+    .into_iter()
+    .find_map(|(path, flags)| Some((path, flags.filter(|flags| flags.flags.contains_key("authorization-mode"))?)))?;
+    let instead = modes::instead_of_rbac(flags)?;
+    if case.evidence.identity.seen().is_some_and(|identity| is_kubelet(&identity.user)) {
+        return None;
+    }
+    let text = format!("{}: --authorization-mode={}", flags.source, instead.modes);
+    Some((instead, seen(format!("{path}/flags/authorization-mode"), text)))
 }
 
 /// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it.
@@ -124,7 +145,7 @@ impl DefaultRefused {
 /// The default role that allows what was refused.
 fn default_role(found: &Forbidden) -> Option<&'static str> {
     // Who acts as somebody else is refused that, whatever the default bindings give.
-    if found.user == "system:anonymous" || found.question.verb.starts_with("impersonate") {
+    if found.user == ANONYMOUS || found.question.verb.starts_with("impersonate") {
         return None;
     }
     let question = &found.question;
@@ -187,6 +208,9 @@ pub enum Culprit {
 /// Who is behind these refusals: RBAC as it was read decides it, else whose words stand in them.
 pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     let first = refused.first()?;
+    if instead_of_rbac(case).is_some() {
+        return Some(Culprit::Authorizer(Confidence::Certain));
+    }
     // Without a single binding, RBAC is no mode of this API server.
     let rbac = case.evidence.rbac.seen().filter(|rbac| rbac.bindings_total > 0);
     let foreign = refused.iter().any(|one| one.foreign().is_some());
@@ -213,6 +237,9 @@ pub fn denied<'e>(case: &Case<'e>) -> Option<Denied<'e>> {
     let evidence = case.evidence;
     let question = evidence.asked.question.as_ref()?;
     let identity = evidence.identity.seen()?;
+    if instead_of_rbac(case).is_some() {
+        return None;
+    }
     if let Some(name) = somebody_else(case) {
         let (user, rbac) = named(case, &name)?;
         let refused = rbac.unread.is_empty() && !World::new(rbac).decide(user, question).allowed;
@@ -305,10 +332,10 @@ pub fn void_bindings<'e>(case: &Case<'e>) -> Vec<Void<'e>> {
     let own = bindings.filter(|(_, binding)| authz::applying(binding, &identity.user).is_some());
     own.filter_map(|(index, binding)| match world.resolve(binding) {
         Resolved::Missing(error) => {
-            Some(Void { index, binding, role: None, text: format!("{}: {error}", describe(binding)) })
+            Some(Void { index, binding, role: None, text: format!("{}: {error}", title(binding)) })
         }
         Resolved::Role(role) if role.is_empty() => {
-            let text = format!("{} names {} {:?}, which has no rules", describe(binding), role.kind, role.name);
+            let text = format!("{} names {} {:?}, which has no rules", title(binding), role.kind, role.name);
             Some(Void { index, binding, role: Some(role), text })
         }
         Resolved::Role(_) | Resolved::Unread => None,
@@ -321,16 +348,11 @@ pub fn elsewhere(case: &Case<'_>) -> bool {
     case.evidence.asked.question.is_none() && !granted_elsewhere(case).is_empty()
 }
 
-/// A kubelet: the Node authorizer gives it its rights, and cannot list them.
-pub fn is_kubelet(user: &User) -> bool {
-    user.username.starts_with("system:node:") && user.groups.iter().any(|group| group == "system:nodes")
-}
-
 /// Where nothing is allowed in the namespace that was looked at: the first answer that a grant would change, with its
 /// place. None for a kubelet, which has its rights by no grant.
 pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
     let (identity, access) = (case.evidence.identity.seen()?, case.evidence.access.seen()?);
-    if !is_nothing(access) || is_kubelet(&identity.user) {
+    if !is_nothing(access) || is_node(&identity.user) || instead_of_rbac(case).is_some() {
         return None;
     }
     // Where another authorizer denies, no grant is missing.
@@ -340,15 +362,15 @@ pub fn nothing_granted<'e>(case: &Case<'e>) -> Option<(usize, &'e Access)> {
 
 /// A grant is missing, as far as can be told: for the question that the user met, or, without one, for anything at all.
 pub fn is_ungranted(case: &Case<'_>) -> bool {
-    let known = case.evidence.identity.seen().is_some_and(|identity| identity.user.username != "system:anonymous");
+    let known = case.evidence.identity.seen().is_some_and(|identity| !identity.user.is_anonymous());
     known
         && match (&case.evidence.asked.question, somebody_else(case)) {
             // What a request without a credential met is no missing right.
-            (Some(_), Some(name)) if name == "system:anonymous" => false,
+            (Some(_), Some(name)) if name == ANONYMOUS => false,
             // Somebody else's rights may not be known; where they are, the model judges them.
             (Some(_), Some(name)) => {
                 let known = named(case, &name).is_some_and(|(_, rbac)| rbac.unread.is_empty());
-                !known || denied(case).is_some()
+                !known || instead_of_rbac(case).is_some() || denied(case).is_some()
             }
             (Some(_), None) => denied(case).is_some(),
             (None, _) => nothing_granted(case).is_some(),
@@ -410,16 +432,7 @@ fn as_it_stands(binding: &Binding) -> String {
     if binding.subjects.len() > whom.len() {
         whom.push(format!("{} more", binding.subjects.len() - whom.len()));
     }
-    format!("{}: {} {:?} for {}", describe(binding), binding.role_kind, binding.role_name, whom.join(", "))
-}
-
-/// A binding's kind, name and namespace.
-pub fn describe(binding: &Binding) -> String {
-    if binding.namespace.is_empty() {
-        format!("{} {:?}", binding.kind, binding.name)
-    } else {
-        format!("{} {:?} in namespace {}", binding.kind, binding.name, binding.namespace)
-    }
+    format!("{}: {} {:?} for {}", title(binding), binding.role_kind, binding.role_name, whom.join(", "))
 }
 
 /// The steps that put the user's own name or group into a binding that spells it otherwise; none for other near misses.
@@ -471,7 +484,7 @@ fn patch(binding: &Binding, operations: &serde_json::Value) -> Shell {
 }
 
 /// The command that says why not.
-pub fn ask_why(denied: &Denied<'_>) -> Shell {
+fn ask_why(denied: &Denied<'_>) -> Shell {
     let whose = denied.check.is_none().then_some(denied.user.username.as_str());
     can_i(denied.question, whose)
 }

@@ -2,7 +2,8 @@
 //! kubeconfig.
 
 use super::kubeconfig_fault::user;
-use super::{Case, plugin, slug};
+use super::plugin::{self, Kind};
+use super::{Case, slug};
 use crate::evidence::credential::CredentialSource;
 use crate::evidence::tls::CertificateFacts;
 use crate::report::Step;
@@ -20,25 +21,7 @@ pub fn token(case: &Case<'_>) -> Step {
         );
     }
     match credential.map(|credential| &credential.source) {
-        Some(CredentialSource::Exec) => {
-            let exec = user.and_then(|user| user.exec.as_ref());
-            let login = exec.is_some_and(|exec| {
-                exec.args.iter().any(|arg| arg.contains("oidc-login"))
-                    || exec.command.contains("kubelogin")
-                    || exec.command.contains("oidc_login")
-            });
-            if login {
-                Step::command(
-                    "Throw the plugin's cached token away and log in again",
-                    "kubectl oidc-login clean && kubectl get --raw /version",
-                )
-            } else {
-                Step::command(
-                    "Run the credential plugin again; it must give a token that is not expired",
-                    exec.map_or_else(Default::default, plugin::command),
-                )
-            }
-        }
+        Some(CredentialSource::Exec) => from_plugin(case),
         Some(CredentialSource::Argument | CredentialSource::Flag) => {
             Step::text("Take a new token from the identity provider (log in again) and pass that one.")
         }
@@ -48,6 +31,29 @@ pub fn token(case: &Case<'_>) -> Step {
                 "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
                 user.map_or("USER", |user| user.name.as_str())
             ),
+        ),
+    }
+}
+
+/// The step to a new token of the plugin: each keeps what it got in a place of its own.
+fn from_plugin(case: &Case<'_>) -> Step {
+    let exec = plugin::exec(case);
+    let login = exec.and_then(|exec| plugin::argument(exec, &["--login", "-l"]));
+    match plugin::kind(case) {
+        Kind::Oidc => Step::command(
+            "Throw the plugin's cached token away and log in again",
+            "kubectl oidc-login clean && kubectl get --raw /version",
+        ),
+        Kind::Azure if login == Some("azurecli") => {
+            Step::command("Log in again: the plugin takes its token from the Azure CLI", "az login")
+        }
+        Kind::Azure => Step::command(
+            "Throw the plugin's cached token away and log in again",
+            "kubelogin remove-tokens && kubectl get --raw /version",
+        ),
+        _ => Step::command(
+            "Run the credential plugin again; it must give a token that is not expired",
+            exec.map_or_else(Default::default, plugin::command),
         ),
     }
 }
@@ -168,4 +174,43 @@ pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
         ),
         store,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    const EXPIRED: &str = include_str!("../../testdata/cases/exec-token-expired/evidence.json");
+
+    /// The command that gives a new token, where this plugin gave the one of today.
+    fn command(program: &str, args: &[&str]) -> String {
+        let mut evidence: Value = serde_json::from_str(EXPIRED).unwrap();
+        let exec = evidence.pointer_mut("/kubeconfig/seen/user/exec").unwrap();
+        exec["command"] = json!(program);
+        exec["args"] = json!(args);
+        let evidence: Evidence = serde_json::from_value(evidence).unwrap();
+        token(&Case::new(&evidence)).command.unwrap_or_default().to_string()
+    }
+
+    #[test]
+    fn each_plugins_own_cache_is_thrown_away() {
+        let oidc = "kubectl oidc-login clean && kubectl get --raw /version";
+        let azure = "kubelogin remove-tokens && kubectl get --raw /version";
+        let rows: [(&str, &[&str], &str); 7] = [
+            ("kubectl", &["oidc-login", "get-token", "--oidc-issuer-url=https://id.example.com"], oidc),
+            ("/opt/kubelogin", &["get-token", "--oidc-issuer-url=https://id.example.com"], oidc),
+            ("kubectl-oidc_login", &["get-token"], oidc),
+            // Azure's plugin has the name of another, and a cache of its own.
+            ("kubelogin", &["get-token", "--login", "devicecode", "--server-id", "x"], azure),
+            ("kubelogin", &["get-token", "--login", "azurecli", "--server-id", "x"], "az login"),
+            ("kubelogin", &["get-token", "--login=azurecli", "--server-id=x"], "az login"),
+            ("tsh", &["kube", "credentials"], "tsh kube credentials"),
+        ];
+        for (program, args, expected) in rows {
+            assert_eq!(command(program, args), expected, "{program} {args:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::apiserver::message::Text;
 use crate::evidence::dns::{Attempt, LookupOutcome, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
-use crate::report::shell::{Shell, quoted, shell};
+use crate::report::shell::shell;
 use crate::report::{Citation, Step, probed};
 
 /// The proxy that is used, if one is.
@@ -96,26 +96,6 @@ pub fn public_access_off(case: &Case<'_>) -> bool {
     let cluster = case.evidence.aws.as_deref().and_then(|aws| aws.cluster.seen());
     cluster.is_some_and(|cluster| !cluster.vpc.endpoint_public_access && cluster.vpc.endpoint_private_access)
         && super::eks::other_cluster(case.evidence).is_none()
-}
-
-/// Cluster name and region for commands of AWS' tools: from the plugin's arguments, else from the endpoint.
-pub fn eks_arguments(case: &Case<'_>) -> (Shell, Shell) {
-    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
-    let arguments = user.and_then(|user| user.exec.as_ref()).map(|exec| exec.args.as_slice()).unwrap_or_default();
-    let value = |names: &[&str]| {
-        let pairs = arguments.windows(2).find(|pair| names.contains(&pair[0].as_str())).map(|pair| pair[1].clone());
-        pairs.filter(|value| !value.starts_with('-'))
-    };
-    let region = match managed(host(case)) {
-        Some(Managed::Eks(region)) => Some(region.to_owned()),
-        _ => None,
-    };
-    let meant = case.evidence.aws.as_deref().and_then(|aws| aws.target.seen()).map(|target| target.cluster.clone());
-    let named = value(&["--cluster-name", "--cluster-id", "-i"]).or(meant.filter(|name| !name.is_empty()));
-    (
-        named.map_or_else(|| "NAME".into(), |name| quoted(&name)),
-        region.or_else(|| value(&["--region"])).map_or_else(|| "REGION".into(), |region| quoted(&region)),
-    )
 }
 
 /// What a proxy said to the request for a tunnel.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::clip;
 use crate::apiserver::cel;
-use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping};
+use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping, issuer_meant};
 use crate::apiserver::message::{self, Text, names};
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::{Evidence, Issuer};
@@ -57,6 +57,29 @@ pub struct Word {
 }
 
 impl Word {
+    /// A text of now that nothing speaks against.
+    pub fn new(
+        text: &'static Text,
+        fields: BTreeMap<String, String>,
+        path: impl Into<String>,
+        line: impl Into<String>,
+        place: Place,
+    ) -> Self {
+        Self {
+            text,
+            fields,
+            path: path.into(),
+            line: line.into(),
+            place,
+            doubtful: false,
+            contradicted: false,
+            last: None,
+            past: false,
+            outdated: false,
+            line_number: 0,
+        }
+    }
+
     /// The citation of this text.
     pub fn cite(&self) -> Citation {
         let text = |place: &str| format!("{place}: {}", clip(&self.line, 240));
@@ -119,19 +142,8 @@ impl Word {
 pub fn collect(evidence: &Evidence) -> Vec<Word> {
     let mut words = Vec::new();
     let mut add = |line: &str, path: &str, place: Place| {
-        words.extend(message::recognise(line).into_iter().map(|found| Word {
-            text: found.text,
-            fields: found.fields,
-            path: path.to_owned(),
-            line: line.to_owned(),
-            place,
-            doubtful: false,
-            contradicted: false,
-            last: None,
-            past: false,
-            outdated: false,
-            line_number: 0,
-        }));
+        let found = message::recognise(line).into_iter();
+        words.extend(found.map(|found| Word::new(found.text, found.fields, path, line, place)));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
         add(error, "/controlPlane/tokenReview/seen/error", Place::TokenReview);
@@ -164,18 +176,13 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             let past = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > PAST);
             let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(text));
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
+            let path = format!("{at}/seen/matches/{index}");
             words.push(Word {
-                text,
-                fields: found.fields.clone(),
-                path: format!("{at}/seen/matches/{index}"),
-                line: found.line.clone(),
-                place: Place::Log,
                 doubtful: old && INITIALISING.contains(text),
-                contradicted: false,
                 last,
                 past: (past || old) && of_now && !at.starts_with("/aws/"),
-                outdated: false,
                 line_number: found.last_line_number,
+                ..Word::new(text, found.fields.clone(), path, &found.line, Place::Log)
             });
         }
     }
@@ -276,151 +283,207 @@ const OF_WEBHOOKS: [&Text; 6] = [
 
 /// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.
 pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<&Configuration>) {
-    let Some(credential) = evidence.credential.seen() else {
+    if let Some(credential) = evidence.credential.seen() {
+        let scene = Scene::new(words, evidence, configuration, credential.token.as_ref());
+        words.retain_mut(|word| scene.keeps(word));
+    } else {
         // Whose token is meant is not known: only where there is one issuer do such lines surely tell of it.
         let sole = configuration.is_some_and(|configuration| configuration.jwt_known && configuration.jwt.len() == 1);
         let lines = words.iter_mut().filter(|word| word.place == Place::Log && INITIALISING.contains(&word.text));
         lines.for_each(|word| word.doubtful |= !sole);
-        return outdate(words);
-    };
-    let token = credential.token.as_ref();
-    let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str());
-    let same = |url: &str| issuer.is_some_and(|issuer| issuer.trim_end_matches('/') == url.trim_end_matches('/'));
-    let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
-    let uninitialised =
-        |error: &str| message::recognise(error).iter().any(|found| *found.text == message::OIDC_NOT_INITIALIZED);
-    let configured = configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty());
-    // Where discovery is read from elsewhere, its URL is not the issuer's.
-    let discovered = |url: &str| {
-        configured.is_some_and(|all| {
-            all.iter().any(|jwt| same(&jwt.issuer.url) && jwt.issuer.discovery_url.as_deref() == Some(url))
-        })
-    };
-    let about_ours = |word: &Word| -> Option<bool> {
-        issuer?;
+    }
+    outdate(words);
+}
+
+/// Whose words are wanted, and what else may have been meant by them.
+struct Scene<'a> {
+    /// The token in hand, where the credential is one.
+    token: Option<&'a TokenFacts>,
+    /// The issuer that it names.
+    issuer: Option<&'a str>,
+    /// The authenticators of the server, where any is known.
+    configured: Option<&'a [JwtAuthenticator]>,
+    /// The one that judges this token, where all of them are known.
+    own: Option<&'a JwtAuthenticator>,
+    /// What kaccess met itself at the issuer that the server asks.
+    probes: &'a Issuer,
+    /// What the server's TokenReview of this very token gave as its reason.
+    reviewed: Option<&'a str>,
+    /// That reason is an authenticator which is not up.
+    uninitialised: bool,
+    /// Several issuers are in play: the configuration or the log says so.
+    several: bool,
+    /// The server has this issuer and no other one.
+    only: bool,
+    /// What the log says of authenticators that do not come up, as far as it may be about this one.
+    rivals: Vec<Rival>,
+    /// When the log last told that a token like this one was judged: whoever does that has read the issuer's document.
+    judged: Option<Timestamp>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(
+        words: &[Word],
+        evidence: &'a Evidence,
+        configuration: Option<&'a Configuration>,
+        token: Option<&'a TokenFacts>,
+    ) -> Self {
+        let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str()).map(issuer_meant);
+        let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+        let known = configuration.filter(|configuration| configuration.jwt_known);
+        let mut scene = Self {
+            token,
+            issuer,
+            configured: configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty()),
+            own: known.zip(issuer).and_then(|(configuration, issuer)| configuration.authenticator_of(issuer)),
+            probes: evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer),
+            reviewed,
+            uninitialised: reviewed.is_some_and(|error| says(error, &message::OIDC_NOT_INITIALIZED)),
+            several: false,
+            only: false,
+            rivals: Vec::new(),
+            judged: None,
+        };
+        let logged = || words.iter().filter(|word| word.place == Place::Log);
+        scene.several = scene.configured.is_some_and(|all| all.len() > 1)
+            || logged().any(|word| scene.about_ours(word) == Some(false));
+        scene.only = scene.configured.is_some_and(|all| all.len() == 1 && scene.is_issuer(&all[0].issuer.url));
+        scene.rivals = logged()
+            .filter(|word| INITIALISING.contains(&word.text))
+            .filter_map(|word| {
+                let ours = scene.about_ours(word);
+                (ours != Some(false)).then(|| Rival {
+                    kind: kind(word),
+                    ours: ours == Some(true),
+                    met_here: met_here(word, scene.probes),
+                    last: word.last,
+                })
+            })
+            .collect();
+        scene.judged = logged()
+            .filter(|word| JUDGING.contains(&word.text) && *word.text != message::OIDC_NOT_INITIALIZED)
+            .filter(|word| token.and_then(|token| fits(word, token)).unwrap_or(scene.only))
+            .filter_map(|word| word.last)
+            .max();
+        scene
+    }
+
+    /// The URL is the token's issuer; a slash at the end makes no other one here.
+    fn is_issuer(&self, url: &str) -> bool {
+        self.issuer.is_some_and(|issuer| issuer.trim_end_matches('/') == url.trim_end_matches('/'))
+    }
+
+    /// The URL is one that discovery is read from instead of below the issuer's.
+    fn is_discovery(&self, url: &str) -> bool {
+        let mut all = self.configured.into_iter().flatten();
+        all.any(|jwt| self.is_issuer(&jwt.issuer.url) && jwt.issuer.discovery_url.as_deref() == Some(url))
+    }
+
+    /// The line names this issuer, or another one; nothing where it names none.
+    fn about_ours(&self, word: &Word) -> Option<bool> {
+        self.issuer?;
         let url = word.field("url");
         if *word.text == message::OIDC_ISSUER_DIFFERS {
-            return Some(same(word.field("expected")) || same(word.field("got")));
+            return Some(self.is_issuer(word.field("expected")) || self.is_issuer(word.field("got")));
         }
         if url.is_empty() || !INITIALISING.contains(&word.text) {
             return None;
         }
-        let ours = same(url.trim_end_matches("/.well-known/openid-configuration")) || discovered(url);
+        let ours = self.is_issuer(url.trim_end_matches("/.well-known/openid-configuration")) || self.is_discovery(url);
         // The URL is where the last redirect led.
         if !ours && word.field("error").starts_with("stopped after ") {
             return None;
         }
         Some(ours)
-    };
-    // Several issuers are in play where the configuration or the log says so.
-    let several = configured.is_some_and(|all| all.len() > 1)
-        || words.iter().any(|word| word.place == Place::Log && about_ours(word) == Some(false));
-    let only = configured.is_some_and(|all| all.len() == 1 && same(&all[0].issuer.url));
-    let probes: &Issuer = match &evidence.configured_issuer {
-        Some(issuer) => issuer,
-        None => &evidence.issuer,
-    };
-    let uninitialised_by_review = reviewed.is_some_and(uninitialised);
-    // What the log says of authenticators that do not come up, as far as it may be about this one.
-    let rivals: Vec<Rival> = words
-        .iter()
-        .filter(|word| word.place == Place::Log && INITIALISING.contains(&word.text))
-        .filter_map(|word| {
-            let ours = about_ours(word);
-            (ours != Some(false)).then(|| Rival {
-                kind: kind(word),
-                ours: ours == Some(true),
-                met_here: met_here(word, probes),
-                last: word.last,
-            })
-        })
-        .collect();
-    // Who judges a token has read the issuer's document.
-    let judged = words
-        .iter()
-        .filter(|word| word.place == Place::Log && JUDGING.contains(&word.text))
-        .filter(|word| *word.text != message::OIDC_NOT_INITIALIZED)
-        .filter(|word| match token.and_then(|token| fits(word, token)) {
-            Some(fits) => fits,
-            None => only,
-        })
-        .filter_map(|word| word.last)
-        .max();
-    let unknown_issuer = configured.is_some_and(|all| !all.iter().any(|jwt| same(&jwt.issuer.url)));
-    // The authenticator that judges this token, where all of them are known.
-    let known = configuration.filter(|configuration| configuration.jwt_known);
-    let own =
-        known.and_then(|configuration| configuration.jwt.iter().find(|jwt| issuer == Some(jwt.issuer.url.as_str())));
-    words.retain_mut(|word| {
+    }
+
+    /// Whether the word may be about the credential; marks the one that may as well be about another.
+    fn keeps(&self, word: &mut Word) -> bool {
         let of_issuer = INITIALISING.contains(&word.text);
-        let of_token = JUDGING.contains(&word.text);
-        if word.place == Place::TokenReview || !(of_issuer || of_token) {
+        if word.place == Place::TokenReview || !(of_issuer || JUDGING.contains(&word.text)) {
             return true;
         }
-        if word.place == Place::Log {
-            // Nobody asks an issuer about a certificate, an opaque token or one of AWS.
-            let Some(token) = token.filter(|token| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount))
-            else {
-                return false;
-            };
-            let fits = fits(word, token);
-            let ours = about_ours(word);
-            if fits == Some(false) || ours == Some(false) {
-                return false;
-            }
-            // A service account's token is mostly the cluster's own.
-            let said = fits == Some(true) && !matches!(word.text.name, names::CLAIM_RULE | names::CLAIM_MAPPING);
-            if token.kind == TokenKind::ServiceAccount && !said && ours != Some(true) {
-                return false;
-            }
-            word.doubtful |= several && ours.is_none() && fits.is_none();
-            if of_issuer && !uninitialised_by_review {
-                let over = matches!((judged, word.last), (Some(judged), Some(last)) if judged.duration_since(last).as_secs() > RETRY);
-                if over && !several {
-                    return false;
-                }
-                word.doubtful |= over;
-            }
-            if of_issuer && ours.is_none() {
-                // A line without a URL is some authenticator's: this one's only where nothing else fits it better.
-                let (own, here) = (kind(word), met_here(word, probes));
-                let named = rivals.iter().any(|rival| {
-                    let before = matches!((rival.last, word.last), (Some(rival), Some(last)) if last.duration_since(rival).as_secs() > BESIDE);
-                    rival.kind != own && !before && (rival.ours || rival.met_here)
-                });
-                let alone = rivals.iter().all(|rival| rival.kind == own);
-                if named && !here {
-                    if !only {
-                        return false;
-                    }
-                    word.doubtful = true;
-                } else if here || uninitialised_by_review && alone {
-                    word.doubtful = (several && !uninitialised_by_review) || word.doubtful && !several;
-                } else if several {
-                    word.contradicted = true;
-                } else if refuted_here(word, probes, only) {
-                    word.doubtful = true;
-                    word.contradicted = !only;
-                } else {
-                    word.doubtful |= !only;
-                }
-            }
-            if of_token {
-                if own.is_some_and(|own| !judges_so(word, own, token)) {
-                    return false;
-                }
-                // Tokens of another issuer, and other people's, lack or hold the same.
-                word.doubtful |= own.is_none() && COMMON.contains(&word.text);
-            }
+        if word.place == Place::Log && !self.keeps_of_log(word) {
+            return false;
         }
         if of_issuer {
-            let reviewed_otherwise = reviewed.is_some_and(|error| !uninitialised(error));
-            return !(reviewed_otherwise || word.place == Place::Log && unknown_issuer);
+            let unknown = self.configured.is_some_and(|all| !all.iter().any(|jwt| self.is_issuer(&jwt.issuer.url)));
+            let reviewed_otherwise = self.reviewed.is_some() && !self.uninitialised;
+            return !(reviewed_otherwise || word.place == Place::Log && unknown);
         }
         // The TokenReview of this very token would say it too.
-        reviewed.is_none_or(|error| message::recognise(error).iter().any(|found| found.text == word.text))
-    });
-    outdate(words);
+        self.reviewed.is_none_or(|error| says(error, word.text))
+    }
+
+    /// A log tells of everybody's tokens, of every issuer and of the past.
+    fn keeps_of_log(&self, word: &mut Word) -> bool {
+        // Nobody asks an issuer about a certificate, an opaque token or one of AWS.
+        let of_issuers = |token: &&TokenFacts| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
+        let Some(token) = self.token.filter(of_issuers) else { return false };
+        let (fits, ours) = (fits(word, token), self.about_ours(word));
+        if fits == Some(false) || ours == Some(false) {
+            return false;
+        }
+        // A service account's token is mostly the cluster's own.
+        let said = fits == Some(true) && !matches!(word.text.name, names::CLAIM_RULE | names::CLAIM_MAPPING);
+        if token.kind == TokenKind::ServiceAccount && !said && ours != Some(true) {
+            return false;
+        }
+        word.doubtful |= self.several && ours.is_none() && fits.is_none();
+        if INITIALISING.contains(&word.text) && !self.keeps_of_issuer(word, ours) {
+            return false;
+        }
+        if JUDGING.contains(&word.text) {
+            if self.own.is_some_and(|own| !judges_so(word, own, token)) {
+                return false;
+            }
+            // Tokens of another issuer, and other people's, lack or hold the same.
+            word.doubtful |= self.own.is_none() && COMMON.contains(&word.text);
+        }
+        true
+    }
+
+    /// A log's line about an authenticator that does not come up, which names this issuer or none.
+    fn keeps_of_issuer(&self, word: &mut Word, ours: Option<bool>) -> bool {
+        if !self.uninitialised {
+            let over = matches!((self.judged, word.last), (Some(judged), Some(last)) if judged.duration_since(last).as_secs() > RETRY);
+            if over && !self.several {
+                return false;
+            }
+            word.doubtful |= over;
+        }
+        if ours.is_some() {
+            return true;
+        }
+        // A line without a URL is some authenticator's: this one's only where nothing else fits it better.
+        let (own, here) = (kind(word), met_here(word, self.probes));
+        let named = self.rivals.iter().any(|rival| {
+            let before = matches!((rival.last, word.last), (Some(rival), Some(last)) if last.duration_since(rival).as_secs() > BESIDE);
+            rival.kind != own && !before && (rival.ours || rival.met_here)
+        });
+        let alone = self.rivals.iter().all(|rival| rival.kind == own);
+        if named && !here {
+            if !self.only {
+                return false;
+            }
+            word.doubtful = true;
+        } else if here || self.uninitialised && alone {
+            word.doubtful = (self.several && !self.uninitialised) || word.doubtful && !self.several;
+        } else if self.several {
+            word.contradicted = true;
+        } else if refuted_here(word, self.probes, self.only) {
+            word.doubtful = true;
+            word.contradicted = !self.only;
+        } else {
+            word.doubtful |= !self.only;
+        }
+        true
+    }
+}
+
+/// An error of the server says this.
+fn says(error: &str, text: &Text) -> bool {
+    message::recognise(error).iter().any(|found| found.text == text)
 }
 
 /// Of lines of one log that may all be about this credential, only the newest says what holds now.
@@ -448,30 +511,23 @@ fn ties(word: &Word) -> bool {
 fn judges_so(word: &Word, own: &JwtAuthenticator, token: &TokenFacts) -> bool {
     let has = |wanted: &String| audiences(token).contains(&wanted.as_str());
     let required = |rule: &ClaimRule| matches!(rule, ClaimRule::Required { claim, .. } if claim == word.field("claim"));
-    let text = word.text;
-    if *text == message::AUDIENCE {
-        !own.issuer.audiences.iter().any(has)
-    } else if *text == message::USERNAME_CLAIM_MISSING || *text == message::USERNAME_CLAIM_TYPE {
-        matches!(&own.username, Mapping::Claim { claim, .. } if claim == word.field("claim"))
-    } else if *text == message::GROUPS_CLAIM_TYPE {
-        matches!(&own.groups, Mapping::Claim { claim, .. } if claim == word.field("claim"))
-    } else if *text == message::EMAIL_NOT_VERIFIED || *text == message::EMAIL_VERIFIED_TYPE {
-        matches!(&own.username, Mapping::Claim { claim, .. } if claim == "email")
-    } else if *text == message::CLAIM_RULE {
-        own.claim_rules.iter().any(
-            |rule| matches!(rule, ClaimRule::Expression { expression, .. } if expression == word.field("expression")),
-        )
-    } else if *text == message::USER_RULE {
-        own.user_rules.iter().any(|(expression, _)| expression == word.field("expression"))
-    } else if *text == message::CLAIM_MAPPING {
-        true
-    } else if [&message::REQUIRED_CLAIM_MISSING, &message::REQUIRED_CLAIM_DIFFERS, &message::REQUIRED_CLAIM_TYPE]
-        .contains(&text)
-    {
-        own.claim_rules.iter().any(required)
-    } else {
+    let maps = |mapping: &Mapping, name: &str| matches!(mapping, Mapping::Claim { claim, .. } if claim == name);
+    let expression = word.field("expression");
+    match word.text.name {
+        names::AUDIENCE => !own.issuer.audiences.iter().any(has),
+        names::USERNAME_CLAIM_MISSING | names::USERNAME_CLAIM_TYPE => maps(&own.username, word.field("claim")),
+        names::GROUPS_CLAIM_TYPE => maps(&own.groups, word.field("claim")),
+        names::EMAIL_NOT_VERIFIED | names::EMAIL_VERIFIED_TYPE => maps(&own.username, "email"),
+        names::CLAIM_RULE => own
+            .claim_rules
+            .iter()
+            .any(|rule| matches!(rule, ClaimRule::Expression { expression: own, .. } if own == expression)),
+        names::USER_RULE => own.user_rules.iter().any(|(own, _)| own == expression),
+        names::REQUIRED_CLAIM_MISSING | names::REQUIRED_CLAIM_DIFFERS | names::REQUIRED_CLAIM_TYPE => {
+            own.claim_rules.iter().any(required)
+        }
         // Every authenticator says it of such a token.
-        true
+        _ => true,
     }
 }
 
@@ -560,54 +616,40 @@ fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
     let claims = token.claims.as_ref()?;
     let claim = |name: &str| claims.get(name);
     let named = claim(word.field("claim"));
-    let time = |name: &str| {
-        let seconds =
-            claim(name).and_then(|value| value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64)));
-        let at = Timestamp::from_second(seconds?).ok()?;
-        Some(at.strftime("%Y-%m-%d %H:%M:%S").to_string())
-    };
+    let time = |name: &str| Some(token.time(name)?.strftime("%Y-%m-%d %H:%M:%S").to_string());
     let text = word.text;
-    Some(if *text == message::AUDIENCE {
-        let own = audiences(token);
-        let got = word.field("got").trim_matches(['[', ']']);
-        let got: Vec<&str> = if got.contains('"') {
-            got.split('"').skip(1).step_by(2).collect()
-        } else {
-            got.split_whitespace().collect()
-        };
-        let expected = word.field("expected");
-        got == own && !expected.split('"').skip(1).step_by(2).any(|wanted| own.contains(&wanted))
-    } else if *text == message::EXPIRED {
-        // Go's zero time stands for a claim that is not there.
-        let own = time("exp").unwrap_or_else(|| "0001-01-01".to_owned());
-        !word.field("expiry").ends_with("+0000 UTC") || word.field("expiry").starts_with(&own)
-    } else if *text == message::NOT_YET_VALID {
-        time("nbf")? == word.field("time")
-    } else if *text == message::ALGORITHM {
-        word.field("got") == token.header.as_ref()?.get("alg")?.as_str()?
-    } else if *text == message::USERNAME_CLAIM_MISSING || *text == message::REQUIRED_CLAIM_MISSING {
-        named.is_none()
-    } else if *text == message::USERNAME_CLAIM_TYPE
-        || *text == message::REQUIRED_CLAIM_TYPE
-        || *text == message::SUBJECT_TYPE
-    {
-        named.is_some_and(|value| !value.is_string())
-    } else if *text == message::GROUPS_CLAIM_TYPE {
-        named.is_some_and(|value| {
+    Some(match text.name {
+        names::AUDIENCE => {
+            let own = audiences(token);
+            let got = word.field("got").trim_matches(['[', ']']);
+            let got: Vec<&str> = if got.contains('"') {
+                got.split('"').skip(1).step_by(2).collect()
+            } else {
+                got.split_whitespace().collect()
+            };
+            let expected = word.field("expected");
+            got == own && !expected.split('"').skip(1).step_by(2).any(|wanted| own.contains(&wanted))
+        }
+        names::EXPIRED => {
+            // Go's zero time stands for a claim that is not there.
+            let own = time("exp").unwrap_or_else(|| "0001-01-01".to_owned());
+            !word.field("expiry").ends_with("+0000 UTC") || word.field("expiry").starts_with(&own)
+        }
+        names::NOT_YET_VALID => time("nbf")? == word.field("time"),
+        names::ALGORITHM => word.field("got") == token.header.as_ref()?.get("alg")?.as_str()?,
+        names::USERNAME_CLAIM_MISSING | names::REQUIRED_CLAIM_MISSING => named.is_none(),
+        names::USERNAME_CLAIM_TYPE | names::REQUIRED_CLAIM_TYPE | names::SUBJECT_TYPE => {
+            named.is_some_and(|value| !value.is_string())
+        }
+        names::GROUPS_CLAIM_TYPE => named.is_some_and(|value| {
             !value.is_string() && !value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
-        })
-    } else if *text == message::EMAIL_VERIFIED_TYPE {
-        claim("email_verified").is_some_and(|value| !value.is_boolean())
-    } else if *text == message::EMAIL_NOT_VERIFIED {
-        claim("email_verified") == Some(&Value::Bool(false))
-    } else if *text == message::DISTRIBUTED_CLAIMS {
-        claim("_claim_names").is_some()
-    } else if *text == message::REQUIRED_CLAIM_DIFFERS {
-        named.and_then(Value::as_str) == Some(word.field("got"))
-    } else if *text == message::CLAIM_RULE || *text == message::CLAIM_MAPPING {
-        return expression_fits(word, claims);
-    } else {
-        return None;
+        }),
+        names::EMAIL_VERIFIED_TYPE => claim("email_verified").is_some_and(|value| !value.is_boolean()),
+        names::EMAIL_NOT_VERIFIED => claim("email_verified") == Some(&Value::Bool(false)),
+        names::DISTRIBUTED_CLAIMS => claim("_claim_names").is_some(),
+        names::REQUIRED_CLAIM_DIFFERS => named.and_then(Value::as_str) == Some(word.field("got")),
+        names::CLAIM_RULE | names::CLAIM_MAPPING => return expression_fits(word, claims),
+        _ => return None,
     })
 }
 

@@ -53,6 +53,26 @@ fn a_token_is_shown_with_its_kubernetes_view() {
     assert_eq!((code, &report["judgement"]["error"]), (Some(1), &json!("invalid bearer token")));
 }
 
+/// kube-apiserver takes Google's issuer without its scheme too, and no other one.
+#[test]
+fn googles_short_issuer_is_no_other_one() {
+    let report = |iss: &str, url: &str| {
+        let token = token(&json!({ "iss": iss, "sub": "u1", "aud": "kubernetes", "exp": 4_000_000_000_i64 }));
+        decoded(&[token.as_str(), &format!("--oidc-issuer-url={url}"), "--oidc-client-id=kubernetes"]).1
+    };
+    let codes = |report: &Value| -> Vec<String> {
+        let findings = report["findings"].as_array().into_iter().flatten();
+        findings.map(|finding| finding["code"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let google = report("accounts.google.com", "https://accounts.google.com");
+    assert!(!codes(&google).contains(&"token-issuer-mismatch".to_owned()), "{google}");
+    assert_eq!(google["view"]["username"], "https://accounts.google.com#u1", "{google}");
+    assert!(!google["view"].to_string().contains("if the issuer were"), "{google}");
+    let other = report("idp.example.com", "https://idp.example.com");
+    assert!(codes(&other).contains(&"token-issuer-mismatch".to_owned()), "{other}");
+    assert!(other["view"].to_string().contains("if the issuer were"), "{other}");
+}
+
 #[test]
 fn what_stands_around_a_token_is_taken_off() {
     let token = token(&json!({ "iss": "https://i.example.com", "sub": "u1" }));
@@ -254,6 +274,61 @@ fn an_iam_token_is_verified_by_sts() {
         assert_eq!((output.status.code(), &report["verification"]["ok"]), (Some(1), &json!(false)), "{report}");
         assert!(checks(&report)[0].2.contains(why), "{report}");
     }
+}
+
+/// An IAM token that is over has a finding of its own, which cites what the report shows.
+#[test]
+fn an_iam_token_that_is_over_is_no_token_without_exp() {
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15\
+        &X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=ASIAEXAMPLE%2F20261123%2Feu-west-1%2Fsts%2Faws4_request\
+        &X-Amz-Date=20261123T062153Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host%3Bx-k8s-aws-id&X-Amz-Signature=0";
+    let token = format!("k8s-aws-v1.{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url));
+    assert_eq!(decoded(&["--at", "2026-11-23T06:36:00Z", &token]).1["findings"], json!([]));
+    let (_, report) = decoded(&["--at", "2026-11-23T06:37:00Z", &token]);
+    let findings = report["findings"].as_array().expect("findings");
+    let codes: Vec<&Value> = findings.iter().map(|finding| &finding["code"]).collect();
+    assert_eq!(codes, ["iam-token-expired"], "{report}");
+    let path = findings[0]["evidence"][0]["path"].as_str().expect("a path");
+    assert_eq!(report.pointer(path), Some(&json!("2026-11-23T06:36:53Z")), "{path}");
+}
+
+/// The API server takes a token without an end as one that has ended, and reads ends that cannot be shown as a time.
+#[test]
+fn a_token_is_verified_by_the_end_that_the_api_server_reads() {
+    let folder = scratch("expiry");
+    let key = Key::rsa();
+    let keys = folder.join("keys.json");
+    fs::write(&keys, json!({ "keys": [key.jwk("k")] }).to_string()).expect("a file");
+    let keys = keys.display().to_string();
+    let verified = |mut claims: Value, exp: Option<&Value>| {
+        if let Some(exp) = exp {
+            claims["exp"] = exp.clone();
+        }
+        let signed = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &claims.to_string());
+        let (code, report) = decoded(&[&signed, "--jwks", &keys]);
+        let checks = report["verification"]["checks"].as_array().expect("checks");
+        let expiry = checks.iter().find(|check| check["id"] == "expiry").cloned().unwrap_or_default();
+        (code, expiry["ok"].clone(), expiry["seen"].as_str().unwrap_or_default().to_owned())
+    };
+    let person = json!({ "iss": "https://i.example.com", "aud": "kubernetes", "sub": "alice" });
+    for (exp, good, words) in [
+        (None, false, "the token has no exp"),
+        (Some(json!(null)), false, "exp is null, which is no time"),
+        (Some(json!("tomorrow")), false, "exp is \"tomorrow\", which is no time"),
+        (Some(json!(1)), false, "1970-01-01T00:00:01Z"),
+        (Some(json!("4000000000")), true, "2096-10-02T07:06:40Z"),
+        // In milliseconds, which puts it into a year that no calendar here shows.
+        (Some(json!(4_000_000_000_000_i64)), true, "+0000 UTC"),
+    ] {
+        let (code, ok, seen) = verified(person.clone(), exp.as_ref());
+        assert_eq!((code, ok), (Some(i32::from(!good)), json!(good)), "{exp:?}: {seen}");
+        assert!(seen.contains(words), "{exp:?}: {seen}");
+    }
+    let account =
+        json!({ "iss": "https://kubernetes.default.svc", "sub": "system:serviceaccount:a:b", "kubernetes.io": {} });
+    assert_eq!(verified(account.clone(), None), (Some(0), Value::Null, String::new()));
+    let (code, ok, seen) = verified(account, Some(&json!("4000000000")));
+    assert_eq!((code, ok), (Some(1), json!(false)), "{seen}");
 }
 
 /// PEM that is no certificate is named, with what to give instead, and nothing of it is shown.

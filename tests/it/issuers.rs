@@ -171,6 +171,44 @@ fn what_kaccess_cannot_read_of_the_issuer_is_the_first_candidate() {
     }
 }
 
+/// kube-apiserver takes Google's issuer without its scheme too.
+#[test]
+fn googles_short_issuer_is_not_told_to_be_another_one() {
+    let told = |iss: &str| {
+        let mut evidence = saved("token-issuer-mismatch");
+        evidence["controlPlane"]["flagz"]["seen"]["flags"]["oidc-issuer-url"] = json!(["https://accounts.google.com"]);
+        evidence["credential"]["seen"]["token"]["claims"]["iss"] = json!(iss);
+        found(&findings(evidence), "token-issuer-mismatch").is_some()
+    };
+    assert!(!told("accounts.google.com"));
+    assert!(told("https://accounts.google.com/"));
+}
+
+/// The candidate tells the status that was met, and to whom it was answered. The statuses are invented.
+#[test]
+fn a_refused_key_set_is_told_with_its_status_and_to_whom() {
+    let told = |own: u16, disguised: u16| {
+        let mut evidence = saved("jwks-blocked-bare");
+        evidence["issuer"]["jwks"]["seen"]["answer"]["status"] = json!(own);
+        evidence["issuer"]["jwksAsControlPlane"]["seen"]["answer"]["status"] = json!(disguised);
+        let all = findings(evidence);
+        let candidates = &found(&all, "credential-rejected").expect("the finding").candidates;
+        let blocked = candidates.iter().find(|candidate| candidate.code == "jwks-blocked").expect("the candidate");
+        format!("{}; {}", blocked.why, blocked.decided_by.text)
+    };
+    let both = told(401, 401);
+    assert!(both.starts_with("the key set's URL answers 401 from here;"), "{both}");
+    assert!(both.ends_with("\"get keys failed: 401 Unauthorized\""), "{both}");
+    assert!(told(403, 403).starts_with("the key set's URL answers 403 from here;"));
+    let by_agent = told(200, 403);
+    assert!(
+        by_agent.starts_with(
+            "the key set's URL answers 403 to the control plane's User-Agent, and lets this machine through;"
+        ),
+        "{by_agent}"
+    );
+}
+
 #[test]
 fn a_key_set_without_a_key_to_name_is_the_issuers_fault() {
     let mut empty = saved("token-key-foreign");
@@ -212,6 +250,61 @@ fn a_line_that_proves_the_connection_is_told() {
         assert!(all[0].cites[0].text.contains(error), "{}", all[0].cites[0].text);
         assert!(!all[0].fix.iter().any(|step| step.text.contains("--log")));
     }
+}
+
+/// Go has the same words for a certificate that is past its end and for one that has not begun, and does not say which
+/// certificate of the chain it means. The dates here are invented: a lab's chain has none of these faults.
+#[test]
+fn an_issuers_certificate_is_out_of_date_at_either_end_and_at_any_place() {
+    let logged = |error: &str, faults: Value| {
+        let mut evidence = saved("issuer-certificate-expired-log");
+        let lines = evidence["controlPlane"]["log"]["seen"]["matches"].as_array_mut().expect("lines");
+        let line = lines.iter_mut().find(|line| line["text"] == "oidc-init-x509").expect("the line");
+        line["fields"]["error"] = json!(error);
+        evidence["issuer"]["tls"]["seen"]["faults"] = faults;
+        evidence["issuer"]["tls"]["seen"]["chain"][0]["notAfter"] = json!("2027-06-01T00:00:00Z");
+        findings(evidence)
+    };
+    let words = "certificate has expired or is not yet valid: current time 2026-11-25T17:32:45Z is";
+    let commands = |finding: &Finding| -> String {
+        finding.fix.iter().filter_map(|step| step.command.as_deref()).collect::<Vec<_>>().join("\n")
+    };
+
+    // By the API server's clock it has not begun; here it is fine.
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([]));
+    let early = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(
+        (early.title.as_str(), early.confidence),
+        ("The issuer's certificate is not valid yet", Confidence::Likely)
+    );
+    assert!(early.why.contains("is not valid before 2026-12-24T00:00:00Z"), "{}", early.why);
+    assert!(!early.why.contains("2027") && !early.why.contains("ended"), "{}", early.why);
+    assert_eq!(early.candidates.first().map(|candidate| candidate.code), Some("api-server-clock-wrong"));
+    assert!(commands(early).contains("-startdate"), "{}", commands(early));
+
+    // This machine says so too.
+    let fault = json!({ "kind": "not-yet-valid", "seen": "valid from 2026-12-24T00:00:00Z",
+        "detail": "the server's certificate is not valid yet (or this machine's clock is slow)" });
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([fault]));
+    assert_eq!(found(&all, "issuer-certificate-expired").map(|found| found.confidence), Some(Confidence::Certain));
+
+    // The date is the log's, not that of the certificate which answers here, and may be an authority's.
+    let all = logged(&format!("{words} after 2026-11-20T00:00:00Z"), json!([]));
+    let late = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert!(late.why.contains("or an authority above it, ended on 2026-11-20T00:00:00Z"), "{}", late.why);
+    assert!(commands(late).contains("-enddate") && commands(late).contains("-showcerts"), "{}", commands(late));
+
+    // It is an intermediate that has ended: a new certificate under it helps nobody.
+    let mut evidence = saved("issuer-certificate-expired");
+    evidence["issuer"]["tls"]["seen"]["faults"] = json!([{ "kind": "expired", "seen": "valid until 2026-11-20T00:00:00Z",
+        "detail": "the intermediate authority CN=Example Intermediate has expired" }]);
+    evidence["issuer"]["tls"]["seen"]["chain"][0]["notAfter"] = json!("2027-06-01T00:00:00Z");
+    let all = findings(evidence);
+    let above = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(above.confidence, Confidence::Certain);
+    assert!(above.why.starts_with("The intermediate authority CN=Example Intermediate above"), "{}", above.why);
+    assert!(above.why.contains("ended on 2026-11-20T00:00:00Z"), "{}", above.why);
+    assert!(!commands(above).contains("-enddate"), "{}", commands(above));
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
 use crate::evidence::identity::User;
 use crate::gotext::{field, is_field, kind, quote, quote_list, unix_time};
 
-/// go-oidc forgives this much on `nbf`, and nothing on `exp`.
-const NOT_BEFORE_LEEWAY: i64 = 60;
+/// go-oidc forgives this much on `nbf`, in seconds, and nothing on `exp`.
+pub const NOT_BEFORE_LEEWAY: i64 = 60;
 
 /// Go's zero time in seconds: `exp` when it is absent.
 pub(super) const ZERO_TIME: i64 = -62_135_596_800;
@@ -68,8 +68,7 @@ pub(super) fn opinion(
     now: Timestamp,
 ) -> Opinion {
     let Some(issuer) = claimed_issuer(facts) else { return Opinion::Silent };
-    let issuer = if issuer == "accounts.google.com" { "https://accounts.google.com" } else { issuer };
-    let Some(authenticator) = config.jwt.iter().find(|jwt| jwt.issuer.url == issuer) else {
+    let Some(authenticator) = config.authenticator_of(issuer) else {
         if !config.jwt_known && facts.kind == TokenKind::Jwt {
             return Opinion::Open(vec!["which issuers the server trusts is not known here".to_owned()]);
         }
@@ -262,21 +261,29 @@ impl Claims {
             let (expected, got) = (quote(client), quote_list(&self.audience));
             return Err(format!("oidc: expected audience {expected} got {got}"));
         }
-        // Go compares seconds since the year 1, which wrap for times near the end of its range.
-        let since_year_1 = |seconds: i64| seconds.wrapping_sub(ZERO_TIME);
-        let (seconds, expiry) = (now.as_second(), since_year_1(self.expiry));
-        let now_wrapped = since_year_1(seconds);
-        if expiry < now_wrapped || (expiry == now_wrapped && now.subsec_nanosecond() > 0) {
+        if is_past(self.expiry, now) {
             return Err(format!("oidc: token is expired (Token Expiry: {})", unix_time(self.expiry)));
         }
+        let seconds = now.as_second();
         if let Some(not_before) = self.not_before
-            && now_wrapped + NOT_BEFORE_LEEWAY < since_year_1(not_before)
+            && since_year_1(seconds) + NOT_BEFORE_LEEWAY < since_year_1(not_before)
         {
             let (now, not_before) = (unix_time(seconds), unix_time(not_before));
             return Err(format!("oidc: current time {now} before the nbf (not before) time: {not_before}"));
         }
         Ok(())
     }
+}
+
+/// Go compares seconds since the year 1, which wrap for times near the end of its range.
+pub(super) fn since_year_1(seconds: i64) -> i64 {
+    seconds.wrapping_sub(ZERO_TIME)
+}
+
+/// Whether a token with this `exp` has expired.
+pub fn is_past(expiry: i64, now: Timestamp) -> bool {
+    let (expiry, seconds) = (since_year_1(expiry), since_year_1(now.as_second()));
+    expiry < seconds || (expiry == seconds && now.subsec_nanosecond() > 0)
 }
 
 fn claim_sources(sources: &Map<String, Value>, mismatch: &mut impl FnMut(&str, &Value, &str)) {
@@ -316,7 +323,10 @@ fn audience(value: &Value) -> Result<Vec<String>, String> {
 }
 
 /// go-oidc's jsonTime: a json.Number, which takes quoted numbers, as whole seconds.
-fn json_time(value: &Value, name: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// Go's words, where it is none.
+pub fn json_time(value: &Value, name: &str) -> Result<i64, String> {
     match value {
         Value::Null => Err("strconv.ParseFloat: parsing \"\": invalid syntax".to_owned()),
         Value::Number(number) => Ok(match number.as_i64() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::configuration::{Configuration, JwtAuthenticator, aggregate};
 use crate::evidence::credential::{TokenFacts, TokenKind, TokenProblem};
-use crate::evidence::identity::User;
+use crate::evidence::identity::{AUTHENTICATED, UNAUTHENTICATED, User};
 use crate::evidence::issuer::SignatureCheck;
 
 pub mod bearer;
@@ -26,9 +26,6 @@ pub const INVALID_BEARER_TOKEN: &str = "invalid bearer token";
 
 /// The key of `extra` that says which credential was used.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
-
-const AUTHENTICATED: &str = "system:authenticated";
-const UNAUTHENTICATED: &str = "system:unauthenticated";
 
 /// The releases whose order of checks is modelled: the last with the old one, the first with the new one.
 const OLD_ORDER: (u32, u32) = (1, 35);
@@ -272,9 +269,7 @@ fn bootstrap(world: &World<'_>, facts: &TokenFacts, config: &Configuration, now:
 
 /// The group that the server adds to everybody it knows.
 pub(crate) fn with_authenticated(mut user: User) -> User {
-    if user.username != "system:anonymous"
-        && !user.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED)
-    {
+    if !user.is_anonymous() && !user.groups.iter().any(|group| group == AUTHENTICATED || group == UNAUTHENTICATED) {
         user.groups.push(AUTHENTICATED.to_owned());
     }
     user

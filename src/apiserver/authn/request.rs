@@ -10,7 +10,7 @@ use super::{INVALID_BEARER_TOKEN, IsToken, Judgement, Keys, Opinion, Tokens, Wor
 use super::{certificate, settle, tokens, with_authenticated};
 use crate::apiserver::configuration::{Configuration, aggregate};
 use crate::evidence::credential::TokenFacts;
-use crate::evidence::identity::User;
+use crate::evidence::identity::{ANONYMOUS, UNAUTHENTICATED, User};
 use crate::evidence::tls::{ChainVerdict, PeerFacts};
 
 /// What arrives at the API server.
@@ -110,8 +110,8 @@ fn chain(
     let allowed = config.anonymous_paths.as_ref().is_none_or(|paths| paths.iter().any(|path| path == request.path));
     if config.anonymous && allowed {
         return Judgement::Authenticated(User {
-            username: "system:anonymous".to_owned(),
-            groups: vec!["system:unauthenticated".to_owned()],
+            username: ANONYMOUS.to_owned(),
+            groups: vec![UNAUTHENTICATED.to_owned()],
             ..User::default()
         });
     }

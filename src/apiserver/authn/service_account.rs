@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::jwt::{ZERO_TIME, claimed_issuer, go_truncate, readable_claims};
+use super::jwt::{claimed_issuer, go_truncate, readable_claims, since_year_1};
 use super::world::not_found;
 use super::{IsToken, Keys, Objects, Opinion, World, credential_id, with_authenticated};
 use crate::apiserver::configuration::{Configuration, aggregate};
@@ -16,8 +16,8 @@ use crate::gotext::{kind, quote_list};
 /// `iss` of tokens from Secrets.
 pub const LEGACY_ISSUER: &str = "kubernetes/serviceaccount";
 
-/// go-jose's leeway, both ways.
-const LEEWAY: i64 = 60;
+/// go-jose's leeway, both ways, in seconds.
+pub const LEEWAY: i64 = 60;
 
 /// What the two service account authenticators say.
 pub(super) fn opinion(
@@ -112,8 +112,6 @@ fn judge(
     if legacy {
         return legacy_opinion(world, claims, &public, config);
     }
-    // Go compares seconds since the year 1, which wrap for times near the end of its range.
-    let since_year_1 = |seconds: i64| seconds.wrapping_sub(ZERO_TIME);
     let (early, late) = (since_year_1(now.as_second() - LEEWAY), since_year_1(now.as_second() + LEEWAY));
     let past = |time: i64| {
         let expiry = since_year_1(time);

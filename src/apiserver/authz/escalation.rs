@@ -99,7 +99,7 @@ pub fn missing<'a>(held: &[Rule<'_>], wanted: impl IntoIterator<Item = Rule<'a>>
 }
 
 /// Rules on one resource that differ only by verb become one, the others stay as they are.
-pub fn compact(atoms: &[Atom]) -> Vec<(Option<ResourceRule>, Option<NonResourceRule>)> {
+fn compact(atoms: &[Atom]) -> Vec<(Option<ResourceRule>, Option<NonResourceRule>)> {
     let mut resources: Vec<ResourceRule> = Vec::new();
     let mut found = Vec::new();
     for atom in atoms {

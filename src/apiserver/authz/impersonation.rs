@@ -170,7 +170,7 @@ fn become_user(mode: &str, wanted: &User) -> User {
             user.groups.push(group.to_owned());
         }
     };
-    if wanted.username == "system:anonymous" {
+    if wanted.is_anonymous() {
         add(UNAUTHENTICATED);
     } else if !wanted.groups.iter().any(|group| group == UNAUTHENTICATED) {
         add(AUTHENTICATED);

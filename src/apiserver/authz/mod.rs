@@ -5,6 +5,7 @@
 
 pub mod escalation;
 pub mod impersonation;
+pub mod modes;
 pub mod near;
 pub mod nodes;
 pub mod request;
@@ -19,16 +20,10 @@ use std::collections::HashMap;
 
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
+pub use crate::evidence::identity::{AUTHENTICATED, MASTERS, UNAUTHENTICATED};
 use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::gotext::quote;
 use rules::Rule;
-
-/// Everybody in this group may do everything, before RBAC is asked.
-pub const MASTERS: &str = "system:masters";
-/// Everybody who signed in is in this group.
-pub const AUTHENTICATED: &str = "system:authenticated";
-/// Everybody who did not.
-pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 
 /// A grant: the binding, its role, the rule that allows and the subject that matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,7 +257,7 @@ pub fn aggregate(errors: &[String]) -> Option<String> {
 /// service account is in the two groups of its kind.
 pub fn with_implicit_groups(user: &User) -> User {
     let mut user = user.clone();
-    let anonymous = user.username == "system:anonymous";
+    let anonymous = user.is_anonymous();
     let signed_in = !user.groups.iter().any(|group| group == UNAUTHENTICATED);
     let account = service_account(&user.username).map(|(namespace, _)| namespace.to_owned());
     let mut add = |group: String| {

@@ -320,7 +320,8 @@ fn quoted(list: &[String]) -> String {
     list.iter().map(|text| format!("{text:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn title(binding: &Binding) -> String {
+/// A binding's kind, name and namespace.
+pub fn title(binding: &Binding) -> String {
     if binding.namespace.is_empty() {
         format!("{} {:?}", binding.kind, binding.name)
     } else {

@@ -80,7 +80,7 @@ fn list_options(query: &str) -> (bool, Option<String>) {
 }
 
 /// The name that `metadata.name=NAME` (or `==`) in a field selector requires, where it can be a name.
-pub fn selected_name(selector: &str) -> Option<String> {
+fn selected_name(selector: &str) -> Option<String> {
     let mut name = None;
     for term in split_terms(selector) {
         if term.is_empty() {

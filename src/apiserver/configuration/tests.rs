@@ -318,3 +318,16 @@ fn a_whole_flagz_with_defaults_has_no_oidc_flags() {
     assert_eq!(configuration.service_account_issuers, ["https://a", "https://b"]);
     assert!(configuration.complete && configuration.jwt_known);
 }
+
+#[test]
+fn an_issuer_is_itself_to_the_byte_but_for_googles_own_spelling() {
+    let issuer_of = |url: &str, iss: &str| {
+        let configuration = read(&format!("kube-apiserver --oidc-issuer-url={url} --oidc-client-id=c")).unwrap();
+        configuration.authenticator_of(iss).map(|jwt| jwt.issuer.url.clone())
+    };
+    let google = "https://accounts.google.com";
+    assert_eq!(issuer_of(google, "accounts.google.com").as_deref(), Some(google));
+    assert_eq!(issuer_of(google, google).as_deref(), Some(google));
+    assert_eq!(issuer_of(google, "https://accounts.google.com/"), None);
+    assert_eq!(issuer_of("https://idp.example.com", "idp.example.com"), None);
+}

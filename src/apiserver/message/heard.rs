@@ -145,7 +145,7 @@ texts! {
     /// The API server's own line for each refused request, whatever follows.
     REFUSED_LINE = "refused-line", r#""?Unable to authenticate the request(?:"? err=|"? error=|(?: due to an error)?: )(?P<error>[^\n]*)"#;
     /// The certificate of a client, before 1.20 named it.
-    CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^\]\n"]*)"#;
+    CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^,\]\n"]*)"#;
     /// The kubelet's own certificate, which it was to be known by, has ended.
     CERTIFICATE_STORED = "client-certificate-stored", r"[Pp]art of the existing bootstrap client certificate (?:in (?P<file>\S+) )?is expired(?:: (?P<expiry>[^\n]+))?";
     /// No JWT, or a broken one.

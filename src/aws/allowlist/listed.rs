@@ -57,7 +57,7 @@ pub struct Listed {
 
 impl Listed {
     /// It names addresses of the endpoint or the interfaces one by one, or the interfaces' own group.
-    pub fn names_endpoint(&self, endpoint: &[IpAddr], groups: &[String]) -> bool {
+    fn names_endpoint(&self, endpoint: &[IpAddr], groups: &[String]) -> bool {
         match self.range {
             None => groups.contains(&self.value),
             Some(range) => self.single() && endpoint.iter().any(|address| range.contains(address)),

@@ -10,8 +10,8 @@ mod aws_auth;
 pub use self::access_policy::{includes, policy_allows, policy_for};
 pub use self::aws_auth::{Entry, Mappings, Problem, ProblemKind, aws_auth, mappings};
 pub use super::arn::{
-    Arn, canonical, is_instance_session, partition_of, partition_of_sts, region_of_endpoint, region_of_sts, session,
-    without_path,
+    Arn, canonical, eks_cluster, is_instance_session, partition_of, partition_of_sts, region_of_endpoint,
+    region_of_sts, session, without_path,
 };
 
 use crate::evidence::eks::{AccessEntry, Aws, Caller};

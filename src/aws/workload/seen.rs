@@ -73,8 +73,7 @@ impl<'a> Judgement<'a> {
     /// The ARN that the cluster's provider has (or should have) in the account of a role.
     pub fn provider_arn(&self, role_arn: &str) -> Option<String> {
         let (issuer, _) = self.issuer()?;
-        let name = trust::issuer_name(issuer);
-        Some(format!("arn:{}:iam::{}:oidc-provider/{name}", partition(role_arn), account(role_arn)))
+        Some(trust::provider_arn(role_arn, issuer))
     }
 
     /// The cluster's account.

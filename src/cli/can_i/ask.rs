@@ -100,7 +100,7 @@ impl Asker {
         } else {
             let mut subject = named.clone();
             subject.groups = authz::with_implicit_groups(&User { username: "-".to_owned(), ..named.clone() }).groups;
-            if named.username == "system:anonymous" {
+            if named.is_anonymous() {
                 subject.groups = named.groups.clone();
             }
             subject
@@ -217,6 +217,7 @@ pub fn answer(
         grants: None,
         near_misses: None,
         manifest: None,
+        instead_of_rbac: None,
         evaluation_error: String::new(),
         error: None,
     };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::ask::Asker;
 use crate::apiserver::authz::near::{self, NearMiss};
 use crate::apiserver::authz::rules::Rule;
-use crate::apiserver::authz::{World, is_master, nodes, suggestion};
+use crate::apiserver::authz::{World, is_master, modes, nodes, suggestion};
 use crate::cli::connect::Session;
 use crate::cli::note;
 use crate::collect::access::rules_review;
@@ -28,18 +28,29 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
     {
         subject = identity.user;
     }
-    let read = match asker.computed() {
-        Some(rbac) => Ok(Cow::Borrowed(rbac)),
-        None => lists::world(&own, "self", &question.namespace).await.map(Cow::Owned),
+    let objects = async {
+        match asker.computed() {
+            Some(rbac) => Ok(Cow::Borrowed(rbac)),
+            None => lists::world(&own, "self", &question.namespace).await.map(Cow::Owned),
+        }
     };
+    // Most may not read the flags, and older servers do not show them: then RBAC is taken to be asked, as it mostly is.
+    let (read, flags) = tokio::join!(objects, session.flags());
+    let instead = flags.ok().and_then(|flags| modes::instead_of_rbac(&flags));
+    answer.instead_of_rbac = instead.map(|instead| instead.sentence());
+    let without_rbac = answer.instead_of_rbac.is_some();
+    if let (Some(true), Some(words)) = (answer.allowed, &answer.instead_of_rbac) {
+        note(words);
+    }
     match &read {
         Ok(rbac) => {
             let world = World::new(rbac);
             for unread in &rbac.unread {
                 note(&format!("not read: {unread}"));
             }
-            let mut grants: Vec<GrantView> = world
-                .grants(&subject, question)
+            // Nobody reads the bindings that are there all the same.
+            let ways = if without_rbac { Vec::new() } else { world.grants(&subject, question) };
+            let mut grants: Vec<GrantView> = ways
                 .iter()
                 .map(|grant| GrantView {
                     binding: Some(grant.binding.into()),
@@ -61,7 +72,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             }
             // Without a name it is not known whose bindings count.
             let all_seen = rbac.unread.is_empty() && !subject.username.is_empty();
-            if answer.allowed == Some(true) && grants.is_empty() && all_seen {
+            if answer.allowed == Some(true) && grants.is_empty() && all_seen && !without_rbac {
                 note(if nodes::is_node(&subject) && nodes::may(question) {
                     "no role or binding grants it; the Node authorizer, which is asked beside RBAC, lets every node do this"
                 } else {
@@ -76,13 +87,16 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             });
         }
         Err(failure) => {
-            let needs = failure.needs.clone().unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
-            note(&format!("the bindings cannot be read, so the reason is the server's own; it needs {needs}"));
+            if !without_rbac {
+                let needs = failure.needs.clone().unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
+                note(&format!("the bindings cannot be read, so the reason is the server's own; it needs {needs}"));
+            }
             answer.grants = Some(Vec::new());
             answer.near_misses = Some(Vec::new());
             // Whoever may read no binding may still see the own rules.
             if answer.allowed == Some(false)
                 && !answer.denied
+                && !without_rbac
                 && let Some(api) = &asker.acting
                 && let Ok(rules) = rules_review(api, or_default(&question.namespace)).await
             {

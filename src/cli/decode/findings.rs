@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::DecodeArgs;
+use crate::apiserver::authn::jwt::NOT_BEFORE_LEEWAY;
 use crate::apiserver::configuration::Configuration;
-use crate::credential::token;
 use crate::evidence::credential::{TokenFacts, TokenKind};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::view::FindingView;
 use crate::report::{Confidence, Step, seen};
 use crate::rules::Rule;
 use crate::rules::certificate::client_certificate_expired;
+use crate::rules::iam::iam_token_expired;
 use crate::rules::serviceaccount::service_account_token_expired;
 use crate::rules::token::{
     email_not_verified, groups_overage, token_algorithm_not_allowed, token_expired, token_is_refresh_token,
@@ -27,21 +28,33 @@ fn finding(rule: &'static Rule, why: &str, path: &str, text: String, fix: &str) 
 pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArgs) -> Vec<FindingView> {
     let mut list = Vec::new();
     let Some(claims) = &facts.claims else { return list };
-    if let Some(expiry) = token::times(facts).expires_at.filter(|expiry| *expiry <= now) {
-        let rule = match facts.kind {
-            TokenKind::ServiceAccount => &service_account_token_expired::RULE,
-            _ => &token_expired::RULE,
+    let times = facts.times();
+    if let Some(expiry) = times.expires_at.filter(|expiry| *expiry <= now) {
+        let by_exp = |rule| {
+            finding(
+                rule,
+                "The API server compares exp with its clock without leeway (service accounts: 60 s).",
+                "/claims/exp",
+                format!("exp: {expiry}"),
+                "Take a new token: log in again, or let a plugin renew it.",
+            )
         };
-        list.push(finding(
-            rule,
-            "The API server compares exp with its clock without leeway (service accounts: 60 s).",
-            "/claims/exp",
-            format!("exp: {expiry}"),
-            "Take a new token: log in again, or let a plugin renew it.",
-        ));
+        list.push(match facts.kind {
+            TokenKind::EksIam => finding(
+                &iam_token_expired::RULE,
+                "The authenticator takes it for exactly 15 minutes from the time that is signed into it (X-Amz-Date), whatever \
+                 else it says.",
+                "/claims/expires",
+                format!("15 minutes after its time of signing it was {expiry}"),
+                "Make a token for each use: let kubectl run aws eks get-token instead of storing what it gave.",
+            ),
+            TokenKind::ServiceAccount => by_exp(&service_account_token_expired::RULE),
+            _ => by_exp(&token_expired::RULE),
+        });
     }
     // go-oidc grants a minute, and the service accounts' authenticator does too.
-    if let Some(start) = token::times(facts).not_before.filter(|start| start.duration_since(now).as_secs() > 60) {
+    let early = |start: &Timestamp| start.duration_since(now).as_secs() > NOT_BEFORE_LEEWAY;
+    if let Some(start) = times.not_before.filter(early) {
         list.push(finding(
             &token_not_yet_valid::RULE,
             "The API server compares nbf with its clock, and grants a minute.",
@@ -112,7 +125,9 @@ pub(super) fn of_token(facts: &TokenFacts, now: Timestamp, arguments: &DecodeArg
 pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Option<FindingView> {
     let issuer = facts.claims.as_ref()?.get("iss")?.as_str().filter(|_| facts.kind == TokenKind::Jwt)?;
     let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
-    if configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+    if configuration.authenticator_of(issuer).is_some()
+        || configuration.service_account_issuers.iter().any(|known| known == issuer)
+    {
         return None;
     }
     let nearly = configured.iter().find_map(|url| Some((*url, token_issuer_mismatch::how_they_differ(url, issuer)?)));

@@ -231,11 +231,11 @@ fn token_report(
     server: Option<&Result<Server, Refusal>>,
     verification: Option<Verification>,
 ) -> CredentialReport {
-    let times = token::times(facts);
+    let times = facts.times();
     let issuer = facts.claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
     let configuration = server.and_then(|server| server.as_ref().ok()).map(|server| &server.configuration);
     let jwt = configuration.map(|configuration| configuration.jwt.as_slice()).unwrap_or_default();
-    let authenticator = jwt.iter().find(|jwt| Some(jwt.issuer.url.as_str()) == issuer);
+    let authenticator = configuration.zip(issuer).and_then(|(all, issuer)| all.authenticator_of(issuer));
     // A view by the defaults would not be that of the server that was given.
     let seen_as = match (authenticator, jwt) {
         (Some(authenticator), _) => jwt::view(facts, authenticator).map(|user| view(user, None)),

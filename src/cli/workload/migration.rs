@@ -21,7 +21,7 @@ use crate::render::{json, workload as render};
 use crate::report::Step;
 use crate::report::view::StepView;
 use crate::report::workload::{Migration, MigrationPlan};
-use crate::rules::pod_role::role_name;
+use crate::rules::pod_role::{self, role_name};
 use crate::secret::Scrubber;
 
 /// What is known of the cluster.
@@ -153,13 +153,12 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, mut incompl
     let mut preparation: Vec<Step> = Vec::new();
     if !annotated.is_empty() {
         match to {
-            MigrationTarget::PodIdentity => preparation.push(Step::command(
-                "Have the agent run on every node",
-                shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", cluster),
-            )),
+            MigrationTarget::PodIdentity => {
+                preparation.push(Step::command("Have the agent run on every node", pod_role::install_agent(cluster)))
+            }
             MigrationTarget::Irsa => preparation.push(Step::command(
                 "Have IAM know the cluster's issuer, once in each account that has one of the roles",
-                shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer),
+                pod_role::create_provider(&issuer),
             )),
         }
     }
@@ -245,9 +244,7 @@ fn migration(
     let mut steps: Vec<Step> = Vec::new();
     let policy = match to {
         MigrationTarget::Irsa => {
-            let host = trust::issuer_name(issuer);
-            let provider =
-                format!("arn:{}:iam::{}:oidc-provider/{host}", crate::aws::workload::partition(role), account(role));
+            let (host, provider) = (trust::issuer_name(issuer), trust::provider_arn(role, issuer));
             let subject = format!("system:serviceaccount:{namespace}:{name}");
             trust::irsa_policy(None, &provider, &host, &subject, "sts.amazonaws.com")
         }
@@ -294,10 +291,7 @@ fn migration(
         ));
         steps.push(Step::command(
             format!("Put the file on the role, in account {}", account(role)),
-            shell!(
-                "aws iam update-assume-role-policy --role-name {} --policy-document file://trust.json",
-                role_name(role)
-            ),
+            pod_role::put_trust(role),
         ));
         let mut account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": namespace } });
         if to == MigrationTarget::Irsa {
@@ -309,22 +303,11 @@ fn migration(
         } else if to == MigrationTarget::Irsa {
             steps.push(Step::command(
                 "Name the role on the service account",
-                shell!(
-                    "kubectl annotate serviceaccount {} -n {} --overwrite eks.amazonaws.com/role-arn={}",
-                    name,
-                    namespace,
-                    role
-                ),
+                pod_role::annotate_account(namespace, name, role),
             ));
         }
         if to == MigrationTarget::PodIdentity {
-            let mut command = shell!(
-                "aws eks create-pod-identity-association --cluster-name {} --namespace {} --service-account {} --role-arn {}",
-                cluster,
-                namespace,
-                name,
-                between.as_deref().unwrap_or(role)
-            );
+            let mut command = pod_role::associate_account(cluster, namespace, name, between.as_deref().unwrap_or(role));
             if between.is_some() {
                 command.push(&shell!(" --target-role-arn {}", role));
             }

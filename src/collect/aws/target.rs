@@ -1,6 +1,6 @@
 //! Which EKS cluster a kubeconfig means, and as whom AWS is asked.
 
-use crate::aws::identity::region_of_endpoint;
+use crate::aws::identity::{eks_cluster, region_of_endpoint};
 use crate::collect::kubeconfig::{ExecConfig, Resolved};
 use crate::evidence::eks::Target;
 use crate::evidence::{Failure, FailureKind};
@@ -22,19 +22,9 @@ pub struct AwsOptions {
 
 impl AwsOptions {
     /// A flag names the cluster or where it is.
-    pub fn asked_for(&self) -> bool {
+    fn asked_for(&self) -> bool {
         self.cluster.is_some()
     }
-}
-
-/// The parts of an EKS cluster's ARN, `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`.
-fn cluster_arn(text: &str) -> Option<(String, String)> {
-    let mut parts = text.splitn(6, ':');
-    let (arn, _partition, service) = (parts.next()?, parts.next()?, parts.next()?);
-    let (region, _account, resource) = (parts.next()?, parts.next()?, parts.next()?);
-    let name = resource.strip_prefix("cluster/")?;
-    (arn == "arn" && service == "eks" && !name.is_empty() && !region.is_empty())
-        .then(|| (name.to_owned(), region.to_owned()))
 }
 
 /// What a credential plugin for EKS is told.
@@ -62,19 +52,7 @@ pub fn plugin_words(exec: &ExecConfig) -> Option<PluginWords> {
     if !aws && !authenticator {
         return None;
     }
-    let value = |flags: &[&str]| {
-        let mut found = None;
-        for (index, arg) in args.iter().enumerate() {
-            for flag in flags {
-                if arg == flag {
-                    found = args.get(index + 1).map(|value| (*value).to_owned());
-                } else if let Some(value) = arg.strip_prefix(flag).and_then(|rest| rest.strip_prefix('=')) {
-                    found = Some(value.to_owned());
-                }
-            }
-        }
-        found
-    };
+    let value = |names: &[&str]| exec.argument(names).map(str::to_owned);
     let variable = |names: &[&str]| {
         let named = |name: &&str| exec.env.iter().rev().find(|(key, _)| key == *name);
         names.iter().find_map(named).map(|(_, value)| value.expose().to_owned()).filter(|value| !value.is_empty())
@@ -94,7 +72,7 @@ pub fn is_eks(resolved: Option<&Resolved>, options: &AwsOptions) -> bool {
         || resolved.is_some_and(|resolved| {
             resolved.user.exec.as_ref().is_some_and(|exec| plugin_words(exec).is_some())
                 || resolved.server.host_str().is_some_and(|host| region_of_endpoint(host).is_some())
-                || resolved.context.as_deref().is_some_and(|context| cluster_arn(context).is_some())
+                || resolved.context.as_deref().is_some_and(|context| eks_cluster(context).is_some())
         })
 }
 
@@ -105,7 +83,7 @@ pub fn is_eks(resolved: Option<&Resolved>, options: &AwsOptions) -> bool {
 /// Where neither name nor region can be derived.
 pub fn derive(host: &Host, resolved: Option<&Resolved>, options: &AwsOptions) -> Result<(Target, bool), Failure> {
     let words = resolved.and_then(|resolved| plugin_words(resolved.user.exec.as_ref()?)).unwrap_or_default();
-    let arn = resolved.and_then(|resolved| cluster_arn(resolved.context.as_deref()?));
+    let arn = resolved.and_then(|resolved| eks_cluster(resolved.context.as_deref()?));
     let endpoint = resolved.and_then(|resolved| region_of_endpoint(resolved.server.host_str()?));
     let first = |candidates: Vec<(Option<String>, &str)>| {
         candidates
@@ -116,13 +94,13 @@ pub fn derive(host: &Host, resolved: Option<&Resolved>, options: &AwsOptions) ->
     let cluster = first(vec![
         (options.cluster.clone(), "flag"),
         (words.cluster.clone(), "exec-arguments"),
-        (arn.as_ref().map(|(name, _)| name.clone()), "context-arn"),
+        (arn.map(|(name, _)| name.to_owned()), "context-arn"),
     ]);
     // The endpoint says where the cluster is; the plugin's region may only be that of STS.
     let region = first(vec![
         (options.region.clone(), "flag"),
         (endpoint.clone(), "endpoint"),
-        (arn.as_ref().map(|(_, region)| region.clone()), "context-arn"),
+        (arn.map(|(_, region)| region.to_owned()), "context-arn"),
         (words.region.clone(), "exec-arguments"),
         (environment(), "environment"),
     ]);
@@ -198,15 +176,5 @@ mod tests {
             Some(words("prod", None, None, Some("arn:aws:iam::1:role/x")))
         );
         assert_eq!(plugin_words(&exec("kubelogin", &["get-token"], &[])), None);
-    }
-
-    #[test]
-    fn an_arn_gives_name_and_region() {
-        assert_eq!(
-            cluster_arn("arn:aws:eks:eu-west-1:123456789012:cluster/prod"),
-            Some(("prod".to_owned(), "eu-west-1".to_owned()))
-        );
-        assert_eq!(cluster_arn("arn:aws:iam::123456789012:role/cluster"), None);
-        assert_eq!(cluster_arn("prod"), None);
     }
 }

@@ -53,9 +53,11 @@ pub(super) fn access(
             _ => return Err(skip_of(&who.observation, "identity")),
         }
         // What somebody else may do, a review of oneself does not say.
-        let other = who.observation.seen().zip(named).is_some_and(|(identity, named)| {
-            named.username != identity.user.username && named.username != "system:anonymous"
-        });
+        let other = who
+            .observation
+            .seen()
+            .zip(named)
+            .is_some_and(|(identity, named)| named.username != identity.user.username && !named.is_anonymous());
         Ok((api, resolved, question.filter(|_| !other)))
     };
     graph.probe(

@@ -55,118 +55,10 @@ impl ControlPlaneProbes {
         plan: &Plan,
         scrubber: &Scrubber,
     ) -> Self {
-        let CredentialProbes { kubeconfig, credential, .. } = user;
-        let offline = plan.offline;
-        let reviewer = {
-            let (config, own, host, plan, scrubber) =
-                (kubeconfig.clone(), api.clone(), host.clone(), plan.clone(), scrubber.clone());
-            let needs = async move {
-                if offline {
-                    return Err(offline_skip());
-                }
-                if plan.review && plan.reviewer_context.is_none() {
-                    let api = common(own.clone()).await?;
-                    return Ok((None, Some(api), plan, own));
-                }
-                if plan.reviewer_context.is_none() {
-                    return Err(Outcome::Skipped(Skip {
-                        because: "reviewer".to_owned(),
-                        text: "no context with more rights was named".to_owned(),
-                        needs: Some(
-                            "--reviewer-context with create on tokenreviews, and get on /metrics and /flagz".to_owned(),
-                        ),
-                    }));
-                }
-                // Without the user's own cluster there is nothing to compare the reviewer's with.
-                let resolved: Arc<Resolved> = need(&config).await?;
-                Ok((Some(resolved), None, plan, own))
-            };
-            graph.probe(
-                "reviewer",
-                LONG,
-                needs,
-                move |(resolved, own_api, plan, own): (Option<Arc<Resolved>>, Option<Api>, Plan, _)| async move {
-                    if let Some(api) = own_api {
-                        let seen = Reviewer {
-                            context: "the current context".to_owned(),
-                            proof: "the same connection".to_owned(),
-                            username: None,
-                        };
-                        return Ok((seen, Some(api)));
-                    }
-                    let resolved = resolved.ok_or_else(|| Failure::new(FailureKind::Bug, "no cluster"))?;
-                    reviewer_api(&host, &plan, &resolved, own, &scrubber).await
-                },
-            )
-        };
-        let token_review = {
-            let (reviewer, credential, scrubber) = (reviewer.clone(), credential.clone(), scrubber.clone());
-            let needs = async move {
-                let api: Api = need(&reviewer).await?;
-                let obtained: Arc<Obtained> = need(&credential).await?;
-                let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
-                Ok((api, token))
-            };
-            graph.probe("token-review", SHORT, needs, move |(api, token): (Api, Secret)| async move {
-                Ok((apiserver::token_review(&api, &token, &scrubber).await?, Some(())))
-            })
-        };
-        // Whoever may read metrics and flags: the reviewer, else the user. The metrics are read after the token was
-        // judged, because its failure is what they count.
-        let reader: Reader = {
-            let (reviewer, who) = (reviewer.clone(), who.clone());
-            async move {
-                let done = reviewer.clone().await;
-                if let Some(api) = done.give.clone() {
-                    return Ok(api);
-                }
-                if done.observation.failed().is_some() {
-                    return Err(skip_of::<_, ()>(&done.observation, "reviewer"));
-                }
-                let done = who.await;
-                if let Some((api, _)) = &done.give {
-                    return Ok(api.clone());
-                }
-                // Only the server's own answer says something about the credential: whoever did not reach it knows nothing.
-                let text = match done.observation.failed() {
-                    None => return Err(skip_of::<_, ()>(&done.observation, "identity")),
-                    Some(failure) if failure.kind == FailureKind::Unauthorized => {
-                        "the API server does not accept this credential, and no other was named".to_owned()
-                    }
-                    Some(failure) => {
-                        format!(
-                            "the API server did not say who this credential is, and no other was named: {}",
-                            failure.detail
-                        )
-                    }
-                };
-                Err(Outcome::Skipped(Skip {
-                    because: "identity".to_owned(),
-                    text,
-                    needs: Some(
-                        "--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned(),
-                    ),
-                }))
-            }
-            .boxed()
-            .shared()
-        };
-        let metrics = {
-            let (reader, review, who, credential) =
-                (reader.clone(), token_review.clone(), who.clone(), credential.clone());
-            let needs = async move {
-                let api = common(reader).await?;
-                let _ = futures::join!(review, who);
-                let done = credential.await;
-                let issuer = done.observation.seen().and_then(|credential| {
-                    credential.token.as_ref()?.claims.as_ref()?.get("iss")?.as_str().map(str::to_owned)
-                });
-                Ok((api, issuer))
-            };
-            graph.probe("metrics", LONG, needs, |(api, issuer): (Api, Option<String>)| async move {
-                Ok((apiserver::metrics(&api, issuer.as_deref()).await?, Some(())))
-            })
-        };
+        let reviewer = reviewer(graph, user, api, host, plan, scrubber);
+        let token_review = token_review(graph, user, &reviewer, scrubber);
+        let reader = reader(&reviewer, who);
+        let metrics = metrics(graph, user, &reader, &token_review, who);
         let flagz = {
             let scrubber = scrubber.clone();
             graph.probe("flagz", SHORT, common(reader.clone()), move |api: Api| async move {
@@ -240,6 +132,137 @@ impl ControlPlaneProbes {
             pod_log: taken(self.pod_log).await,
         }
     }
+}
+
+/// The API of whoever has more rights: of the context that was named, or the user's own where they want that.
+fn reviewer(
+    graph: &mut Graph,
+    user: &CredentialProbes,
+    api: &Common<Api>,
+    host: &Host,
+    plan: &Plan,
+    scrubber: &Scrubber,
+) -> Handle<Reviewer, Api> {
+    let (config, own, offline) = (user.kubeconfig.clone(), api.clone(), plan.offline);
+    let (host, plan, scrubber) = (host.clone(), plan.clone(), scrubber.clone());
+    let needs = async move {
+        if offline {
+            return Err(offline_skip());
+        }
+        if plan.review && plan.reviewer_context.is_none() {
+            let api = common(own.clone()).await?;
+            return Ok((None, Some(api), plan, own));
+        }
+        if plan.reviewer_context.is_none() {
+            return Err(Outcome::Skipped(Skip {
+                because: "reviewer".to_owned(),
+                text: "no context with more rights was named".to_owned(),
+                needs: Some(
+                    "--reviewer-context with create on tokenreviews, and get on /metrics and /flagz".to_owned(),
+                ),
+            }));
+        }
+        // Without the user's own cluster there is nothing to compare the reviewer's with.
+        let resolved: Arc<Resolved> = need(&config).await?;
+        Ok((Some(resolved), None, plan, own))
+    };
+    graph.probe(
+        "reviewer",
+        LONG,
+        needs,
+        move |(resolved, own_api, plan, own): (Option<Arc<Resolved>>, Option<Api>, Plan, _)| async move {
+            if let Some(api) = own_api {
+                let seen = Reviewer {
+                    context: "the current context".to_owned(),
+                    proof: "the same connection".to_owned(),
+                    username: None,
+                };
+                return Ok((seen, Some(api)));
+            }
+            let resolved = resolved.ok_or_else(|| Failure::new(FailureKind::Bug, "no cluster"))?;
+            reviewer_api(&host, &plan, &resolved, own, &scrubber).await
+        },
+    )
+}
+
+/// What the API server itself says of the token.
+fn token_review(
+    graph: &mut Graph,
+    user: &CredentialProbes,
+    reviewer: &Handle<Reviewer, Api>,
+    scrubber: &Scrubber,
+) -> Handle<TokenReview> {
+    let (reviewer, credential, scrubber) = (reviewer.clone(), user.credential.clone(), scrubber.clone());
+    let needs = async move {
+        let api: Api = need(&reviewer).await?;
+        let obtained: Arc<Obtained> = need(&credential).await?;
+        let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
+        Ok((api, token))
+    };
+    graph.probe("token-review", SHORT, needs, move |(api, token): (Api, Secret)| async move {
+        Ok((apiserver::token_review(&api, &token, &scrubber).await?, Some(())))
+    })
+}
+
+/// Whoever may read metrics and flags: the reviewer, else the user.
+fn reader(reviewer: &Handle<Reviewer, Api>, who: &Who) -> Reader {
+    let (reviewer, who) = (reviewer.clone(), who.clone());
+    async move {
+        let done = reviewer.clone().await;
+        if let Some(api) = done.give.clone() {
+            return Ok(api);
+        }
+        if done.observation.failed().is_some() {
+            return Err(skip_of::<_, ()>(&done.observation, "reviewer"));
+        }
+        let done = who.await;
+        if let Some((api, _)) = &done.give {
+            return Ok(api.clone());
+        }
+        // Only the server's own answer says something about the credential: whoever did not reach it knows nothing.
+        let text = match done.observation.failed() {
+            None => return Err(skip_of::<_, ()>(&done.observation, "identity")),
+            Some(failure) if failure.kind == FailureKind::Unauthorized => {
+                "the API server does not accept this credential, and no other was named".to_owned()
+            }
+            Some(failure) => {
+                format!("the API server did not say who this credential is, and no other was named: {}", failure.detail)
+            }
+        };
+        Err(Outcome::Skipped(Skip {
+            because: "identity".to_owned(),
+            text,
+            needs: Some(
+                "--reviewer-context with get on /metrics and /flagz (ClusterRole system:monitoring)".to_owned(),
+            ),
+        }))
+    }
+    .boxed()
+    .shared()
+}
+
+/// The metrics, read after the token was judged, because its failure is what they count.
+fn metrics(
+    graph: &mut Graph,
+    user: &CredentialProbes,
+    reader: &Reader,
+    review: &Handle<TokenReview>,
+    who: &Who,
+) -> Handle<Metrics> {
+    let (reader, review, who, credential) = (reader.clone(), review.clone(), who.clone(), user.credential.clone());
+    let needs = async move {
+        let api = common(reader).await?;
+        let _ = futures::join!(review, who);
+        let done = credential.await;
+        let issuer = done
+            .observation
+            .seen()
+            .and_then(|credential| credential.token.as_ref()?.claims.as_ref()?.get("iss")?.as_str().map(str::to_owned));
+        Ok((api, issuer))
+    };
+    graph.probe("metrics", LONG, needs, |(api, issuer): (Api, Option<String>)| async move {
+        Ok((apiserver::metrics(&api, issuer.as_deref()).await?, Some(())))
+    })
 }
 
 /// Why nobody can read kube-system, with the right that would allow it.

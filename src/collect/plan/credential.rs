@@ -51,35 +51,7 @@ impl CredentialProbes {
             });
             giving(files, by_flags)
         };
-        let plugin = {
-            let (needs, host, scrubber, options) =
-                (kubeconfig.clone(), host.clone(), scrubber.clone(), plan.exec.clone());
-            let needs = async move {
-                let resolved = need(&needs).await?;
-                if resolved.user.exec.is_none() {
-                    return Err(not_applicable("the user entry has no credential plugin"));
-                }
-                if !options.allowed {
-                    return Err(Outcome::Skipped(Skip {
-                        because: "plugin".to_owned(),
-                        text: "the credential plugin was not run (--no-exec or --offline)".to_owned(),
-                        needs: Some("running without --no-exec".to_owned()),
-                    }));
-                }
-                Ok((resolved, options))
-            };
-            graph.probe(
-                "plugin",
-                Clock::Own(plan.exec.timeout + Duration::from_secs(2)),
-                needs,
-                move |(resolved, options): (Arc<Resolved>, ExecOptions)| async move {
-                    let exec = resolved.user.exec.clone().ok_or_else(|| Failure::new(FailureKind::Bug, "no plugin"))?;
-                    let (run, output) = credential::run_plugin(&exec, &resolved, &host, &options, &scrubber).await;
-                    let run = run?;
-                    Ok((run, output.map(Arc::new)))
-                },
-            )
-        };
+        let plugin = plugin(graph, &kubeconfig, host, plan, scrubber);
         let credential = {
             let (config, plugin, scrubber) = (kubeconfig.clone(), plugin.clone(), scrubber.clone());
             let needs = async move {
@@ -121,6 +93,42 @@ impl CredentialProbes {
         };
         Self { kubeconfig, plugin, credential }
     }
+}
+
+/// The run of the credential plugin, on its own clock.
+fn plugin(
+    graph: &mut Graph,
+    kubeconfig: &Handle<Kubeconfig, Arc<Resolved>>,
+    host: &Host,
+    plan: &Plan,
+    scrubber: &Scrubber,
+) -> Handle<PluginRun, Arc<PluginOutput>> {
+    let (needs, host, scrubber, options) = (kubeconfig.clone(), host.clone(), scrubber.clone(), plan.exec.clone());
+    let needs = async move {
+        let resolved = need(&needs).await?;
+        if resolved.user.exec.is_none() {
+            return Err(not_applicable("the user entry has no credential plugin"));
+        }
+        if !options.allowed {
+            return Err(Outcome::Skipped(Skip {
+                because: "plugin".to_owned(),
+                text: "the credential plugin was not run (--no-exec or --offline)".to_owned(),
+                needs: Some("running without --no-exec".to_owned()),
+            }));
+        }
+        Ok((resolved, options))
+    };
+    graph.probe(
+        "plugin",
+        Clock::Own(plan.exec.timeout + Duration::from_secs(2)),
+        needs,
+        move |(resolved, options): (Arc<Resolved>, ExecOptions)| async move {
+            let exec = resolved.user.exec.clone().ok_or_else(|| Failure::new(FailureKind::Bug, "no plugin"))?;
+            let (run, output) = credential::run_plugin(&exec, &resolved, &host, &options, &scrubber).await;
+            let run = run?;
+            Ok((run, output.map(Arc::new)))
+        },
+    )
 }
 
 /// The same probe; where it failed, the next ones are given what stands beside it.

@@ -25,7 +25,7 @@ use crate::evidence::apiserver::{Again, HttpAnswer, Repeats, Try};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::dns::{Names, Route};
 use crate::evidence::tls::TlsReport;
-use crate::evidence::{Endpoint, Failure, FailureKind, Observation, Outcome, Skip};
+use crate::evidence::{Endpoint, Failure, FailureKind, Outcome, Skip};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -50,19 +50,48 @@ const VERSION: &str = "/version";
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const REVIEW: &str = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
 
-/// The handles on the probes of the API server's endpoint.
-pub(super) struct EndpointProbes {
+/// The way to the server, step by step, as far as it needs no credential.
+pub(super) struct Approach {
     pub(super) route: Handle<Route, Way>,
     pub(super) dns: Dns,
     tcp: Tcp,
     tls: Handle<TlsReport, Wire>,
     anonymous: Handle<HttpAnswer, Wire>,
+}
+
+impl Approach {
+    fn spawn(graph: &mut Graph, user: &CredentialProbes, host: &Host, plan: &Plan, scrubber: &Scrubber) -> Self {
+        let route = route(graph, user, host, plan, scrubber);
+        let (dns, tcp) = reach(graph, "endpoint-dns", "endpoint-tcp", &route, host, None);
+        let tls = tls(graph, &route, &tcp, user, host);
+        let anonymous = anonymous(graph, &route, &tcp, &tls, host, scrubber);
+        Self { route, dns, tcp, tls, anonymous }
+    }
+}
+
+/// Where a proxy is in the way, whether the server could be had without it.
+struct Direct {
+    dns: Dns,
+    tcp: Tcp,
+    tls: Handle<TlsReport>,
+}
+
+impl Direct {
+    fn spawn(graph: &mut Graph, approach: &Approach, host: &Host) -> Self {
+        let route = direct_route(graph, approach);
+        let (dns, tcp) = reach(graph, "endpoint-direct-dns", "endpoint-direct-tcp", &route, host, None);
+        let tls = direct_tls(graph, &route, &tcp, host);
+        Self { dns, tcp, tls }
+    }
+}
+
+/// The handles on the probes of the API server's endpoint.
+pub(super) struct EndpointProbes {
+    pub(super) approach: Approach,
     plain: Handle<HttpAnswer>,
     secure: Handle<TlsReport>,
     names: Handle<Names>,
-    direct_dns: Dns,
-    direct_tcp: Tcp,
-    direct_tls: Handle<TlsReport>,
+    direct: Direct,
     /// The API with the credential.
     pub(super) api: Common<Api>,
     authenticated: Handle<HttpAnswer>,
@@ -77,349 +106,42 @@ impl EndpointProbes {
         plan: &Plan,
         scrubber: &Scrubber,
     ) -> Self {
-        let CredentialProbes { kubeconfig, credential, .. } = user;
-        let offline = plan.offline;
-        let route = {
-            let (config, host, route_scrubber) = (kubeconfig.clone(), host.clone(), scrubber.clone());
-            let needs = async move {
-                if offline {
-                    return Err(offline_skip());
-                }
-                need::<_, Arc<Resolved>, Route>(&config).await
-            };
-            graph.probe("endpoint-route", SHORT, needs, move |resolved: Arc<Resolved>| async move {
-                let decision = proxy::choose(&host, &resolved.server, resolved.proxy_url.as_deref())?;
-                let tls = TlsSettings {
-                    roots: resolved.roots.clone(),
-                    client_identity: None,
-                    server_name: resolved.tls_server_name.clone(),
-                    insecure: resolved.insecure,
-                };
-                let (mut evidence, mut way) = way(&resolved.server, decision, tls);
-                way.request_timeout = resolved.request_timeout;
-                evidence.no_proxy = evidence.no_proxy.map(|list| route_scrubber.text_limited(&list, 2048));
-                Ok((evidence, Some(way)))
-            })
-        };
-        let (dns, tcp) = reach(graph, "endpoint-dns", "endpoint-tcp", &route, host, None);
-        let tls = {
-            let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
-            let needs = async move {
-                let way: Way = need(&route).await?;
-                connected(&tcp).await?;
-                if way.url.scheme() != "https" {
-                    return Err(not_applicable("the server URL is plain http"));
-                }
-                Ok(way)
-            };
-            let credential = credential.clone();
-            graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
-                let wire = way.wire(&host, None)?;
-                let mut shaken = wire.handshake().await;
-                let mut broken_before = None;
-                // It may have been the one bad target of several behind a balancer; kubectl sends a request again, too.
-                if let Err(failure) = &shaken
-                    && failure.kind == FailureKind::Closed
-                {
-                    broken_before = Some(failure.detail.clone());
-                    shaken = wire.handshake().await;
-                }
-                let mut report = match shaken {
-                    Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
-                        // The user's own certificate may be what the server waits for.
-                        let identity =
-                            credential.await.give.clone().and_then(|obtained| obtained.client_identity.clone());
-                        match identity {
-                            Some(identity) => way.wire(&host, Some(identity))?.handshake_with_identity().await?,
-                            None => return Err(failure),
-                        }
-                    }
-                    shaken => shaken?,
-                };
-                report.broken_before = broken_before;
-                // An untrusted server still answers an anonymous GET; a credential is never sent to it.
-                Ok((report, Some(wire)))
-            })
-        };
-        let anonymous = {
-            let (route, tls, tcp, host, scrubber) =
-                (route.clone(), tls.clone(), tcp.clone(), host.clone(), scrubber.clone());
-            let needs = async move {
-                let way: Way = need(&route).await?;
-                connected(&tcp).await?;
-                let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
-                Ok((way, wire))
-            };
-            graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire): (Way, Option<Wire>)| async move {
-                let wire = match wire {
-                    Some(wire) => wire,
-                    None => way.wire(&host, None)?,
-                };
-                let api = Api::anonymous(wire.clone(), &scrubber);
-                let answer = api.get("/version", Limits::default()).await?;
-                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
-            })
-        };
-        // A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
-        let plain = {
-            let (route, tls, host, scrubber) = (route.clone(), tls.clone(), host.clone(), scrubber.clone());
-            let needs = async move {
-                let Ok(way) = need::<_, Way, ()>(&route).await else {
-                    return Err(not_applicable("there is no way to the server"));
-                };
-                let tls = tls.await;
-                if tls.observation.failed().is_none_or(|failure| failure.kind != FailureKind::Protocol) {
-                    return Err(not_applicable("the port speaks TLS"));
-                }
-                Ok(way)
-            };
-            graph.probe("endpoint-plain", SHORT, needs, move |mut way: Way| async move {
-                let port = way.url.port_or_known_default();
-                if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
-                    return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
-                }
-                let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
-                let answer = api.get("/version", Limits::default()).await?;
-                Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
-            })
-        };
-        // And the other way round: whether the port of an http URL speaks TLS.
-        let secure = {
-            let (route, tcp, anonymous, config, host) =
-                (route.clone(), tcp.clone(), anonymous.clone(), kubeconfig.clone(), host.clone());
-            let needs = async move {
-                let Ok(way) = need::<_, Way, ()>(&route).await else {
-                    return Err(not_applicable("there is no way to the server"));
-                };
-                if way.url.scheme() != "http" {
-                    return Err(not_applicable("the server URL is https"));
-                }
-                if connected::<()>(&tcp).await.is_err() {
-                    return Err(not_applicable("there is no connection to the server"));
-                }
-                let anonymous = anonymous.await;
-                let config = config.await;
-                let withheld = config
-                    .observation
-                    .seen()
-                    .is_some_and(|config| config.problems.iter().any(|problem| problem.kind == WRONG_SCHEME));
-                let broken = failed_as(&anonymous.observation, &[FailureKind::Closed, FailureKind::Protocol]);
-                if !withheld && !broken {
-                    return Err(not_applicable("the port answers plain HTTP"));
-                }
-                Ok(way)
-            };
-            graph.probe("endpoint-secure", SHORT, needs, move |mut way: Way| async move {
-                let port = way.url.port_or_known_default();
-                if way.url.set_scheme("https").is_err() || way.url.set_port(port).is_err() {
-                    return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
-                }
-                Ok((way.wire(&host, None)?.handshake().await?, Some(())))
-            })
-        };
-        let names = {
-            let (route, dns, unreached) =
-                (route.clone(), dns.clone(), unreached(&tls, &anonymous, "its addresses lead to an API server"));
-            let needs = async move {
-                let way: Way =
-                    need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
-                unreached.await?;
-                let (name, _) = way.first_hop();
-                if !dns::needs_name_servers(&name) {
-                    return Err(not_applicable("it needs no name server"));
-                }
-                let addresses: Option<Arc<Vec<SocketAddr>>> = dns.await.give.clone();
-                Ok((name, addresses))
-            };
-            let public_resolver = plan.public_resolver;
-            graph.probe(
-                "endpoint-names",
-                SHORT,
-                needs,
-                move |(name, addresses): (String, Option<Arc<Vec<SocketAddr>>>)| async move {
-                    let addresses = addresses.as_deref().map(Vec::as_slice).unwrap_or_default();
-                    Ok((dns::names(&name, addresses, public_resolver).await, Some(())))
-                },
-            )
-        };
-        // Where a proxy is in the way, whether the server could be had without it.
-        let direct_route = {
-            let (route, unreached) =
-                (route.clone(), unreached(&tls, &anonymous, "the way through the proxy leads to an API server"));
-            let needs = async move {
-                let way: Way =
-                    need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
-                if way.decision.proxy.is_none() {
-                    return Err(not_applicable("no proxy is used"));
-                }
-                unreached.await?;
-                Ok(way)
-            };
-            graph.probe("endpoint-direct-route", SHORT, needs, |proxied: Way| async move {
-                let reason = "to compare with the way through the proxy".to_owned();
-                let decision = Decision { proxy: None, reason, no_proxy: None };
-                let (evidence, mut way) = way(&proxied.url, decision, proxied.tls);
-                way.request_timeout = proxied.request_timeout;
-                Ok((evidence, Some(way)))
-            })
-        };
-        let (direct_dns, direct_tcp) =
-            reach(graph, "endpoint-direct-dns", "endpoint-direct-tcp", &direct_route, host, None);
-        let direct_tls = {
-            let (route, tcp, host) = (direct_route, direct_tcp.clone(), host.clone());
-            let needs = async move {
-                let way: Way = need(&route).await?;
-                connected(&tcp).await?;
-                if way.url.scheme() != "https" {
-                    return Err(not_applicable("the server URL is plain http"));
-                }
-                Ok(way)
-            };
-            graph.probe("endpoint-direct-tls", SHORT, needs, move |way: Way| async move {
-                Ok((way.wire(&host, None)?.handshake().await?, Some(())))
-            })
-        };
-        // The API with the credential: only over a connection that is trusted.
-        let api = {
-            let (route, tls, anonymous, config, credential, host, scrubber) = (
-                route.clone(),
-                tls.clone(),
-                anonymous.clone(),
-                kubeconfig.clone(),
-                credential.clone(),
-                host.clone(),
-                scrubber.clone(),
-            );
-            async move {
-                let way: Way = need(&route).await?;
-                let obtained: Arc<Obtained> = need(&credential).await?;
-                let resolved: Arc<Resolved> = need(&config).await?;
-                if way.url.scheme() == "https" {
-                    let tls = tls.await;
-                    if let Some(fault) =
-                        tls.observation.seen().and_then(|report| report.faults.first()).filter(|_| !resolved.insecure)
-                    {
-                        return Err(Skip {
-                            because: "endpoint-tls".to_owned(),
-                            text: format!(
-                                "the credential is not sent to a server that is not trusted ({})",
-                                fault.detail
-                            ),
-                            needs: None,
-                        }
-                        .into());
-                    }
-                    if tls.give.is_none() {
-                        return Err(skip_of(&tls.observation, tls.id));
-                    }
-                }
-                let done = anonymous.await;
-                // Whoever comes without a certificate is not answered; that says nothing about one who brings it.
-                let closed = done.observation.failed().is_some_and(|failure| {
-                    matches!(failure.kind, FailureKind::ClientCertificateDemanded | FailureKind::Closed)
-                });
-                let wire = match (&obtained.client_identity, done.give.clone()) {
-                    (Some(identity), given) if given.is_some() || closed => {
-                        way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?
-                    }
-                    (None, Some(wire)) => wire,
-                    _ => return Err(skip_of(&done.observation, done.id)),
-                };
-                Api::with_credential(wire, &obtained, Some(&resolved.impersonation), &scrubber)
-                    .map_err(Outcome::<()>::Failed)
-            }
-            .boxed()
-            .shared()
-        };
-        let authenticated = {
-            let (api, credential, host) = (api.clone(), credential.clone(), host.clone());
-            let needs = async move {
-                let api = common(api).await?;
-                let done = credential.await;
-                if done.observation.seen().is_none_or(|credential| !credential.is_there()) {
-                    return Err(not_applicable("there is no credential to compare with"));
-                }
-                Ok(api)
-            };
-            graph.probe("endpoint-authenticated", SHORT, needs, move |api: Api| async move {
-                let answer = api.get("/version", Limits::default()).await?;
-                let mut evidence = api.evidence("GET", "/version", &answer, host.now());
-                evidence.sent_header_bytes = Some(api.header_bytes());
-                Ok((evidence, Some(())))
-            })
-        };
-        // Behind one address there may be several API servers, and each initialises an issuer for itself.
-        let repeated = {
-            let (route, credential, first, host, scrubber) =
-                (route.clone(), credential.clone(), authenticated.clone(), host.clone(), scrubber.clone());
-            let needs = async move {
-                let way: Way = need(&route).await?;
-                let obtained: Arc<Obtained> = need(&credential).await?;
-                let done = credential.await;
-                let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
-                if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
-                    return Err(not_applicable("the credential is no token of an identity provider"));
-                }
-                need::<_, (), _>(&first).await?;
-                Ok((way, obtained))
-            };
-            graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
-                let ask = || async {
-                    let wire = way.wire(&host, obtained.client_identity.clone())?;
-                    let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
-                    api.get("/version", Limits::default()).await
-                };
-                let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
-                let statuses: Vec<u16> =
-                    answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
-                if statuses.is_empty() {
-                    return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
-                }
-                Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
-            })
-        };
-        Self {
-            route,
-            dns,
-            tcp,
-            tls,
-            anonymous,
-            plain,
-            secure,
-            names,
-            direct_dns,
-            direct_tcp,
-            direct_tls,
-            api,
-            authenticated,
-            repeated,
-        }
+        let approach = Approach::spawn(graph, user, host, plan, scrubber);
+        let plain = plain(graph, &approach, host, scrubber);
+        let secure = secure(graph, &approach, user, host);
+        let names = names(graph, &approach, plan);
+        let direct = Direct::spawn(graph, &approach, host);
+        let api = api(&approach, user, host, scrubber);
+        let authenticated = authenticated(graph, &api, user, host);
+        let repeated = repeated(graph, &approach.route, user, &authenticated, host, scrubber);
+        Self { approach, plain, secure, names, direct, api, authenticated, repeated }
     }
 
     /// Where one of the requests was broken off, or answered by something that is no API server at work: what becomes of
     /// the same over further connections. It is asked without the credential, and so of any server.
     pub(super) fn again(&self, graph: &mut Graph, who: &Who, host: &Host, scrubber: &Scrubber) -> Handle<Again> {
-        let (route, tls, anonymous, authenticated, who) =
-            (self.route.clone(), self.tls.clone(), self.anonymous.clone(), self.authenticated.clone(), who.clone());
+        let Approach { route, tls, anonymous, .. } = &self.approach;
+        let (route, tls, anonymous) = (route.clone(), tls.clone(), anonymous.clone());
+        let (authenticated, who) = (self.authenticated.clone(), who.clone());
         let (host, scrubber) = (host.clone(), scrubber.clone());
         let needs = async move {
             let way: Way =
                 need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
             let (tls, anonymous, authenticated, who) = futures::join!(tls, anonymous, authenticated, who);
-            let shaken = failed_as(&tls.observation, UNCONNECTED)
+            let shaken = tls.observation.failed_as(UNCONNECTED).is_some()
                 || tls.observation.seen().is_some_and(|report| report.broken_before.is_some());
             // Where nobody without a client certificate is answered, the request with it is the one that counts.
             let with = &authenticated.observation;
             let answered = with.seen().is_some_and(HttpAnswer::is_served);
-            let without = !answered && failed_as(&anonymous.observation, UNANSWERED);
+            let without = !answered && anonymous.observation.failed_as(UNANSWERED).is_some();
             let busy = anonymous.observation.seen().is_some_and(is_busy) || with.seen().is_some_and(is_busy);
             let refused = |failure: &Failure| match failure.kind {
                 FailureKind::Http => true,
                 FailureKind::Forbidden => message::forbidden(&failure.detail).is_none(),
                 _ => false,
             };
-            let whom = failed_as(&who.observation, UNANSWERED) || who.observation.failed().is_some_and(refused);
-            if shaken || without || busy || failed_as(with, UNANSWERED) || whom {
+            let whom = who.observation.failed_as(UNANSWERED).is_some() || who.observation.failed().is_some_and(refused);
+            if shaken || without || busy || with.failed_as(UNANSWERED).is_some() || whom {
                 Ok(way)
             } else {
                 Err(not_applicable("no connection was broken off"))
@@ -467,22 +189,346 @@ impl EndpointProbes {
 
     pub(super) async fn collect(self, again: Handle<Again>) -> Endpoint {
         Endpoint {
-            route: taken(self.route).await,
-            dns: taken(self.dns).await,
-            tcp: taken(self.tcp).await,
-            tls: taken(self.tls).await,
-            anonymous: taken(self.anonymous).await,
+            route: taken(self.approach.route).await,
+            dns: taken(self.approach.dns).await,
+            tcp: taken(self.approach.tcp).await,
+            tls: taken(self.approach.tls).await,
+            anonymous: taken(self.approach.anonymous).await,
             authenticated: taken(self.authenticated).await,
             repeated: taken(self.repeated).await,
             again: taken(again).await,
             plain: taken(self.plain).await,
             secure: taken(self.secure).await,
             names: taken(self.names).await,
-            direct_dns: taken(self.direct_dns).await,
-            direct_tcp: taken(self.direct_tcp).await,
-            direct_tls: taken(self.direct_tls).await,
+            direct_dns: taken(self.direct.dns).await,
+            direct_tcp: taken(self.direct.tcp).await,
+            direct_tls: taken(self.direct.tls).await,
         }
     }
+}
+
+/// The way that the kubeconfig names.
+fn route(
+    graph: &mut Graph,
+    user: &CredentialProbes,
+    host: &Host,
+    plan: &Plan,
+    scrubber: &Scrubber,
+) -> Handle<Route, Way> {
+    let (config, offline, host, scrubber) = (user.kubeconfig.clone(), plan.offline, host.clone(), scrubber.clone());
+    let needs = async move {
+        if offline {
+            return Err(offline_skip());
+        }
+        need::<_, Arc<Resolved>, Route>(&config).await
+    };
+    graph.probe("endpoint-route", SHORT, needs, move |resolved: Arc<Resolved>| async move {
+        let decision = proxy::choose(&host, &resolved.server, resolved.proxy_url.as_deref())?;
+        let tls = TlsSettings {
+            roots: resolved.roots.clone(),
+            client_identity: None,
+            server_name: resolved.tls_server_name.clone(),
+            insecure: resolved.insecure,
+        };
+        let (mut evidence, mut way) = way(&resolved.server, decision, tls);
+        way.request_timeout = resolved.request_timeout;
+        evidence.no_proxy = evidence.no_proxy.map(|list| scrubber.text_limited(&list, 2048));
+        Ok((evidence, Some(way)))
+    })
+}
+
+/// TLS with the server: what is wrong with its certificate is told, and keeps nobody from looking further.
+fn tls(
+    graph: &mut Graph,
+    route: &Handle<Route, Way>,
+    tcp: &Tcp,
+    user: &CredentialProbes,
+    host: &Host,
+) -> Handle<TlsReport, Wire> {
+    let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
+    let needs = async move {
+        let way: Way = need(&route).await?;
+        connected(&tcp).await?;
+        if way.url.scheme() != "https" {
+            return Err(not_applicable("the server URL is plain http"));
+        }
+        Ok(way)
+    };
+    let credential = user.credential.clone();
+    graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
+        let wire = way.wire(&host, None)?;
+        let mut shaken = wire.handshake().await;
+        let mut broken_before = None;
+        // It may have been the one bad target of several behind a balancer; kubectl sends a request again, too.
+        if let Err(failure) = &shaken
+            && failure.kind == FailureKind::Closed
+        {
+            broken_before = Some(failure.detail.clone());
+            shaken = wire.handshake().await;
+        }
+        let mut report = match shaken {
+            Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
+                // The user's own certificate may be what the server waits for.
+                let identity = credential.await.give.clone().and_then(|obtained| obtained.client_identity.clone());
+                match identity {
+                    Some(identity) => way.wire(&host, Some(identity))?.handshake_with_identity().await?,
+                    None => return Err(failure),
+                }
+            }
+            shaken => shaken?,
+        };
+        report.broken_before = broken_before;
+        // An untrusted server still answers an anonymous GET; a credential is never sent to it.
+        Ok((report, Some(wire)))
+    })
+}
+
+/// What the server answers to whoever brings no credential.
+fn anonymous(
+    graph: &mut Graph,
+    route: &Handle<Route, Way>,
+    tcp: &Tcp,
+    tls: &Handle<TlsReport, Wire>,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Handle<HttpAnswer, Wire> {
+    let (route, tls, tcp, host, scrubber) = (route.clone(), tls.clone(), tcp.clone(), host.clone(), scrubber.clone());
+    let needs = async move {
+        let way: Way = need(&route).await?;
+        connected(&tcp).await?;
+        let wire = if way.url.scheme() == "https" { Some(need::<_, Wire, _>(&tls).await?) } else { None };
+        Ok((way, wire))
+    };
+    graph.probe("endpoint-anonymous", SHORT, needs, move |(way, wire): (Way, Option<Wire>)| async move {
+        let wire = match wire {
+            Some(wire) => wire,
+            None => way.wire(&host, None)?,
+        };
+        let api = Api::anonymous(wire.clone(), &scrubber);
+        let answer = api.get("/version", Limits::default()).await?;
+        Ok((api.evidence("GET", "/version", &answer, host.now()), Some(wire)))
+    })
+}
+
+/// A port that does not speak TLS may be the API all the same, behind kubectl proxy for one.
+fn plain(graph: &mut Graph, approach: &Approach, host: &Host, scrubber: &Scrubber) -> Handle<HttpAnswer> {
+    let (route, tls, host, scrubber) = (approach.route.clone(), approach.tls.clone(), host.clone(), scrubber.clone());
+    let needs = async move {
+        let Ok(way) = need::<_, Way, ()>(&route).await else {
+            return Err(not_applicable("there is no way to the server"));
+        };
+        let tls = tls.await;
+        if tls.observation.failed().is_none_or(|failure| failure.kind != FailureKind::Protocol) {
+            return Err(not_applicable("the port speaks TLS"));
+        }
+        Ok(way)
+    };
+    graph.probe("endpoint-plain", SHORT, needs, move |mut way: Way| async move {
+        let port = way.url.port_or_known_default();
+        if way.url.set_scheme("http").is_err() || way.url.set_port(port).is_err() {
+            return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
+        }
+        let api = Api::anonymous(way.wire(&host, None)?, &scrubber);
+        let answer = api.get("/version", Limits::default()).await?;
+        Ok((api.evidence("GET", "/version", &answer, host.now()), Some(())))
+    })
+}
+
+/// And the other way round: whether the port of an http URL speaks TLS.
+fn secure(graph: &mut Graph, approach: &Approach, user: &CredentialProbes, host: &Host) -> Handle<TlsReport> {
+    let (route, tcp, anonymous) = (approach.route.clone(), approach.tcp.clone(), approach.anonymous.clone());
+    let (config, host) = (user.kubeconfig.clone(), host.clone());
+    let needs = async move {
+        let Ok(way) = need::<_, Way, ()>(&route).await else {
+            return Err(not_applicable("there is no way to the server"));
+        };
+        if way.url.scheme() != "http" {
+            return Err(not_applicable("the server URL is https"));
+        }
+        if connected::<()>(&tcp).await.is_err() {
+            return Err(not_applicable("there is no connection to the server"));
+        }
+        let anonymous = anonymous.await;
+        let config = config.await;
+        let withheld = config
+            .observation
+            .seen()
+            .is_some_and(|config| config.problems.iter().any(|problem| problem.kind == WRONG_SCHEME));
+        let broken = anonymous.observation.failed_as(&[FailureKind::Closed, FailureKind::Protocol]).is_some();
+        if !withheld && !broken {
+            return Err(not_applicable("the port answers plain HTTP"));
+        }
+        Ok(way)
+    };
+    graph.probe("endpoint-secure", SHORT, needs, move |mut way: Way| async move {
+        let port = way.url.port_or_known_default();
+        if way.url.set_scheme("https").is_err() || way.url.set_port(port).is_err() {
+            return Err(Failure::new(FailureKind::Bug, "the URL takes no other scheme"));
+        }
+        Ok((way.wire(&host, None)?.handshake().await?, Some(())))
+    })
+}
+
+/// What each name server says of the name, where its addresses lead to no API server.
+fn names(graph: &mut Graph, approach: &Approach, plan: &Plan) -> Handle<Names> {
+    let (route, dns) = (approach.route.clone(), approach.dns.clone());
+    let unreached = unreached(&approach.tls, &approach.anonymous, "its addresses lead to an API server");
+    let needs = async move {
+        let way: Way = need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+        unreached.await?;
+        let (name, _) = way.first_hop();
+        if !dns::needs_name_servers(&name) {
+            return Err(not_applicable("it needs no name server"));
+        }
+        let addresses: Option<Arc<Vec<SocketAddr>>> = dns.await.give.clone();
+        Ok((name, addresses))
+    };
+    let public_resolver = plan.public_resolver;
+    graph.probe(
+        "endpoint-names",
+        SHORT,
+        needs,
+        move |(name, addresses): (String, Option<Arc<Vec<SocketAddr>>>)| async move {
+            let addresses = addresses.as_deref().map(Vec::as_slice).unwrap_or_default();
+            Ok((dns::names(&name, addresses, public_resolver).await, Some(())))
+        },
+    )
+}
+
+/// The way without the proxy, where the one through it leads to no API server.
+fn direct_route(graph: &mut Graph, approach: &Approach) -> Handle<Route, Way> {
+    let route = approach.route.clone();
+    let unreached = unreached(&approach.tls, &approach.anonymous, "the way through the proxy leads to an API server");
+    let needs = async move {
+        let way: Way = need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
+        if way.decision.proxy.is_none() {
+            return Err(not_applicable("no proxy is used"));
+        }
+        unreached.await?;
+        Ok(way)
+    };
+    graph.probe("endpoint-direct-route", SHORT, needs, |proxied: Way| async move {
+        let reason = "to compare with the way through the proxy".to_owned();
+        let decision = Decision { proxy: None, reason, no_proxy: None };
+        let (evidence, mut way) = way(&proxied.url, decision, proxied.tls);
+        way.request_timeout = proxied.request_timeout;
+        Ok((evidence, Some(way)))
+    })
+}
+
+/// TLS with the server, without the proxy.
+fn direct_tls(graph: &mut Graph, route: &Handle<Route, Way>, tcp: &Tcp, host: &Host) -> Handle<TlsReport> {
+    let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
+    let needs = async move {
+        let way: Way = need(&route).await?;
+        connected(&tcp).await?;
+        if way.url.scheme() != "https" {
+            return Err(not_applicable("the server URL is plain http"));
+        }
+        Ok(way)
+    };
+    graph.probe("endpoint-direct-tls", SHORT, needs, move |way: Way| async move {
+        Ok((way.wire(&host, None)?.handshake().await?, Some(())))
+    })
+}
+
+/// The API with the credential: only over a connection that is trusted.
+fn api(approach: &Approach, user: &CredentialProbes, host: &Host, scrubber: &Scrubber) -> Common<Api> {
+    let (route, tls, anonymous) = (approach.route.clone(), approach.tls.clone(), approach.anonymous.clone());
+    let (config, credential) = (user.kubeconfig.clone(), user.credential.clone());
+    let (host, scrubber) = (host.clone(), scrubber.clone());
+    async move {
+        let way: Way = need(&route).await?;
+        let obtained: Arc<Obtained> = need(&credential).await?;
+        let resolved: Arc<Resolved> = need(&config).await?;
+        if way.url.scheme() == "https" {
+            let tls = tls.await;
+            if let Some(fault) =
+                tls.observation.seen().and_then(|report| report.faults.first()).filter(|_| !resolved.insecure)
+            {
+                return Err(Skip {
+                    because: "endpoint-tls".to_owned(),
+                    text: format!("the credential is not sent to a server that is not trusted ({})", fault.detail),
+                    needs: None,
+                }
+                .into());
+            }
+            if tls.give.is_none() {
+                return Err(skip_of(&tls.observation, tls.id));
+            }
+        }
+        let done = anonymous.await;
+        // Whoever comes without a certificate is not answered; that says nothing about one who brings it.
+        let closed = done.observation.failed().is_some_and(|failure| {
+            matches!(failure.kind, FailureKind::ClientCertificateDemanded | FailureKind::Closed)
+        });
+        let wire = match (&obtained.client_identity, done.give.clone()) {
+            (Some(identity), given) if given.is_some() || closed => {
+                way.wire(&host, Some(identity.clone())).map_err(Outcome::Failed)?
+            }
+            (None, Some(wire)) => wire,
+            _ => return Err(skip_of(&done.observation, done.id)),
+        };
+        Api::with_credential(wire, &obtained, Some(&resolved.impersonation), &scrubber).map_err(Outcome::<()>::Failed)
+    }
+    .boxed()
+    .shared()
+}
+
+/// What the server answers to whoever brings the credential.
+fn authenticated(graph: &mut Graph, api: &Common<Api>, user: &CredentialProbes, host: &Host) -> Handle<HttpAnswer> {
+    let (api, credential, host) = (api.clone(), user.credential.clone(), host.clone());
+    let needs = async move {
+        let api = common(api).await?;
+        let done = credential.await;
+        if done.observation.seen().is_none_or(|credential| !credential.is_there()) {
+            return Err(not_applicable("there is no credential to compare with"));
+        }
+        Ok(api)
+    };
+    graph.probe("endpoint-authenticated", SHORT, needs, move |api: Api| async move {
+        let answer = api.get("/version", Limits::default()).await?;
+        let mut evidence = api.evidence("GET", "/version", &answer, host.now());
+        evidence.sent_header_bytes = Some(api.header_bytes());
+        Ok((evidence, Some(())))
+    })
+}
+
+/// Behind one address there may be several API servers, and each initialises an issuer for itself.
+fn repeated(
+    graph: &mut Graph,
+    route: &Handle<Route, Way>,
+    user: &CredentialProbes,
+    authenticated: &Handle<HttpAnswer>,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Handle<Repeats> {
+    let (route, credential, first) = (route.clone(), user.credential.clone(), authenticated.clone());
+    let (host, scrubber) = (host.clone(), scrubber.clone());
+    let needs = async move {
+        let way: Way = need(&route).await?;
+        let obtained: Arc<Obtained> = need(&credential).await?;
+        let done = credential.await;
+        let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
+        if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
+            return Err(not_applicable("the credential is no token of an identity provider"));
+        }
+        need::<_, (), _>(&first).await?;
+        Ok((way, obtained))
+    };
+    graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
+        let ask = || async {
+            let wire = way.wire(&host, obtained.client_identity.clone())?;
+            let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
+            api.get("/version", Limits::default()).await
+        };
+        let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+        let statuses: Vec<u16> = answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
+        if statuses.is_empty() {
+            return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
+        }
+        Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+    })
 }
 
 /// How a connection fails that was not made, or was broken off.
@@ -497,11 +543,6 @@ const UNANSWERED: &[FailureKind] = &[
     FailureKind::Protocol,
     FailureKind::Tls,
 ];
-
-/// Whether a probe failed in one of these ways.
-fn failed_as<T>(observation: &Observation<T>, kinds: &[FailureKind]) -> bool {
-    observation.failed().is_some_and(|failure| kinds.contains(&failure.kind))
-}
 
 /// Somebody says that it is too busy or broken, and it is not the API server, which says of itself that it throttles.
 fn is_busy(answer: &HttpAnswer) -> bool {

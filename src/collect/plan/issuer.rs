@@ -13,6 +13,7 @@ use crate::collect::issuer::{CONTROL_PLANE_AGENT, OWN_AGENT};
 use crate::collect::tls::TlsSettings;
 use crate::collect::{Roots, issuer, proxy};
 use crate::evidence::credential::{Credential, TokenKind};
+use crate::evidence::dns::Route;
 use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
 use crate::evidence::tls::TlsReport;
 use crate::evidence::{Failure, FailureKind, Issuer, Outcome, Skip};
@@ -106,37 +107,9 @@ impl IssuerProbes {
             None => Roots::System,
         };
         let tls_settings = TlsSettings { roots, client_identity: None, server_name: None, insecure: false };
-        let route = {
-            let (target, host, tls) = (target.clone(), host.clone(), tls_settings.clone());
-            graph.probe(
-                "issuer-route",
-                SHORT,
-                async move { need::<_, Arc<Target>, _>(&target).await },
-                move |target: Arc<Target>| async move {
-                    let url = url::Url::parse(target.asked())
-                        .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
-                    let decision = proxy::choose(&host, &url, None)?;
-                    let (evidence, way) = way(&url, decision, tls);
-                    Ok((evidence, Some(way)))
-                },
-            )
-        };
+        let route = route(graph, &target, &tls_settings, host);
         let (dns, tcp) = reach(graph, "issuer-dns", "issuer-tcp", &route, host, plan.public_resolver);
-        let tls = {
-            let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
-            let needs = async move {
-                let way: Way = need(&route).await?;
-                connected(&tcp).await?;
-                if way.url.scheme() != "https" {
-                    return Err(not_applicable("the issuer's URL is plain http"));
-                }
-                Ok(way)
-            };
-            graph.probe("issuer-tls", SHORT, needs, move |way: Way| async move {
-                let report = way.wire(&host, None)?.handshake().await?;
-                Ok((report, Some(Arc::new(()))))
-            })
-        };
+        let tls = tls(graph, &route, &tcp, host);
         let mut discover = |id: &'static str, agent: &'static str| {
             let (target, tcp, host, scrubber, tls) =
                 (target.clone(), tcp.clone(), host.clone(), scrubber.clone(), tls_settings.clone());
@@ -188,30 +161,7 @@ impl IssuerProbes {
         };
         let jwks = keys("issuer-jwks", OWN_AGENT);
         let jwks_as_control_plane = keys("issuer-jwks-as-control-plane", CONTROL_PLANE_AGENT);
-        let signature = {
-            let (credential, own, disguised) = (credential.clone(), jwks.clone(), jwks_as_control_plane.clone());
-            let needs = async move {
-                let obtained: Arc<Obtained> = need(&credential).await?;
-                let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
-                let own = own.await;
-                let set = match own.give.clone().filter(|jwks| jwks.document.is_some()) {
-                    Some(set) => Some(set),
-                    None => disguised.await.give.clone().filter(|jwks| jwks.document.is_some()),
-                };
-                match set {
-                    Some(set) => Ok((token, set)),
-                    None if own.give.is_none() => Err(skip_of(&own.observation, own.id)),
-                    None => Err(Outcome::Skipped(Skip {
-                        because: own.id.to_owned(),
-                        text: "the key set could not be read".to_owned(),
-                        needs: None,
-                    })),
-                }
-            };
-            graph.probe("token-signature", SHORT, needs, |(token, set): (Secret, Arc<Jwks>)| async move {
-                Ok((issuer::check_signature(&token, &set)?, Some(())))
-            })
-        };
+        let signature = signature(graph, credential, &jwks, &jwks_as_control_plane);
         Self { target, dns, tcp, tls, discovery, discovery_as_control_plane, jwks, jwks_as_control_plane, signature }
     }
 
@@ -228,4 +178,69 @@ impl IssuerProbes {
             signature: taken(self.signature).await,
         }
     }
+}
+
+/// The way to the issuer's documents.
+fn route(graph: &mut Graph, target: &IssuerTarget, tls: &TlsSettings, host: &Host) -> Handle<Route, Way> {
+    let (target, host, tls) = (target.clone(), host.clone(), tls.clone());
+    graph.probe(
+        "issuer-route",
+        SHORT,
+        async move { need::<_, Arc<Target>, _>(&target).await },
+        move |target: Arc<Target>| async move {
+            let url = url::Url::parse(target.asked())
+                .map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
+            let decision = proxy::choose(&host, &url, None)?;
+            let (evidence, way) = way(&url, decision, tls);
+            Ok((evidence, Some(way)))
+        },
+    )
+}
+
+/// TLS with the issuer.
+fn tls(graph: &mut Graph, route: &Handle<Route, Way>, tcp: &Tcp, host: &Host) -> Handle<TlsReport, Arc<()>> {
+    let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
+    let needs = async move {
+        let way: Way = need(&route).await?;
+        connected(&tcp).await?;
+        if way.url.scheme() != "https" {
+            return Err(not_applicable("the issuer's URL is plain http"));
+        }
+        Ok(way)
+    };
+    graph.probe("issuer-tls", SHORT, needs, move |way: Way| async move {
+        let report = way.wire(&host, None)?.handshake().await?;
+        Ok((report, Some(Arc::new(()))))
+    })
+}
+
+/// Whether a key of the set verifies the token; either way of asking may have told the keys.
+fn signature(
+    graph: &mut Graph,
+    credential: &Handle<Credential, Arc<Obtained>>,
+    own: &Handle<Jwks, Arc<Jwks>>,
+    disguised: &Handle<Jwks, Arc<Jwks>>,
+) -> Handle<SignatureCheck> {
+    let (credential, own, disguised) = (credential.clone(), own.clone(), disguised.clone());
+    let needs = async move {
+        let obtained: Arc<Obtained> = need(&credential).await?;
+        let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
+        let own = own.await;
+        let set = match own.give.clone().filter(|jwks| jwks.document.is_some()) {
+            Some(set) => Some(set),
+            None => disguised.await.give.clone().filter(|jwks| jwks.document.is_some()),
+        };
+        match set {
+            Some(set) => Ok((token, set)),
+            None if own.give.is_none() => Err(skip_of(&own.observation, own.id)),
+            None => Err(Outcome::Skipped(Skip {
+                because: own.id.to_owned(),
+                text: "the key set could not be read".to_owned(),
+                needs: None,
+            })),
+        }
+    };
+    graph.probe("token-signature", SHORT, needs, |(token, set): (Secret, Arc<Jwks>)| async move {
+        Ok((issuer::check_signature(&token, &set)?, Some(())))
+    })
 }

@@ -72,8 +72,7 @@ pub async fn gather_workload(
     let (kubeconfig, resolved) = config;
     // The credential plugin may have taken its time before; it does not count.
     let mut graph = Graph::new(host, plan.timeout + host.started.elapsed());
-    let target = Arc::new(plan.target.clone());
-    let namespace = target.namespace.clone();
+    let namespace = plan.target.namespace.as_str();
 
     let who = {
         let api = api.clone();
@@ -81,233 +80,37 @@ pub async fn gather_workload(
             Ok((identity::identity(&api).await?, Some(())))
         })
     };
-    let found: Handle<(), Arc<workload::Found>> = {
-        let (api, target, scrubber) = (api.clone(), target.clone(), scrubber.clone());
-        graph.probe("workload-target", SHORT, async { Ok(()) }, move |()| async move {
-            Ok(((), Some(Arc::new(workload::find(&api, &target, &scrubber).await?))))
-        })
-    };
-    let pod: Handle<Option<Pod>, Option<Arc<Pod>>> = {
-        let (api, target, scrubber, found) = (api.clone(), target.clone(), scrubber.clone(), found.clone());
-        let needs = async move { own_failure(found).await };
-        graph.probe("workload-pod", SHORT, needs, move |found: Result<Arc<workload::Found>, Failure>| async move {
-            let found = found?;
-            let pod = match &found.pod {
-                Some(pod) => Some(pod.clone()),
-                None => workload::newest_pod(&api, &target, &found, &scrubber).await?,
-            };
-            Ok((pod.clone(), Some(pod.map(Arc::new))))
-        })
-    };
-    let owner: Handle<Option<Owner>, Option<Arc<Owner>>> = {
-        let (api, target, scrubber, found) = (api.clone(), target.clone(), scrubber.clone(), found.clone());
-        let needs = async move { own_failure(found).await };
-        graph.probe("workload-owner", SHORT, needs, move |found: Result<Arc<workload::Found>, Failure>| async move {
-            let found = found?;
-            let owner = workload::top_owner(&api, &target, &found, &scrubber).await?;
-            Ok((owner.clone(), Some(owner.map(Arc::new))))
-        })
-    };
-    // Whoever knows the service account's name: the Pod, else the owner's template, else the question itself.
-    let known: Common<Who> = {
-        let (pod, owner, target) = (pod.clone(), owner.clone(), target.clone());
-        async move {
-            let (pod, owner) = futures::join!(pod, owner);
-            let who =
-                Who { pod: pod.give.clone().flatten(), owner: owner.give.clone().flatten(), account: String::new() };
-            let account = who.template().map(|template| template.service_account.clone());
-            let asked = (target.kind == "ServiceAccount").then(|| target.name.clone());
-            match account.or(asked) {
-                Some(account) => Ok(Who { account, ..who }),
-                None => Err(skip_of(&pod.observation, pod.id)),
-            }
-        }
-        .boxed()
-        .shared()
-    };
-    let service_account: Handle<ServiceAccount, Arc<ServiceAccount>> = {
-        let (api, namespace) = (api.clone(), namespace.clone());
-        graph.probe("workload-service-account", SHORT, common(known.clone()), move |who: Who| async move {
-            let account = workload::service_account(&api, &namespace, &who.account).await?;
-            Ok((account.clone(), Some(Arc::new(account))))
-        })
-    };
-    let in_namespace: Handle<Namespace> = {
-        let (api, namespace) = (api.clone(), namespace.clone());
-        graph.probe("workload-namespace", SHORT, async { Ok(()) }, move |()| async move {
-            Ok((workload::namespace(&api, &namespace).await?, Some(())))
-        })
-    };
-    let agents: Handle<Vec<Agent>, Arc<Vec<Agent>>> = {
-        let (api, scrubber) = (api.clone(), scrubber.clone());
-        graph.probe("workload-agents", LONG, async { Ok(()) }, move |()| async move {
-            let agents = workload::agents(&api, &scrubber).await?;
-            Ok((agents.clone(), Some(Arc::new(agents))))
-        })
-    };
-    let on_node = {
-        let known = known.clone();
-        async move {
-            let who = known.await?;
-            let pod = who.pod.ok_or_else(|| not_applicable::<()>("there is no Pod now"))?;
-            pod.node.clone().ok_or_else(|| not_applicable("the Pod is on no node yet"))
-        }
-        .boxed()
-        .shared()
-    };
-    let node_agents: Handle<Vec<AgentPod>> = {
-        let api = api.clone();
-        graph.probe("workload-node-agents", LONG, common(on_node.clone()), move |node: String| async move {
-            Ok((workload::node_agents(&api, &node).await?, Some(())))
-        })
-    };
-    let node: Handle<Node, Arc<Node>> = {
-        let api = api.clone();
-        graph.probe("workload-node", SHORT, common(on_node.clone()), move |node: String| async move {
-            let node = workload::node(&api, &node).await?;
-            Ok((node.clone(), Some(Arc::new(node))))
-        })
-    };
-    let webhook: Handle<Webhook> = {
-        let api = api.clone();
-        graph.probe("workload-webhook", SHORT, async { Ok(()) }, move |()| async move {
-            Ok((workload::webhook(&api).await?, Some(())))
-        })
-    };
-    let events: Handle<Vec<Event>> = {
-        let (api, namespace, scrubber, known) = (api.clone(), namespace.clone(), scrubber.clone(), known.clone());
-        let needs = async move {
-            let who = common(known).await?;
-            who.pod.ok_or_else(|| not_applicable("there is no Pod now"))
-        };
-        graph.probe("workload-events", SHORT, needs, move |pod: Arc<Pod>| async move {
-            Ok((workload::events(&api, &namespace, &pod, &scrubber).await?, Some(())))
-        })
-    };
-    let secrets: Handle<Vec<SecretLook>> = {
-        let (api, namespace, known, account, agents) =
-            (api.clone(), namespace.clone(), known.clone(), service_account.clone(), agents.clone());
-        let needs = async move {
-            let who = common(known).await?;
-            let (account, agents) = futures::join!(account, agents);
-            Ok((who, account.give.clone(), agents.give.clone()))
-        };
-        type Named = (Who, Option<Arc<ServiceAccount>>, Option<Arc<Vec<Agent>>>);
-        graph.probe("workload-secrets", LONG, needs, move |(who, account, agents): Named| async move {
-            let named = named_secrets(&namespace, &who, account.as_deref(), agents.as_deref().map(Vec::as_slice));
-            let looks = join_all(named.into_iter().map(|mut look| {
-                let api = &api;
-                async move {
-                    let seen = workload::secret(api, &look.namespace, &look.name).await;
-                    look.look = Observation::at_rest(seen.map_or_else(Outcome::Failed, Outcome::Seen));
-                    look
-                }
-            }));
-            Ok((looks.await, Some(())))
-        })
-    };
-    let config_maps: Handle<Vec<ConfigMapLook>> = {
-        let (api, namespace, known) = (api.clone(), namespace.clone(), known.clone());
-        let needs = common(known);
-        graph.probe("workload-config-maps", LONG, needs, move |who: Who| async move {
-            let containers = who.template().map(|template| template.containers.as_slice()).unwrap_or_default();
-            let mut names: Vec<&String> =
-                containers.iter().flat_map(|container| &container.env_from_config_map_names).collect();
-            names.sort();
-            names.dedup();
-            names.truncate(SECRETS_LIMIT);
-            let looks = join_all(names.into_iter().map(|name| {
-                let (api, namespace) = (&api, &namespace);
-                async move {
-                    let seen = workload::config_map(api, namespace, name).await;
-                    let look = Observation::at_rest(seen.map_or_else(Outcome::Failed, Outcome::Seen));
-                    ConfigMapLook { name: name.clone(), look }
-                }
-            }));
-            Ok((looks.await, Some(())))
-        })
-    };
-    let kiam_server: Handle<KiamServer> = {
-        let (api, agents, known, host) = (api.clone(), agents.clone(), known.clone(), host.clone());
-        let needs = async move {
-            let who = common(known).await?;
-            let named =
-                who.template().is_some_and(|template| template.annotations.contains_key("iam.amazonaws.com/role"));
-            if !named {
-                return Err(not_applicable("the Pod names no role for kiam"));
-            }
-            let agents: Arc<Vec<Agent>> = need(&agents).await?;
-            workload::kiam_service(&agents)
-                .ok_or_else(|| not_applicable("no agent of kiam dials a Service of the cluster"))
-        };
-        graph.probe("kiam-server", SHORT, needs, move |(service, dialled): (workload::Service, String)| async move {
-            Ok((workload::kiam_server(&api, &service, dialled, &host).await?, Some(())))
-        })
-    };
-    let own_issuer: Handle<Issuer, Arc<Issuer>> = {
-        let api = api.clone();
-        graph.probe("workload-issuer", SHORT, async { Ok(()) }, move |()| async move {
-            let issuer = workload::issuer(&api).await?;
-            Ok((issuer.clone(), Some(Arc::new(issuer))))
-        })
-    };
+    let object = ObjectProbes::spawn(&mut graph, &plan.target, api, scrubber);
+    let around = SurroundingProbes::spawn(&mut graph, namespace, &object.known, api, scrubber);
+    let named = NamedProbes::spawn(&mut graph, namespace, &object, &around.agents, api, host);
+    let own_issuer = own_issuer(&mut graph, api);
     let needs = Needs {
         resolved: &resolved,
-        known: &known,
-        account: &service_account,
-        node: &node,
+        known: &object.known,
+        account: &object.service_account,
+        node: &around.node,
         issuer: &own_issuer,
-        namespace: &namespace,
+        namespace,
     };
     let cloud = aws::Cloud::spawn(&mut graph, &needs, host, plan, scrubber);
-    let issuer_reading: Handle<IssuerReading> = {
-        let (account, known, issuer, host, scrubber) =
-            (service_account.clone(), known.clone(), cloud.issuer.clone(), host.clone(), scrubber.clone());
-        let needs = async move {
-            let who = common(known).await?;
-            let account = account.await;
-            let means = account.give.as_ref().is_some_and(|account| account.annotations.contains_key(ROLE))
-                || who.template().is_some_and(|template| {
-                    let mut all = template.containers.iter().flat_map(|container| &container.env);
-                    all.any(|variable| variable.name == "AWS_WEB_IDENTITY_TOKEN_FILE")
-                });
-            if !means {
-                return Err(not_applicable("nothing means IRSA"));
-            }
-            let issuer = common(issuer).await?;
-            let host =
-                url::Url::parse(&issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
-            if [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end)) {
-                return Err(not_applicable("the issuer is AWS's own: STS reads it whatever can be seen from here"));
-            }
-            Ok(issuer)
-        };
-        graph.probe("workload-issuer-reading", SHORT, needs, move |url: String| async move {
-            // STS judges by public CAs: the system's roots are the nearest to that.
-            let tls = TlsSettings { roots: Roots::System, client_identity: None, server_name: None, insecure: false };
-            let url = discovery_url(&url);
-            let read = issuer::discovery(&url, issuer::OWN_AGENT, &tls, &host, &scrubber).await?;
-            let reading = IssuerReading { url, status: read.answer.status, issuer: read.issuer };
-            Ok((reading, Some(())))
-        })
-    };
+    let issuer_reading = issuer_reading(&mut graph, &object, &cloud.issuer, host, scrubber);
 
     finish(&mut graph).await;
     let mut seen = Workload {
         target: plan.target.clone(),
         wanted_role: plan.wanted_role.clone(),
-        pod: present(taken(pod).await, "there is no Pod of it now"),
-        owner: present(taken(owner).await, "nothing makes the Pod: it is a bare one"),
-        service_account: taken(service_account).await,
-        namespace: taken(in_namespace).await,
-        agents: taken(agents).await,
-        node_agents: taken(node_agents).await,
-        node: taken(node).await,
-        secrets: secrets.await.observation.seen().cloned().unwrap_or_default(),
-        config_maps: config_maps.await.observation.seen().cloned().unwrap_or_default(),
-        webhook: taken(webhook).await,
-        events: taken(events).await,
-        kiam_server: taken(kiam_server).await,
+        pod: present(taken(object.pod).await, "there is no Pod of it now"),
+        owner: present(taken(object.owner).await, "nothing makes the Pod: it is a bare one"),
+        service_account: taken(object.service_account).await,
+        namespace: taken(around.namespace).await,
+        agents: taken(around.agents).await,
+        node_agents: taken(around.node_agents).await,
+        node: taken(around.node).await,
+        secrets: named.secrets.await.observation.seen().cloned().unwrap_or_default(),
+        config_maps: named.config_maps.await.observation.seen().cloned().unwrap_or_default(),
+        webhook: taken(around.webhook).await,
+        events: taken(around.events).await,
+        kiam_server: taken(named.kiam_server).await,
         issuer: taken(own_issuer).await,
         issuer_reading: taken(issuer_reading).await,
         ..Workload::default()
@@ -323,6 +126,307 @@ pub async fn gather_workload(
         took_ms: host.elapsed_ms(),
         ..Evidence::blank(host.started_at, Blank::Elsewhere(elsewhere))
     }
+}
+
+/// The handles on the object asked about: target → Pod and owner → service account.
+struct ObjectProbes {
+    pod: Handle<Option<Pod>, Option<Arc<Pod>>>,
+    owner: Handle<Option<Owner>, Option<Arc<Owner>>>,
+    known: Common<Who>,
+    service_account: Handle<ServiceAccount, Arc<ServiceAccount>>,
+}
+
+impl ObjectProbes {
+    fn spawn(graph: &mut Graph, target: &Target, api: &Api, scrubber: &Scrubber) -> Self {
+        let target = Arc::new(target.clone());
+        let found: Handle<(), Arc<workload::Found>> = {
+            let (api, target, scrubber) = (api.clone(), target.clone(), scrubber.clone());
+            graph.probe("workload-target", SHORT, async { Ok(()) }, move |()| async move {
+                Ok(((), Some(Arc::new(workload::find(&api, &target, &scrubber).await?))))
+            })
+        };
+        let pod: Handle<Option<Pod>, Option<Arc<Pod>>> = {
+            let (api, target, scrubber, found) = (api.clone(), target.clone(), scrubber.clone(), found.clone());
+            let needs = async move { own_failure(found).await };
+            graph.probe("workload-pod", SHORT, needs, move |found: Result<Arc<workload::Found>, Failure>| async move {
+                let found = found?;
+                let pod = match &found.pod {
+                    Some(pod) => Some(pod.clone()),
+                    None => workload::newest_pod(&api, &target, &found, &scrubber).await?,
+                };
+                Ok((pod.clone(), Some(pod.map(Arc::new))))
+            })
+        };
+        let owner: Handle<Option<Owner>, Option<Arc<Owner>>> = {
+            let (api, target, scrubber, found) = (api.clone(), target.clone(), scrubber.clone(), found.clone());
+            let needs = async move { own_failure(found).await };
+            graph.probe(
+                "workload-owner",
+                SHORT,
+                needs,
+                move |found: Result<Arc<workload::Found>, Failure>| async move {
+                    let found = found?;
+                    let owner = workload::top_owner(&api, &target, &found, &scrubber).await?;
+                    Ok((owner.clone(), Some(owner.map(Arc::new))))
+                },
+            )
+        };
+        let known = known(&pod, &owner, &target);
+        let service_account: Handle<ServiceAccount, Arc<ServiceAccount>> = {
+            let (api, namespace) = (api.clone(), target.namespace.clone());
+            graph.probe("workload-service-account", SHORT, common(known.clone()), move |who: Who| async move {
+                let account = workload::service_account(&api, &namespace, &who.account).await?;
+                Ok((account.clone(), Some(Arc::new(account))))
+            })
+        };
+        Self { pod, owner, known, service_account }
+    }
+}
+
+/// Whoever knows the service account's name: the Pod, else the owner's template, else the question itself.
+fn known(
+    pod: &Handle<Option<Pod>, Option<Arc<Pod>>>,
+    owner: &Handle<Option<Owner>, Option<Arc<Owner>>>,
+    target: &Arc<Target>,
+) -> Common<Who> {
+    let (pod, owner, target) = (pod.clone(), owner.clone(), target.clone());
+    async move {
+        let (pod, owner) = futures::join!(pod, owner);
+        let who = Who { pod: pod.give.clone().flatten(), owner: owner.give.clone().flatten(), account: String::new() };
+        let account = who.template().map(|template| template.service_account.clone());
+        let asked = (target.kind == "ServiceAccount").then(|| target.name.clone());
+        match account.or(asked) {
+            Some(account) => Ok(Who { account, ..who }),
+            None => Err(skip_of(&pod.observation, pod.id)),
+        }
+    }
+    .boxed()
+    .shared()
+}
+
+/// The handles on what stands around the Pod.
+struct SurroundingProbes {
+    namespace: Handle<Namespace>,
+    agents: Handle<Vec<Agent>, Arc<Vec<Agent>>>,
+    node_agents: Handle<Vec<AgentPod>>,
+    node: Handle<Node, Arc<Node>>,
+    webhook: Handle<Webhook>,
+    events: Handle<Vec<Event>>,
+}
+
+impl SurroundingProbes {
+    fn spawn(graph: &mut Graph, namespace: &str, known: &Common<Who>, api: &Api, scrubber: &Scrubber) -> Self {
+        let in_namespace = {
+            let (api, namespace) = (api.clone(), namespace.to_owned());
+            graph.probe("workload-namespace", SHORT, async { Ok(()) }, move |()| async move {
+                Ok((workload::namespace(&api, &namespace).await?, Some(())))
+            })
+        };
+        let agents = {
+            let (api, scrubber) = (api.clone(), scrubber.clone());
+            graph.probe("workload-agents", LONG, async { Ok(()) }, move |()| async move {
+                let agents = workload::agents(&api, &scrubber).await?;
+                Ok((agents.clone(), Some(Arc::new(agents))))
+            })
+        };
+        let on_node = on_node(known);
+        let node_agents = {
+            let api = api.clone();
+            graph.probe("workload-node-agents", LONG, common(on_node.clone()), move |node: String| async move {
+                Ok((workload::node_agents(&api, &node).await?, Some(())))
+            })
+        };
+        let node = {
+            let api = api.clone();
+            graph.probe("workload-node", SHORT, common(on_node.clone()), move |node: String| async move {
+                let node = workload::node(&api, &node).await?;
+                Ok((node.clone(), Some(Arc::new(node))))
+            })
+        };
+        let webhook = {
+            let api = api.clone();
+            graph.probe("workload-webhook", SHORT, async { Ok(()) }, move |()| async move {
+                Ok((workload::webhook(&api).await?, Some(())))
+            })
+        };
+        let events = events(graph, namespace, known, api, scrubber);
+        Self { namespace: in_namespace, agents, node_agents, node, webhook, events }
+    }
+}
+
+/// The name of the Pod's node.
+fn on_node(known: &Common<Who>) -> Common<String> {
+    let known = known.clone();
+    async move {
+        let who = known.await?;
+        let pod = who.pod.ok_or_else(|| not_applicable::<()>("there is no Pod now"))?;
+        pod.node.clone().ok_or_else(|| not_applicable("the Pod is on no node yet"))
+    }
+    .boxed()
+    .shared()
+}
+
+/// What happened to the Pod lately.
+fn events(
+    graph: &mut Graph,
+    namespace: &str,
+    known: &Common<Who>,
+    api: &Api,
+    scrubber: &Scrubber,
+) -> Handle<Vec<Event>> {
+    let (api, namespace, scrubber, known) = (api.clone(), namespace.to_owned(), scrubber.clone(), known.clone());
+    let needs = async move {
+        let who = common(known).await?;
+        who.pod.ok_or_else(|| not_applicable("there is no Pod now"))
+    };
+    graph.probe("workload-events", SHORT, needs, move |pod: Arc<Pod>| async move {
+        Ok((workload::events(&api, &namespace, &pod, &scrubber).await?, Some(())))
+    })
+}
+
+/// The handles on what the Pod and the agents name.
+struct NamedProbes {
+    secrets: Handle<Vec<SecretLook>>,
+    config_maps: Handle<Vec<ConfigMapLook>>,
+    kiam_server: Handle<KiamServer>,
+}
+
+impl NamedProbes {
+    fn spawn(
+        graph: &mut Graph,
+        namespace: &str,
+        object: &ObjectProbes,
+        agents: &Handle<Vec<Agent>, Arc<Vec<Agent>>>,
+        api: &Api,
+        host: &Host,
+    ) -> Self {
+        let secrets = secrets(graph, namespace, object, agents, api);
+        let config_maps = config_maps(graph, namespace, &object.known, api);
+        let kiam_server = kiam_server(graph, &object.known, agents, api, host);
+        Self { secrets, config_maps, kiam_server }
+    }
+}
+
+/// The Secrets that are named, each with its own outcome.
+fn secrets(
+    graph: &mut Graph,
+    namespace: &str,
+    object: &ObjectProbes,
+    agents: &Handle<Vec<Agent>, Arc<Vec<Agent>>>,
+    api: &Api,
+) -> Handle<Vec<SecretLook>> {
+    let (api, namespace) = (api.clone(), namespace.to_owned());
+    let (known, account, agents) = (object.known.clone(), object.service_account.clone(), agents.clone());
+    let needs = async move {
+        let who = common(known).await?;
+        let (account, agents) = futures::join!(account, agents);
+        Ok((who, account.give.clone(), agents.give.clone()))
+    };
+    type Named = (Who, Option<Arc<ServiceAccount>>, Option<Arc<Vec<Agent>>>);
+    graph.probe("workload-secrets", LONG, needs, move |(who, account, agents): Named| async move {
+        let named = named_secrets(&namespace, &who, account.as_deref(), agents.as_deref().map(Vec::as_slice));
+        let looks = join_all(named.into_iter().map(|mut look| {
+            let api = &api;
+            async move {
+                let seen = workload::secret(api, &look.namespace, &look.name).await;
+                look.look = Observation::at_rest(seen.map_or_else(Outcome::Failed, Outcome::Seen));
+                look
+            }
+        }));
+        Ok((looks.await, Some(())))
+    })
+}
+
+/// The ConfigMaps that the Pod's environment comes from, each with its own outcome.
+fn config_maps(graph: &mut Graph, namespace: &str, known: &Common<Who>, api: &Api) -> Handle<Vec<ConfigMapLook>> {
+    let (needs, api, namespace) = (common(known.clone()), api.clone(), namespace.to_owned());
+    graph.probe("workload-config-maps", LONG, needs, move |who: Who| async move {
+        let containers = who.template().map(|template| template.containers.as_slice()).unwrap_or_default();
+        let mut names: Vec<&String> =
+            containers.iter().flat_map(|container| &container.env_from_config_map_names).collect();
+        names.sort();
+        names.dedup();
+        names.truncate(SECRETS_LIMIT);
+        let looks = join_all(names.into_iter().map(|name| {
+            let (api, namespace) = (&api, &namespace);
+            async move {
+                let seen = workload::config_map(api, namespace, name).await;
+                let look = Observation::at_rest(seen.map_or_else(Outcome::Failed, Outcome::Seen));
+                ConfigMapLook { name: name.clone(), look }
+            }
+        }));
+        Ok((looks.await, Some(())))
+    })
+}
+
+/// The Service that kiam's agents dial, where the Pod names a role for kiam.
+fn kiam_server(
+    graph: &mut Graph,
+    known: &Common<Who>,
+    agents: &Handle<Vec<Agent>, Arc<Vec<Agent>>>,
+    api: &Api,
+    host: &Host,
+) -> Handle<KiamServer> {
+    let (api, agents, known, host) = (api.clone(), agents.clone(), known.clone(), host.clone());
+    let needs = async move {
+        let who = common(known).await?;
+        let named = who.template().is_some_and(|template| template.annotations.contains_key("iam.amazonaws.com/role"));
+        if !named {
+            return Err(not_applicable("the Pod names no role for kiam"));
+        }
+        let agents: Arc<Vec<Agent>> = need(&agents).await?;
+        workload::kiam_service(&agents).ok_or_else(|| not_applicable("no agent of kiam dials a Service of the cluster"))
+    };
+    graph.probe("kiam-server", SHORT, needs, move |(service, dialled): (workload::Service, String)| async move {
+        Ok((workload::kiam_server(&api, &service, dialled, &host).await?, Some(())))
+    })
+}
+
+/// The issuer of the cluster's own tokens, as the API server tells it.
+fn own_issuer(graph: &mut Graph, api: &Api) -> Handle<Issuer, Arc<Issuer>> {
+    let api = api.clone();
+    graph.probe("workload-issuer", SHORT, async { Ok(()) }, move |()| async move {
+        let issuer = workload::issuer(&api).await?;
+        Ok((issuer.clone(), Some(Arc::new(issuer))))
+    })
+}
+
+/// What anybody can read of that issuer, where the Pod relies on it and it is not AWS's own.
+fn issuer_reading(
+    graph: &mut Graph,
+    object: &ObjectProbes,
+    issuer: &Common<String>,
+    host: &Host,
+    scrubber: &Scrubber,
+) -> Handle<IssuerReading> {
+    let (account, known, issuer) = (object.service_account.clone(), object.known.clone(), issuer.clone());
+    let (host, scrubber) = (host.clone(), scrubber.clone());
+    let needs = async move {
+        let who = common(known).await?;
+        let account = account.await;
+        let means = account.give.as_ref().is_some_and(|account| account.annotations.contains_key(ROLE))
+            || who.template().is_some_and(|template| {
+                let mut all = template.containers.iter().flat_map(|container| &container.env);
+                all.any(|variable| variable.name == "AWS_WEB_IDENTITY_TOKEN_FILE")
+            });
+        if !means {
+            return Err(not_applicable("nothing means IRSA"));
+        }
+        let issuer = common(issuer).await?;
+        let host = url::Url::parse(&issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        if [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|end| host.ends_with(end)) {
+            return Err(not_applicable("the issuer is AWS's own: STS reads it whatever can be seen from here"));
+        }
+        Ok(issuer)
+    };
+    graph.probe("workload-issuer-reading", SHORT, needs, move |url: String| async move {
+        // STS judges by public CAs: the system's roots are the nearest to that.
+        let tls = TlsSettings { roots: Roots::System, client_identity: None, server_name: None, insecure: false };
+        let url = discovery_url(&url);
+        let read = issuer::discovery(&url, issuer::OWN_AGENT, &tls, &host, &scrubber).await?;
+        let reading = IssuerReading { url, status: read.answer.status, issuer: read.issuer };
+        Ok((reading, Some(())))
+    })
 }
 
 /// The annotation of IRSA.

@@ -1,10 +1,10 @@
 //! No credential arrived: the API server sees system:anonymous.
 
 use crate::apiserver::message::{self, heard};
-use crate::evidence::FailureKind;
+use crate::evidence::identity::ANONYMOUS;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, clip, failed_as};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,15 +33,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let none = case.evidence.credential.seen().is_none_or(|credential| !credential.is_there());
     // Where the kubeconfig cannot be used, and no flag gave a credential, there was none to send.
     let expected = none && case.evidence.kubeconfig.failed().is_some();
-    let named = case.evidence.identity.seen().filter(|identity| !expected && identity.user.username == "system:anonymous");
-    let denied = failed_as(&case.evidence.identity, &[FailureKind::Forbidden]).filter(|failure| {
-        !expected && message::forbidden(&failure.detail).is_some_and(|found| found.user == "system:anonymous")
-    });
-    let met = case.evidence.asked.error.as_deref().filter(|error| !known &&  message::forbidden(error).is_some_and(|found| found.user == "system:anonymous"));
-    let cite = if named.is_some() {
-        seen("/identity/seen/user/username", "the API server names the user system:anonymous")
-    } else if let Some(failure) = denied {
-        seen("/identity/failed/detail", failure.detail.clone())
+    let told = case.anonymous().filter(|_| !expected);
+    let met = case.evidence.asked.error.as_deref().filter(|error| !known && message::forbidden(error).is_some_and(|found| found.user == ANONYMOUS));
+    let cite = if let Some(cite) = told {
+        cite
     } else if let Some(error) = met {
         seen("/asked/error", clip(error, 240))
     } else {

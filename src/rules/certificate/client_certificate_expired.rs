@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     title: "The client certificate has expired",
     page: Page {
         means: "The API server refuses the certificate and answers 401; it never falls back to anonymous. kubeadm's admin.conf lives one year.",
-        evidence: "The certificate's end of validity, read from the kubeconfig, against the clock; the server's log then says \"x509: certificate has expired or is not yet valid\".",
+        evidence: "The certificate's end of validity, read from the kubeconfig, against the API server's Date header (or this machine's clock); the server's log then says \"x509: certificate has expired or is not yet valid\".",
         fix: "Have it renewed: kubeadm certs renew, or a new CertificateSigningRequest. `kubeadm certs renew admin.conf` on a control-plane node does it for the administrator.",
         references: "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-certs/",
     },
@@ -27,12 +27,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = too_early(case, leaf) {
         return vec![finding];
     }
-    let Some(end) = leaf.not_after.filter(|end| *end < case.evidence.observed_at) else { return Vec::new() };
+    let (now, clock) = case.server_time();
+    let Some(end) = leaf.not_after.filter(|end| *end < now) else { return Vec::new() };
     // A good bearer token wins over a bad certificate: then the certificate is not what keeps anybody out.
     if case.accepted() {
         return Vec::new();
     }
-    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("expired"));
+    let said = case
+        .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
+        .filter(|word| word.field("error").contains("expired"));
     let name = leaf.common_names.last().map_or("the user", String::as_str);
     let rejected = case.rejected();
     // Who refuses the server's certificate sends none of his own: TLS is to be mended first.
@@ -47,7 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             confidence,
-            format!("The certificate of {name:?} ended on {end}; the API server compares without any leeway and refuses it.{not_yet}"),
+            format!("The certificate of {name:?} ended on {end}, and by {clock} it is {}: the API server compares without any leeway and refuses it.{not_yet}", now.strftime("%Y-%m-%dT%H:%M:%SZ")),
             seen("/credential/seen/certificates/0/notAfter", format!("valid until {end}")),
             first,
         )
@@ -64,7 +67,9 @@ fn too_early(case: &Case<'_>, leaf: &CertificateFacts) -> Option<Finding> {
     let start = leaf.not_before.filter(|start| *start > now)?;
     let rejected = case.rejected()?;
     let name = leaf.common_names.last().map_or("the user", String::as_str);
-    let said = case.said(&message::CLIENT_CERTIFICATE).filter(|word| word.field("error").contains("not yet valid"));
+    let said = case
+        .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
+        .filter(|word| word.field("error").contains("not yet valid"));
     Some(
         RULE.finding(
             Confidence::Certain,
@@ -76,4 +81,35 @@ fn too_early(case: &Case<'_>, leaf: &CertificateFacts) -> Option<Finding> {
         .cite(rejected)
         .cite_if(said.map(Word::cite)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    /// What is said of a certificate that ends with the year 2020, by this machine's clock and the server's.
+    fn by_clocks(own: &str, servers: &str) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/client-certificate-expired/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let time = |text: &str| -> jiff::Timestamp { text.parse().expect("a time") };
+        evidence.observed_at = time(own);
+        for answer in [&mut evidence.endpoint.anonymous, &mut evidence.endpoint.authenticated] {
+            let Outcome::Seen(answer) = &mut answer.outcome else { panic!("no answer") };
+            answer.date = Some(time(servers));
+        }
+        check(&Case::new(&evidence))
+    }
+
+    #[test]
+    fn the_server_s_clock_judges() {
+        let (before, after) = ("2020-12-31T12:00:00Z", "2021-01-01T12:00:00Z");
+        for own in [before, after] {
+            assert!(by_clocks(own, before).is_empty(), "{own}");
+            let found = by_clocks(own, after);
+            assert_eq!(found.len(), 1, "{own}");
+            assert_eq!(found[0].confidence, Confidence::Certain);
+            assert!(found[0].why.contains("by the API server's clock it is 2021-01-01T12:00:00Z"), "{}", found[0].why);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::evidence::credential::CredentialSource;
 use crate::report::{seen, Confidence, Finding, Severity, Step};
+use crate::rules::validity::DAY;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -19,8 +20,6 @@ pub static RULE: Rule = Rule {
     explains: &[],
     check,
 };
-
-const DAY: i64 = 24 * 60 * 60;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::ClientCertificate)

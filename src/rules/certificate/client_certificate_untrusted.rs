@@ -300,6 +300,39 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_token_in_the_same_line_is_none_of_the_chains() {
+        let unknown = "certificate signed by unknown authority";
+        let expired = "certificate has expired or is not yet valid: current time 2026-11-26T09:36:20Z is after 2026-11-24T09:36:07Z";
+        let token = ", oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-24 09:36:07 +0000 UTC)";
+        let hinted = r#" (possibly because of \"x509: cannot verify signature: insecure algorithm SHA1-RSA\" while trying to verify candidate authority certificate \"kubernetes\")"#;
+        for (bare, own, more, title) in [
+            (unknown, unknown.to_owned(), "", RULE.title),
+            (unknown, unknown.to_owned(), token, RULE.title),
+            (expired, unknown.to_owned(), token, RULE.title),
+            (unknown, expired.to_owned(), token, "A CA in the client certificate's chain has expired"),
+            (
+                unknown,
+                format!("{unknown}{hinted}"),
+                token,
+                "A signature in the client certificate's chain cannot be verified",
+            ),
+        ] {
+            let mut evidence = evidence();
+            let serial = evidence.credential.seen().expect("a credential").certificates[0].serial.clone();
+            let line = format!(
+                r#"E1126 09:36:20.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[x509: {bare}, verifying certificate SN={serial}, SKID=, AKID=C6:60 failed: x509: {own}{more}]""#
+            );
+            let found = message::recognise(&line).into_iter().find(|found| *found.text == message::CLIENT_CERTIFICATE);
+            let fields = found.expect("the certificate's error").fields;
+            let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+            for found in log.matches.iter_mut().filter(|found| found.fields.get("serial") == Some(&serial)) {
+                found.fields.clone_from(&fields);
+            }
+            assert_eq!(titles(&evidence), [(title.to_owned(), Confidence::Certain)], "{line}");
+        }
+    }
+
+    #[test]
     fn a_published_ca_of_the_same_name_with_another_key_signed_it_not() {
         let mut evidence = evidence();
         evidence.control_plane.log.outcome = Outcome::NotApplicable("no --log was given".to_owned());

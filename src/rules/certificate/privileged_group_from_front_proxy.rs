@@ -25,7 +25,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let user = &identity.user;
     let Some(credential) = case.evidence.credential.seen() else { return Vec::new() };
     // An API server takes neither a password nor nothing: somebody else vouched.
-    let vouched = credential.token.is_none() && credential.certificates.is_empty() && user.username != "system:anonymous";
+    let vouched = credential.token.is_none() && credential.certificates.is_empty() && !user.is_anonymous();
     // A credential that the server itself took leaves its id: somebody (kubectl proxy) sends one of their own along.
     if !vouched || user.extra.contains_key(CREDENTIAL_ID) {
         return Vec::new();

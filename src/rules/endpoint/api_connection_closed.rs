@@ -4,10 +4,10 @@ use crate::apiserver::message::{heard, tools};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{Came, Spread, again, compare, unserved};
+use crate::rules::unserved::{Came, Spread, again, compare, unserved};
 use crate::rules::way::place;
 use crate::rules::wording::capital;
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,10 +28,10 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let endpoint = &case.evidence.endpoint;
-    if let Some(failure) = failed_as(&endpoint.tls, UNCONNECTED) {
+    if let Some(failure) = endpoint.tls.failed_as(UNCONNECTED) {
         return vec![before_tls(case, failure)];
     }
-    if let Some(failure) = failed_as(&endpoint.tls, &[FailureKind::Tls]) {
+    if let Some(failure) = endpoint.tls.failed_as(&[FailureKind::Tls]) {
         return ended_by_alert(case, failure).into_iter().collect();
     }
     if let Some(unserved) = unserved(case, is_closed) {

@@ -5,7 +5,8 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{Came, Spread, unserved, waited};
+use crate::rules::clock::waited;
+use crate::rules::unserved::{Came, Spread, unserved};
 use crate::rules::way::{address, cite_met, is_private, unconnected};
 use crate::rules::{Case, Page, Rule};
 

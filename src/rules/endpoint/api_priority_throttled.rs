@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::{Came, Spread, unserved};
+use crate::rules::unserved::{Came, Spread, unserved};
 use crate::rules::way::met;
 use crate::rules::{Case, Page, Rule, clip};
 

@@ -2,8 +2,10 @@
 
 use crate::apiserver::message::{self, heard, tools};
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::api_port::{Came, Spread, Unserved, again, balancer, unserved};
+use crate::rules::answerer::balancer;
+use crate::rules::unserved::{Came, Spread, Unserved, again, unserved};
 use crate::rules::{Case, Page, Rule, clip};
+use crate::text::one_line;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -65,7 +67,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.step(Step::command("On AWS", "aws elbv2 describe-target-health --target-group-arn TARGET_GROUP_ARN"));
     }
     if !answer.body.is_empty() {
-        finding = finding.cite(probed("/endpoint/anonymous/seen/body", clip(&answer.body.split_whitespace().collect::<Vec<_>>().join(" "), 120)));
+        finding = finding.cite(probed("/endpoint/anonymous/seen/body", clip(&one_line(&answer.body), 120)));
     }
     vec![finding]
 }

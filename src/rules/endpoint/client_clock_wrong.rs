@@ -1,9 +1,11 @@
 //! This machine's clock is wrong.
 
 use crate::apiserver::message::{self, heard};
+use crate::aws::SIGNATURE_LEEWAY;
 use crate::evidence::credential::TokenKind;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::{Skew, dated_by_clock, fault, skew, span};
+use crate::rules::api_port::fault;
+use crate::rules::clock::{Skew, dated_by_clock, skew, span};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -26,9 +28,6 @@ pub static RULE: Rule = Rule {
     ],
     check,
 };
-
-/// AWS takes a signature for this long, in seconds.
-const AWS: i64 = 300;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     use crate::evidence::tls::TlsFaultKind::{Expired, NotYetValid};
@@ -95,7 +94,7 @@ fn token(case: &Case<'_>, skew: &Skew) -> Option<(String, Citation)> {
     let kind = case.token()?.kind;
     if kind == TokenKind::EksIam {
         // A presigned request carries the time of the machine that signed it.
-        return (skew.ahead.abs() > AWS && case.rejected().is_some()).then(|| {
+        return (skew.ahead.abs() > SIGNATURE_LEEWAY && case.rejected().is_some()).then(|| {
             (
                 format!("The token is a request signed for AWS with this machine's time, which is {} off; AWS takes at most 5 minutes.", span(skew.ahead)),
                 seen("/credential/seen/token/kind", "the token is a presigned AWS request"),

@@ -5,8 +5,9 @@ use crate::evidence::FailureKind;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::{Came, fault, met_without_handshake, unserved};
+use crate::rules::api_port::{fault, met_without_handshake};
 use crate::rules::kubeconfig_fault::{cluster, fetch_authority};
+use crate::rules::unserved::{Came, unserved};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.

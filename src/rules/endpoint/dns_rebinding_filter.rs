@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{all, answers, cite_met, host, is_private, is_public, proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let endpoint = &case.evidence.endpoint;
     let Some(names) = endpoint.names.seen().filter(|_| proxy(case).is_none()) else { return Vec::new() };
-    let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound, FailureKind::ResolverFailed]) else { return Vec::new() };
+    let Some(failure) = endpoint.dns.failed_as(&[FailureKind::NameNotFound, FailureKind::ResolverFailed]) else { return Vec::new() };
     let Some(public) = names.public.as_ref().filter(|public| all(&public.addresses, is_private)) else { return Vec::new() };
     // An answer of a resolver within the private network is no proof that everybody gets it.
     if !public.servers.iter().all(|server| server.parse().is_ok_and(is_public)) {

@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::rules::way::{answers, cite_met, host, proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let endpoint = &case.evidence.endpoint;
-    let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::ResolverFailed]) else { return Vec::new() };
+    let Some(failure) = endpoint.dns.failed_as(&[FailureKind::ResolverFailed]) else { return Vec::new() };
     let names = endpoint.names.seen();
     let servers = names.map(|names| names.servers.as_slice()).unwrap_or_default();
     let silent = |outcome: &LookupOutcome| {

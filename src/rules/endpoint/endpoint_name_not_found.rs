@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{answers, cite_met, host, proxy, proxy_place};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.endpoint.dns, &[FailureKind::NameNotFound]) else { return Vec::new() };
+    let Some(failure) = case.evidence.endpoint.dns.failed_as(&[FailureKind::NameNotFound]) else { return Vec::new() };
     // Where a proxy is used it is the proxy's name that was looked up; the server's is the proxy's business.
     if case.evidence.endpoint.route.seen().is_none() || proxy(case).is_some() {
         return Vec::new();

@@ -4,8 +4,8 @@ use crate::apiserver::message;
 use crate::evidence::dns::{Attempt, ConnectOutcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, eks_arguments, host, is_private, is_public, managed, public_access_off, unconnected};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::way::{Managed, address, answers, are_neighbours, cite_met, host, is_private, is_public, managed, public_access_off, unconnected};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -64,7 +64,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public)))));
     }
     if let Some(Managed::Eks(_)) = managed(host) {
-        let (name, region) = eks_arguments(case);
+        let (name, region) = (eks::cluster(case), eks::region(case));
         finding = finding.step(Step::command(
             "See whether the endpoint is meant to be public",
             shell!("aws eks describe-cluster --name {} --region {} --query cluster.resourcesVpcConfig", name, region),
@@ -77,7 +77,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 fn switched_off(case: &Case<'_>, attempts: &[Attempt]) -> Finding {
     let host = host(case);
     let list = attempts.iter().map(|attempt| attempt.address.as_str()).collect::<Vec<_>>().join(", ");
-    let (name, region) = eks_arguments(case);
+    let (name, region) = (eks::cluster(case), eks::region(case));
     RULE.finding(
         Confidence::Likely,
         format!("The cluster's public endpoint is switched off, so it has private addresses only, in its VPC. Here {host} still leads to {list}, where nothing answers any more: a resolver keeps the old answer, or the cluster is so old that its name follows only when its endpoint access is changed once. publicAccessCidrs has no effect while public access is off."),

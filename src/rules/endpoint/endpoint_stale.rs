@@ -5,8 +5,8 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Managed, answers, cite_met, eks_arguments, host, managed, proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::way::{Managed, answers, cite_met, host, managed, proxy};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +28,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let endpoint = &case.evidence.endpoint;
     let host = host(case);
     let Some(provider) = managed(host).filter(|_| proxy(case).is_none()) else { return Vec::new() };
-    let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) else { return Vec::new() };
+    let Some(failure) = endpoint.dns.failed_as(&[FailureKind::NameNotFound]) else { return Vec::new() };
     let Some(names) = endpoint.names.seen() else { return Vec::new() };
     let everywhere = names.servers.iter().chain(&names.public).all(|answer| answer.outcome == LookupOutcome::Nxdomain);
     if !everywhere || names.servers.is_empty() && names.public.is_none() {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let (whose, step) = match provider {
         Managed::Eks(_) => {
-            let (name, region) = eks_arguments(case);
+            let (name, region) = (eks::cluster(case), eks::region(case));
             (
                 "an EKS cluster",
                 Step::command(

@@ -8,7 +8,7 @@ use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::met_without_handshake;
 use crate::rules::kubeconfig_fault::user;
 use crate::rules::way::host;
-use crate::rules::{Case, Page, Rule, clip, failed_as};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -76,10 +76,10 @@ fn demanded(case: &Case<'_>) -> Option<(String, Citation)> {
         ("The server demands a client certificate".to_owned(), probed(path, format!("{} ({seen})", failure.detail)))
     };
     let kind = &[FailureKind::ClientCertificateDemanded];
-    if let Some(failure) = failed_as(&endpoint.tls, kind) {
+    if let Some(failure) = endpoint.tls.failed_as(kind) {
         return Some(cite(failure, "/endpoint/tls/failed/detail"));
     }
-    if let Some(failure) = failed_as(&endpoint.anonymous, kind) {
+    if let Some(failure) = endpoint.anonymous.failed_as(kind) {
         return Some(cite(failure, "/endpoint/anonymous/failed/detail"));
     }
     let answer = endpoint.anonymous.seen().filter(|answer| answer.status == 400)?;

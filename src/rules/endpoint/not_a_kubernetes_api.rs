@@ -5,11 +5,12 @@ use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::{FailureKind, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::api_port::{Answerer, Came, Spread, answerer, unserved};
+use crate::rules::answerer::{Answerer, answerer};
 use crate::rules::kubeconfig::server_url_wrong_scheme::ANSWERS as PLAIN_TO_TLS;
 use crate::rules::kubeconfig_fault::{cluster as named, complaint};
+use crate::rules::unserved::{Came, Spread, unserved};
 use crate::rules::way::host;
-use crate::rules::{Case, Page, Rule, clip, failed_as};
+use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,7 +29,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Protocol]) {
+    if let Some(failure) = case.evidence.endpoint.tls.failed_as(&[FailureKind::Protocol]) {
         return vec![RULE.finding(
             Confidence::Certain,
             "The port does not speak TLS, so it cannot be the API server's secure port.",
@@ -157,7 +158,7 @@ fn api_path(case: &Case<'_>) -> Option<Finding> {
     let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
     let path = url.path().trim_end_matches('/');
     let (end, rest) = API_PATHS.iter().rev().find_map(|end| Some((*end, path.strip_suffix(end)?)))?;
-    let failure = failed_as(&case.evidence.identity, &[FailureKind::Forbidden, FailureKind::Unsupported])?;
+    let failure = case.evidence.identity.failed_as(&[FailureKind::Forbidden, FailureKind::Unsupported])?;
     // Whoever is refused the review itself was asked for it by its right path.
     if failure.detail.contains("selfsubjectreviews.authentication.k8s.io") {
         return None;
@@ -191,7 +192,7 @@ fn path_kept(case: &Case<'_>) -> Option<Finding> {
     }
     let url = url::Url::parse(&case.evidence.endpoint.route.seen()?.url).ok()?;
     let prefix = url.path().trim_end_matches('/');
-    let failure = failed_as(&case.evidence.identity, &[FailureKind::Forbidden])?;
+    let failure = case.evidence.identity.failed_as(&[FailureKind::Forbidden])?;
     let (_, asked) = failure.detail.split_once(" path \"")?;
     if prefix.is_empty() || !asked.starts_with(&format!("{prefix}/apis/")) {
         return None;
@@ -216,10 +217,10 @@ fn some_foreign(case: &Case<'_>) -> Option<Finding> {
     let unserved = unserved(case, |came| matches!(came, Came::Foreign(_)))?;
     // Where the first answer is foreign already, it is looked at by itself; and one size of header may be too much.
     let kinds = [FailureKind::Forbidden, FailureKind::Protocol, FailureKind::Http];
-    let review = failed_as(&case.evidence.identity, &kinds).is_some();
+    let review = case.evidence.identity.failed_as(&kinds).is_some();
     let plain = case.evidence.endpoint.authenticated.seen().is_none_or(HttpAnswer::is_of_kubernetes);
     // An API server has such refusals, too.
-    let other = failed_as(&case.evidence.identity, &[FailureKind::Http]).is_some() && unserved.spread != Spread::Posts;
+    let other = case.evidence.identity.failed_as(&[FailureKind::Http]).is_some() && unserved.spread != Spread::Posts;
     if unserved.spread == Spread::Every || !review || !plain || other {
         return None;
     }

@@ -3,7 +3,7 @@
 use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{all, host, is_private, is_public, proxy, unconnected};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let host = host(case);
     let who = knows.servers.join(", ");
-    let (confidence, believed) = if let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) {
+    let (confidence, believed) = if let Some(failure) = endpoint.dns.failed_as(&[FailureKind::NameNotFound]) {
         (Confidence::Certain, probed("/endpoint/dns/failed/detail", failure.detail.clone()))
     } else if let Some(dns) = endpoint.dns.seen().filter(|dns| all(&dns.addresses, is_public))
         && unconnected(case).is_some()

@@ -6,7 +6,7 @@ use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{Tunnel, cite_met, direct_works, host, proxy, proxy_of_kubeconfig, proxy_place, tunnel, without_proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut alive: Option<(&str, Step)> = None;
     let place = proxy_place(case);
     let of_kubeconfig = proxy_of_kubeconfig(case);
-    let (what, cite) = if let Some(failure) = failed_as(&endpoint.dns, &[FailureKind::NameNotFound]) {
+    let (what, cite) = if let Some(failure) = endpoint.dns.failed_as(&[FailureKind::NameNotFound]) {
         ("its name does not resolve".to_owned(), probed("/endpoint/dns/failed/detail", failure.detail.clone()))
     } else if let Some(attempts) = endpoint
         .tcp
@@ -81,7 +81,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else if let Some((failure, path, Tunnel::Nothing)) = tunnel(case) {
         let detail = failure.detail.clone();
         ("it accepts connections and opens no way".to_owned(), probed(format!("{path}/detail"), detail))
-    } else if let Some(failure) = failed_as(&endpoint.tls, &[FailureKind::Timeout]).filter(|failure| failure.expected.is_none()) {
+    } else if let Some(failure) = endpoint.tls.failed_as(&[FailureKind::Timeout]).filter(|failure| failure.expected.is_none()) {
         // The run's own limit came first: whether the proxy or the server behind it is silent was not seen.
         confidence = Confidence::Likely;
         ("it opened no way in the time that was left".to_owned(), probed("/endpoint/tls/failed/detail", failure.detail.clone()))

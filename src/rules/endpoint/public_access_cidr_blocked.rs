@@ -5,8 +5,8 @@ use crate::aws::allowlist::{host_range, public_endpoint_lets_in};
 use crate::evidence::dns::ConnectOutcome;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Managed, address, cite_met, eks_arguments, host, is_public, managed, public_access_off, unconnected};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::way::{Managed, address, cite_met, host, is_public, managed, public_access_off, unconnected};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -41,7 +41,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if public_access_off(case) {
                 return Vec::new();
             }
-            let (name, region) = eks_arguments(case);
+            let (name, region) = (eks::cluster(case), eks::region(case));
             if let Some(cluster) = cluster.filter(|cluster| cluster.vpc.endpoint_public_access) {
                 // The list lets everybody in: whatever drops the packets, it is not the list.
                 if attempts.iter().filter_map(address).all(|ip| open_to_all(&cluster.vpc.public_access_cidrs, ip)) {

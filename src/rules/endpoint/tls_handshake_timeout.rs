@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::way::{address, proxy};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Timeout]) else { return Vec::new() };
+    let Some(failure) = case.evidence.endpoint.tls.failed_as(&[FailureKind::Timeout]) else { return Vec::new() };
     // Behind a proxy only a tunnel that was opened says that it is the server that is silent.
     if proxy(case).is_some() && failure.expected.is_none() {
         return Vec::new();

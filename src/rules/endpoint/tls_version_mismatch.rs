@@ -7,7 +7,7 @@ use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
 use crate::rules::api_port::met_without_handshake;
 use crate::rules::wording::capital;
 use crate::rules::way::place;
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         why: "Before TLS 1.3 a server that misses a client certificate may end the handshake in the same words.".to_owned(),
         decided_by: Step::command("See whether it asks for one (\"Acceptable client certificate CA names\")", shell!("openssl s_client -connect {} </dev/null", place(case))),
     };
-    let Some(failure) = failed_as(&case.evidence.endpoint.tls, &[FailureKind::TlsVersion]) else {
+    let Some(failure) = case.evidence.endpoint.tls.failed_as(&[FailureKind::TlsVersion]) else {
         let found = met_without_handshake(case, &message::KUBECTL_TLS_VERSION).map(|word| {
             let sure = word.field("alert") != "handshake failure";
             let confidence = if sure { Confidence::Certain } else { Confidence::Possible };

@@ -5,8 +5,7 @@ use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::user;
 use crate::rules::plugin::{self, Kind, complained};
-use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -37,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "Ask for a version that is still there",
         shell!("kubectl config set-credentials {} --exec-api-version=client.authentication.k8s.io/v1beta1", user(case)),
     );
-    let (cluster, region) = eks_arguments(case);
+    let (cluster, region) = (eks::cluster(case), eks::region(case));
     let upgrade = match plugin::kind(case) {
         Kind::Aws => Step::command(
             "Upgrade the AWS CLI (2.7 or later, 1.24 or later), then have the entry written anew",

@@ -6,7 +6,7 @@ use crate::evidence::credential::{AN_INTERPRETER, CARRIAGE_RETURN};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::exec::exec_timeout;
-use crate::rules::{Case, Page, Rule, clip, failed_as, plugin};
+use crate::rules::{Case, Page, Rule, clip, plugin};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginFailed]) {
+    if let Some(failure) = case.evidence.plugin.failed_as(&[FailureKind::PluginFailed]) {
         let command = plugin::exec(case).map_or_else(|| "PLUGIN".to_owned(), |exec| exec.command.clone());
         if let (Some(expected), Some(seen)) = (&failure.expected, &failure.seen)
             && failure.detail.ends_with(": no such file or directory")

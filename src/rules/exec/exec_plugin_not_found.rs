@@ -6,7 +6,7 @@ use crate::evidence::credential::A_PROGRAM;
 use crate::report::shell::{Shell, quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::plugin::stderr_line;
-use crate::rules::{Case, Page, Rule, clip, failed_as, kubeconfig_fault};
+use crate::rules::{Case, Page, Rule, clip, kubeconfig_fault};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.plugin, &[FailureKind::PluginNotFound]) else {
+    let Some(failure) = case.evidence.plugin.failed_as(&[FailureKind::PluginNotFound]) else {
         return without_its_own(case).into_iter().collect();
     };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());

@@ -2,7 +2,7 @@
 
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::waited;
+use crate::rules::clock::waited;
 use crate::rules::plugin::{self, Kind};
 use crate::rules::{Case, Page, Rule};
 

@@ -3,7 +3,8 @@
 use crate::evidence::FailureKind;
 use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
-use crate::rules::{clip, failed_as, plugin, Case, Page, Rule};
+use crate::rules::{clip, plugin, Case, Page, Rule};
+use crate::text::one_line;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,14 +23,13 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (path, detail) = match (case.evidence.plugin.seen(), failed_as(&case.evidence.plugin, &[FailureKind::Timeout])) {
+    let (path, detail) = match (plugin::run(case), case.evidence.plugin.failed_as(&[FailureKind::Timeout])) {
         (Some(run), _) if timed_out(run) => ("/plugin/seen/outputError", run.output_error.clone().unwrap_or_default()),
         (_, Some(failure)) => ("/plugin/failed/detail", failure.detail.clone()),
         _ => return Vec::new(),
     };
-    let exec = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()?.exec.as_ref());
-    let command = exec.map_or_else(|| "PLUGIN".into(), plugin::command);
-    let said = case.evidence.plugin.seen().map(|run| run.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
+    let command = plugin::exec(case).map_or_else(|| "PLUGIN".into(), plugin::command);
+    let said = plugin::run(case).map(|run| one_line(&run.stderr));
     let said = said.filter(|said| !said.is_empty());
     vec![
         RULE.finding(

@@ -1,6 +1,6 @@
 //! An access policy's scope or kind of resources.
 
-use crate::aws::identity::{includes, policy_allows, policy_for, Source, Verdict};
+use crate::aws::identity::{includes, policy_allows, policy_for};
 use crate::evidence::access::Question;
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
@@ -24,12 +24,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(identity), Some(access), Some(aws)) = (case.evidence.identity.seen(), case.evidence.access.seen(), eks::aws(case)) else {
-        return Vec::new();
-    };
-    let Some(Verdict::Mapped(mapped)) = case.mapping.as_ref().filter(|_| eks::is_iam(case)) else { return Vec::new() };
-    let Source::AccessEntry(at) = mapped.source else { return Vec::new() };
-    let Some(entry) = aws.access_entries.seen().and_then(|all| all.entries.get(at)) else { return Vec::new() };
+    let (Some(identity), Some(access)) = (case.evidence.identity.seen(), case.evidence.access.seen()) else { return Vec::new() };
+    let Some((mapped, Some(entry))) = eks::mapped_entry(case) else { return Vec::new() };
     let Some(policies) = entry.policies.seen().filter(|policies| !policies.is_empty()) else { return Vec::new() };
     let Some(question) = &case.evidence.asked.question else { return Vec::new() };
     let Some(index) = access.checks.iter().position(|check| check.question == *question && !check.allowed) else { return Vec::new() };
@@ -37,13 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !policies.iter().all(|policy| policy_allows(policy, question) == Some(false)) {
         return Vec::new();
     }
-    let words: Vec<String> = policies
-        .iter()
-        .map(|policy| {
-            let scope = if policy.scope == "namespace" { format!("namespaces {}", policy.namespaces.join(", ")) } else { "the whole cluster".to_owned() };
-            format!("{} for {scope}", policy.name())
-        })
-        .collect();
+    let words: Vec<String> = policies.iter().map(|policy| format!("{} for {}", policy.name(), policy.place())).collect();
     let mut steps = grants(case, entry, policies, question).into_iter();
     let Some(step) = steps.next() else { return Vec::new() };
     let finding = RULE.finding(

@@ -1,7 +1,7 @@
 //! A role's path in aws-auth.
 
-use crate::aws::identity::{Arn, Verdict, without_path};
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::aws::identity::{Arn, without_path};
+use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -21,11 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some((_, arn)), Some(all)) = (eks::caller(case), eks::aws_auth(case)) else { return Vec::new() };
-    let Some(refused) = eks::refused(case) else { return Vec::new() };
-    if matches!(case.mapping, Some(Verdict::Mapped(_))) {
-        return Vec::new();
-    }
+    let Some((arn, all, refused)) = eks::left_out(case) else { return Vec::new() };
     let Some(entry) = all.entries.iter().find(|entry| !entry.arn.eq_ignore_ascii_case(&arn) && without_path(&entry.arn).eq_ignore_ascii_case(&arn)) else {
         return Vec::new();
     };
@@ -35,11 +31,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             confidence,
             format!("aws-auth ({} line {}) names {}. The authenticator compares {arn}, without the path {path}, so the entry never fits.", entry.section, entry.line, entry.arn),
-            seen(format!("/aws/awsAuth/seen/data/{}", entry.section), format!("{} line {}: {}", entry.section, entry.line, entry.arn)),
-            Step::manifest(
-                format!("Have an administrator change that line (kubectl -n kube-system edit configmap aws-auth, {} line {})", entry.section, entry.line),
-                format!("- rolearn: {arn}\n  username: {}\n  groups: {:?}\n", if entry.username.is_empty() { "NAME" } else { &entry.username }, entry.groups),
-            ),
+            eks::cite_line(entry),
+            eks::correct_line(entry, &arn),
         )
         .step(Step::text("Or make an access entry, which takes the ARN with its path, where the cluster's mode is API_AND_CONFIG_MAP or API."))
         .cite_if(eks::cite_caller(case))

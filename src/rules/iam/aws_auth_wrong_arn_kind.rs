@@ -1,7 +1,7 @@
 //! An ARN of the wrong kind in aws-auth.
 
-use crate::aws::identity::{Arn, Verdict};
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::aws::identity::Arn;
+use crate::report::{Confidence, Finding, Severity};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -21,11 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some((_, arn)), Some(all)) = (eks::caller(case), eks::aws_auth(case)) else { return Vec::new() };
-    let Some(refused) = eks::refused(case) else { return Vec::new() };
-    if matches!(case.mapping, Some(Verdict::Mapped(_))) {
-        return Vec::new();
-    }
+    let Some((arn, all, refused)) = eks::left_out(case) else { return Vec::new() };
     let own = Arn::parse(&arn);
     let wrong = |text: &str| {
         let parsed = Arn::parse(text)?;
@@ -43,11 +39,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             confidence,
             format!("aws-auth ({} line {}) names {}, which is {what}. The authenticator compares {arn}.", entry.section, entry.line, entry.arn),
-            seen(format!("/aws/awsAuth/seen/data/{}", entry.section), format!("{} line {}: {}", entry.section, entry.line, entry.arn)),
-            Step::manifest(
-                format!("Have an administrator change that line (kubectl -n kube-system edit configmap aws-auth, {} line {})", entry.section, entry.line),
-                format!("- rolearn: {arn}\n  username: {}\n  groups: {:?}\n", if entry.username.is_empty() { "NAME" } else { &entry.username }, entry.groups),
-            ),
+            eks::cite_line(entry),
+            eks::correct_line(entry, &arn),
         )
         .cite_if(eks::cite_caller(case))
         .cite(refused),

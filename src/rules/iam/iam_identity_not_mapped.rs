@@ -5,7 +5,7 @@ use crate::aws::identity::{Mode, Mapped, Source, Verdict};
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::api_port::span;
+use crate::rules::clock::span;
 use crate::rules::{Case, Page, Place, Rule, eks};
 
 /// The rule.

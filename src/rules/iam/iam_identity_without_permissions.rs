@@ -2,7 +2,6 @@
 
 use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::{heard, tools};
-use crate::aws::identity::{Source, Verdict};
 use crate::evidence::eks::AccessEntry;
 use crate::evidence::identity::User;
 use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
@@ -26,10 +25,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(identity), Some(access), Some(aws)) = (case.evidence.identity.seen(), case.evidence.access.seen(), eks::aws(case)) else {
-        return Vec::new();
-    };
-    let Some(Verdict::Mapped(mapped)) = case.mapping.as_ref().filter(|_| eks::is_iam(case)) else { return Vec::new() };
+    let (Some(identity), Some(access)) = (case.evidence.identity.seen(), case.evidence.access.seen()) else { return Vec::new() };
+    let Some((mapped, entry)) = eks::mapped_entry(case) else { return Vec::new() };
     let index = match &case.evidence.asked.question {
         Some(question) => access.checks.iter().position(|check| check.question == *question && !check.allowed),
         None => (!access.checks.is_empty() && access.checks.iter().all(|check| !check.allowed)).then_some(0),
@@ -37,10 +34,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(index) = index else { return Vec::new() };
     let cluster = eks::cluster(case);
     let answer = seen(format!("/access/seen/checks/{index}"), format!("{}: no", access.checks[index].question.sentence()));
-    let entry = match mapped.source {
-        Source::AccessEntry(at) => aws.access_entries.seen().and_then(|all| all.entries.get(at)),
-        _ => None,
-    };
     let (confidence, first, what, step) = match entry {
         Some(entry) => {
             let policies = entry.policies.seen();

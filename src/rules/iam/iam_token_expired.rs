@@ -25,8 +25,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(refused) = eks::refused(case) else { return Vec::new() };
     let (now, clock) = case.server_time();
-    let expires: Option<jiff::Timestamp> = case.claim_text("expires").and_then(|text| text.parse().ok());
-    let late = expires.filter(|expires| *expires <= now);
+    let late = case.claim_time("expires").filter(|expires| *expires <= now);
     let word = eks::authenticator_word(case, &message::IAM_EXPIRED);
     // A log's line is about this token only where it has expired.
     let first = match (late, &word) {

@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Place, Rule, clip, eks};
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,33 +23,16 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() || !eks::is_iam(case) {
-        return Vec::new();
-    }
-    let refused = eks::refused(case);
-    let own = case.token().and_then(|token| {
-        // Host and length have rules of their own.
-        let other = |detail: &str| detail.starts_with(TokenProblem::IAM_HOST) || detail.starts_with(TokenProblem::IAM_TOO_LARGE);
-        let index = token.problems.iter().position(|problem| problem.part == "payload" && !other(&problem.detail))?;
-        Some((index, token.problems[index].detail.clone()))
-    });
-    let word = RULE.recognises.iter().find_map(|text| eks::authenticator_word(case, text));
-    let (confidence, first, what) = match (own, word) {
-        (Some((index, detail)), _) => (
-            if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
-            seen(format!("/credential/seen/token/problems/{index}"), detail.clone()),
-            detail,
-        ),
-        // A log's line may be about somebody else's token: this one has no such fault.
-        (None, Some((word, named))) if word.place != Place::Log || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
-        _ => return Vec::new(),
-    };
+    // Host and length have rules of their own.
+    let other = |detail: &str| detail.starts_with(TokenProblem::IAM_HOST) || detail.starts_with(TokenProblem::IAM_TOO_LARGE);
+    let own = |problem: &TokenProblem| problem.part == "payload" && !other(&problem.detail);
+    let Some((confidence, first, what)) = eks::token_fault(case, own, RULE.recognises) else { return Vec::new() };
     let parameter = what.contains("non-whitelisted query parameter");
     let why = if parameter { format!("The authenticator refuses the whole token for one parameter: {what}.") } else { format!("The authenticator refuses the presigned URL in the token before it asks STS: {what}.") };
     let make = if parameter { "Have the token made by the AWS CLI, which adds nothing" } else { "Have the token made by the AWS CLI, which presigns as the authenticator wants it" };
     let finding = RULE.finding(confidence, why, first, Step::command(make, shell!("aws --version; aws eks get-token --cluster-name {}", eks::cluster(case))));
     let finding = if parameter { finding } else { finding.titled("The token holds a presigned URL that the authenticator refuses") };
-    vec![finding.step(Step::text(own_program(&what))).cite_if(refused)]
+    vec![finding.step(Step::text(own_program(&what))).cite_if(eks::refused(case))]
 }
 
 /// What a program of one's own does otherwise, by what the authenticator says.

@@ -3,8 +3,8 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Place, Rule, clip, eks};
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,28 +23,11 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() || !eks::is_iam(case) {
-        return Vec::new();
-    }
-    let refused = eks::refused(case);
-    let own = case.token().and_then(|token| {
-        let index = token.problems.iter().position(|problem| problem.detail.starts_with(TokenProblem::IAM_TOO_LARGE))?;
-        Some((index, token.problems[index].detail.clone()))
-    });
-    let word = eks::authenticator_word(case, &message::IAM_TOO_LARGE);
-    let (confidence, first, what) = match (own, word) {
-        (Some((index, detail)), _) => (
-            if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
-            seen(format!("/credential/seen/token/problems/{index}"), detail.clone()),
-            detail,
-        ),
-        // A log's line may be about somebody else's token: this one has no such fault.
-        (None, Some((word, named))) if word.place != Place::Log || named => (eks::sure(case, word, named), word.cite(), clip(&word.line, 200)),
-        _ => return Vec::new(),
-    };
+    let own = |problem: &TokenProblem| problem.detail.starts_with(TokenProblem::IAM_TOO_LARGE);
+    let Some((confidence, first, what)) = eks::token_fault(case, own, RULE.recognises) else { return Vec::new() };
     vec![
         RULE.finding(confidence, format!("The authenticator reads no further than 4,096 bytes: {}.", what), first, Step::text("Have the session made with fewer or shorter session tags (in the identity provider that passes them, or in the CI system), and without chained roles."))
             .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", shell!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
-            .cite_if(refused),
+            .cite_if(eks::refused(case)),
     ]
 }

@@ -67,7 +67,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ),
         _ => return Vec::new(),
     };
-    let region = eks::aws(case).and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    let region = eks::region(case);
     if key_unknown {
         let cluster = eks::cluster(case);
         return vec![
@@ -102,14 +102,13 @@ fn foreign(case: &Case<'_>, host: &str, theirs: &str, ours: &str, refused: Optio
     let aws = eks::aws(case);
     // Where the cluster was not read, its partition is only that of the region that was named.
     let certain = refused.is_some() && aws.is_some_and(|aws| aws.cluster.seen().is_some());
-    let region = aws.and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
     let finding = RULE.finding(
         if certain { Confidence::Certain } else { Confidence::Likely },
         format!("The token is for {host}, an STS of the partition {theirs}, and the cluster is in {ours}: its authenticator takes hosts of its own partition only, and refuses the token before it looks for a mapping."),
         seen("/credential/seen/token/claims/host", format!("the token is for {host}")),
         Step::command(
             format!("Sign with an account of the partition {ours} (an account is of one partition only), for the STS of the cluster's region"),
-            shell!("aws eks get-token --cluster-name {} --region {} --profile PROFILE", eks::cluster(case), region),
+            shell!("aws eks get-token --cluster-name {} --region {} --profile PROFILE", eks::cluster(case), eks::region(case)),
         ),
     );
     let cluster = aws.and_then(|aws| aws.cluster.seen());
@@ -128,7 +127,7 @@ fn scoped_elsewhere(case: &Case<'_>, word: Option<&Word>) -> Option<Finding> {
     if said.is_none() && case.rejected().is_none() {
         return None;
     }
-    let region = eks::aws(case).and_then(|aws| aws.target.seen()).map_or("REGION", |target| target.region.as_str());
+    let region = eks::region(case);
     let finding = RULE
         .finding(
             if said.is_some() && case.rejected().is_some() { Confidence::Certain } else { Confidence::Likely },

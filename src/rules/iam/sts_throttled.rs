@@ -1,6 +1,7 @@
 //! STS asks the authenticator to slow down.
 
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks};
 
@@ -31,7 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.cite(),
             Step::text("Use one token for several calls: kubectl caches what the plugin gives for one process only, so a script of a hundred kubectl calls makes a hundred tokens. Give such jobs a service account token."),
         )
-        .step(Step::command("Count them", "aws logs filter-log-events --log-group-name /aws/eks/CLUSTER/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"was throttled\"'"))
+        .step(Step::command("Count them", shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"was throttled\"'", eks::cluster(case))))
         .cite_if(eks::refused(case)),
     ]
 }

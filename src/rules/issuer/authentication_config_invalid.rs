@@ -1,9 +1,8 @@
 //! An authentication configuration that the server does not start with.
 
-use crate::apiserver::configuration::from_flags;
 use crate::apiserver::message::{self, heard};
 use crate::evidence::apiserver::HttpAnswer;
-use crate::report::{Confidence, Finding, Severity, Step, inferred};
+use crate::report::{Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -32,31 +31,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let control = &case.evidence.control_plane;
     let said = case.said(&message::CONFIG_INVALID).filter(|word| !word.field("error").contains("disallowed issuers"));
-    // The file that was handed over, by the model of the server's own checks.
-    let given = control.configuration.seen().and_then(|flags| from_flags(flags).err()).and_then(|errors| {
-        // A server that answers has the flags that it needs: what was handed over is a part of them.
-        let serves = [&case.evidence.endpoint.authenticated, &case.evidence.endpoint.anonymous]
-            .into_iter()
-            .any(|answer| answer.seen().is_some_and(HttpAnswer::is_served));
-        errors.into_iter().find(|error| {
-            let other = error.contains("mutually exclusive") || error.contains("disallowed issuers");
-            !(other || serves && error.contains("is a required flag"))
-        })
-    });
-    let (confidence, first) = match (said, &given) {
-        (Some(word), _) => (word.sure(), word.cite()),
-        // What was handed over need not be what the server reads.
-        (None, Some(error)) => (
-            Confidence::Likely,
-            inferred(
-                "/controlPlane/configuration/seen",
-                format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)),
-            ),
-        ),
-        (None, None) => return Vec::new(),
+    // A server that answers has the flags that it needs: what was handed over is a part of them.
+    let serves = [&case.evidence.endpoint.authenticated, &case.evidence.endpoint.anonymous]
+        .into_iter()
+        .any(|answer| answer.seen().is_some_and(HttpAnswer::is_served));
+    let fits = |error: &str| {
+        let other = error.contains("mutually exclusive") || error.contains("disallowed issuers");
+        !(other || serves && error.contains("is a required flag"))
     };
+    let Some((confidence, first, given)) = case.refused_configuration(said, fits) else { return Vec::new() };
     let detail = said.map(|word| word.field("error").to_owned()).or(given).unwrap_or_default();
     // The log's own closing quote.
     let odd = detail.matches('"').count() % 2 == 1;

@@ -2,13 +2,14 @@
 
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Source, Verdict};
-use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::credential::TokenKind;
+use crate::evidence::identity::ANONYMOUS;
+use crate::evidence::issuer::Jwks;
+use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
-use crate::report::shell::{Shell, shell};
+use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
-use crate::rules::way::eks_arguments;
-use crate::rules::{Case, Page, Rule, clip, eks, failed_as};
+use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let Some(failure) = failed_as(&case.evidence.identity, &[FailureKind::Unauthorized]) else { return Vec::new() };
+    let Some(failure) = case.evidence.identity.failed_as(&[FailureKind::Unauthorized]) else { return Vec::new() };
     let endpoint = &case.evidence.endpoint;
     if let Some(error) = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
         return vec![reviewed(case, error).cite(seen("/identity/failed/detail", failure.detail.clone()))];
@@ -55,10 +56,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             ))
             .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
     }
-    finding = finding.step(Step::command(
-        "Or read the API server's log for the moment of your request, and give it to kaccess",
-        "kaccess doctor --log kube-apiserver.log",
-    ));
+    finding = finding.step(by_log("Or read the API server's log for the moment of your request, and give it to kaccess"));
     finding.candidates = candidates(case);
     if eks::is_iam(case) {
         finding = of_iam(case, finding);
@@ -74,6 +72,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.candidates = unexpected(path.contains("flagz") || path.starts_with("/aws/"));
     }
     vec![finding]
+}
+
+/// Somebody with admin rights has the API server's reason read out.
+fn review(text: &str) -> Step {
+    Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT")
+}
+
+/// The API server's log is given to kaccess.
+fn by_log(text: &str) -> Step {
+    Step::command(text, "kaccess doctor --log kube-apiserver.log")
+}
+
+/// What decides where the TokenReview needs no words of ours.
+fn in_words() -> Step {
+    review("a TokenReview by somebody with admin rights says it in words")
+}
+
+fn candidate(code: &'static str, why: impl Into<String>, decided_by: Step) -> Candidate {
+    Candidate { code, why: why.into(), decided_by }
 }
 
 /// What AWS shows of an IAM token's way.
@@ -100,9 +117,8 @@ fn reason_read_out(case: &Case<'_>) -> Step {
         )
     };
     match (named, &control.reviewer.outcome, control.token_review.failed()) {
-        (None, ..) => Step::command(
+        (None, ..) => review(
             "Let somebody with admin rights have the reason read out: add their context to your kubeconfig and run",
-            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
         ),
         (Some(_), Outcome::Skipped(skip), _) => Step::text(format!(
             "{} Name one that has the same server as yours (set it with kubectl config set-cluster), or read the log.",
@@ -155,7 +171,7 @@ fn sent<'e>(case: &Case<'e>) -> Vec<Sent<'e>> {
             // Whoever is forbidden something was taken for somebody.
             Outcome::Failed(failure) if failure.kind == FailureKind::Forbidden => {
                 message::forbidden(&failure.detail)
-                    .filter(|found| found.user != "system:anonymous")
+                    .filter(|found| found.user != ANONYMOUS)
                     .map(|_| Sent { what, path, said: &failure.detail, refused: false })
             }
             // In these words an API server refuses, and hardly anybody else.
@@ -201,7 +217,7 @@ const FLAGZ: &str = "GET /flagz";
 /// The same credential is taken by some requests' servers and answered 401 by others'.
 fn by_some(case: &Case<'_>) -> Option<Finding> {
     // Somebody who is known; whoever is not has one reason for all that is refused.
-    case.evidence.identity.seen().filter(|identity| identity.user.username != "system:anonymous")?;
+    case.evidence.identity.seen().filter(|identity| !identity.user.is_anonymous())?;
     let all = sent(case);
     let refused: Vec<&Sent<'_>> = all.iter().filter(|one| one.refused).collect();
     let first = *refused.iter().find(|one| ![METRICS, FLAGZ].contains(&one.what))?;
@@ -242,28 +258,26 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
 
 /// What one of several API servers may have otherwise than the others.
 fn of_one_server(case: &Case<'_>) -> Vec<Candidate> {
-    let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
-    let one = |code, why: &str, decided_by| Candidate { code, why: why.to_owned(), decided_by };
-    let clock = || one("api-server-clock-wrong", "its clock may be wrong, so that the credential is not valid yet or no longer", log("its own log names a time"));
+    let clock = || candidate("api-server-clock-wrong", "its clock may be wrong, so that the credential is not valid yet or no longer", by_log("its own log names a time"));
     match case.token().map(|token| token.kind) {
         Some(TokenKind::ServiceAccount) => vec![
-            one("service-account-foreign-cluster", "one API server may have another --service-account-key-file, or lack a key that the others have", log("its own log says \"invalid signature\", or that no key is found")),
-            one("service-account-issuer-unknown", "one API server may have another --service-account-issuer", Step::command("the flag of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -- --service-account-issuer")),
+            candidate("service-account-foreign-cluster", "one API server may have another --service-account-key-file, or lack a key that the others have", by_log("its own log says \"invalid signature\", or that no key is found")),
+            candidate("service-account-issuer-unknown", "one API server may have another --service-account-issuer", Step::command("the flag of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -- --service-account-issuer")),
             clock(),
         ],
         Some(TokenKind::Jwt) => vec![
-            one("oidc-partly-initialized", "one API server may not have reached the issuer", log("its own log says \"initializing plugin\"")),
-            one("authentication-config-not-reloaded", "one API server may run with another authentication configuration", Step::command("the hash of the configuration in force, on each API server", "kubectl get --raw /metrics | grep config_controller_last_config_info")),
+            candidate("oidc-partly-initialized", "one API server may not have reached the issuer", by_log("its own log says \"initializing plugin\"")),
+            candidate("authentication-config-not-reloaded", "one API server may run with another authentication configuration", Step::command("the hash of the configuration in force, on each API server", "kubectl get --raw /metrics | grep config_controller_last_config_info")),
             clock(),
         ],
         Some(TokenKind::Bootstrap | TokenKind::Opaque | TokenKind::Jwe) => vec![
-            one("static-token-unknown", "one API server may have another --token-auth-file (it is read at the start only), or lack the webhook", Step::command("the flags of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -E -- '--(token-auth-file|authentication-token-webhook)'")),
+            candidate("static-token-unknown", "one API server may have another --token-auth-file (it is read at the start only), or lack the webhook", Step::command("the flags of each API server", "kubectl -n kube-system get pods -l component=kube-apiserver -o yaml | grep -E -- '--(token-auth-file|authentication-token-webhook)'")),
         ],
         Some(TokenKind::EksIam) => vec![
-            one("authentication-webhook-down", "the webhook of one API server may be away", log("its own log says \"Unable to authenticate\" with the webhook's address")),
+            candidate("authentication-webhook-down", "the webhook of one API server may be away", by_log("its own log says \"Unable to authenticate\" with the webhook's address")),
         ],
         None if case.only_certificate().is_some() => vec![
-            one("client-certificate-untrusted", "one API server may have another --client-ca-file", log("its own log has a line with this certificate's serial number")),
+            candidate("client-certificate-untrusted", "one API server may have another --client-ca-file", by_log("its own log has a line with this certificate's serial number")),
             clock(),
         ],
         None => Vec::new(),
@@ -317,7 +331,6 @@ fn reviewed(case: &Case<'_>, error: &str) -> Finding {
 
 /// What an API server may know that kaccess does not, where the model would accept the token.
 fn unexpected(running: bool) -> Vec<Candidate> {
-    let review = |text: &str| Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT");
     let mut list = vec![
         Candidate {
             code: "issuer-blocks-control-plane",
@@ -355,17 +368,8 @@ fn unexpected(running: bool) -> Vec<Candidate> {
     list
 }
 
-/// The cluster's name for commands of AWS.
-fn eks_cluster(case: &Case<'_>) -> Shell {
-    match eks_arguments(case).0 {
-        name if &*name == "NAME" => "CLUSTER".into(),
-        name => name,
-    }
-}
-
 /// What kaccess itself could not read of the issuer, which the API server needs: its document, else its keys.
 fn unread(probes: &Issuer) -> Option<Candidate> {
-    let review = |text: &str| Step::command(text, "kaccess doctor --reviewer-context ADMIN_CONTEXT");
     if let Some(failure) = probes.discovery.failed() {
         let code = match failure.kind {
             FailureKind::NameNotFound => "issuer-private-dns",
@@ -392,182 +396,172 @@ fn unread(probes: &Issuer) -> Option<Candidate> {
     Some(Candidate { code: "jwks-unreachable", why, decided_by: review("the TokenReview says \"fetching keys oidc: get keys failed\"") })
 }
 
+/// How the key set's URL refuses the one who asks, as seen from here.
+fn keys_refused(probes: &Issuer) -> Option<Candidate> {
+    let status = |jwks: &Observation<Jwks>| Some(jwks.seen()?.answer.status);
+    let refusal = |jwks: &Observation<Jwks>| status(jwks).filter(|status| matches!(status, 401 | 403));
+    let (status, why) = match (refusal(&probes.jwks), refusal(&probes.jwks_as_control_plane)) {
+        (Some(status), _) => (status, format!("the key set's URL answers {status} from here; if it does so to the control plane too, no signature can be checked")),
+        (None, Some(refused)) => {
+            let let_through = if status(&probes.jwks) == Some(200) { ", and lets this machine through" } else { "" };
+            (refused, format!("the key set's URL answers {refused} to the control plane's User-Agent{let_through}"))
+        }
+        (None, None) => return None,
+    };
+    let words = if status == 401 { "401 Unauthorized" } else { "403 Forbidden" };
+    Some(candidate("jwks-blocked", why, review(&format!("the TokenReview says \"get keys failed: {words}\""))))
+}
+
+/// The token's audience as the token writes it.
+fn audience(case: &Case<'_>) -> String {
+    case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)
+}
+
 /// The causes that fit, the likeliest first, each with the observation that decides it.
 fn candidates(case: &Case<'_>) -> Vec<Candidate> {
-    let mut list = Vec::new();
-    let review = || {
-        Step::command(
-            "a TokenReview by somebody with admin rights says it in words",
-            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
-        )
-    };
-    let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
     if case.terminated().is_some() && case.token().is_none() {
-        for (code, why, text) in [
-            (
-                "front-proxy-ca-mismatch",
-                "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file",
-                "two entries \"x509: certificate signed by unknown authority, verifying certificate ...\" in the API server's log",
-            ),
-            (
-                "front-proxy-name-not-allowed",
-                "its certificate's common name may not be in --requestheader-allowed-names",
-                "\"x509: subject with cn=... is not in the allowed list\" in the API server's log",
-            ),
-            (
-                "front-proxy-header-missing",
-                "it may send no user name in a header of --requestheader-username-headers",
-                "\"verifying certificate SN=...\" alone in the API server's log",
-            ),
-        ] {
-            list.push(Candidate { code, why: why.to_owned(), decided_by: log(text) });
-        }
-        return list;
+        return of_front_proxy();
     }
     if case.only_certificate().is_some() {
-        list.push(Candidate {
-            code: "client-certificate-untrusted",
-            why: "the certificate may be signed by another CA than --client-ca-file".to_owned(),
-            decided_by: log("the line with this certificate's serial number in the API server's log"),
-        });
-        return list;
+        return vec![candidate(
+            "client-certificate-untrusted",
+            "the certificate may be signed by another CA than --client-ca-file",
+            by_log("the line with this certificate's serial number in the API server's log"),
+        )];
     }
-    let Some(token) = case.token() else { return list };
-    list.extend(stripped(case));
-    match token.kind {
-        TokenKind::Jwt => {
-            let issuer = case.claim_text("iss").unwrap_or("the issuer");
-            let (probes, _) = case.issuer();
-            let fault = |kinds: &[TlsFaultKind]| probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| kinds.contains(&fault.kind)));
-            let expired = fault(&[TlsFaultKind::Expired, TlsFaultKind::NotYetValid]);
-            let misnamed = fault(&[TlsFaultKind::NameMismatch]);
-            let trusted = probes.tls.seen().is_none_or(|tls| tls.faults.iter().all(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid | TlsFaultKind::NameMismatch)));
-            let refused = case.discovery_status().filter(|(status, ..)| matches!(status, 401 | 403));
-            let keys_refused = [&probes.jwks, &probes.jwks_as_control_plane]
-                .into_iter()
-                .filter_map(|jwks| jwks.seen())
-                .any(|jwks| matches!(jwks.answer.status, 401 | 403));
-            let not_initialized = Step::command(
-                "the TokenReview says \"oidc: authenticator not initialized\", or the API server's log says \"oidc authenticator: initializing plugin: 403\"",
-                "kaccess doctor --reviewer-context ADMIN_CONTEXT",
-            );
-            let blocks = Candidate {
-                code: "issuer-blocks-control-plane",
-                why: match &refused {
-                    Some((status, _, false)) => format!("the discovery URL answers {status} from here; if it does so to the control plane too, no token of {issuer} can be judged"),
-                    Some((status, ..)) => format!("the discovery URL answers {status} to the control plane's User-Agent, and lets this machine through"),
-                    None if probes.discovery.seen().is_none() => "an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
-                    None => "the discovery URL answers here, but an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
-                },
-                decided_by: not_initialized.clone(),
-            };
-            let blocks_jwks = Candidate {
-                code: "jwks-blocked",
-                why: "the key set's URL answers 403 from here; if it does so to the control plane too, no signature can be checked".to_owned(),
-                decided_by: Step::command("the TokenReview says \"get keys failed: 403 Forbidden\"", "kaccess doctor --reviewer-context ADMIN_CONTEXT"),
-            };
-            let untrusted = Candidate {
-                code: "issuer-certificate-untrusted",
-                why: "this machine's roots do not trust the issuer's certificate; the API server may not either, unless it has --oidc-ca-file".to_owned(),
-                decided_by: Step::text("the API server's log says \"x509: certificate signed by unknown authority\"; or its flag --oidc-ca-file is set, which rules it out"),
-            };
-            let not_configured = Candidate {
-                code: "oidc-not-configured",
-                why: "the API server may not be configured for any OIDC issuer".to_owned(),
-                decided_by: Step::command(
-                    "the flags (--oidc-issuer-url, --authentication-config) say it; on EKS",
-                    shell!("aws eks list-identity-provider-configs --cluster-name {}", eks_cluster(case)),
-                ),
-            };
-            let issuer_differs = Candidate {
-                code: "token-issuer-mismatch",
-                why: format!(
-                    "the API server may be configured for another spelling of {issuer:?} (a slash at the end, http, another host)"
-                ),
-                decided_by: Step::command(
-                    "the configured issuer, compared byte by byte with iss; on Kubernetes 1.36 an admin reads it by",
-                    "kubectl get --raw /flagz | grep oidc-issuer-url",
-                ),
-            };
-            let audience = Candidate {
-                code: "token-audience-mismatch",
-                why: format!(
-                    "the token's aud is {}; the API server may expect another client id",
-                    case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)
-                ),
-                decided_by: review(),
-            };
-            let username = Candidate {
-                code: "username-claim-missing",
-                why: "the claim that the API server takes the name from may not be in this token".to_owned(),
-                decided_by: review(),
-            };
-            // What was seen from here goes first; what nothing speaks for goes last.
-            list.extend(unread(probes));
-            if expired {
-                list.push(Candidate {
-                    code: "issuer-certificate-expired",
-                    why: "the issuer's certificate has expired, or is not valid yet, as seen from here; the API server does not take it either".to_owned(),
-                    decided_by: log("the API server's log says \"x509: certificate has expired or is not yet valid\""),
-                });
-            }
-            if misnamed {
-                list.push(Candidate {
-                    code: "issuer-certificate-name-mismatch",
-                    why: "the certificate that answers at the issuer's name is for other names, as seen from here".to_owned(),
-                    decided_by: log("the API server's log says \"x509: certificate is valid for\" other names"),
-                });
-            }
-            if keys_refused && refused.is_none() {
-                list.push(blocks_jwks);
-                list.push(blocks);
-            } else {
-                list.push(blocks);
-            }
-            if !trusted {
-                list.push(untrusted);
-            }
-            list.extend([issuer_differs, audience, not_configured, username]);
-        }
-        TokenKind::ServiceAccount => {
-            list.push(Candidate {
-                code: "service-account-token-revoked",
-                why: "the service account, Pod or Secret it is bound to may be gone".to_owned(),
-                decided_by: review(),
-            });
-            list.push(Candidate {
-                code: "service-account-foreign-cluster",
-                why: "it may be signed by another cluster, or by a key that was rotated away".to_owned(),
-                decided_by: Step::command(
-                    "its kid is (not) among the cluster's keys",
-                    "kubectl get --raw /openid/v1/jwks",
-                ),
-            });
-            list.push(Candidate {
-                code: "service-account-audience-mismatch",
-                why: format!(
-                    "its aud is {}; the API server takes only its own audience",
-                    case.claim("aud").map_or_else(|| "absent".to_owned(), std::string::ToString::to_string)
-                ),
-                decided_by: review(),
-            });
-        }
-        TokenKind::EksIam => list.extend(of_iam_token(case)),
-        TokenKind::Bootstrap => list.push(Candidate {
-            code: "bootstrap-token-invalid",
-            why: "its Secret may be gone or past its expiration".to_owned(),
-            decided_by: Step::command(
+    let Some(token) = case.token() else { return Vec::new() };
+    let of_its_kind = match token.kind {
+        TokenKind::Jwt => of_issuer(case),
+        TokenKind::ServiceAccount => of_account(case),
+        TokenKind::EksIam => of_iam_token(case),
+        TokenKind::Bootstrap => vec![candidate(
+            "bootstrap-token-invalid",
+            "its Secret may be gone or past its expiration",
+            Step::command(
                 "the Secret",
                 "kubectl -n kube-system get secrets --field-selector type=bootstrap.kubernetes.io/token",
             ),
-        }),
-        TokenKind::Opaque | TokenKind::Jwe => list.push(Candidate {
-            code: "static-token-unknown",
-            why: "the API server's token file or webhook may not know this token".to_owned(),
-            decided_by: review(),
-        }),
+        )],
+        TokenKind::Opaque | TokenKind::Jwe => vec![candidate(
+            "static-token-unknown",
+            "the API server's token file or webhook may not know this token",
+            in_words(),
+        )],
+    };
+    stripped(case).into_iter().chain(of_its_kind).collect()
+}
+
+/// What the API server may have against the certificate of a proxy before it.
+fn of_front_proxy() -> Vec<Candidate> {
+    vec![
+        candidate(
+            "front-proxy-ca-mismatch",
+            "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file",
+            by_log("two entries \"x509: certificate signed by unknown authority, verifying certificate ...\" in the API server's log"),
+        ),
+        candidate(
+            "front-proxy-name-not-allowed",
+            "its certificate's common name may not be in --requestheader-allowed-names",
+            by_log("\"x509: subject with cn=... is not in the allowed list\" in the API server's log"),
+        ),
+        candidate(
+            "front-proxy-header-missing",
+            "it may send no user name in a header of --requestheader-username-headers",
+            by_log("\"verifying certificate SN=...\" alone in the API server's log"),
+        ),
+    ]
+}
+
+/// What fits the refusal of an identity provider's token: what was seen from here goes first, what nothing speaks for last.
+fn of_issuer(case: &Case<'_>) -> Vec<Candidate> {
+    let issuer = case.claim_text("iss").unwrap_or("the issuer");
+    let (probes, _) = case.issuer();
+    let mut list: Vec<Candidate> = unread(probes).into_iter().collect();
+    let faults = probes.tls.seen().map(|tls| tls.faults.as_slice()).unwrap_or_default();
+    let dated = |fault: &TlsFault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid);
+    if faults.iter().any(dated) {
+        list.push(candidate(
+            "issuer-certificate-expired",
+            "the issuer's certificate has expired, or is not valid yet, as seen from here; the API server does not take it either",
+            by_log("the API server's log says \"x509: certificate has expired or is not yet valid\""),
+        ));
     }
+    if faults.iter().any(|fault| fault.kind == TlsFaultKind::NameMismatch) {
+        list.push(candidate(
+            "issuer-certificate-name-mismatch",
+            "the certificate that answers at the issuer's name is for other names, as seen from here",
+            by_log("the API server's log says \"x509: certificate is valid for\" other names"),
+        ));
+    }
+    let refused = case.discovery_status().filter(|(status, ..)| matches!(status, 401 | 403));
+    list.extend(keys_refused(probes).filter(|_| refused.is_none()));
+    list.push(candidate(
+        "issuer-blocks-control-plane",
+        match &refused {
+            Some((status, _, false)) => format!("the discovery URL answers {status} from here; if it does so to the control plane too, no token of {issuer} can be judged"),
+            Some((status, ..)) => format!("the discovery URL answers {status} to the control plane's User-Agent, and lets this machine through"),
+            None if probes.discovery.seen().is_none() => "an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
+            None => "the discovery URL answers here, but an allow-list in front of the issuer may refuse the control plane, which comes from other addresses".to_owned(),
+        },
+        review("the TokenReview says \"oidc: authenticator not initialized\", or the API server's log says \"oidc authenticator: initializing plugin: 403\""),
+    ));
+    if faults.iter().any(|fault| !dated(fault) && fault.kind != TlsFaultKind::NameMismatch) {
+        list.push(candidate(
+            "issuer-certificate-untrusted",
+            "this machine's roots do not trust the issuer's certificate; the API server may not either, unless it has --oidc-ca-file",
+            Step::text("the API server's log says \"x509: certificate signed by unknown authority\"; or its flag --oidc-ca-file is set, which rules it out"),
+        ));
+    }
+    list.extend([
+        candidate(
+            "token-issuer-mismatch",
+            format!("the API server may be configured for another spelling of {issuer:?} (a slash at the end, http, another host)"),
+            Step::command(
+                "the configured issuer, compared byte by byte with iss; on Kubernetes 1.36 an admin reads it by",
+                "kubectl get --raw /flagz | grep oidc-issuer-url",
+            ),
+        ),
+        candidate(
+            "token-audience-mismatch",
+            format!("the token's aud is {}; the API server may expect another client id", audience(case)),
+            in_words(),
+        ),
+        candidate(
+            "oidc-not-configured",
+            "the API server may not be configured for any OIDC issuer",
+            Step::command(
+                "the flags (--oidc-issuer-url, --authentication-config) say it; on EKS",
+                shell!("aws eks list-identity-provider-configs --cluster-name {}", eks::cluster(case)),
+            ),
+        ),
+        candidate(
+            "username-claim-missing",
+            "the claim that the API server takes the name from may not be in this token",
+            in_words(),
+        ),
+    ]);
     list
+}
+
+/// What fits the refusal of a service account's token.
+fn of_account(case: &Case<'_>) -> Vec<Candidate> {
+    vec![
+        candidate(
+            "service-account-token-revoked",
+            "the service account, Pod or Secret it is bound to may be gone",
+            in_words(),
+        ),
+        candidate(
+            "service-account-foreign-cluster",
+            "it may be signed by another cluster, or by a key that was rotated away",
+            Step::command("its kid is (not) among the cluster's keys", "kubectl get --raw /openid/v1/jwks"),
+        ),
+        candidate(
+            "service-account-audience-mismatch",
+            format!("its aud is {}; the API server takes only its own audience", audience(case)),
+            in_words(),
+        ),
+    ]
 }
 
 /// What fits the refusal of an IAM token.
@@ -581,7 +575,7 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
                 why: "the access entry belongs to the role or user that had this ARN when it was made, which may be gone".to_owned(),
                 decided_by: Step::command(
                     "when the access entry was made, against when the principal was",
-                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks_cluster(case), eks::principal(case)),
+                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks::cluster(case), eks::principal(case)),
                 ),
             });
         }
@@ -591,7 +585,7 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
             list.push(Candidate {
                 code: "iam-identity-not-mapped",
                 why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks_cluster(case), region)),
+                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region)),
             });
         }
     }

@@ -57,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             });
             let untrusted = probes.tls.seen().is_some_and(|tls| !tls.faults.is_empty()) && case.has_oidc_ca() != Some(true);
             // What is wrong for everybody who reads the certificate is no matter of who asks.
-            let broken = probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NameMismatch)));
+            let broken = probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid | TlsFaultKind::NameMismatch)));
             if !healthy || untrusted || broken || other_word {
                 return Vec::new();
             }
@@ -133,7 +133,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let at_body = if std::ptr::eq(discovery, probes.discovery.seen().unwrap_or(discovery)) && probes.discovery.seen().is_some() { "discovery" } else { "discoveryAsControlPlane" };
         finding = finding.cite(probed(format!("{at}/{at_body}/seen/answer/body"), format!("its body begins: {}", clip(discovery.answer.body.trim(), 80))));
     }
-    finding = finding.cite_if(metrics_citation(case));
+    finding = finding.cite_if(case.never_fetched().map(|(_, cite)| cite));
     if unseen {
         let log = |text: &str| Step::command(text, "kaccess doctor --log kube-apiserver.log");
         let lines = [
@@ -151,20 +151,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     vec![finding.modest()]
-}
-
-/// The metrics' word, where they were readable.
-fn metrics_citation(case: &Case<'_>) -> Option<crate::report::Citation> {
-    let metrics = case.evidence.control_plane.metrics.seen()?;
-    let hash = metrics.token_issuer_hash.as_ref()?;
-    let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
-    let issuer = &metrics.issuers[index];
-    (issuer.keys_fetched_at.is_none() && issuer.failures > 0).then(|| {
-        seen(
-            format!("/controlPlane/metrics/seen/issuers/{index}"),
-            format!("metrics: {} tokens of exactly this issuer failed, and its keys were never fetched", issuer.failures),
-        )
-    })
 }
 
 /// The URL paths that the control plane must reach.

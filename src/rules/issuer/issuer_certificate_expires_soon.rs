@@ -2,6 +2,8 @@
 
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::api_port::span;
+use crate::rules::validity::ends_soon;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -20,25 +22,41 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-const DAY: i64 = 24 * 60 * 60;
+/// What renews a certificate of 90 days by itself does so 30 days ahead, and has by now failed for two weeks.
+const DAYS: i64 = 14;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (probes, at) = case.issuer();
     let Some(leaf) = probes.tls.seen().and_then(|tls| tls.chain.first()) else { return Vec::new() };
-    let (Some(begin), Some(end)) = (leaf.not_before, leaf.not_after) else { return Vec::new() };
-    let left = end.as_second() - case.evidence.observed_at.as_second();
-    if left <= 0 || left > 14 * DAY || left > (end.as_second() - begin.as_second()) / 4 {
-        return Vec::new();
-    }
+    let Some((end, left)) = ends_soon(leaf, case.evidence.observed_at, DAYS) else { return Vec::new() };
+    let left = span(left);
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
     let place = case.issuer_place();
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("The certificate of {host} ends on {end}, in {} days. Whoever was to renew it by itself has not done so.", left / DAY),
+            format!("The certificate of {host} ends on {end}, in {left}. Whoever was to renew it by itself has not done so."),
             probed(format!("{at}/tls/seen/chain/0/notAfter"), format!("valid until {end}")),
             Step::command("Renew it and have the server load it; this must show a later end", shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -enddate", place, host)),
         )
-        .titled(format!("The issuer's certificate expires in {} days", left / DAY)),
+        .titled(format!("The issuer's certificate expires in {left}")),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    #[test]
+    fn the_last_day_is_told_in_hours() {
+        let text = include_str!("../../../testdata/cases/issuer-certificate-expires-soon/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(tls) = &mut evidence.issuer.tls.outcome else { panic!("no handshake") };
+        tls.chain[0].not_after = Some(evidence.observed_at + jiff::SignedDuration::from_hours(30));
+        let found = check(&Case::new(&evidence));
+        let titles: Vec<&str> = found.iter().map(|finding| finding.title.as_str()).collect();
+        assert_eq!(titles, ["The issuer's certificate expires in 30 h"]);
+        assert!(found[0].why.contains(", in 30 h. "), "{}", found[0].why);
+    }
 }

@@ -3,7 +3,8 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step, probed};
+use crate::report::{Finding, Severity, Step};
+use crate::rules::issuer_port::broken;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -22,29 +23,17 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// Go's words for a certificate that is for other names, or for none.
+fn is_name(error: &str) -> bool {
+    ["is valid for", "not valid for any names", "doesn't contain any IP SANs", "legacy Common Name"].iter().any(|part| error.contains(part))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if case.accepted() || case.initialized() {
-        return Vec::new();
-    }
-    let (probes, at) = case.issuer();
-    let said = case.said(&message::OIDC_INIT_X509).filter(|word| ["is valid for", "not valid for any names", "doesn't contain any IP SANs", "legacy Common Name"].iter().any(|part| word.field("error").contains(part)));
-    // Whoever reads this certificate meets the fault, the control plane too.
-    let tls = probes.tls.seen();
-    let fault = tls.and_then(|tls| Some((tls, tls.faults.iter().position(|fault| fault.kind == TlsFaultKind::NameMismatch)?)));
-    let (confidence, first) = match (said, &fault, case.not_initialized()) {
-        (Some(word), ..) => (word.sure(), word.cite()),
-        (None, Some(_), Some((cite, confidence))) if case.logged_discovery_status().is_none() => (confidence, cite),
-        _ => return Vec::new(),
-    };
-    let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());
-    let place = case.issuer_place();
-    let leaf = tls.and_then(|tls| tls.chain.first());
-    let names = leaf.map_or_else(String::new, |leaf| if leaf.names.is_empty() { " (it has no alternative names at all)".to_owned() } else { format!(" (it is for {})", leaf.names.join(", ")) });
+    let Some(broken) = broken(case, is_name, &[TlsFaultKind::NameMismatch]) else { return Vec::new() };
+    let (host, place) = (&broken.host, case.issuer_place());
+    let names = broken.leaf.map_or_else(String::new, |leaf| if leaf.names.is_empty() { " (it has no alternative names at all)".to_owned() } else { format!(" (it is for {})", leaf.names.join(", ")) });
     let why = format!("The certificate that answers at {host} is not for that name{names}; the API server breaks off before it reads the discovery document.");
-    let mut finding = RULE.finding(confidence, why, first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName", place, host)))
+    let finding = RULE.finding(broken.confidence, why, broken.first, Step::command(format!("Have a certificate issued with {host} among its alternative names; this must list it"), shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName", place, host)))
         .step(Step::text("If a default certificate answers, the balancer has no rule for this name (SNI): add the name to its listener."));
-    if let Some((tls, index)) = fault {
-        finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), tls.faults[index].detail.clone()));
-    }
-    vec![finding]
+    vec![finding.cite_if(broken.met.map(|(_, cite)| cite))]
 }

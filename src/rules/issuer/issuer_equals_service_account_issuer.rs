@@ -1,9 +1,8 @@
 //! The OIDC issuer is the cluster's own.
 
-use crate::apiserver::configuration::from_flags;
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step, inferred};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::report::{Finding, Severity, Step};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,17 +24,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
     }
-    let control = &case.evidence.control_plane;
     let said = case.said(&message::ISSUER_IS_OWN);
-    // The file that was handed over, by the model of the server's own checks.
-    let given = control.configuration.seen().and_then(|flags| from_flags(flags).err()).and_then(|errors| {
-        errors.into_iter().find(|error| error.contains("disallowed issuers"))
-    });
-    let (confidence, first) = match (said, &given) {
-        (Some(word), _) => (word.sure(), word.cite()),
-        // What was handed over need not be what the server reads.
-        (None, Some(error)) => (Confidence::Likely, inferred("/controlPlane/configuration/seen", format!("with this configuration a kube-apiserver does not start: {}", clip(error, 240)))),
-        (None, None) => return Vec::new(),
+    let Some((confidence, first, _)) = case.refused_configuration(said, |error| error.contains("disallowed issuers")) else {
+        return Vec::new();
     };
     let issuer = said.map_or_else(|| "the OIDC issuer".to_owned(), |word| format!("{:?}", word.field("issuer")));
     let why = format!("{issuer} is configured as an OIDC issuer and is a --service-account-issuer of this cluster too; the API server ends at its start.");

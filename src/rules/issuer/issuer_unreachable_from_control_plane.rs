@@ -4,6 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::aws::egress::Mode;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::report::shell::shell;
+use crate::rules::issuer_port::again;
 use crate::rules::{clip, eks, Case, Page, Rule};
 use crate::rules::way::{all, is_private};
 
@@ -77,7 +78,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::text(format!("Open TCP {port} of {host} to the control plane: security group or firewall on the issuer's side, egress and routes on the control plane's. {whence}")),
         )
         .step(Step::command(from, shell!("curl -sv -m 5 https://{}:{}/ -o /dev/null", host, port)))
-        .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
+        .step(again());
     if let Some(dns) = inside {
         finding = finding.cite(probed(format!("{at}/dns/seen/addresses"), format!("{host} resolves to {} only", dns.addresses.join(", "))));
     }

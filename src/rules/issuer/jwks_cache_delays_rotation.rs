@@ -36,10 +36,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let keep = jwks.cache_control.as_deref().and_then(|text| {
         text.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.trim_matches('"').parse::<u64>().ok())
     });
-    let held = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
-        let hash = metrics.token_issuer_hash.as_ref()?;
-        let index = metrics.issuers.iter().position(|issuer| issuer.issuer_hash == *hash)?;
-        let held = metrics.issuers[index].key_set_hash.as_ref()?;
+    let held = case.issuer_metrics().and_then(|(index, issuer)| {
+        let held = issuer.key_set_hash.as_ref()?;
         (jwks.body_hash.as_ref() != Some(held)).then(|| seen(format!("/controlPlane/metrics/seen/issuers/{index}/keySetHash"), "metrics: the API server holds another key set than the one that stands there now"))
     });
     let confidence = match (&held, keep) {

@@ -3,6 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, probed};
+use crate::rules::issuer_port::again;
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -43,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             Step::command("Serve the provider's own document, with jwks_uri; this must name an https URL", shell!("curl -s {} | jq .jwks_uri", case.discovery_document())),
         )
-        .step(Step::command("The API server tries again every 10 s; then", "kaccess doctor"));
+        .step(again());
     if document.is_some() {
         finding = finding.cite(probed(format!("{at}/discovery/seen"), "the document read here has no jwks_uri"));
     }

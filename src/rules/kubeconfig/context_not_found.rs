@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::names;
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::ContextNotFound]) else { return Vec::new() };
+    let Some(failure) = case.evidence.kubeconfig.failed_as(&[FailureKind::ContextNotFound]) else { return Vec::new() };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     let names = names(failure);
     // The one that the loader takes the name for a slip of.

@@ -6,7 +6,7 @@ use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::EMPTY_TOKEN;
 use crate::rules::kubeconfig_fault::{complaint, is_other};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,8 +26,8 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [FailureKind::NotFound, FailureKind::Unreadable];
-    let told = failed_as(&case.evidence.credential, &kinds).filter(|failure| !is_other(failure, RULE.code));
-    if let Some(failure) = failed_as(&case.evidence.credential, &[FailureKind::Malformed]).filter(|failure| failure.detail.starts_with(EMPTY_TOKEN)) {
+    let told = case.evidence.credential.failed_as(&kinds).filter(|failure| !is_other(failure, RULE.code));
+    if let Some(failure) = case.evidence.credential.failed_as(&[FailureKind::Malformed]).filter(|failure| failure.detail.starts_with(EMPTY_TOKEN)) {
         let file = failure.detail.split('"').nth(1).unwrap_or("FILE");
         return vec![
             RULE.finding(

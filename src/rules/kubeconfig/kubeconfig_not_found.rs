@@ -5,7 +5,7 @@ use crate::evidence::FailureKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig::kubeconfig_unparsable::without_context;
 use crate::rules::kubeconfig_fault::is_other;
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(failure) = failed_as(&case.evidence.kubeconfig, &[FailureKind::NotFound]) else { return Vec::new() };
+    let Some(failure) = case.evidence.kubeconfig.failed_as(&[FailureKind::NotFound]) else { return Vec::new() };
     // One that was read and holds nothing is another finding.
     if is_other(failure, RULE.code) || without_context(&failure.detail).is_some() {
         return Vec::new();

@@ -5,7 +5,7 @@ use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::{cluster, is_other};
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -29,9 +29,9 @@ pub const EMPTY_TOKEN: &str = "read empty token from file";
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let kinds = [FailureKind::Malformed, FailureKind::Unreadable];
     let places = [
-        (failed_as(&case.evidence.kubeconfig, &kinds), "/kubeconfig/failed/detail"),
-        (failed_as(&case.evidence.credential, &kinds[..1]), "/credential/failed/detail"),
-        (failed_as(&case.evidence.plugin, &kinds[..1]), "/plugin/failed/detail"),
+        (case.evidence.kubeconfig.failed_as(&kinds), "/kubeconfig/failed/detail"),
+        (case.evidence.credential.failed_as(&kinds[..1]), "/credential/failed/detail"),
+        (case.evidence.plugin.failed_as(&kinds[..1]), "/plugin/failed/detail"),
     ];
     let Some((failure, path)) = places.into_iter().find_map(|(failure, path)| Some((failure?, path))) else {
         return holds_nothing(case).into_iter().collect();
@@ -109,7 +109,7 @@ fn forbidden(failure: &Failure, path: &'static str) -> Finding {
 
 /// A file was read, and there is no context in it: kubectl goes on as if there were none.
 fn holds_nothing(case: &Case<'_>) -> Option<Finding> {
-    let failure = failed_as(&case.evidence.kubeconfig, &[FailureKind::NotFound])?;
+    let failure = case.evidence.kubeconfig.failed_as(&[FailureKind::NotFound])?;
     let file = without_context(&failure.detail)?;
     let finding = RULE
         .finding(

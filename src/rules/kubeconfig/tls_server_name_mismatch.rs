@@ -5,7 +5,7 @@ use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::kubeconfig_fault::cluster;
-use crate::rules::{Case, Page, Rule, failed_as};
+use crate::rules::{Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 
 /// A URL, or a name with its port, stands where only a name belongs.
 fn no_name(case: &Case<'_>, name: &str) -> Option<Finding> {
-    let failure = failed_as(&case.evidence.endpoint.tls, &[FailureKind::Malformed])?;
+    let failure = case.evidence.endpoint.tls.failed_as(&[FailureKind::Malformed])?;
     let bare = name.split_once("://").map_or(name, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or_default();
     let bare = match bare.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,

@@ -32,17 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("The control plane comes from {}, and {}.", eks::sources(&found), found.step.text)
     };
-    vec![
-        RULE.finding(
-            found.confidence,
-            why,
-            seen(first.path.clone(), format!("{} lets in {}{}", first.place.word(), first.value, if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() })),
-            eks::first_step(case, &found),
-        )
-        .steps(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
-        .step(eks::again())
-        .cite(eks::cite_mode(found.reach))
-        .cite(eks::cite_step(found.step))
-        .cite_if(found.word.clone()),
-    ]
+    let more = if found.lists.len() > 1 { format!(" and {} more", found.lists.len() - 1) } else { String::new() };
+    let list = seen(first.path.clone(), format!("{} lets in {}{more}", first.place.word(), first.value));
+    vec![found.finding(&RULE, case, why, list)]
 }

@@ -31,17 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         format!("this control plane comes from {}", eks::sources(&found))
     };
-    let mut finding = RULE
-        .finding(
-            found.confidence,
-            format!("{} {} where the API endpoint or the cluster's interfaces are: clients enter there. To the issuer, {from}, so nothing on the list fits.", names.join(", "), if names.len() == 1 { "is" } else { "are" }),
-            seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value)),
-            eks::first_step(case, &found),
-        )
-        .steps(managed.then(|| eks::route_through_vpc(case)).or_else(|| eks::open_paths_at(&found)))
-        .step(eks::again())
-        .cite(eks::cite_mode(found.reach))
-        .cite(eks::cite_step(found.step));
-    finding = finding.cite_if(found.word.clone());
-    vec![finding]
+    let why = format!("{} {} where the API endpoint or the cluster's interfaces are: clients enter there. To the issuer, {from}, so nothing on the list fits.", names.join(", "), if names.len() == 1 { "is" } else { "are" });
+    let list = seen(first.path.clone(), format!("{} lets in {}", first.place.word(), first.value));
+    vec![found.finding(&RULE, case, why, list)]
 }

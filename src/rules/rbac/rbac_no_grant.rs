@@ -1,16 +1,17 @@
 //! The identity is known and has no right to what was asked.
 
 use crate::apiserver::authz::near::{self, Kind};
+use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
-use crate::evidence::access::Question;
+use crate::evidence::access::{Check, Question};
 use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, is_foreign, is_kubelet, is_ungranted, named, nothing_granted, sentence, somebody_else, subject, void_bindings};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, overruled, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
@@ -30,6 +31,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = without_rbac(case) {
+        return vec![finding];
+    }
     if !is_ungranted(case) {
         return Vec::new();
     }
@@ -63,13 +67,48 @@ fn for_group(user: &User) -> Option<Step> {
     )))
 }
 
+/// RBAC is not asked at all: no role and no binding is what is missing.
+fn without_rbac(case: &Case<'_>) -> Option<Finding> {
+    let (instead, says) = instead_of_rbac(case)?;
+    let (user, access) = (&case.evidence.identity.seen()?.user, case.evidence.access.seen()?);
+    let question = case.evidence.asked.question.as_ref();
+    if user.username == "system:anonymous" || question.is_some() && somebody_else(case).is_some() {
+        return None;
+    }
+    let refused = |check: &Check| !check.allowed && !overruled(case, check);
+    let index = match question {
+        Some(question) => access.checks.iter().position(|check| check.question == *question && refused(check))?,
+        None if nothing_here(case) => access.checks.iter().position(refused)?,
+        None => return None,
+    };
+    let what = sentence(&access.checks[index].question);
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The API server knows you as {} and does not let you {what}. {}", signed_in(user), instead.sentence()),
+            seen(format!("/access/seen/checks/{index}"), format!("{}: no", access.checks[index].question.sentence())),
+            Step::text(format!("Have whoever runs the control plane let {} do that where it is decided: {}.", called(user), instead.decides)),
+        )
+        .titled(format!("Signed in, but not allowed to {what}, and RBAC is not asked"))
+        .cite(says)
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)))
+        .step(Step::command("Afterwards, look again", "kaccess doctor"));
+    if question.is_none() {
+        // Rights in other namespaces were not looked at.
+        finding.severity = Severity::Warning;
+    } else if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
+        finding = finding.cite(seen("/asked/error", clip(error, 240)));
+    }
+    Some(finding)
+}
+
 /// The question of the message, about who is signed in.
 fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let denied = denied(case)?;
     let (index, check) = denied.check?;
     let user = &*denied.user;
     let world = case.evidence.rbac.seen().map(World::new);
-    let first = if is_kubelet(user) {
+    let first = if is_node(user) {
         Step::text("Kubelets get their rights from the Node authorizer, and never by a binding: let whoever asks this have a service account or user of its own.")
     } else {
         Step::manifest(
@@ -78,7 +117,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         )
     };
     // The node authorizer's reasons say that it has no opinion.
-    let foreign = (is_foreign(&check.reason) && !is_kubelet(user)).then(|| clip(&check.reason, 200));
+    let foreign = (is_foreign(&check.reason) && !is_node(user)).then(|| clip(&check.reason, 200));
     let mut why =
         format!("The API server knows you as {} and does not let you {}.", signed_in(user), sentence(question));
     if let Some(reason) = &foreign {
@@ -94,7 +133,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         )
         .titled(format!("Signed in, but not allowed to {}", sentence(question)))
         .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username)));
-    if !is_kubelet(user)
+    if !is_node(user)
         && let Some(step) = for_group(user)
     {
         finding = finding.step(step);
@@ -137,11 +176,7 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
     if here.is_empty() || here.iter().any(|policy| given(policy)) {
         return None;
     }
-    let place = |policy: &AssociatedPolicy| match policy.scope.as_str() {
-        "namespace" => format!("namespaces {}", policy.namespaces.join(", ")),
-        _ => "the whole cluster".to_owned(),
-    };
-    let held: Vec<String> = here.iter().map(|policy| format!("{} for {}", policy.name(), place(policy))).collect();
+    let held: Vec<String> = here.iter().map(|policy| format!("{} for {}", policy.name(), policy.place())).collect();
     let more = match wanted {
         Some("AmazonEKSSecretReaderPolicy") => "reads Secrets, which AmazonEKSViewPolicy leaves out",
         Some("AmazonEKSViewPolicy") => "reads what Kubernetes' role view does, no Secrets",
@@ -165,7 +200,8 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
     let own = &case.evidence.identity.seen()?.user.username;
     let what = sentence(question);
     let said = seen("/asked/error", clip(case.evidence.asked.error.as_deref().unwrap_or_default(), 240));
-    let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty()) {
+    let instead = instead_of_rbac(case).is_some();
+    let finding = match named(case, name).filter(|(_, rbac)| rbac.unread.is_empty() && !instead) {
         Some((user, rbac)) => {
             // Granted by now, or denied by another authorizer: nothing that RBAC explains.
             denied(case)?;
@@ -182,6 +218,7 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
         }
         None => {
             let because = match case.evidence.rbac.seen() {
+                _ if instead => "RBAC, by whose roles and bindings it could be judged, is not among the API server's authorizers",
                 None => "the role bindings cannot be read with your rights",
                 Some(rbac) if !rbac.unread.is_empty() => "not all roles and bindings can be read with your rights",
                 Some(_) => "the message does not tell its groups",
@@ -290,4 +327,41 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
         finding = finding.step(step);
     }
     Some(finding.step(again))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::Flags;
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    /// The findings of all rules where the API server says that it has these modes.
+    fn findings(modes: &[&str]) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-abac/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut flags = Flags { source: "/flagz".to_owned(), ..Flags::default() };
+        let modes = modes.iter().map(|mode| (*mode).to_owned()).collect();
+        flags.flags.insert("authorization-mode".to_owned(), modes);
+        flags.flags.insert("authorization-policy-file".to_owned(), vec!["/etc/policy.jsonl".to_owned()]);
+        evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+        crate::rules::check_all(&Case::new(&evidence))
+    }
+
+    #[test]
+    fn no_grant_is_offered_where_rbac_is_not_asked() {
+        let grants = |findings: &[Finding]| {
+            let steps = findings.iter().flat_map(|finding| &finding.fix);
+            steps.filter(|step| step.manifest.as_deref().is_some_and(|manifest| manifest.contains("roleRef"))).count()
+        };
+        let asked = findings(&["ABAC", "RBAC"]);
+        assert!(asked.iter().any(|finding| finding.code == RULE.code) && grants(&asked) > 0, "{asked:?}");
+        let without = findings(&["Node", "ABAC"]);
+        let codes: Vec<&str> = without.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [RULE.code]);
+        assert_eq!(grants(&without), 0, "{without:?}");
+        let finding = &without[0];
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Certain));
+        assert!(finding.why.contains("(--authorization-mode=Node,ABAC)"), "{}", finding.why);
+        assert!(finding.fix[0].text.contains("/etc/policy.jsonl (--authorization-policy-file)"), "{:?}", finding.fix);
+    }
 }

@@ -9,13 +9,17 @@ use crate::rules::hook;
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
     let error = said.field("error");
     Some(match said.name() {
+        // The front proxy's CA is asked about every client's certificate; what the clients' one says counts.
+        heard::CERTIFICATE_BARE if said.has(text::CLIENT_CERTIFICATE) => silence(),
         text::CLIENT_CERTIFICATE | text::BOTH_CAS | text::CLIENT_CA_ALONE | heard::CERTIFICATE_BARE => {
             if said.has(text::FRONT_PROXY_NAME) {
                 return Some(silence());
             }
-            if error.contains("is before")
-                || said.context.plain.contains("not yet valid") && said.context.plain.contains("is before")
-            {
+            // The field is what the front proxy's CA has against it; the clients' one knows no such authority.
+            let error = if said.name() == text::BOTH_CAS { "" } else { error };
+            if error.contains("expired") && of_unknown_authority(said) {
+                (vec!["client-certificate-untrusted", "client-certificate-expired"], Likely)
+            } else if error.contains("is before") {
                 (vec!["api-server-clock-wrong", "client-certificate-expired"], Likely)
             } else if error.contains("expired") {
                 (vec!["client-certificate-expired"], Certain)
@@ -85,4 +89,43 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::KUBELET_UPGRADE => (vec!["kubelet-refuses-api-server", "credential-rejected"], Likely),
         _ => return None,
     })
+}
+
+/// The front proxy's CA has not signed this certificate, and its own dates were fine: Go looks at them before it looks for
+/// who signed it. A date that is not fine is that of a CA above it.
+fn of_unknown_authority(said: &Said<'_>) -> bool {
+    let before = said.context.plain.split("verifying certificate SN=").next();
+    before.is_some_and(|before| before.contains("x509: certificate signed by unknown authority"))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Confidence::{self, Certain, Likely};
+    use crate::rules::reading::read;
+
+    /// What a line of the log says of the certificate, where the front proxy's CA, the clients' one and whoever judges
+    /// tokens have these things against a request.
+    fn of_certificate(bare: &str, own: &str, more: &str) -> Vec<(&'static str, Confidence)> {
+        let line = format!(
+            r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[x509: {bare}, verifying certificate SN=77, SKID=, AKID=C6:60 failed: x509: {own}{more}]""#
+        );
+        let readings = read(&line).into_iter().map(|reading| (reading.code, reading.confidence));
+        readings.filter(|(code, _)| code.starts_with("client-certificate")).collect()
+    }
+
+    #[test]
+    fn each_of_the_joined_errors_is_its_own() {
+        let unknown = "certificate signed by unknown authority";
+        let usage = "certificate specifies an incompatible key usage";
+        let expired = "certificate has expired or is not yet valid: current time 2026-11-25T17:25:30Z is after 2026-11-24T10:48:24Z";
+        let token = ", oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-24 10:48:24 +0000 UTC)";
+        for more in ["", token] {
+            assert_eq!(of_certificate(expired, expired, more), [("client-certificate-expired", Certain)]);
+            assert_eq!(of_certificate(unknown, usage, more), [("client-certificate-wrong-usage", Certain)]);
+            assert_eq!(of_certificate(unknown, unknown, more), [("client-certificate-untrusted", Likely)]);
+            // The end of a CA: of a certificate that is itself past its end, both would say that.
+            assert_eq!(of_certificate(unknown, expired, more), [("client-certificate-untrusted", Likely)]);
+            assert_eq!(of_certificate(expired, unknown, more), [("client-certificate-untrusted", Likely)]);
+        }
+    }
 }

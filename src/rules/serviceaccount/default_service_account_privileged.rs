@@ -1,5 +1,6 @@
 //! The service account that every Pod has by default may do dangerous things.
 
+use crate::apiserver::authz::service_account;
 use crate::evidence::access::ResourceRule;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -42,8 +43,7 @@ fn dangerous(rule: &ResourceRule) -> Option<&'static str> {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(identity), Some(rbac)) = (case.evidence.identity.seen(), case.evidence.rbac.seen()) else { return Vec::new() };
-    let own = identity.user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
-    let Some((namespace, "default")) = own else { return Vec::new() };
+    let Some((namespace, "default")) = service_account(&identity.user.username) else { return Vec::new() };
     let group = format!("system:serviceaccounts:{namespace}");
     for (index, binding) in rbac.bindings.iter().enumerate() {
         let Some((place, subject)) = binding.subjects.iter().enumerate().find(|(_, subject)| match subject.kind.as_str() {

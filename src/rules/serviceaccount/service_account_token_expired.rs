@@ -1,5 +1,6 @@
 //! A service account's token is past its expiry.
 
+use crate::apiserver::authn::service_account::LEEWAY;
 use crate::apiserver::message::{self, heard};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::rules::{renew, Case, Page, Place, Rule, Word};
@@ -20,9 +21,6 @@ pub static RULE: Rule = Rule {
     explains: &["credential-rejected"],
     check,
 };
-
-/// The server forgives this much, in seconds.
-const LEEWAY: i64 = 60;
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     // Legacy tokens have no life span, and an exp in one is ignored.

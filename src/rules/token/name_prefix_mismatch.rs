@@ -1,12 +1,12 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
-use crate::apiserver::authz::near::is_prefix;
+use crate::apiserver::authz::near::{is_prefix, title};
 use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{add_subject, denied, describe, overruled, remove_subject, somebody_else};
+use crate::rules::refusal::{add_subject, denied, overruled, remove_subject, somebody_else};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -117,11 +117,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                     if unprefixed { Confidence::Certain } else { Confidence::Likely },
                     format!(
                         "The API server knows you as {name:?}; {} would let you {}, and names {:?}. The two differ only by the prefix{slash}, and RBAC compares byte by byte, so the binding does not reach you.",
-                        describe(binding),
+                        title(binding),
                         question.sentence(),
                         subject.name
                     ),
-                    seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("{} has the subject {} {:?}", describe(binding), subject.kind, subject.name)),
+                    seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("{} has the subject {} {:?}", title(binding), subject.kind, subject.name)),
                     Step::command(
                         if unprefixed {
                             "Have the name as the API server says it added to the binding's subjects".to_owned()
@@ -131,7 +131,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                         add_subject(binding, kind, name),
                     ),
                 )
-                .titled(format!("{} names {:?}, but the API server calls you {name:?}", describe(binding), subject.name))
+                .titled(format!("{} names {:?}, but the API server calls you {name:?}", title(binding), subject.name))
                 .step(Step::command(
                     format!("Then take {:?} out, if nobody else comes under that name", subject.name),
                     remove_subject(binding, subject),

@@ -118,3 +118,24 @@ fn behind_certificate(case: &Case<'_>) -> Option<Finding> {
     finding.severity = Severity::Warning;
     Some(finding)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    /// go-oidc takes a number in quotes.
+    #[test]
+    fn an_end_in_quotes_is_an_end() {
+        let text = include_str!("../../../testdata/cases/token-expired/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let plain = check(&Case::new(&evidence)).remove(0);
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let claims = credential.token.as_mut().and_then(|token| token.claims.as_mut()).expect("claims");
+        let quoted = claims["exp"].to_string();
+        claims["exp"] = quoted.into();
+        let found = check(&Case::new(&evidence));
+        let said: Vec<_> = found.iter().map(|finding| (finding.why.as_str(), finding.confidence)).collect();
+        assert_eq!(said, [(plain.why.as_str(), plain.confidence)]);
+    }
+}

@@ -4,6 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
+use crate::text::distance;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -32,14 +33,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some((configuration, path)) = &case.configuration else { return Vec::new() };
     let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
-    if configured.is_empty() || configured.contains(&issuer) || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+    if configured.is_empty() || configuration.authenticator_of(issuer).is_some() || configuration.service_account_issuers.iter().any(|known| known == issuer) {
         return Vec::new();
     }
-    let nearest = configured
-        .iter()
-        .copied()
-        .min_by_key(|candidate| difference(candidate, issuer))
-        .unwrap_or_default();
+    // A foreign claim may be of any length, and the distance costs the product of both.
+    let start = |url: &str| url.chars().take(300).collect::<String>();
+    let wanted = start(issuer);
+    let nearest =
+        configured.iter().copied().min_by_key(|candidate| distance(&start(candidate), &wanted)).unwrap_or_default();
     let how = in_words(nearest, issuer);
     vec![
         RULE.finding(
@@ -52,13 +53,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")))
         .cite_if(case.rejected()),
     ]
-}
-
-/// How unlike two strings are: what is left after the common head and tail.
-fn difference(a: &str, b: &str) -> usize {
-    let head = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).count();
-    let tail = a.bytes().rev().zip(b.bytes().rev()).take_while(|(x, y)| x == y).count();
-    a.len().max(b.len()).saturating_sub(head + tail)
 }
 
 /// By what little two issuers differ, if it is little.

@@ -31,8 +31,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.useless_keys().is_some() {
         return Vec::new();
     }
-    // HS256 and none are no matter of keys.
-    if !["RS", "PS", "ES"].iter().any(|family| signature.alg.starts_with(family)) {
+    if !signature.is_of_keys() {
         return Vec::new();
     }
     let said = case.said(&message::SIGNATURE_FAILED).filter(|word| word.place != Place::Model);

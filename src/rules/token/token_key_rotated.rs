@@ -26,11 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(signature) = issuer.signature.seen().filter(|signature| signature.verified) else { return Vec::new() };
     let Some(word) = case.reason(&[&message::SIGNATURE_FAILED]) else { return Vec::new() };
     let live = issuer.jwks.seen().and_then(|jwks| jwks.body_hash.as_deref());
-    let held = case.evidence.control_plane.metrics.seen().and_then(|metrics| {
-        let own = metrics.token_issuer_hash.as_ref()?;
-        let (index, entry) = metrics.issuers.iter().enumerate().find(|(_, entry)| entry.issuer_hash == *own)?;
-        Some((index, entry.key_set_hash.as_deref()?))
-    });
+    let held = case.issuer_metrics().and_then(|(index, entry)| Some((index, entry.key_set_hash.as_deref()?)));
     let differs = match (held, live) {
         // The server holds this very set by now.
         (Some((_, held)), Some(live)) if held == live => return Vec::new(),

@@ -1,6 +1,8 @@
 //! The token is not valid yet.
 
+use crate::apiserver::authn::jwt::NOT_BEFORE_LEEWAY;
 use crate::apiserver::message;
+use crate::aws::SIGNATURE_LEEWAY;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::span;
 use crate::rules::{Case, Page, Place, Rule, Word, eks};
@@ -21,9 +23,6 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// The server forgives this much, in seconds.
-const LEEWAY: i64 = 60;
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = of_iam(case) {
         return vec![finding];
@@ -35,14 +34,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let confidence = match (word, case.rejected()) {
         (Some(word), _) => word.confidence(ahead > 0),
         // The server's own word about something else means that this is not (yet) what it stumbles over.
-        (None, Some(_)) if ahead > LEEWAY && case.words.iter().any(|word| word.place == Place::TokenReview) => Confidence::Likely,
-        (None, Some(_)) if ahead > LEEWAY => Confidence::Certain,
+        (None, Some(_)) if ahead > NOT_BEFORE_LEEWAY && case.words.iter().any(|word| word.place == Place::TokenReview) => Confidence::Likely,
+        (None, Some(_)) if ahead > NOT_BEFORE_LEEWAY => Confidence::Certain,
         _ => return Vec::new(),
     };
     vec![
         RULE.finding(
             confidence,
-            format!("The token begins on {start} (nbf), and by {clock} it is {}: {}. The API server forgives {LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if ahead > 0 { format!("{} to go", span(ahead)) } else { "that has begun, so the server's clock is another one".to_owned() }),
+            format!("The token begins on {start} (nbf), and by {clock} it is {}: {}. The API server forgives {NOT_BEFORE_LEEWAY} s.", now.strftime("%Y-%m-%dT%H:%M:%SZ"), if ahead > 0 { format!("{} to go", span(ahead)) } else { "that has begun, so the server's clock is another one".to_owned() }),
             seen("/credential/seen/token/claims/nbf", format!("nbf: {start}")),
             Step::command("Compare the clocks of the identity provider and of the API server's machine with NTP, and correct the wrong one", "chronyc tracking || timedatectl status"),
         )
@@ -52,16 +51,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-/// STS forgives this much, in seconds.
-const STS_LEEWAY: i64 = 300;
-
 /// An IAM token that is signed with a time to come: STS says "Signature not yet current" to the authenticator.
 fn of_iam(case: &Case<'_>) -> Option<Finding> {
     let refused = eks::refused(case)?;
-    let signed: jiff::Timestamp = case.claim_text("date")?.parse().ok()?;
+    let signed = case.claim_time("date")?;
     let (now, clock) = case.server_time();
     let ahead = signed.as_second() - now.as_second();
-    if ahead <= STS_LEEWAY {
+    if ahead <= SIGNATURE_LEEWAY {
         return None;
     }
     let finding = RULE

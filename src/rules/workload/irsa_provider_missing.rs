@@ -3,7 +3,6 @@
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
 use crate::aws::workload::account;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -37,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             cite,
             Step::command(
                 format!("Create it, once for the cluster, in account {account}"),
-                shell!("aws iam create-open-id-connect-provider --url {} --client-id-list sts.amazonaws.com", issuer),
+                pod_role::create_provider(issuer),
             ),
         )
         .cite_if(link.and(words))

@@ -49,7 +49,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("IAM has no role {name} in account {}. STS only answers AccessDenied to that.", account(&role)),
             pod_role::cite(link),
-            Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
+            pod_role::look_for(name),
         )
         .titled(format!("The role {name} does not exist"))
         .step(pod_role::annotate(judged, "ARN"));

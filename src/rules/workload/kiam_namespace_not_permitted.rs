@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let link = judged.broken(link_id::KIAM_NAMESPACE);
     let words = pod_role::met_or_event(case, &["forbidden by policy", "namespace policy expression", "KiamRoleForbidden"]);
     let Some(cite) = link.map(pod_role::cite).or_else(|| words.clone()) else { return Vec::new() };

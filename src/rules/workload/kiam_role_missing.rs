@@ -2,7 +2,6 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -23,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let Some(link) = judged.broken(link_id::KIAM_ROLE) else { return Vec::new() };
     let name = pod_role::role_name(&link.expected);
     vec![
@@ -31,7 +30,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The Pod's annotation iam.amazonaws.com/role names {}, and IAM has no role of that name.", link.expected),
             pod_role::cite(link),
-            Step::command("Look for the name that is meant", shell!("aws iam list-roles --query \"Roles[?contains(RoleName, '{}')].Arn\"", name)),
+            pod_role::look_for(name),
         )
         .titled(format!("The role {name} does not exist"))
         .step(Step::text("Correct iam.amazonaws.com/role in the Pod template (not on the Deployment itself).")),

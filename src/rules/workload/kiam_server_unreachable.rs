@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let link = judged.broken(link_id::KIAM_SERVER);
     let words = pod_role::met_or_event(case, &["error dialing grpc server", "there is no address available"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };

@@ -2,7 +2,7 @@
 
 use crate::aws::workload::{flag, session_seconds};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, pod_role};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let Some((server, at)) = judged.agent("kiam-server") else { return Vec::new() };
     let told = flag(&server.args, "--session-duration").filter(|text| !text.is_empty());
     let seconds = match told.map(session_seconds) {

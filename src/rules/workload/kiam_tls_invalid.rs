@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let certificate = judged.broken(link_id::KIAM_CERTIFICATE);
     let link = judged.broken(link_id::KIAM_TLS).or(certificate);
     let of_kiam = judged.agent("kiam-agent").is_some() || judged.agent("kiam-server").is_some();

@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let Some(link) = judged.broken(link_id::KIAM_TRUST) else { return Vec::new() };
     let args = judged.agent("kiam-server").map(|(server, _)| server.args.as_slice()).unwrap_or_default();
     let server = flag(args, "--assume-role-arn").unwrap_or("KIAM-SERVER-ROLE");

@@ -24,7 +24,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(judged) = case.workload.as_ref().filter(|judged| !judged.past_agents()) else { return Vec::new() };
+    let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let link = judged.broken(link_id::KUBE2IAM_NAMESPACE);
     let words = pod_role::met_or_event(case, &["not valid for namespace of pod"]);
     let Some(cite) = link.map(pod_role::cite).or(words) else { return Vec::new() };

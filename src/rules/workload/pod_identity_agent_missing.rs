@@ -2,7 +2,6 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -37,7 +36,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         Step::command(
             "Install the add-on",
-            shell!("aws eks create-addon --cluster-name {} --addon-name eks-pod-identity-agent", pod_role::cluster_name(judged)),
+            pod_role::install_agent(pod_role::cluster_name(judged)),
         )
     };
     vec![RULE.finding(

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -209,15 +210,22 @@ fn a_webhook_that_denies_and_one_that_fails() {
     only_the_denial(&run, "likely");
 }
 
+/// A line of a policy file: the group may do everything with these.
+fn policy_line(group: &str, resource: &str, path: &str) -> Value {
+    json!({ "apiVersion": "abac.authorization.kubernetes.io/v1beta1", "kind": "Policy",
+        "spec": { "group": group, "namespace": "*", "resource": resource, "apiGroup": "*", "nonResourcePath": path } })
+}
+
+fn policy_file(name: &str, lines: &[Value]) -> PathBuf {
+    let policy = scratch(name).join("policy.jsonl");
+    std::fs::write(&policy, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("a policy");
+    policy
+}
+
 #[test]
 fn a_policy_that_gives_everything_to_one_group() {
     let Some(lab) = lab::require_apiserver() else { return };
-    let policy = scratch("abac").join("policy.jsonl");
-    let line = |group: &str, resource: &str, path: &str| {
-        json!({ "apiVersion": "abac.authorization.kubernetes.io/v1beta1", "kind": "Policy",
-            "spec": { "group": group, "namespace": "*", "resource": resource, "apiGroup": "*", "nonResourcePath": path } })
-    };
-    std::fs::write(&policy, format!("{}\n", line("abac-admins", "*", "*"))).expect("a policy");
+    let policy = policy_file("abac", &[policy_line("abac-admins", "*", "*")]);
     // The release before --authorization-mode can be read from /flagz.
     let options = Options::default()
         .release(lab::Release::Old)
@@ -246,4 +254,57 @@ fn a_policy_that_gives_everything_to_one_group() {
     expect_fault("rbac-no-grant-abac", &run, &["rbac-no-grant"]);
     apply(&server, run.finding("rbac-no-grant")["fix"][0]["manifest"].as_str().expect("a manifest"));
     assert_eq!(kubectl(lab, &config, &["--context", "plain", "get", "--raw", "/api/v1/nodes"], "").0, 0);
+}
+
+/// Where RBAC is no mode, nobody reads the bindings: none is the reason of a yes, and none would make it one.
+#[test]
+fn a_policy_file_without_rbac() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    // What default bindings give to everybody stands in the policy.
+    let own = ["selfsubjectreviews", "selfsubjectaccessreviews", "selfsubjectrulesreviews"];
+    let mut lines = vec![policy_line("abac-admins", "*", "*")];
+    lines.extend(own.map(|resource| policy_line("system:authenticated", resource, "")));
+    let policy = policy_file("abac-alone", &lines);
+    let options = Options::default()
+        .flag("--authorization-mode=Node,ABAC")
+        .flag(format!("--authorization-policy-file={}", policy.display()));
+    let server = ApiServer::start(lab, options);
+    let one = lab.pki.ca.sign_client("abac-root", "root2", &["abac-admins"]);
+    let other = lab.pki.ca.sign_client("abac-plain", "plain", &["team"]);
+    let users = [("own", certificate_user(&one)), ("plain", certificate_user(&other)), ("admin", server.admin_user())];
+    let config = server.kubeconfig("abac-alone", &users);
+    let place = format!("{} (--authorization-policy-file)", policy.display());
+    let why = |words: &[&str]| {
+        let output = command()
+            .args(["can-i", "list", "nodes", "--why"])
+            .args(words)
+            .arg("--kubeconfig")
+            .arg(&config)
+            .output()
+            .expect("kaccess runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let rules = json!([{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["get"] }]);
+    cluster_role(&server, "plain-nodes", rules, user("plain"));
+    for words in [&["--context", "admin", "--as", "plain"][..], &["--context", "own", "--as", "plain"]] {
+        let (code, text, _) = why(words);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("--authorization-mode=Node,ABAC") && text.contains(&place), "{words:?}: {text}");
+        assert!(!text.contains("roleRef") && !text.contains("Near misses"), "{words:?}: {text}");
+    }
+    let (code, text, told) = why(&["--context", "own", "-o", "json"]);
+    assert_eq!(code, Some(0), "{text}");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    crate::support::schema::hold(&answer);
+    assert_eq!(answer["grants"], json!([]), "{text}");
+    assert!(answer["insteadOfRbac"].as_str().is_some_and(|words| words.contains(&place)), "{text}");
+    assert!(told.contains(&place), "{told}");
+
+    let (_, error) = kubectl(lab, &config, &["--context", "plain", "get", "--raw", "/api/v1/nodes"], "");
+    let run = doctor(&config, &["--context", "plain", "--reviewer-context", "admin", "--error", &error]);
+    assert_eq!(run.codes()[0], "rbac-no-grant", "{}", run.stdout);
+    let fix = run.finding("rbac-no-grant")["fix"].to_string();
+    assert!(fix.contains("--authorization-policy-file"), "{fix}");
+    assert!(!run.stdout.contains("roleRef"), "{}", run.stdout);
 }

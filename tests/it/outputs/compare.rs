@@ -128,6 +128,35 @@ fn what_differs_is_named_with_both_sides() {
     assert!(html.contains("<td>claim aud</td>"), "the page has it");
 }
 
+/// An end in quotes is one, as go-oidc takes it, and an IAM token has an end too.
+#[test]
+fn every_form_reads_the_same_times() {
+    let then = changed(HEALTHY, |_| {});
+    let now = changed(HEALTHY, |evidence| {
+        evidence["credential"]["seen"]["token"]["claims"]["exp"] = json!("1700000000");
+    });
+    let comparison = view(&now, &then, &[]);
+    let validity = &comparison["differences"][0];
+    assert_eq!(validity["what"], "validity of the credential when it was looked at", "{comparison}");
+    assert_eq!((&validity["then"], &validity["now"]), (&json!("valid"), &json!("expired since 2023-11-14T22:13:20Z")));
+    let said = |file: &std::path::Path, form: &str| {
+        let output = command().args(["doctor", "-o", form, "--from"]).arg(file).output().expect("kaccess runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let times = |file: &std::path::Path| {
+        let report: Value = serde_json::from_str(&said(file, "json")).expect("JSON");
+        hold(&report);
+        let times = &report["credential"]["times"];
+        (times["issuedAt"].clone(), times["expiresAt"].clone(), times["expired"].clone())
+    };
+    let (_, expires, expired) = times(&now);
+    assert_eq!((expires, expired), (json!("2023-11-14T22:13:20Z"), json!(true)));
+    assert!(said(&now, "table").contains("2023-11-14T22:13:20Z (expired "));
+    assert!(said(&now, "prometheus").contains("} 1700000000\n"));
+    let iam = saved("eks-iam-token-expired").folder.join("evidence.json");
+    assert_eq!(times(&iam), (json!("2026-11-25T09:30:00Z"), json!("2026-11-25T09:45:00Z"), json!(true)));
+}
+
 #[test]
 fn yesterday_it_worked() {
     let (healthy, ill) = (saved(HEALTHY), saved("first-incident"));

@@ -103,6 +103,12 @@ fn gauges_say_what_every_report_says() {
         if let Some(exp) = token.and_then(|claims| claims["exp"].as_i64()) {
             assert_eq!(one("kaccess_token_expiry_timestamp_seconds"), Some(exp as f64), "{}", case.name);
         }
+        // Of an IAM token.
+        if let Some(expires) = token.and_then(|claims| claims["expires"].as_str()) {
+            let end: jiff::Timestamp = expires.parse().expect("a time");
+            let told = one("kaccess_token_expiry_timestamp_seconds");
+            assert_eq!(told, Some(end.as_second() as f64), "{}", case.name);
+        }
         let leaf = case.evidence.endpoint.tls.seen().and_then(|report| report.chain.first()?.not_after);
         if let Some(end) = leaf {
             let told = of("kaccess_certificate_expiry_timestamp_seconds");

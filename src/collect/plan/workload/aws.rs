@@ -9,6 +9,12 @@ use crate::evidence::Skip;
 use crate::evidence::eks::{Aws, Caller, Cluster, Target as Meant};
 use crate::evidence::workload::{Addon, Associations, Instance, Providers, RoleLook};
 
+/// A handle on a client of AWS.
+type Credentials = Handle<(), Arc<Clients>>;
+
+/// A client of AWS, the cluster's name.
+type Session = Common<(Arc<Clients>, String)>;
+
 /// The handles on what AWS is asked.
 pub(super) struct Cloud {
     target: Handle<Meant, (Meant, bool)>,
@@ -32,89 +38,10 @@ impl Cloud {
         plan: &WorkloadPlan,
         scrubber: &Scrubber,
     ) -> Self {
-        let meant: Handle<Meant, (Meant, bool)> = {
-            let (options, resolved, host) = (plan.aws.clone(), needs.resolved.clone(), host.clone());
-            let needs = async move {
-                // A cluster that is not EKS may use IRSA all the same; a region is enough for that.
-                if !target::is_eks(Some(&resolved), &options) && options.region.is_none() {
-                    return Err(not_applicable(
-                        "the cluster is not EKS; --eks-cluster or --region would have AWS asked",
-                    ));
-                }
-                if options.off {
-                    return Err(Outcome::Skipped(Skip {
-                        because: "aws-target".to_owned(),
-                        text: "--no-aws was given: AWS was not asked".to_owned(),
-                        needs: Some("running without --no-aws".to_owned()),
-                    }));
-                }
-                Ok((resolved, options))
-            };
-            graph.probe(
-                "aws-target",
-                SHORT,
-                needs,
-                move |(resolved, options): (Arc<Resolved>, AwsOptions)| async move {
-                    let meant = match target::derive(&host, Some(&resolved), &options) {
-                        Ok(meant) => meant,
-                        Err(failure) => match &options.region {
-                            Some(region) => {
-                                let meant = Meant {
-                                    region: region.clone(),
-                                    region_origin: "flag".to_owned(),
-                                    profile: options.profile.clone(),
-                                    ..Meant::default()
-                                };
-                                (meant, options.profile.is_some())
-                            }
-                            None => return Err(failure),
-                        },
-                    };
-                    Ok((meant.0.clone(), Some(meant)))
-                },
-            )
-        };
-        let clients: Handle<(), Arc<Clients>> = {
-            let (meant, host, scrubber) = (meant.clone(), host.clone(), scrubber.clone());
-            let needs = async move { need::<_, (Meant, bool), _>(&meant).await };
-            graph.probe("aws-credentials", SHORT, needs, move |(meant, first): (Meant, bool)| async move {
-                Ok(((), Some(Arc::new(Clients::load(&host, &meant, first, &scrubber).await?))))
-            })
-        };
-        let caller: Handle<Caller, Arc<Caller>> = {
-            let clients = clients.clone();
-            let needs = async move {
-                let done = clients.await;
-                match (&done.give, &done.observation.outcome) {
-                    (Some(clients), _) => Ok(Ok(clients.clone())),
-                    // Missing credentials are this check's own failure.
-                    (None, Outcome::Failed(failure)) => Ok(Err(failure.clone())),
-                    (None, _) => Err(skip_of(&done.observation, done.id)),
-                }
-            };
-            graph.probe("aws-caller", SHORT, needs, |clients: Result<Arc<Clients>, Failure>| async move {
-                let caller = identity::caller(&*clients?).await?;
-                Ok((caller.clone(), Some(Arc::new(caller))))
-            })
-        };
-        let session: Common<(Arc<Clients>, String)> = {
-            let (clients, meant, resolved) = (clients.clone(), meant.clone(), needs.resolved.clone());
-            async move {
-                let clients: Arc<Clients> = need(&clients).await?;
-                let (meant, _): (Meant, bool) = need(&meant).await?;
-                if !meant.cluster.is_empty() {
-                    return Ok((clients, meant.cluster));
-                }
-                if meant.cluster_origin.is_empty() {
-                    return Err(not_applicable::<()>("no EKS cluster is named (--eks-cluster)"));
-                }
-                let host = resolved.server.host_str().unwrap_or_default().to_owned();
-                let name = eks::name_of_endpoint(&clients, &host).await.map_err(Outcome::Failed)?;
-                Ok((clients, name))
-            }
-            .boxed()
-            .shared()
-        };
+        let target = meant(graph, needs.resolved, host, plan);
+        let clients = clients(graph, &target, host, scrubber);
+        let caller = caller(graph, &clients);
+        let session = session(&clients, &target, needs.resolved);
         let cluster: Handle<Cluster, Arc<Cluster>> = graph.probe(
             "eks-cluster",
             SHORT,
@@ -124,49 +51,9 @@ impl Cloud {
                 Ok((cluster.clone(), Some(Arc::new(cluster))))
             },
         );
-        let issuer: Common<String> = {
-            let (cluster, own) = (cluster.clone(), needs.issuer.clone());
-            async move {
-                if let Some(issuer) = cluster.await.give.as_ref().and_then(|cluster| cluster.own_issuer.clone()) {
-                    return Ok(issuer);
-                }
-                Ok(need::<_, Arc<Issuer>, ()>(&own).await?.issuer.clone())
-            }
-            .boxed()
-            .shared()
-        };
-        let providers = {
-            let (clients, caller, issuer) = (clients.clone(), caller.clone(), issuer.clone());
-            let needs = async move {
-                let clients: Arc<Clients> = need(&clients).await?;
-                let caller: Arc<Caller> = need(&caller).await?;
-                Ok((clients, caller, common(issuer).await?))
-            };
-            graph.probe(
-                "iam-oidc-providers",
-                SHORT,
-                needs,
-                |(clients, caller, issuer): (Arc<Clients>, Arc<Caller>, String)| async move {
-                    Ok((calls::providers(&clients, &caller.account, &issuer).await?, Some(())))
-                },
-            )
-        };
-        let associations: Handle<Associations, Arc<Associations>> = {
-            let (session, known, namespace) = (session.clone(), needs.known.clone(), needs.namespace.to_owned());
-            let needs = async move {
-                let (clients, cluster) = common(session).await?;
-                Ok((clients, cluster, common(known).await?))
-            };
-            graph.probe(
-                "eks-pod-identity-associations",
-                SHORT,
-                needs,
-                move |(clients, cluster, who): (Arc<Clients>, String, Who)| async move {
-                    let found = calls::associations(&clients, &cluster, &namespace, &who.account).await?;
-                    Ok((found.clone(), Some(Arc::new(found))))
-                },
-            )
-        };
+        let issuer = issuer(&cluster, needs.issuer);
+        let providers = providers(graph, &clients, &caller, &issuer);
+        let associations = associations(graph, &session, needs);
         let addon =
             graph.probe(
                 "eks-addon",
@@ -176,72 +63,10 @@ impl Cloud {
                     Ok((calls::addon(&clients, &name).await?, Some(())))
                 },
             );
-        let instance = {
-            let (clients, node) = (clients.clone(), needs.node.clone());
-            let needs = async move {
-                let clients: Arc<Clients> = need(&clients).await?;
-                let node: Arc<Node> = need(&node).await?;
-                let id =
-                    node.provider_id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| id.starts_with("i-"));
-                let id = id.ok_or_else(|| not_applicable("the node is no EC2 instance"))?.to_owned();
-                Ok((clients, id))
-            };
-            graph.probe("ec2-instance", SHORT, needs, |(clients, id): (Arc<Clients>, String)| async move {
-                let instance = calls::instance(&clients, &id).await?;
-                Ok((instance.clone(), Some(Arc::new(instance))))
-            })
-        };
-        let node_role = {
-            let (clients, instance): (_, Handle<Instance, Arc<Instance>>) = (clients.clone(), instance.clone());
-            let needs = async move {
-                let clients: Arc<Clients> = need(&clients).await?;
-                let instance: Arc<Instance> = need(&instance).await?;
-                let profile = instance.profile_arn.clone();
-                Ok((clients, profile.ok_or_else(|| not_applicable("the node has no instance profile"))?))
-            };
-            graph.probe("iam-instance-profile", SHORT, needs, |(clients, profile): (Arc<Clients>, String)| async move {
-                Ok((calls::node_role(&clients, &profile).await?, Some(())))
-            })
-        };
-        let roles = {
-            let (clients, caller, known, account, associations, wanted) = (
-                clients.clone(),
-                caller.clone(),
-                needs.known.clone(),
-                needs.account.clone(),
-                associations.clone(),
-                plan.wanted_role.clone(),
-            );
-            let needs = async move {
-                let who = common(known).await?;
-                let (account, associations) = futures::join!(account, associations);
-                let named = named_roles(&who, account.give.as_deref(), associations.give.as_deref(), wanted.as_deref());
-                let clients = match clients.clone().await.give.clone() {
-                    Some(clients) => Ok(clients),
-                    None => {
-                        let done = clients.await;
-                        Err(skip_of::<(), ()>(&done.observation, done.id))
-                    }
-                };
-                let caller = caller.await.give.as_ref().map(|caller: &Arc<Caller>| caller.account.clone());
-                Ok((named, clients, caller))
-            };
-            type Named = (Vec<RoleLook>, Result<Arc<Clients>, Outcome<()>>, Option<String>);
-            graph.probe("iam-roles", LONG, needs, |(named, clients, caller): Named| async move {
-                let looks = join_all(named.into_iter().map(|look| {
-                    let (clients, caller) = (clients.clone(), caller.clone());
-                    async move {
-                        let outcome = match clients {
-                            Ok(clients) => one_role(&clients, caller.as_deref(), &look.named).await,
-                            Err(outcome) => recast(outcome),
-                        };
-                        RoleLook { role: Observation::at_rest(outcome), ..look }
-                    }
-                }));
-                Ok((looks.await, Some(())))
-            })
-        };
-        Self { target: meant, caller, cluster, providers, associations, addon, instance, node_role, roles, issuer }
+        let instance = instance(graph, &clients, needs.node);
+        let node_role = node_role(graph, &clients, &instance);
+        let roles = roles(graph, &clients, &caller, &associations, needs, plan);
+        Self { target, caller, cluster, providers, associations, addon, instance, node_role, roles, issuer }
     }
 
     /// Puts the answers into the evidence; AWS's view of the cluster is returned.
@@ -260,6 +85,224 @@ impl Cloud {
             Aws { target, caller: taken(self.caller).await, cluster: taken(self.cluster).await, ..Aws::default() };
         Some(Box::new(aws))
     }
+}
+
+/// Which cluster is meant, or the region alone.
+fn meant(
+    graph: &mut Graph,
+    resolved: &Arc<Resolved>,
+    host: &Host,
+    plan: &WorkloadPlan,
+) -> Handle<Meant, (Meant, bool)> {
+    let (options, resolved, host) = (plan.aws.clone(), resolved.clone(), host.clone());
+    let needs = async move {
+        // A cluster that is not EKS may use IRSA all the same; a region is enough for that.
+        if !target::is_eks(Some(&resolved), &options) && options.region.is_none() {
+            return Err(not_applicable("the cluster is not EKS; --eks-cluster or --region would have AWS asked"));
+        }
+        if options.off {
+            return Err(Outcome::Skipped(Skip {
+                because: "aws-target".to_owned(),
+                text: "--no-aws was given: AWS was not asked".to_owned(),
+                needs: Some("running without --no-aws".to_owned()),
+            }));
+        }
+        Ok((resolved, options))
+    };
+    graph.probe("aws-target", SHORT, needs, move |(resolved, options): (Arc<Resolved>, AwsOptions)| async move {
+        let meant = match target::derive(&host, Some(&resolved), &options) {
+            Ok(meant) => meant,
+            Err(failure) => match &options.region {
+                Some(region) => {
+                    let meant = Meant {
+                        region: region.clone(),
+                        region_origin: "flag".to_owned(),
+                        profile: options.profile.clone(),
+                        ..Meant::default()
+                    };
+                    (meant, options.profile.is_some())
+                }
+                None => return Err(failure),
+            },
+        };
+        Ok((meant.0.clone(), Some(meant)))
+    })
+}
+
+/// A client with the user's own credentials for AWS.
+fn clients(graph: &mut Graph, meant: &Handle<Meant, (Meant, bool)>, host: &Host, scrubber: &Scrubber) -> Credentials {
+    let (meant, host, scrubber) = (meant.clone(), host.clone(), scrubber.clone());
+    let needs = async move { need::<_, (Meant, bool), _>(&meant).await };
+    graph.probe("aws-credentials", SHORT, needs, move |(meant, first): (Meant, bool)| async move {
+        Ok(((), Some(Arc::new(Clients::load(&host, &meant, first, &scrubber).await?))))
+    })
+}
+
+/// Whose credentials they are.
+fn caller(graph: &mut Graph, clients: &Credentials) -> Handle<Caller, Arc<Caller>> {
+    let clients = clients.clone();
+    let needs = async move {
+        let done = clients.await;
+        match (&done.give, &done.observation.outcome) {
+            (Some(clients), _) => Ok(Ok(clients.clone())),
+            // Missing credentials are this check's own failure.
+            (None, Outcome::Failed(failure)) => Ok(Err(failure.clone())),
+            (None, _) => Err(skip_of(&done.observation, done.id)),
+        }
+    };
+    graph.probe("aws-caller", SHORT, needs, |clients: Result<Arc<Clients>, Failure>| async move {
+        let caller = identity::caller(&*clients?).await?;
+        Ok((caller.clone(), Some(Arc::new(caller))))
+    })
+}
+
+/// The client and the cluster's name; where only its endpoint is known, the name is sought by that.
+fn session(clients: &Credentials, meant: &Handle<Meant, (Meant, bool)>, resolved: &Arc<Resolved>) -> Session {
+    let (clients, meant, resolved) = (clients.clone(), meant.clone(), resolved.clone());
+    async move {
+        let clients: Arc<Clients> = need(&clients).await?;
+        let (meant, _): (Meant, bool) = need(&meant).await?;
+        if !meant.cluster.is_empty() {
+            return Ok((clients, meant.cluster));
+        }
+        if meant.cluster_origin.is_empty() {
+            return Err(not_applicable::<()>("no EKS cluster is named (--eks-cluster)"));
+        }
+        let host = resolved.server.host_str().unwrap_or_default().to_owned();
+        let name = eks::name_of_endpoint(&clients, &host).await.map_err(Outcome::Failed)?;
+        Ok((clients, name))
+    }
+    .boxed()
+    .shared()
+}
+
+/// The issuer of the cluster's tokens: as EKS tells it, else as the API server does.
+fn issuer(cluster: &Handle<Cluster, Arc<Cluster>>, own: &Handle<Issuer, Arc<Issuer>>) -> Common<String> {
+    let (cluster, own) = (cluster.clone(), own.clone());
+    async move {
+        if let Some(issuer) = cluster.await.give.as_ref().and_then(|cluster| cluster.own_issuer.clone()) {
+            return Ok(issuer);
+        }
+        Ok(need::<_, Arc<Issuer>, ()>(&own).await?.issuer.clone())
+    }
+    .boxed()
+    .shared()
+}
+
+/// What IAM knows of that issuer.
+fn providers(
+    graph: &mut Graph,
+    clients: &Credentials,
+    caller: &Handle<Caller, Arc<Caller>>,
+    issuer: &Common<String>,
+) -> Handle<Providers> {
+    let (clients, caller, issuer) = (clients.clone(), caller.clone(), issuer.clone());
+    let needs = async move {
+        let clients: Arc<Clients> = need(&clients).await?;
+        let caller: Arc<Caller> = need(&caller).await?;
+        Ok((clients, caller, common(issuer).await?))
+    };
+    graph.probe(
+        "iam-oidc-providers",
+        SHORT,
+        needs,
+        |(clients, caller, issuer): (Arc<Clients>, Arc<Caller>, String)| async move {
+            Ok((calls::providers(&clients, &caller.account, &issuer).await?, Some(())))
+        },
+    )
+}
+
+/// The associations of the service account.
+fn associations(graph: &mut Graph, session: &Session, needs: &Needs<'_>) -> Handle<Associations, Arc<Associations>> {
+    let (session, known, namespace) = (session.clone(), needs.known.clone(), needs.namespace.to_owned());
+    let needs = async move {
+        let (clients, cluster) = common(session).await?;
+        Ok((clients, cluster, common(known).await?))
+    };
+    graph.probe(
+        "eks-pod-identity-associations",
+        SHORT,
+        needs,
+        move |(clients, cluster, who): (Arc<Clients>, String, Who)| async move {
+            let found = calls::associations(&clients, &cluster, &namespace, &who.account).await?;
+            Ok((found.clone(), Some(Arc::new(found))))
+        },
+    )
+}
+
+/// The EC2 instance that is the Pod's node.
+fn instance(
+    graph: &mut Graph,
+    clients: &Credentials,
+    node: &Handle<Node, Arc<Node>>,
+) -> Handle<Instance, Arc<Instance>> {
+    let (clients, node) = (clients.clone(), node.clone());
+    let needs = async move {
+        let clients: Arc<Clients> = need(&clients).await?;
+        let node: Arc<Node> = need(&node).await?;
+        let id = node.provider_id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| id.starts_with("i-"));
+        let id = id.ok_or_else(|| not_applicable("the node is no EC2 instance"))?.to_owned();
+        Ok((clients, id))
+    };
+    graph.probe("ec2-instance", SHORT, needs, |(clients, id): (Arc<Clients>, String)| async move {
+        let instance = calls::instance(&clients, &id).await?;
+        Ok((instance.clone(), Some(Arc::new(instance))))
+    })
+}
+
+/// The role of that instance.
+fn node_role(graph: &mut Graph, clients: &Credentials, instance: &Handle<Instance, Arc<Instance>>) -> Handle<String> {
+    let (clients, instance) = (clients.clone(), instance.clone());
+    let needs = async move {
+        let clients: Arc<Clients> = need(&clients).await?;
+        let instance: Arc<Instance> = need(&instance).await?;
+        let profile = instance.profile_arn.clone();
+        Ok((clients, profile.ok_or_else(|| not_applicable("the node has no instance profile"))?))
+    };
+    graph.probe("iam-instance-profile", SHORT, needs, |(clients, profile): (Arc<Clients>, String)| async move {
+        Ok((calls::node_role(&clients, &profile).await?, Some(())))
+    })
+}
+
+/// The roles that something names, each with its own outcome.
+fn roles(
+    graph: &mut Graph,
+    clients: &Credentials,
+    caller: &Handle<Caller, Arc<Caller>>,
+    associations: &Handle<Associations, Arc<Associations>>,
+    needs: &Needs<'_>,
+    plan: &WorkloadPlan,
+) -> Handle<Vec<RoleLook>> {
+    let (clients, caller, associations) = (clients.clone(), caller.clone(), associations.clone());
+    let (known, account, wanted) = (needs.known.clone(), needs.account.clone(), plan.wanted_role.clone());
+    let needs = async move {
+        let who = common(known).await?;
+        let (account, associations) = futures::join!(account, associations);
+        let named = named_roles(&who, account.give.as_deref(), associations.give.as_deref(), wanted.as_deref());
+        let clients = match clients.clone().await.give.clone() {
+            Some(clients) => Ok(clients),
+            None => {
+                let done = clients.await;
+                Err(skip_of::<(), ()>(&done.observation, done.id))
+            }
+        };
+        let caller = caller.await.give.as_ref().map(|caller: &Arc<Caller>| caller.account.clone());
+        Ok((named, clients, caller))
+    };
+    type Named = (Vec<RoleLook>, Result<Arc<Clients>, Outcome<()>>, Option<String>);
+    graph.probe("iam-roles", LONG, needs, |(named, clients, caller): Named| async move {
+        let looks = join_all(named.into_iter().map(|look| {
+            let (clients, caller) = (clients.clone(), caller.clone());
+            async move {
+                let outcome = match clients {
+                    Ok(clients) => one_role(&clients, caller.as_deref(), &look.named).await,
+                    Err(outcome) => recast(outcome),
+                };
+                RoleLook { role: Observation::at_rest(outcome), ..look }
+            }
+        }));
+        Ok((looks.await, Some(())))
+    })
 }
 
 /// A role in the caller's own account; of other accounts nothing can be said.
