@@ -1,10 +1,11 @@
-//! How Go writes values into its error texts (quotes, types, times, names of JSON members), and how it reads URLs, PEM and
-//! regular expressions.
+//! How Go writes values into its error texts (quotes, types, times, names of JSON members), and how it reads spans of time,
+//! URLs, PEM and regular expressions.
 //!
 //! A leaf that `credential`, `apiserver` and `aws` share, because all repeat what Go programs say.
 
 use serde_json::{Map, Value};
 
+pub mod duration;
 pub mod pem;
 pub mod regex;
 pub mod url;

@@ -167,13 +167,18 @@ pub fn encoding(beginning: &[u8]) -> Encoding {
 
 /// The same text as UTF-8 where it is UTF-16, which PowerShell's `>` writes; everything else as it is.
 pub fn from_wide(bytes: &[u8]) -> Cow<'_, [u8]> {
+    wide(bytes).map_or(bytes.into(), |text| text.into_bytes().into())
+}
+
+/// The text of UTF-16, without its mark; none of anything else.
+pub fn wide(bytes: &[u8]) -> Option<String> {
     let unit: fn([u8; 2]) -> u16 = match encoding(bytes) {
-        Encoding::Bytes => return bytes.into(),
+        Encoding::Bytes => return None,
         Encoding::Little => u16::from_le_bytes,
         Encoding::Big => u16::from_be_bytes,
     };
     let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-    String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').as_bytes().to_vec().into()
+    Some(String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned())
 }
 
 /// The words of a text on one line, one blank between them.

@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::collect::plan::Plan;
 use crate::collect::{interrupt, kubeconfig};
-use crate::evidence::{Asked, ControlPlane, Endpoint, Evidence, Issuer, Observation, Outcome, SCHEMA, TOO_LATE};
+use crate::evidence::{Blank, Evidence, Observation, Outcome};
 use crate::host::Host;
 use crate::render::json::{self, DoctorListView, DoctorView};
 use crate::render::{Diagnosed, contexts as render};
@@ -162,70 +162,10 @@ pub fn run(
 /// A context whose turn did not come in time.
 fn unreached(context: String, host: &Host, limit: Duration) -> Item {
     let text = format!("not looked at: the {} s of --timeout were over before its turn came", limit.as_secs_f64());
-    let evidence = Evidence {
-        schema: SCHEMA.to_owned(),
-        provenance: "observed".to_owned(),
-        kaccess: env!("CARGO_PKG_VERSION").to_owned(),
-        observed_at: host.now(),
-        took_ms: 0,
-        asked: Asked::default(),
-        kubeconfig: late(&text),
-        plugin: late(&text),
-        credential: late(&text),
-        endpoint: Endpoint {
-            route: late(&text),
-            dns: late(&text),
-            tcp: late(&text),
-            tls: late(&text),
-            anonymous: late(&text),
-            authenticated: late(&text),
-            repeated: Observation::default(),
-            again: Observation::default(),
-            plain: Observation::default(),
-            secure: Observation::default(),
-            names: Observation::default(),
-            direct_dns: Observation::default(),
-            direct_tcp: Observation::default(),
-            direct_tls: Observation::default(),
-        },
-        identity: late(&text),
-        access: late(&text),
-        issuer: Issuer {
-            target: late(&text),
-            dns: late(&text),
-            tcp: late(&text),
-            tls: late(&text),
-            discovery: late(&text),
-            discovery_as_control_plane: late(&text),
-            jwks: late(&text),
-            jwks_as_control_plane: late(&text),
-            signature: late(&text),
-        },
-        configured_issuer: None,
-        control_plane: ControlPlane {
-            reviewer: late(&text),
-            token_review: late(&text),
-            metrics: late(&text),
-            flagz: late(&text),
-            configuration: late(&text),
-            pods: Observation::default(),
-            published: Observation::default(),
-            log: late(&text),
-            pod_log: Observation::default(),
-        },
-        rbac: late(&text),
-        agents: Observation::default(),
-        apis: Observation::default(),
-        aws: None,
-        workload: None,
-    };
+    let evidence = Evidence::blank(host.now(), Blank::TooLate(&text));
     // No rule has anything to judge.
     let report = DoctorReport::new(&evidence, Vec::new());
     Item { context, evidence, report }
-}
-
-fn late<T>(text: &str) -> Observation<T> {
-    Observation::skipped(TOO_LATE, text)
 }
 
 /// Forgets of a judged context what the form does not show: three hundred whole ones would fill the memory.

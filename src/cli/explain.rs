@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 use self::stream::{Event, Scanner};
 use super::flags::{Format, OutputArgs};
-use super::{BAD, Error, GOOD, INTERRUPTED, answer, columns_of, hint_at_file, open_named, warn};
+use super::{BAD, Error, GOOD, INTERRUPTED, NONE, answer, columns_of, hint_at_file, open_named, warn};
 use crate::host::Host;
 use crate::render::explain as show;
 use crate::render::json::{headed_view, write_json, write_yaml};
@@ -101,29 +101,25 @@ pub fn run(host: &Host, output: &OutputArgs, arguments: &ExplainArgs) -> Result<
     if arguments.follow {
         scanner = scanner.at_once();
     }
-    let interrupted = match source {
+    let ended = match source {
         Some((name, reader)) => stream(host, output, arguments.follow, &name, reader, &mut scanner)?,
         None => {
             scanner.feed(text.as_bytes());
-            false
+            Ended::Whole
         }
     };
     let read = scanner.read();
     let mut report = scanner.finish();
-    if read == 0 && !interrupted {
+    if read == 0 && ended != Ended::Interrupted {
         return Err(Error::new("the input is empty", "give an error text or a log"));
     }
-    report.interrupted = interrupted;
+    report.interrupted = ended != Ended::Whole;
     if report.matches.is_empty() {
         report.suggestions = near(&text);
     }
     let out = rendered(host, output, arguments.follow, &report)?;
     say(output, &out)?;
-    Ok(match () {
-        () if interrupted => INTERRUPTED,
-        () if report.matches.is_empty() => BAD,
-        () => GOOD,
-    })
+    Ok(code(ended, report.matches.is_empty()))
 }
 
 /// What a text means, whatever its encoding, without its secrets.
@@ -135,7 +131,28 @@ pub fn explained(text: &[u8]) -> Explanation {
     scanner.finish()
 }
 
-/// Reads to the end, or until Ctrl-C; says whether it was broken off.
+/// How reading ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// All was read.
+    Whole,
+    /// By Ctrl-C.
+    Interrupted,
+    /// By an error, after something was read.
+    Unreadable,
+}
+
+/// The exit code: of what was not read to its end nobody knows what it held.
+fn code(ended: Ended, nothing: bool) -> u8 {
+    match ended {
+        Ended::Interrupted => INTERRUPTED,
+        Ended::Unreadable => NONE,
+        Ended::Whole if nothing => BAD,
+        Ended::Whole => GOOD,
+    }
+}
+
+/// Reads to the end, to an error, or until Ctrl-C.
 fn stream(
     host: &Host,
     output: &OutputArgs,
@@ -143,12 +160,12 @@ fn stream(
     name: &str,
     reader: Box<dyn Read + Send>,
     scanner: &mut Scanner<'_>,
-) -> Result<bool, Error> {
+) -> Result<Ended, Error> {
     let events = stream::start(reader, follow && name != "stdin");
     let progress = host.stderr_is_terminal && !output.quiet;
     let mut shown = host.elapsed_ms();
     let mut any = false;
-    let interrupted = loop {
+    let ended = loop {
         match events.receive() {
             Event::Block(block) => {
                 let new = scanner.feed(&block);
@@ -169,19 +186,19 @@ fn stream(
                     let _ = write!(io::stderr(), "\r{mib} MiB read, {} causes found ", scanner.matches().len());
                 }
             }
-            Event::End => break false,
-            Event::Interrupt => break true,
+            Event::End => break Ended::Whole,
+            Event::Interrupt => break Ended::Interrupted,
             Event::Failed(error) if scanner.read() == 0 => return Err(Error::plain(format!("{name}: {error}"))),
             Event::Failed(error) => {
                 warn(&format!("{name}: {error}; what was read until then:"));
-                break true;
+                break Ended::Unreadable;
             }
         }
     };
     if any {
         let _ = write!(io::stderr(), "\r{:60}\r", "");
     }
-    Ok(interrupted)
+    Ok(ended)
 }
 
 /// A match at the moment it is met.
@@ -228,4 +245,39 @@ fn codes(host: &Host, output: &OutputArgs) -> Result<u8, Error> {
 
 fn say(output: &OutputArgs, out: &[u8]) -> Result<(), Error> {
     if output.quiet { Ok(()) } else { answer(out) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk that fails after its first block.
+    struct Failing(Option<&'static [u8]>);
+
+    impl Read for Failing {
+        fn read(&mut self, block: &mut [u8]) -> io::Result<usize> {
+            let first = self.0.take().ok_or_else(|| io::Error::other("Input/output error"))?;
+            block[..first.len()].copy_from_slice(first);
+            Ok(first.len())
+        }
+    }
+
+    #[test]
+    fn a_read_error_is_no_ctrl_c() {
+        let scrub = |text: &str, limit: usize| text.chars().take(limit).collect::<String>();
+        let mut scanner = Scanner::new(Collector::new(&scrub));
+        let output = OutputArgs { quiet: true, ..OutputArgs::default() };
+        let line = "error: You must be logged in to the server (Unauthorized)\n";
+        let reader = Box::new(Failing(Some(line.as_bytes())));
+        let ended = stream(&Host::read(), &output, false, "a log", reader, &mut scanner).expect("what was read");
+        assert_eq!(ended, Ended::Unreadable);
+        let report = scanner.finish();
+        assert_eq!(report.matches.len(), 1);
+        assert_eq!(code(ended, report.matches.is_empty()), NONE);
+        assert_eq!([code(Ended::Interrupted, true), code(Ended::Whole, true), code(Ended::Whole, false)], [130, 1, 0]);
+
+        // Nothing was read at all: an error of its own.
+        let mut scanner = Scanner::new(Collector::new(&scrub));
+        assert!(stream(&Host::read(), &output, false, "a log", Box::new(Failing(None)), &mut scanner).is_err());
+    }
 }

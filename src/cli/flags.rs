@@ -10,6 +10,7 @@ use super::Error;
 use crate::collect::aws::target::AwsOptions;
 use crate::collect::kubeconfig::ConnectionFlags;
 use crate::evidence::FailureKind;
+use crate::gotext;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
 use crate::text::from_wide;
@@ -240,36 +241,8 @@ pub(super) fn limit(text: &str) -> Result<Duration, String> {
 
 /// A duration as Go's time.ParseDuration takes it (`300ms`, `1m30s`, `1.5h`, `0`), not negative.
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest == "0" {
-        return Some(Duration::ZERO);
-    }
-    if rest.is_empty() {
-        return None;
-    }
-    let mut total = Duration::ZERO;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(end);
-        if number == "." || !number.contains(|c: char| c.is_ascii_digit()) {
-            return None;
-        }
-        let number: f64 = number.parse().ok()?;
-        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, next) = after.split_at(unit_end);
-        let seconds = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" | "μs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return None,
-        };
-        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
-        rest = next;
-    }
-    Some(total)
+    let span = gotext::duration::parse(text).filter(|_| !text.starts_with('-'))?;
+    u64::try_from(span).ok().map(Duration::from_nanos)
 }
 
 /// The issuer that a flag names, if it is one that can be asked at all.

@@ -423,17 +423,9 @@ pub async fn metrics(api: &Api, token_issuer: Option<&str>) -> Result<Metrics, F
         return Err(api.refusal(&answer).needs("get on the path /metrics (ClusterRole system:monitoring)"));
     }
     let mut metrics = parse_metrics(&String::from_utf8_lossy(&answer.body));
-    metrics.token_issuer_hash = token_issuer.map(|issuer| format!("sha256:{}", sha256_hex(issuer.as_bytes())));
+    metrics.token_issuer_hash =
+        token_issuer.map(|issuer| format!("sha256:{}", certificate::sha256_hex(issuer.as_bytes())));
     Ok(metrics)
-}
-
-/// Lower-case hex SHA-256.
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes)
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// Picks the series about JWT authenticators and the authentication configuration out of any text.

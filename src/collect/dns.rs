@@ -14,7 +14,6 @@ use crate::evidence::dns::{
     Absolute, Attempt, ConnectOutcome, Connections, LookupOutcome, Names, Resolution, ServerAnswer,
 };
 use crate::evidence::{Failure, FailureKind};
-use crate::host::Host;
 
 /// Longest wait for getaddrinfo; its own limit depends on resolv.conf and can be minutes. glibc gives up after 10 s
 /// where one name server is silent, and its word is worth waiting for.
@@ -33,12 +32,7 @@ const ADDRESSES_LIMIT: usize = 64;
 ///
 /// A literal address is not looked up; `localhost` needs no name server. The hosts file counts for the system's
 /// answer and not for the name servers', so a difference shows.
-pub async fn resolve(
-    host_name: &str,
-    port: u16,
-    public_resolver: Option<IpAddr>,
-    _host: &Host,
-) -> (Resolution, Vec<SocketAddr>) {
+pub async fn resolve(host_name: &str, port: u16, public_resolver: Option<IpAddr>) -> (Resolution, Vec<SocketAddr>) {
     let bare = host_name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(host_name);
     let mut resolution = Resolution { host: bare.to_owned(), ..Resolution::default() };
     if let Ok(ip) = bare.parse::<IpAddr>() {
@@ -350,11 +344,10 @@ mod tests {
 
     #[tokio::test]
     async fn literals_and_localhost_ask_nobody() {
-        let host = Host::read();
-        let (resolution, addresses) = resolve("[fd00::1]", 6443, None, &host).await;
+        let (resolution, addresses) = resolve("[fd00::1]", 6443, None).await;
         assert!(resolution.literal && resolution.name_servers.is_none());
         assert_eq!((resolution.host.as_str(), addresses), ("fd00::1", vec!["[fd00::1]:6443".parse().unwrap()]));
-        let (resolution, addresses) = resolve("localhost", 6443, None, &host).await;
+        let (resolution, addresses) = resolve("localhost", 6443, None).await;
         assert!(!resolution.literal && resolution.name_servers.is_none());
         assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == 6443));
         assert!(!addresses.is_empty());

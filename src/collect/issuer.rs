@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::apiserver::{http_answer, sha256_hex};
+use super::apiserver::http_answer;
 use super::gzip;
 use super::proxy;
 use super::tls::{TlsSettings, client_config};
-use crate::credential::{json, signature};
+use crate::credential::{certificate, json, signature};
 use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -493,7 +493,7 @@ pub async fn jwks(
             }
             Err(error) => jwks.unparsable = Some(scrubber.text_limited(&error, 400)),
         }
-        jwks.body_hash = Some(format!("sha256:{}", sha256_hex(&fetched.body)));
+        jwks.body_hash = Some(format!("sha256:{}", certificate::sha256_hex(&fetched.body)));
     }
     jwks.answer = answer;
     Ok(jwks)

@@ -14,7 +14,7 @@ const LINE_LIMIT: usize = 64 * 1024;
 /// From how many groups on certificates are not told apart any more.
 const MANY: usize = 200;
 
-/// Reads a log to its end.
+/// Reads a log to its end, or to where reading fails: the log says so then.
 ///
 /// # Errors
 /// When reading fails before the first line.
@@ -31,7 +31,10 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
             Err(error) if log.lines == 0 => {
                 return Err(Failure::new(FailureKind::Unreadable, format!("{source}: {error}")));
             }
-            Err(_) => break,
+            Err(error) => {
+                log.ended = Some(scrubber.text_limited(&error.to_string(), 200));
+                break;
+            }
         };
         if read == 0 {
             break;
@@ -148,6 +151,30 @@ mod tests {
         assert_eq!(found, [(2, "username"), (1, "group")]);
         assert_eq!(log.matches[0].fields["error"], "no such key: x30");
         assert!(log.matches[0].line.contains("no such key: x30"), "{}", log.matches[0].line);
+    }
+
+    /// A disk that fails behind this text.
+    struct Failing(&'static [u8]);
+
+    impl Read for Failing {
+        fn read(&mut self, block: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(std::io::Error::other("Input/output error"));
+            }
+            self.0.read(block)
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_not_read_to_its_end_says_so() {
+        let text = b"E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: initializing plugin: 403 Forbidden: <html>\nE11";
+        let log = read("-", Failing(text), &Scrubber::default()).expect("what was read");
+        assert_eq!((log.lines, log.matches.len()), (1, 1));
+        assert_eq!(log.ended.as_deref(), Some("Input/output error"));
+        assert!(read("-", Failing(b""), &Scrubber::default()).is_err());
+        // A last line without an end is one all the same.
+        let whole = read("-", text.as_slice(), &Scrubber::default()).expect("a log");
+        assert_eq!((whole.lines, whole.ended), (2, None));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! Beside them [`aws`] fills `eks`, `network` and `balancer`, and [`log`] and [`api_types`] fill parts of `apiserver`.
 //!
 //! The rest is what they look with: [`wire`] connects, [`proxy`] says through whom, [`proto`] and [`yaml`] read what
-//! comes, `key_pair` reads a client certificate with its key, [`interrupt`] hears that the run is to end.
+//! comes, `objects` reads objects and lists of the API server, `key_pair` a client certificate with its key,
+//! [`interrupt`] hears that the run is to end.
 
 pub mod access;
 pub mod api_types;
@@ -20,6 +21,7 @@ pub mod issuer;
 mod key_pair;
 pub mod kubeconfig;
 pub mod log;
+mod objects;
 pub mod plan;
 pub mod proto;
 pub mod proxy;

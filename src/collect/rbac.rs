@@ -1,6 +1,6 @@
 //! Reads the RBAC lists and keeps what touches one identity.
 
-mod budget;
+pub(super) mod budget;
 mod item;
 mod json;
 pub mod lists;
@@ -197,32 +197,46 @@ fn collect_for(
     let _ = json::each("ClusterRole", cluster_roles, object, &mut take);
 }
 
-/// A name without case, prefix and slashes, for finding look-alikes.
+/// A name without case, prefix, slashes and blanks around it, for finding look-alikes.
 fn core(name: &str) -> String {
+    let name = name.trim();
     let tail = name.rsplit(['#', ':', '/']).find(|part| !part.is_empty()).unwrap_or(name);
     tail.to_lowercase()
 }
 
-/// The subject is this user or one of its groups, or looks like it.
+/// What joins several names in one by mistake.
+const JOINERS: [char; 4] = [',', ';', ' ', '/'];
+
+/// The subject is this user or one of its groups, or looks like it: at least all that `apiserver::authz::near::resembles`
+/// finds alike, which can only judge what is kept here.
 fn touches(subject: &Subject, user: &User) -> bool {
-    let service_account = user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
-    let alike =
-        |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == core(&subject.name));
-    let own = |name: &str| name == subject.name && !name.starts_with("system:");
+    let account = user.username.strip_prefix("system:serviceaccount:").and_then(|name| name.split_once(':'));
+    let theirs = core(&subject.name);
+    let alike = |name: &str| name == subject.name || (!name.starts_with("system:") && core(name) == theirs);
     // Several groups in one, of which the subject may be a part.
     let part = |group: &str| {
-        let mut parts = group.split([',', ';', ' ', '/']).filter(|part| !part.is_empty() && *part != group);
-        !group.starts_with("system:") && parts.any(|part| core(part) == core(&subject.name))
+        // Joined by one of them, in which the others may stand.
+        let by_one = JOINERS.into_iter().flat_map(|joiner| group.split(joiner));
+        let mut parts = group.split(JOINERS).chain(by_one).map(str::trim);
+        !group.starts_with("system:") && parts.any(|part| !part.is_empty() && part != group && core(part) == theirs)
     };
     match subject.kind.as_str() {
         // A group or a service account that a binding takes for a user, and a user that it takes for a group.
         "User" => {
             alike(&user.username)
-                || user.groups.iter().any(|group| own(group))
-                || service_account.is_some_and(|(_, name)| name == subject.name)
+                || user.groups.contains(&subject.name)
+                || account.is_some_and(|(namespace, name)| {
+                    subject.name == name || subject.name.split_once([':', '/']) == Some((namespace, name))
+                })
         }
-        "Group" => own(&user.username) || user.groups.iter().any(|group| alike(group) || part(group)),
-        "ServiceAccount" => service_account.is_some_and(|(_, name)| name == subject.name),
+        "Group" => {
+            subject.name == user.username
+                || user.groups.iter().any(|group| alike(group) || part(group))
+                || account.is_some_and(|(namespace, _)| {
+                    subject.name.strip_prefix("system:serviceaccount:") == Some(namespace)
+                })
+        }
+        "ServiceAccount" => account.is_some_and(|(_, name)| name == subject.name),
         _ => false,
     }
 }
@@ -232,4 +246,88 @@ fn keep_binding(mut binding: Binding, users: &[&User]) -> Option<Binding> {
     binding.subjects.retain(|subject| users.iter().any(|user| touches(subject, user)));
     binding.subjects.shrink_to_fit();
     (!binding.subjects.is_empty()).then_some(binding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apiserver::authz::near::{Kind, resembles};
+
+    fn subject(kind: &str, name: &str) -> Subject {
+        Subject { kind: kind.to_owned(), name: name.to_owned(), ..Subject::default() }
+    }
+
+    fn user(name: &str, groups: &[&str]) -> User {
+        User {
+            username: name.to_owned(),
+            groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            ..User::default()
+        }
+    }
+
+    #[test]
+    fn subjects_meant_for_a_service_account_are_kept() {
+        let bot = user("system:serviceaccount:dev:bot", &["system:serviceaccounts:dev", "system:authenticated"]);
+        for (kind, name, expected) in [
+            ("User", "dev:bot", true),
+            ("User", "dev/bot", true),
+            ("User", "bot", true),
+            ("User", "ops:bot", false),
+            ("User", "system:serviceaccounts:dev", true),
+            ("Group", "system:serviceaccount:dev", true),
+            ("Group", "system:serviceaccount:ops", false),
+            ("ServiceAccount", "bot", true),
+            ("ServiceAccount", "other", false),
+        ] {
+            assert_eq!(touches(&subject(kind, name), &bot), expected, "{kind} {name}");
+        }
+    }
+
+    /// Names of every form in which a user, a group and a subject are met: what `resembles` finds alike must not have
+    /// been thrown away before it was asked.
+    #[test]
+    fn whatever_resembles_the_user_is_kept() {
+        let mut names: Vec<String> = Vec::new();
+        for prefix in ["", "oidc:", "https://idp.test#"] {
+            for path in ["", "/", "/org/"] {
+                for name in ["dev", "Dev", "dev team", "dev, ops", "ops dev;qa"] {
+                    names.push(format!("{prefix}{path}{name}"));
+                }
+            }
+        }
+        let others = [
+            "dev ",
+            " /org/dev",
+            "bot",
+            "dev:bot",
+            "dev/bot",
+            "system:masters",
+            "system:serviceaccount:dev",
+            "system:serviceaccount:dev:bot",
+            "system:serviceaccounts:dev",
+        ];
+        names.extend(others.map(str::to_owned));
+        let mut met = BTreeSet::new();
+        for own in &names {
+            for who in [user(own, &[]), user("somebody", &[own])] {
+                for kind in ["User", "Group", "ServiceAccount"] {
+                    for name in &names {
+                        let subject = subject(kind, name);
+                        let Some((how, text)) = resembles(&subject, "", &who) else { continue };
+                        met.insert(how);
+                        assert!(touches(&subject, &who), "{kind} {name:?}: {text}");
+                    }
+                }
+            }
+        }
+        let all = [
+            Kind::SubjectCase,
+            Kind::SubjectSlash,
+            Kind::SubjectJoined,
+            Kind::SubjectPrefix,
+            Kind::SubjectKind,
+            Kind::ServiceAccountNamespace,
+        ];
+        assert_eq!(met, BTreeSet::from(all));
+    }
 }

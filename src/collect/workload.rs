@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::Roots;
 use super::apiserver::Api;
+use super::objects::{Bounds, Listed, encoded, items, paged, pages, read, refused, text};
 use super::tls::TlsSettings;
 use super::wire::{Destination, Limits, Wire};
 use crate::evidence::workload::{
@@ -48,34 +50,6 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("CronJob", "apis/batch/v1", &["cronjob", "cronjobs", "cj"]),
 ];
 
-fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
-}
-
-/// A GET of one object or list, with the right that it needs.
-async fn read(api: &Api, path: &str, right: &str) -> Result<Value, Failure> {
-    read_within(api, path, right, 16 * 1024 * 1024).await
-}
-
-async fn read_within(api: &Api, path: &str, right: &str, body_bytes: usize) -> Result<Value, Failure> {
-    let limits = Limits { body_bytes, ..Limits::default() };
-    let answer = api.get(path, limits).await?;
-    api.decode(&answer).map_err(|failure| refused(failure, right))
-}
-
-fn refused(failure: Failure, right: &str) -> Failure {
-    match failure.kind {
-        FailureKind::Forbidden => failure.needs(right),
-        // An object that is not there, where the API is.
-        FailureKind::Unsupported => Failure { kind: FailureKind::NotFound, ..failure },
-        _ => failure,
-    }
-}
-
-fn text(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
-}
-
 fn texts(value: &Value, pointer: &str, field: &str) -> Vec<String> {
     let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
     items.filter_map(|item| Some(item.get(field)?.as_str()?.to_owned())).collect()
@@ -83,10 +57,6 @@ fn texts(value: &Value, pointer: &str, field: &str) -> Vec<String> {
 
 fn time(value: &Value, pointer: &str) -> Option<Timestamp> {
     value.pointer(pointer)?.as_str()?.parse().ok()
-}
-
-fn items(list: &Value) -> impl Iterator<Item = &Value> {
-    list.get("items").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// What the user asked about: `POD`, `pod/NAME`, `serviceaccount/NAME`, `deployment/NAME` and the other owners.
@@ -474,40 +444,6 @@ fn agent(value: &Value, kind: &str, scrubber: &Scrubber) -> Option<Agent> {
     None
 }
 
-/// Walks a list page by page; what is kept is chosen while reading, so that memory stays bounded.
-///
-/// # Errors
-/// As [`Api::decode`].
-pub async fn paged<T>(
-    api: &Api,
-    path: &str,
-    right: &str,
-    keep: impl FnMut(&Value) -> Option<T>,
-) -> Result<Vec<T>, Failure> {
-    pages(api, path, right, (500, 16 * 1024 * 1024), keep).await
-}
-
-/// The same with pages of so many objects and bytes.
-async fn pages<T>(
-    api: &Api,
-    path: &str,
-    right: &str,
-    (objects, bytes): (u32, usize),
-    mut keep: impl FnMut(&Value) -> Option<T>,
-) -> Result<Vec<T>, Failure> {
-    let mut found = Vec::new();
-    let mut after = String::new();
-    loop {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let list = read_within(api, &format!("{path}{joint}limit={objects}{after}"), right, bytes).await?;
-        found.extend(items(&list).filter_map(&mut keep));
-        match text(&list, "/metadata/continue").filter(|token| !token.is_empty()) {
-            Some(token) => after = format!("&continue={}", encoded(&token)),
-            None => return Ok(found),
-        }
-    }
-}
-
 /// The DaemonSets that hand out AWS credentials in this cluster.
 ///
 /// # Errors
@@ -515,7 +451,8 @@ async fn pages<T>(
 pub async fn daemon_sets(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failure> {
     // doctor asks for them beside everything else: small pages keep its memory small, whatever answers.
     let right = "list on daemonsets in all namespaces";
-    pages(api, "/apis/apps/v1/daemonsets", right, (25, 1024 * 1024), |value| agent(value, "DaemonSet", scrubber)).await
+    let bounds = Bounds::small(25, 1024 * 1024);
+    paged(api, "/apis/apps/v1/daemonsets", right, &bounds, |value| agent(value, "DaemonSet", scrubber)).await
 }
 
 /// Whatever hands out AWS credentials in this cluster.
@@ -528,10 +465,8 @@ pub async fn agents(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failur
     let lonely = found.iter().find(|agent| agent.role == "kiam-agent").map(|agent| agent.namespace.clone());
     if let Some(namespace) = lonely.filter(|_| !found.iter().any(|agent| agent.role == "kiam-server")) {
         let path = format!("/apis/apps/v1/namespaces/{}/deployments", encoded(&namespace));
-        let more = paged(api, &path, &format!("list on deployments in namespace {namespace}"), |value| {
-            agent(value, "Deployment", scrubber)
-        })
-        .await?;
+        let right = format!("list on deployments in namespace {namespace}");
+        let more = paged(api, &path, &right, &Bounds::default(), |value| agent(value, "Deployment", scrubber)).await?;
         found.extend(more);
     }
     found.sort_by(|one, other| {
@@ -546,7 +481,7 @@ pub async fn agents(api: &Api, scrubber: &Scrubber) -> Result<Vec<Agent>, Failur
 /// As [`Api::decode`].
 pub async fn node_agents(api: &Api, node: &str) -> Result<Vec<AgentPod>, Failure> {
     let path = format!("/api/v1/pods?fieldSelector={}", encoded(&format!("spec.nodeName={node}")));
-    let mut found = paged(api, &path, "list on pods in all namespaces", |value| {
+    let mut found = paged(api, &path, "list on pods in all namespaces", &Bounds::default(), |value| {
         let containers = value.pointer("/spec/containers").and_then(Value::as_array)?;
         let name = text(value, "/metadata/name")?;
         let role = containers.iter().find_map(|container| {
@@ -744,7 +679,7 @@ pub async fn issuer(api: &Api) -> Result<Issuer, Failure> {
 }
 
 /// One annotated workload of a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Annotated {
     /// Its namespace.
     pub namespace: String,
@@ -760,12 +695,14 @@ pub struct Annotated {
     pub external_id: Option<String>,
 }
 
-/// Everything in the cluster whose Pods are annotated for kiam or kube2iam: templates and bare Pods, each once. Pods are
-/// read page by page, and of each only a line is kept.
+/// Everything in the cluster whose Pods are annotated for kiam or kube2iam, as far as it can be listed within the limit:
+/// templates and bare Pods, each once. They are read page by page, and of each only a line is kept. The second list says
+/// what is missing.
 ///
 /// # Errors
-/// As [`Api::decode`]: of the Pods; what may not be listed of the owners is in the second list.
-pub async fn annotated(api: &Api) -> Result<(Vec<Annotated>, Vec<Failure>), Failure> {
+/// As [`Api::decode`], where nothing of it could be listed.
+pub async fn annotated(api: &Api, limit: Duration) -> Result<(Vec<Annotated>, Vec<Failure>), Failure> {
+    let bounds = Bounds::within(limit);
     let line = |value: &Value, pod: &Value, kind: &str| -> Option<Annotated> {
         let role = text(pod, "/metadata/annotations/iam.amazonaws.com~1role")?;
         Some(Annotated {
@@ -777,7 +714,7 @@ pub async fn annotated(api: &Api) -> Result<(Vec<Annotated>, Vec<Failure>), Fail
             external_id: text(pod, "/metadata/annotations/iam.amazonaws.com~1external-id"),
         })
     };
-    let bare = paged(api, "/api/v1/pods", "list on pods in all namespaces", |value| {
+    let bare = pages(api, "/api/v1/pods", "list on pods in all namespaces", &bounds, |value| {
         // What a controller makes is told by its template.
         if controller(value).is_some_and(|(kind, _)| KINDS.iter().any(|(known, ..)| *known == kind)) {
             return None;
@@ -787,8 +724,9 @@ pub async fn annotated(api: &Api) -> Result<(Vec<Annotated>, Vec<Failure>), Fail
     let owners = KINDS.iter().map(|(kind, group, names)| {
         let path = format!("/{group}/{}", names[1]);
         let right = format!("list on {} in all namespaces", names[1]);
+        let bounds = &bounds;
         async move {
-            paged(api, &path, &right, |value| {
+            pages(api, &path, &right, bounds, |value| {
                 if controller(value).is_some_and(|(kind, _)| KINDS.iter().any(|(known, ..)| *known == kind)) {
                     return None;
                 }
@@ -799,15 +737,18 @@ pub async fn annotated(api: &Api) -> Result<(Vec<Annotated>, Vec<Failure>), Fail
         }
     });
     let (bare, owners) = futures::join!(bare, futures::future::join_all(owners));
-    let mut found = Vec::new();
-    let mut failures = Vec::new();
+    let (mut found, mut failures, mut listed) = (Vec::new(), Vec::new(), false);
     for part in owners.into_iter().chain([bare]) {
         match part {
-            Ok(part) => found.extend(part),
+            Ok(Listed { found: part, ended }) => {
+                listed = true;
+                found.extend(part);
+                failures.extend(ended);
+            }
             Err(failure) => failures.push(failure),
         }
     }
-    if failures.len() == KINDS.len() + 1 {
+    if !listed {
         return Err(failures.remove(0));
     }
     found.sort();

@@ -12,6 +12,8 @@ use regex::Regex;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde::Deserialize as _;
 
+use crate::text::wide;
+
 /// A YAML (or JSON) value and where it stands. It has no Debug: it may hold secrets.
 #[derive(Clone)]
 pub struct Node {
@@ -128,20 +130,11 @@ impl Node {
 
 /// Text of bytes: UTF-8, or UTF-16 with its byte order mark (PowerShell's `>` writes that), as go-yaml takes them.
 fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
-    let wide = |little: bool| {
-        let units: Vec<u16> =
-            bytes[2..]
-                .chunks_exact(2)
-                .map(|pair| {
-                    if little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) }
-                })
-                .collect();
-        Cow::Owned(String::from_utf16_lossy(&units))
-    };
-    match bytes {
-        [0xff, 0xfe, ..] => return Ok(wide(true)),
-        [0xfe, 0xff, ..] => return Ok(wide(false)),
-        _ => {}
+    // Without its mark go-yaml takes UTF-16 for UTF-8.
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes
+        && let Some(text) = wide(bytes)
+    {
+        return Ok(Cow::Owned(text));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match std::str::from_utf8(bytes) {

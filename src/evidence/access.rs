@@ -25,16 +25,21 @@ pub struct Question {
 }
 
 impl Question {
+    /// Resource and subresource as a rule names them: `pods/log`.
+    pub fn whole(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
+
     /// `list pods in namespace dev`, as the report writes it.
     pub fn sentence(&self) -> String {
         if let Some(path) = &self.path {
             return format!("{} {path}", self.verb);
         }
-        let mut text = format!("{} {}", self.verb, self.resource);
-        if !self.subresource.is_empty() {
-            text.push('/');
-            text.push_str(&self.subresource);
-        }
+        let mut text = format!("{} {}", self.verb, self.whole());
         if !self.group.is_empty() {
             text.push_str(&format!(".{}", self.group));
         }

@@ -216,6 +216,9 @@ pub struct Log {
     pub source: String,
     /// Lines read.
     pub lines: u64,
+    /// Why the rest was not read; absent where it was read to its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
     /// klog time stamp of the last line that has one, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<String>,

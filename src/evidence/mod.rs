@@ -88,6 +88,94 @@ impl Evidence {
             _ => None,
         }
     }
+
+    /// Evidence of a run that looked at nothing: what another command than `doctor` fills in its own part of.
+    pub fn blank(observed_at: Timestamp, why: Blank<'_>) -> Self {
+        Self {
+            schema: SCHEMA.to_owned(),
+            provenance: "observed".to_owned(),
+            kaccess: env!("CARGO_PKG_VERSION").to_owned(),
+            observed_at,
+            took_ms: 0,
+            asked: Asked::default(),
+            kubeconfig: why.of(),
+            plugin: why.of(),
+            credential: why.of(),
+            endpoint: Endpoint {
+                route: why.of(),
+                dns: why.of(),
+                tcp: why.of(),
+                tls: why.of(),
+                anonymous: why.of(),
+                authenticated: why.of(),
+                repeated: why.of_further(),
+                again: why.of_further(),
+                plain: why.of_further(),
+                secure: why.of_further(),
+                names: why.of_further(),
+                direct_dns: why.of_further(),
+                direct_tcp: why.of_further(),
+                direct_tls: why.of_further(),
+            },
+            identity: why.of(),
+            access: why.of(),
+            issuer: Issuer {
+                target: why.of(),
+                dns: why.of(),
+                tcp: why.of(),
+                tls: why.of(),
+                discovery: why.of(),
+                discovery_as_control_plane: why.of(),
+                jwks: why.of(),
+                jwks_as_control_plane: why.of(),
+                signature: why.of(),
+            },
+            configured_issuer: None,
+            control_plane: ControlPlane {
+                reviewer: why.of(),
+                token_review: why.of(),
+                metrics: why.of(),
+                flagz: why.of(),
+                configuration: why.of(),
+                pods: why.of_further(),
+                published: why.of_further(),
+                log: why.of(),
+                pod_log: why.of_further(),
+            },
+            rbac: why.of(),
+            agents: why.of_further(),
+            apis: why.of_further(),
+            aws: None,
+            workload: None,
+        }
+    }
+}
+
+/// Why a run looked at nothing.
+#[derive(Debug, Clone, Copy)]
+pub enum Blank<'a> {
+    /// Its time was over before it began; the text says so.
+    TooLate(&'a str),
+    /// It is not what the command looks at; the text says so.
+    Elsewhere(&'a str),
+}
+
+impl Blank<'_> {
+    /// A probe of every run.
+    fn of<T>(self) -> Observation<T> {
+        match self {
+            Self::TooLate(text) => Observation::skipped(TOO_LATE, text),
+            Self::Elsewhere(text) => Observation::not_applicable(text),
+        }
+    }
+
+    /// A probe that a run makes only where the others gave it a reason: what was not begun misses none.
+    fn of_further<T>(self) -> Observation<T> {
+        match self {
+            Self::TooLate(_) => Observation::default(),
+            Self::Elsewhere(_) => self.of(),
+        }
+    }
 }
 
 /// The user's question: what was given beside the connection.

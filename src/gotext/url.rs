@@ -148,6 +148,14 @@ enum Part {
     Zone,
 }
 
+/// `url.PathUnescape`.
+///
+/// # Errors
+/// Go's text.
+pub fn path_unescape(text: &str) -> Result<Vec<u8>, String> {
+    unescape(text.as_bytes(), Part::Path)
+}
+
 fn unescape(text: &[u8], part: Part) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;

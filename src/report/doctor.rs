@@ -231,6 +231,11 @@ fn is_harmless(kind: &str, signed_in: bool) -> bool {
     MILD.contains(&kind) || (signed_in && kind == "server-url-wrong-scheme")
 }
 
+/// A log that was not read to its end.
+fn half_read(log: &crate::evidence::apiserver::Log) -> Option<String> {
+    log.ended.as_ref().map(|why| format!("only its first {} lines were read: {why}", log.lines))
+}
+
 /// A log that holds refusals, of which no finding makes use: a check that says so.
 fn unused_log(evidence: &Evidence, findings: &[Finding]) -> Option<Check> {
     let log = evidence.control_plane.log.seen()?;
@@ -410,11 +415,11 @@ fn of_control_plane(evidence: &Evidence, findings: &[Finding]) -> Vec<Option<Che
         Some(check("metrics", "the API server's metrics are readable", &control.metrics, good)),
         Some(check("flagz", "the API server's flags are readable", &control.flagz, good)),
         Some(check("configuration", "the configuration handed over is readable", &control.configuration, good)),
-        Some(check("log", "the log handed over is readable", &control.log, good)),
+        Some(check("log", "the log handed over is readable", &control.log, half_read)),
         unused_log(evidence, findings),
         // Only a control plane that runs as Pods has these, and only recent evidence looked.
         check_any("server-pods", "kube-apiserver's own Pods are readable", &control.pods, good),
-        check_any("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, good),
+        check_any("pod-log", "a kube-apiserver Pod's log is readable", &control.pod_log, half_read),
         check_any("published", "what the API server publishes about client CAs is readable", &control.published, good),
     ]
 }
@@ -554,6 +559,18 @@ fn aws_check(call: Call<'_>) -> Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Blank;
+    use crate::evidence::apiserver::Log;
+
+    #[test]
+    fn a_log_that_was_not_read_to_its_end_fails_its_check() {
+        let mut evidence = Evidence::blank(jiff::Timestamp::UNIX_EPOCH, Blank::Elsewhere("a test"));
+        let log = Log { lines: 7, ended: Some("Input/output error".to_owned()), ..Log::default() };
+        evidence.control_plane.log = Observation::at_rest(Outcome::Seen(log));
+        let check = checks(&evidence, &[]).into_iter().find(|check| check.id == "log").expect("a check of the log");
+        assert_eq!(check.status, Status::Fail);
+        assert_eq!(check.because.as_deref(), Some("only its first 7 lines were read: Input/output error"));
+    }
 
     #[test]
     fn a_token_flag_beside_a_token_file_keeps_nobody_out() {

@@ -154,6 +154,32 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
     Some(rule.finding(Confidence::Certain, why, cite, first).steps(steps))
 }
 
+/// The way is that of a Pod's service account: there is no kubeconfig that could be changed.
+pub fn in_pod(case: &Case<'_>) -> bool {
+    case.evidence.kubeconfig.seen().is_some_and(|kubeconfig| kubeconfig.source == "in-cluster")
+}
+
+/// How a Pod comes by the cluster's CA, which stands beside the token in the volume of its service account: the first step
+/// and those that follow.
+pub fn pod_authority(case: &Case<'_>) -> (Step, Vec<Step>) {
+    let namespace = named(case.evidence.kubeconfig.seen().map(|kubeconfig| kubeconfig.namespace.as_str()), "NAMESPACE");
+    let first = Step::command(
+        "From where kubectl works, see which CA the Pod's namespace has to mount; kube-controller-manager writes that ConfigMap into every namespace (--root-ca-file)",
+        shell!("kubectl get configmap kube-root-ca.crt -n {} -o yaml", namespace),
+    );
+    let then = vec![
+        Step::manifest(
+            "Let the Pod have the volume that the API server adds by itself (kube-api-access-...): take away what the Pod mounts itself at /var/run/secrets/kubernetes.io/serviceaccount, and say in its template",
+            "spec:\n  template:\n    spec:\n      automountServiceAccountToken: true",
+        ),
+        Step::manifest(
+            "Where the Pod must mount a projected volume of its own there, name the ConfigMap among its sources, beside serviceAccountToken",
+            "- configMap:\n    name: kube-root-ca.crt\n    items:\n    - key: ca.crt\n      path: ca.crt",
+        ),
+    ];
+    (first, then)
+}
+
 /// How to get the cluster's CA again, by what the cluster is.
 pub fn fetch_authority(case: &Case<'_>) -> Step {
     if let Some(way::Managed::Eks(_)) = way::managed(way::host(case)) {

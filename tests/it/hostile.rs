@@ -754,6 +754,75 @@ fn rbac_lists_of_a_hostile_server() {
     }
 }
 
+/// A plan of what is annotated has what was read in time, and says that there is more.
+#[test]
+fn lists_of_workloads_without_an_end() {
+    let annotated = json!({ "annotations": { "iam.amazonaws.com/role": "shop-web" } });
+    let template = json!({ "template": { "metadata": annotated, "spec": {} } });
+    let mut item = json!({ "metadata": annotated, "spec": template });
+    item["spec"]["jobTemplate"] = json!({ "spec": template });
+    item["metadata"]["name"] = "web".into();
+    item["metadata"]["namespace"] = "shop".into();
+    for (what, said) in [
+        ("a circle", "the server's continuation leads in a circle"),
+        ("crumbs", "the server gives only crumbs at a time, without an end"),
+        ("a long continuation", "the server's continuation is too long to be one"),
+        ("silence", "there was no answer within 4 s (--timeout)"),
+    ] {
+        let (ca, pair) = certified();
+        let (item, count) = (item.clone(), std::sync::atomic::AtomicUsize::new(0));
+        let stage = Stage::tls(
+            &pair,
+            play(move |asked, out| {
+                if path(asked).ends_with("/openid-configuration") {
+                    let _ = out.write_all(&not_found());
+                    return;
+                }
+                let next = match what {
+                    "silence" if asked.head.contains("continue=") => {
+                        return std::thread::sleep(Duration::from_secs(15));
+                    }
+                    "crumbs" => format!("page-{}", count.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+                    "a long continuation" => "x".repeat(5_000),
+                    _ => "x".to_owned(),
+                };
+                let list =
+                    json!({ "kind": "List", "apiVersion": "v1", "metadata": { "continue": next }, "items": [item] });
+                let _ = out.write_all(&answer("200 OK", "Content-Type: application/json\r\n", &list.to_string()));
+            }),
+        );
+        let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
+        let mut run = command();
+        run.args(["workload", "--plan-migration", "--no-aws", "--timeout", "4s", "-o", "json", "--kubeconfig"]);
+        let ended = watched(run.arg(&config), Duration::from_secs(60));
+        let Ended { stdout, stderr, took, peak, code } = &ended;
+        assert_eq!(*code, Some(2), "{what}: {stdout}\n{stderr}");
+        assert!(*took < LIMIT + GRACE, "{what}: {took:?}");
+        assert!(*peak < MEMORY, "{what}: {peak} kB at most");
+        let asked = stage.heads().len();
+        assert!(asked < 100, "{what}: {asked} requests");
+        let plan: Value = serde_json::from_str(stdout).expect("JSON");
+        crate::support::schema::hold(&plan);
+        // Of each kind the one that is there, and of each kind that there may be more.
+        assert_eq!(plan["workloads"].as_array().map(Vec::len), Some(7), "{what}: {stdout}");
+        let incomplete: Vec<&str> =
+            plan["incomplete"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        assert!(incomplete.len() >= 7 && incomplete.iter().all(|one| one.contains(said)), "{what}: {incomplete:?}");
+    }
+}
+
+/// What a plan of everything could only pass over is refused.
+#[test]
+fn a_migration_plan_takes_no_question_about_one_pod() {
+    for flag in ["--role", "--error"] {
+        let mut run = command();
+        run.args(["workload", "--plan-migration", flag, "x", "--kubeconfig"]).arg(nowhere());
+        let ended = watched(&mut run, Duration::from_secs(60));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(ended.stderr.contains("cannot be used with") && ended.stderr.contains(flag), "{}", ended.stderr);
+    }
+}
+
 /// The time of `--timeout` is that of all contexts together; what was not looked at says so.
 #[test]
 fn three_hundred_contexts_of_a_silent_server() {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::{CREDENTIAL_ID, Opinion, with_authenticated};
 use crate::evidence::identity::User;
 use crate::evidence::tls::{CertificateFacts, ChainVerdict, PeerFacts};
+use crate::gotext::url::path_unescape;
 
 /// The user that a client certificate names: the last common name, every organisation a group.
 ///
@@ -165,20 +166,7 @@ fn extra(headers: &[(String, String)], prefixes: &[String]) -> Result<BTreeMap<S
 
 /// Percent escapes undone; a text with a broken one stays as it is. `None` if that leaves no UTF-8.
 fn unescape(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |at: usize| after.get(at).and_then(|&digit| char::from(digit).to_digit(16));
-        let (Some(high), Some(low)) = (digit(0), digit(1)) else { return Some(text.to_owned()) };
-        bytes.push((high * 16 + low) as u8);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).ok()
+    path_unescape(text).map_or_else(|_| Some(text.to_owned()), |bytes| String::from_utf8(bytes).ok())
 }
 
 #[cfg(test)]

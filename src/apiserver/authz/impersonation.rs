@@ -187,11 +187,6 @@ pub fn forbidden(user: &User, question: &Question, reason: &str) -> String {
         let core = format!("User {} cannot {} path {}", quote(&user.username), question.verb, quote(path));
         return format!("forbidden: {}{tail}", safe(core));
     }
-    let mut resource = question.resource.clone();
-    if !question.subresource.is_empty() {
-        resource.push('/');
-        resource.push_str(&question.subresource);
-    }
     let scope = if question.namespace.is_empty() {
         "at the cluster scope".to_owned()
     } else {
@@ -201,7 +196,7 @@ pub fn forbidden(user: &User, question: &Question, reason: &str) -> String {
         "User {} cannot {} resource {} in API group {} {scope}",
         quote(&user.username),
         question.verb,
-        quote(&resource),
+        quote(&question.whole()),
         quote(&question.group)
     );
     let mut subject = question.resource.clone();

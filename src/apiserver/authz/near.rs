@@ -3,6 +3,7 @@
 //! A rule is near when exactly one of its conditions fails, a binding is near when only its subject, its namespace or
 //! its role is wrong.
 
+use super::resources::RESOURCES;
 use super::rules::{self, Rule};
 use super::{Resolved, World, applying, service_account};
 use crate::evidence::access::{Question, ResourceRule};
@@ -209,7 +210,7 @@ fn of_resource_rule(rule: &ResourceRule, question: &Question) -> Option<(Kind, S
     let group = rules::has(&rule.api_groups, &question.group);
     let resource = rules::resources_match(&rule.resources, &question.resource, &question.subresource);
     let name = rules::names_match(&rule.resource_names, &question.name);
-    let whole = whole(question);
+    let whole = question.whole();
     match (verb, group, resource, name) {
         (false, true, true, true) => Some((Kind::OtherVerb, other_verb(&rule.verbs, &whole, question))),
         (true, false, true, true) => Some((
@@ -266,28 +267,6 @@ fn in_capitals<'v>(verbs: &'v [String], asked: &str) -> Option<&'v str> {
     verbs.iter().map(String::as_str).find(|verb| *verb != asked && verb.eq_ignore_ascii_case(asked))
 }
 
-/// What kubectl takes for a type's name and RBAC does not.
-const SHORT_NAMES: [(&str, &str); 18] = [
-    ("cj", "cronjobs"),
-    ("cm", "configmaps"),
-    ("deploy", "deployments"),
-    ("ds", "daemonsets"),
-    ("ep", "endpoints"),
-    ("ev", "events"),
-    ("hpa", "horizontalpodautoscalers"),
-    ("ing", "ingresses"),
-    ("netpol", "networkpolicies"),
-    ("no", "nodes"),
-    ("ns", "namespaces"),
-    ("po", "pods"),
-    ("pv", "persistentvolumes"),
-    ("pvc", "persistentvolumeclaims"),
-    ("rs", "replicasets"),
-    ("sa", "serviceaccounts"),
-    ("sts", "statefulsets"),
-    ("svc", "services"),
-];
-
 fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, String)> {
     let (plain, sub) = (&question.resource, &question.subresource);
     if !sub.is_empty() && rule.resources.iter().any(|entry| entry.strip_suffix("/*") == Some(plain)) {
@@ -306,14 +285,21 @@ fn near_resource(rule: &ResourceRule, question: &Question) -> Option<(Kind, Stri
         if sub.is_empty() && entry.split_once('/').is_some_and(|(resource, _)| resource == plain) {
             return Some((Kind::MissingSubresource, format!("it grants {entry}, and that is not {plain} itself")));
         }
-        let wanted = whole(question);
-        if entry.eq_ignore_ascii_case(&wanted) || format!("{entry}s") == wanted || format!("{entry}es") == wanted {
+        let wanted = question.whole();
+        // Of whatever group: metrics.k8s.io has pods, too.
+        let known = RESOURCES.iter().find(|known| known.name == wanted);
+        let singular = known.is_some_and(|known| entry.eq_ignore_ascii_case(known.singular));
+        if entry.eq_ignore_ascii_case(&wanted)
+            || singular
+            || format!("{entry}s") == wanted
+            || format!("{entry}es") == wanted
+        {
             return Some((
                 Kind::ResourceSpelling,
                 format!("it grants {entry:?}, and the server's name is {wanted:?} (plural, lower case)"),
             ));
         }
-        if SHORT_NAMES.contains(&(entry.as_str(), wanted.as_str())) {
+        if known.is_some_and(|known| known.short.iter().any(|short| entry.eq_ignore_ascii_case(short))) {
             return Some((
                 Kind::ResourceSpelling,
                 format!("it grants {entry:?}, a short name that only kubectl knows; the server's name is {wanted:?}"),
@@ -327,14 +313,6 @@ fn other_verb(verbs: &[String], what: &str, question: &Question) -> String {
     match in_capitals(verbs, &question.verb) {
         Some(verb) => format!("it grants {verb:?} on {what}, and verbs are lower case: {}", question.verb),
         None => format!("it grants {} on {what}, not {}", verbs.join(", "), question.verb),
-    }
-}
-
-fn whole(question: &Question) -> String {
-    if question.subresource.is_empty() {
-        question.resource.clone()
-    } else {
-        format!("{}/{}", question.resource, question.subresource)
     }
 }
 

@@ -82,11 +82,7 @@ fn rule(question: &Question) -> String {
     if let Some(path) = &question.path {
         return format!("- nonResourceURLs: [{}]\n  verbs: [{verb}]\n", yaml(path));
     }
-    let mut resource = question.resource.clone();
-    if !question.subresource.is_empty() {
-        resource.push('/');
-        resource.push_str(&question.subresource);
-    }
+    let resource = question.whole();
     // A request that creates, or deletes a collection, carries no name: naming one would grant nothing.
     let named = !question.name.is_empty() && !["create", "deletecollection"].contains(&question.verb.as_str());
     let names = if named { format!("  resourceNames: [{}]\n", yaml(&question.name)) } else { String::new() };

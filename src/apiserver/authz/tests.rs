@@ -285,6 +285,39 @@ fn names_and_rules_in_another_spelling_are_near() {
     assert_eq!(near::alike("alice ", "alice").map(|(kind, _)| kind), Some(Kind::SubjectCase));
 }
 
+/// kubectl's words for types, of every built-in one: a role that names one grants nothing.
+#[test]
+fn short_and_singular_names_are_near() {
+    let near = |entry: &str, group: &str, resource: &str| -> Vec<(Kind, String)> {
+        let rbac = world(
+            vec![role("ClusterRole", "", "r", vec![rule(&["list"], &[group], &[entry], &[])])],
+            vec![binding("", "b", ("ClusterRole", "r"), vec![subject("User", "alice", "")])],
+        );
+        let question = Question { group: group.to_owned(), ..ask("list", resource, "", "") };
+        near::near_misses(&World::new(&rbac), &user("alice", &[]), &question)
+            .into_iter()
+            .map(|miss| (miss.kind, miss.text))
+            .collect()
+    };
+    for (entry, group, resource, words) in [
+        ("csr", "certificates.k8s.io", "certificatesigningrequests", "only kubectl knows"),
+        ("crd", "apiextensions.k8s.io", "customresourcedefinitions", "only kubectl knows"),
+        ("pdb", "policy", "poddisruptionbudgets", "only kubectl knows"),
+        ("quota", "", "resourcequotas", "only kubectl knows"),
+        ("po", "metrics.k8s.io", "pods", "only kubectl knows"),
+        ("networkpolicy", "networking.k8s.io", "networkpolicies", "plural, lower case"),
+        ("Pod", "", "pods", "plural, lower case"),
+        ("widget", "example.com", "widgets", "plural, lower case"),
+    ] {
+        let found = near(entry, group, resource);
+        assert!(
+            matches!(found.as_slice(), [(Kind::ResourceSpelling, text)] if text.contains(words)),
+            "{entry}: {found:?}"
+        );
+    }
+    assert!(near("sc", "", "secrets").is_empty());
+}
+
 #[test]
 fn escalation_says_what_is_not_held() {
     let rbac = world(

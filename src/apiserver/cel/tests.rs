@@ -55,7 +55,7 @@ fn spans_as_numbers(json: &Json) -> Json {
             .map(|(name, value)| {
                 let value = match (name.as_str(), value.as_str()) {
                     ("duration", Some(text)) => {
-                        let span = super::functions::time::parse_duration(text).expect("a duration");
+                        let span = crate::gotext::duration::parse(text).expect("a duration");
                         Json::from(span.to_string())
                     }
                     _ => spans_as_numbers(value),

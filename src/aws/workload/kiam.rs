@@ -9,12 +9,18 @@ use super::seen::{absent, unseen};
 use crate::evidence::Outcome;
 use crate::evidence::tls::TlsFaultKind;
 use crate::evidence::workload::flag;
+use crate::gotext::duration;
 use crate::gotext::regex::{self, Fault};
 use crate::text::pointer_part;
 
 /// kiam refuses an expression: it permits nothing.
 pub fn refuses(expression: &str) -> bool {
     matches!(regex::compile(expression), Err(Fault::Invalid(_)))
+}
+
+/// The whole seconds of `--session-duration`; none where kiam takes no such text.
+pub fn session_seconds(told: &str) -> Option<u64> {
+    Some(u64::try_from(duration::parse(told)?).ok()? / 1_000_000_000)
 }
 
 impl Judgement<'_> {

@@ -32,7 +32,7 @@ pub use self::agents::switch;
 pub use self::annotation::{EXTERNAL_ID, IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, Keys};
 pub use self::container::variable;
 pub use self::effective::Effective;
-pub use self::kiam::refuses;
+pub use self::kiam::{refuses, session_seconds};
 pub use self::links::Link;
 pub use self::seen::absent;
 pub use self::webhook::{Labelled, PassedOver};

@@ -239,3 +239,18 @@ fn a_secret_whose_variables_get_a_foreign_prefix_holds_no_keys() {
     assert_eq!(look(json!({ "name": "app", "envFromSecrets": ["db"] })).as_deref(), Some("Secret db"));
     assert_eq!(look(json!({ "name": "app", "envFromSecrets": ["db"], "prefixedSecrets": ["db"] })), None);
 }
+
+#[test]
+fn kiams_session_is_a_span_of_go() {
+    for (told, expected) in [
+        ("15m", Some(900)),
+        ("14m59.9s", Some(899)),
+        ("1h", Some(3600)),
+        ("900000000us", Some(900)),
+        ("-1s", None),
+        ("900", None),
+        ("soon", None),
+    ] {
+        assert_eq!(session_seconds(told), expected, "{told}");
+    }
+}

@@ -445,12 +445,7 @@ async fn ask_the_rest(session: &Session<'_>, asker: &Asker, namespace: &str, kno
         .zip(checks)
         .filter(|(_, check)| check.as_ref().is_ok_and(|check| check.allowed))
         .map(|(question, _)| {
-            let resource = if question.subresource.is_empty() {
-                question.resource.clone()
-            } else {
-                format!("{}/{}", question.resource, question.subresource)
-            };
-            json!({ "verbs": [question.verb], "apiGroups": [question.group], "resources": [resource] })
+            json!({ "verbs": [question.verb], "apiGroups": [question.group], "resources": [question.whole()] })
         })
         .collect()
 }

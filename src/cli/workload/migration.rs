@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{MigrationTarget, WorkloadArgs};
 use crate::aws::trust::{self, Assuming, PodIdentity};
 use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag, partition};
-use crate::cli::connect::{Session, runtime, unanswered};
+use crate::cli::connect::{Session, runtime, unanswered, within};
 use crate::cli::flags::{ConnectionArgs, Format, OutputArgs};
 use crate::cli::{Error, GOOD, NONE, answer, note};
 use crate::collect::kubeconfig;
@@ -51,11 +51,13 @@ pub(super) fn run(
     let found = runtime.block_on(async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
-        let (annotated, agents, issuer, (cluster, caller)) = futures::join!(
-            workload::annotated(&api),
-            workload::agents(&api, &scrubber),
-            workload::issuer(&api),
-            cloud(host, &resolved, &options, &scrubber),
+        // Each by itself: what is late takes nothing away from what was there in time. The plugin is not counted.
+        let limit = Some(arguments.timeout);
+        let (annotated, agents, issuer, facts) = futures::join!(
+            workload::annotated(&api, arguments.timeout),
+            within(limit, workload::agents(&api, &scrubber)),
+            within(limit, workload::issuer(&api)),
+            within(limit, async { Ok::<_, Failure>(cloud(host, &resolved, &options, &scrubber).await) }),
         );
         let (annotated, mut failures) = annotated?;
         let agents = agents.unwrap_or_else(|failure| {
@@ -63,6 +65,12 @@ pub(super) fn run(
             Vec::new()
         });
         let issuer = issuer.ok().map(|issuer: Issuer| issuer.issuer);
+        // What is not known of AWS has a placeholder in the plan.
+        let (cluster, caller) = facts.unwrap_or_else(|failure| {
+            let detail = format!("what AWS says of the cluster: {}", failure.detail);
+            failures.push(Failure { detail, ..failure });
+            (None, None)
+        });
         Ok::<_, Failure>((annotated, failures, Known { agents, issuer, cluster, caller }))
     });
     runtime.shutdown_background();

@@ -54,7 +54,7 @@ pub struct WorkloadArgs {
     #[arg(long, value_name = "TEXT|@FILE|-")]
     error: Option<String>,
     /// List everything annotated for kiam or kube2iam, with the manifests and commands that replace it
-    #[arg(long, conflicts_with_all = ["from", "save"])]
+    #[arg(long, conflicts_with_all = ["from", "save", "role", "error"])]
     plan_migration: bool,
     /// What --plan-migration goes to
     #[arg(long, value_enum, default_value = "pod-identity", value_name = "WAY")]

@@ -5,27 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::collect::apiserver::Api;
-use crate::collect::wire::Limits;
+use crate::collect::objects::{Bounds, items, paged, read, text};
+use crate::evidence::Failure;
 use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::evidence::eks::{AwsAuth, EndpointSlice};
-use crate::evidence::{Failure, FailureKind};
 use crate::secret::Scrubber;
-
-/// A GET of one object or list, with the right that it needs.
-async fn read(api: &Api, path: &str, right: &str) -> Result<Value, Failure> {
-    let limits = Limits { body_bytes: 16 * 1024 * 1024, ..Limits::default() };
-    let answer = api.get(path, limits).await?;
-    api.decode(&answer).map_err(|failure: Failure| match failure.kind {
-        FailureKind::Forbidden => failure.needs(right),
-        // An object that is not there, where the API is.
-        FailureKind::Unsupported => Failure { kind: FailureKind::NotFound, ..failure },
-        _ => failure,
-    })
-}
-
-fn text(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
-}
 
 /// ConfigMap kube-system/aws-auth.
 ///
@@ -50,7 +34,7 @@ pub async fn endpoint_slice(api: &Api) -> Result<EndpointSlice, Failure> {
     let path = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices?labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes";
     let list = read(api, path, "list on EndpointSlices in the namespace default").await?;
     let mut addresses: Vec<String> = Vec::new();
-    for item in list.get("items").and_then(Value::as_array).into_iter().flatten() {
+    for item in items(&list) {
         for endpoint in item.get("endpoints").and_then(Value::as_array).into_iter().flatten() {
             let found = endpoint.get("addresses").and_then(Value::as_array).into_iter().flatten();
             addresses.extend(found.filter_map(|address| address.as_str().map(str::to_owned)));
@@ -69,21 +53,11 @@ const ALB: &str = "alb.ingress.kubernetes.io/";
 /// # Errors
 /// As [`Api::decode`].
 pub async fn ingresses(api: &Api, dns_name: &str) -> Result<Vec<Ingress>, Failure> {
-    let mut found = Vec::new();
-    let mut after = String::new();
-    loop {
-        let path = format!("/apis/networking.k8s.io/v1/ingresses?limit=500{after}");
-        let list = read(api, &path, "list on Ingresses in all namespaces").await?;
-        let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
-        found.extend(items.filter(|item| names(item, dns_name)).map(ingress));
-        match text(&list, "/metadata/continue").filter(|token| !token.is_empty()) {
-            Some(token) => {
-                let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
-                after = format!("&continue={token}");
-            }
-            None => return Ok(found),
-        }
-    }
+    let right = "list on Ingresses in all namespaces";
+    paged(api, "/apis/networking.k8s.io/v1/ingresses", right, &Bounds::default(), |item| {
+        names(item, dns_name).then(|| ingress(item))
+    })
+    .await
 }
 
 fn names(item: &Value, dns_name: &str) -> bool {

@@ -151,7 +151,7 @@ fn has_fragment_in_path(server: &str) -> bool {
 }
 
 /// client-go's rootCertPool: at least one certificate must be read.
-fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check_authority(bytes: &[u8]) -> Result<(), &'static str> {
     let blocks = pem::blocks(bytes);
     let certificates = || pem::certificates(&blocks);
     if certificates().any(|der| x509_parser::parse_x509_certificate(der).is_ok()) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::cluster::check_authority;
 use super::file::{RawCluster, RawUser, read_limited};
 use super::{Loader, Resolved, UserSecrets, some};
 use crate::evidence::Failure;
@@ -66,14 +67,13 @@ impl Loader<'_> {
         cluster.tls_server_name = self.flags.tls_server_name.clone().unwrap_or_default();
         cluster.insecure = self.flags.insecure_skip_tls_verify;
         if !cluster.insecure {
-            match read_limited(authority) {
+            match self.authority_of_pod(authority) {
                 Ok(bytes) => cluster.ca_data = bytes,
                 // client-go logs that and goes on with the system's roots.
-                Err(failure) => {
+                Err(complaint) => {
                     let detail = format!(
-                        "Expected to load root CA config from {}, but got err: {}",
-                        authority.display(),
-                        failure.detail
+                        "Expected to load root CA config from {}, but got err: {complaint}",
+                        authority.display()
                     );
                     self.problem(
                         "kubeconfig-ca-unparsable",
@@ -85,6 +85,19 @@ impl Loader<'_> {
             }
         }
         cluster
+    }
+
+    /// The bytes of the CA, or what client-go (util/cert, NewPool) says of its file. What `--certificate-authority` names
+    /// is judged where a kubeconfig's CA is.
+    fn authority_of_pod(&self, authority: &Path) -> Result<Vec<u8>, String> {
+        let bytes = read_limited(authority).map_err(|failure| failure.detail)?;
+        if self.flags.certificate_authority.is_none() && check_authority(&bytes).is_err() {
+            return Err(format!(
+                "error creating pool from {}: data does not contain any valid RSA or ECDSA certificates",
+                authority.display()
+            ));
+        }
+        Ok(bytes)
     }
 
     fn namespace_of_pod(&self) -> String {

@@ -481,6 +481,37 @@ fn a_pod_falls_back_to_its_service_account() {
     assert_eq!(seen.source, "in-cluster");
 }
 
+/// client-go logs that the service account's volume has no CA, and goes on with the system's roots.
+#[test]
+fn a_pod_without_a_ca_goes_on_with_the_systems_roots() {
+    let mut world = World::new();
+    let folder = world.folder.path().join("serviceaccount");
+    std::fs::create_dir(&folder).unwrap_or_else(|error| panic!("{error}"));
+    world.file("serviceaccount/token", b"SEKRIT-sa");
+    for (name, value) in [("KUBERNETES_SERVICE_HOST", "10.96.0.1"), ("KUBERNETES_SERVICE_PORT", "443")] {
+        world.host.env.insert(OsString::from(name), OsString::from(value));
+    }
+    for (content, complaint) in [
+        (None, "no such file or directory"),
+        (Some(b"".as_slice()), "data does not contain any valid RSA or ECDSA certificates"),
+        (Some(b"no certificate".as_slice()), "data does not contain any valid RSA or ECDSA certificates"),
+    ] {
+        if let Some(content) = content {
+            world.file("serviceaccount/ca.crt", content);
+        }
+        let (seen, outcome) = world.load();
+        let resolved = outcome.unwrap_or_else(|failure| panic!("{}", failure.detail));
+        assert!(matches!(resolved.roots, Roots::System), "{content:?}");
+        let problem = seen.problems.iter().find(|problem| problem.kind == "kubeconfig-ca-unparsable");
+        let problem = problem.unwrap_or_else(|| panic!("{:?}", seen.problems));
+        assert!(problem.detail.starts_with("Expected to load root CA config from "), "{}", problem.detail);
+        assert!(problem.detail.ends_with(complaint), "{}", problem.detail);
+        let cluster = seen.cluster.as_ref().unwrap_or_else(|| panic!("no cluster"));
+        assert_eq!(cluster.certificate_authority, None);
+        assert_eq!(problem.file.as_deref(), Some(&*format!("{}/ca.crt", cluster.file)));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_world_readable_file_with_secrets_is_told() {

@@ -59,8 +59,8 @@ impl AwsProbes {
         let logs = LogProbes::spawn(graph, &identity, &eks.cluster, host, plan, scrubber);
 
         let (session, reader) = (&identity.session, &in_cluster.reader);
-        let issuer_balancer = BalancerProbes::of_issuer(graph, needs, session, reader, host);
-        let jwks_balancer = BalancerProbes::of_jwks(graph, needs, session, reader, host);
+        let issuer_balancer = BalancerProbes::of_issuer(graph, needs, session, reader);
+        let jwks_balancer = BalancerProbes::of_jwks(graph, needs, session, reader);
         let own_egress = own_egress(graph, &identity.target, needs);
 
         let balancers = [&issuer_balancer.balancer, &jwks_balancer.balancer];

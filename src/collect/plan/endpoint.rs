@@ -62,7 +62,7 @@ pub(super) struct Approach {
 impl Approach {
     fn spawn(graph: &mut Graph, user: &CredentialProbes, host: &Host, plan: &Plan, scrubber: &Scrubber) -> Self {
         let route = route(graph, user, host, plan, scrubber);
-        let (dns, tcp) = reach(graph, "endpoint-dns", "endpoint-tcp", &route, host, None);
+        let (dns, tcp) = reach(graph, "endpoint-dns", "endpoint-tcp", &route, None);
         let tls = tls(graph, &route, &tcp, user, host);
         let anonymous = anonymous(graph, &route, &tcp, &tls, host, scrubber);
         Self { route, dns, tcp, tls, anonymous }
@@ -79,7 +79,7 @@ struct Direct {
 impl Direct {
     fn spawn(graph: &mut Graph, approach: &Approach, host: &Host) -> Self {
         let route = direct_route(graph, approach);
-        let (dns, tcp) = reach(graph, "endpoint-direct-dns", "endpoint-direct-tcp", &route, host, None);
+        let (dns, tcp) = reach(graph, "endpoint-direct-dns", "endpoint-direct-tcp", &route, None);
         let tls = direct_tls(graph, &route, &tcp, host);
         Self { dns, tcp, tls }
     }

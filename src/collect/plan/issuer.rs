@@ -108,7 +108,7 @@ impl IssuerProbes {
         };
         let tls_settings = TlsSettings { roots, client_identity: None, server_name: None, insecure: false };
         let route = route(graph, &target, &tls_settings, host);
-        let (dns, tcp) = reach(graph, "issuer-dns", "issuer-tcp", &route, host, plan.public_resolver);
+        let (dns, tcp) = reach(graph, "issuer-dns", "issuer-tcp", &route, plan.public_resolver);
         let tls = tls(graph, &route, &tcp, host);
         let mut discover = |id: &'static str, agent: &'static str| {
             let (target, tcp, host, scrubber, tls) =

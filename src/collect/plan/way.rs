@@ -88,15 +88,14 @@ pub(super) fn reach(
     dns_id: &'static str,
     tcp_id: &'static str,
     route: &Handle<Route, Way>,
-    host: &Host,
     public_resolver: Option<IpAddr>,
 ) -> (Dns, Tcp) {
     let dns = {
-        let (route, host) = (route.clone(), host.clone());
+        let route = route.clone();
         let needs = async move { need::<_, Way, _>(&route).await };
         graph.probe(dns_id, dns::SYSTEM_LIMIT + Duration::from_secs(1), needs, move |way: Way| async move {
             let (name, port) = way.first_hop();
-            let (resolution, addresses) = dns::resolve(&name, port, public_resolver, &host).await;
+            let (resolution, addresses) = dns::resolve(&name, port, public_resolver).await;
             if addresses.is_empty() {
                 return Err(dns::unresolved(&resolution));
             }

@@ -25,9 +25,7 @@ use crate::evidence::workload::{
     Agent, AgentPod, ConfigMapLook, Event, Issuer, IssuerReading, KiamServer, Namespace, Node, Owner, Pod, SecretLook,
     ServiceAccount, Target, Webhook, Workload,
 };
-use crate::evidence::{
-    Asked, ControlPlane, Endpoint, Evidence, Failure, Observation, Outcome, SCHEMA, kubeconfig as facts,
-};
+use crate::evidence::{Asked, Blank, Evidence, Failure, Observation, Outcome, kubeconfig as facts};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -120,62 +118,13 @@ pub async fn gather_workload(
     let aws = cloud.collect(&mut seen).await;
     let elsewhere = "kaccess workload does not look at this";
     Evidence {
-        schema: SCHEMA.to_owned(),
-        provenance: "observed".to_owned(),
-        kaccess: env!("CARGO_PKG_VERSION").to_owned(),
-        observed_at: host.started_at,
         asked: Asked { error: plan.error.clone(), ..Asked::default() },
         kubeconfig: Observation::at_rest(Outcome::Seen(kubeconfig)),
-        plugin: Observation::not_applicable(elsewhere),
-        credential: Observation::not_applicable(elsewhere),
-        endpoint: Endpoint {
-            route: Observation::not_applicable(elsewhere),
-            dns: Observation::not_applicable(elsewhere),
-            tcp: Observation::not_applicable(elsewhere),
-            tls: Observation::not_applicable(elsewhere),
-            anonymous: Observation::not_applicable(elsewhere),
-            authenticated: Observation::not_applicable(elsewhere),
-            repeated: Observation::not_applicable(elsewhere),
-            again: Observation::not_applicable(elsewhere),
-            plain: Observation::not_applicable(elsewhere),
-            secure: Observation::not_applicable(elsewhere),
-            names: Observation::not_applicable(elsewhere),
-            direct_dns: Observation::not_applicable(elsewhere),
-            direct_tcp: Observation::not_applicable(elsewhere),
-            direct_tls: Observation::not_applicable(elsewhere),
-        },
         identity: taken(who).await,
-        access: Observation::not_applicable(elsewhere),
-        issuer: crate::evidence::Issuer {
-            target: Observation::not_applicable(elsewhere),
-            dns: Observation::not_applicable(elsewhere),
-            tcp: Observation::not_applicable(elsewhere),
-            tls: Observation::not_applicable(elsewhere),
-            discovery: Observation::not_applicable(elsewhere),
-            discovery_as_control_plane: Observation::not_applicable(elsewhere),
-            jwks: Observation::not_applicable(elsewhere),
-            jwks_as_control_plane: Observation::not_applicable(elsewhere),
-            signature: Observation::not_applicable(elsewhere),
-        },
-        configured_issuer: None,
-        control_plane: ControlPlane {
-            reviewer: Observation::not_applicable(elsewhere),
-            token_review: Observation::not_applicable(elsewhere),
-            metrics: Observation::not_applicable(elsewhere),
-            flagz: Observation::not_applicable(elsewhere),
-            configuration: Observation::not_applicable(elsewhere),
-            pods: Observation::not_applicable(elsewhere),
-            published: Observation::not_applicable(elsewhere),
-            log: Observation::not_applicable(elsewhere),
-            pod_log: Observation::not_applicable(elsewhere),
-        },
-        rbac: Observation::not_applicable(elsewhere),
-        // They are in the workload's own part.
-        agents: Observation::not_applicable(elsewhere),
-        apis: Observation::not_applicable(elsewhere),
         aws,
         workload: Some(Box::new(seen)),
         took_ms: host.elapsed_ms(),
+        ..Evidence::blank(host.started_at, Blank::Elsewhere(elsewhere))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::evidence::tls::{TlsFaultKind, CertificateFacts};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met_without_handshake};
-use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority};
+use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority, in_pod, pod_authority};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -48,13 +48,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "With the CA in a file, put it into the cluster entry",
         shell!("kubectl config set-cluster {} --certificate-authority=ca.crt --embed-certs=true", name),
     );
-    let take = fetch_authority(case);
+    let pod = in_pod(case);
+    let (take, then) = if pod { pod_authority(case) } else { (fetch_authority(case), vec![put]) };
+    if report.roots == "system" && pod {
+        let why = format!("The volume of the Pod's service account gives no CA, so the roots of the image judge, and they do not know {presented:?}, which signed the API server's certificate.");
+        return vec![
+            RULE.finding(Confidence::Certain, why, shown.cite(), take)
+                .titled("The Pod has no CA, and its image's roots do not trust the API server")
+                .steps(then),
+        ];
+    }
     if report.roots == "system" {
         let why = format!("The cluster entry names no CA, so this machine's own roots judge, and they do not know {presented:?}, which signed the API server's certificate.");
         return vec![
             RULE.finding(Confidence::Certain, why, shown.cite(), take)
                 .titled("The kubeconfig names no CA, and this machine's roots do not trust the API server")
-                .step(put),
+                .steps(then),
         ];
     }
     // The same name with another key is a finding of its own.
@@ -65,15 +74,18 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let public = report.trusted_by_system == Some(true) && report.chain.first().is_some_and(|leaf| leaf.published);
     // Certificates that stand in the server's file and have no part in this chain.
     let strangers: Vec<&str> = report.chain.iter().skip(1).filter(|other| !part_of(&report.chain, other)).map(|other| other.subject.as_str()).collect();
+    // Of a Pod without a kubeconfig: the file that the CA is in.
+    let file = cluster.and_then(|cluster| cluster.certificate_authority.as_deref()).filter(|_| pod);
+    let whose = file.unwrap_or("the kubeconfig");
     let mut why = if public {
-        format!("The API server's chain ends at {presented:?}, a public authority that this machine trusts; the kubeconfig allows only {trusted:?}.")
+        format!("The API server's chain ends at {presented:?}, a public authority that this machine trusts; {whose} allows only {trusted:?}.")
     } else {
-        format!("The API server's chain ends at {presented:?}; the kubeconfig trusts only {trusted:?}.")
+        format!("The API server's chain ends at {presented:?}; {whose} trusts only {trusted:?}.")
     };
     if !strangers.is_empty() {
         why.push_str(&format!(" It sends {} as well, which signed nothing of it.", strangers.join(", ")));
     }
-    let mut finding = if public {
+    let mut finding = if public && !pod {
         RULE.finding(
             Confidence::Certain,
             why,
@@ -87,15 +99,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         // A server that leaves out its intermediate certificate looks the same: only a chain with its root is complete.
         let complete = top.is_some_and(|top| top.issuer == top.subject);
         let confidence = if complete { Confidence::Certain } else { Confidence::Likely };
-        let finding = RULE.finding(confidence, why, shown.cite(), take).step(put);
+        let finding = RULE.finding(confidence, why, shown.cite(), take).steps(then);
         if complete {
             finding
         } else {
-            finding.step(Step::text(format!("If {presented:?} is an intermediate authority below the CA that the kubeconfig trusts, the kubeconfig is right and the server's certificate file must hold that intermediate certificate too.")))
+            finding.step(Step::text(format!("If {presented:?} is an intermediate authority below the CA that {whose} trusts, {whose} is right and the server's certificate file must hold that intermediate certificate too.")))
         }
     };
     if cluster.is_some() {
-        finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("the kubeconfig trusts {trusted}")));
+        finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("{whose} trusts {trusted}")));
     }
     vec![finding]
 }
@@ -123,6 +135,26 @@ fn part_of(chain: &[CertificateFacts], certificate: &CertificateFacts) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    /// Seen by a run with a kubeconfig; a Pod's way is put in its place, because no machine of the tests has the folder that
+    /// client-go looks into.
+    #[test]
+    fn the_ca_of_a_pod_stands_in_no_kubeconfig() {
+        let text = include_str!("../../../testdata/cases/kubeconfig-ca-mismatch/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+        kubeconfig.source = "in-cluster".to_owned();
+        kubeconfig.namespace = "shop".to_owned();
+        let file = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt";
+        kubeconfig.cluster.as_mut().expect("a cluster").certificate_authority = Some(file.to_owned());
+        let findings = check(&Case::new(&evidence));
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].why.contains(&format!("{file} trusts only \"CN=unrelated-ca\"")), "{}", findings[0].why);
+        let codes: Vec<&str> = findings[0].fix.iter().flat_map(|step| step.codes()).collect();
+        assert_eq!(codes.first(), Some(&"kubectl get configmap kube-root-ca.crt -n shop -o yaml"), "{codes:?}");
+        assert!(!codes.iter().any(|code| code.contains("kubectl config")), "{codes:?}");
+    }
 
     #[test]
     fn a_certificate_that_signed_nothing_ends_no_chain() {

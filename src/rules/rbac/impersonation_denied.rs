@@ -152,8 +152,7 @@ fn request_rule(question: &Question) -> String {
     match &question.path {
         Some(path) => format!("- nonResourceURLs: [{path:?}]\n  verbs: [{verb:?}]\n"),
         None => {
-            let slash = if question.subresource.is_empty() { "" } else { "/" };
-            let resource = format!("{}{slash}{}", question.resource, question.subresource);
+            let resource = question.whole();
             format!("- apiGroups: [{:?}]\n  resources: [{resource:?}]\n  verbs: [{verb:?}]\n", question.group)
         }
     }

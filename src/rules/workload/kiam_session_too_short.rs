@@ -1,6 +1,6 @@
 //! kiam's sessions are shorter than SDKs bear.
 
-use crate::aws::workload::flag;
+use crate::aws::workload::{flag, session_seconds};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -24,7 +24,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = pod_role::agents(case) else { return Vec::new() };
     let Some((server, at)) = judged.agent("kiam-server") else { return Vec::new() };
     let told = flag(&server.args, "--session-duration").filter(|text| !text.is_empty());
-    let seconds = match told.map(seconds) {
+    let seconds = match told.map(session_seconds) {
         None => 900,
         Some(Some(seconds)) => seconds,
         // A text that is no duration: kiam itself would not start with it.
@@ -45,27 +45,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         seen(format!("{at}/args"), text.clone()),
         Step::text("Start kiam's server with --session-duration=60m (the role's MaxSessionDuration allows an hour unless it was lowered)."),
     )]
-}
-
-/// Seconds of a Go duration.
-fn seconds(text: &str) -> Option<u64> {
-    let mut total = 0.0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (number, after) = rest.split_at(end);
-        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
-        let (unit, next) = after.split_at(unit_end);
-        let factor = match unit {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            _ => return None,
-        };
-        total += number.parse::<f64>().ok()? * factor;
-        rest = next;
-    }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds of a flag, never negative")]
-    Some(total as u64)
 }

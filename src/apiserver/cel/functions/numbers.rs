@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::evaluate::{Outcome, Stop};
 use super::super::value::Value;
 use super::time;
+use crate::gotext::duration;
 
 pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
     let [value] = values else { return None };
@@ -78,7 +79,7 @@ pub(super) fn call(id: &str, values: &[Value]) -> Option<Outcome> {
             None => failed(value, "google.protobuf.Timestamp"),
         },
         ("int64_to_duration", value) => failed(value, "google.protobuf.Duration"),
-        ("string_to_duration", Value::String(text)) => match time::parse_duration(text) {
+        ("string_to_duration", Value::String(text)) => match duration::parse(text) {
             Some(span) => Ok(Value::Duration(span)),
             None => failed(value, "google.protobuf.Duration"),
         },

@@ -17,7 +17,6 @@ use crate::collect::aws::{balancer, cluster_side};
 use crate::collect::dns;
 use crate::evidence::balancer::{Balancer, Ingress, Listener, ListenerRule, LoadBalancer, TargetGroupHealth, WebAcl};
 use crate::evidence::{Failure, FailureKind, issuer};
-use crate::host::Host;
 
 /// The ids of the probes of one load balancer.
 struct Ids {
@@ -70,26 +69,14 @@ pub(super) struct BalancerProbes {
 
 impl BalancerProbes {
     /// Of the one that serves the issuer.
-    pub(super) fn of_issuer(
-        graph: &mut Graph,
-        needs: &Needs<'_>,
-        session: &Session,
-        in_cluster: &Reader,
-        host: &Host,
-    ) -> Self {
+    pub(super) fn of_issuer(graph: &mut Graph, needs: &Needs<'_>, session: &Session, in_cluster: &Reader) -> Self {
         let target = needs.issuer.clone();
         let url = async move { Ok(need::<_, Arc<issuer::Target>, _>(&target).await?.url.clone()) };
-        Self::spawn(graph, &ISSUER, url.boxed().shared(), session, in_cluster, host)
+        Self::spawn(graph, &ISSUER, url.boxed().shared(), session, in_cluster)
     }
 
     /// Of the one that serves the key set, where that has a host of its own.
-    pub(super) fn of_jwks(
-        graph: &mut Graph,
-        needs: &Needs<'_>,
-        session: &Session,
-        in_cluster: &Reader,
-        host: &Host,
-    ) -> Self {
+    pub(super) fn of_jwks(graph: &mut Graph, needs: &Needs<'_>, session: &Session, in_cluster: &Reader) -> Self {
         let (target, discovery) = (needs.issuer.clone(), needs.discovery.clone());
         let url = async move {
             let target: Arc<issuer::Target> = need(&target).await?;
@@ -100,7 +87,7 @@ impl BalancerProbes {
                 None => Err(not_applicable("the key set has the issuer's own host")),
             }
         };
-        Self::spawn(graph, &JWKS, url.boxed().shared(), session, in_cluster, host)
+        Self::spawn(graph, &JWKS, url.boxed().shared(), session, in_cluster)
     }
 
     fn spawn(
@@ -109,9 +96,8 @@ impl BalancerProbes {
         url: Common<String>,
         session: &Session,
         in_cluster: &Reader,
-        machine: &Host,
     ) -> Self {
-        let balancer = load_balancer(graph, ids.balancer, &url, session, machine);
+        let balancer = load_balancer(graph, ids.balancer, &url, session);
         let on_it = on_it(session, &balancer);
         let listeners = graph.probe(
             ids.listeners,
@@ -151,14 +137,8 @@ impl BalancerProbes {
 }
 
 /// The load balancer of that name, or at the addresses that the name has here.
-fn load_balancer(
-    graph: &mut Graph,
-    id: &'static str,
-    url: &Common<String>,
-    session: &Session,
-    machine: &Host,
-) -> Serving {
-    let (url, session, machine) = (url.clone(), session.clone(), machine.clone());
+fn load_balancer(graph: &mut Graph, id: &'static str, url: &Common<String>, session: &Session) -> Serving {
+    let (url, session) = (url.clone(), session.clone());
     let needs = async move {
         let url = common(url).await?;
         let (clients, _) = common(session).await?;
@@ -168,7 +148,7 @@ fn load_balancer(
         let url = url::Url::parse(&url).map_err(|error| Failure::new(FailureKind::Malformed, error.to_string()))?;
         let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
         // What the probes of the issuer resolved may be the proxy's name.
-        let (resolution, found) = dns::resolve(host, port, None, &machine).await;
+        let (resolution, found) = dns::resolve(host, port, None).await;
         let addresses: Vec<IpAddr> = found.iter().map(SocketAddr::ip).collect();
         match balancer::load_balancer(&clients, host, &addresses).await {
             Ok(found) => Ok((Some(found.clone()), Some(Some(Arc::new(found))))),
