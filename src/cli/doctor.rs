@@ -81,7 +81,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "10s",
         value_parser = duration, conflicts_with_all = ["all_contexts", "save", "from", "demo"])]
     watch: Option<Duration>,
-    /// Show names and types of claims, and [claim:NAME] wherever a report repeats a value; times, true and false, typ, host
+    /// Show names and types of claims, and only the name wherever a report repeats a value; times, true and false, typ, host
     /// names and what has less than four characters stay (docs/outputs.md)
     #[arg(long)]
     hide_claims: bool,

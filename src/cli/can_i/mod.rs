@@ -254,16 +254,26 @@ fn tell(
         };
         answer(&text)?;
     }
-    let code = |allowed: Option<bool>| match allowed {
+    Ok(exit_code(told))
+}
+
+fn exit_code(told: &Told) -> u8 {
+    match told {
+        Told::Answer(answer) => together([answer.allowed]),
+        Told::Answers(answers) => together(answers.iter().map(|answer| answer.allowed)),
+        Told::Matrix(matrix) if matrix.is_unanswered() => NONE,
+        Told::List { .. } | Told::Matrix(_) => GOOD,
+    }
+}
+
+/// Questions put together: a gap comes first, for who relies on all of them has no answer.
+fn together(answers: impl IntoIterator<Item = Option<bool>>) -> u8 {
+    let codes = answers.into_iter().map(|allowed| match allowed {
         Some(true) => GOOD,
         Some(false) => BAD,
         None => NONE,
-    };
-    Ok(match told {
-        Told::Answer(answer) => code(answer.allowed),
-        Told::Answers(answers) => answers.iter().map(|answer| code(answer.allowed)).max().unwrap_or(GOOD),
-        Told::List { .. } | Told::Matrix(_) => GOOD,
-    })
+    });
+    codes.max().unwrap_or(GOOD)
 }
 
 fn view(told: &Told) -> std::io::Result<Value> {
@@ -426,14 +436,7 @@ async fn ask_the_rest(session: &Session<'_>, asker: &Asker, namespace: &str, kno
         .collect();
     for row in matrix::rows(&types, &names, &[namespace.to_owned()], &mut 0).await {
         for verb in matrix::VERBS {
-            let question = Question {
-                verb: verb.to_owned(),
-                group: row.group.clone(),
-                resource: row.resource.clone(),
-                subresource: row.subresource.clone(),
-                namespace: row.namespace.clone(),
-                ..Question::default()
-            };
+            let question = row.question(verb);
             if !matrix::allowed_by(known, &question) {
                 questions.push(question);
             }
@@ -478,4 +481,35 @@ async fn fill_matrix(session: &Session<'_>, flags: &ConnectionFlags, arguments: 
     };
     matrix::fill(&asker, &mut filled).await?;
     Ok(Told::Matrix(filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::access::MatrixRow;
+
+    #[test]
+    fn a_gap_comes_before_a_no_and_a_no_before_a_yes() {
+        assert_eq!(together([Some(true), None, Some(false)]), NONE);
+        assert_eq!(together([Some(false), Some(true)]), BAD);
+        assert_eq!(together([Some(true), Some(true)]), GOOD);
+        assert_eq!(together([]), GOOD);
+    }
+
+    #[test]
+    fn a_matrix_without_one_answer_is_none() {
+        let code = |rows: &[&[Option<bool>]]| {
+            let row = |allowed: &&[Option<bool>]| MatrixRow {
+                group: String::new(),
+                resource: "pods".to_owned(),
+                subresource: String::new(),
+                namespace: "dev".to_owned(),
+                allowed: allowed.to_vec(),
+            };
+            exit_code(&Told::Matrix(AccessMatrix { rows: rows.iter().map(row).collect(), ..AccessMatrix::default() }))
+        };
+        assert_eq!(code(&[&[None, None], &[None, None]]), NONE);
+        assert_eq!(code(&[&[None, None], &[Some(false), None]]), GOOD);
+        assert_eq!(code(&[]), GOOD);
+    }
 }
