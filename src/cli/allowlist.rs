@@ -250,18 +250,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             host: evidence.endpoint.route.seen().map(|route| route.host.clone()).unwrap_or_default(),
             addresses: evidence.endpoint.dns.seen().map(|dns| dns.addresses.clone()).unwrap_or_default(),
         },
-        network_interfaces: aws
-            .map(egress::interfaces)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|interface| Interface {
-                id: interface.id.clone(),
-                addresses: interface.private_addresses.iter().chain(&interface.ipv6_addresses).cloned().collect(),
-                subnet: interface.subnet_id.clone(),
-                security_groups: interface.security_groups.clone(),
-                zone: interface.zone.clone(),
-            })
-            .collect(),
+        network_interfaces: aws.map(egress::interfaces).unwrap_or_default().into_iter().map(Interface::from).collect(),
         security_groups: aws.map(egress::security_groups).unwrap_or_default(),
         entries: found
             .entries

@@ -38,7 +38,7 @@ const VALUES: &[&str] = &[
     "no_proxy",
 ];
 
-/// The kinds that make Pods: kind, path of the API, names on a command line, pointer to the template.
+/// The kinds that make Pods: kind, path of the API, names on a command line.
 const KINDS: &[(&str, &str, &[&str])] = &[
     ("Deployment", "apis/apps/v1", &["deployment", "deployments", "deploy"]),
     ("StatefulSet", "apis/apps/v1", &["statefulset", "statefulsets", "sts"]),
@@ -47,6 +47,11 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("Job", "apis/batch/v1", &["job", "jobs"]),
     ("CronJob", "apis/batch/v1", &["cronjob", "cronjobs", "cj"]),
 ];
+
+/// Where the template of a kind's Pods stands.
+fn template_at(kind: &str) -> &'static str {
+    if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
+}
 
 fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -267,12 +272,11 @@ async fn object(api: &Api, kind: &str, namespace: &str, name: &str) -> Result<Va
 
 /// An owner as evidence.
 fn owner_of(value: &Value, kind: &str, scrubber: &Scrubber) -> Owner {
-    let pointer = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
     Owner {
         kind: kind.to_owned(),
         name: text(value, "/metadata/name").unwrap_or_default(),
         annotations: annotations(value, "/metadata/annotations"),
-        template: value.pointer(pointer).map(|one| template(one, scrubber)).unwrap_or_default(),
+        template: value.pointer(template_at(kind)).map(|one| template(one, scrubber)).unwrap_or_default(),
     }
 }
 
@@ -792,8 +796,7 @@ pub async fn annotated(api: &Api) -> Result<(Vec<Annotated>, Vec<Failure>), Fail
                 if controller(value).is_some_and(|(kind, _)| KINDS.iter().any(|(known, ..)| *known == kind)) {
                     return None;
                 }
-                let pointer = if *kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-                line(value, value.pointer(pointer)?, kind)
+                line(value, value.pointer(template_at(kind))?, kind)
             })
             .await
         }

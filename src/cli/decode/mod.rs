@@ -250,14 +250,6 @@ fn token_report(
     if let Some(other) = configuration.and_then(|configuration| findings::of_issuer(facts, configuration)) {
         found.insert(0, other);
     }
-    let credential_type = match facts.kind {
-        TokenKind::Jwt => CredentialType::Jwt,
-        TokenKind::ServiceAccount => CredentialType::ServiceAccount,
-        TokenKind::EksIam => CredentialType::EksIam,
-        TokenKind::Bootstrap => CredentialType::Bootstrap,
-        TokenKind::Jwe => CredentialType::Jwe,
-        TokenKind::Opaque => CredentialType::Opaque,
-    };
     CredentialReport {
         header: facts.header.clone(),
         claims: facts.claims.clone(),
@@ -272,7 +264,7 @@ fn token_report(
         configuration: server.map(configuration_view),
         problems: facts.problems.clone(),
         findings: found,
-        ..CredentialReport::new(credential_type, origin)
+        ..CredentialReport::new(facts.kind.into(), origin)
     }
 }
 
