@@ -9,7 +9,6 @@ use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
-use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::evidence::{Evidence, Outcome};
@@ -185,15 +184,7 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,
         aws: arguments.aws.options(),
-        ..Plan::of(
-            connection.to_flags(&scrubber).map_err(Error::plain)?,
-            ExecOptions {
-                allowed: !arguments.exec.no_exec,
-                timeout: arguments.exec.exec_timeout,
-                show_stderr: super::connect::stderr_sink(host),
-                interactive: host.stdin_is_terminal,
-            },
-        )
+        ..Plan::of(connection.to_flags(&scrubber).map_err(Error::plain)?, arguments.exec.options(host))
     };
     let runtime = super::diagnosis::runtime()?;
     let mut evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));

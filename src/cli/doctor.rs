@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::stderr_sink;
 use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime, shown};
 use super::files::{is_stdin, load_evidence, one_stdin, read_evidence, refuse_on_replay, save, text_or_file};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration, limit};
@@ -373,9 +372,7 @@ fn plan_of(
         offline: arguments.offline,
         exec: ExecOptions {
             allowed: !arguments.exec.no_exec && !arguments.offline,
-            timeout: arguments.exec.exec_timeout,
-            show_stderr: stderr_sink(host),
-            interactive: host.stdin_is_terminal,
+            ..arguments.exec.options(host)
         },
         timeout: arguments.timeout,
         public_resolver,

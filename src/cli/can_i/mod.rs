@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 pub use why::rule_view;
 pub use words::{Types, Words};
 
-use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
+use super::connect::{Session, Unasked, resolved, runtime, within};
+use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note, warn};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
-use crate::collect::kubeconfig::{self, ConnectionFlags};
+use crate::collect::kubeconfig::ConnectionFlags;
 use crate::evidence::access::{Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
@@ -116,9 +116,8 @@ pub struct CanIArgs {
     method: Option<Method>,
     #[command(flatten)]
     exec: ExecArgs,
-    /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    limit: LimitArgs,
     #[command(flatten)]
     kubectl: KubectlArgs,
     #[command(flatten)]
@@ -157,10 +156,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let lines = arguments.filename.as_deref().map(bulk::read).transpose()?;
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
-    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
-    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let resolved = resolved(host, &flags, &scrubber)?;
     let runtime = runtime()?;
-    let told: Result<Told, Unasked> = runtime.block_on(within(arguments.timeout, async {
+    let told: Result<Told, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         if arguments.list {
             return Ok(list(&session, &flags, arguments).await?);
