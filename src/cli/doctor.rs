@@ -370,10 +370,7 @@ fn plan_of(
         log: arguments.log.clone(),
         message: met,
         offline: arguments.offline,
-        exec: ExecOptions {
-            allowed: !arguments.exec.no_exec && !arguments.offline,
-            ..arguments.exec.options(host)
-        },
+        exec: ExecOptions { allowed: !arguments.exec.no_exec && !arguments.offline, ..arguments.exec.options(host) },
         timeout: arguments.timeout,
         public_resolver,
         aws: arguments.aws.options(),

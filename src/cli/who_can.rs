@@ -11,8 +11,8 @@ use super::flags::{ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_h
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
-use crate::collect::rbac::lists;
 use crate::collect::apiserver;
+use crate::collect::rbac::lists;
 use crate::credential::token;
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
