@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 
-use super::diagnosis::{FailOn, exit_code, for_machines, look, reported, runtime};
+use super::diagnosis::{FailOn, exit_code, for_machines, look, reported, runtime, shown};
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
@@ -97,6 +97,7 @@ pub fn run(
                 }
                 // Judged at once, so that only what is shown is held of each.
                 Some(reported(&evidence).map(|(evidence, report, _)| {
+                    let (evidence, report) = shown(evidence, report, hide_claims);
                     let mut item = Item { context: name, evidence, report };
                     slim(&mut item, output.format());
                     (place, item)

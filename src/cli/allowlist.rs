@@ -9,7 +9,6 @@ use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
-use crate::collect::credential::ExecOptions;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::evidence::{Evidence, Outcome};
@@ -185,15 +184,7 @@ fn looked(host: &Host, connection: &ConnectionArgs, arguments: &AllowlistArgs) -
         issuer: arguments.issuer.clone(),
         timeout: arguments.timeout,
         aws: arguments.aws.options(),
-        ..Plan::of(
-            connection.to_flags(&scrubber).map_err(Error::plain)?,
-            ExecOptions {
-                allowed: !arguments.exec.no_exec,
-                timeout: arguments.exec.exec_timeout,
-                show_stderr: super::connect::stderr_sink(host),
-                interactive: host.stdin_is_terminal,
-            },
-        )
+        ..Plan::of(connection.to_flags(&scrubber).map_err(Error::plain)?, arguments.exec.options(host))
     };
     let runtime = super::diagnosis::runtime()?;
     let mut evidence = runtime.block_on(plan::gather(host, &plan, &scrubber));
@@ -250,18 +241,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             host: evidence.endpoint.route.seen().map(|route| route.host.clone()).unwrap_or_default(),
             addresses: evidence.endpoint.dns.seen().map(|dns| dns.addresses.clone()).unwrap_or_default(),
         },
-        network_interfaces: aws
-            .map(egress::interfaces)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|interface| Interface {
-                id: interface.id.clone(),
-                addresses: interface.private_addresses.iter().chain(&interface.ipv6_addresses).cloned().collect(),
-                subnet: interface.subnet_id.clone(),
-                security_groups: interface.security_groups.clone(),
-                zone: interface.zone.clone(),
-            })
-            .collect(),
+        network_interfaces: aws.map(egress::interfaces).unwrap_or_default().into_iter().map(Interface::from).collect(),
         security_groups: aws.map(egress::security_groups).unwrap_or_default(),
         entries: found
             .entries

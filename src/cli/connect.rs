@@ -7,8 +7,8 @@ use super::Error;
 use super::flags::ExecArgs;
 use crate::collect::api_types::Copy;
 use crate::collect::apiserver::{Api, flagz};
-use crate::collect::credential::{self, ExecOptions, Obtained, StderrSink};
-use crate::collect::kubeconfig::{Impersonation, Resolved};
+use crate::collect::credential::{self, Obtained, StderrSink};
+use crate::collect::kubeconfig::{self, ConnectionFlags, Impersonation, Resolved};
 use crate::collect::proxy;
 use crate::collect::tls::TlsSettings;
 use crate::collect::wire::{BY_REQUEST_TIMEOUT, Destination, Wire};
@@ -40,12 +40,7 @@ impl<'a> Session<'a> {
         exec: &ExecArgs,
         scrubber: &'a Scrubber,
     ) -> Result<Self, Failure> {
-        let options = ExecOptions {
-            allowed: !exec.no_exec,
-            timeout: exec.exec_timeout,
-            show_stderr: stderr_sink(host),
-            interactive: host.stdin_is_terminal,
-        };
+        let options = exec.options(host);
         let output = match &resolved.user.exec {
             Some(plugin) if options.allowed => {
                 let (run, output) = credential::run_plugin(plugin, resolved, host, &options, scrubber).await;
@@ -110,6 +105,14 @@ impl<'a> Session<'a> {
     pub fn acting(&self, impersonation: Option<&Impersonation>) -> Result<Api, Failure> {
         Api::with_credential(self.wire.clone(), &self.obtained, impersonation, self.scrubber)
     }
+}
+
+/// The kubeconfig as the flags have it.
+///
+/// # Errors
+/// Why nothing can be asked with it.
+pub fn resolved(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Result<Resolved, Error> {
+    kubeconfig::load(host, flags, scrubber).1.map_err(|failure| unanswered(&failure))
 }
 
 /// On a terminal the plugin's stderr is shown as it comes: login URLs and device codes must be seen.

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::render::{Diagnosed, junit, prometheus, sarif};
 use crate::report::Severity;
 use crate::report::doctor::{DoctorReport, Verdict};
+use crate::report::veil::Veil;
 use crate::rules::{self, Case, RULES};
 use crate::secret::Scrubber;
 
@@ -71,6 +72,17 @@ pub(super) fn reported(evidence: &Evidence) -> Result<(Evidence, DoctorReport, S
 /// Evidence with what the rules find in it.
 pub(super) fn diagnosed(evidence: Evidence) -> (Evidence, DoctorReport) {
     let report = rules::report(&evidence);
+    (evidence, report)
+}
+
+/// What may be shown: with `--hide-claims` without the values of the token's claims, whatever repeats them. Every form
+/// is made of this.
+pub(super) fn shown(mut evidence: Evidence, mut report: DoctorReport, hide_claims: bool) -> (Evidence, DoctorReport) {
+    if hide_claims {
+        let veil = Veil::of(&evidence);
+        veil.report(&mut report);
+        veil.evidence(&mut evidence);
+    }
     (evidence, report)
 }
 

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::connect::stderr_sink;
-use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime};
+use super::diagnosis::{FailOn, diagnosed, exit_code, for_machines, look, note_unknown, reported, runtime, shown};
 use super::files::{is_stdin, load_evidence, one_stdin, read_evidence, refuse_on_replay, save, text_or_file};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs, check_issuer, duration, limit};
 use super::progress::Progress;
@@ -81,7 +80,8 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "10s",
         value_parser = duration, conflicts_with_all = ["all_contexts", "save", "from", "demo"])]
     watch: Option<Duration>,
-    /// Show names and types of claims, not their values
+    /// Show names and types of claims, and only the name wherever a report repeats a value; times, true and false, typ, host
+    /// names and what has less than four characters stay (docs/outputs.md)
     #[arg(long)]
     hide_claims: bool,
     /// From which severity on the exit code is 1
@@ -200,6 +200,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let look = terminal::Look { width: host.width, verbose: output.verbose, hide_claims: arguments.hide_claims };
     let compared = saved.map(|saved| saved.beside(&evidence, &report, arguments.hide_claims));
     let compared = compared.as_ref();
+    let (evidence, report) = shown(evidence, report, arguments.hide_claims);
     let view = || json::DoctorView::new(&report, &evidence, arguments.hide_claims).compared(compared);
     let mut text = Vec::new();
     if output.short {
@@ -369,12 +370,7 @@ fn plan_of(
         log: arguments.log.clone(),
         message: met,
         offline: arguments.offline,
-        exec: ExecOptions {
-            allowed: !arguments.exec.no_exec && !arguments.offline,
-            timeout: arguments.exec.exec_timeout,
-            show_stderr: stderr_sink(host),
-            interactive: host.stdin_is_terminal,
-        },
+        exec: ExecOptions { allowed: !arguments.exec.no_exec && !arguments.offline, ..arguments.exec.options(host) },
         timeout: arguments.timeout,
         public_resolver,
         aws: arguments.aws.options(),

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::Error;
 use crate::collect::aws::target::AwsOptions;
+use crate::collect::credential::ExecOptions;
 use crate::collect::kubeconfig::ConnectionFlags;
 use crate::evidence::FailureKind;
 use crate::gotext;
@@ -413,6 +414,26 @@ pub struct ExecArgs {
     /// Limit of the credential plugin
     #[arg(long, default_value = "60s", value_name = "DURATION", value_parser = limit)]
     pub exec_timeout: Duration,
+}
+
+impl ExecArgs {
+    /// How the plugin may be run: it may ask whoever sits at the terminal, who sees what it says.
+    pub fn options(&self, host: &Host) -> ExecOptions {
+        ExecOptions {
+            allowed: !self.no_exec,
+            timeout: self.exec_timeout,
+            show_stderr: super::connect::stderr_sink(host),
+            interactive: host.stdin_is_terminal,
+        }
+    }
+}
+
+/// The limit of commands that put one question.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LimitArgs {
+    /// Limit of the whole run, the plugin included (none unless given)
+    #[arg(long, value_name = "DURATION", value_parser = limit)]
+    pub timeout: Option<Duration>,
 }
 
 /// kubectl's flags that change nothing of an answer: what kubectl accepts is accepted.

@@ -237,7 +237,8 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     QUIET.store(cli.output.quiet, Ordering::Relaxed);
     colored::control::set_override(flags::wants_colour(&cli.output, host));
     PLUGIN.store(host.is_kubectl_plugin, Ordering::Relaxed);
-    let for_people = cli.command.speaks() && matches!(cli.output.format(), Format::Table | Format::Markdown);
+    let for_people =
+        cli.command.speaks() && matches!(cli.output.format(), Format::Table | Format::Markdown | Format::Html);
     PLUGIN_ANSWERS.store(host.is_kubectl_plugin && for_people, Ordering::Relaxed);
     let refused = cli.command.refused(cli.output.format()).or_else(|| cli.command.refuses_short(&cli.output));
     let result = match refused {
@@ -245,13 +246,14 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
         None => dispatch(host, &cli),
     };
     let in_history = match &cli.command {
-        _ if cli.connection.token_in_history() => Some("--token"),
-        Command::WhoCan(arguments) if arguments.token_in_history() => Some("--for-token"),
+        _ if cli.connection.token_in_history() => Some("--token "),
+        Command::WhoCan(arguments) if arguments.token_in_history() => Some("--for-token "),
+        Command::Decode(arguments) if arguments.token_in_history() => Some(""),
         _ => None,
     };
     if let Some(flag) = in_history.filter(|_| host.stderr_is_terminal) {
         note(&format!(
-            "hint: a token on the command line stays in the shell's history; {flag} @FILE and {flag} - do not"
+            "hint: a token on the command line stays in the shell's history; {flag}@FILE and {flag}- do not"
         ));
     }
     ended(result)
@@ -338,10 +340,12 @@ static PLUGIN_ANSWERS: AtomicBool = AtomicBool::new(false);
 /// The text with our own commands as one would type them.
 fn as_typed<'t>(text: &'t str, plugin: &AtomicBool) -> Cow<'t, str> {
     static OWN: LazyLock<Regex> = LazyLock::new(|| {
-        let verbs = "doctor|decode|can-i|who-can|whoami|explain|allowlist|workload|completion|man|schema|version";
-        // Bold and coloured words begin behind their code.
+        let command = Cli::command();
+        let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        let verbs = verbs.join("|");
+        // Bold and coloured words begin behind their code, and those of a page behind the end of a tag.
         Regex::new(&format!(
-            r#"(?m)(?P<before>^|[\s"'`($;|&:]|\x1b\[[0-9;]*m)(?:kubectl )?kaccess(?P<gap>\s+)(?P<verb>{verbs})\b"#
+            r#"(?m)(?P<before>^|[\s"'`($;|&:>]|\x1b\[[0-9;]*m)(?:kubectl )?kaccess(?P<gap>\s+)(?P<verb>{verbs})\b"#
         ))
         .expect("a pattern")
     });
@@ -522,6 +526,9 @@ mod tests {
             ("  $ \u{1b}[36mkaccess can-i list pods", "  $ \u{1b}[36mkubectl kaccess can-i list pods"),
             ("kaccess\n  doctor --log F", "kubectl kaccess\n  doctor --log F"),
             ("kubectl kaccess doctor", "kubectl kaccess doctor"),
+            ("<pre>\nkaccess decode -</pre>", "<pre>\nkubectl kaccess decode -</pre>"),
+            ("<li>kaccess explain &#39;", "<li>kubectl kaccess explain &#39;"),
+            ("&#39;kaccess version", "&#39;kubectl kaccess version"),
             ("clusterrole/kaccess doctor", "clusterrole/kaccess doctor"),
             ("a bug in kaccess at mod.rs", "a bug in kaccess at mod.rs"),
         ] {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::diagnosis::{FailOn, exit_code, look, reported, runtime};
+use super::diagnosis::{FailOn, exit_code, look, reported, runtime, shown};
 use super::flags::{Format, OutputArgs};
 use super::{Error, GOOD, INTERRUPTED, answer, note};
 use crate::collect::interrupt;
@@ -13,6 +13,7 @@ use crate::render::json::{self, DoctorView};
 use crate::render::{changes as render, terminal};
 use crate::report::changes::changes;
 use crate::report::doctor::{DoctorReport, Verdict};
+use crate::report::veil::Veil;
 use crate::secret::Scrubber;
 
 /// Shortest pause between two looks: nobody's API server is to be flooded.
@@ -61,14 +62,21 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
         }
         let (evidence, report, _) = reported(&evidence)?;
         let well = report.verdict == Verdict::Healthy && exit_code(&report, watch.fail_on) == GOOD;
-        let now = Told { identity: evidence.identity.seen().map(|seen| seen.user.username.clone()), report };
-        let changed = before.as_ref().map(|before| {
+        let identity = evidence.identity.seen().map(|seen| seen.user.username.clone());
+        let veil = if watch.hide_claims { Veil::of(&evidence) } else { Veil::default() };
+        let now = Told { identity, report, veil };
+        let mut changed = before.as_ref().map(|before| {
             changes((&before.report, before.identity.as_deref()), (&now.report, now.identity.as_deref()))
         });
+        // What is gone tells of the token before.
+        for veil in before.iter().map(|before| &before.veil).chain([&now.veil]) {
+            changed.iter_mut().for_each(|changed| veil.changes(changed));
+        }
+        let (evidence, report) = shown(evidence, now.report.clone(), watch.hide_claims);
         let mut text = Vec::new();
         match format {
             Format::Json | Format::Yaml if !output.short => {
-                let view = DoctorView::new(&now.report, &evidence, watch.hide_claims).changed(changed.as_deref());
+                let view = DoctorView::new(&report, &evidence, watch.hide_claims).changed(changed.as_deref());
                 if format == Format::Json {
                     json::write_json_line(&view, &mut text)?;
                 } else {
@@ -77,18 +85,19 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
                 }
             }
             _ => match &changed {
-                None if output.short => terminal::short(&now.report, &mut text)?,
+                None if output.short => terminal::short(&report, &mut text)?,
                 None => {
-                    let shown =
+                    let look =
                         terminal::Look { width: host.width, verbose: output.verbose, hide_claims: watch.hide_claims };
-                    terminal::doctor(&now.report, &evidence, shown, &mut text)?;
+                    terminal::doctor(&report, &evidence, look, &mut text)?;
                 }
                 Some(changed) => render::lines(changed, evidence.observed_at, &mut text)?,
             },
         }
         if well && before.is_some() && (output.short || format == Format::Table) {
             let since = jiff::SignedDuration::from_secs(host.started.elapsed().as_secs().cast_signed());
-            render::healthy(now.identity.as_deref(), (looks, since), evidence.observed_at, &mut text)?;
+            let identity = evidence.identity.seen().map(|seen| seen.user.username.as_str());
+            render::healthy(identity, (looks, since), evidence.observed_at, &mut text)?;
         }
         if !output.quiet && !text.is_empty() {
             answer(&text)?;
@@ -122,4 +131,6 @@ pub fn run(host: &Host, output: &OutputArgs, mut plan: Plan, scrubber: &Scrubber
 struct Told {
     report: DoctorReport,
     identity: Option<String>,
+    /// What of it is not shown.
+    veil: Veil,
 }

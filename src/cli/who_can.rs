@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
-use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs, in_history, read_token};
+use super::connect::{Session, Unasked, resolved, runtime, unanswered, within};
+use super::flags::{ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_history, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
+use crate::collect::apiserver;
 use crate::collect::rbac::lists;
-use crate::collect::{apiserver, kubeconfig};
 use crate::credential::token;
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
@@ -51,9 +51,8 @@ pub struct WhoCanArgs {
     for_token: Option<String>,
     #[command(flatten)]
     exec: ExecArgs,
-    /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    limit: LimitArgs,
 }
 
 impl WhoCanArgs {
@@ -116,10 +115,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     if let Some(secret) = &given {
         scrubber.learn_secret(secret);
     }
-    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
-    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let resolved = resolved(host, &flags, &scrubber)?;
     let runtime = runtime()?;
-    let found: Result<Found, Unasked> = runtime.block_on(within(arguments.timeout, async {
+    let found: Result<Found, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let types = Types::new(&api, session.copy.clone());

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::connect::{Session, runtime, unanswered, within};
-use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs};
+use super::connect::{Session, resolved, runtime, unanswered, within};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs};
 use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
 use crate::apiserver::authz::{self, AUTHENTICATED, MASTERS, UNAUTHENTICATED, World};
@@ -35,9 +35,8 @@ pub struct WhoamiArgs {
     no_bindings: bool,
     #[command(flatten)]
     exec: ExecArgs,
-    /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    limit: LimitArgs,
     #[command(flatten)]
     aws: AwsArgs,
     #[command(flatten)]
@@ -51,10 +50,9 @@ pub struct WhoamiArgs {
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &WhoamiArgs) -> Result<u8, Error> {
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
-    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
-    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let resolved = resolved(host, &flags, &scrubber)?;
     let runtime = runtime()?;
-    let told = runtime.block_on(within(arguments.timeout, async {
+    let told = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         let api = session.acting(Some(&resolved.impersonation))?;
         let own = session.own()?;

@@ -40,7 +40,7 @@ const VALUES: &[&str] = &[
     "no_proxy",
 ];
 
-/// The kinds that make Pods: kind, path of the API, names on a command line, pointer to the template.
+/// The kinds that make Pods: kind, path of the API, names on a command line.
 const KINDS: &[(&str, &str, &[&str])] = &[
     ("Deployment", "apis/apps/v1", &["deployment", "deployments", "deploy"]),
     ("StatefulSet", "apis/apps/v1", &["statefulset", "statefulsets", "sts"]),
@@ -49,6 +49,11 @@ const KINDS: &[(&str, &str, &[&str])] = &[
     ("Job", "apis/batch/v1", &["job", "jobs"]),
     ("CronJob", "apis/batch/v1", &["cronjob", "cronjobs", "cj"]),
 ];
+
+/// Where the template of a kind's Pods stands.
+fn template_at(kind: &str) -> &'static str {
+    if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" }
+}
 
 fn texts(value: &Value, pointer: &str, field: &str) -> Vec<String> {
     let items = value.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
@@ -237,12 +242,11 @@ async fn object(api: &Api, kind: &str, namespace: &str, name: &str) -> Result<Va
 
 /// An owner as evidence.
 fn owner_of(value: &Value, kind: &str, scrubber: &Scrubber) -> Owner {
-    let pointer = if kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
     Owner {
         kind: kind.to_owned(),
         name: text(value, "/metadata/name").unwrap_or_default(),
         annotations: annotations(value, "/metadata/annotations"),
-        template: value.pointer(pointer).map(|one| template(one, scrubber)).unwrap_or_default(),
+        template: value.pointer(template_at(kind)).map(|one| template(one, scrubber)).unwrap_or_default(),
     }
 }
 
@@ -730,8 +734,7 @@ pub async fn annotated(api: &Api, limit: Duration) -> Result<(Vec<Annotated>, Ve
                 if controller(value).is_some_and(|(kind, _)| KINDS.iter().any(|(known, ..)| *known == kind)) {
                     return None;
                 }
-                let pointer = if *kind == "CronJob" { "/spec/jobTemplate/spec/template" } else { "/spec/template" };
-                line(value, value.pointer(pointer)?, kind)
+                line(value, value.pointer(template_at(kind))?, kind)
             })
             .await
         }

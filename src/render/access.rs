@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::human::{plain, relative, wrap};
+use super::human::{plain, relative, wrap, wrapped};
 use crate::report::access::{AccessAnswer, AccessMatrix, GrantView, KnownIdentity};
 
 /// Least width of a column, and the blanks between two, as kubectl's tables have them.
@@ -81,20 +81,6 @@ pub fn listed(rows: &[Vec<String>], width: Option<usize>) -> String {
         }
     }
     list
-}
-
-/// Text at its indent, broken at blanks where a terminal is too narrow for it.
-fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-    match width.filter(|width| first.len() + text.chars().count() > *width) {
-        None => writeln!(out, "{first}{text}"),
-        Some(width) => {
-            let lines = wrap(text, width.saturating_sub(rest.len()).max(ROOM));
-            lines
-                .iter()
-                .enumerate()
-                .try_for_each(|(number, line)| writeln!(out, "{}{line}", if number == 0 { first } else { rest }))
-        }
-    }
 }
 
 /// A markdown table; the first row is the head.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use colored::Colorize as _;
 
-use super::human::wrap;
+use super::human::{wrap, wrapped};
 use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Entry, Kind};
 
@@ -49,18 +49,6 @@ fn endpoint_note(answer: &Allowlist) -> &'static str {
         "where clients connect to"
     } else {
         "where clients enter; not for the issuer's list"
-    }
-}
-
-/// Text at its indent, broken at blanks where a terminal is too narrow for it.
-fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
-    match width.filter(|width| first.len() + text.chars().count() > *width) {
-        None => writeln!(out, "{first}{text}"),
-        Some(width) => {
-            let lines = wrap(text, width.saturating_sub(rest.len()).max(20));
-            let mut lines = lines.iter().enumerate();
-            lines.try_for_each(|(number, line)| writeln!(out, "{}{line}", if number == 0 { first } else { rest }))
-        }
     }
 }
 

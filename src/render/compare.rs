@@ -4,8 +4,7 @@ use std::io::{self, Write};
 
 use colored::Colorize as _;
 
-use super::human::{plain, relative};
-use super::terminal::wrap;
+use super::human::{indented, plain, relative};
 use crate::report::compare::Comparison;
 
 fn head(comparison: &Comparison, now: jiff::Timestamp) -> String {
@@ -28,7 +27,7 @@ pub fn table(comparison: &Comparison, now: jiff::Timestamp, width: usize, out: &
     writeln!(out, "\n{}", head(comparison, now).bold())?;
     for (word, codes) in [("found now, not then:", &comparison.appeared), ("found then, not now:", &comparison.gone)] {
         if !codes.is_empty() {
-            for line in wrap(&format!("{word} {}", codes.join(", ")), width, "  ", "    ") {
+            for line in indented(&format!("{word} {}", codes.join(", ")), width, "  ", "    ") {
                 writeln!(out, "{line}")?;
             }
         }
@@ -37,11 +36,11 @@ pub fn table(comparison: &Comparison, now: jiff::Timestamp, width: usize, out: &
         return writeln!(out, "  {SAME}");
     }
     for difference in &comparison.differences {
-        for line in wrap(&plain(&difference.what), width, "- ", "  ") {
+        for line in indented(&plain(&difference.what), width, "- ", "  ") {
             writeln!(out, "{line}")?;
         }
         for (word, value) in [("then", &difference.then), ("now ", &difference.now)] {
-            for line in wrap(&plain(value), width, &format!("    {word}  "), "          ") {
+            for line in indented(&plain(value), width, &format!("    {word}  "), "          ") {
                 writeln!(out, "{line}")?;
             }
         }

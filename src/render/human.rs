@@ -1,6 +1,7 @@
 //! Durations, relative times and foreign text, for people and for every terminal: plain ASCII of our own.
 
 use std::borrow::Cow;
+use std::io::{self, Write};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -110,23 +111,50 @@ pub fn plain(text: &str) -> String {
 /// Breaks a text into lines of at most `width` characters at its blanks; a longer word stands alone, unbroken, so that
 /// it can be copied.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
+    indented(text, width, "", "")
+}
+
+/// The same with something before the first line and before the further ones, which counts.
+pub fn indented(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = first.to_owned();
+    let mut used = line.chars().count();
+    let mut empty = true;
     for word in text.split_whitespace() {
         let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            lines.push(String::new());
-            used = 0;
+        if !empty && used + 1 + length > width {
+            lines.push(std::mem::replace(&mut line, rest.to_owned()));
+            used = line.chars().count();
+            empty = true;
         }
-        let line = lines.last_mut().expect("there is always a line");
-        if used > 0 {
+        if !empty {
             line.push(' ');
             used += 1;
         }
         line.push_str(word);
         used += length;
+        empty = false;
     }
+    lines.push(line);
     lines
+}
+
+/// Least room, in columns, for which a text is broken.
+const ROOM: usize = 16;
+
+/// Text at its indent: whole for programs and where it fits, broken at blanks where a terminal is too narrow for it.
+///
+/// # Errors
+/// When the writer fails.
+pub fn wrapped(text: &str, first: &str, rest: &str, width: Option<usize>, out: &mut dyn Write) -> io::Result<()> {
+    match width.filter(|width| first.len() + text.chars().count() > *width) {
+        None => writeln!(out, "{first}{text}"),
+        Some(width) => {
+            let lines = wrap(text, width.saturating_sub(rest.len()).max(ROOM));
+            let mut lines = lines.iter().enumerate();
+            lines.try_for_each(|(number, line)| writeln!(out, "{}{line}", if number == 0 { first } else { rest }))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -177,5 +205,14 @@ mod tests {
     fn foreign_text_cannot_move_the_cursor() {
         assert_eq!(plain("a\u{1b}[31m\u{202e}b\nc"), "a\\u{1b}[31m\\u{202e}b\\nc");
         assert_eq!(wrap("aa bb cccccc d", 5), ["aa bb", "cccccc", "d"]);
+        assert_eq!(wrap(" ", 5), [""]);
+    }
+
+    #[test]
+    fn long_words_stay_whole() {
+        assert_eq!(
+            indented("aa bb https://a/very/long/url cc", 12, "  ", "  "),
+            ["  aa bb", "  https://a/very/long/url", "  cc"]
+        );
     }
 }

@@ -9,8 +9,10 @@ use serde_json::Value;
 use crate::evidence::Evidence;
 use crate::evidence::credential::TokenFacts;
 use crate::evidence::identity::User;
+use crate::report::allowlist::{Endpoint, Interface};
 use crate::report::changes::Change;
 use crate::report::compare::Comparison;
+use crate::report::credential::CredentialType;
 use crate::report::doctor::{DoctorReport, MetMessage, Status};
 use crate::report::view::FindingView;
 use crate::text::hidden;
@@ -71,8 +73,11 @@ pub struct DoctorListView {
 #[derive(Debug, Serialize, JsonSchema)]
 struct CredentialView {
     /// What it is.
-    #[schemars(extend("enum" = ["jwt", "service-account", "eks-iam", "x509", "bootstrap", "opaque", "jwe"]))]
-    r#type: &'static str,
+    #[schemars(
+        with = "String",
+        extend("enum" = ["jwt", "service-account", "eks-iam", "x509", "bootstrap", "opaque", "jwe"])
+    )]
+    r#type: CredentialType,
     /// `token`, `tokenFile`, `clientCertificate`, `exec`, `inCluster`, `flag`, `basic` or `argument`.
     source: String,
     /// The JOSE header.
@@ -126,38 +131,13 @@ struct AccessView {
 #[serde(rename_all = "camelCase")]
 struct NetworkView {
     /// The API endpoint.
-    endpoint: EndpointView,
+    endpoint: Endpoint,
     /// On EKS `controlPlaneEgressMode` as the API spells it.
     egress_mode: Option<String>,
     /// On EKS the cluster's network interfaces.
-    network_interfaces: Vec<InterfaceView>,
+    network_interfaces: Vec<Interface>,
     /// On EKS the security groups.
     security_groups: Vec<SecurityGroupView>,
-}
-
-/// The API endpoint.
-#[derive(Debug, Serialize, JsonSchema)]
-struct EndpointView {
-    /// Its name.
-    host: String,
-    /// Its addresses, as they resolve here.
-    addresses: Vec<String>,
-}
-
-/// One network interface of the cluster.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct InterfaceView {
-    /// `eni-...`.
-    id: String,
-    /// Its addresses.
-    addresses: Vec<String>,
-    /// Its subnet.
-    subnet: String,
-    /// Its security groups.
-    security_groups: Vec<String>,
-    /// Its zone.
-    zone: String,
 }
 
 /// One security group.
@@ -208,33 +188,15 @@ pub struct VersionView {
     pub version: &'static str,
 }
 
-/// The cluster's network interfaces, as every command shows them.
-fn interfaces(aws: &crate::evidence::eks::Aws) -> Vec<InterfaceView> {
-    let all = aws.network.interfaces.seen().into_iter().flatten();
-    all.map(|interface| InterfaceView {
-        id: interface.id.clone(),
-        addresses: interface.private_addresses.iter().chain(&interface.ipv6_addresses).cloned().collect(),
-        subnet: interface.subnet_id.clone(),
-        security_groups: interface.security_groups.clone(),
-        zone: interface.zone.clone(),
-    })
-    .collect()
-}
-
 impl DoctorView {
     /// The view of a report.
     pub fn new(report: &DoctorReport, evidence: &Evidence, hide_claims: bool) -> Self {
         let credential = evidence.credential.seen().filter(|credential| credential.is_there()).map(|credential| {
             let token = credential.token.as_ref();
-            let kind = match token.map(|token| token.kind) {
-                Some(crate::evidence::credential::TokenKind::Jwt) => "jwt",
-                Some(crate::evidence::credential::TokenKind::ServiceAccount) => "service-account",
-                Some(crate::evidence::credential::TokenKind::EksIam) => "eks-iam",
-                Some(crate::evidence::credential::TokenKind::Bootstrap) => "bootstrap",
-                Some(crate::evidence::credential::TokenKind::Jwe) => "jwe",
-                Some(crate::evidence::credential::TokenKind::Opaque) => "opaque",
-                None if credential.certificates.is_empty() => "opaque",
-                None => "x509",
+            let kind = match token {
+                Some(token) => CredentialType::from(token.kind),
+                None if credential.certificates.is_empty() => CredentialType::Opaque,
+                None => CredentialType::X509,
             };
             let claims = token.and_then(|token| token.claims.as_ref());
             let times = token.map(TokenFacts::times).unwrap_or_default();
@@ -261,7 +223,7 @@ impl DoctorView {
         });
         let aws = evidence.aws.as_deref();
         let network = evidence.endpoint.route.seen().map(|route| NetworkView {
-            endpoint: EndpointView {
+            endpoint: Endpoint {
                 host: route.host.clone(),
                 addresses: evidence
                     .endpoint
@@ -273,7 +235,12 @@ impl DoctorView {
             egress_mode: aws.and_then(|aws| aws.cluster.seen()).map(|cluster| {
                 cluster.vpc.control_plane_egress_mode.clone().unwrap_or_else(|| "AWS_MANAGED".to_owned())
             }),
-            network_interfaces: aws.map(interfaces).unwrap_or_default(),
+            network_interfaces: aws
+                .and_then(|aws| aws.network.interfaces.seen())
+                .into_iter()
+                .flatten()
+                .map(Interface::from)
+                .collect(),
             security_groups: aws
                 .and_then(|aws| aws.network.security_groups.seen())
                 .into_iter()

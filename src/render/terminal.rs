@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use colored::Colorize as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
-use super::human;
+use super::human::{self, indented};
 use crate::evidence::Evidence;
 use crate::evidence::credential::epoch;
 use crate::evidence::dns::Attempt;
@@ -210,7 +210,7 @@ fn one_finding(number: usize, finding: &Finding, look: Look, out: &mut dyn Write
         Severity::Warning => "WARNING".yellow().bold(),
         Severity::Info => "INFO".cyan().bold(),
     };
-    for line in wrap(&title, look.width, "", "   ") {
+    for line in indented(&title, look.width, "", "   ") {
         writeln!(out, "{}", line.bold())?;
     }
     writeln!(out, "   {painted}  {}  {}", finding.code, finding.confidence.word())?;
@@ -490,7 +490,7 @@ fn clip(text: &str, width: usize) -> String {
 }
 
 fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(text, width, first, rest) {
+    for line in indented(text, width, first, rest) {
         writeln!(out, "{line}")?;
     }
     Ok(())
@@ -498,32 +498,12 @@ fn wrapped(text: &str, first: &str, rest: &str, width: usize, out: &mut dyn Writ
 
 /// Text as it is where it fits, blanks included; else broken.
 fn fitted(text: &str, width: usize) -> Vec<String> {
-    if text.chars().count() <= width { vec![text.to_owned()] } else { wrap(text, width, "", "  ") }
-}
-
-/// Breaks text at blanks; a word longer than a line stays whole, so that it can be copied.
-pub fn wrap(text: &str, width: usize, first: &str, rest: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = first.to_owned();
-    let mut empty = true;
-    for word in text.split_whitespace() {
-        if !empty && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::replace(&mut line, rest.to_owned()));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        empty = false;
-    }
-    lines.push(line);
-    lines
+    if text.chars().count() <= width { vec![text.to_owned()] } else { indented(text, width, "", "  ") }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Hop, Mark, way_line, wrap};
+    use super::{Hop, Mark, way_line};
 
     #[test]
     fn a_reason_is_not_cut_where_it_begins_to_tell() {
@@ -548,13 +528,5 @@ mod tests {
             let hops = [hop("you", Mark::Passed), hop(name, Mark::Failed(because.to_owned()))];
             assert_eq!(way_line(&hops, width), expected);
         }
-    }
-
-    #[test]
-    fn long_words_stay_whole() {
-        assert_eq!(
-            wrap("aa bb https://a/very/long/url cc", 12, "  ", "  "),
-            ["  aa bb", "  https://a/very/long/url", "  cc"]
-        );
     }
 }

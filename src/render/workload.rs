@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use colored::Colorize as _;
 
 use super::access::{columns, markdown_table};
-use super::human::plain;
+use super::human::{indented, plain};
 use super::{markdown as notes, terminal};
 use crate::report::view::StepView;
 use crate::report::workload::{Link, MigrationPlan, WorkloadIdentity};
@@ -48,7 +48,7 @@ fn about(told: &WorkloadIdentity) -> String {
 pub fn table(told: &WorkloadIdentity, findings: &[Finding], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let role = told.effective.role_arn.as_deref().map(|role| format!(" {}", plain(role))).unwrap_or_default();
     writeln!(out, "{}: {}{role}", about(told), told.effective.kind.bold())?;
-    for line in terminal::wrap(&plain(&told.effective.why), width, "  ", "  ") {
+    for line in indented(&plain(&told.effective.why), width, "  ", "  ") {
         writeln!(out, "{line}")?;
     }
     writeln!(out, "  service account {}", plain(&told.service_account))?;
@@ -59,7 +59,7 @@ pub fn table(told: &WorkloadIdentity, findings: &[Finding], width: usize, out: &
         for link in &told.chain {
             let lead = format!("  {:<7}  {:<widest$}  ", state(link), link.id);
             let rest = " ".repeat(lead.len());
-            for line in terminal::wrap(&seen(link), width.max(lead.len() + 30), &lead, &rest) {
+            for line in indented(&seen(link), width.max(lead.len() + 30), &lead, &rest) {
                 writeln!(out, "{line}")?;
             }
         }

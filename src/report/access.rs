@@ -208,6 +208,20 @@ pub struct MatrixRow {
     pub allowed: Vec<Option<bool>>,
 }
 
+impl MatrixRow {
+    /// What one cell of it asks.
+    pub fn question(&self, verb: &str) -> Question {
+        Question {
+            verb: verb.to_owned(),
+            group: self.group.clone(),
+            resource: self.resource.clone(),
+            subresource: self.subresource.clone(),
+            namespace: self.namespace.clone(),
+            ..Question::default()
+        }
+    }
+}
+
 /// Resources against verbs.
 #[derive(Debug, Clone, Default)]
 pub struct AccessMatrix {
@@ -222,6 +236,12 @@ pub struct AccessMatrix {
 }
 
 impl AccessMatrix {
+    /// It has cells, and not one was answered.
+    pub fn is_unanswered(&self) -> bool {
+        let mut cells = self.rows.iter().flat_map(|row| &row.allowed).peekable();
+        cells.peek().is_some() && cells.all(Option::is_none)
+    }
+
     /// As JSON shows it, without apiVersion and kind.
     pub fn view(&self) -> MatrixView {
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Grade;
 use super::shell::{Shell, shell};
+use crate::evidence::network;
 
 /// What to allow, and what is listed today.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -61,6 +62,18 @@ pub struct Interface {
     pub zone: String,
 }
 
+impl From<&network::Interface> for Interface {
+    fn from(interface: &network::Interface) -> Self {
+        Self {
+            id: interface.id.clone(),
+            addresses: interface.private_addresses.iter().chain(&interface.ipv6_addresses).cloned().collect(),
+            subnet: interface.subnet_id.clone(),
+            security_groups: interface.security_groups.clone(),
+            zone: interface.zone.clone(),
+        }
+    }
+}
+
 /// What kind of thing to allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +83,7 @@ pub enum Kind {
     /// A range as the source.
     Cidr,
     /// A managed prefix list as the source.
+    // No egress mode gives one today; the form of the answer names it, and no word of v1 goes.
     PrefixList,
     /// A path, for everybody.
     Path,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::doctor::{DoctorReport, Status};
+use super::veil::Veil;
 use crate::evidence::apiserver::Flags;
 use crate::evidence::credential::Credential;
 use crate::evidence::tls::TlsReport;
@@ -54,6 +55,14 @@ pub struct Difference {
     pub then: String,
     /// How it is.
     pub now: String,
+}
+
+impl Difference {
+    /// Tells that they differ, and not in what.
+    fn hide(&mut self) {
+        "(one value)".clone_into(&mut self.then);
+        "(another value)".clone_into(&mut self.now);
+    }
 }
 
 /// The differences, as they are collected.
@@ -117,13 +126,21 @@ pub fn compare(then: (&Evidence, &DoctorReport), now: (&Evidence, &DoctorReport)
     checks(then.1, now.1, &mut all);
     let version = |evidence: &Evidence| Some(evidence.kaccess.clone());
     all.value("version of kaccess", version(then.0), version(now.0));
-    Comparison {
+    let mut comparison = Comparison {
         then: then.0.observed_at,
         then_context: then.0.kubeconfig.seen().and_then(|config| config.context.clone()),
         appeared: found_now.iter().filter(|code| !found_then.contains(code)).copied().collect(),
         gone: found_then.iter().filter(|code| !found_now.contains(code)).copied().collect(),
         differences: all.0,
+    };
+    if hide_claims {
+        // Both tokens' values stand in either look's texts.
+        for evidence in [then.0, now.0] {
+            Veil::of(evidence).comparison(&mut comparison);
+        }
+        comparison.differences.iter_mut().filter(|one| one.then == one.now).for_each(Difference::hide);
     }
+    comparison
 }
 
 fn configuration(then: &Evidence, now: &Evidence, all: &mut Differences) {
@@ -182,10 +199,7 @@ fn credential(then: &Evidence, now: &Evidence, hide_claims: bool, all: &mut Diff
             let mut found = Differences(Vec::new());
             claim(name, before.get(name), after.get(name), &mut found);
             if hide_claims {
-                found.0.iter_mut().for_each(|difference| {
-                    difference.then = "(one value)".to_owned();
-                    difference.now = "(another value)".to_owned();
-                });
+                found.0.iter_mut().for_each(Difference::hide);
             }
             all.0.append(&mut found.0);
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::view::FindingView;
-use crate::evidence::credential::TokenProblem;
+use crate::evidence::credential::{TokenKind, TokenProblem};
 
 /// The report on one credential.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -159,6 +159,19 @@ pub enum CredentialType {
     None,
 }
 
+impl From<TokenKind> for CredentialType {
+    fn from(kind: TokenKind) -> Self {
+        match kind {
+            TokenKind::Jwt => Self::Jwt,
+            TokenKind::ServiceAccount => Self::ServiceAccount,
+            TokenKind::EksIam => Self::EksIam,
+            TokenKind::Bootstrap => Self::Bootstrap,
+            TokenKind::Jwe => Self::Jwe,
+            TokenKind::Opaque => Self::Opaque,
+        }
+    }
+}
+
 impl CredentialType {
     /// For people.
     pub fn words(self) -> &'static str {
@@ -220,7 +233,8 @@ pub struct Verification {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// `form`, `algorithm`, `discovery`, `issuer`, `jwks`, `signature`, `not-before`, `expiry` or `trust`.
+    /// `discovery`, `issuer`, `jwks`, `signature`, `not-before` or `expiry`; of an IAM token `sts`, `principal`,
+    /// `not-before` or `expiry`.
     pub id: &'static str,
     /// It passed; null: it could not be made.
     pub ok: Option<bool>,

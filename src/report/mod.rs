@@ -9,6 +9,7 @@ pub mod credential;
 pub mod doctor;
 pub mod explain;
 pub mod shell;
+pub mod veil;
 pub mod view;
 pub mod way;
 pub mod workload;

@@ -158,8 +158,31 @@ pub static RESOURCES: &[Resource] = &[
     of("apiregistration.k8s.io", "apiservices", "apiservice", &[], false, S),
 ];
 
+/// A type, as a word of kubectl's is compared with it.
+pub trait Worded {
+    /// API group, empty for core.
+    fn group(&self) -> &str;
+    /// It is its plural, singular or short name.
+    fn is_called(&self, name: &str) -> bool;
+}
+
+impl Worded for Resource {
+    fn group(&self) -> &str {
+        self.group
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.singular == name || self.short.contains(&name)
+    }
+}
+
 /// Finds a built-in type by plural, singular or short name, with or without its group (`deployments.apps`).
 pub fn find(word: &str) -> Option<&'static Resource> {
+    find_in(RESOURCES, word)
+}
+
+/// Finds a type of a list likewise.
+pub fn find_in<'t, T: Worded>(types: &'t [T], word: &str) -> Option<&'t T> {
     let lower = word.to_lowercase();
     let (name, group) = match lower.split_once('.') {
         Some((name, group)) => (name, Some(group)),
@@ -170,13 +193,12 @@ pub fn find(word: &str) -> Option<&'static Resource> {
     let versioned = |group: &str, own: &str| {
         own == group || group.split_once('.').is_some_and(|(_, rest)| own == rest) || (own.is_empty() && group == "v1")
     };
-    let named =
-        |resource: &&&Resource| resource.name == name || resource.singular == name || resource.short.contains(&name);
-    let Some(group) = group else { return RESOURCES.iter().find(|resource| named(&resource)) };
-    RESOURCES
-        .iter()
-        .find(|resource| named(&resource) && versioned(group, resource.group))
-        .or_else(|| RESOURCES.iter().find(|resource| named(&resource) && resource.group.starts_with(group)))
+    let mut named = types.iter().filter(|kind| kind.is_called(name));
+    let Some(group) = group else { return named.next() };
+    named
+        .clone()
+        .find(|kind| versioned(group, kind.group()))
+        .or_else(|| named.find(|kind| kind.group().starts_with(group)))
 }
 
 /// Names that no discovery lists and RBAC knows all the same, with their API group.

@@ -31,17 +31,7 @@ pub async fn rows(types: &Types<'_>, asked: &[String], namespaces: &[String], re
     }
     for word in asked {
         let (word, subresource) = word.split_once('/').unwrap_or((word, ""));
-        let kind = types.find(word).await.unwrap_or_else(|| {
-            let (name, group) = word.split_once('.').unwrap_or((word, ""));
-            Type {
-                group: group.to_owned(),
-                name: name.to_owned(),
-                singular: String::new(),
-                short: Vec::new(),
-                namespaced: true,
-                subresources: Vec::new(),
-            }
-        });
+        let kind = types.find(word).await.unwrap_or_else(|| Type::unknown(word));
         kinds.push((kind, vec![subresource.to_owned()]));
     }
     let cluster = [String::new()];
@@ -59,17 +49,6 @@ pub async fn rows(types: &Types<'_>, asked: &[String], namespaces: &[String], re
         }
     }
     rows
-}
-
-fn question(row: &MatrixRow, verb: &str) -> Question {
-    Question {
-        verb: verb.to_owned(),
-        group: row.group.clone(),
-        resource: row.resource.clone(),
-        subresource: row.subresource.clone(),
-        namespace: row.namespace.clone(),
-        ..Question::default()
-    }
 }
 
 /// Whether rules allow a question.
@@ -107,7 +86,7 @@ pub async fn fill(asker: &Asker, matrix: &mut AccessMatrix) -> Result<(), Failur
             known.iter().find(|(namespace, _)| *namespace == row.namespace).and_then(|(_, rules)| rules.as_ref());
         row.allowed = vec![None; verbs.len()];
         for (column, verb) in verbs.iter().enumerate() {
-            let question = Question { verb: verb.clone(), ..question_of(row) };
+            let question = row.question(verb);
             match rules {
                 Some(rules) if allowed_by(&rules.resource_rules, &question) => row.allowed[column] = Some(true),
                 Some(rules) if !rules.incomplete => row.allowed[column] = Some(false),
@@ -123,10 +102,6 @@ pub async fn fill(asker: &Asker, matrix: &mut AccessMatrix) -> Result<(), Failur
         matrix.rows[*row].allowed[*column] = check.ok().map(|check| check.allowed);
     }
     Ok(())
-}
-
-fn question_of(row: &MatrixRow) -> Question {
-    question(row, "")
 }
 
 /// The namespaces of the rows.

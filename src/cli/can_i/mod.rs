@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 pub use why::rule_view;
 pub use words::{Types, Words};
 
-use super::connect::{Session, Unasked, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, OutputArgs, PprofArgs};
+use super::connect::{Session, Unasked, resolved, runtime, within};
+use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note, warn};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
-use crate::collect::kubeconfig::{self, ConnectionFlags};
+use crate::collect::kubeconfig::ConnectionFlags;
 use crate::evidence::access::{Question, ResourceRule};
 use crate::evidence::identity::User;
 use crate::evidence::{Failure, FailureKind};
@@ -116,9 +116,8 @@ pub struct CanIArgs {
     method: Option<Method>,
     #[command(flatten)]
     exec: ExecArgs,
-    /// Limit of the whole run, the plugin included (none unless given)
-    #[arg(long, value_name = "DURATION", value_parser = super::flags::limit)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    limit: LimitArgs,
     #[command(flatten)]
     kubectl: KubectlArgs,
     #[command(flatten)]
@@ -157,10 +156,9 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let lines = arguments.filename.as_deref().map(bulk::read).transpose()?;
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
-    let (_, resolved) = kubeconfig::load(host, &flags, &scrubber);
-    let resolved = resolved.map_err(|failure| unanswered(&failure))?;
+    let resolved = resolved(host, &flags, &scrubber)?;
     let runtime = runtime()?;
-    let told: Result<Told, Unasked> = runtime.block_on(within(arguments.timeout, async {
+    let told: Result<Told, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         if arguments.list {
             return Ok(list(&session, &flags, arguments).await?);
@@ -254,16 +252,26 @@ fn tell(
         };
         answer(&text)?;
     }
-    let code = |allowed: Option<bool>| match allowed {
+    Ok(exit_code(told))
+}
+
+fn exit_code(told: &Told) -> u8 {
+    match told {
+        Told::Answer(answer) => together([answer.allowed]),
+        Told::Answers(answers) => together(answers.iter().map(|answer| answer.allowed)),
+        Told::Matrix(matrix) if matrix.is_unanswered() => NONE,
+        Told::List { .. } | Told::Matrix(_) => GOOD,
+    }
+}
+
+/// Questions put together: a gap comes first, for who relies on all of them has no answer.
+fn together(answers: impl IntoIterator<Item = Option<bool>>) -> u8 {
+    let codes = answers.into_iter().map(|allowed| match allowed {
         Some(true) => GOOD,
         Some(false) => BAD,
         None => NONE,
-    };
-    Ok(match told {
-        Told::Answer(answer) => code(answer.allowed),
-        Told::Answers(answers) => answers.iter().map(|answer| code(answer.allowed)).max().unwrap_or(GOOD),
-        Told::List { .. } | Told::Matrix(_) => GOOD,
-    })
+    });
+    codes.max().unwrap_or(GOOD)
 }
 
 fn view(told: &Told) -> std::io::Result<Value> {
@@ -426,14 +434,7 @@ async fn ask_the_rest(session: &Session<'_>, asker: &Asker, namespace: &str, kno
         .collect();
     for row in matrix::rows(&types, &names, &[namespace.to_owned()], &mut 0).await {
         for verb in matrix::VERBS {
-            let question = Question {
-                verb: verb.to_owned(),
-                group: row.group.clone(),
-                resource: row.resource.clone(),
-                subresource: row.subresource.clone(),
-                namespace: row.namespace.clone(),
-                ..Question::default()
-            };
+            let question = row.question(verb);
             if !matrix::allowed_by(known, &question) {
                 questions.push(question);
             }
@@ -473,4 +474,35 @@ async fn fill_matrix(session: &Session<'_>, flags: &ConnectionFlags, arguments: 
     };
     matrix::fill(&asker, &mut filled).await?;
     Ok(Told::Matrix(filled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::access::MatrixRow;
+
+    #[test]
+    fn a_gap_comes_before_a_no_and_a_no_before_a_yes() {
+        assert_eq!(together([Some(true), None, Some(false)]), NONE);
+        assert_eq!(together([Some(false), Some(true)]), BAD);
+        assert_eq!(together([Some(true), Some(true)]), GOOD);
+        assert_eq!(together([]), GOOD);
+    }
+
+    #[test]
+    fn a_matrix_without_one_answer_is_none() {
+        let code = |rows: &[&[Option<bool>]]| {
+            let row = |allowed: &&[Option<bool>]| MatrixRow {
+                group: String::new(),
+                resource: "pods".to_owned(),
+                subresource: String::new(),
+                namespace: "dev".to_owned(),
+                allowed: allowed.to_vec(),
+            };
+            exit_code(&Told::Matrix(AccessMatrix { rows: rows.iter().map(row).collect(), ..AccessMatrix::default() }))
+        };
+        assert_eq!(code(&[&[None, None], &[None, None]]), NONE);
+        assert_eq!(code(&[&[None, None], &[Some(false), None]]), GOOD);
+        assert_eq!(code(&[]), GOOD);
+    }
 }

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::apiserver::authz::{request, resources};
+use crate::apiserver::authz::request;
+use crate::apiserver::authz::resources::{self, Worded};
 use crate::cli::warn;
 use crate::collect::api_types::{self, Copy};
 use crate::collect::apiserver::Api;
@@ -61,6 +62,24 @@ impl From<&resources::Resource> for Type {
     }
 }
 
+impl Type {
+    /// A type that nobody knows, as it was written: it is asked about all the same, as kubectl does.
+    pub fn unknown(word: &str) -> Self {
+        let (name, group) = word.split_once('.').unwrap_or((word, ""));
+        Self { group: group.to_owned(), name: name.to_owned(), ..everything() }
+    }
+}
+
+impl Worded for Type {
+    fn group(&self) -> &str {
+        &self.group
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.singular == name || self.short.iter().any(|short| short == name)
+    }
+}
+
 /// The types: the compiled table, and the server's own list where that is not enough, asked once and kept on disk.
 pub struct Types<'a> {
     api: &'a Api,
@@ -106,10 +125,10 @@ impl<'a> Types<'a> {
         if let Some(known) = resources::find(word) {
             return Some(known.into());
         }
-        if let Some(found) = self.kept().await.and_then(|types| named(types, word)) {
-            return Some(found);
+        if let Some(found) = self.kept().await.and_then(|types| resources::find_in(types, word)) {
+            return Some(found.clone());
         }
-        named(self.asked().await, word)
+        resources::find_in(self.asked().await, word).cloned()
     }
 
     /// The words as a question, by kubectl's grammar.
@@ -178,9 +197,7 @@ impl<'a> Types<'a> {
         let near = nearest(name, known).map(|near| format!(" (did you mean {near}?)")).unwrap_or_default();
         let place = group.map(|group| format!(" in group '{group}'")).unwrap_or_default();
         self.warn(format!("the server doesn't have a resource type '{name}'{place}{near}"));
-        // Asked as written, as kubectl does.
-        let (name, group) = word.split_once('.').unwrap_or((word, ""));
-        Type { group: group.to_owned(), name: name.to_owned(), ..everything() }
+        Type::unknown(word)
     }
 
     fn better_verb(&self, verb: &str, known: &[&'static str]) -> String {
@@ -214,28 +231,6 @@ fn everything() -> Type {
         namespaced: true,
         subresources: Vec::new(),
     }
-}
-
-/// The type that kubectl's word means.
-fn named(types: &[Type], word: &str) -> Option<Type> {
-    let lower = word.to_lowercase();
-    let (name, group) = match lower.split_once('.') {
-        Some((name, group)) => (name, Some(group)),
-        None => (lower.as_str(), None),
-    };
-    let named =
-        |kind: &&Type| kind.name == name || kind.singular == name || kind.short.iter().any(|short| short == name);
-    let versioned = |group: &str, own: &str| {
-        own == group || group.split_once('.').is_some_and(|(_, rest)| !rest.is_empty() && own == rest)
-    };
-    let found = match group {
-        None => types.iter().find(named),
-        Some(group) => types
-            .iter()
-            .find(|kind| named(kind) && versioned(group, &kind.group))
-            .or_else(|| types.iter().find(|kind| named(kind) && kind.group.starts_with(group))),
-    };
-    found.cloned()
 }
 
 /// All types of a discovery answer, which holds every group but the core one.

@@ -210,12 +210,7 @@ fn current(
     let resolved = resolved.map_err(|failure| Error::new(failure.detail, hint))?;
     let runtime = connect::runtime()?;
     let obtained = runtime.block_on(async {
-        let options = ExecOptions {
-            allowed: !arguments.exec.no_exec,
-            timeout: arguments.plugin_limit(),
-            show_stderr: connect::stderr_sink(host),
-            interactive: host.stdin_is_terminal,
-        };
+        let options = ExecOptions { timeout: arguments.plugin_limit(), ..arguments.exec.options(host) };
         let output = match &resolved.user.exec {
             Some(exec) => {
                 let (run, output) = obtaining::run_plugin(exec, &resolved, host, &options, scrubber).await;

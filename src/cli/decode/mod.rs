@@ -15,7 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 
 use self::against::{Against, Bearer, RawRequest, Refusal, Server, ServerFlags};
 use self::input::Found;
-use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs};
+use super::flags::{ConnectionArgs, ExecArgs, Format, OutputArgs, in_history};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authn::{
     Judgement, Keys, certificate as certificate_model, default_assumption, default_view, jwt,
@@ -78,6 +78,11 @@ pub struct DecodeArgs {
 }
 
 impl DecodeArgs {
+    /// Whether the token stands on the command line itself, and so in the shell's history.
+    pub(super) fn token_in_history(&self) -> bool {
+        self.credential.as_deref().is_some_and(in_history)
+    }
+
     /// Limit of what is asked over the network.
     fn limit(&self) -> Duration {
         self.timeout.unwrap_or(Duration::from_secs(20))
@@ -145,11 +150,6 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             }
         },
     };
-    if host.stderr_is_terminal
-        && arguments.credential.as_deref().is_some_and(|text| text != "-" && !text.starts_with('@'))
-    {
-        note("hint: a token on the command line stays in the shell's history; @FILE and - do not");
-    }
     let form = match output.format() {
         _ if output.short => Form::Short,
         Format::Json => Form::Json,
@@ -250,14 +250,6 @@ fn token_report(
     if let Some(other) = configuration.and_then(|configuration| findings::of_issuer(facts, configuration)) {
         found.insert(0, other);
     }
-    let credential_type = match facts.kind {
-        TokenKind::Jwt => CredentialType::Jwt,
-        TokenKind::ServiceAccount => CredentialType::ServiceAccount,
-        TokenKind::EksIam => CredentialType::EksIam,
-        TokenKind::Bootstrap => CredentialType::Bootstrap,
-        TokenKind::Jwe => CredentialType::Jwe,
-        TokenKind::Opaque => CredentialType::Opaque,
-    };
     CredentialReport {
         header: facts.header.clone(),
         claims: facts.claims.clone(),
@@ -272,7 +264,7 @@ fn token_report(
         configuration: server.map(configuration_view),
         problems: facts.problems.clone(),
         findings: found,
-        ..CredentialReport::new(credential_type, origin)
+        ..CredentialReport::new(facts.kind.into(), origin)
     }
 }
 

@@ -170,6 +170,73 @@ fn list(values: &[&str]) -> String {
     format!("[{}]", values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", "))
 }
 
+/// One thing that the forms for a load balancer say, in the order in which it is to be done.
+enum Part<'a> {
+    /// For people.
+    Remark(String),
+    /// The two documents are served to everybody, by a rule of this priority; and what is to be said of it.
+    Documents(usize, String),
+    /// A security group gets to the port.
+    Group(&'a str),
+    /// A range does, the so-many-th.
+    Range(usize, &'a str),
+    /// Some of the ranges that have a way to everything else keep it, by a rule of this priority: the so-many-th rule.
+    Kept(usize, usize, Vec<&'a str>),
+    /// All others are refused.
+    Others(usize),
+    /// Everybody gets to the port.
+    Everybody,
+}
+
+/// What is to be done at the load balancer: first what restricts, then what opens.
+fn plan(answer: &Allowlist) -> Vec<Part<'_>> {
+    let place = &answer.place;
+    let (first, said) = priorities(answer, rule_count(answer));
+    let documents = || Part::Documents(first, said.clone());
+    let remark = |text: &str| Part::Remark(text.to_owned());
+    let mut parts = Vec::new();
+    if !by_path(answer) {
+        if let Some(why) = nothing_missing(answer) {
+            parts.push(remark(why));
+        } else {
+            let (groups, ranges) = missing(answer);
+            parts.extend(groups.into_iter().map(Part::Group));
+            parts.extend(ranges.into_iter().enumerate().map(|(index, range)| Part::Range(index, range)));
+        }
+        if place.documents && !place.network {
+            parts.push(documents());
+        }
+        return parts;
+    }
+    if place.network {
+        return vec![remark(network_remark(answer))];
+    }
+    if place.documents {
+        parts.push(documents());
+    }
+    if place.public_copy {
+        parts.push(remark(COPY));
+        return parts;
+    }
+    if let Some(kept) = &place.kept {
+        parts.push(remark(restriction(kept)));
+        let mut priority = first + 1;
+        for (index, chunk) in kept.chunks(VALUES).enumerate() {
+            parts.push(Part::Kept(index, priority, chunk.iter().map(String::as_str).collect()));
+            priority += 1;
+        }
+        parts.push(Part::Others(priority));
+    }
+    if place.open {
+        parts.push(remark(port_is_open(answer)));
+    } else if let Some(why) = &place.closed {
+        parts.push(Part::Remark(format!("The port itself is not opened here. {why}")));
+    } else {
+        parts.extend([remark(port_itself(answer)), Part::Everybody]);
+    }
+    parts
+}
+
 /// Terraform.
 ///
 /// # Errors
@@ -186,6 +253,11 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         )?;
         return Ok(());
     }
+    plan(answer).iter().try_for_each(|part| terraform_part(answer, part, out))
+}
+
+fn terraform_part(answer: &Allowlist, part: &Part<'_>, out: &mut dyn Write) -> io::Result<()> {
+    const READS: &str = "EKS control plane reads OIDC discovery and keys";
     let port = answer.place.port;
     let ingress = |out: &mut dyn Write, name: &str, source: String, why: &str| {
         writeln!(
@@ -203,97 +275,52 @@ pub fn terraform(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             quoted(listener(answer))
         )
     };
-    let forward = format!("    type             = \"forward\"\n    target_group_arn = {}", quoted(target(answer)));
-    let paths = answer.values(Kind::Path);
-    let (first, said) = priorities(answer, rule_count(answer));
-    let documents = |out: &mut dyn Write| {
-        let condition =
-            format!("\n  condition {{\n    path_pattern {{\n      values = {}\n    }}\n  }}\n", list(&paths));
-        writeln!(out, "\n# {said}")?;
-        target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
-        rule(out, "oidc_public_documents", first, &condition, &forward)
+    let condition = |field: &str, values: &[&str]| {
+        format!("\n  condition {{\n    {field} {{\n      values = {}\n    }}\n  }}\n", list(values))
     };
-    if !by_path(answer) {
-        if let Some(why) = nothing_missing(answer) {
+    let forward = format!("    type             = \"forward\"\n    target_group_arn = {}", quoted(target(answer)));
+    match part {
+        Part::Remark(text) => {
             writeln!(out)?;
-            comment(out, why)?;
-        } else {
-            let (groups, ranges) = missing(answer);
-            for value in groups {
-                ingress(
-                    out,
-                    "eks_control_plane",
-                    format!("referenced_security_group_id = {}", quoted(value)),
-                    "EKS control plane reads OIDC discovery and keys",
-                )?;
-            }
-            for (index, range) in ranges.iter().enumerate() {
-                let field = if range.contains(':') { "cidr_ipv6" } else { "cidr_ipv4" };
-                ingress(
-                    out,
-                    &format!("eks_control_plane_{index}"),
-                    format!("{field} = {}", quoted(range)),
-                    "EKS control plane reads OIDC discovery and keys",
-                )?;
-            }
+            comment(out, text)
         }
-        return if answer.place.documents && !answer.place.network { documents(out) } else { Ok(()) };
-    }
-    if answer.place.network {
-        writeln!(out)?;
-        return comment(out, network_remark(answer));
-    }
-    if answer.place.documents {
-        documents(out)?;
-    }
-    writeln!(out)?;
-    if answer.place.public_copy {
-        return comment(out, COPY);
-    }
-    if let Some(kept) = &answer.place.kept {
-        comment(out, restriction(kept))?;
-        let mut priority = first + 1;
-        for (index, chunk) in kept.chunks(VALUES).enumerate() {
-            let values: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            rule(
-                out,
-                &format!("issuer_listed_{index}"),
-                priority,
-                &format!("\n  condition {{\n    source_ip {{\n      values = {}\n    }}\n  }}\n", list(&values)),
-                &forward,
-            )?;
-            priority += 1;
+        Part::Documents(priority, said) => {
+            writeln!(out, "\n# {said}")?;
+            target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
+            let paths = condition("path_pattern", &answer.values(Kind::Path));
+            rule(out, "oidc_public_documents", *priority, &paths, &forward)
         }
-        rule(
+        Part::Group(value) => {
+            ingress(out, "eks_control_plane", format!("referenced_security_group_id = {}", quoted(value)), READS)
+        }
+        Part::Range(index, range) => {
+            let field = if range.contains(':') { "cidr_ipv6" } else { "cidr_ipv4" };
+            ingress(out, &format!("eks_control_plane_{index}"), format!("{field} = {}", quoted(range)), READS)
+        }
+        Part::Kept(index, priority, ranges) => {
+            rule(out, &format!("issuer_listed_{index}"), *priority, &condition("source_ip", ranges), &forward)
+        }
+        Part::Others(priority) => rule(
             out,
             "issuer_others",
-            priority,
+            *priority,
             "",
             "    type = \"fixed-response\"\n\n    fixed_response {\n      content_type = \"text/plain\"\n      message_body = \"not on the list\"\n      status_code  = \"403\"\n    }",
-        )?;
-        writeln!(out)?;
+        ),
+        Part::Everybody => {
+            let documents = answer.place.documents.then_some("aws_lb_listener_rule.oidc_public_documents");
+            let others = answer.place.kept.as_ref().map(|_| "aws_lb_listener_rule.issuer_others");
+            let before: Vec<&str> = documents.into_iter().chain(others).collect();
+            let everybody =
+                if answer.place.v6 { "cidr_ipv6         = \"::/0\"" } else { "cidr_ipv4         = \"0.0.0.0/0\"" };
+            let source = if before.is_empty() {
+                everybody.to_owned()
+            } else {
+                format!("{everybody}\n  depends_on        = [{}]", before.join(", "))
+            };
+            ingress(out, "issuer_https", source, "OIDC discovery and keys are public, listener rules restrict the rest")
+        }
     }
-    if answer.place.open {
-        return comment(out, port_is_open(answer));
-    }
-    if let Some(why) = &answer.place.closed {
-        return comment(out, &format!("The port itself is not opened here. {why}"));
-    }
-    comment(out, port_itself(answer))?;
-    let mut before = Vec::new();
-    if answer.place.documents {
-        before.push("aws_lb_listener_rule.oidc_public_documents");
-    }
-    if answer.place.kept.is_some() {
-        before.push("aws_lb_listener_rule.issuer_others");
-    }
-    let everybody = if answer.place.v6 { "cidr_ipv6         = \"::/0\"" } else { "cidr_ipv4         = \"0.0.0.0/0\"" };
-    let source = if before.is_empty() {
-        everybody.to_owned()
-    } else {
-        format!("{everybody}\n  depends_on        = [{}]", before.join(", "))
-    };
-    ingress(out, "issuer_https", source, "OIDC discovery and keys are public, listener rules restrict the rest")
 }
 
 /// What the rules behind the first are for.
@@ -351,8 +378,11 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         );
         return writeln!(out, "{command}");
     }
-    let authorize = |range: &str| authorize(group(answer), answer.place.port, range);
-    let (first, said) = priorities(answer, rule_count(answer));
+    plan(answer).iter().try_for_each(|part| aws_cli_part(answer, part, out))
+}
+
+fn aws_cli_part(answer: &Allowlist, part: &Part<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let port = answer.place.port;
     let rule = |priority: usize, field: &str, values: &[&str]| {
         shell!(
             "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' 'Field={},{}={}' --actions 'Type=forward,TargetGroupArn={}'",
@@ -365,64 +395,31 @@ pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
             target(answer)
         )
     };
-    let documents = |out: &mut dyn Write| {
-        comment(out, &said)?;
-        target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
-        comment(out, "The two public documents, for everybody.")?;
-        writeln!(out, "{}", rule(first, "path-pattern", &answer.values(Kind::Path)))
-    };
-    if !by_path(answer) {
-        if let Some(why) = nothing_missing(answer) {
-            comment(out, why)?;
-        } else {
-            let (groups, ranges) = missing(answer);
-            for value in groups {
-                let command = shell!(
-                    "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
-                    group(answer),
-                    answer.place.port,
-                    value
-                );
-                writeln!(out, "{command}")?;
-            }
-            for range in ranges {
-                writeln!(out, "{}", authorize(range))?;
-            }
+    let command = match part {
+        Part::Remark(text) => return comment(out, text),
+        Part::Documents(priority, said) => {
+            comment(out, said)?;
+            target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
+            comment(out, "The two public documents, for everybody.")?;
+            rule(*priority, "path-pattern", &answer.values(Kind::Path))
         }
-        return if answer.place.documents && !answer.place.network { documents(out) } else { Ok(()) };
-    }
-    if answer.place.network {
-        return comment(out, network_remark(answer));
-    }
-    if answer.place.documents {
-        documents(out)?;
-    }
-    if answer.place.public_copy {
-        return comment(out, COPY);
-    }
-    if let Some(kept) = &answer.place.kept {
-        comment(out, restriction(kept))?;
-        let mut priority = first + 1;
-        for chunk in kept.chunks(VALUES) {
-            writeln!(out, "{}", rule(priority, "source-ip", &chunk.iter().map(String::as_str).collect::<Vec<_>>()))?;
-            priority += 1;
-        }
-        let refuse = shell!(
+        Part::Group(value) => shell!(
+            "aws ec2 authorize-security-group-ingress --group-id {} --protocol tcp --port {} --source-group {}",
+            group(answer),
+            port,
+            value
+        ),
+        Part::Range(_, range) => authorize(group(answer), port, range),
+        Part::Kept(_, priority, ranges) => rule(*priority, "source-ip", ranges),
+        Part::Others(priority) => shell!(
             "aws elbv2 create-rule --listener-arn {} --priority {} --conditions 'Field=host-header,Values={}' --actions 'Type=fixed-response,FixedResponseConfig={{StatusCode=403}}'",
             listener(answer),
             priority,
             answer.place.host
-        );
-        writeln!(out, "{refuse}")?;
-    }
-    if answer.place.open {
-        return comment(out, port_is_open(answer));
-    }
-    if let Some(why) = &answer.place.closed {
-        return comment(out, &format!("The port itself is not opened here. {why}"));
-    }
-    comment(out, port_itself(answer))?;
-    writeln!(out, "{}", authorize(if answer.place.v6 { "::/0" } else { "0.0.0.0/0" }))
+        ),
+        Part::Everybody => authorize(group(answer), port, if answer.place.v6 { "::/0" } else { "0.0.0.0/0" }),
+    };
+    writeln!(out, "{command}")
 }
 
 /// Ingresses of the AWS Load Balancer Controller.

@@ -3,6 +3,7 @@
 
 mod browser;
 mod compare;
+mod hidden;
 mod machines;
 mod page;
 mod schemas;

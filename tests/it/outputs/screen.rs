@@ -283,6 +283,7 @@ fn a_token_on_the_command_line_earns_a_hint() {
     let lines: &[(&[&str], &str)] = &[
         (&["whoami", "--token", "opaque-token-of-a-test"], "--token @FILE"),
         (&["who-can", "list", "pods", "--for-token", "opaque-token-of-a-test"], "--for-token @FILE"),
+        (&["decode", "opaque-token-of-a-test"], "history; @FILE and - do not"),
     ];
     for (words, hint) in lines {
         let mut run = command();

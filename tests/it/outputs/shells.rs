@@ -218,6 +218,10 @@ fn as_kubectls_plugin_it_answers_to_that_name() {
     assert!(advice.contains("kubectl kaccess doctor --reviewer-context") && !advice.contains("$ kaccess "), "{advice}");
     let json = text_of(&run(&["explain", "-o", "json", unauthorized]), 0);
     assert!(json.contains("\"kaccess doctor --reviewer-context") && !json.contains("kubectl kaccess"), "{json}");
+    // A page is for people too.
+    let page = text_of(&run(&["doctor", "--demo", "-o", "html"]), 1);
+    let (all, typed) = (page.matches("kaccess doctor").count(), page.matches("kubectl kaccess doctor").count());
+    assert!(all > 0 && all == typed, "{typed} of {all}: {page}");
     let hint = String::from_utf8_lossy(&run(&["doctor", "--from", "/no/such/file"]).stderr).into_owned();
     assert!(hint.contains("hint: give a file written by kubectl kaccess doctor --save"), "{hint}");
     // Under its own name it is itself.

@@ -1,0 +1,154 @@
+//! `--hide-claims`: no value of a claim stands in any form, whatever repeats it, and the report is still understood.
+
+use kaccess::evidence::Evidence;
+use kaccess::render::{Diagnosed, html, json, junit, markdown, prometheus, sarif, terminal};
+use kaccess::report::doctor::DoctorReport;
+use kaccess::report::veil::Veil;
+use kaccess::rules::RULES;
+use serde_json::Value;
+
+use super::{each_case, saved, text_of};
+use crate::support::run::kaccess;
+
+/// What the help and docs/outputs.md say is not hidden, where it is read by the token's kind.
+const SHOWN: &[&str] = &["typ", "token_use"];
+const SHOWN_OF_AWS: &[&str] = &["date", "expires", "host", "region", "signedHeaders"];
+const TIMES: &[&str] = &["exp", "iat", "nbf", "auth_time"];
+
+/// Words of kaccess' own, beside its codes and titles, and names of Kubernetes itself.
+const OWN: &[&str] = &["kubernetes.io", "kubernetes.default", "/etc/kubernetes", "kaccess doctor", "default-src"];
+
+/// Every text and number of the claims that must be hidden.
+fn values(evidence: &Evidence) -> Vec<String> {
+    fn gather(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::String(text) => found.push(text.clone()),
+            Value::Number(number) => found.push(number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| gather(item, found)),
+            Value::Object(fields) => fields.values().for_each(|item| gather(item, found)),
+            Value::Bool(_) | Value::Null => {}
+        }
+    }
+    let Some(token) = evidence.credential.seen().and_then(|credential| credential.token.as_ref()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (name, value) in token.claims.iter().filter_map(Value::as_object).flatten() {
+        let name = name.as_str();
+        let of_aws = token.claims.as_ref().is_some_and(|claims| claims.get("accessKeyId").is_some());
+        if !TIMES.contains(&name) && !SHOWN.contains(&name) && !(of_aws && SHOWN_OF_AWS.contains(&name)) {
+            gather(value, &mut found);
+        }
+    }
+    found.retain(|value| value.chars().count() >= 4 && value != "true" && value != "false");
+    found
+}
+
+/// Whether a value stands there: one word as a word, anything else anywhere.
+fn stands(text: &str, value: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    let word = value.chars().all(char::is_alphanumeric);
+    text.match_indices(value)
+        .any(|(at, _)| !word || !(text[..at].ends_with(part) || text[at + value.len()..].starts_with(part)))
+}
+
+/// Every form, by its name.
+fn forms(evidence: &Evidence, report: &DoctorReport) -> Vec<(&'static str, String)> {
+    let mut forms = Vec::new();
+    let mut form = |name: &'static str, write: &dyn Fn(&mut Vec<u8>) -> std::io::Result<()>| {
+        let mut text = Vec::new();
+        write(&mut text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        forms.push((name, String::from_utf8(text).expect("UTF-8")));
+    };
+    let look = terminal::Look { width: 4000, verbose: true, hide_claims: true };
+    let context = evidence.kubeconfig.seen().and_then(|config| config.context.as_deref()).unwrap_or_default();
+    let items = [Diagnosed { context, report, evidence }];
+    let title = |code: &str| RULES.iter().find(|rule| rule.code == code).map(|rule| rule.title);
+    form("table", &|out| terminal::doctor(report, evidence, look, out));
+    form("short", &|out| terminal::short(report, out));
+    form("json", &|out| json::write_json(&json::DoctorView::new(report, evidence, true), out));
+    form("yaml", &|out| json::write_yaml(&json::DoctorView::new(report, evidence, true), out));
+    form("markdown", &|out| markdown::doctor(report, evidence, true, out));
+    form("html", &|out| html::doctor(report, evidence, true, None, out));
+    form("sarif", &|out| sarif::doctor(&items, &title, out));
+    form("junit", &|out| junit::doctor(&items, &|_| true, out));
+    form("prometheus", &|out| prometheus::doctor(&items, out));
+    forms
+}
+
+/// A form without the words that are kaccess' own.
+fn foreign(text: &str, report: &DoctorReport) -> String {
+    let mut left = text.lines().filter(|line| !line.starts_with("# HELP ")).collect::<Vec<_>>().join("\n");
+    let own = OWN.iter().copied();
+    let codes = RULES.iter().flat_map(|rule| [rule.code, rule.title]);
+    let checks = report.checks.iter().map(|check| check.title);
+    for word in own.chain(codes).chain(checks) {
+        left = left.replace(word, " ");
+    }
+    // What stands for the values.
+    let mut parts = left.split("[claim:");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push(' ');
+        out.push_str(part.split_once(']').map_or(part, |(_, rest)| rest));
+    }
+    out
+}
+
+#[test]
+fn no_form_of_any_case_shows_the_value_of_a_claim() {
+    colored::control::set_override(false);
+    let (mut quoted, mut faults) = (0, Vec::new());
+    each_case(|case| {
+        let values = values(&case.evidence);
+        if values.is_empty() {
+            return;
+        }
+        let (mut evidence, mut report) = (case.evidence.clone(), case.report.clone());
+        let said = format!("{:?}", report.findings);
+        quoted += usize::from(values.iter().any(|value| stands(&said, value)));
+        let veil = Veil::of(&evidence);
+        veil.report(&mut report);
+        veil.evidence(&mut evidence);
+        for (form, text) in forms(&evidence, &report) {
+            let text = foreign(&text, &report);
+            for value in values.iter().filter(|value| stands(&text, value)) {
+                let at = text.find(value.as_str()).unwrap_or_default();
+                let around: String = text[at..].chars().take(80).collect();
+                faults.push(format!("{} -o {form}: {value:?} in {around:?}", case.name));
+            }
+        }
+    });
+    assert!(quoted > 100, "findings of only {quoted} cases quote a claim: there was nothing to hide");
+    assert!(faults.is_empty(), "{} values are shown:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// The program itself, with the forms that are made of a whole run.
+#[test]
+fn what_is_hidden_is_named() {
+    let file = saved("token-audience-mismatch").folder.join("evidence.json");
+    let file = file.to_str().expect("a path");
+    for form in ["table", "json", "yaml", "markdown", "html", "sarif", "junit", "prometheus"] {
+        let run = |more: &[&str]| text_of(&kaccess(&[&["doctor", "--from", file, "-o", form][..], more].concat()), 1);
+        let hidden = run(&["--hide-claims"]);
+        assert!(!hidden.contains("account-portal") && !hidden.contains("alice@example.com"), "{form}: {hidden}");
+        if form != "prometheus" {
+            assert!(run(&[]).contains("account-portal"), "{form}: the finding is about nothing else");
+            // What the server expects is no claim, and what is wrong is still said.
+            assert!(hidden.contains("[claim:aud]") && hidden.contains("kubernetes"), "{form}: {hidden}");
+        }
+    }
+    let output = kaccess(&["doctor", "--from", file, "--short", "--hide-claims"]);
+    assert!(!text_of(&output, 1).contains("account-portal"));
+    // Beside another look both tokens' values are hidden.
+    let other = saved("first-incident").folder.join("evidence.json");
+    let other = other.to_str().expect("a path");
+    for form in ["table", "json", "markdown", "html"] {
+        let output = kaccess(&["doctor", "--from", file, "--compare", other, "--hide-claims", "-o", form]);
+        let text = text_of(&output, 1);
+        assert!(!text.contains("account-portal"), "{form}: {text}");
+        for value in values(&saved("first-incident").evidence).iter().filter(|value| value.contains("://")) {
+            assert!(!text.contains(value.as_str()), "{form}: {value} in {text}");
+        }
+    }
+}
