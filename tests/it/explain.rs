@@ -233,6 +233,18 @@ fn what_stands_in_a_text_stands_in_the_answer() {
             &[("arn", "arn:aws:iam::111122223333:role/dev")],
             "arn:aws:iam::111122223333:role/dev",
         ),
+        (
+            "Unable to connect to the server: proxyconnect tcp: tls: first record does not look like a TLS handshake",
+            "proxy-unreachable",
+            &[("error", "tls: first record does not look like a TLS handshake")],
+            "is named with https:// and does not speak TLS itself",
+        ),
+        (
+            "Unable to connect to the server: proxyconnect tcp: dial tcp 127.0.0.1:3128: connect: connection refused",
+            "proxy-unreachable",
+            &[("error", "dial tcp 127.0.0.1:3128: connect: connection refused")],
+            "cannot be used: dial tcp 127.0.0.1:3128",
+        ),
     ] {
         let report = json(&kaccess(&["explain", "-o", "json", text]));
         let found = &report["matches"][0];

@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "A proxy is named in the environment or in the kubeconfig, and it does not resolve, does not accept connections, does not speak as a proxy, speaks another protocol than its URL says (https:// is for a proxy that is itself spoken to in TLS, which few are), or shows a certificate that is not trusted. kubectl then says that \"the connection to the server API was refused\" and names the API server, which was never reached; only -v=6 shows \"proxyconnect tcp\".",
         evidence: "Name, TCP and first answer of the proxy; and the way without it, where the server could be reached directly.",
-        fix: "Start the proxy or correct its address; or leave it out for this host. `export NO_PROXY=$NO_PROXY,HOST`; where the cluster entry has a proxy-url, `kubectl config unset clusters.CLUSTER.proxy-url`.",
+        fix: "Start the proxy or correct its address (http:// unless the proxy itself is spoken to in TLS); or leave it out for this host. `export NO_PROXY=$NO_PROXY,HOST`; where the cluster entry has a proxy-url, `kubectl config unset clusters.CLUSTER.proxy-url`.",
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
     },
     recognises: &[&message::CLIENT_PROXY],

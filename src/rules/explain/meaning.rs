@@ -89,6 +89,7 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
         text::IAM_TWICE => "the presigned URL in the token holds a parameter twice, which the authenticator does not take".to_owned(),
         text::KUBECTL_X509_DATE => format!("by this machine's clock ({}) the certificate {} {}", f("now"), if f("way") == "after" { "ended at" } else { "is not valid before" }, f("limit")),
         text::KUBECTL_X509_NAME | text::KUBECTL_X509_DEFAULT if given("names") => format!("the certificate is for {}, the kubeconfig asks for {}", f("names"), f("name")),
+        text::CLIENT_PROXY => proxy_fault(f("proxy"), f("error")),
         text::CLIENT_PROXY_REFUSED => format!("a proxy between here and the API server answered {}", f("reason")),
         heard::BARE_X509 => format!("a TLS connection failed ({}); the line does not say that it was one to the API server", or(f("error"), f("bare"))),
         heard::BARE_TIMEOUT => format!("{} did not answer; the line does not say that it is the API server", f("address")),
@@ -116,6 +117,18 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
         text => own_words(text).map_or_else(String::new, |(title, _)| title.to_owned()),
     };
     if text.trim().is_empty() || text.contains(NOTHING) { rule.title.to_owned() } else { text }
+}
+
+/// What is wrong with the proxy that a client was to go through.
+fn proxy_fault(address: &str, error: &str) -> String {
+    let proxy = if address == NOTHING { "the proxy".to_owned() } else { format!("the proxy {address}") };
+    if error.contains("first record does not look like a TLS handshake") {
+        return format!("{proxy} is named with https:// and does not speak TLS itself: most are named with http://, whatever is asked through them");
+    }
+    if error.contains("x509: ") {
+        return format!("the certificate of {proxy} itself is not trusted: {error}");
+    }
+    format!("{proxy} cannot be used: {error}")
 }
 
 /// Which of its reasons Entra ID names by a number.
