@@ -2,6 +2,7 @@
 
 mod stream;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 
 use self::stream::{Event, Scanner};
@@ -165,6 +166,8 @@ fn stream(
     let progress = host.stderr_is_terminal && !output.quiet;
     let mut shown = host.elapsed_ms();
     let mut any = false;
+    // What was told stays told, even where later lines took it back and others brought it again.
+    let mut met = BTreeSet::new();
     let ended = loop {
         match events.receive() {
             Event::Block(block) => {
@@ -172,10 +175,12 @@ fn stream(
                 events.give_back(block);
                 if follow && !new.is_empty() && !output.quiet {
                     let mut out = Vec::new();
-                    // The next lines of the same block may have said more than a first one.
-                    let new = new.into_iter().map(|index| &scanner.matches()[index]);
-                    for found in new.filter(|found| found.count > 0) {
-                        told(output, found, &mut out)?;
+                    for index in new {
+                        let found = &scanner.matches()[index];
+                        // The next lines of the same block may have said more than a first one.
+                        if found.count > 0 && met.insert(index) {
+                            told(output, found, &mut out)?;
+                        }
                     }
                     answer(&out)?;
                 }

@@ -625,8 +625,14 @@ fn a_growing_file_is_followed() {
         .expect("kaccess runs");
     let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
     let mut log = fs::OpenOptions::new().append(true).open(&file).expect("the log");
+    // The head of a refusal in Python says less than the line after it; it is told once, however often it comes.
+    let head = "kubernetes.client.exceptions.ApiException: (403)\n";
+    let refusal = r#"HTTP response body: {"message":"pods is forbidden: User \"a\" cannot list resource \"pods\" in API group \"\" in the namespace \"dev\""}"#;
+    let again = format!("{refusal}\n{}oidc: email not verified\n", format!("{head}{refusal}\n").repeat(3));
     for (line, code) in [
-        ("oidc: email not verified\n", "email-not-verified"),
+        (head, "rbac-no-grant"),
+        (&format!("{refusal}\n"), "who may not list pods"),
+        (&again, "email-not-verified"),
         ("oidc: authenticator not initialized\n", "oidc-not-initialized"),
     ] {
         log.write_all(line.as_bytes()).expect("a line");

@@ -754,6 +754,28 @@ fn rbac_lists_of_a_hostile_server() {
     }
 }
 
+/// The reason of an answer does not wait for what would only add to it.
+#[test]
+fn flags_that_never_come_hold_no_answer() {
+    let (ca, pair) = certified();
+    let stage = Stage::tls(
+        &pair,
+        play(|asked, out| {
+            if path(asked) == "/flagz" {
+                return std::thread::sleep(Duration::from_secs(15));
+            }
+            let _ = out.write_all(&api_answer(asked).unwrap_or_else(not_found));
+        }),
+    );
+    let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
+    let mut run = command();
+    run.args(["can-i", "list", "pods", "--why", "--timeout", "5s", "--kubeconfig"]);
+    let ended = watched(run.arg(&config), Duration::from_secs(60));
+    assert_eq!((ended.code, ended.stdout.lines().next()), (Some(0), Some("yes")), "{}", ended.stderr);
+    assert!(stage.heads().iter().any(|head| head.starts_with("GET /flagz")), "{:?}", stage.heads());
+    assert!(ended.took < Duration::from_secs(4), "{:?}", ended.took);
+}
+
 /// A plan of what is annotated has what was read in time, and says that there is more.
 #[test]
 fn lists_of_workloads_without_an_end() {

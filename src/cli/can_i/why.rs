@@ -1,7 +1,10 @@
 //! Why: all grants of a yes, all near misses of a no, and the smallest grant that would help.
 
 use std::borrow::Cow;
+use std::pin::pin;
+use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde_json::{Value, json};
 
 use super::ask::Asker;
@@ -16,6 +19,17 @@ use crate::collect::rbac::lists;
 use crate::evidence::access::Question;
 use crate::render::{access as render, graph};
 use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
+
+/// How long an answer that is ready waits for what would only add to it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits for what is needed, and for what is of use beside it only a little longer.
+async fn beside<N, U>(needed: impl Future<Output = N>, useful: impl Future<Output = U>) -> (N, Option<U>) {
+    match select(pin!(needed), pin!(useful)).await {
+        Either::Left((needed, useful)) => (needed, tokio::time::timeout(PATIENCE, useful).await.ok()),
+        Either::Right((useful, needed)) => (needed.await, Some(useful)),
+    }
+}
 
 /// Fills in the why of an answer, with what may be read; what may not is said on stderr.
 pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, answer: &mut AccessAnswer) {
@@ -35,8 +49,8 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
         }
     };
     // Most may not read the flags, and older servers do not show them: then RBAC is taken to be asked, as it mostly is.
-    let (read, flags) = tokio::join!(objects, session.flags());
-    let instead = flags.ok().and_then(|flags| modes::instead_of_rbac(&flags));
+    let (read, flags) = beside(objects, session.flags()).await;
+    let instead = flags.and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
     answer.instead_of_rbac = instead.map(|instead| instead.sentence());
     let without_rbac = answer.instead_of_rbac.is_some();
     if let (Some(true), Some(words)) = (answer.allowed, &answer.instead_of_rbac) {
