@@ -76,13 +76,14 @@ pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
     Some((instead, seen(format!("{path}/flags/authorization-mode"), text)))
 }
 
-/// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it.
+/// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it. Where
+/// RBAC is not asked, what it grants is no answer.
 pub fn overruled(case: &Case<'_>, check: &Check) -> bool {
     let granted = || {
         let (identity, rbac) = (case.evidence.identity.seen()?, case.evidence.rbac.seen()?);
         Some(World::new(rbac).decide(&identity.user, &check.question).allowed)
     };
-    !check.allowed && (check.denied || granted() == Some(true))
+    !check.allowed && (check.denied || instead_of_rbac(case).is_none() && granted() == Some(true))
 }
 
 /// The reason of a refusal holds what neither RBAC nor ABAC writes: RBAC's reasons begin with its name, and ABAC's only
