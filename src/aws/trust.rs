@@ -256,11 +256,10 @@ fn fits(operator: &str, policy: &str, request: &str, version: &str) -> Option<bo
     let like = |wanted: &str, had: &str| {
         if variables { glob_places(&places(wanted), had) } else { glob(wanted, had) }
     };
+    let literal = || if variables { unescaped(policy) } else { policy.to_owned() };
     Some(match operator {
-        "stringequals" | "stringnotequals" => unescaped(policy) == request,
-        "stringequalsignorecase" | "stringnotequalsignorecase" => {
-            unescaped(policy).to_lowercase() == request.to_lowercase()
-        }
+        "stringequals" | "stringnotequals" => literal() == request,
+        "stringequalsignorecase" | "stringnotequalsignorecase" => literal().to_lowercase() == request.to_lowercase(),
         "stringlike" | "stringnotlike" => like(policy, request),
         "arnequals" | "arnlike" | "arnnotequals" | "arnnotlike" => {
             let (wanted, had): (Vec<&str>, Vec<&str>) =

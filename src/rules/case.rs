@@ -406,6 +406,19 @@ impl<'a> Case<'a> {
         control.flagz.seen().or_else(|| control.configuration.seen()).or_else(in_pods)
     }
 
+    /// The API server's flags from the best place that shows this one, with the pointer to them: the server's own answer,
+    /// its Pods' command line, then a file that was handed over, which need not be what it reads.
+    pub fn flag_source(&self, name: &str) -> Option<(&'static str, &Flags)> {
+        let control = &self.evidence.control_plane;
+        [
+            ("/controlPlane/flagz/seen", control.flagz.seen()),
+            ("/controlPlane/pods/seen/flags", control.pods.seen().map(|pods| &pods.flags)),
+            ("/controlPlane/configuration/seen", control.configuration.seen()),
+        ]
+        .into_iter()
+        .find_map(|(path, flags)| Some((path, flags.filter(|flags| flags.flags.contains_key(name))?)))
+    }
+
     /// Whether the API server may have its own CA for the issuer: `None` is unknown.
     pub fn has_oidc_ca(&self) -> Option<bool> {
         // EKS has no field for one.

@@ -45,13 +45,16 @@ pub fn kind(case: &Case<'_>) -> Kind {
     let Some(exec) = exec(case) else { return Kind::Other };
     let base = exec.command.rsplit(['/', '\\']).next().unwrap_or_default();
     let base = base.strip_suffix(".exe").unwrap_or(base);
-    let has = |text: &str| exec.args.iter().any(|arg| arg.starts_with(text));
+    // A shell that runs it has the whole command in one argument.
+    let words = || exec.args.iter().flat_map(|arg| arg.split_whitespace());
+    let has = |text: &str| words().any(|word| word.starts_with(text));
     match base {
         "aws" => Kind::Aws,
         "aws-iam-authenticator" | "heptio-authenticator-aws" => Kind::AwsIamAuthenticator,
         "gke-gcloud-auth-plugin" => Kind::Gke,
-        "kubectl-oidc_login" => Kind::Oidc,
-        "kubelogin" if has("--oidc-issuer-url") => Kind::Oidc,
+        // Some have the version in the name.
+        _ if base.starts_with("kubectl-oidc_login") => Kind::Oidc,
+        _ if base.starts_with("kubelogin") && has("--oidc-issuer-url") => Kind::Oidc,
         "kubelogin" if has("--server-id") || has("--environment") || has("--login") || has("-l") => Kind::Azure,
         // kubectl, by whatever name.
         _ if has("oidc-login") => Kind::Oidc,

@@ -67,14 +67,7 @@ pub fn named<'e>(case: &Case<'e>, name: &str) -> Option<(&'e User, &'e Rbac)> {
 /// What decides instead of RBAC, where the API server's flags say that RBAC is not asked, and what says so. None for a
 /// kubelet, which has its rights from the Node authorizer.
 pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
-    let control = &case.evidence.control_plane;
-    let (path, flags) = [
-        ("/controlPlane/flagz/seen", control.flagz.seen()),
-        ("/controlPlane/configuration/seen", control.configuration.seen()),
-        ("/controlPlane/pods/seen/flags", control.pods.seen().map(|pods| &pods.flags)),
-    ]
-    .into_iter()
-    .find_map(|(path, flags)| Some((path, flags.filter(|flags| flags.flags.contains_key("authorization-mode"))?)))?;
+    let (path, flags) = case.flag_source("authorization-mode")?;
     let instead = modes::instead_of_rbac(flags)?;
     if case.evidence.identity.seen().is_some_and(|identity| is_node(&identity.user)) {
         return None;
@@ -83,13 +76,14 @@ pub fn instead_of_rbac(case: &Case<'_>) -> Option<(Instead, Citation)> {
     Some((instead, seen(format!("{path}/flags/authorization-mode"), text)))
 }
 
-/// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it.
+/// Another authorizer than RBAC answers no to this question: one denied it outright, or RBAC as it was read grants it. Where
+/// RBAC is not asked, what it grants is no answer.
 pub fn overruled(case: &Case<'_>, check: &Check) -> bool {
     let granted = || {
         let (identity, rbac) = (case.evidence.identity.seen()?, case.evidence.rbac.seen()?);
         Some(World::new(rbac).decide(&identity.user, &check.question).allowed)
     };
-    !check.allowed && (check.denied || granted() == Some(true))
+    !check.allowed && (check.denied || instead_of_rbac(case).is_none() && granted() == Some(true))
 }
 
 /// The reason of a refusal holds what neither RBAC nor ABAC writes: RBAC's reasons begin with its name, and ABAC's only
@@ -590,6 +584,41 @@ mod tests {
         assert_eq!(verdict(&gone, Some(&bound)), Some(Culprit::Authorizer(likely)));
         assert_eq!(verdict(&gone, Some(&unbound)), Some(Culprit::Binding(certain)));
         assert_eq!(verdict(&healthy, None), None);
+    }
+
+    #[test]
+    fn the_modes_are_those_of_the_best_source() {
+        use crate::evidence::apiserver::{Flags, ServerPods};
+        use crate::evidence::{Evidence, Observation, Outcome};
+        let text = include_str!("../../testdata/cases/rbac-no-grant-abac/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let flags = |source: &str, flag: &str, value: &str| {
+            let mut flags = Flags { source: source.to_owned(), ..Flags::default() };
+            flags.flags.insert(flag.to_owned(), vec![value.to_owned()]);
+            flags
+        };
+        let told = |evidence: &Evidence| {
+            let (instead, says) = instead_of_rbac(&Case::new(evidence))?;
+            Some((instead.modes, says.path))
+        };
+        assert_eq!(told(&evidence), None);
+        let file = flags("old.yaml", "authorization-mode", "Node,ABAC");
+        evidence.control_plane.configuration = Observation::at_rest(Outcome::Seen(file));
+        let path = "/controlPlane/configuration/seen/flags/authorization-mode".to_owned();
+        assert_eq!(told(&evidence), Some(("Node,ABAC".to_owned(), path)));
+        // What the server's Pods run with counts more than a file that was handed over.
+        let running = |modes: &str| {
+            let pods = ServerPods { flags: flags("Pod", "authorization-mode", modes), ..ServerPods::default() };
+            Observation::at_rest(Outcome::Seen(pods))
+        };
+        evidence.control_plane.pods = running("Node,RBAC");
+        assert_eq!(told(&evidence), None);
+        evidence.control_plane.pods = running("Node,Webhook");
+        let path = "/controlPlane/pods/seen/flags/flags/authorization-mode".to_owned();
+        assert_eq!(told(&evidence), Some(("Node,Webhook".to_owned(), path.clone())));
+        // One that does not tell them leaves it to the next.
+        evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags("/flagz", "v", "2")));
+        assert_eq!(told(&evidence), Some(("Node,Webhook".to_owned(), path)));
     }
 
     #[test]

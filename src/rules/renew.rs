@@ -199,10 +199,14 @@ mod tests {
     fn each_plugins_own_cache_is_thrown_away() {
         let oidc = "kubectl oidc-login clean && kubectl get --raw /version";
         let azure = "kubelogin remove-tokens && kubectl get --raw /version";
-        let rows: [(&str, &[&str], &str); 7] = [
+        let rows: [(&str, &[&str], &str); 10] = [
             ("kubectl", &["oidc-login", "get-token", "--oidc-issuer-url=https://id.example.com"], oidc),
             ("/opt/kubelogin", &["get-token", "--oidc-issuer-url=https://id.example.com"], oidc),
             ("kubectl-oidc_login", &["get-token"], oidc),
+            // The version in the name, and a shell before it.
+            ("kubectl-oidc_login-v1", &["get-token"], oidc),
+            ("/usr/local/bin/kubelogin-1.28", &["get-token", "--oidc-issuer-url=https://id.example.com"], oidc),
+            ("sh", &["-c", "exec kubectl oidc-login get-token --oidc-issuer-url=https://id.example.com"], oidc),
             // Azure's plugin has the name of another, and a cache of its own.
             ("kubelogin", &["get-token", "--login", "devicecode", "--server-id", "x"], azure),
             ("kubelogin", &["get-token", "--login", "azurecli", "--server-id", "x"], "az login"),

@@ -286,10 +286,39 @@ fn an_issuers_certificate_is_out_of_date_at_either_end_and_at_any_place() {
     let fault = json!({ "kind": "not-yet-valid", "seen": "valid from 2026-12-24T00:00:00Z",
         "detail": "the server's certificate is not valid yet (or this machine's clock is slow)" });
     let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([fault]));
-    assert_eq!(found(&all, "issuer-certificate-expired").map(|found| found.confidence), Some(Confidence::Certain));
+    let early = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(early.confidence, Confidence::Certain);
+    assert!(!commands(early).contains("-showcerts"), "{}", commands(early));
+
+    // It tells of another certificate: the one that the API server met may be an authority's, and no second clock has
+    // judged it.
+    let other = json!({ "kind": "not-yet-valid", "seen": "valid from 2026-12-20T00:00:00Z",
+        "detail": "the server's certificate is not valid yet (or this machine's clock is slow)" });
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([other]));
+    let early = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(early.confidence, Confidence::Likely);
+    assert!(early.why.contains("or an authority above it, is not valid before 2026-12-24"), "{}", early.why);
+    assert!(commands(early).contains("-showcerts") && commands(early).contains("NotBefore"), "{}", commands(early));
+
+    // It is an intermediate that has not begun.
+    let fault = json!({ "kind": "not-yet-valid", "seen": "valid from 2026-12-24T00:00:00Z",
+        "detail": "the intermediate authority CN=Example Intermediate is not valid yet (or this machine's clock is slow)" });
+    let all = logged(&format!("{words} before 2026-12-24T00:00:00Z"), json!([fault]));
+    let above = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert_eq!(above.title, "An authority above the issuer's certificate is not valid yet");
+    assert!(above.why.starts_with("The intermediate authority CN=Example Intermediate above"), "{}", above.why);
+    assert!(commands(above).contains("NotBefore") && !commands(above).contains("-startdate"), "{}", commands(above));
 
     // The date is the log's, not that of the certificate which answers here, and may be an authority's.
     let all = logged(&format!("{words} after 2026-11-20T00:00:00Z"), json!([]));
+    let late = found(&all, "issuer-certificate-expired").expect("the finding");
+    assert!(late.why.contains("or an authority above it, ended on 2026-11-20T00:00:00Z"), "{}", late.why);
+    assert!(commands(late).contains("-enddate") && commands(late).contains("-showcerts"), "{}", commands(late));
+
+    // So it is where the one that answers here has ended too, on another day.
+    let fault = json!({ "kind": "expired", "seen": "valid until 2026-11-24T00:00:00Z",
+        "detail": "the server's certificate has expired" });
+    let all = logged(&format!("{words} after 2026-11-20T00:00:00Z"), json!([fault]));
     let late = found(&all, "issuer-certificate-expired").expect("the finding");
     assert!(late.why.contains("or an authority above it, ended on 2026-11-20T00:00:00Z"), "{}", late.why);
     assert!(commands(late).contains("-enddate") && commands(late).contains("-showcerts"), "{}", commands(late));

@@ -39,7 +39,8 @@ pub fn instead_of_rbac(flags: &Flags) -> Option<Instead> {
     if modes.is_empty() || modes.contains(&"RBAC") {
         return None;
     }
-    let file = |flag: &str| match values(flag).first() {
+    // Of a flag that is given twice the last one counts.
+    let file = |flag: &str| match values(flag).last() {
         Some(file) => format!("{file} (--{flag})"),
         None => format!("the file of --{flag}"),
     };
@@ -82,6 +83,11 @@ mod tests {
             found.decides,
             "the Node authorizer, for kubelets alone; then ABAC, by the lines of /etc/kubernetes/policy.jsonl (--authorization-policy-file) on the control plane, which the API server reads when it starts"
         );
+        // Twice: the last file is the one that is read.
+        let found =
+            instead_of_rbac(&flags(&[("authorization-mode", &["ABAC"]), ("authorization-policy-file", &["/a", "/b"])]))
+                .expect("RBAC is no mode");
+        assert!(found.decides.contains("the lines of /b (--authorization-policy-file)"), "{found:?}");
         // A command line has them in one value; a part of one may lack the file.
         let found = instead_of_rbac(&flags(&[("authorization-mode", &["Node,Webhook"])])).expect("RBAC is no mode");
         let service = "the service in the file of --authorization-webhook-config-file, by its own rules";

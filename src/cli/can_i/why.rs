@@ -51,8 +51,9 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
     // Most may not read the flags, and older servers do not show them: then RBAC is taken to be asked, as it mostly is.
     let (read, flags) = beside(objects, session.flags()).await;
     let instead = flags.and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
-    answer.instead_of_rbac = instead.map(|instead| instead.sentence());
-    let without_rbac = answer.instead_of_rbac.is_some();
+    let without_rbac = instead.is_some();
+    // kube-apiserver lets this group through before it asks any authorizer, whatever the modes are.
+    answer.instead_of_rbac = instead.filter(|_| !is_master(&subject)).map(|instead| instead.sentence());
     if let (Some(true), Some(words)) = (answer.allowed, &answer.instead_of_rbac) {
         note(words);
     }

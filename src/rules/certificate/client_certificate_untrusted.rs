@@ -63,8 +63,10 @@ const LINKS: &[(&str, &str, &str)] = &[
 
 /// The certificate's own date, name and usage explain the 401.
 fn own_fault(case: &Case<'_>, leaf: &CertificateFacts) -> bool {
-    leaf.not_after.is_some_and(|end| end < case.evidence.observed_at)
-        || leaf.not_before.is_some_and(|start| start > case.server_time().0)
+    // By the same clock as the rule that tells of it: else both would, or neither.
+    let (now, _) = case.server_time();
+    leaf.not_after.is_some_and(|end| end < now)
+        || leaf.not_before.is_some_and(|start| start > now)
         || leaf.common_names.last().is_none_or(String::is_empty)
         || !for_clients(leaf)
 }
@@ -329,6 +331,35 @@ mod tests {
                 found.fields.clone_from(&fields);
             }
             assert_eq!(titles(&evidence), [(title.to_owned(), Confidence::Certain)], "{line}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_only_one_clock_has_passed_is_told_by_one_rule() {
+        let text = include_str!("../../../testdata/cases/client-certificate-expired/evidence.json");
+        let time = |text: &str| -> jiff::Timestamp { text.parse().expect("a time") };
+        // The certificate ends with the year 2020.
+        let (before, after) = (time("2020-12-31T12:00:00Z"), time("2021-01-01T12:00:00Z"));
+        let codes = ["client-certificate-expired", RULE.code];
+        for (own, servers, code) in [
+            (before, before, RULE.code),
+            (before, after, "client-certificate-expired"),
+            (after, before, RULE.code),
+            (after, after, "client-certificate-expired"),
+        ] {
+            for authorities in [&["CN=other"][..], &[]] {
+                let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+                evidence.observed_at = own;
+                for answer in [&mut evidence.endpoint.anonymous, &mut evidence.endpoint.authenticated] {
+                    let Outcome::Seen(answer) = &mut answer.outcome else { panic!("no answer") };
+                    answer.date = Some(servers);
+                }
+                let Outcome::Seen(tls) = &mut evidence.endpoint.tls.outcome else { panic!("no handshake") };
+                tls.client_authorities = authorities.iter().map(|name| (*name).to_owned()).collect();
+                let all = crate::rules::check_all(&Case::new(&evidence));
+                let told = all.iter().map(|finding| finding.code).filter(|code| codes.contains(code));
+                assert_eq!(told.collect::<Vec<_>>(), [code], "{own}, {servers}, {authorities:?}");
+            }
         }
     }
 

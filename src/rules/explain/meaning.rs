@@ -123,7 +123,9 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
 fn proxy_fault(address: &str, error: &str) -> String {
     let proxy = if address == NOTHING { "the proxy".to_owned() } else { format!("the proxy {address}") };
     if error.contains("first record does not look like a TLS handshake") {
-        return format!("{proxy} is named with https:// and does not speak TLS itself: most are named with http://, whatever is asked through them");
+        return format!(
+            "{proxy} is named with https:// and does not speak TLS itself: most are named with http://, whatever is asked through them"
+        );
     }
     if error.contains("x509: ") {
         return format!("the certificate of {proxy} itself is not trusted: {error}");

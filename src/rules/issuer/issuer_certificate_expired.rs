@@ -67,26 +67,39 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let date = said.and_then(|end| end.date).or_else(|| met.as_ref()?.0.date.clone());
     let (host, place) = (&broken.host, case.issuer_place());
     let own = broken.leaf.and_then(|leaf| if early { leaf.not_before } else { leaf.not_after }).map(|end| end.to_string());
-    let above = met.as_ref().filter(|(end, ..)| end.date == date).and_then(|(_, fault, _)| authority(fault));
+    // Nor is one with another date: another server's, or that of a certificate which has been replaced since.
+    let same = met.as_ref().filter(|(end, ..)| end.date == date).map(|(_, fault, _)| *fault);
+    let above = same.and_then(authority);
     // Go does not say which certificate of the chain it means.
-    let of_leaf = met.as_ref().is_some_and(|(_, fault, _)| authority(fault).is_none());
+    let of_leaf = same.is_some_and(|fault| authority(fault).is_none());
     let sure = above.is_some() || of_leaf || own.is_some() && own == date;
     let whose = match above {
         Some(authority) => format!("{} above the certificate of {host}", capital(authority)),
         None if sure => format!("The certificate of {host}"),
         None => format!("The certificate of {host}, or an authority above it,"),
     };
+    let field = if early { "NotBefore" } else { "NotAfter" };
     let chain = |text: &str| {
-        Step::command(text, shell!("openssl s_client -connect {} -servername {} -showcerts </dev/null 2>/dev/null | grep -E '^ *[0-9]+ s:|NotAfter'", place, host))
+        Step::command(text, shell!("openssl s_client -connect {} -servername {} -showcerts </dev/null 2>/dev/null | grep -E '^ *[0-9]+ s:|{}'", place, host, field))
     };
     if early {
         let from = date.map_or_else(String::new, |date| format!(" before {date}"));
         // Only a second clock tells whose is wrong.
-        let confidence = if broken.said.is_some() && met.is_some() { broken.confidence } else { broken.confidence.max(Confidence::Likely) };
+        let confidence = if broken.said.is_some() && same.is_some() { broken.confidence } else { broken.confidence.max(Confidence::Likely) };
         let why = format!("{whose} is not valid{from}; until then the API server breaks off before it reads the discovery document.");
+        let first = match above {
+            Some(_) => chain("It is an authority that is not valid yet, so a new certificate under it helps nobody: wait until then, or have the issuer (or the balancer before it) send a certificate signed by another authority (if whoever signed that authority has a clock that is ahead, set that first); this lists the start of each that is sent"),
+            None => Step::command("Wait until then, or have one issued that is valid now (if whoever signed it has a clock that is ahead, set that first); this shows the start", shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -startdate", place, host)),
+        };
+        let title = match above {
+            Some(_) => "An authority above the issuer's certificate is not valid yet",
+            None => "The issuer's certificate is not valid yet",
+        };
+        let unsure = (!sure).then(|| chain("If that start is past, it is an authority above it: this lists the start of each certificate that is sent"));
         let mut finding = RULE
-            .finding(confidence, why, broken.first, Step::command("Wait until then, or have one issued that is valid now (if whoever signed it has a clock that is ahead, set that first); this shows the start", shell!("openssl s_client -connect {} -servername {} </dev/null 2>/dev/null | openssl x509 -noout -startdate", place, host)))
-            .titled("The issuer's certificate is not valid yet")
+            .finding(confidence, why, broken.first, first)
+            .titled(title)
+            .steps(unsure)
             .step(again())
             .cite_if(met.map(|(_, _, cite)| cite));
         finding.candidates = vec![Candidate {

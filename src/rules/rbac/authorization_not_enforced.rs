@@ -31,16 +31,11 @@ fn everything(rule: &ResourceRule) -> bool {
 }
 
 fn always_allow(case: &Case<'_>) -> Option<Finding> {
-    let control = &case.evidence.control_plane;
-    let (path, source) = [
-        ("/controlPlane/flagz/seen", control.flagz.seen()),
-        ("/controlPlane/configuration/seen", control.configuration.seen()),
-    ]
-    .into_iter()
-    .find_map(|(path, flags)| {
-        let modes = flags?.flags.get("authorization-mode")?;
-        modes.iter().any(|mode| mode.split(',').any(|mode| mode == "AlwaysAllow")).then_some((path, flags?))
-    })?;
+    let (path, source) = case.flag_source("authorization-mode")?;
+    let modes = source.flags.get("authorization-mode")?;
+    if !modes.iter().any(|mode| mode.split(',').any(|mode| mode == "AlwaysAllow")) {
+        return None;
+    }
     Some(
         RULE.finding(
             Confidence::Certain,
@@ -92,11 +87,7 @@ fn bound(case: &Case<'_>) -> Option<Finding> {
 
 /// The modes by what the server says of itself: where AlwaysAllow is not among them, it is no riddle who allows.
 fn modes_known(case: &Case<'_>) -> bool {
-    let control = &case.evidence.control_plane;
-    [control.flagz.seen(), control.configuration.seen()]
-        .into_iter()
-        .flatten()
-        .any(|flags| flags.flags.contains_key("authorization-mode") || flags.flags.contains_key("authorization-config"))
+    ["authorization-mode", "authorization-config"].into_iter().any(|flag| case.flag_source(flag).is_some())
 }
 
 fn unbound(case: &Case<'_>) -> Option<Finding> {
@@ -129,4 +120,35 @@ fn unbound(case: &Case<'_>) -> Option<Finding> {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     always_allow(case).or_else(|| bound(case)).or_else(|| unbound(case)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::{Flags, ServerPods};
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    #[test]
+    fn the_mode_is_that_of_the_best_source() {
+        let text = include_str!("../../../testdata/cases/authorization-not-enforced/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let paths = |evidence: &Evidence| -> Vec<String> {
+            check(&Case::new(evidence)).into_iter().map(|finding| finding.cites[0].path.clone()).collect()
+        };
+        let flags = |source: &str, modes: &str| {
+            let mut flags = Flags { source: source.to_owned(), ..Flags::default() };
+            flags.flags.insert("authorization-mode".to_owned(), vec![modes.to_owned()]);
+            flags
+        };
+        // Only the command line of the server's Pods tells it.
+        evidence.control_plane.flagz = Observation::at_rest(Outcome::NotApplicable("no such path".to_owned()));
+        let pods = ServerPods { flags: flags("Pod", "AlwaysAllow"), ..ServerPods::default() };
+        evidence.control_plane.pods = Observation::at_rest(Outcome::Seen(pods));
+        assert_eq!(paths(&evidence), ["/controlPlane/pods/seen/flags/flags/authorization-mode"]);
+        // A file that was handed over says nothing against the server itself.
+        evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags("/flagz", "Node,RBAC")));
+        let file = flags("old.yaml", "AlwaysAllow");
+        evidence.control_plane.configuration = Observation::at_rest(Outcome::Seen(file));
+        assert!(!paths(&evidence).iter().any(|path| path.contains("authorization-mode")), "{:?}", paths(&evidence));
+    }
 }

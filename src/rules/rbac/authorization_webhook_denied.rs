@@ -1,11 +1,12 @@
 //! Another authorizer than RBAC says no.
 
 use crate::apiserver::authz::World;
+use crate::apiserver::authz::modes::Instead;
 use crate::evidence::access::Check;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::authorization_webhook_down::failed_call;
-use crate::rules::refusal::{Culprit, culprit, defaults_refused, nothing_here, overruled, sentence, somebody_else};
+use crate::rules::refusal::{Culprit, DefaultRefused, culprit, defaults_refused, instead_of_rbac, nothing_here, overruled, sentence, somebody_else};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -47,6 +48,10 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
     let first = refused.first()?;
     let (user, role, what) = (&first.found.user, first.role, sentence(&first.found.question));
     let reason = refused.iter().find_map(|one| one.foreign()).map(|reason| clip(reason, 240));
+    if let Some(instead) = instead_of_rbac(case) {
+        let finding = without_rbac(first, reason.as_deref(), confidence, instead);
+        return Some(refused.iter().skip(1).fold(finding, |finding, one| finding.cite(one.cite())));
+    }
     let grant = refused.iter().find_map(|one| one.grant(case));
     let words = match &reason {
         Some(reason) => format!(" It says: {reason}. RBAC never writes such words."),
@@ -79,6 +84,26 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
         finding = finding.cite(one.cite());
     }
     Some(finding.cite_if(grant.map(|(index, grant)| seen(format!("/rbac/seen/bindings/{index}"), grant))))
+}
+
+/// The same where RBAC is not asked: no default binding counts there, and nobody need have denied.
+fn without_rbac(
+    first: &DefaultRefused,
+    reason: Option<&str>,
+    confidence: Confidence,
+    (instead, says): (Instead, Citation),
+) -> Finding {
+    let (user, role, what) = (&first.found.user, first.role, sentence(&first.found.question));
+    let words = reason.map_or_else(String::new, |reason| format!(" The refusal's own words: {reason}"));
+    RULE.finding(
+        confidence,
+        format!("The API server does not let {user:?} {what}, which the default binding {role} gives to everybody who is signed in where RBAC is asked. {}", instead.sentence()),
+        first.cite(),
+        Step::text(format!("Have whoever runs the control plane let everybody who is signed in do that where it is decided: {}.{words}", instead.decides)),
+    )
+    .titled("Even what everybody may who is signed in is refused, and RBAC is not asked")
+    .cite(says)
+    .step(Step::command("Afterwards, look again", "kaccess doctor"))
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -144,4 +169,37 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::Flags;
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    #[test]
+    fn where_rbac_is_not_asked_no_default_binding_is_looked_for() {
+        for text in [
+            include_str!("../../../testdata/cases/rbac-default-bindings-removed/evidence.json"),
+            include_str!("../../../testdata/cases/authorization-webhook-denied-silently/evidence.json"),
+        ] {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let mut flags = Flags { source: "/flagz".to_owned(), ..Flags::default() };
+            flags.flags.insert("authorization-mode".to_owned(), vec!["Node".to_owned(), "Webhook".to_owned()]);
+            evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+            let found = check(&Case::new(&evidence));
+            assert_eq!(found.len(), 1, "{found:?}");
+            let finding = &found[0];
+            assert_eq!(finding.confidence, Confidence::Certain);
+            assert!(finding.title.ends_with("RBAC is not asked"), "{}", finding.title);
+            assert!(finding.why.contains("(--authorization-mode=Node,Webhook)"), "{}", finding.why);
+            for guess in ["hardly all gone", "was not seen"] {
+                assert!(!finding.why.contains(guess), "{}", finding.why);
+            }
+            let commands: Vec<&str> = finding.fix.iter().flat_map(|step| step.codes()).collect();
+            assert_eq!(commands, ["kaccess doctor"]);
+            let flag = "/controlPlane/flagz/seen/flags/authorization-mode";
+            assert!(finding.cites.iter().any(|cite| cite.path == flag), "{:?}", finding.cites);
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, overruled, sentence, somebody_else, subject, void_bindings};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
@@ -75,7 +75,8 @@ fn without_rbac(case: &Case<'_>) -> Option<Finding> {
     if user.username == "system:anonymous" || question.is_some() && somebody_else(case).is_some() {
         return None;
     }
-    let refused = |check: &Check| !check.allowed && !overruled(case, check);
+    // Whatever RBAC grants; an outright denial is another finding.
+    let refused = |check: &Check| !check.allowed && !check.denied;
     let index = match question {
         Some(question) => access.checks.iter().position(|check| check.question == *question && refused(check))?,
         None if nothing_here(case) => access.checks.iter().position(refused)?,
@@ -332,11 +333,18 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::access::ResourceRule;
     use crate::evidence::apiserver::Flags;
+    use crate::evidence::rbac::{Role, Subject};
     use crate::evidence::{Evidence, Observation, Outcome};
 
     /// The findings of all rules where the API server says that it has these modes.
     fn findings(modes: &[&str]) -> Vec<Finding> {
+        with(modes, |_| {})
+    }
+
+    /// The same where something else is changed too.
+    fn with(modes: &[&str], change: fn(&mut Evidence)) -> Vec<Finding> {
         let text = include_str!("../../../testdata/cases/rbac-no-grant-abac/evidence.json");
         let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
         let mut flags = Flags { source: "/flagz".to_owned(), ..Flags::default() };
@@ -344,7 +352,49 @@ mod tests {
         flags.flags.insert("authorization-mode".to_owned(), modes);
         flags.flags.insert("authorization-policy-file".to_owned(), vec!["/etc/policy.jsonl".to_owned()]);
         evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+        change(&mut evidence);
         crate::rules::check_all(&Case::new(&evidence))
+    }
+
+    /// Somebody bound a role to the user that grants what is asked.
+    fn bind(evidence: &mut Evidence) {
+        let Outcome::Seen(rbac) = &mut evidence.rbac.outcome else { panic!("no role bindings") };
+        let texts = |text: &str| vec![text.to_owned()];
+        let (kind, name) = ("ClusterRole".to_owned(), "mine".to_owned());
+        let subject = Subject { kind: "User".to_owned(), name: "plain".to_owned(), ..Subject::default() };
+        rbac.bindings.push(Binding {
+            kind: "ClusterRoleBinding".to_owned(),
+            name: name.clone(),
+            role_kind: kind.clone(),
+            role_name: name.clone(),
+            subjects: vec![subject],
+            ..Binding::default()
+        });
+        let rule = ResourceRule {
+            verbs: texts("list"),
+            api_groups: texts(""),
+            resources: texts("nodes"),
+            ..ResourceRule::default()
+        };
+        rbac.roles.push(Role { kind, name, resource_rules: vec![rule], ..Role::default() });
+    }
+
+    #[test]
+    fn a_binding_that_nobody_asks_is_no_riddle() {
+        let codes = |findings: &[Finding]| findings.iter().map(|finding| finding.code).collect::<Vec<_>>();
+        // Where RBAC is asked, somebody else has said no.
+        let asked = with(&["ABAC", "RBAC"], bind);
+        assert_eq!(codes(&asked), ["authorization-webhook-denied"]);
+        let without = with(&["Node", "ABAC"], bind);
+        assert_eq!(codes(&without), [RULE.code]);
+        assert_eq!(without[0].confidence, Confidence::Certain);
+        assert!(without[0].why.contains("(--authorization-mode=Node,ABAC)"), "{}", without[0].why);
+        // An outright denial is that of whoever denies.
+        let denied = with(&["Node", "Webhook"], |evidence| {
+            let Outcome::Seen(access) = &mut evidence.access.outcome else { panic!("no access reviews") };
+            access.checks[0].denied = true;
+        });
+        assert_eq!(codes(&denied), ["authorization-webhook-denied"]);
     }
 
     #[test]

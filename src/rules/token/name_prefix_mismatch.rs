@@ -6,7 +6,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
 use crate::evidence::rbac::Binding;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{add_subject, denied, overruled, remove_subject, somebody_else};
+use crate::rules::refusal::{add_subject, denied, instead_of_rbac, overruled, remove_subject, somebody_else};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -60,7 +60,9 @@ fn refused<'e>(case: &Case<'e>) -> Vec<(&'e Question, Citation)> {
         return vec![(denied.question, denied.cite(case))];
     }
     let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
-    if case.evidence.asked.question.is_some() || checks.iter().any(|check| check.allowed) {
+    // Where RBAC is not asked, no binding helps, however it is spelled.
+    let no_binding = instead_of_rbac(case).is_some();
+    if case.evidence.asked.question.is_some() || no_binding || checks.iter().any(|check| check.allowed) {
         return Vec::new();
     }
     checks
@@ -146,7 +148,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::{alike, bare};
+    use super::{alike, bare, check};
+    use crate::evidence::apiserver::Flags;
+    use crate::evidence::{Evidence, Observation, Outcome};
+    use crate::rules::Case;
+
+    #[test]
+    fn no_binding_is_mended_where_rbac_is_not_asked() {
+        let text = include_str!("../../../testdata/cases/name-prefix-mismatch/evidence.json");
+        let found = |modes: &[&str]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let mut flags = Flags { source: "/flagz".to_owned(), ..Flags::default() };
+            let modes = modes.iter().map(|mode| (*mode).to_owned()).collect();
+            flags.flags.insert("authorization-mode".to_owned(), modes);
+            evidence.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+            check(&Case::new(&evidence)).len()
+        };
+        assert_eq!((found(&["Node", "RBAC"]), found(&["Node", "ABAC"])), (1, 0));
+    }
 
     #[test]
     fn prefixes_are_taken_off() {

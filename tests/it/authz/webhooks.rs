@@ -300,6 +300,14 @@ fn a_policy_file_without_rbac() {
     assert_eq!(answer["grants"], json!([]), "{text}");
     assert!(answer["insteadOfRbac"].as_str().is_some_and(|words| words.contains(&place)), "{text}");
     assert!(told.contains(&place), "{told}");
+    // The group that is let through before any authorizer is asked: what decides is that, and no policy.
+    let (code, text, told) = why(&["--context", "admin", "-o", "json"]);
+    assert_eq!(code, Some(0), "{text}");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    crate::support::schema::hold(&answer);
+    assert!(answer.get("insteadOfRbac").is_none() && !told.contains(&place), "{text}{told}");
+    assert_eq!(answer["grants"][0]["subject"], json!({ "kind": "Group", "name": "system:masters" }), "{text}");
+    assert_eq!(answer["grants"].as_array().map(Vec::len), Some(1), "{text}");
 
     let (_, error) = kubectl(lab, &config, &["--context", "plain", "get", "--raw", "/api/v1/nodes"], "");
     let run = doctor(&config, &["--context", "plain", "--reviewer-context", "admin", "--error", &error]);
