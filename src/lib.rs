@@ -8,7 +8,7 @@
 //! | credential | secret, evidence, gotext |
 //! | apiserver | evidence, credential::chain, gotext, text |
 //! | aws | evidence, gotext, text |
-//! | report | evidence |
+//! | report | evidence, text |
 //! | collect | host, secret, evidence, credential, apiserver::{message, configuration}, aws::identity, gotext, text |
 //! | rules | evidence, apiserver, aws, report, text |
 //! | render | report, evidence, text |

@@ -1,5 +1,5 @@
 //! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, its words on
-//! one line, how a name stands in a pointer, how it is encoded.
+//! one line, how a name stands in a pointer and in a manifest, how it is encoded.
 //!
 //! A leaf: whoever needs one of these takes it from here.
 
@@ -189,6 +189,17 @@ pub fn one_line(text: &str) -> String {
 /// A member's name as one part of a JSON pointer (RFC 6901, section 3).
 pub fn pointer_part(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// A name as a DNS label in generated manifests.
+pub fn slug(name: &str) -> String {
+    let text: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let text = text.trim_matches('-').to_owned();
+    let mut short: String = text.chars().take(50).collect();
+    if short.is_empty() {
+        "user".clone_into(&mut short);
+    }
+    short.trim_end_matches('-').to_owned()
 }
 
 #[cfg(test)]

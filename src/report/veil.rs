@@ -2,11 +2,14 @@
 //!
 //! Findings quote claims, the names of users are made of them, and commands hold both. So the veil is put over what the
 //! renderers read, once, and not over each form. A value gives way to `[claim:NAME]`, so that what is said is still
-//! understood.
+//! understood; what is there to be copied is whole, or not there.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, Range};
 
-use serde_json::Value;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use serde_json::{Map, Value};
 
 use super::Step;
 use super::changes::Change;
@@ -18,6 +21,7 @@ use crate::evidence::credential::TokenKind;
 use crate::evidence::identity::User;
 use crate::evidence::tls::CertificateFacts;
 use crate::evidence::{Evidence, Issuer, Observation, Outcome};
+use crate::text::{one_line, slug};
 
 /// In characters. What is shorter stands in any text, and nobody can be told by it.
 const SHORTEST: usize = 4;
@@ -34,43 +38,76 @@ const OF_AWS: &[&str] = &["date", "expires", "host", "region", "signedHeaders"];
 /// Names of Kubernetes itself, of which a claim (the audience, mostly) may be a part.
 const PUBLIC: &[&str] = &["kubernetes.io", "kubernetes.default", "/etc/kubernetes"];
 
+/// Roles and programs of Kubernetes and scopes of OpenID Connect, by which groups, scopes and clients may be called too:
+/// they stand in our own sentences and commands, and nobody can be told by them.
+const WORDS: &[&str] = &[
+    "admin",
+    "cluster-admin",
+    "edit",
+    "email",
+    "group",
+    "groups",
+    "kubectl",
+    "kubelogin",
+    "offline_access",
+    "openid",
+    "profile",
+    "token",
+    "user",
+    "users",
+    "view",
+];
+
+/// The claim whose fields have Kubernetes' own names. The keys of any other are data: tenants, clients.
+const KUBERNETES: &str = "kubernetes.io";
+
 /// The longest name of a claim that a stand-in takes over.
 const LONGEST_NAME: usize = 64;
 
-/// The values that are hidden, by their first characters.
+/// What ends a text that a rule or a server cut.
+const CUT: &[&str] = &["\u{2026}", "..."];
+
+/// In characters: no text is cut behind more of them.
+const LONGEST_CUT: usize = 400;
+
+/// How any value may begin: that much of a value that was cut tells nothing.
+const BEGINNINGS: &[&str] = &["https://", "system:serviceaccount:", "system:"];
+
+/// What is hidden, and what stands for each.
+type StandIns = BTreeMap<String, String>;
+
+/// The values that are hidden.
 #[derive(Debug, Clone, Default)]
-pub struct Veil(HashMap<String, Vec<Hidden>>);
-
-/// A value, and what stands for it.
-#[derive(Debug, Clone)]
-struct Hidden {
-    value: String,
-    stand_in: String,
-    /// It is one word, and hidden where it stands as one: `dev1` is no part of `dev12`.
-    word: bool,
+pub struct Veil {
+    stand_ins: StandIns,
+    /// Finds those that are hidden wherever they stand, and the names that are not.
+    search: Option<AhoCorasick>,
 }
 
-impl Hidden {
-    fn stands(&self, text: &str, at: usize, anywhere: bool) -> bool {
-        let part = |c: char| c.is_alphanumeric() || c == '_';
-        let (before, rest) = text.split_at(at);
-        rest.strip_prefix(self.value.as_str())
-            .is_some_and(|after| anywhere || !self.word || !(before.ends_with(part) || after.starts_with(part)))
-    }
-
-    /// Without it the quotes of a command would no longer match.
-    fn quotes(&self) -> bool {
-        self.value.contains(['\'', '"', '\\', '`'])
-    }
+fn part(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
 }
 
-/// A text's first characters, by which values are found; none of what is shorter.
-fn begin(text: &str) -> Option<&str> {
-    let (at, last) = text.char_indices().nth(SHORTEST - 1)?;
-    text.get(..at + last.len_utf8())
+/// One word, which is hidden only where it stands as one: `dev1` is no part of `dev12`.
+fn is_word(value: &str) -> bool {
+    value.chars().all(char::is_alphanumeric)
 }
 
-/// A claim's name, which somebody else chose, so that it is harmless in a command too.
+fn is_long(text: &str) -> bool {
+    text.chars().nth(SHORTEST - 1).is_some()
+}
+
+/// Where the words of a text stand.
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    text.split_inclusive(|c: char| !part(c)).map(move |piece| {
+        let start = at;
+        at += piece.len();
+        start..start + piece.trim_end_matches(|c: char| !part(c)).len()
+    })
+}
+
+/// A claim's name, which somebody else chose, so that it is harmless in any form.
 fn harmless(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_./:-".contains(c) { c } else { '_' };
     name.chars().take(LONGEST_NAME).map(plain).collect()
@@ -83,10 +120,53 @@ fn values(name: &str, value: &Value, found: &mut dyn FnMut(&str, &str)) {
         Value::Number(number) => found(name, &number.to_string()),
         Value::Array(items) => items.iter().for_each(|item| values(name, item, found)),
         Value::Object(fields) => {
-            fields.iter().for_each(|(key, value)| values(&format!("{name}.{key}"), value, found));
+            let rest = name.strip_prefix(KUBERNETES);
+            let told = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            for (key, value) in fields {
+                let place = if told { format!("{name}.{key}") } else { name.to_owned() };
+                values(&place, value, found);
+            }
         }
         Value::Bool(_) | Value::Null => {}
     }
+}
+
+/// A value as texts hold it: as it is, on one line, as Rust, JSON and Go quote it, once and once more, and in a command.
+fn spellings(value: &str) -> BTreeSet<String> {
+    let inside = |quoted: String| quoted[1..quoted.len() - 1].to_owned();
+    let json = |text: &str| inside(Value::from(text).to_string());
+    let go = json(value).replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+    let once = [value.to_owned(), one_line(value), inside(format!("{value:?}")), json(value), go];
+    let twice: Vec<String> = once.iter().map(|text| json(text)).collect();
+    let word = Shell::word(value).to_string();
+    let open = word.strip_prefix("$'").or_else(|| word.strip_prefix('\''));
+    let bare = open.and_then(|open| open.strip_suffix('\'')).unwrap_or(&word).to_owned();
+    once.into_iter().chain(twice).chain([bare]).collect()
+}
+
+/// Of several claims with one value the first names it.
+fn hide(stand_ins: &mut StandIns, text: String, stand_in: &str) {
+    let known = WORDS.contains(&text.as_str()) || PUBLIC.contains(&text.as_str());
+    if is_long(&text) && !known {
+        stand_ins.entry(text).or_insert_with(|| stand_in.to_owned());
+    }
+}
+
+/// What of a token's claims is hidden.
+fn hidden(claims: &Map<String, Value>, of_aws: bool) -> StandIns {
+    let mut stand_ins = StandIns::new();
+    for (name, value) in claims.iter().filter(|(name, _)| !(of_aws && OF_AWS.contains(&name.as_str()))) {
+        values(name, value, &mut |name, value| {
+            let last = name.rsplit('.').next().unwrap_or_default();
+            let time = TIMES.contains(&last) && value.parse::<f64>().is_ok();
+            let answer = ["true", "false", "null"].iter().any(|word| value.eq_ignore_ascii_case(word));
+            if is_long(value) && !time && !answer && !KINDS.contains(&name) {
+                let stand_in = format!("[claim:{}]", harmless(name));
+                spellings(value).into_iter().for_each(|text| hide(&mut stand_ins, text, &stand_in));
+            }
+        });
+    }
+    stand_ins
 }
 
 fn seen<T>(observation: &mut Observation<T>) -> Option<&mut T> {
@@ -99,87 +179,96 @@ fn seen<T>(observation: &mut Observation<T>) -> Option<&mut T> {
 impl Veil {
     /// Hides what the token of a run says.
     pub fn of(evidence: &Evidence) -> Self {
-        let mut veil = Self::default();
         let token = evidence.credential.seen().and_then(|credential| credential.token.as_ref());
-        let Some(claims) = token.and_then(|token| token.claims.as_ref()?.as_object()) else { return veil };
+        let Some(claims) = token.and_then(|token| token.claims.as_ref()?.as_object()) else { return Self::default() };
         let of_aws = token.is_some_and(|token| token.kind == TokenKind::EksIam);
-        for (name, value) in claims.iter().filter(|(name, _)| !(of_aws && OF_AWS.contains(&name.as_str()))) {
-            values(name, value, &mut |name, value| veil.hide(name, value));
-        }
-        veil.sort();
-        // A name that the server made of a claim, with a prefix that no sign ends.
         let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.user.as_ref());
         let users = [evidence.identity.seen().map(|identity| &identity.user), reviewed];
-        for name in users.into_iter().flatten().map(|user| &user.username) {
-            let made = veil.replaced(name, true);
-            if made != veil.replaced(name, false) {
-                veil.add(name.clone(), &made);
-            }
-        }
-        veil.sort();
-        veil
+        let names = users.into_iter().flatten().flat_map(|user| {
+            [&user.username, &user.uid].into_iter().chain(&user.groups).chain(user.extra.values().flatten())
+        });
+        Self::over(hidden(claims, of_aws), names)
     }
 
-    fn hide(&mut self, name: &str, value: &str) {
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let time = TIMES.contains(&last) && value.parse::<f64>().is_ok();
-        let answer = ["true", "false", "null"].iter().any(|word| value.eq_ignore_ascii_case(word));
-        if time || answer || KINDS.contains(&name) {
-            return;
+    /// Hides these, and the names that the server knows somebody by.
+    fn over<'n>(stand_ins: StandIns, names: impl Iterator<Item = &'n String>) -> Self {
+        // A name that the server made of a claim, with a prefix that no sign ends.
+        let anywhere = Self::new(stand_ins, |_| true);
+        let made: Vec<(&String, String)> = names
+            .filter(|name| !name.starts_with("system:"))
+            .map(|name| (name, anywhere.text(name)))
+            .filter(|(name, made)| *name != made)
+            .collect();
+        let mut stand_ins = anywhere.stand_ins;
+        for (name, made) in &made {
+            spellings(name).into_iter().for_each(|text| hide(&mut stand_ins, text, made));
         }
-        let stand_in = format!("[claim:{}]", harmless(name));
-        self.add(value.to_owned(), &stand_in);
-        // As texts quote it: in words, in JSON, in a command.
-        for quoted in [format!("{value:?}"), Value::from(value).to_string()] {
-            self.add(quoted[1..quoted.len() - 1].to_owned(), &stand_in);
+        // Manifests are named by both. One that is a single word in small letters stands in any sentence.
+        let slugs: Vec<(String, String)> = stand_ins
+            .iter()
+            .map(|(text, stand_in)| (slug(text), stand_in.clone()))
+            .filter(|(slug, _)| slug.contains('-'))
+            .collect();
+        for (slug, stand_in) in slugs {
+            hide(&mut stand_ins, slug, &stand_in);
         }
-        self.add(value.replace('\'', "'\\''"), &stand_in);
+        Self::new(stand_ins, |text| !is_word(text))
     }
 
-    fn add(&mut self, value: String, stand_in: &str) {
-        let Some(begin) = begin(&value) else { return };
-        let same = self.0.entry(begin.to_owned()).or_default();
-        let word = value.chars().all(char::is_alphanumeric);
-        same.push(Hidden { value, stand_in: stand_in.to_owned(), word });
-    }
-
-    /// The longest first; of several claims with one value the first names it.
-    fn sort(&mut self) {
-        for same in self.0.values_mut() {
-            same.sort_by(|one, other| {
-                other.value.len().cmp(&one.value.len()).then_with(|| one.value.cmp(&other.value))
-            });
-            same.dedup_by(|later, first| later.value == first.value);
+    fn new(stand_ins: StandIns, searched: impl Fn(&str) -> bool) -> Self {
+        if stand_ins.is_empty() {
+            return Self::default();
         }
-    }
-
-    fn replaced(&self, text: &str, anywhere: bool) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut at = 0;
-        while let Some(first) = text[at..].chars().next() {
-            let rest = &text[at..];
-            let same = begin(rest).and_then(|begin| self.0.get(begin));
-            let found = same.and_then(|same| same.iter().find(|hidden| hidden.stands(text, at, anywhere)));
-            let public = PUBLIC.iter().find(|name| rest.starts_with(**name));
-            let public = public.filter(|_| found.is_none_or(|hidden| hidden.word));
-            let (shown, length) = match (public, found) {
-                (Some(name), _) => (*name, name.len()),
-                (None, Some(hidden)) => (hidden.stand_in.as_str(), hidden.value.len()),
-                (None, None) => (&rest[..first.len_utf8()], first.len_utf8()),
-            };
-            out.push_str(shown);
-            at += length;
-        }
-        out
+        let hidden = stand_ins.keys().map(String::as_str).filter(|text| searched(text));
+        let search = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(PUBLIC.iter().copied().chain(hidden))
+            .expect("a token holds less than two billion characters");
+        Self { stand_ins, search: Some(search) }
     }
 
     /// A text without the values.
     pub fn text(&self, text: &str) -> String {
-        self.replaced(text, false)
+        let Some(search) = &self.search else { return text.to_owned() };
+        let shown = |range: Range<usize>| {
+            let found = &text[range.clone()];
+            (range, self.stand_ins.get(found).map_or(found, String::as_str))
+        };
+        let found = search.find_iter(text).map(|found| shown(found.range()));
+        let words = words(text).filter(|range| self.stand_ins.contains_key(&text[range.clone()])).map(shown);
+        let cuts = CUT.iter().flat_map(|mark| text.match_indices(*mark)).filter_map(|(end, _)| self.cut(text, end));
+        let mut spans: Vec<(Range<usize>, &str)> = found.chain(words).chain(cuts).collect();
+        spans.sort_by_key(|(range, _)| (range.start, Reverse(range.end)));
+        let mut out = String::with_capacity(text.len());
+        let mut at = 0;
+        for (range, stand_in) in spans {
+            // Of two that overlap the first is named, and neither is shown.
+            if at <= range.start {
+                out.push_str(&text[at..range.start]);
+                out.push_str(stand_in);
+            }
+            at = at.max(range.end);
+        }
+        out.push_str(&text[at..]);
+        out
+    }
+
+    /// The beginning of a value that ends here, because the text was cut.
+    fn cut(&self, text: &str, end: usize) -> Option<(Range<usize>, &str)> {
+        let whole = &text[..end];
+        let (first, _) = whole.char_indices().rev().take(LONGEST_CUT).last()?;
+        whole[first..].char_indices().find_map(|(at, _)| {
+            let (before, tail) = whole.split_at(first + at);
+            let own = BEGINNINGS.iter().find_map(|beginning| tail.strip_prefix(beginning)).unwrap_or(tail);
+            let (value, stand_in) = self.stand_ins.range::<str, _>((Bound::Included(tail), Bound::Unbounded)).next()?;
+            let inside = is_word(value) && before.ends_with(part);
+            (is_long(own) && value.starts_with(tail) && !inside).then_some((first + at..end, stand_in.as_str()))
+        })
     }
 
     fn put(&self, text: &mut String) {
-        if !self.0.is_empty() {
+        if self.search.is_some() {
             *text = self.text(text);
         }
     }
@@ -207,18 +296,19 @@ impl Veil {
         }
     }
 
+    /// With a stand-in in it a command would ask for another thing, and a manifest give rights to nobody.
     fn step(&self, step: &mut Step) {
         self.put(&mut step.text);
-        self.each(&mut step.manifest);
-        if let Some(command) = &mut step.command {
-            // Of a value with quotes the rest may end up outside of them: nothing to paste.
-            let held = |hidden: &Hidden| hidden.quotes() && command.contains(hidden.value.as_str());
-            *command = if self.0.values().flatten().any(held) {
-                Shell::from("# not shown: it holds a claim's value")
-            } else {
-                command.map(|text| self.text(text))
-            };
+        let command = step.command.take_if(|command| self.holds(command)).map(|_| "command");
+        let manifest = step.manifest.take_if(|manifest| self.holds(manifest)).map(|_| "manifest");
+        for what in [command, manifest].into_iter().flatten() {
+            let said = format!(" (the {what} holds values that --hide-claims hides; run without it to see it)");
+            step.text.push_str(&said);
         }
+    }
+
+    fn holds(&self, text: &str) -> bool {
+        self.text(text) != text
     }
 
     /// What is shown of the evidence beside the claims themselves, of which each form shows names and types.
@@ -315,27 +405,28 @@ impl Veil {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use serde_json::json;
 
     use super::*;
     use crate::report::shell::shell;
 
-    fn veil(claims: &Value) -> Veil {
-        let mut veil = Veil::default();
-        for (name, value) in claims.as_object().expect("claims") {
-            values(name, value, &mut |name, value| veil.hide(name, value));
-        }
-        veil.sort();
-        veil
+    fn veil(claims: &Value, names: &[&str]) -> Veil {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        Veil::over(hidden(claims.as_object().expect("claims"), false), names.iter())
     }
 
     #[test]
     fn values_give_way_to_the_names_of_their_claims() {
-        let veil = veil(&json!({
-            "aud": "kubernetes", "email": "alice@example.com", "groups": ["dev", "devs", "devs-2"], "sub": 4711,
-            "kubernetes.io": { "namespace": "shop" }, "exp": 1_790_000_000, "email_verified": "true", "typ": "Bearer",
-            "name": "Zo\u{eb} \"Z\" O'Hara",
-        }));
+        let veil = veil(
+            &json!({
+                "aud": "kubernetes", "email": "alice@example.com", "groups": ["dev", "devs", "devs-2", "view"], "sub": 4711,
+                "kubernetes.io": { "namespace": "shop" }, "exp": 1_790_000_000, "email_verified": "true", "typ": "Bearer",
+                "name": "Zo\u{eb} \"Z\" O'Hara", "azp": "kubectl", "tenants": { "acme-corp": ["Bob Example"] },
+            }),
+            &[],
+        );
         for (text, shown) in [
             ("User \"oidc:alice@example.com\" in devs", "User \"oidc:[claim:email]\" in [claim:groups]"),
             // The longest value counts, and a word is hidden where it stands as one.
@@ -348,23 +439,104 @@ mod tests {
             ("it is Zo\u{eb} \"Z\" O'Hara", "it is [claim:name]"),
             ("it is \"Zo\u{eb} \\\"Z\\\" O'Hara\"", "it is \"[claim:name]\""),
             ("\u{e9}\u{e9}\u{e9} \u{1f600}", "\u{e9}\u{e9}\u{e9} \u{1f600}"),
+            // Nobody can be told by what the built-in role and the program are called.
+            ("kubectl binds the role view", "kubectl binds the role view"),
+            // The keys of what a claim holds are data too.
+            ("Bob Example", "[claim:tenants]"),
         ] {
             assert_eq!(veil.text(text), shown);
         }
     }
 
-    /// Whoever chose the claims could turn a command inside out: without its quotes, or by a claim's name.
     #[test]
-    fn no_command_comes_out_of_its_quotes() {
-        let veil = veil(&json!({ "$(touch y)": "alice", "groups": ["' --", "two words"] }));
-        let command = |command: Shell| {
-            let mut step = Step::command("do it", command);
+    fn names_that_are_made_of_values_give_way() {
+        let veil = veil(
+            &json!({ "email": "bob@example.com", "groups": ["frontend", "shop"] }),
+            &["sso_frontend", "oidcbob@example.com", "system:shopkeepers", "own"],
+        );
+        for (text, shown) in [
+            ("you are oidcbob@example.com (sso_frontend, own)", "you are oidc[claim:email] (sso_[claim:groups], own)"),
+            ("name: oidc-bob-example-com-list-pods", "name: oidc-[claim:email]-list-pods"),
+            ("name: oidcbob-example-com-view", "name: oidc[claim:email]-view"),
+            ("name: sso-frontend-view", "name: sso_[claim:groups]-view"),
+            // The server's own groups are made of no claim.
+            ("frontends of system:shopkeepers", "frontends of system:shopkeepers"),
+        ] {
+            assert_eq!(veil.text(text), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_cut_value_gives_way() {
+        let veil = veil(
+            &json!({ "iss": "https://id.example.com/staff", "email": "bob@example.com", "groups": ["frontend"] }),
+            &["sso_frontend"],
+        );
+        for (text, shown) in [
+            ("User \"oidc:bob@exam\u{2026}", "User \"oidc:[claim:email]\u{2026}"),
+            ("(bob@e\u{2026}), then bob@exa...", "([claim:email]\u{2026}), then [claim:email]..."),
+            ("in sso_fro\u{2026}", "in sso_[claim:groups]\u{2026}"),
+            ("from https://id.exa...", "from [claim:iss]..."),
+            // Too little to tell, a part of another word, or the beginning of another value.
+            ("bob\u{2026} xfront... front-end... https://...", "bob\u{2026} xfront... front-end... https://..."),
+            ("\u{2026}", "\u{2026}"),
+        ] {
+            assert_eq!(veil.text(text), shown);
+        }
+    }
+
+    #[test]
+    fn values_give_way_however_they_are_quoted() {
+        let (mail, name) = ("r&d-<bob>@example.com", "Bob  \"B\" \n O'Hara");
+        let veil = veil(&json!({ "email": mail, "name": name, "short": "r&d" }), &[]);
+        let go = "oidc:r\\u0026d-\\u003cbob\\u003e@example.com";
+        assert_eq!(veil.text(go), "oidc:[claim:email]");
+        assert_eq!(veil.text(&format!("err={go:?}")), "err=\"oidc:[claim:email]\"");
+        assert_eq!(veil.text("a \"r\\u0026d\" b"), "a \"r\\u0026d\" b");
+        let json = Value::from(name).to_string();
+        let twice = Value::from(json.as_str()).to_string();
+        for (text, shown) in [
+            (one_line(name), "[claim:name]"),
+            (format!("{name:?}"), "\"[claim:name]\""),
+            (json, "\"[claim:name]\""),
+            (twice, "\"\\\"[claim:name]\\\"\""),
+            (Shell::word(name).to_string(), "$'[claim:name]'"),
+        ] {
+            assert_eq!(veil.text(&text), shown, "{text}");
+        }
+    }
+
+    /// One with a stand-in in it could run, and do another thing; whoever chose the claims could turn it inside out.
+    #[test]
+    fn a_command_that_holds_a_value_is_left_out() {
+        let claims = json!({ "email": "alice", "groups": ["' --", "two words", "view"] });
+        let veil = veil(&claims, &[]);
+        let told = |mut step: Step| {
             veil.step(&mut step);
-            step.command.expect("a command").to_string()
+            step
         };
-        assert_eq!(command(shell!("kubectl get sa {}", "alice")), "kubectl get sa [claim:__touch_y_]");
-        assert_eq!(command(shell!("kubectl get sa {}", "two words")), "kubectl get sa '[claim:groups]'");
-        let torn = command(shell!("kubectl get sa {} --context {}", "a b", "$(touch x)"));
-        assert_eq!(torn, "# not shown: it holds a claim's value");
+        let kept = Step::command("do it", shell!("kubectl get sa {} --role=view", "bob"));
+        assert_eq!(told(kept.clone()), kept);
+        let text = "do it (the command holds values that --hide-claims hides; run without it to see it)";
+        for command in [
+            shell!("kubectl get sa {}", "alice"),
+            shell!("kubectl get sa {}", "two words"),
+            shell!("kubectl get sa {} --context {}", "a b", "$(touch x)"),
+        ] {
+            assert_eq!(told(Step::command("do it", command)), Step::text(text));
+        }
+        let text = "for [claim:email] (the manifest holds values that --hide-claims hides; run without it to see it)";
+        assert_eq!(told(Step::manifest("for alice", "name: alice\n")), Step::text(text));
+        assert_eq!(told(Step::manifest("for alice", "name: view\n")).manifest.as_deref(), Some("name: view\n"));
+    }
+
+    /// Groups of one tenant begin alike, and there may be as many as a token holds.
+    #[test]
+    fn many_values_with_one_beginning_take_no_longer() {
+        let groups: Vec<String> = (0..40_000).map(|number| format!("team-{number:06}-x")).collect();
+        let started = Instant::now();
+        let veil = veil(&json!({ "groups": groups }), &[]);
+        assert_eq!(veil.text(&groups.join(" ")), vec!["[claim:groups]"; groups.len()].join(" "));
+        assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     }
 }

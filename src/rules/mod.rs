@@ -25,8 +25,9 @@ pub mod way;
 pub mod wording;
 pub mod words;
 
+pub use crate::text::slug;
 pub use case::Case;
-pub use wording::{clip, slug};
+pub use wording::clip;
 pub use words::{Place, Word};
 
 use crate::apiserver::message::Text;

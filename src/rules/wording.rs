@@ -1,4 +1,4 @@
-//! Texts cut and spelled for findings: beginnings of sentences, lines cut short, names for manifests and pointers.
+//! Texts cut and spelled for findings: beginnings of sentences, lines cut short.
 
 /// Begins a sentence with a capital letter where an ordinary word stands first: names, hosts, ids and settings stay as
 /// they are written.
@@ -44,15 +44,4 @@ pub fn clip(text: &str, limit: usize) -> String {
     } else {
         line.to_owned()
     }
-}
-
-/// A name as a DNS label in generated manifests.
-pub fn slug(name: &str) -> String {
-    let text: String = name.to_lowercase().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let text = text.trim_matches('-').to_owned();
-    let mut short: String = text.chars().take(50).collect();
-    if short.is_empty() {
-        "user".clone_into(&mut short);
-    }
-    short.trim_end_matches('-').to_owned()
 }
