@@ -207,7 +207,17 @@ fn a_webhook_that_denies_and_one_that_fails() {
     let (code, error) = kubectl(lab, &config, &pods, "");
     assert_eq!(code, 1);
     let run = doctor(&config, &["--reviewer-context", "admin", "--error", &error]);
-    only_the_denial(&run, "likely");
+    // The webhook had no opinion, so nobody denied: nothing allows it, and no binding would.
+    assert_eq!(run.codes(), ["rbac-no-grant"], "{}", run.stdout);
+    let finding = run.finding("rbac-no-grant");
+    assert_eq!(finding["confidence"], "certain", "{}", run.stdout);
+    assert!(finding["title"].as_str().is_some_and(|title| title.ends_with("and RBAC is not asked")), "{}", run.stdout);
+    assert!(
+        finding["why"].as_str().is_some_and(|why| why.contains("What decides is the service in ")),
+        "{}",
+        run.stdout
+    );
+    assert!(!finding["fix"].to_string().contains("roleRef"), "{}", run.stdout);
 }
 
 /// A line of a policy file: the group may do everything with these.
