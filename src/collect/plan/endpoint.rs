@@ -237,6 +237,13 @@ fn route(
     })
 }
 
+/// The way to a server that is spoken to in TLS, once there is a connection.
+async fn secured<T>(route: Handle<Route, Way>, tcp: Tcp) -> Result<Way, Outcome<T>> {
+    let way: Way = need(&route).await?;
+    connected(&tcp).await?;
+    if way.url.scheme() == "https" { Ok(way) } else { Err(not_applicable("the server URL is plain http")) }
+}
+
 /// TLS with the server: what is wrong with its certificate is told, and keeps nobody from looking further.
 fn tls(
     graph: &mut Graph,
@@ -245,15 +252,7 @@ fn tls(
     user: &CredentialProbes,
     host: &Host,
 ) -> Handle<TlsReport, Wire> {
-    let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
-    let needs = async move {
-        let way: Way = need(&route).await?;
-        connected(&tcp).await?;
-        if way.url.scheme() != "https" {
-            return Err(not_applicable("the server URL is plain http"));
-        }
-        Ok(way)
-    };
+    let (needs, host) = (secured(route.clone(), tcp.clone()), host.clone());
     let credential = user.credential.clone();
     graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
         let wire = way.wire(&host, None)?;
@@ -418,15 +417,7 @@ fn direct_route(graph: &mut Graph, approach: &Approach) -> Handle<Route, Way> {
 
 /// TLS with the server, without the proxy.
 fn direct_tls(graph: &mut Graph, route: &Handle<Route, Way>, tcp: &Tcp, host: &Host) -> Handle<TlsReport> {
-    let (route, tcp, host) = (route.clone(), tcp.clone(), host.clone());
-    let needs = async move {
-        let way: Way = need(&route).await?;
-        connected(&tcp).await?;
-        if way.url.scheme() != "https" {
-            return Err(not_applicable("the server URL is plain http"));
-        }
-        Ok(way)
-    };
+    let (needs, host) = (secured(route.clone(), tcp.clone()), host.clone());
     graph.probe("endpoint-direct-tls", SHORT, needs, move |way: Way| async move {
         Ok((way.wire(&host, None)?.handshake().await?, Some(())))
     })
