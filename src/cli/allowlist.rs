@@ -283,6 +283,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             covered: found.covered,
             open: found.open,
             documents: found.documents,
+            web_acl_refuses: found.web_acl_refuses,
             kept: found.kept,
             v6: found.v6,
             public_copy: found.public_copy,

@@ -142,6 +142,8 @@ pub struct Place {
     pub open: bool,
     /// The two documents need a rule of their own.
     pub documents: bool,
+    /// The web ACL refuses before any listener rule is asked, and needs a rule first.
+    pub web_acl_refuses: bool,
     /// The ranges that keep their way to everything else where the port is opened, and everybody else is refused; absent
     /// where opening the port exposes nothing.
     pub kept: Option<Vec<String>>,

@@ -39,7 +39,8 @@ pub(super) fn allow(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut 
     by_mode(aws, reach, answer);
     two_paths(evidence, reach, answer);
     documents(aws, reach, door.as_ref(), &kept, answer);
-    if !answer.public_copy && reach.blocked_at(Layer::Waf).is_some() {
+    answer.web_acl_refuses = !answer.public_copy && reach.blocked_at(Layer::Waf).is_some();
+    if answer.web_acl_refuses {
         answer.warnings.push("Its web ACL refuses before any listener rule is asked: first give the web ACL a rule in front that allows exactly these paths on this host.".to_owned());
     }
     if reach.paths.len() < 2 {

@@ -96,6 +96,8 @@ pub struct Answer {
     pub open: bool,
     /// The listener does not hand the two documents on to the control plane today.
     pub documents: bool,
+    /// The web ACL in front of the listener refuses the control plane today.
+    pub web_acl_refuses: bool,
     /// Where opening the port would expose more than the documents: the ranges that keep their way to the rest, which
     /// everybody else is refused.
     pub kept: Option<Vec<String>>,
@@ -139,6 +141,7 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
         covered: Vec::new(),
         open: false,
         documents: true,
+        web_acl_refuses: false,
         kept: None,
         v6: false,
         public_copy: false,

@@ -89,10 +89,19 @@ fn port_itself(answer: &Allowlist) -> &'static str {
 
 /// What is said where the port needs no opening.
 fn port_is_open(answer: &Allowlist) -> &'static str {
-    if answer.place.documents {
-        "Everybody gets a connection today, and all other rules stay as they are: nothing else is needed."
-    } else {
-        "Everybody gets a connection today, and the rules hand the two documents on: nothing is to be added."
+    match (answer.place.documents, answer.place.web_acl_refuses) {
+        (true, false) => {
+            "Everybody gets a connection today, and all other rules stay as they are: nothing else is needed."
+        }
+        (true, true) => {
+            "Everybody gets a connection today, and all other rules of the listener stay as they are: beside this, only the web ACL is to be changed, first, as said above."
+        }
+        (false, false) => {
+            "Everybody gets a connection today, and the rules hand the two documents on: nothing is to be added."
+        }
+        (false, true) => {
+            "Everybody gets a connection today, and the listener's rules hand the two documents on: only the web ACL is to be changed, as said above."
+        }
     }
 }
 

@@ -534,3 +534,31 @@ fn a_list_that_is_full_is_said() {
         assert_eq!(text.contains("publicAccessCidrs takes 40 ranges"), full, "{count}: {text}");
     }
 }
+
+/// Where the web ACL refuses, no form says that nothing is to be done.
+#[test]
+fn a_web_acl_that_refuses_leaves_something_to_do() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let refuses = json!({"startedMs": 20, "tookMs": 15, "seen": {"arn": "arn:webacl/main", "name": "main", "defaultAction": "block",
+        "rules": [{"name": "offices", "priority": 1, "action": "allow", "statement": "ip-set", "reference": "arn:ipset/offices"}],
+        "ipSets": [{"arn": "arn:ipset/offices", "addresses": {"startedMs": 30, "tookMs": 9, "seen": ["192.0.2.0/24"]}}]}});
+    let login = || World::oidc_refused().rules(another_host(true));
+    for (world, refused) in [
+        (World::oidc(), false),
+        (World::oidc().set("/aws/issuerBalancer/webAcl", refuses.clone()), true),
+        (login(), false),
+        (login().set("/aws/issuerBalancer/webAcl", refuses.clone()), true),
+    ] {
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        for form in ["terraform", "aws-cli"] {
+            let (code, text, errors) = run(&evidence, &["-o", form]);
+            assert_eq!(code, 0, "{errors}");
+            let enough = text.contains("nothing is to be added") || text.contains("nothing else is needed");
+            assert_eq!(enough, !refused, "{form}: {text}");
+            assert_eq!(text.contains("only the web ACL is to be changed"), refused, "{form}: {text}");
+            assert_eq!(text.contains("first give the web ACL a rule in front"), refused, "{form}: {text}");
+            read_back(form, &text, "a web ACL that refuses");
+        }
+    }
+}
