@@ -500,6 +500,9 @@ pub struct AssociationDetails {
     pub external_id: Option<String>,
     /// No session tags are given.
     pub session_tags_disabled: bool,
+    /// When it was made; absent in older evidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
 }
 
 /// `eks:DescribeAddon`.

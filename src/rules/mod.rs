@@ -136,6 +136,7 @@ pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
         ("groups-claim-missing", Severity::Error, "an expression of the API server reads the claim"),
         ("node-identity-unresolved", Severity::Warning, "it is about somebody else"),
         ("not-a-kubernetes-api", Severity::Warning, LET_IN),
+        ("pod-identity-not-injected", Severity::Warning, "the Pod gets the same role by IRSA"),
         (
             "rbac-no-grant",
             Severity::Warning,

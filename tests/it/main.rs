@@ -26,6 +26,7 @@ mod outputs;
 mod packaging;
 mod pasted;
 mod plugins;
+mod pods;
 mod registry;
 mod replay;
 mod route;

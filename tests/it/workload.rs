@@ -1078,18 +1078,22 @@ fn every_world_gets_its_identity_and_its_cause() {
     );
     let steps = fixes(&off, "pod-identity-trust-incomplete");
     assert!(steps.contains("--no-disable-session-tags") && !steps.contains("trust.json"), "{steps}");
-    one(
+    let young = one(
         "workload-pod-identity-not-injected",
         json!({}),
         &|world| {
             world.account(json!({}), json!({})).pod(json!({}), plain());
-            world.associated(json!({})).role(ROLE, &pods_policy(both.clone()));
+            world.associated(json!({ "createdAt": 1_735_689_600.0 })).role(ROLE, &pods_policy(both.clone()));
             world.pod_identity_agent();
         },
         "api",
         &["pod-identity-not-injected", "workload-uses-node-role"],
         "node-role",
     );
+    let saved = std::fs::read_to_string(&young.evidence).expect("evidence");
+    assert!(saved.contains("\"createdAt\": \"2025-01-01T00:00:00Z\""), "{saved}");
+    let why = young.finding("pod-identity-not-injected")["why"].as_str().unwrap_or_default();
+    assert!(why.contains("its age is not why"), "{why}");
     one(
         "workload-pod-identity-shadows-irsa",
         json!({}),

@@ -112,6 +112,7 @@ async fn association(clients: &Clients, cluster: &str, id: &str) -> Result<Assoc
         target_role_arn: maybe(one.target_role_arn()),
         external_id: maybe(one.external_id()),
         session_tags_disabled: one.disable_session_tags().unwrap_or_default(),
+        created_at: one.created_at().and_then(|time| jiff::Timestamp::from_second(time.secs()).ok()),
     })
 }
 

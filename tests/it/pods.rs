@@ -1,0 +1,133 @@
+//! What `kaccess workload` says of saved evidence in which one thing differs. That evidence is synthetic: no AWS account is
+//! at hand in which to set each of these things up.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::run::{command, scratch};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/shop-api";
+const VARIABLES: &str = "/workload/pod/seen/template/containers/0/env";
+
+/// An answer.
+struct Told {
+    code: Option<i32>,
+    report: Value,
+}
+
+impl Told {
+    fn findings(&self) -> &[Value] {
+        self.report["findings"].as_array().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The codes of the causes: what another finding explains is none.
+    fn causes(&self) -> Vec<&str> {
+        let causes = self.findings().iter().filter(|finding| finding.get("explainedBy").is_none_or(Value::is_null));
+        causes.filter_map(|finding| finding["code"].as_str()).collect()
+    }
+
+    fn finding(&self, code: &str) -> &Value {
+        let found = self.findings().iter().find(|finding| finding["code"] == code);
+        found.unwrap_or_else(|| panic!("no {code} in {}", self.report))
+    }
+
+    fn title(&self, code: &str) -> &str {
+        self.finding(code)["title"].as_str().unwrap_or_default()
+    }
+
+    fn effective(&self) -> &str {
+        self.report["effective"]["kind"].as_str().unwrap_or_default()
+    }
+}
+
+/// The answer to a case of testdata/cases after a change.
+fn told(case: &str, change: impl FnOnce(&mut Value)) -> Told {
+    let saved = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases").join(case).join("evidence.json");
+    let text = fs::read_to_string(&saved).unwrap_or_else(|error| panic!("{case}: {error}"));
+    let mut evidence: Value = serde_json::from_str(&text).expect("JSON");
+    change(&mut evidence);
+    let file = scratch("pods").join("evidence.json");
+    fs::write(&file, evidence.to_string()).expect("evidence");
+    let output = command().args(["workload", "-o", "json", "--from"]).arg(&file).output().expect("kaccess runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{case}: {error}: {errors}"));
+    crate::support::schema::hold(&report);
+    Told { code: output.status.code(), report }
+}
+
+/// The value at a pointer, which must be there.
+fn at<'a>(evidence: &'a mut Value, pointer: &str) -> &'a mut Value {
+    evidence.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}"))
+}
+
+fn not_found(what: &str) -> Value {
+    json!({ "startedMs": 0, "tookMs": 1, "failed": { "kind": "not-found", "detail": format!("{what} not found") } })
+}
+
+const BEFORE: &str = "The Pod was made before its Pod Identity association";
+
+/// When the Pod and its association were made.
+fn made(evidence: &mut Value, pod: &str, association: &str) {
+    *at(evidence, "/workload/pod/seen/createdAt") = json!(pod);
+    at(evidence, "/workload/associations/seen/ours/details/seen")["createdAt"] = json!(association);
+}
+
+#[test]
+fn a_pod_is_called_older_than_its_association_only_where_it_is() {
+    let (early, late) = ("2025-01-01T00:00:00Z", "2026-02-01T00:00:00Z");
+    let case = "workload-pod-identity-not-injected";
+    let code = "pod-identity-not-injected";
+    let older = told(case, |evidence| made(evidence, early, late));
+    assert_eq!((older.title(code), older.code), (BEFORE, Some(1)), "{}", older.report);
+    let neutral = |told: &Told, why: &str| {
+        assert_ne!(told.title(code), BEFORE, "{}", told.report);
+        let finding = told.finding(code);
+        assert!(finding["why"].as_str().is_some_and(|said| said.contains(why)), "{why}: {finding}");
+        assert_eq!((finding["severity"].as_str(), told.code), (Some("error"), Some(1)), "{}", told.report);
+    };
+    neutral(&told(case, |evidence| made(evidence, late, early)), "its age is not why");
+    neutral(&told(case, |evidence| made(evidence, "2026-02-01T00:00:07Z", late)), "only 7 s after");
+    // Older evidence has no date of the association.
+    neutral(&told(case, |_| {}), "has not the variables");
+    let absent = told(case, |evidence| {
+        made(evidence, late, early);
+        evidence["workload"]["webhook"] = not_found("pod-identity-webhook");
+    });
+    neutral(&absent, "no webhook pod-identity-webhook");
+    let labelled = told(case, |evidence| {
+        made(evidence, late, early);
+        let skip = "eks.amazonaws.com/skip-pod-identity-webhook";
+        let selector = json!({ "matchExpressions": [{ "key": skip, "operator": "DoesNotExist" }] });
+        at(evidence, "/workload/webhook/seen")["selectors"] = json!(format!("objectSelector: {selector}"));
+        at(evidence, "/workload/pod/seen/template")["labels"] = json!({ skip: "true" });
+    });
+    neutral(&labelled, "passes over the Pod for its label");
+}
+
+#[test]
+fn a_pod_that_has_the_associated_role_by_irsa_all_the_same_is_a_warning() {
+    let case = "workload-pod-identity-not-injected-over-irsa";
+    let issuer = "oidc.eks.eu-west-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF";
+    let both = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "Service": "pods.eks.amazonaws.com" }, "Action": ["sts:AssumeRole", "sts:TagSession"] },
+        { "Effect": "Allow", "Principal": { "Federated": format!("arn:aws:iam::111122223333:oidc-provider/{issuer}") },
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": { "StringEquals": { format!("{issuer}:sub"): "system:serviceaccount:shop:api" } } }] });
+    let trusts =
+        |evidence: &mut Value| *at(evidence, "/workload/roles/0/role/seen/trustPolicy") = json!(both.to_string());
+    let working = told(case, trusts);
+    let finding = working.finding("pod-identity-not-injected");
+    assert_eq!((finding["severity"].as_str(), working.code), (Some("warning"), Some(0)), "{}", working.report);
+    assert_eq!(working.effective(), "irsa");
+    // Where the association gives another role, the Pod is without it.
+    let other = told(case, |evidence| {
+        trusts(evidence);
+        let arn = "arn:aws:iam::111122223333:role/shop-api-2";
+        *at(evidence, "/workload/associations/seen/ours/details/seen/roleArn") = json!(arn);
+    });
+    let finding = other.finding("pod-identity-not-injected");
+    assert_eq!((finding["severity"].as_str(), other.code), (Some("error"), Some(1)), "{}", other.report);
+}
