@@ -131,3 +131,106 @@ fn a_pod_that_has_the_associated_role_by_irsa_all_the_same_is_a_warning() {
     let finding = other.finding("pod-identity-not-injected");
     assert_eq!((finding["severity"].as_str(), other.code), (Some("error"), Some(1)), "{}", other.report);
 }
+
+const OLDER: &str = "arn:aws:iam::111122223333:role/older";
+
+#[test]
+fn a_role_of_another_time_is_no_cause_of_its_own() {
+    // roles/0 is the service account's, roles/1 the one that the Pod was made with.
+    let case = "workload-irsa-older-role";
+    let gone = told(case, |evidence| evidence["workload"]["roles"][1]["role"] = not_found("the role"));
+    assert_eq!(gone.causes(), ["irsa-not-injected"], "{}", gone.report);
+    assert_eq!(gone.finding("irsa-role-not-found")["explainedBy"], "irsa-not-injected");
+    assert_eq!((gone.effective(), gone.code), ("none", Some(1)));
+    let untrusting = told(case, |evidence| {
+        let policy = at(evidence, "/workload/roles/1/role/seen/trustPolicy");
+        *policy = json!(policy.as_str().expect("a policy").replace(":api\"", ":elsewhere\""));
+    });
+    assert_eq!(untrusting.causes(), ["irsa-not-injected"], "{}", untrusting.report);
+    assert_eq!(untrusting.finding("irsa-trust-subject-mismatch")["explainedBy"], "irsa-not-injected");
+    // Where the service account's role is not there either, new Pods are no help.
+    let both = told(case, |evidence| {
+        for role in [0_usize, 1] {
+            evidence["workload"]["roles"][role]["role"] = not_found("the role");
+        }
+    });
+    assert!(both.causes().contains(&"irsa-role-not-found"), "{}", both.report);
+    // A role in the template may be meant, unless it is not there.
+    let in_template = |evidence: &mut Value| {
+        let container =
+            json!({ "name": "app", "env": [{ "name": "AWS_ROLE_ARN", "value": OLDER, "from": "literal" }] });
+        let template = json!({ "serviceAccount": "api", "containers": [container] });
+        let owner = json!({ "kind": "Deployment", "name": "api", "template": template });
+        evidence["workload"]["owner"] = json!({ "startedMs": 0, "tookMs": 1, "seen": owner });
+    };
+    let meant = told(case, in_template);
+    assert!(meant.finding("irsa-not-injected")["fix"].to_string().contains("nothing is to be done"));
+    let gone = told(case, |evidence| {
+        in_template(evidence);
+        evidence["workload"]["roles"][1]["role"] = not_found("the role");
+    });
+    assert_eq!(gone.causes(), ["irsa-not-injected"], "{}", gone.report);
+    assert!(!gone.finding("irsa-not-injected")["fix"].to_string().contains("nothing is to be done"));
+}
+
+#[test]
+fn what_is_no_arn_of_a_role_gives_no_identity() {
+    let annotation = "/workload/serviceAccount/seen/annotations/eks.amazonaws.com~1role-arn";
+    let role = format!("{VARIABLES}/2/value");
+    for wrong in
+        ["shop-api", "\"arn:aws:iam::111122223333:role/shop-api\"", "arn:aws:iam::111122223333:role/shop-api\n"]
+    {
+        let both = told("workload-irsa-healthy", |evidence| {
+            *at(evidence, annotation) = json!(wrong);
+            *at(evidence, &role) = json!(wrong);
+        });
+        assert_eq!((both.effective(), both.code), ("none", Some(1)), "{}", both.report);
+        assert_eq!(both.causes(), ["role-annotation-typo"], "{}", both.report);
+        // The annotation was mended since; the Pod has what it was made with.
+        let pod = told("workload-irsa-healthy", |evidence| *at(evidence, &role) = json!(wrong));
+        assert_eq!((pod.effective(), pod.code), ("none", Some(1)), "{}", pod.report);
+        // And the other way round: the Pod has a role, and the next one has none.
+        let account = told("workload-irsa-healthy", |evidence| *at(evidence, annotation) = json!(wrong));
+        assert_eq!(account.report["effective"]["roleArn"], ROLE, "{}", account.report);
+    }
+    // A service account that no Pod was made with yet.
+    let alone = told("workload-account-alone", |evidence| *at(evidence, annotation) = json!("shop-api"));
+    assert_eq!((alone.effective(), alone.code), ("none", Some(1)), "{}", alone.report);
+    // A variable whose value is not known may well name a role.
+    let hidden = told("workload-irsa-healthy", |evidence| {
+        *at(evidence, annotation) = json!("shop-api");
+        *at(evidence, &format!("{VARIABLES}/2")) = json!({ "name": "AWS_ROLE_ARN", "from": "configmap/aws" });
+    });
+    assert_eq!(hidden.effective(), "irsa", "{}", hidden.report);
+    assert_eq!(hidden.report["effective"].get("roleArn"), None, "{}", hidden.report);
+}
+
+#[test]
+fn a_trust_policy_that_names_this_provider_is_not_said_to_trust_another() {
+    let code = "irsa-trust-provider-mismatch";
+    let with = |change: &dyn Fn(String) -> String| {
+        told("workload-irsa-healthy", |evidence| {
+            let policy = at(evidence, "/workload/roles/0/role/seen/trustPolicy");
+            *policy = json!(change(policy.as_str().expect("a policy").to_owned()));
+        })
+    };
+    let sub = "oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B716D3041E:sub";
+    for (told, title) in [
+        (with(&|policy| policy.replace("WithWebIdentity", "")), "allows another action than"),
+        (with(&|policy| policy.replace(sub, &format!("https://{sub}"))), "has a scheme before the provider's name"),
+        (
+            with(&|policy| policy.replace(sub, &sub.replace("EXAMPLED", "EXAMPLEE"))),
+            "A condition key of the trust policy names another OIDC provider",
+        ),
+        (
+            with(&|_| json!({ "Version": "2012-10-17", "Statement": [] }).to_string()),
+            "No statement of the trust policy",
+        ),
+        // And one that does trust another.
+        (with(&|policy| policy.replace("EXAMPLED", "EXAMPLEE")), "The trust policy trusts another OIDC provider"),
+    ] {
+        assert_eq!(told.causes(), [code], "{}", told.report);
+        assert!(told.title(code).contains(title), "{title}: {}", told.report);
+        assert_eq!(told.code, Some(1));
+    }
+}

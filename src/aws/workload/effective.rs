@@ -1,5 +1,6 @@
 //! What the containers get in the end: by the way that an SDK takes, and by what becomes of that way's links.
 
+use super::super::arn::is_role_arn;
 use super::super::link_id;
 use super::annotation::IAM_ROLE;
 use super::container::{asks_agent, variable};
@@ -89,7 +90,7 @@ impl Judgement<'_> {
             ),
             Way::WebIdentity => self.chained(
                 IdentitySource::Irsa,
-                self.irsa_role().map(str::to_owned),
+                self.irsa_role().filter(|role| is_role_arn(role)).map(str::to_owned),
                 &format!("{lead} has a web identity token:"),
             ),
             Way::Container if self.workload.pod.seen().is_some() && !asks_agent(container) => Effective::of(
@@ -142,6 +143,14 @@ impl Judgement<'_> {
     /// A way that is taken, and what becomes of it by its links.
     fn chained(&self, kind: IdentitySource, role_arn: Option<String>, lead: &str) -> Effective {
         let word = kind.word();
+        if kind == IdentitySource::Irsa
+            && let Some(role) = self.misnamed()
+        {
+            let why = format!(
+                "{lead} {word} is tried and fails: {role:?} is no ARN of a role; SDKs usually do not fall back"
+            );
+            return Effective::of(IdentitySource::Nowhere, why);
+        }
         let of_kind = |link: &&Link| link.id.starts_with(word);
         let broken = self.links.iter().filter(of_kind).find(|link| {
             // What is only missing at the source is no hindrance where the Pod has it already.
@@ -164,6 +173,19 @@ impl Judgement<'_> {
             format!("{lead} {word}; not known: {}", open.join(", "))
         };
         Effective { kind, role_arn, why }
+    }
+
+    /// What IRSA's way names as the role and is none: in the container's own variable, else on the service account.
+    fn misnamed(&self) -> Option<&str> {
+        let main = self.main();
+        let role = match main.and_then(|container| variable(container, "AWS_ROLE_ARN")) {
+            // It is there, and its value is not known.
+            Some("") => None,
+            Some(role) => Some(role),
+            None if main.is_some_and(|container| self.mapped_in(container, "AWS_ROLE_ARN")) => None,
+            None => self.annotated(),
+        };
+        role.filter(|role| !is_role_arn(role))
     }
 
     /// A container without credentials of its own: whoever answers it as the metadata service.

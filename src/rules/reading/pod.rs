@@ -33,11 +33,11 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::WEB_IDENTITY_ARN
             if said.context.plain.contains("WebIdentity") || said.context.plain.contains("credentials") =>
         {
-            (vec!["irsa-role-not-found"], Likely)
+            (vec!["role-annotation-typo"], Likely)
         }
         // The SDKs of AWS say it of any role.
         heard::WEB_IDENTITY_ARN if said.context.plain.contains("AssumeRole") => silence(),
-        heard::WEB_IDENTITY_ARN => (vec!["irsa-role-not-found"], Possible),
+        heard::WEB_IDENTITY_ARN => (vec!["role-annotation-typo"], Possible),
         // Other providers' tokens end too.
         heard::WEB_IDENTITY_EXPIRED if said.context.plain.contains("WebIdentity") => {
             (vec!["service-account-token-expired"], Likely)

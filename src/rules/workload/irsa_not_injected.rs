@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{heard, tools};
 use crate::aws::link_id;
-use crate::aws::workload::{Judgement, Link, absent, variable};
+use crate::aws::workload::{Judgement, Link, absent, is_role_arn, variable};
 use crate::evidence::workload::Container;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -68,6 +68,16 @@ fn by_hand<'a>(judged: &Judgement<'a>, link: &Link) -> Option<(&'a Container, &'
         .then_some((container, role))
 }
 
+/// What may be wrong with a role of another time, which no new Pod is given.
+const OF_ANOTHER_TIME: &[&str] = &[
+    "workload-uses-node-role",
+    "metadata-unreachable",
+    "irsa-role-not-found",
+    "irsa-trust-provider-mismatch",
+    "irsa-trust-subject-mismatch",
+    "irsa-trust-audience-mismatch",
+];
+
 /// A role that stands in the Pod already: the webhook writes over no variable, so that new Pods have it as well where it
 /// stands in their template.
 fn own_role(judged: &Judgement<'_>, link: &Link, role: &str, container: &Container, own: &str) -> Finding {
@@ -105,7 +115,9 @@ fn own_role(judged: &Judgement<'_>, link: &Link, role: &str, container: &Contain
         let text = format!("Where it is still there then, AWS_ROLE_ARN stands in the manifest, which the webhook does not write over: take it out of container {}.", container.name);
         steps.push(Step::text(text));
     }
-    if mixed || index.is_some() {
+    let not_found = |role: &str| judged.role_look(role).is_some_and(|(look, _)| absent(&look.role));
+    let written = mixed || index.is_some();
+    if written && !not_found(own) {
         steps.push(Step::text(format!(
             "If {own} is meant, nothing is to be done, as long as its trust policy lets {namespace}/{account} in."
         )));
@@ -113,6 +125,12 @@ fn own_role(judged: &Judgement<'_>, link: &Link, role: &str, container: &Contain
     let confidence = if mixed { Confidence::Likely } else { Confidence::Certain };
     let (first, more) = pod_role::split(steps);
     let mut finding = RULE.finding(confidence, why, pod_role::cite(link), first).steps(more);
+    // With the service account's own role, what is wrong with the other one is nobody's matter any more; unless somebody
+    // wrote that one down on purpose, and it is there.
+    let instead = is_role_arn(role) && !not_found(role) && (!written || not_found(own));
+    if instead && judged.irsa_role() == Some(own) {
+        finding.explains = OF_ANOTHER_TIME;
+    }
     if let Some(index) = index {
         let at = format!("/workload/owner/seen/template/containers/{index}");
         finding = finding.cite(seen(at, "AWS_ROLE_ARN stands in the Pod template"));

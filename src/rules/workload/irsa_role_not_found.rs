@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "Correct the annotation, `kubectl annotate serviceaccount NAME -n NAMESPACE eks.amazonaws.com/role-arn=ARN --overwrite`, or create the role with the trust policy that the report shows.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[&heard::WEB_IDENTITY_ARN, &heard::WEB_IDENTITY_DENIED],
+    recognises: &[&heard::WEB_IDENTITY_DENIED],
     explains: &["workload-uses-node-role", "metadata-unreachable"],
     check,
 };

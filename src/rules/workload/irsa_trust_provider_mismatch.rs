@@ -2,6 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
+use crate::aws::workload::Link;
 use crate::report::{Finding, Severity};
 use crate::rules::{pod_role, Case, Page, Rule};
 
@@ -22,8 +23,33 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    pod_role::irsa_trust_mismatch(case, &RULE, &[link_id::IRSA_TRUST_PROVIDER], |link| {
-        let scheme = if link.seen.starts_with("http") { " A condition key has no https:// in front." } else { "" };
+    let found = pod_role::irsa_trust_mismatch(case, &RULE, &[link_id::IRSA_TRUST_PROVIDER], |link| {
+        let scheme = if has_scheme(link) { " A condition key has no https:// in front." } else { "" };
         format!("The role's trust policy has {}, and this cluster's tokens come as {}.{scheme} STS only answers AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity.", link.seen, link.expected)
-    })
+    });
+    let link = case.workload.as_ref().and_then(|judged| judged.broken(link_id::IRSA_TRUST_PROVIDER));
+    match link.and_then(title) {
+        Some(title) => found.into_iter().map(|finding| finding.titled(title)).collect(),
+        None => found,
+    }
+}
+
+/// A condition key is written with a scheme.
+fn has_scheme(link: &Link) -> bool {
+    link.seen.starts_with("https://") || link.seen.starts_with("http://")
+}
+
+/// The title where the principal is this cluster's provider: the link says which provider, key or action was expected.
+fn title(link: &Link) -> Option<&'static str> {
+    if has_scheme(link) {
+        Some("A condition key of the trust policy has a scheme before the provider's name")
+    } else if link.expected.is_empty() || link.expected.starts_with("arn:") {
+        None
+    } else if !link.expected.starts_with("sts:") {
+        Some("A condition key of the trust policy names another OIDC provider than this cluster's")
+    } else if link.seen.starts_with("no statement") {
+        Some("No statement of the trust policy allows anything")
+    } else {
+        Some("The trust policy allows another action than sts:AssumeRoleWithWebIdentity")
+    }
 }

@@ -1,5 +1,6 @@
 //! An annotation about the role is misspelled.
 
+use crate::apiserver::message::heard;
 use crate::aws::workload::{IAM_ROLE, IRSA, KIAM_PERMITTED, KUBE2IAM_ALLOWED, is_role_arn};
 use crate::report::shell::{Shell, shell};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
@@ -17,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Write the annotation as it must be: `kubectl annotate serviceaccount NAME -n NAMESPACE eks.amazonaws.com/role-arn=ARN`, and take the other away.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
-    recognises: &[],
+    recognises: &[&heard::WEB_IDENTITY_ARN],
     explains: &["workload-uses-node-role", "metadata-unreachable", "irsa-not-injected", "irsa-role-not-found", "irsa-annotation-missing"],
     check,
 };
