@@ -234,3 +234,98 @@ fn a_trust_policy_that_names_this_provider_is_not_said_to_trust_another() {
         assert_eq!(told.code, Some(1));
     }
 }
+
+#[test]
+fn a_pod_whose_service_account_is_gone_is_told_so() {
+    let gone = |evidence: &mut Value| evidence["workload"]["serviceAccount"] = not_found("serviceaccounts \"api\"");
+    let pod = told("workload-irsa-healthy", gone);
+    assert_eq!(pod.causes(), ["service-account-token-revoked"], "{}", pod.report);
+    assert_eq!(
+        (pod.title("service-account-token-revoked"), pod.code),
+        ("The service account irsa-healthy/api is gone", Some(1))
+    );
+    let fix = pod.finding("service-account-token-revoked")["fix"].to_string();
+    assert!(fix.contains("kubectl create serviceaccount api -n irsa-healthy") && fix.contains(ROLE), "{fix}");
+    // Without a Pod: none can be made.
+    let owner = told("workload-irsa-healthy", |evidence| {
+        gone(evidence);
+        let template = at(evidence, "/workload/pod/seen/template").clone();
+        let owner = json!({ "kind": "Deployment", "name": "api", "template": template });
+        let workload = &mut evidence["workload"];
+        workload["owner"] = json!({ "startedMs": 0, "tookMs": 1, "seen": owner });
+        workload["pod"] = json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "there is no Pod of it now" });
+        workload["target"]["kind"] = json!("Deployment");
+    });
+    assert_eq!((owner.effective(), owner.code), ("none", Some(1)), "{}", owner.report);
+    let why = owner.report["effective"]["why"].as_str().unwrap_or_default();
+    assert!(why.contains("no Pod can be made with service account irsa-healthy/api"), "{why}");
+}
+
+#[test]
+fn every_call_about_a_pod_that_aws_refused_is_in_one_statement() {
+    let refused = |action: &str| {
+        let detail = format!("{action}: AccessDenied: not authorized to perform {action}");
+        json!({ "startedMs": 0, "tookMs": 1, "failed": { "kind": "forbidden", "detail": detail, "needs": action } })
+    };
+    let told = told("workload-irsa-healthy", |evidence| {
+        evidence["aws"]["cluster"] = refused("eks:DescribeCluster");
+        let workload = &mut evidence["workload"];
+        workload["roles"][0]["role"] = refused("iam:GetRole");
+        for (field, action) in [
+            ("providers", "iam:ListOpenIDConnectProviders"),
+            ("associations", "eks:ListPodIdentityAssociations"),
+            ("addon", "eks:DescribeAddon"),
+            ("instance", "ec2:DescribeInstances"),
+            ("nodeRole", "iam:GetInstanceProfile"),
+        ] {
+            workload[field] = refused(action);
+        }
+        // What a right in the cluster is wanted for is no action of IAM.
+        workload["webhook"] = refused("get on mutatingwebhookconfigurations");
+    });
+    let finding = told.finding("iam-permission-missing");
+    let statement = finding["fix"][0]["manifest"].as_str().expect("a statement");
+    let statement: Value = serde_json::from_str(statement).expect("JSON");
+    let actions = json!([
+        "eks:DescribeCluster",
+        "iam:GetRole",
+        "iam:ListOpenIDConnectProviders",
+        "eks:ListPodIdentityAssociations",
+        "eks:DescribeAddon",
+        "ec2:DescribeInstances",
+        "iam:GetInstanceProfile",
+    ]);
+    assert_eq!(statement["Statement"][0]["Action"], actions, "{finding}");
+    assert_eq!(finding["severity"], "info");
+}
+
+#[test]
+fn a_role_by_one_way_or_the_other_is_said_as_one_of_two() {
+    let told = told("workload-node-role", |_| {});
+    let steps = told.finding("workload-uses-node-role")["fix"].as_array().expect("steps");
+    let starts = |index: usize, word: &str| steps[index]["text"].as_str().is_some_and(|text| text.starts_with(word));
+    assert!(starts(0, "Either by Pod Identity: ") && starts(1, "Or by IRSA: "), "{steps:?}");
+}
+
+#[test]
+fn where_kiam_and_kube2iam_both_catch_a_pod_neither_is_said_to_answer() {
+    let alone = told("workload-kiam", |_| {});
+    assert_eq!(alone.effective(), "kiam", "{}", alone.report);
+    let kube2iam = |evidence: &mut Value, on_node: bool| {
+        let base = "--base-role-arn=arn:aws:iam::111122223333:role/";
+        let agent = json!({ "role": "kube2iam", "kind": "DaemonSet", "namespace": "kube-system", "name": "kube2iam",
+            "image": "jtblin/kube2iam:0.12.1", "args": [base], "desired": 1, "ready": 1 });
+        let pod = json!({ "role": "kube2iam", "name": "kube2iam-x1", "namespace": "kube-system", "ready": true });
+        for (field, one) in [("agents", Some(agent)), ("nodeAgents", on_node.then_some(pod))] {
+            let all = at(evidence, &format!("/workload/{field}/seen")).as_array_mut().expect("a list");
+            all.extend(one);
+        }
+    };
+    let both = told("workload-kiam", |evidence| kube2iam(evidence, true));
+    assert_eq!(both.effective(), "unknown", "{}", both.report);
+    let why = both.report["effective"]["why"].as_str().unwrap_or_default();
+    assert!(why.contains("both kiam and kube2iam"), "{why}");
+    // On another node kube2iam catches nothing of this Pod's.
+    let elsewhere = told("workload-kiam", |evidence| kube2iam(evidence, false));
+    assert_eq!(elsewhere.effective(), "kiam", "{}", elsewhere.report);
+}

@@ -552,7 +552,7 @@ fn every_world_gets_its_identity_and_its_cause() {
         &|world| {
             world.aws.deny("iam:GetRole RoleName=shop-api");
         },
-        &[],
+        &["iam-permission-missing"],
         "irsa",
     );
     let provider_denied = irsa(
@@ -561,7 +561,7 @@ fn every_world_gets_its_identity_and_its_cause() {
         &|world| {
             world.aws.deny("iam:ListOpenIDConnectProviders");
         },
-        &[],
+        &["iam-permission-missing"],
         "irsa",
     );
     let undecided = irsa(
@@ -1117,7 +1117,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             world.pod_identity_agent();
         },
         "api",
-        &[],
+        &["iam-permission-missing"],
         "pod-identity",
     );
     assert_eq!(link(&denied, "pod-identity-association")["ok"], Value::Null);
@@ -1308,7 +1308,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             world.aws.deny("iam:GetInstanceProfile");
         },
         "api",
-        &[],
+        &["iam-permission-missing"],
         "kube2iam",
     );
     assert_eq!(link(&unseen, "kube2iam-trust")["ok"], Value::Null);
@@ -1535,7 +1535,7 @@ fn every_world_gets_its_identity_and_its_cause() {
             world.aws.deny("ec2:DescribeInstances");
         },
         "api",
-        &[],
+        &["iam-permission-missing"],
         "unknown",
     );
     assert_eq!(link(&unknown, "metadata")["needs"], "ec2:DescribeInstances");

@@ -87,10 +87,19 @@ impl<'a> Judgement<'a> {
         (!there).then(|| (format!("{name} has no Pod on {node}"), "/workload/nodeAgents/seen".to_owned()))
     }
 
+    /// An agent runs where it answers this Pod, as far as that can be seen.
+    fn catches(&self, role: &str) -> bool {
+        self.agent(role).is_some() && self.passed_by(role).is_none()
+    }
+
     /// The agent (`kiam-agent`, `kube2iam`) that answers this Pod in the metadata service's place.
     pub fn caught_by(&self) -> Option<&'static str> {
-        let runs = |role: &&&'static str| self.agent(role).is_some() && self.passed_by(role).is_none();
-        ["kiam-agent", "kube2iam"].iter().find(runs).copied()
+        ["kiam-agent", "kube2iam"].into_iter().find(|role| self.catches(role))
+    }
+
+    /// Both do, and which of them is asked is a matter of the node's packet filter.
+    pub(super) fn contested(&self) -> bool {
+        self.catches("kiam-agent") && self.catches("kube2iam")
     }
 
     /// The link of an agent that runs in the cluster and does not answer this Pod; whether that is so.

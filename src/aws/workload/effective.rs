@@ -30,6 +30,12 @@ impl Effective {
 impl Judgement<'_> {
     /// What the containers get: what the one gets that the answer is about, and which others take another way.
     pub(super) fn effect(&self) -> Effective {
+        let workload = self.workload;
+        if workload.pod.seen().is_none() && self.broken(link_id::SERVICE_ACCOUNT).is_some() {
+            let (namespace, name) = self.account_name();
+            let why = format!("no Pod can be made with service account {namespace}/{name}, which does not exist");
+            return Effective::of(IdentitySource::Nowhere, why);
+        }
         let Some(first) = self.main() else { return self.without_containers() };
         let way = self.way(first);
         let mut found = self.by_way(first, way);
@@ -206,6 +212,13 @@ impl Judgement<'_> {
                     "{lead} has no credentials of its own, and who answers for the metadata service is not known: {why}"
                 ),
             );
+        }
+        if self.contested() {
+            let why = format!(
+                "{lead} asks the metadata service, and both kiam and kube2iam catch that on the Pod's node: which of \
+                 them answers is not known"
+            );
+            return Effective::of(IdentitySource::Unknown, why);
         }
         match self.caught_by() {
             Some("kiam-agent") => self.by_kiam(lead),

@@ -1,7 +1,8 @@
 //! What kaccess itself may not read.
 
 use crate::apiserver::message::heard;
-use crate::evidence::FailureKind;
+use crate::evidence::workload::Workload;
+use crate::evidence::{Failure, FailureKind};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::report::calls::{calls, CallResult};
 use crate::rules::{eks, Case, Page, Rule};
@@ -26,11 +27,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(aws) = eks::aws(case) else { return Vec::new() };
     let mut actions: Vec<(String, String)> = Vec::new();
     let mut denied: Vec<(String, &'static str)> = Vec::new();
-    for call in calls(aws) {
-        let CallResult::Failed(failure) = call.result else { continue };
+    let of_cluster = calls(aws).into_iter().filter_map(|call| match call.result {
+        CallResult::Failed(failure) => Some((format!("{}/failed", call.path), failure)),
+        _ => None,
+    });
+    let of_pod = case.evidence.workload.as_deref().map(of_pod).unwrap_or_default();
+    for (path, failure) in of_cluster.chain(of_pod) {
         let Some(needs) = failure.needs.as_ref().filter(|needs| failure.kind == FailureKind::Forbidden && is_action(needs)) else { continue };
         if !actions.iter().any(|(known, _)| known == needs) {
-            actions.push((needs.clone(), format!("{}/failed", call.path)));
+            actions.push((needs.clone(), path));
             denied.extend(obstacle(needs, &failure.detail).map(|what| (needs.clone(), what)));
         }
     }
@@ -69,6 +74,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen(path.clone(), format!("refused: {name}")));
     }
     vec![finding]
+}
+
+/// What failed of the calls about a Pod's AWS identity, with the pointer to it.
+fn of_pod(workload: &Workload) -> Vec<(String, &Failure)> {
+    let mut list: Vec<(String, Option<&Failure>)> = Vec::new();
+    for (index, look) in workload.roles.iter().enumerate() {
+        list.push((format!("/workload/roles/{index}/role/failed"), look.role.failed()));
+    }
+    let provider = workload.providers.seen().and_then(|all| all.unread.as_ref());
+    let ours = workload.associations.seen().and_then(|all| all.ours.as_ref());
+    list.extend([
+        ("/workload/providers/failed".to_owned(), workload.providers.failed()),
+        ("/workload/providers/seen/unread".to_owned(), provider),
+        ("/workload/associations/failed".to_owned(), workload.associations.failed()),
+        ("/workload/associations/seen/ours/details/failed".to_owned(), ours.and_then(|one| one.details.failed())),
+        ("/workload/addon/failed".to_owned(), workload.addon.failed()),
+        ("/workload/instance/failed".to_owned(), workload.instance.failed()),
+        ("/workload/nodeRole/failed".to_owned(), workload.node_role.failed()),
+    ]);
+    list.into_iter().filter_map(|(path, failure)| Some((path, failure?))).collect()
 }
 
 /// `service:Action`, and nothing else (a Kubernetes right is told in other words).

@@ -1,9 +1,10 @@
 //! What a service account's token was bound to is gone.
 
 use crate::apiserver::message;
+use crate::aws::link_id;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Place, Rule, renew};
+use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Place, Rule, pod_role, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -12,7 +13,7 @@ pub static RULE: Rule = Rule {
     title: "What the service account's token was bound to is gone",
     page: Page {
         means: "A service account's token dies with its service account, and with the Pod, Secret or Node it was made for, whatever its exp says.",
-        evidence: "The server's words: service account token has been invalidated, serviceaccounts \"x\" not found, or a UID that does not match.",
+        evidence: "The server's words: service account token has been invalidated, serviceaccounts \"x\" not found, or a UID that does not match; or a Pod whose service account is not there.",
         fix: "Have a new token issued; outside of Pods take one that is bound to the service account alone (kubectl create token). `kubectl create token NAME -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens",
     },
@@ -27,6 +28,40 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    of_pod(case).map_or_else(|| of_token(case), |finding| vec![finding])
+}
+
+/// A Pod runs as a service account that is gone: with its tokens it goes on for AWS until they end, and no longer for the
+/// API server.
+fn of_pod(case: &Case<'_>) -> Option<Finding> {
+    let judged = case.workload.as_ref()?;
+    let link = judged.broken(link_id::SERVICE_ACCOUNT)?;
+    let pod = judged.workload.pod.seen()?;
+    let (namespace, name) = judged.account_name();
+    let mut steps = vec![recreate(namespace, name)];
+    // The annotation went with the account.
+    steps.extend(judged.irsa_role().map(|role| pod_role::annotate(judged, role)));
+    steps.push(pod_role::remake(judged));
+    let (first, more) = pod_role::split(steps);
+    let why = format!(
+        "Pod {} runs as {namespace}/{name}, which does not exist any more: the API server refuses the Pod's token, and no new one is issued to it, for AWS neither.",
+        pod.name
+    );
+    Some(
+        RULE.finding(Confidence::Certain, why, pod_role::cite(link), first)
+            .titled(format!("The service account {namespace}/{name} is gone"))
+            .steps(more),
+    )
+}
+
+fn recreate(namespace: &str, name: &str) -> Step {
+    Step::command(
+        "If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead",
+        shell!("kubectl create serviceaccount {} -n {}", name, namespace),
+    )
+}
+
+fn of_token(case: &Case<'_>) -> Vec<Finding> {
     let Some(word) = case.reason(RULE.recognises).filter(|_| case.is_service_account()) else { return Vec::new() };
     let (namespace, name) = case.service_account();
     let account_gone = word.text == &message::SERVICE_ACCOUNT_MISSING || word.text == &message::SERVICE_ACCOUNT_DELETED;
@@ -47,10 +82,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (what, step) = match (&bound, account_gone) {
         (_, true) => (
             format!("service account {name:?} of namespace {namespace}"),
-            Step::command(
-                "If it was deleted by mistake, make it anew; its bindings hold by name, its old tokens stay dead",
-                shell!("kubectl create serviceaccount {} -n {}", name, namespace),
-            ),
+            recreate(namespace, name),
         ),
         (Some((kind, object)), false) => (format!("{kind} {object:?} that the token is bound to"), renew::token(case)),
         (None, false) => ("object that the token is bound to".to_owned(), renew::token(case)),

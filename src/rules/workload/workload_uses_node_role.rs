@@ -55,7 +55,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // What gives the role already is not done again.
     let mut steps = Vec::new();
     if annotated != Some(role.as_str()) && associated.as_ref() != Some(&role) {
-        steps.extend([pod_role::associate(judged, &role), pod_role::annotate(judged, &role)]);
+        // One of the two is enough.
+        let (mut by_pod_identity, mut by_irsa) = (pod_role::associate(judged, &role), pod_role::annotate(judged, &role));
+        by_pod_identity.text = "Either by Pod Identity: associate the role with the service account".to_owned();
+        by_irsa.text = "Or by IRSA: name the role on the service account".to_owned();
+        steps.extend([by_pod_identity, by_irsa]);
     }
     match pod_role::passed_over(judged) {
         Some((_, _, mending)) => steps.extend(mending),
