@@ -17,6 +17,11 @@ impl Budget {
         Self(AtomicUsize::new(bytes))
     }
 
+    /// What may still be taken.
+    pub fn left(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Takes so much, if it is left.
     pub fn pay(&self, cost: usize) -> Result<(), Spent> {
         let paid = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(cost));
