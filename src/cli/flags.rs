@@ -394,6 +394,13 @@ impl AwsArgs {
         all.into_iter().filter_map(|(name, given)| given.then_some(name)).collect()
     }
 
+    /// The wishes where `--profile` may be kubectl's, which names what it measures and no profile of AWS.
+    pub fn options_beside_kubectl(&self) -> AwsOptions {
+        let mut options = self.options();
+        options.profile = options.profile.filter(|profile| !MEASURES.contains(&profile.as_str()));
+        options
+    }
+
     /// The wishes.
     pub fn options(&self) -> AwsOptions {
         AwsOptions {
@@ -459,12 +466,12 @@ pub struct KubectlArgs {
     pub log_flush_frequency: Option<String>,
 }
 
-/// kubectl's measurement of itself, likewise. `--profile` is the AWS profile on commands that ask AWS.
+/// What kubectl measures of itself by its own `--profile`.
+const MEASURES: [&str; 7] = ["none", "cpu", "heap", "goroutine", "threadcreate", "block", "mutex"];
+
+/// kubectl's measurement of itself, likewise. Its `--profile` is that of [`AwsArgs`], which takes kubectl's words too.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PprofArgs {
-    /// What kubectl measures
-    #[arg(long, hide = true, value_parser = ["none", "cpu", "heap", "goroutine", "threadcreate", "block", "mutex"])]
-    pub profile: Option<String>,
     /// Where it writes that
     #[arg(long, hide = true, value_name = "FILE")]
     pub profile_output: Option<PathBuf>,
@@ -500,6 +507,16 @@ mod tests {
         host.env = env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         host.stdout_is_terminal = terminal;
         host
+    }
+
+    #[test]
+    fn what_kubectl_measures_is_no_profile_of_aws() {
+        let profile = |name: &str| {
+            let flags = AwsArgs { profile: Some(name.to_owned()), ..AwsArgs::default() };
+            (flags.options().profile, flags.options_beside_kubectl().profile)
+        };
+        assert_eq!(profile("none"), (Some("none".to_owned()), None));
+        assert_eq!(profile("ops"), (Some("ops".to_owned()), Some("ops".to_owned())));
     }
 
     #[test]

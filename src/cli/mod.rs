@@ -9,6 +9,7 @@ mod connect;
 pub mod decode;
 mod diagnosis;
 pub mod doctor;
+mod eks;
 pub mod explain;
 mod files;
 pub mod flags;

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::can_i::{Types, Words, rule_view};
 use super::connect::{Session, Unasked, resolved, runtime, unanswered, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_history, read_token};
+use super::eks::{self, Eks, Principal};
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_history, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
@@ -15,6 +16,7 @@ use crate::collect::apiserver;
 use crate::collect::rbac::lists;
 use crate::credential::token;
 use crate::evidence::access::Question;
+use crate::evidence::eks::Aws;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
@@ -53,6 +55,8 @@ pub struct WhoCanArgs {
     exec: ExecArgs,
     #[command(flatten)]
     limit: LimitArgs,
+    #[command(flatten)]
+    aws: AwsArgs,
 }
 
 impl WhoCanArgs {
@@ -69,16 +73,40 @@ struct Found {
     reach: Reach,
     /// Whom `--for-token` is about, and how that is known.
     bearer: Option<(Bearer, &'static str)>,
+    /// On EKS the access entries.
+    aws: Option<Aws>,
 }
 
 impl Found {
     /// What is missing in the list: what could not be read, and what no role or binding shows.
     fn missing(&self) -> Vec<String> {
         let mut missing: Vec<String> = self.rbac.unread.iter().map(|unread| format!("not read: {unread}")).collect();
-        if self.nodes_may() {
-            missing.push(NODES_UNSEEN.to_owned());
-        }
+        missing.extend(self.unlisted());
         missing
+    }
+
+    /// What no role and no binding would show, and could not be looked at.
+    fn unlisted(&self) -> Vec<String> {
+        let mut unlisted = self.principals().1;
+        if self.nodes_may() {
+            unlisted.push(NODES_UNSEEN.to_owned());
+        }
+        unlisted
+    }
+
+    /// On EKS the IAM principals whose access policies allow it, and what is not known of them.
+    fn principals(&self) -> (Vec<Principal<'_>>, Vec<String>) {
+        let Some(aws) = &self.aws else { return Default::default() };
+        let (mut found, missing) = eks::principals(aws, &self.question, self.reach == Reach::Anywhere);
+        match &self.bearer {
+            None => {}
+            // Only an IAM identity has an access entry.
+            Some((Bearer::Known(user), _)) if eks::caller_of(user).is_some() => {
+                found.retain(|principal| eks::is_principal(principal.arn, user));
+            }
+            Some(_) => return Default::default(),
+        }
+        (found, missing)
     }
 
     /// Every node can, where the server has the Node authorizer on, and nodes are asked about.
@@ -116,6 +144,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         scrubber.learn_secret(secret);
     }
     let resolved = resolved(host, &flags, &scrubber)?;
+    let eks = Eks::of(host, &resolved, arguments.aws.options(), arguments.limit.timeout, &scrubber);
     let runtime = runtime()?;
     let found: Result<Found, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
@@ -130,8 +159,14 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             namespace: None,
         };
         // The lists do not depend on the question, so a type that must be looked up costs no extra time.
-        let (question, rbac) =
-            tokio::join!(types.question(&words, &resolved.namespace), lists::world(&api, "self", &resolved.namespace));
+        let reading = lists::world(&api, "self", &resolved.namespace);
+        let entries = async {
+            match &eks {
+                Some(eks) => Some(eks.all().await),
+                None => None,
+            }
+        };
+        let (question, rbac, aws) = tokio::join!(types.question(&words, &resolved.namespace), reading, entries);
         let (mut question, rbac) = (question.map_err(Unasked::Words)?, rbac?);
         let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
             question.namespace.clear();
@@ -157,7 +192,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                 }
             });
         }
-        Ok(Found { question, rbac, reach, bearer })
+        Ok(Found { question, rbac, reach, bearer, aws })
     }));
     runtime.shutdown_timeout(Duration::ZERO);
     let found = found.map_err(|unasked| match unasked {
@@ -191,18 +226,19 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         who.retain(|who, _| is_bearer(who, bearer));
     }
     let subjects: Vec<(&Who, &Vec<Way<'_>>)> = who.iter().collect();
+    let principals = found.principals().0;
     let mut text = Vec::new();
     match output.format() {
-        Format::Json => json::write_json(&view(found, &subjects)?, &mut text)?,
-        Format::Yaml => json::write_yaml(&view(found, &subjects)?, &mut text)?,
-        Format::Mermaid => graph::mermaid(&paths(&subjects, scrubber), &mut text)?,
-        Format::Dot => graph::dot(&paths(&subjects, scrubber), &mut text)?,
+        Format::Json => json::write_json(&view(found, &subjects, &principals)?, &mut text)?,
+        Format::Yaml => json::write_yaml(&view(found, &subjects, &principals)?, &mut text)?,
+        Format::Mermaid => graph::mermaid(&paths(&subjects, &principals, scrubber), &mut text)?,
+        Format::Dot => graph::dot(&paths(&subjects, &principals, scrubber), &mut text)?,
         format => {
             if format == Format::Markdown {
                 let asked = crate::render::markdown::plain(&found.question.sentence());
                 writeln!(text, "# kaccess who-can: {asked}\n")?;
             }
-            let rows = rows(&subjects);
+            let rows = rows(&subjects, &principals);
             let body = match format {
                 Format::Markdown => render::markdown_table(&rows),
                 _ => {
@@ -212,7 +248,7 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
                     if fits || !host.stdout_is_terminal { columns } else { list(&rows) }
                 }
             };
-            if subjects.is_empty() {
+            if subjects.is_empty() && principals.is_empty() {
                 let all = found.missing().is_empty();
                 text.extend_from_slice(if all { "nobody\n" } else { "nobody, in what could be read\n" }.as_bytes());
             } else {
@@ -223,7 +259,10 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
     if !output.quiet {
         if matches!(output.format(), Format::Table | Format::Markdown) {
             let place = if found.reach == Reach::Anywhere { " or in any one namespace" } else { "" };
-            note(&format!("who can {}{place}, by RBAC", crate::secret::strip_control(&found.question.sentence())));
+            let read = found.aws.as_ref().is_some_and(|aws| aws.access_entries.seen().is_some());
+            let policies = if read { " and the access policies of EKS" } else { "" };
+            let asked = crate::secret::strip_control(&found.question.sentence());
+            note(&format!("who can {asked}{place}, by RBAC{policies}"));
             if let Some((_, how)) = &found.bearer {
                 note(&format!("only subjects that the bearer of the token is, by {how}"));
             }
@@ -234,8 +273,9 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         answer(&text)?;
     }
     // Members of system:masters always can; they alone are nobody in particular.
-    let somebody =
-        subjects.iter().any(|(_, ways)| !ways.is_empty()) || (found.bearer.is_some() && !subjects.is_empty());
+    let somebody = subjects.iter().any(|(_, ways)| !ways.is_empty())
+        || (found.bearer.is_some() && !subjects.is_empty())
+        || !principals.is_empty();
     Ok(match somebody {
         true => GOOD,
         false if found.missing().is_empty() => BAD,
@@ -299,7 +339,7 @@ fn is_bearer(who: &Who, bearer: &Bearer) -> bool {
     }
 }
 
-fn rows(subjects: &[(&Who, &Vec<Way<'_>>)]) -> Vec<Vec<String>> {
+fn rows(subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Principal<'_>]) -> Vec<Vec<String>> {
     let head = ["KIND", "SUBJECT", "SCOPE", "BINDING", "ROLE", "RULE"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
     for (who, ways) in subjects {
@@ -321,11 +361,27 @@ fn rows(subjects: &[(&Who, &Vec<Way<'_>>)]) -> Vec<Vec<String>> {
             ]);
         }
     }
+    for principal in principals {
+        for (policy, grant) in principal.policies() {
+            let scope = if policy.scope == "namespace" { policy.namespaces.join(",") } else { "cluster".to_owned() };
+            rows.push(vec![
+                PRINCIPAL.to_owned(),
+                crate::render::human::plain(principal.arn),
+                crate::render::human::plain(&scope),
+                "access entry".to_owned(),
+                crate::render::human::plain(&format!("AccessPolicy/{}", policy.name())),
+                render::rule_words(&grant.rule),
+            ]);
+        }
+    }
     rows
 }
 
+/// The kind of a subject that is no user and no group of Kubernetes.
+const PRINCIPAL: &str = "Principal";
+
 /// The same as ways through a graph.
-fn paths(subjects: &[(&Who, &Vec<Way<'_>>)], scrubber: &Scrubber) -> Vec<graph::Path> {
+fn paths(subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Principal<'_>], scrubber: &Scrubber) -> Vec<graph::Path> {
     let mut paths = Vec::new();
     for (who, ways) in subjects {
         let place = if who.namespace.is_empty() { String::new() } else { format!("{}/", who.namespace) };
@@ -341,10 +397,21 @@ fn paths(subjects: &[(&Who, &Vec<Way<'_>>)], scrubber: &Scrubber) -> Vec<graph::
             graph::Path { labels, broken: false }
         }));
     }
+    for principal in principals {
+        paths.extend(principal.policies().map(|(policy, grant)| {
+            let labels = [
+                format!("{PRINCIPAL} {}", principal.arn),
+                "its access entry".to_owned(),
+                format!("{} for {}", policy.name(), policy.place()),
+                render::rule_words(&grant.rule),
+            ];
+            graph::Path { labels: labels.iter().map(|text| scrubber.known_only(text)).collect(), broken: false }
+        }));
+    }
     paths
 }
 
-fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Result<Value, Error> {
+fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Principal<'_>]) -> Result<Value, Error> {
     let user = match &found.bearer {
         Some((Bearer::Known(user), _)) => user.clone(),
         _ => User::default(),
@@ -357,11 +424,12 @@ fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Result<Value, Erro
                 role: Some(Named::from(way.role)),
                 rule: rule_view(&way.rule),
                 subject: Value::Null,
+                access_policy: None,
             })
             .collect();
         if who.name == MASTERS && who.kind == "Group" {
             let rule = json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] });
-            via.insert(0, GrantView { binding: None, role: None, rule, subject: Value::Null });
+            via.insert(0, GrantView { binding: None, role: None, rule, subject: Value::Null, access_policy: None });
         }
         WhoCanSubject {
             kind: who.kind.clone(),
@@ -370,9 +438,15 @@ fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)]) -> Result<Value, Erro
             via,
         }
     });
+    let principals = principals.iter().map(|principal| WhoCanSubject {
+        kind: PRINCIPAL.to_owned(),
+        name: principal.arn.to_owned(),
+        namespace: None,
+        via: principal.via.clone(),
+    });
     let mut incomplete = found.rbac.unread.clone();
-    incomplete.extend(found.nodes_may().then(|| NODES_UNSEEN.to_owned()));
-    let body =
-        WhoCanView { question: QuestionView::new(&found.question, &user), subjects: subjects.collect(), incomplete };
+    incomplete.extend(found.unlisted());
+    let subjects = subjects.chain(principals).collect();
+    let body = WhoCanView { question: QuestionView::new(&found.question, &user), subjects, incomplete };
     Ok(json::headed_view("WhoCan", &body)?)
 }

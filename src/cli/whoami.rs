@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::connect::{Session, resolved, runtime, unanswered, within};
+use super::eks::{caller_of, shown};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs};
 use super::{BAD, Error, GOOD, answer, columns_of, note};
 use crate::apiserver::authn::CREDENTIAL_ID;
@@ -17,7 +18,7 @@ use crate::collect::kubeconfig;
 use crate::collect::rbac::lists;
 use crate::credential::{certificate, token};
 use crate::evidence::credential::TokenKind;
-use crate::evidence::eks::{AssociatedPolicy, Aws, Caller};
+use crate::evidence::eks::{AssociatedPolicy, Aws};
 use crate::evidence::identity::{ANONYMOUS, User};
 use crate::evidence::rbac::Rbac;
 use crate::evidence::{Failure, FailureKind};
@@ -182,35 +183,9 @@ impl Known {
     }
 }
 
-/// The IAM identity behind a user, as the API server names it in the extra fields: of a role with its session, where that
-/// is told apart from it.
-fn caller_of(user: &User) -> Option<Caller> {
-    let extra = |key: &str| user.extra.get(key).and_then(|values| values.first()).cloned().unwrap_or_default();
-    let told = |key: &str| Some(extra(key)).filter(|arn| iam::Arn::parse(arn).is_some());
-    let arn = told("arn").or_else(|| told("canonicalArn"))?;
-    let arn = match (iam::Arn::parse(&arn), extra("sessionName")) {
-        (Some(role), session) if role.service == "iam" && role.kind() == "role" && !session.is_empty() => {
-            format!("arn:{}:sts::{}:assumed-role/{}/{session}", role.partition, role.account, role.name())
-        }
-        _ => arn,
-    };
-    let account = iam::Arn::parse(&arn).map(|parsed| parsed.account.to_owned()).unwrap_or_default();
-    let user_id = match iam::session(&arn) {
-        Some(session) => format!("{}:{session}", extra("principalId")),
-        None => extra("principalId"),
-    };
-    Some(Caller { arn, account, user_id })
-}
-
 /// EKS lets the principal that made a cluster in by this name, and the mode CONFIG_MAP shows that in no store.
 fn is_creator(user: &User) -> bool {
     user.username == "kubernetes-admin" && user.groups.iter().any(|group| group == MASTERS)
-}
-
-/// The server shows the name and the groups that this mapping gives, as far as they are known.
-fn shown(found: &Mapped, user: &User) -> bool {
-    found.username.as_ref().is_none_or(|name| *name == user.username)
-        && found.groups.iter().all(|group| user.groups.contains(group))
 }
 
 /// What maps the IAM identity, where what would do so as AWS shows it gives another name or other groups.

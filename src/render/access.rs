@@ -117,6 +117,11 @@ pub fn rule_words(rule: &Value) -> String {
 
 /// A way in words.
 fn grant_words(grant: &GrantView) -> String {
+    if let Some(policy) = &grant.access_policy {
+        let entry = grant.binding.as_ref().map(|binding| binding.name.as_str()).unwrap_or_default();
+        let held = format!("the access entry of {entry} -> {} for {}", policy.name(), policy.place());
+        return format!("{}: {}", plain(&held), rule_words(&grant.rule));
+    }
     let subject = format!(
         "{} {}",
         grant.subject["kind"].as_str().unwrap_or_default(),

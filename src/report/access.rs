@@ -41,10 +41,11 @@ impl std::fmt::Display for Named {
 
 /// One way by which something is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct GrantView {
-    /// The binding; null for system:masters.
+    /// The binding; null for system:masters. Of an EKS access policy the access entry that has it (`AccessEntry`).
     pub binding: Option<Named>,
-    /// The role.
+    /// The role. Of an EKS access policy that policy (`AccessPolicy`).
     pub role: Option<Named>,
     /// The rule, as in the role.
     #[schemars(with = "RuleShape")]
@@ -53,6 +54,9 @@ pub struct GrantView {
     #[serde(skip_serializing_if = "Value::is_null")]
     #[schemars(with = "SubjectShape")]
     pub subject: Value,
+    /// The access policy with its scope, where it is one of EKS that allows; else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access_policy: Option<AssociatedPolicy>,
 }
 
 /// A rule as it stands in a role: on resources, or on paths. Only its shape is used.
@@ -407,9 +411,9 @@ pub struct WhoCanView {
 /// Somebody who can.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct WhoCanSubject {
-    /// `User`, `Group` or `ServiceAccount`.
+    /// `User`, `Group` or `ServiceAccount`; on EKS also `Principal`, an IAM principal with an access policy.
     pub kind: String,
-    /// Its name.
+    /// Its name; of a principal the ARN.
     pub name: String,
     /// Its namespace, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]

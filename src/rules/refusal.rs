@@ -5,13 +5,15 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{Case, Rule, clip};
+use super::{Case, Rule, clip, eks};
 use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
+use crate::aws::identity::in_scope;
 use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule};
+use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::{ANONYMOUS, User};
 use crate::evidence::rbac::{Binding, Rbac, Role, Subject};
 use crate::report::shell::{Shell, quoted, shell};
@@ -301,6 +303,17 @@ pub fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
         })
         .map(|(index, _)| index)
         .collect()
+}
+
+/// The access policies of EKS that the user has for other namespaces than the one looked at, and the pointer to them; none
+/// where there are none.
+pub fn policies_elsewhere<'c>(case: &'c Case<'_>) -> Option<(String, Vec<&'c AssociatedPolicy>)> {
+    let here = case.evidence.access.seen()?.rules.as_ref()?.namespace.as_str();
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let policies = entry?.policies.seen()?.iter();
+    let elsewhere: Vec<&AssociatedPolicy> =
+        policies.filter(|policy| !policy.namespaces.is_empty() && !in_scope(policy, here)).collect();
+    (!elsewhere.is_empty()).then(|| (format!("{}/policies/seen", mapped.source.path()), elsewhere))
 }
 
 /// A binding of the user that gives nothing: its role is missing, or has no rules.

@@ -102,12 +102,13 @@ fn name_of<'a>(miss: &NearMiss<'a>) -> Option<(&'a str, &'a str)> {
     miss.binding.map(|binding| (binding.namespace.as_str(), binding.name.as_str()))
 }
 
-/// Near misses within rules alone, as SelfSubjectRulesReview gives them to somebody who may read no binding.
-pub fn within_rules(rules_held: &[ResourceRule], question: &Question) -> Vec<NearMiss<'static>> {
+/// Near misses within rules alone, as SelfSubjectRulesReview gives them to somebody who may read no binding; `whose` they
+/// are stands before each.
+pub fn within_rules(rules_held: &[ResourceRule], question: &Question, whose: &str) -> Vec<NearMiss<'static>> {
     let mut found: Vec<NearMiss<'static>> = Vec::new();
     for rule in rules_held {
         if let Some((kind, text)) = of_rule(&Rule::Resource(rule), question) {
-            let text = format!("your rules: {text}");
+            let text = format!("{whose}: {text}");
             if !found.iter().any(|known| known.text == text) {
                 found.push(NearMiss { kind, text, binding: None, role: None });
             }

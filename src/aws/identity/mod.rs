@@ -7,7 +7,7 @@ mod access_policy;
 /// The ConfigMap aws-auth, as the authenticator takes it.
 mod aws_auth;
 
-pub use self::access_policy::{includes, policy_allows, policy_for};
+pub use self::access_policy::{in_scope, includes, policy_allows, policy_for, policy_rules};
 pub use self::aws_auth::{Entry, Mappings, Problem, ProblemKind, aws_auth, mappings};
 pub use super::arn::{
     Arn, canonical, eks_cluster, is_instance_session, partition_of, partition_of_sts, region_of_endpoint,

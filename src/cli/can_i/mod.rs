@@ -16,7 +16,8 @@ pub use why::rule_view;
 pub use words::{Types, Words};
 
 use super::connect::{Session, Unasked, resolved, runtime, within};
-use super::flags::{ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs, PprofArgs};
+use super::eks::Eks;
+use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note, warn};
 use crate::apiserver::authz::{World, request};
 use crate::collect::access::rules_review;
@@ -119,6 +120,8 @@ pub struct CanIArgs {
     #[command(flatten)]
     limit: LimitArgs,
     #[command(flatten)]
+    aws: AwsArgs,
+    #[command(flatten)]
     kubectl: KubectlArgs,
     #[command(flatten)]
     pprof: PprofArgs,
@@ -157,6 +160,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
     let resolved = resolved(host, &flags, &scrubber)?;
+    let options = arguments.aws.options_beside_kubectl();
+    let eks = Eks::of(host, &resolved, options, arguments.limit.timeout, &scrubber);
     let runtime = runtime()?;
     let told: Result<Told, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
@@ -169,7 +174,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         if let Some(lines) = lines {
             return Ok(Told::Answers(bulk::answer_lines(&session, &flags, arguments, lines).await?));
         }
-        one(&session, &flags, arguments).await
+        one(&session, &flags, arguments, eks.as_ref()).await
     }));
     runtime.shutdown_timeout(Duration::ZERO);
     let told = told.map_err(|unasked| unasked.error("can-i"))?;
@@ -338,7 +343,12 @@ async fn question_of(session: &Session<'_>, arguments: &CanIArgs) -> Result<Ques
     types.question(&words, &session.resolved.namespace).await.map_err(Unasked::Words)
 }
 
-async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArgs) -> Result<Told, Unasked> {
+async fn one(
+    session: &Session<'_>,
+    flags: &ConnectionFlags,
+    arguments: &CanIArgs,
+    eks: Option<&Eks<'_>>,
+) -> Result<Told, Unasked> {
     let question = question_of(session, arguments).await?;
     let (asker, check) = if about_other(flags) {
         Asker::about(session, &session.resolved.impersonation, arguments.method, &question, &Worlds::default()).await?
@@ -355,7 +365,7 @@ async fn one(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIArg
     }
     let mut answer = asker.answer(&question, Ok(check));
     if arguments.why {
-        why::explain(session, &asker, &question, &mut answer).await;
+        why::explain(session, &asker, &question, eks, &mut answer).await;
     }
     Ok(Told::Answer(Box::new(answer)))
 }

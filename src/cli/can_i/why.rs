@@ -12,6 +12,7 @@ use crate::apiserver::authz::near::{self, NearMiss};
 use crate::apiserver::authz::rules::Rule;
 use crate::apiserver::authz::{World, is_master, modes, nodes, suggestion};
 use crate::cli::connect::Session;
+use crate::cli::eks::{self, Eks};
 use crate::cli::note;
 use crate::collect::access::rules_review;
 use crate::collect::identity::identity;
@@ -32,15 +33,24 @@ async fn beside<N, U>(needed: impl Future<Output = N>, useful: impl Future<Outpu
 }
 
 /// Fills in the why of an answer, with what may be read; what may not is said on stderr.
-pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, answer: &mut AccessAnswer) {
+pub async fn explain(
+    session: &Session<'_>,
+    asker: &Asker,
+    question: &Question,
+    eks: Option<&Eks<'_>>,
+    answer: &mut AccessAnswer,
+) {
     let Ok(own) = session.own() else { return };
     let mut subject = asker.subject.clone();
+    // Access entries are of those who sign in: nobody else who is asked about has one.
+    let mut signed_in = false;
     if subject.username.is_empty()
         && subject.groups.is_empty()
         && let Some(api) = &asker.acting
         && let Ok(identity) = identity(api).await
     {
         subject = identity.user;
+        signed_in = true;
     }
     let objects = async {
         match asker.computed() {
@@ -48,8 +58,15 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             None => lists::world(&own, "self", &question.namespace).await.map(Cow::Owned),
         }
     };
+    let entry = async {
+        match eks.filter(|_| signed_in) {
+            Some(eks) => eks.own(&subject, &own).await,
+            None => None,
+        }
+    };
     // Most may not read the flags, and older servers do not show them: then RBAC is taken to be asked, as it mostly is.
-    let (read, flags) = beside(objects, session.flags()).await;
+    let ((read, aws), flags) = beside(async { tokio::join!(objects, entry) }, session.flags()).await;
+    let policies = aws.map(|aws| eks::part(&aws, &subject, question, answer.allowed)).unwrap_or_default();
     let instead = flags.and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
     let without_rbac = instead.is_some();
     // kube-apiserver lets this group through before it asks any authorizer, whatever the modes are.
@@ -72,8 +89,10 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                     role: Some(grant.role.into()),
                     rule: rule_view(&grant.rule),
                     subject: subject_view(grant.subject),
+                    access_policy: None,
                 })
                 .collect();
+            grants.extend(policies.grants);
             if is_master(&subject) {
                 grants.insert(
                     0,
@@ -82,6 +101,7 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                         role: None,
                         rule: json!({ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }),
                         subject: json!({ "kind": "Group", "name": crate::apiserver::authz::MASTERS }),
+                        access_policy: None,
                     },
                 );
             }
@@ -96,7 +116,8 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
             }
             answer.grants = Some(grants);
             answer.near_misses = Some(if answer.allowed == Some(false) && answer.overruled().is_none() {
-                near::near_misses(&world, &subject, question).iter().map(near_view).collect()
+                let misses = near::near_misses(&world, &subject, question);
+                policies.near_misses.into_iter().chain(misses.iter().map(near_view)).collect()
             } else {
                 Vec::new()
             });
@@ -106,8 +127,8 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                 let needs = failure.needs.clone().unwrap_or_else(|| "list on the four RBAC kinds".to_owned());
                 note(&format!("the bindings cannot be read, so the reason is the server's own; it needs {needs}"));
             }
-            answer.grants = Some(Vec::new());
-            answer.near_misses = Some(Vec::new());
+            answer.grants = Some(policies.grants);
+            let mut misses = if answer.overruled().is_none() { policies.near_misses } else { Vec::new() };
             // Whoever may read no binding may still see the own rules.
             if answer.allowed == Some(false)
                 && !answer.denied
@@ -115,10 +136,13 @@ pub async fn explain(session: &Session<'_>, asker: &Asker, question: &Question, 
                 && let Some(api) = &asker.acting
                 && let Ok(rules) = rules_review(api, or_default(&question.namespace)).await
             {
-                answer.near_misses =
-                    Some(near::within_rules(&rules.resource_rules, question).iter().map(near_view).collect());
+                misses.extend(near::within_rules(&rules.resource_rules, question, "your rules").iter().map(near_view));
             }
+            answer.near_misses = Some(misses);
         }
+    }
+    for unknown in &policies.notes {
+        note(unknown);
     }
     if answer.allowed == Some(false) && answer.overruled().is_none() {
         let world = read.as_ref().ok().map(|rbac| World::new(rbac));
@@ -173,7 +197,11 @@ pub fn paths(answer: &AccessAnswer) -> Vec<graph::Path> {
             let slash = if place.is_empty() { "" } else { "/" };
             let mut labels = vec![format!("{} {place}{slash}{}", text("kind"), text("name"))];
             labels.push(grant.binding.as_ref().map_or_else(|| "no binding needed".to_owned(), Named::to_string));
-            labels.push(grant.role.as_ref().map_or_else(|| "everything".to_owned(), Named::to_string));
+            labels.push(match (&grant.access_policy, &grant.role) {
+                (Some(policy), _) => format!("{} for {}", policy.name(), policy.place()),
+                (None, Some(role)) => role.to_string(),
+                (None, None) => "everything".to_owned(),
+            });
             labels.push(render::rule_words(&grant.rule));
             labels.push(question.clone());
             graph::Path { labels, broken: false }

@@ -3,6 +3,7 @@
 use aws_sdk_eks::Client;
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::IdentityProviderConfig as ConfigName;
+use futures::StreamExt;
 use futures::future::join_all;
 use jiff::Timestamp;
 
@@ -23,6 +24,8 @@ const UPDATES_LIMIT: usize = 3;
 const PAGES_LIMIT: usize = 2;
 /// How many empty pages are read on for the first administrator.
 const EMPTY_PAGES_LIMIT: usize = 20;
+/// Of how many access entries the policies are read, and of how many at a time.
+const ENTRIES: (usize, usize) = (500, 16);
 /// The policy that makes an administrator.
 const ADMIN_POLICY: &str = "eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
@@ -291,6 +294,29 @@ pub async fn access_entries(
     }))
     .await;
     Ok(AccessEntries { total, entries, namesakes })
+}
+
+/// All access entries of the cluster (`eks:ListAccessEntries`), the first 500 of them with their policies
+/// (`eks:ListAssociatedAccessPolicies`).
+///
+/// # Errors
+/// As [`Clients::failure`]; policies that cannot be read are a failure of that entry alone.
+pub async fn all_access_entries(clients: &Clients, name: &str) -> Result<AccessEntries, Failure> {
+    let client = Client::new(&clients.config);
+    let mut pages = client.list_access_entries().cluster_name(name).max_results(100).into_paginator().send();
+    let mut arns: Vec<String> = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| clients.failure(&error, "eks:ListAccessEntries"))?;
+        arns.extend(page.access_entries().iter().cloned());
+    }
+    let total = arns.len();
+    let (limit, at_once) = ENTRIES;
+    let reading = arns.into_iter().take(limit).map(|arn| async {
+        let policies = Observation::of(policies(clients, name, &arn).await);
+        AccessEntry { principal_arn: arn, policies, ..AccessEntry::default() }
+    });
+    let entries: Vec<AccessEntry> = futures::stream::iter(reading).buffered(at_once).collect().await;
+    Ok(AccessEntries { total, entries, namesakes: Vec::new() })
 }
 
 async fn describe(clients: &Clients, name: &str, arn: &str) -> Result<AccessEntryDetails, Failure> {

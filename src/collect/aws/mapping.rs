@@ -1,4 +1,4 @@
-//! What maps one IAM identity to a user of the cluster: three looks, for commands that need no more of AWS.
+//! What maps IAM identities to users of the cluster, of one identity or of all: for commands that need no more of AWS.
 
 use super::cluster_side;
 use super::target::AwsOptions;
@@ -22,16 +22,28 @@ pub async fn look(
 ) -> Aws {
     let asking = async {
         if options.off {
-            return not_asked("--no-aws was given", "running without --no-aws");
+            return switched_off();
         }
-        ask(host, resolved, options, &caller, scrubber).await
+        ask(host, resolved, options, Some(&caller), scrubber).await
     };
     let (aws_auth, (cluster, access_entries)) = tokio::join!(cluster_side::aws_auth(api, scrubber), asking);
     let caller = Observation::at_rest(Outcome::Seen(caller));
     Aws { caller, cluster, access_entries, aws_auth: Observation::of(aws_auth), ..Aws::default() }
 }
 
+/// The cluster's mode, and all its access entries with their policies, where AWS may be asked. What an entry says beside
+/// them is not looked at.
+pub async fn all(host: &Host, resolved: &Resolved, options: &AwsOptions, scrubber: &Scrubber) -> Aws {
+    let (cluster, access_entries) =
+        if options.off { switched_off() } else { ask(host, resolved, options, None, scrubber).await };
+    Aws { cluster, access_entries, ..Aws::default() }
+}
+
 type Answers = (Observation<Cluster>, Observation<AccessEntries>);
+
+fn switched_off() -> Answers {
+    not_asked("--no-aws was given", "running without --no-aws")
+}
 
 fn not_asked(why: &str, needs: &str) -> Answers {
     let skip = Skip {
@@ -43,12 +55,19 @@ fn not_asked(why: &str, needs: &str) -> Answers {
 }
 
 #[cfg(not(feature = "aws"))]
-async fn ask(_: &Host, _: &Resolved, _: &AwsOptions, _: &Caller, _: &Scrubber) -> Answers {
+async fn ask(_: &Host, _: &Resolved, _: &AwsOptions, _: Option<&Caller>, _: &Scrubber) -> Answers {
     not_asked("this kaccess was built without AWS", "a kaccess built with the feature aws")
 }
 
+/// The access entries of this caller, or all.
 #[cfg(feature = "aws")]
-async fn ask(host: &Host, resolved: &Resolved, options: &AwsOptions, caller: &Caller, scrubber: &Scrubber) -> Answers {
+async fn ask(
+    host: &Host,
+    resolved: &Resolved,
+    options: &AwsOptions,
+    caller: Option<&Caller>,
+    scrubber: &Scrubber,
+) -> Answers {
     use super::{clients::Clients, eks, target};
     use crate::evidence::Failure;
     let opened = async {
@@ -63,8 +82,13 @@ async fn ask(host: &Host, resolved: &Resolved, options: &AwsOptions, caller: &Ca
     match opened.await {
         Err(failure) => (Observation::of(Err(failure.clone())), Observation::of(Err(failure))),
         Ok((clients, name)) => {
-            let (cluster, entries) =
-                tokio::join!(eks::cluster(&clients, &name), eks::access_entries(&clients, &name, &caller.arn, None));
+            let entries = async {
+                match caller {
+                    Some(caller) => eks::access_entries(&clients, &name, &caller.arn, None).await,
+                    None => eks::all_access_entries(&clients, &name).await,
+                }
+            };
+            let (cluster, entries) = tokio::join!(eks::cluster(&clients, &name), entries);
             (Observation::of(cluster), Observation::of(entries))
         }
     }

@@ -11,7 +11,7 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::Binding;
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, sentence, somebody_else, subject, void_bindings};
+use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
 use crate::rules::{Case, Page, Rule, clip, eks, slug};
 
 /// The rule.
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "Signed in, but no binding grants this",
     page: Page {
-        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen. The finding is a warning then, and so it is where they were seen in another one: nobody who works there is kept out. Told what you met (`kaccess doctor --error TEXT`), it is about that question, and an error.",
+        means: "The credential is good: the API server knows who you are. No role binding gives this user or one of its groups the right that was asked for. Without a question, only one namespace can be looked at unless role bindings are readable: rights in another one stay unseen. The finding is a warning then, and so it is where they were seen in another one, by a role binding or by an access policy of EKS: nobody who works there is kept out. Told what you met (`kaccess doctor --error TEXT`), it is about that question, and an error.",
         evidence: "The identity by SelfSubjectReview, and the server's own answer to the access question; without a question the rules of the context's namespace, and the role bindings where they can be read.",
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
@@ -282,6 +282,30 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
                 format!("/rbac/seen/bindings/{first}"),
                 format!("{} {:?} in namespace {} names {} {:?}", binding.kind, binding.name, binding.namespace, binding.role_kind, binding.role_name),
             ))
+            .cite(who);
+        finding.severity = Severity::Warning;
+        return Some(finding);
+    }
+    if let Some((path, policies)) = policies_elsewhere(case) {
+        let held: Vec<String> = policies.iter().map(|policy| format!("{} for {}", policy.name(), policy.place())).collect();
+        let names: Vec<&str> = policies.iter().flat_map(|policy| &policy.namespaces).map(String::as_str).collect();
+        let work = match names.iter().copied().find(|name| !name.contains(['*', '?'])) {
+            Some(name) => Step::command(
+                "Work where your access policy counts, or let the context take that namespace",
+                shell!("kubectl config set-context --current --namespace={}", name),
+            ),
+            None => Step::text(format!("Work in a namespace where your access policy counts ({}); kaccess doctor -n NAMESPACE looks there.", names.join(", "))),
+        };
+        let mut finding = RULE
+            .finding(
+                if rules.incomplete { Confidence::Likely } else { Confidence::Certain },
+                format!("The API server knows you as {known}. In {place}, which the context takes, you have no rights. Your access entry has {}, which is for other namespaces.", held.join(" and ")),
+                answer,
+                work,
+            )
+            .titled(format!("Nothing is granted in {place}; your access entry has {}", held.join(" and ")))
+            .step(grant)
+            .cite(seen(path, format!("the access entry has {}", held.join(" and "))))
             .cite(who);
         finding.severity = Severity::Warning;
         return Some(finding);

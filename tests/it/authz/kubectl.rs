@@ -26,6 +26,7 @@ const DIFFERENT: &[(&str, &str)] = &[
         "anonymous may put no question; kaccess goes on to SubjectAccessReview and has the answer",
     ),
     ("admin get pods web", "kaccess takes the name as a third word"),
+    ("dev get pods --profile=prod -n dev", "a profile of AWS for kaccess; kubectl refuses what it does not measure"),
     ("admin get pods --as-group=oidc:backend", "kaccess answers for somebody in the group, kubectl refuses"),
 ];
 
@@ -129,7 +130,6 @@ fn lines() -> Vec<String> {
         "dev get pods --warnings-as-errors -n dev",
         "dev get pods --disable-compression=true -n dev",
         "dev get pods --profile none --profile-output /dev/null -n dev",
-        "dev get pods --profile=prod -n dev",
         "dev get pods --username x --password y -n dev",
         "admin get pods --username x --password y",
         "nobody get pods -n dev",

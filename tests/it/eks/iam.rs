@@ -1,7 +1,7 @@
 //! From an IAM identity to a Kubernetes user: each row of the fault catalogue's part K, with its healthy twin.
 
 use kaccess::report::Confidence::{self, Certain, Likely, Possible};
-use kaccess::report::{Finding, diagnose};
+use kaccess::report::{Finding, Severity, diagnose};
 use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
@@ -582,4 +582,36 @@ fn an_association_is_made_again_as_it_was() {
     for kept in ["usernameClaim=email", "usernamePrefix=oidc:", "groupsClaim=groups", "groupsPrefix=oidc:"] {
         assert!(all.contains(kept), "{kept}: {all}");
     }
+}
+
+/// Without a question the context's namespace is looked at: a policy for others is no missing right.
+#[test]
+fn a_policy_for_other_namespaces_is_a_warning_that_names_them() {
+    let question =
+        json!({"verb": "list", "group": "", "resource": "pods", "subresource": "", "name": "", "namespace": "dev"});
+    let world = |names: &[&str]| {
+        World::iam()
+            .set("/aws/accessEntries/seen/entries/0/policies/seen", json!([policy("AmazonEKSViewPolicy", names)]))
+            .set(
+                "/access/seen",
+                json!({
+                    "checks": [{"question": question.clone(), "allowed": false, "reason": "", "evaluationError": ""}],
+                    "rules": {"namespace": "dev", "resourceRules": [], "nonResourceRules": [], "incomplete": true, "evaluationError": ""}
+                }),
+            )
+    };
+    let read = json!({"readAs": "reviewer", "bindingsTotal": 0, "bindings": [], "roles": [], "unread": []});
+    // With and without the role bindings.
+    for world in [world(&["shop-*"]), world(&["shop-*"]).set("/rbac", super::world::seen(read))] {
+        let finding = told_of(&world, "rbac-no-grant");
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.title.contains("AmazonEKSViewPolicy for namespaces shop-*"), "{}", finding.title);
+        assert!(!finding.why.contains("not looked at") && !finding.why.contains("No role binding"), "{}", finding.why);
+    }
+    // One that can be named is gone to by a command.
+    let (_, steps) = fix(&world(&["shop-*", "cart"]), "rbac-no-grant");
+    assert!(steps[0].contains("kubectl config set-context --current --namespace=cart"), "{steps:?}");
+    // A policy that counts here leaves it as it was.
+    let here = told_of(&world(&["dev"]), "rbac-no-grant");
+    assert!(!here.title.contains("AmazonEKSViewPolicy"), "{}", here.title);
 }

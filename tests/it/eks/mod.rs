@@ -5,6 +5,8 @@ mod iam;
 mod live;
 mod moto;
 mod network;
+#[cfg(feature = "aws")]
+mod rights;
 mod world;
 
 use std::collections::BTreeSet;
