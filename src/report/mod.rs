@@ -4,6 +4,7 @@ pub mod access;
 pub mod allowlist;
 pub mod calls;
 pub mod changes;
+pub mod commands;
 pub mod compare;
 pub mod credential;
 pub mod doctor;

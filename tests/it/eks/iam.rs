@@ -369,7 +369,7 @@ fn an_access_entry_is_made_only_for_what_can_have_one() {
     let unread = World::iam_refused().no_entry().denied("/aws/principal", "iam:GetRole");
     let (_, steps) = fix(&unread, code);
     assert!(
-        steps[0].contains("arn=$(aws iam get-role --role-name platform-dev --query Role.Arn --output text) && aws eks create-access-entry --cluster-name prod --principal-arn \"$arn\" && "),
+        steps[0].contains("arn=$(aws iam get-role --role-name platform-dev --query Role.Arn --output text) && aws --region eu-west-1 eks create-access-entry --cluster-name prod --principal-arn \"$arn\" && "),
         "{steps:?}"
     );
     let (_, steps) = fix(&World::iam_refused().no_entry(), code);
@@ -541,7 +541,7 @@ fn only_a_session_that_is_no_instance_is_called_so() {
     let said = entry("system:node:{{EC2PrivateDNSName}}", "EC2_LINUX").authenticator_log(&line);
     let (sure, steps) = fix(&said, code);
     assert_eq!(sure, Certain);
-    assert!(steps[1].contains("aws eks create-access-entry --cluster-name prod --principal-arn ROLE_ARN"), "{steps:?}");
+    assert!(steps[1].contains("aws --region eu-west-1 eks create-access-entry --cluster-name prod --principal-arn ROLE_ARN"), "{steps:?}");
 }
 
 /// Which policy the entry has, and the smallest that covers what was asked.
