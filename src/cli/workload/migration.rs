@@ -397,6 +397,20 @@ mod tests {
     }
 
     #[test]
+    fn commands_go_to_the_clusters_region() {
+        let all = [annotated("Deployment", "api", "api", "shop-api")];
+        let arn = "arn:aws:eks:eu-west-1:111122223333:cluster/prod".to_owned();
+        let cluster = Some(Cluster { name: "prod".to_owned(), arn, ..Cluster::default() });
+        let known = Known { cluster, ..known(CALLER, &[]) };
+        let plan = plan(&all, &known, MigrationTarget::PodIdentity, Vec::new());
+        let agent = plan.preparation[0].command.as_deref().unwrap_or_default();
+        assert!(agent.starts_with("aws --region eu-west-1 eks create-addon "), "{agent}");
+        let given = commands(&plan, "create-pod-identity-association");
+        assert!(given[0].starts_with("aws --region eu-west-1 eks "), "{given:?}");
+        assert!(commands(&plan, "aws iam ").iter().all(|command| !command.contains("--region")), "{plan:?}");
+    }
+
+    #[test]
     fn no_service_account_gets_two_roles() {
         let mut all = vec![
             annotated("Deployment", "api", "default", "shop-api"),
