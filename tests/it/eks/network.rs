@@ -714,3 +714,23 @@ fn of_two_obstacles_the_first_on_the_way_is_told_first() {
     let told: Vec<_> = all.iter().map(|finding| (finding.code, finding.confidence)).take(2).collect();
     assert_eq!(told, [("network-acl-blocks-issuer", Likely), ("allowlist-misses-control-plane", Likely)]);
 }
+
+/// Web ACLs of CloudFront are all in one region, wherever the cluster is.
+#[test]
+fn a_web_acl_is_asked_where_it_is() {
+    let bots = json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]);
+    let world =
+        || World::oidc_refused().uninitialized().set("/aws/issuerBalancer/webAcl", web_acl("allow", bots.clone(), &[]));
+    let asked = |world: World| {
+        let all = found(&world);
+        let (_, text) = all.into_iter().find(|(code, _)| *code == "waf-may-block-discovery").expect("a web ACL");
+        text
+    };
+    let regional = asked(world());
+    assert!(regional.contains("aws --region eu-west-1 wafv2 get-sampled-requests "), "{regional}");
+    assert!(regional.contains(" --scope REGIONAL --time-window "), "{regional}");
+    let arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/edge/1";
+    let global = asked(world().set("/aws/issuerBalancer/webAcl/seen/arn", json!(arn)));
+    assert!(global.contains("aws wafv2 get-sampled-requests "), "{global}");
+    assert!(global.contains(" --scope CLOUDFRONT --region us-east-1 --time-window "), "{global}");
+}
