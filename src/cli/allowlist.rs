@@ -9,6 +9,7 @@ use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, OutputArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
+use crate::aws::identity::eks_cluster;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::evidence::{Evidence, Outcome};
@@ -98,7 +99,7 @@ pub fn run(
         Format::Yaml => json::write_yaml(&json::headed_view("Allowlist", &told)?, &mut text)?,
         Format::Markdown => render::markdown(&told, &mut text)?,
         Format::Terraform => render::tools::terraform(&told, &mut text)?,
-        Format::AwsCli => render::tools::aws_cli(&told, &mut text)?,
+        Format::AwsCli => render::aws_cli(&told, &mut text)?,
         Format::Ingress => render::tools::ingress(&told, &mut text)?,
         Format::Nginx => render::tools::nginx(&told, &mut text)?,
         Format::Cidr => {
@@ -264,6 +265,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
         }),
         place: Place {
             cluster: cluster.map(|cluster| cluster.name.clone()).unwrap_or_default(),
+            region: cluster.and_then(|cluster| eks_cluster(&cluster.arn)).map(|(_, region)| region.to_owned()),
             host,
             port,
             balancer_groups,

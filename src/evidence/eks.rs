@@ -70,6 +70,9 @@ pub struct Target {
     /// The profile whose credentials were used; absent where the default chain decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// `--profile` named it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub profile_named: bool,
     /// The role that the plugin assumes (`--role-arn`), where it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,

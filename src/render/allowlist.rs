@@ -7,6 +7,7 @@ use colored::Colorize as _;
 use super::human::{wrap, wrapped};
 use crate::report::Grade;
 use crate::report::allowlist::{Allowlist, Entry, Kind};
+use crate::report::commands::in_region;
 
 pub mod tools;
 
@@ -49,6 +50,19 @@ fn endpoint_note(answer: &Allowlist) -> &'static str {
         "where clients connect to"
     } else {
         "where clients enter; not for the issuer's list"
+    }
+}
+
+/// Commands of the AWS CLI, each for the cluster's region.
+///
+/// # Errors
+/// When the writer fails.
+pub fn aws_cli(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
+    let mut text = Vec::new();
+    tools::aws_cli(answer, &mut text)?;
+    match &answer.place.region {
+        Some(region) => out.write_all(in_region(&String::from_utf8_lossy(&text), region).as_bytes()),
+        None => out.write_all(&text),
     }
 }
 

@@ -175,9 +175,10 @@ fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         for finding in explained {
             writeln!(
                 out,
-                "<li>{} <code>{}</code>, because of <code>{}</code></li>",
+                "<li>{} <code>{}</code>, {} <code>{}</code></li>",
                 text(&finding.title),
                 finding.code,
+                finding.because(findings),
                 finding.explained_by.unwrap_or_default()
             )?;
         }

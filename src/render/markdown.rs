@@ -177,10 +177,11 @@ pub fn findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<()> {
         let by = finding.explained_by.unwrap_or_default();
         writeln!(
             out,
-            "- {} ({}, `{}`), because of `{by}`",
+            "- {} ({}, `{}`), {} `{by}`",
             plain(&finding.title),
             finding.severity.word(),
-            finding.code
+            finding.code,
+            finding.because(findings)
         )?;
     }
     Ok(())

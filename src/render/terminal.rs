@@ -104,14 +104,8 @@ pub fn findings(findings: &[Finding], width: usize, out: &mut dyn Write) -> io::
     if !explained.is_empty() {
         writeln!(out, "\n{}", "Explained by the above".bold())?;
         for finding in explained {
-            let by = finding.explained_by.unwrap_or_default();
-            wrapped(
-                &format!("- {} [{}], because of {by}", finding.title, finding.code),
-                "  ",
-                "    ",
-                look.width,
-                out,
-            )?;
+            let (because, by) = (finding.because(findings), finding.explained_by.unwrap_or_default());
+            wrapped(&format!("- {} [{}], {because} {by}", finding.title, finding.code), "  ", "    ", look.width, out)?;
         }
     }
     Ok(())

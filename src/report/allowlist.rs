@@ -120,6 +120,8 @@ pub struct Drift {
 pub struct Place {
     /// The cluster.
     pub cluster: String,
+    /// Its region; none where it is not known.
+    pub region: Option<String>,
     /// The issuer's host.
     pub host: String,
     /// The issuer's port.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod allowlist;
 pub mod calls;
 pub mod changes;
+pub mod commands;
 pub mod compare;
 pub mod credential;
 pub mod doctor;
@@ -182,6 +183,13 @@ impl Finding {
         self
     }
 
+    /// How the code that explains this finding is led to: what is only possible explains what is surer perhaps.
+    pub fn because(&self, all: &[Self]) -> &'static str {
+        let by = all.iter().find(|other| Some(other.code) == self.explained_by);
+        let perhaps = by.is_some_and(|by| by.confidence == Confidence::Possible && by.confidence > self.confidence);
+        if perhaps { "perhaps because of" } else { "because of" }
+    }
+
     /// Adds a citation.
     #[must_use]
     pub fn cite(mut self, citation: Citation) -> Self {
@@ -249,4 +257,38 @@ pub fn diagnose(mut findings: Vec<Finding>) -> Vec<Finding> {
         (finding.explained_by.is_some(), effective, finding.confidence, finding.rank)
     });
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(code: &'static str, confidence: Confidence, explains: &'static [&'static str]) -> Finding {
+        Finding {
+            code,
+            severity: Severity::Error,
+            confidence,
+            title: String::new(),
+            why: String::new(),
+            cites: Vec::new(),
+            fix: Vec::new(),
+            candidates: Vec::new(),
+            explains,
+            rank: 0,
+            explained_by: None,
+        }
+    }
+
+    #[test]
+    fn what_is_only_possible_explains_what_is_surer_perhaps() {
+        for (cause, effect, expected) in [
+            (Confidence::Possible, Confidence::Likely, "perhaps because of"),
+            (Confidence::Possible, Confidence::Possible, "because of"),
+            (Confidence::Likely, Confidence::Certain, "because of"),
+        ] {
+            let all = diagnose(vec![finding("effect", effect, &[]), finding("cause", cause, &["effect"])]);
+            let explained = all.iter().find(|finding| finding.code == "effect").expect("the effect");
+            assert_eq!((explained.explained_by, explained.because(&all)), (Some("cause"), expected));
+        }
+    }
 }

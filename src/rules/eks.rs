@@ -37,14 +37,18 @@ pub fn cluster(case: &Case<'_>) -> String {
     names.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or("CLUSTER").to_owned()
 }
 
-/// The cluster's region for commands, or a word in capitals: as its endpoint says, else as AWS was asked, else as the
-/// kubeconfig says.
+/// The cluster's region for commands, or a word in capitals.
 pub fn region(case: &Case<'_>) -> String {
+    known_region(case).unwrap_or_else(|| "REGION".to_owned())
+}
+
+/// The cluster's region: as its endpoint says, else as AWS was asked, else as the kubeconfig says.
+pub fn known_region(case: &Case<'_>) -> Option<String> {
     let of_endpoint = identity::region_of_endpoint(way::host(case));
     let target = aws(case).and_then(|aws| aws.target.seen()).map(|target| target.region.as_str());
     let regions =
         [of_endpoint.as_deref(), target, told(case, &["--region"]), of_context(case).map(|(_, region)| region)];
-    regions.into_iter().flatten().find(|region| !region.is_empty()).unwrap_or("REGION").to_owned()
+    regions.into_iter().flatten().find(|region| !region.is_empty()).map(str::to_owned)
 }
 
 /// What the credential plugin is told by an argument of one of these names.

@@ -100,6 +100,7 @@ pub fn check_all(case: &Case<'_>) -> Vec<Finding> {
             findings.push(finding);
         }
     }
+    eks::in_order_of_the_way(case, &mut findings);
     context::name_it(case, &mut findings);
     findings
 }

@@ -291,6 +291,12 @@ fn aws_plugins_that_cannot_sign() {
         assert!(run.findings()[0]["title"].to_string().contains(title), "{}", run.stdout);
         silent(&run, "aws-assume-role-denied");
     }
+    let nowhere = "\nYou must specify a region. You can also configure your region by running \"aws configure\".";
+    let run = doctor(&failing("aws", nowhere, 253, &["eks", "get-token", "--cluster-name", "prod"]), &[]);
+    expect_fault("aws-credentials-unavailable-region", &run, &["aws-credentials-unavailable", "exec-failed"]);
+    certain(&run, "aws-credentials-unavailable");
+    assert_eq!(run.findings()[0]["title"], "The AWS tool was not told a region", "{}", run.stdout);
+    assert_eq!(fix(&run, 1), "aws eks update-kubeconfig --name prod --region REGION", "{}", run.stdout);
     let denied = "\nAn error occurred (AccessDenied) when calling the AssumeRole operation: User: arn:aws:iam::111122223333:user/jane is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::111122223333:role/eks-admin";
     let args = [EKS, &["--role-arn", "arn:aws:iam::111122223333:role/eks-admin"]].concat();
     let run = doctor(&failing("aws", denied, 254, &args), &[]);

@@ -75,6 +75,8 @@ texts! {
     AWS_SSO = "aws-sso", r"The SSO session associated with this profile has expired|Error loading SSO Token: (?P<error>[^\n]+)|Token has expired and refresh failed|(?:UnauthorizedSSOTokenError|SSOTokenLoadError)|InvalidGrantException\S* when calling the CreateToken|the SSO session has expired or is invalid|An error occurred \(UnauthorizedException\) when calling the GetRoleCredentials operation|Cached SSO login is expired/invalid";
     /// The keys that aws signs with are expired or unknown to AWS.
     AWS_KEYS = "aws-keys", r"An error occurred \((?P<code>ExpiredToken|ExpiredTokenException|InvalidClientTokenId|UnrecognizedClientException|RequestExpired|SignatureDoesNotMatch)\) when calling the (?P<call>\w+) operation|could not get token: (?P<error>(?:ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch|RequestExpired)[^\n]*)";
+    /// aws does not know which region it is to sign for.
+    AWS_REGION = "aws-region", r"You must specify a region\. You can also configure your region|NoRegionError: You must specify a region";
     /// The identity may not take the role that the plugin asks for.
     AWS_ASSUME = "aws-assume-role", r"User: (?P<arn>arn:\S+) is not authorized to perform: sts:AssumeRole on resource: (?P<role>arn:[^\s\x22]+)|An error occurred \(AccessDenied\) when calling the AssumeRole operation|could not get token: AccessDenied";
     /// kubelogin does not reach the issuer.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{MigrationTarget, WorkloadArgs};
+use crate::aws::identity::eks_cluster;
 use crate::aws::trust::{self, Assuming, PodIdentity};
 use crate::aws::workload::{EXTERNAL_ID, IAM_ROLE, account, flag, partition};
 use crate::cli::connect::{Session, runtime, unanswered, within};
@@ -19,6 +20,7 @@ use crate::evidence::workload::{Agent, Issuer};
 use crate::host::Host;
 use crate::render::{json, workload as render};
 use crate::report::Step;
+use crate::report::commands::in_region;
 use crate::report::view::StepView;
 use crate::report::workload::{Migration, MigrationPlan};
 use crate::rules::pod_role::{self, role_name};
@@ -178,13 +180,20 @@ fn plan(annotated: &[Annotated], known: &Known, to: MigrationTarget, mut incompl
         workloads.push(migration(one, &role, (&name, new), before, (cluster, &issuer, own), to));
         planned.entry((namespace, name)).or_insert(one);
     }
-    MigrationPlan {
+    let mut plan = MigrationPlan {
         from,
         to: if to == MigrationTarget::Irsa { "irsa" } else { "pod-identity" },
         preparation: preparation.iter().map(StepView::from).collect(),
         workloads,
         incomplete,
+    };
+    if let Some((_, region)) = known.cluster.as_ref().and_then(|cluster| eks_cluster(&cluster.arn)) {
+        let steps = plan.workloads.iter_mut().flat_map(|one| one.steps.iter_mut());
+        for command in plan.preparation.iter_mut().chain(steps).filter_map(|step| step.command.as_mut()) {
+            *command = in_region(command, region);
+        }
     }
+    plan
 }
 
 /// A name for an account of a workload's own that no other has: the workload's, with its kind where that one is taken,
@@ -385,6 +394,20 @@ mod tests {
     fn commands(plan: &MigrationPlan, part: &str) -> Vec<String> {
         let steps = plan.workloads.iter().flat_map(|one| &one.steps);
         steps.filter_map(|step| step.command.clone()).filter(|command| command.contains(part)).collect()
+    }
+
+    #[test]
+    fn commands_go_to_the_clusters_region() {
+        let all = [annotated("Deployment", "api", "api", "shop-api")];
+        let arn = "arn:aws:eks:eu-west-1:111122223333:cluster/prod".to_owned();
+        let cluster = Some(Cluster { name: "prod".to_owned(), arn, ..Cluster::default() });
+        let known = Known { cluster, ..known(CALLER, &[]) };
+        let plan = plan(&all, &known, MigrationTarget::PodIdentity, Vec::new());
+        let agent = plan.preparation[0].command.as_deref().unwrap_or_default();
+        assert!(agent.starts_with("aws --region eu-west-1 eks create-addon "), "{agent}");
+        let given = commands(&plan, "create-pod-identity-association");
+        assert!(given[0].starts_with("aws --region eu-west-1 eks "), "{given:?}");
+        assert!(commands(&plan, "aws iam ").iter().all(|command| !command.contains("--region")), "{plan:?}");
     }
 
     #[test]

@@ -128,6 +128,7 @@ pub fn derive(host: &Host, resolved: Option<&Resolved>, options: &AwsOptions) ->
         region,
         region_origin,
         profile,
+        profile_named: options.profile.is_some(),
         role_arn: words.role_arn,
         token_cluster: words.cluster,
     };

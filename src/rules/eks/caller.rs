@@ -3,10 +3,11 @@
 use super::{aws, partition};
 use crate::apiserver::message::Text;
 use crate::aws::identity::{self, Mapped, Mappings, Source, Verdict};
-use crate::evidence::credential::{TokenKind, TokenProblem};
+use crate::evidence::Failure;
+use crate::evidence::credential::{CredentialSource, TokenKind, TokenProblem};
 use crate::evidence::eks::{AccessEntry, Caller};
 use crate::report::{Citation, Confidence, seen};
-use crate::rules::{Case, Place, Word, clip};
+use crate::rules::{Case, Place, Word, clip, plugin};
 
 /// The credential is an IAM token.
 pub fn is_iam(case: &Case<'_>) -> bool {
@@ -16,6 +17,21 @@ pub fn is_iam(case: &Case<'_>) -> bool {
 /// The refusal of an IAM token.
 pub fn refused(case: &Case<'_>) -> Option<Citation> {
     is_iam(case).then(|| case.rejected()).flatten()
+}
+
+/// What STS has against kaccess itself, where that asked with what the plugin signs with: the token, which is refused, is
+/// fresh from the plugin, which assumes no role and finds the same profile.
+pub fn sts_answer<'e>(case: &Case<'e>) -> Option<&'e Failure> {
+    refused(case)?;
+    let aws = aws(case)?;
+    let (failure, target) = (aws.caller.failed()?, aws.target.seen()?);
+    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
+    let other = match plugin::exec(case).and_then(|exec| plugin::argument(exec, &["--profile"])) {
+        Some(named) => target.profile.as_deref() != Some(named),
+        None => target.profile_named,
+    };
+    let sound = case.token().is_some_and(|token| token.problems.is_empty());
+    (fresh && sound && !other && target.role_arn.is_none()).then_some(failure)
 }
 
 /// The caller (with --role-arn the role that the plugin assumes) and what the authenticator compares.

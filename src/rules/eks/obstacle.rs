@@ -130,6 +130,28 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
     Some(Obstacle { reach, step, confidence, word, lists })
 }
 
+/// Of obstacles that are as sure as each other, the one that the way meets first is told first. The registry has the lists
+/// before routes and network ACLs, which a packet meets before any list.
+pub fn in_order_of_the_way(case: &Case<'_>, findings: &mut [Finding]) {
+    const FURTHER_ON: &[&str] = &[
+        "allowlist-uses-endpoint-addresses",
+        "allowlist-misses-control-plane",
+        "allowlist-pins-addresses",
+        "security-group-blocks-issuer",
+    ];
+    let first = match questioned(case).and_then(Reach::obstacle).map(|step| step.layer) {
+        Some(Layer::Name | Layer::Route) => "route-to-issuer-missing",
+        Some(Layer::Acl) => "network-acl-blocks-issuer",
+        _ => return,
+    };
+    let Some(own) = findings.iter().find(|finding| finding.code == first).map(|finding| finding.rank) else { return };
+    let later = findings.iter().filter(|finding| FURTHER_ON.contains(&finding.code)).map(|finding| finding.rank);
+    let Some(place) = later.filter(|rank| *rank < own).min() else { return };
+    for finding in findings.iter_mut().filter(|finding| (place..=own).contains(&finding.rank)) {
+        finding.rank = if finding.code == first { place } else { finding.rank + 1 };
+    }
+}
+
 /// The API server's log says that no connection to the issuer came about, and nothing of an answer.
 pub fn without_connection(case: &Case<'_>) -> bool {
     [

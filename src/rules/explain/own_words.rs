@@ -11,6 +11,10 @@ pub(super) fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
             "STS is switched off in the region that was asked",
             "Have an administrator of the account activate STS in that region (IAM console, Account settings), or have the program ask another region's STS (AWS_REGION; AWS_STS_REGIONAL_ENDPOINTS=regional).",
         ),
+        "aws-region" => (
+            "The AWS tool was not told a region",
+            "Name the cluster's region in the user's exec entry: --region REGION among its args, or AWS_REGION in its env (aws eks update-kubeconfig --name CLUSTER --region REGION writes it); outside of a kubeconfig in the environment.",
+        ),
         "plugin-sts-unreachable" => (
             "AWS' STS does not answer this machine",
             "Let this machine out to that address (a proxy: HTTPS_PROXY; a network without a way out: a VPC endpoint for STS), or name the right region (AWS_REGION); then ask again: aws sts get-caller-identity.",

@@ -5,6 +5,7 @@ use crate::evidence::access::Question;
 use crate::evidence::eks::{AccessEntry, AssociatedPolicy};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::report::shell::{quoted, shell, Shell};
+use crate::rules::refusal::can_i;
 use crate::rules::{eks, Case, Page, Rule};
 
 /// The rule.
@@ -45,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let finding = steps.fold(finding, Finding::step);
     vec![
         finding
-            .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", shell!("kaccess can-i {} {}", question.verb, question.resource)))
+            .step(Step::command("kubectl auth can-i --list does not show what access policies give; ask for single things", can_i(question, None)))
             .cite(seen(format!("/access/seen/checks/{index}"), format!("{}: no", question.sentence())))
             .cite(seen("/identity/seen/user", format!("signed in as {:?}", identity.user.username))),
     ]

@@ -1,5 +1,6 @@
 //! Two entries of one ARN in aws-auth.
 
+use crate::aws::identity::Entry;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
@@ -21,19 +22,25 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some((_, arn)), Some(all)) = (eks::caller(case), eks::aws_auth(case)) else { return Vec::new() };
-    let same: Vec<_> = all.entries.iter().filter(|entry| entry.arn.eq_ignore_ascii_case(&arn)).collect();
-    let [first, .., last] = same.as_slice() else { return Vec::new() };
-    if first.section != last.section || (first.username == last.username && first.groups == last.groups) {
-        return Vec::new();
-    }
+    let mut same: Vec<_> = all.entries.iter().filter(|entry| entry.arn.eq_ignore_ascii_case(&arn)).collect();
+    // The roles stand first, and are looked into first.
+    let section = same.first().map(|entry| entry.section);
+    same.retain(|entry| Some(entry.section) == section);
+    let Some((last, earlier)) = same.split_last() else { return Vec::new() };
+    let differs = |entry: &&&Entry| entry.username != last.username || entry.groups != last.groups;
+    let Some(first) = earlier.iter().find(differs) else { return Vec::new() };
     let counts = if first.section == "mapRoles" { format!("only line {} counts", last.line) } else { "which of them counts is left to chance where they differ in capitals".to_owned() };
-    vec![
-        RULE.finding(
+    let finding = RULE
+        .finding(
             Confidence::Certain,
             format!("{arn} stands in {} at line {} (groups {:?}) and at line {} (groups {:?}): {counts}.", first.section, first.line, first.groups, last.line, last.groups),
             seen(format!("/aws/awsAuth/seen/data/{}", first.section), format!("{} lines {} and {}", first.section, first.line, last.line)),
             Step::command("Put both entries' groups into one entry", "kubectl -n kube-system edit configmap aws-auth"),
         )
-        .cite_if(eks::cite_caller(case)),
-    ]
+        .cite_if(eks::cite_caller(case));
+    vec![if same.len() > 2 {
+        finding.titled("aws-auth names your role several times, and only the last entry counts")
+    } else {
+        finding
+    }]
 }

@@ -1,9 +1,7 @@
 //! An expired session signed the token.
 
 use crate::apiserver::message;
-use crate::evidence::credential::CredentialSource;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
-use crate::rules::plugin::{self, argument};
 use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.
@@ -40,17 +38,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-/// STS' answer to kaccess itself, where that asked with what the plugin signs with: the token is fresh from the plugin, which
-/// assumes no role and has no profile of its own.
+/// STS' answer to kaccess itself.
 fn own(case: &Case<'_>) -> Option<Citation> {
-    eks::refused(case)?;
-    let failure = eks::aws(case)?.caller.failed()?;
+    let failure = eks::sts_answer(case)?;
     let expired = ["ExpiredToken:", "ExpiredTokenException:"].iter().any(|code| failure.detail.contains(code));
-    let fresh = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
-    let target = eks::aws(case)?.target.seen()?;
-    let named = plugin::exec(case).and_then(|exec| argument(exec, &["--profile"]));
-    let other = named.is_some_and(|named| target.profile.as_deref() != Some(named));
-    let sound = case.token().is_some_and(|token| token.problems.is_empty());
-    (expired && fresh && sound && !other && target.role_arn.is_none())
-        .then(|| seen("/aws/caller/failed/detail", clip(&failure.detail, 240)))
+    expired.then(|| seen("/aws/caller/failed/detail", clip(&failure.detail, 240)))
 }

@@ -1,10 +1,14 @@
 //! No administrator but the creator.
 
+use crate::apiserver::authz::{self, MASTERS, Resolved, World};
 use crate::apiserver::message;
 use crate::aws::identity::{self, Mode};
 use crate::evidence::FailureKind;
+use crate::evidence::eks::Aws;
+use crate::evidence::rbac::Subject;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::rbac::authorization_not_enforced::everything;
 use crate::rules::{Case, Page, Rule, Word, eks};
 
 /// The rule.
@@ -51,6 +55,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.evidence.access.seen().is_some_and(|access| access.checks.iter().any(|check| check.allowed && check.question.verb == "*")) {
         return Vec::new();
     }
+    if by_rbac(case, aws, mode) {
+        return Vec::new();
+    }
     let mut cites = cites.into_iter();
     let Some(first) = cites.next() else { return Vec::new() };
     let mut finding = RULE.finding(
@@ -66,4 +73,32 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(cite);
     }
     vec![finding.cite_if(case.said(&message::IAM_CREATOR).map(Word::cite))]
+}
+
+/// RBAC makes an administrator of somebody whom aws-auth or an access entry names, or who is signed in here.
+fn by_rbac(case: &Case<'_>, aws: &Aws, mode: Mode) -> bool {
+    let Some(rbac) = case.evidence.rbac.seen() else { return false };
+    let auth = aws.aws_auth.seen().filter(|_| mode.reads_config_map()).map(|auth| identity::mappings(&auth.data).entries);
+    let entries = aws.access_entries.seen().filter(|_| mode.reads_entries()).map(|all| all.entries.as_slice());
+    let details = entries.unwrap_or_default().iter().filter_map(|entry| entry.details.seen());
+    let mut mapped: Vec<(&str, &[String])> =
+        details.map(|details| (details.username.as_str(), details.groups.as_slice())).collect();
+    mapped.extend(auth.iter().flatten().map(|entry| (entry.username.as_str(), entry.groups.as_slice())));
+    let user = case.evidence.identity.seen().map(|identity| &identity.user);
+    // In system:masters is the creator as well.
+    let person = |subject: &Subject| match subject.kind.as_str() {
+        "Group" if subject.name != MASTERS => mapped.iter().any(|(_, groups)| groups.contains(&subject.name)),
+        "User" => mapped.iter().any(|(name, _)| *name == subject.name),
+        _ => false,
+    };
+    let here = |subject: &Subject| {
+        subject.kind != "ServiceAccount"
+            && subject.name != MASTERS
+            && user.is_some_and(|user| authz::applies(subject, "", user))
+    };
+    let world = World::new(rbac);
+    rbac.bindings.iter().filter(|binding| binding.kind == "ClusterRoleBinding").any(|binding| {
+        binding.subjects.iter().any(|subject| person(subject) || here(subject))
+            && matches!(world.resolve(binding), Resolved::Role(role) if role.resource_rules.iter().any(everything))
+    })
 }

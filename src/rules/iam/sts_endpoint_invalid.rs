@@ -2,10 +2,11 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::aws::identity;
+use crate::evidence::Failure;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule, Word};
+use crate::rules::{clip, eks, Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -14,7 +15,7 @@ pub static RULE: Rule = Rule {
     title: "The token is for an STS endpoint that the cluster does not take",
     page: Page {
         means: "A token is a presigned URL of STS. The authenticator takes only hosts of its own partition, and STS must be switched on in that region; the global endpoint is not taken everywhere.",
-        evidence: "The host inside the token (and the region that its signature is scoped to), or the authenticator's words (unexpected hostname, InvalidClientTokenId, RegionDisabled).",
+        evidence: "The host inside the token (and the region that its signature is scoped to), or the authenticator's words (unexpected hostname, InvalidClientTokenId, RegionDisabled); or STS' answer InvalidClientTokenId to kaccess, which asks with the credentials that the plugin signs with.",
         fix: "Sign for the regional endpoint of the cluster's region. `export AWS_STS_REGIONAL_ENDPOINTS=regional`.",
         references: "https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html",
     },
@@ -40,27 +41,36 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = scoped_elsewhere(case, host.as_ref().map(|(word, _)| *word)).filter(|_| token.is_none()) {
         return vec![finding.cite_if(refused)];
     }
+    let unknown = |failure: &&Failure| {
+        ["InvalidClientTokenId:", "UnrecognizedClientException:"].iter().any(|code| failure.detail.contains(code))
+    };
+    let own = eks::sts_answer(case).filter(unknown);
     let key_unknown = token.is_none()
         && host.is_none()
-        && key.as_ref().is_some_and(|(word, _)| word.field("code") != "RegionDisabledException");
-    let (confidence, first, why) = match (token, host, key) {
+        && key.as_ref().map_or(own.is_some(), |(word, _)| word.field("code") != "RegionDisabledException");
+    let (confidence, first, why) = match (token, host, key, own) {
         (Some((index, detail)), ..) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
             seen(format!("/credential/seen/token/problems/{index}"), detail.clone()),
             format!("The authenticator refuses the token's host: {detail}."),
         ),
-        (None, Some((word, named)), _) => (
+        (None, Some((word, named)), ..) => (
             eks::sure(case, word, named),
             word.cite(),
             "The authenticator does not take the STS endpoint that the token is for.".to_owned(),
         ),
         // A key that was deleted looks the same.
-        (None, None, Some((word, named))) if word.field("code") == "RegionDisabledException" => (
+        (None, None, Some((word, named)), _) if word.field("code") == "RegionDisabledException" => (
             eks::sure(case, word, named),
             word.cite(),
             "STS is switched off in the region that the token is for.".to_owned(),
         ),
-        (None, None, Some((word, _))) => (
+        (None, None, _, Some(failure)) => (
+            Confidence::Likely,
+            seen("/aws/caller/failed/detail", clip(&failure.detail, 240)),
+            "STS tells kaccess, which asks with the credentials that the plugin finds too, that it does not know the access key: it was deleted or switched off, or STS is off in that region for this account.".to_owned(),
+        ),
+        (None, None, Some((word, _)), None) => (
             Confidence::Possible,
             word.cite(),
             "STS does not know the access key: it was deleted or switched off, or STS is off in that region for this account.".to_owned(),

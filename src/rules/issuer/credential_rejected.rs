@@ -1,7 +1,7 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
 use crate::apiserver::message::{self, heard, tools};
-use crate::aws::identity::{Mapped, Source, Verdict};
+use crate::aws::identity::{Mapped, Mode, Source, Verdict};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
@@ -580,14 +580,7 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
             });
         }
         Some(Verdict::Mapped(_)) => {}
-        _ => {
-            let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
-            list.push(Candidate {
-                code: "iam-identity-not-mapped",
-                why: "the IAM principal may have no access entry and no line in aws-auth".to_owned(),
-                decided_by: Step::command("the cluster's access entries", shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region)),
-            });
-        }
+        _ => list.extend(no_cluster(case).unwrap_or_else(|| vec![unmapped(case)])),
     }
     if let Some((_, meant)) = eks::other_region(case.evidence) {
         list.push(Candidate {
@@ -597,4 +590,59 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
         });
     }
     list
+}
+
+/// EKS knows no cluster of the name that was asked for: none of its mappings can be read.
+fn no_cluster(case: &Case<'_>) -> Option<Vec<Candidate>> {
+    let aws = eks::aws(case)?;
+    aws.cluster.failed_as(&[FailureKind::NotFound])?;
+    let target = aws.target.seen().filter(|target| !target.cluster.is_empty())?;
+    let (name, region) = (&target.cluster, &target.region);
+    Some(vec![
+        candidate(
+            "iam-token-wrong-cluster",
+            format!("EKS knows no cluster {name} in {region} and the account that was asked; no more than the name is signed, and the server's cluster may be called otherwise"),
+            Step::command(
+                "the names of the clusters there, and whose the credentials are",
+                shell!("aws eks list-clusters --region {}; aws sts get-caller-identity", region),
+            ),
+        ),
+        candidate(
+            "iam-identity-not-mapped",
+            format!("the server may be a cluster {name} of another account or region, which has to map who signs"),
+            Step::command(
+                "with credentials and region of the server: this shows its endpoint",
+                shell!("aws eks describe-cluster --name {} --region REGION --query cluster.endpoint", name),
+            ),
+        ),
+    ])
+}
+
+/// Nothing may map the caller; what decides it is what could not be read.
+fn unmapped(case: &Case<'_>) -> Candidate {
+    let aws = eks::aws(case);
+    let mode = aws.and_then(Mode::of).map(|(mode, _)| mode);
+    let entries = aws.is_some_and(|aws| aws.access_entries.seen().is_some());
+    let no_entries = mode.is_some_and(|mode| !mode.reads_entries());
+    let auth = aws.is_some_and(|aws| {
+        aws.aws_auth.seen().is_some() || aws.aws_auth.failed_as(&[FailureKind::NotFound]).is_some()
+    });
+    if mode.is_some_and(Mode::reads_config_map) && (entries || no_entries) && !auth {
+        let why = if no_entries {
+            "the IAM principal may have no line in aws-auth, which alone counts in this cluster's mode"
+        } else {
+            "the IAM principal has no access entry, and may have no line in aws-auth"
+        };
+        let read = Step::command("aws-auth, read by somebody with rights", "kubectl -n kube-system get configmap aws-auth -o yaml");
+        return candidate("iam-identity-not-mapped", why, read);
+    }
+    let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
+    candidate(
+        "iam-identity-not-mapped",
+        "the IAM principal may have no access entry and no line in aws-auth",
+        Step::command(
+            "the cluster's access entries",
+            shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region),
+        ),
+    )
 }

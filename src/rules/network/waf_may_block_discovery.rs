@@ -1,7 +1,7 @@
 //! A WAF that may refuse the control plane.
 
 use crate::aws::reach::Layer;
-use crate::report::shell::shell;
+use crate::report::shell::{Shell, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let path = step.path.clone().unwrap_or_else(|| "/aws/issuerBalancer/webAcl/seen".to_owned());
     let arn = eks::aws(case).and_then(|aws| aws.issuer_balancer.web_acl.seen()).map_or("ARN", |acl| acl.arn.as_str());
-    let scope = if arn.contains(":global/") { "CLOUDFRONT --region us-east-1" } else { "REGIONAL" };
+    let scope = Shell::from(if arn.contains(":global/") { "CLOUDFRONT --region us-east-1" } else { "REGIONAL" });
     let sampled = Step::command(
         "See what it refused in the last hour: Go's User-Agent at those paths (METRIC: CloudWatch's name of the rule that is in question)",
         shell!("aws wafv2 get-sampled-requests --web-acl-arn {} --rule-metric-name METRIC --scope {} --time-window StartTime=$(($(date +%s)-3600)),EndTime=$(date +%s) --max-items 100", arn, scope),

@@ -25,7 +25,8 @@ pub static RULE: Rule = Rule {
 /// Everybody with a credential is in one of these, or every Pod is.
 const EVERYBODY: &[&str] = &["system:authenticated", "system:unauthenticated", "system:serviceaccounts"];
 
-fn everything(rule: &ResourceRule) -> bool {
+/// A rule that allows everything to everything.
+pub fn everything(rule: &ResourceRule) -> bool {
     let all = |list: &[String]| list.iter().any(|part| part == "*");
     all(&rule.verbs) && all(&rule.api_groups) && all(&rule.resources) && rule.resource_names.is_empty()
 }

@@ -67,6 +67,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::LOGIN_ENDED if others_login(&said.context.plain) => (vec!["exec-login-expired"], Possible),
         heard::LOGIN_ENDED => (vec!["exec-login-expired"], Likely),
         heard::LOGIN_NONE => (vec!["exec-login-expired"], Possible),
+        heard::AWS_REGION => (vec!["aws-credentials-unavailable"], Likely),
         heard::PLUGIN_STS => (vec!["sts-unreachable", "sts-endpoint-invalid", "aws-credentials-unavailable"], Likely),
         // Programs in Pods say the same when their own role is missing.
         // The reason stands behind it, in words of its own.

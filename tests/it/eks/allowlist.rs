@@ -389,6 +389,7 @@ fn nothing_is_lost_opened_or_passed_by() {
     // A login in front: the two documents pass it by, and nothing else does.
     let login = commands(&World::oidc_refused().rules(another_host(true)));
     assert_eq!(login.len(), 1, "{login:?}");
+    assert!(login[0].starts_with("aws --region eu-west-1 elbv2 create-rule "), "{login:?}");
     assert!(login[0].contains("path-pattern") && login[0].contains("arn:tg/keycloak"), "{login:?}");
     // Rules of the host that do different things cannot be restricted by one: the port stays closed.
     for rules in [another_host(true), other_path()] {

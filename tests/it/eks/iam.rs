@@ -265,7 +265,7 @@ fn what_aws_auth_gave_is_given_as_an_access_entry_takes_it() {
     assert!(steps[0].contains("--username dev\n") && !steps.concat().contains("''"), "{steps:?}");
 
     let (_, steps) = fix(&line("['system:nodes']", "'system:node:{{EC2PrivateDNSName}}'"), code);
-    assert!(!steps.concat().contains("aws eks"), "{steps:?}");
+    assert!(!steps.concat().contains(" eks "), "{steps:?}");
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn an_access_entry_is_made_only_for_what_can_have_one() {
     let unread = World::iam_refused().no_entry().denied("/aws/principal", "iam:GetRole");
     let (_, steps) = fix(&unread, code);
     assert!(
-        steps[0].contains("arn=$(aws iam get-role --role-name platform-dev --query Role.Arn --output text) && aws eks create-access-entry --cluster-name prod --principal-arn \"$arn\" && "),
+        steps[0].contains("arn=$(aws iam get-role --role-name platform-dev --query Role.Arn --output text) && aws --region eu-west-1 eks create-access-entry --cluster-name prod --principal-arn \"$arn\" && "),
         "{steps:?}"
     );
     let (_, steps) = fix(&World::iam_refused().no_entry(), code);
@@ -541,7 +541,11 @@ fn only_a_session_that_is_no_instance_is_called_so() {
     let said = entry("system:node:{{EC2PrivateDNSName}}", "EC2_LINUX").authenticator_log(&line);
     let (sure, steps) = fix(&said, code);
     assert_eq!(sure, Certain);
-    assert!(steps[1].contains("aws eks create-access-entry --cluster-name prod --principal-arn ROLE_ARN"), "{steps:?}");
+    assert!(
+        steps[1]
+            .contains("aws --region eu-west-1 eks create-access-entry --cluster-name prod --principal-arn ROLE_ARN"),
+        "{steps:?}"
+    );
 }
 
 /// Which policy the entry has, and the smallest that covers what was asked.
@@ -614,4 +618,107 @@ fn a_policy_for_other_namespaces_is_a_warning_that_names_them() {
     // A policy that counts here leaves it as it was.
     let here = told_of(&world(&["dev"]), "rbac-no-grant");
     assert!(!here.title.contains("AmazonEKSViewPolicy"), "{}", here.title);
+}
+
+/// Synthetic as all of this: what AWS answers kaccess, in its own words.
+fn failed(kind: &str, detail: &str) -> Value {
+    json!({"startedMs": 0, "tookMs": 40, "failed": {"kind": kind, "detail": detail}})
+}
+
+/// kaccess asks with what the plugin signs with: what STS has against that, it has against the token.
+#[test]
+fn keys_that_sts_does_not_know_are_told_before_any_mapping() {
+    let detail = "sts:GetCallerIdentity: InvalidClientTokenId: The security token included in the request is invalid.";
+    let world = || World::iam_refused().set("/aws/caller", failed("forbidden", detail));
+    let all = findings(&world());
+    assert_eq!((all[0].code, all[0].confidence), ("sts-endpoint-invalid", Likely), "{all:?}");
+    assert_eq!(all[0].title, "STS does not know the access key that signed the token");
+    assert!(all.iter().any(|finding| finding.explained_by == Some("sts-endpoint-invalid")), "{all:?}");
+    // The plugin has a profile that kaccess did not ask with; or kaccess was given one.
+    let args = json!(["eks", "get-token", "--cluster-name", "prod", "--profile", "other"]);
+    let other = world().set("/kubeconfig/seen/user/exec/args", args);
+    let given = world().set("/aws/target/seen/profile", json!("ops")).set("/aws/target/seen/profileNamed", json!(true));
+    for world in [other, given] {
+        assert!(!codes(&world).contains(&"sts-endpoint-invalid"), "{:?}", codes(&world));
+    }
+}
+
+#[test]
+fn what_decides_a_mapping_is_what_could_not_be_read() {
+    let decided = |world: &World| -> Vec<(&'static str, String)> {
+        let rejected = told_of(world, "credential-rejected");
+        let candidates = rejected.candidates.iter();
+        let command = |step: &kaccess::report::Step| step.command.as_ref().map(ToString::to_string).unwrap_or_default();
+        candidates.map(|candidate| (candidate.code, command(&candidate.decided_by))).collect()
+    };
+    let absent = "eks:DescribeCluster: ResourceNotFoundException: No cluster found for name: prod.";
+    let all = decided(&World::iam_refused().set("/aws/cluster", failed("not-found", absent)));
+    let clusters = "aws eks list-clusters --region eu-west-1; aws sts get-caller-identity";
+    assert_eq!(all[0], ("iam-token-wrong-cluster", clusters.to_owned()), "{all:?}");
+    assert!(!all.iter().any(|(_, command)| command.contains("list-access-entries")), "{all:?}");
+
+    let unread = || World::iam_refused().denied("/aws/awsAuth", "list configmaps in kube-system");
+    let auth = ("iam-identity-not-mapped", "kubectl -n kube-system get configmap aws-auth -o yaml".to_owned());
+    assert!(decided(&unread().no_entry()).contains(&auth), "{:?}", decided(&unread().no_entry()));
+    assert!(decided(&unread().mode("CONFIG_MAP")).contains(&auth), "{:?}", decided(&unread().mode("CONFIG_MAP")));
+    let neither = decided(&unread().denied("/aws/accessEntries", "eks:ListAccessEntries"));
+    assert!(
+        neither
+            .iter()
+            .any(|(_, command)| command == "aws --region eu-west-1 eks list-access-entries --cluster-name prod"),
+        "{neither:?}"
+    );
+}
+
+/// RBAC may be what makes administrators.
+#[test]
+fn who_is_an_administrator_by_rbac_is_one() {
+    let code = "cluster-creator-only-admin";
+    let world = || {
+        let text = format!("- rolearn: {}\n  username: dev\n  groups: [platform-admins]\n", super::world::ROLE);
+        World::iam().mode("CONFIG_MAP").aws_auth(roles(&text)).set("/identity/seen/user/username", json!("dev"))
+    };
+    let bound = |kind: &str, group: &str, verb: &str| {
+        let namespace = if kind == "RoleBinding" { "dev" } else { "" };
+        let subject = json!({"kind": "Group", "name": group, "namespace": "", "index": 0});
+        let binding = json!({"kind": kind, "namespace": namespace, "name": "admins", "roleKind": "ClusterRole", "roleName": "all", "subjects": [subject]});
+        let rule = json!({"verbs": [verb], "apiGroups": ["*"], "resources": ["*"], "resourceNames": []});
+        let role = json!({"kind": "ClusterRole", "namespace": "", "name": "all", "resourceRules": [rule], "nonResourceRules": []});
+        let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
+        world().set("/rbac", super::world::seen(rbac))
+    };
+    assert!(codes(&world()).contains(&code));
+    assert!(!codes(&bound("ClusterRoleBinding", "platform-admins", "*")).contains(&code));
+    for other in [
+        bound("ClusterRoleBinding", "platform-admins", "get"),
+        bound("RoleBinding", "platform-admins", "*"),
+        bound("ClusterRoleBinding", "somebody-elses", "*"),
+    ] {
+        assert!(codes(&other).contains(&code), "{:?}", codes(&other));
+    }
+    // The creator is in system:masters, whoever else is or not.
+    let creator = bound("ClusterRoleBinding", "system:masters", "*")
+        .set("/identity/seen/user/groups", json!(["system:masters", "system:authenticated"]));
+    assert!(codes(&creator).contains(&code), "{:?}", codes(&creator));
+}
+
+#[test]
+fn a_line_of_aws_auth_that_never_counts_is_told_wherever_it_stands() {
+    let line = |group: &str| format!("- rolearn: {}\n  username: dev\n  groups: [{group}]\n", super::world::ROLE);
+    let world = |groups: [&str; 3]| {
+        let text: String = groups.iter().map(|group| line(group)).collect();
+        World::iam().mode("CONFIG_MAP").aws_auth(roles(&text)).set("/identity/seen/user/username", json!("dev"))
+    };
+    let told = told_of(&world(["a", "b", "a"]), "aws-auth-duplicate");
+    assert!(told.why.contains("at line 4 (groups [\"b\"]) and at line 7 (groups [\"a\"])"), "{}", told.why);
+    assert!(told.title.contains("several times"), "{}", told.title);
+    assert!(!codes(&world(["a", "a", "a"])).contains(&"aws-auth-duplicate"));
+}
+
+#[test]
+fn the_question_that_a_policy_excludes_is_asked_again_as_it_was() {
+    let world =
+        asked_to("list", "cert-manager.io", "certificates", "dev", json!([policy("AmazonEKSAdminPolicy", &[])]));
+    let (_, steps) = fix(&world, "access-policy-out-of-scope");
+    assert!(steps.concat().contains("\nkaccess can-i list certificates.cert-manager.io -n dev --why\n"), "{steps:?}");
 }

@@ -698,3 +698,39 @@ fn a_network_acl_is_judged_by_how_many_ports_it_leaves() {
     let text = &reach.step(Layer::Acl).expect("a step").text;
     assert!(text.contains("1 of 28232 ports only"), "{text}");
 }
+
+/// A packet meets the network ACL before the load balancer's group: that is mended first.
+#[test]
+fn of_two_obstacles_the_first_on_the_way_is_told_first() {
+    let denial = json!([
+        {"number": 50, "egress": true, "allow": false, "protocol": "6", "cidr": "0.0.0.0/0", "fromPort": 443, "toPort": 443},
+        {"number": 100, "egress": true, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"},
+        {"number": 100, "egress": false, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}
+    ]);
+    let world = World::oidc_refused().routed().rules(forward_all()).lets_in(&["192.0.2.0/24"]);
+    let world = world.set("/aws/network/networkAcls/seen", acl(denial));
+    let (evidence, _) = world.evidence();
+    let all = kaccess::report::diagnose(check_all(&Case::new(&evidence)));
+    let told: Vec<_> = all.iter().map(|finding| (finding.code, finding.confidence)).take(2).collect();
+    assert_eq!(told, [("network-acl-blocks-issuer", Likely), ("allowlist-misses-control-plane", Likely)]);
+}
+
+/// Web ACLs of CloudFront are all in one region, wherever the cluster is.
+#[test]
+fn a_web_acl_is_asked_where_it_is() {
+    let bots = json!([{"name": "bots", "priority": 1, "action": "group", "statement": "managed-group", "reference": "AWSManagedRulesBotControlRuleSet"}]);
+    let world =
+        || World::oidc_refused().uninitialized().set("/aws/issuerBalancer/webAcl", web_acl("allow", bots.clone(), &[]));
+    let asked = |world: World| {
+        let all = found(&world);
+        let (_, text) = all.into_iter().find(|(code, _)| *code == "waf-may-block-discovery").expect("a web ACL");
+        text
+    };
+    let regional = asked(world());
+    assert!(regional.contains("aws --region eu-west-1 wafv2 get-sampled-requests "), "{regional}");
+    assert!(regional.contains(" --scope REGIONAL --time-window "), "{regional}");
+    let arn = "arn:aws:wafv2:us-east-1:111122223333:global/webacl/edge/1";
+    let global = asked(world().set("/aws/issuerBalancer/webAcl/seen/arn", json!(arn)));
+    assert!(global.contains("aws wafv2 get-sampled-requests "), "{global}");
+    assert!(global.contains(" --scope CLOUDFRONT --region us-east-1 --time-window "), "{global}");
+}

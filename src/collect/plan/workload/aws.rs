@@ -118,6 +118,7 @@ fn meant(
                         region: region.clone(),
                         region_origin: "flag".to_owned(),
                         profile: options.profile.clone(),
+                        profile_named: options.profile.is_some(),
                         ..Meant::default()
                     };
                     (meant, options.profile.is_some())
