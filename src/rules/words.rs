@@ -228,8 +228,8 @@ fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
     Some(found.timestamp())
 }
 
-/// The latest moment that a stamp may mean, which is read as one of UTC: a log that ended hours
-/// before it was read may be of a server in a zone west of it.
+/// The latest moment that a stamp may mean, which is read as one of UTC: a log that ended hours before it was read may be
+/// of a server in a zone west of it.
 fn latest(stamp: Timestamp, end: Timestamp, read: Timestamp) -> Option<Timestamp> {
     let west = read.duration_since(end).as_secs().clamp(0, 12 * 3600);
     stamp.checked_add(SignedDuration::from_secs(west - west % 1800)).ok()

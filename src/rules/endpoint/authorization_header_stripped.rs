@@ -39,7 +39,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(cite) = case.anonymous() else { return Vec::new() };
     let server = case.evidence.endpoint.authenticated.seen().and_then(|answer| answer.server.clone());
     let by = server.as_ref().map_or_else(String::new, |server| format!(" What answers here calls itself {server:?}."));
-    // Only a token webhook may call somebody so; what a server that has one may hand it is a token of no known kind.
+    // Only a token webhook may call somebody so; whether the server has one is mostly not seen, and an opaque token may be
+    // its.
     let flag = "authentication-token-webhook-config-file";
     let webhook = case.flag_source(flag).is_some();
     let none = !webhook && case.flags().is_some_and(|flags| flags.complete);
