@@ -243,7 +243,7 @@ fn tell_of(
     aws: Option<&Aws>,
     resolved: &kubeconfig::Resolved,
 ) -> KnownIdentity {
-    let mut origin = origin(&user, known, resolved);
+    let mut origin = origin(&user, known, &resolved.impersonation);
     let mut policies = Vec::new();
     let mut giver = "the access entry or the aws-auth line";
     if let Some(aws) = aws {
@@ -302,9 +302,9 @@ fn tell_of(
     }
 }
 
-fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> OriginView {
+fn origin(user: &User, known: &Known, impersonation: &kubeconfig::Impersonation) -> OriginView {
     let make = |kind: &'static str, detail: String| OriginView { kind, detail };
-    if let Some(wanted) = &resolved.impersonation.user {
+    if let Some(wanted) = &impersonation.user {
         return make("impersonation", format!("Impersonate-User: {wanted}"));
     }
     if user.is_anonymous() {
@@ -340,7 +340,10 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
             let sub = known.claims.get("sub").and_then(Value::as_str).unwrap_or_default();
             return make("service-account", format!("the token's claim sub {sub:?}"));
         }
-        Some(TokenKind::Bootstrap) => return make("bootstrap-token", "a Secret in kube-system".to_owned()),
+        // A token of any other list may have that shape: the name tells that the Secret's was taken.
+        Some(TokenKind::Bootstrap) if bootstrapped(user, known) => {
+            return make("bootstrap-token", "a Secret in kube-system".to_owned());
+        }
         Some(TokenKind::Jwt) => {
             let issuer = known.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
             let detail = match known.claim_of(&user.username) {
@@ -364,6 +367,12 @@ fn origin(user: &User, known: &Known, resolved: &kubeconfig::Resolved) -> Origin
         return make("proxy", "user name and password, which only a proxy can have taken".to_owned());
     }
     make("unknown", "nothing that was sent explains it".to_owned())
+}
+
+/// The user has the name that the API server gives to a bootstrap token with this one's id.
+fn bootstrapped(user: &User, known: &Known) -> bool {
+    let id = known.claims.get("tokenId").and_then(Value::as_str);
+    user.username.strip_prefix("system:bootstrap:").is_some_and(|name| id == Some(name))
 }
 
 /// Where a group comes from; `giver` is what gives an IAM identity its groups.
@@ -461,5 +470,23 @@ mod tests {
             let (by, _) = mapped(&aws("API", &caller.arn), &user);
             assert_eq!(by, "the access entry of arn:aws:iam::111122223333:role/team/Ops, session jane");
         }
+    }
+
+    #[test]
+    fn a_bootstrap_token_is_told_by_its_name_and_not_by_its_shape() {
+        let facts = token::parse("abcdef.0123456789abcdef");
+        let known = Known {
+            kind: Some(facts.kind),
+            claims: facts.claims.unwrap_or_default(),
+            certificate: None,
+            basic: false,
+            expires_at: None,
+        };
+        let kind = |name: &str| {
+            let user = User { username: name.to_owned(), ..User::default() };
+            origin(&user, &known, &kubeconfig::Impersonation::default()).kind
+        };
+        assert_eq!(kind("system:bootstrap:abcdef"), "bootstrap-token");
+        assert_eq!(kind("bootlike"), "token");
     }
 }

@@ -228,6 +228,18 @@ impl<'a> Case<'a> {
         (credential.token.is_none() || counted).then_some(leaf)
     }
 
+    /// The authorities that the API server asks client certificates of, in the TLS handshake.
+    pub fn asked_authorities(&self) -> &'a [String] {
+        self.evidence.endpoint.tls.seen().map(|tls| tls.client_authorities.as_slice()).unwrap_or_default()
+    }
+
+    /// None of those signed any certificate of the client's chain.
+    pub fn stranger(&self) -> bool {
+        let named = self.asked_authorities();
+        let sent = self.evidence.credential.seen().map(|credential| credential.certificates.as_slice());
+        !named.is_empty() && sent.unwrap_or_default().iter().all(|certificate| !named.contains(&certificate.issuer))
+    }
+
     /// The certificate's own groups hold system:unauthenticated, and the API server then leaves system:authenticated out.
     pub fn unauthenticated_by_certificate(&self) -> bool {
         self.only_certificate().is_some_and(|leaf| leaf.organizations.iter().any(|group| group == UNAUTHENTICATED))

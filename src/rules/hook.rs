@@ -123,11 +123,27 @@ pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidenc
         Fault::Refused | Fault::NotFound | Fault::Unauthorized => {
             said.is_some_and(|error| error != "invalid bearer token")
         }
-        Fault::Silent | Fault::Status | Fault::Unreadable => {
-            opaque && (review.is_none() || word.text == &message::WEBHOOK_TRANSPORT)
-        }
+        // Whoever does not answer answers nobody.
+        Fault::Silent => opaque && (review.is_none() || word.text == &message::WEBHOOK_TRANSPORT),
+        // What it answered may have been about somebody else's token.
+        Fault::Status | Fault::Unreadable => false,
     };
-    Some((word, fault, if sure { Confidence::Certain } else { Confidence::Likely }))
+    let confidence = match (answered_since(case, word), sure) {
+        (true, _) => Confidence::Possible,
+        (false, true) => Confidence::Certain,
+        (false, false) => Confidence::Likely,
+    };
+    Some((word, fault, confidence))
+}
+
+/// A later line of the same log says that nobody takes a token, and no more: the webhook was asked about that one too, and
+/// answered.
+fn answered_since(case: &Case<'_>, word: &Word) -> bool {
+    let log = |word: &Word| word.path.split("/seen/").next().map(str::to_owned);
+    case.words.iter().any(|other| {
+        let silent = *other.text == message::NOBODY_CLAIMED && !other.line.contains("invalid bearer token, unknown");
+        silent && other.place == Place::Log && log(other) == log(word) && other.line_number > word.line_number
+    })
 }
 
 #[cfg(test)]
@@ -169,6 +185,39 @@ mod tests {
         };
         assert_eq!(heard("[invalid bearer token, unknown]"), Some((Fault::Refused, Confidence::Likely)));
         assert_eq!(heard("invalid bearer token"), None);
+    }
+
+    #[test]
+    fn a_line_of_the_log_may_be_about_somebody_elses_token() {
+        use crate::evidence::Evidence;
+        use serde_json::{Value, json};
+        let text = include_str!("../../testdata/cases/authentication-webhook-down-log/evidence.json");
+        // Lines that a real server wrote of another token and of this one, put into a case whose webhook was off.
+        let heard = |errors: &[&str]| {
+            let matches = errors.iter().zip(1_u64..).flat_map(|(error, number)| {
+                let line = format!(
+                    "E1125 17:25:32.527810   30675 authentication.go:75] \"Unable to authenticate the request\" err=\"{error}\""
+                );
+                message::recognise(&line).into_iter().map(move |found| {
+                    json!({ "text": found.text.name, "line": line, "lineNumber": number,
+                        "lastLineNumber": number, "count": 1, "fields": found.fields })
+                })
+            });
+            let matches: Vec<Value> = matches.collect();
+            let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+            evidence["controlPlane"]["log"]["seen"]["matches"] = json!(matches);
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            about_token(&Case::new(&evidence)).map(|(_, fault, confidence)| (fault, confidence))
+        };
+        let status =
+            r#"[invalid bearer token, an error on the server (\"unknown\") has prevented the request from succeeding]"#;
+        let refused = r#"[invalid bearer token, Post \"https://localhost:36797/review?timeout=30s\": dial tcp 127.0.0.1:36797: connect: connection refused]"#;
+        let nobody = "invalid bearer token";
+        assert_eq!(heard(&[status]), Some((Fault::Status, Confidence::Likely)));
+        assert_eq!(heard(&[status, nobody]), Some((Fault::Status, Confidence::Possible)));
+        assert_eq!(heard(&[nobody, status]), Some((Fault::Status, Confidence::Likely)));
+        assert_eq!(heard(&[refused]), Some((Fault::Silent, Confidence::Certain)));
+        assert_eq!(heard(&[refused, nobody]), Some((Fault::Silent, Confidence::Possible)));
     }
 
     #[test]

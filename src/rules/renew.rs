@@ -93,6 +93,18 @@ fn store(case: &Case<'_>, file: &str) -> Shell {
     )
 }
 
+/// What to know first where the API server asks for certificates of other CAs than this one's: a new one of the same CA
+/// would be refused as well.
+pub fn by_another_ca(case: &Case<'_>, leaf: &CertificateFacts) -> Option<Step> {
+    let named = case.asked_authorities().join(" or ");
+    case.stranger().then(|| {
+        Step::text(format!(
+            "The API server asks for certificates of {named}, and {:?} signed this one: a new one must be of another CA than that, or it is refused again.",
+            leaf.issuer
+        ))
+    })
+}
+
 /// The steps to a new certificate for whom this one names.
 pub fn certificate(case: &Case<'_>, leaf: &CertificateFacts) -> Vec<Step> {
     let plugin = case.evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);

@@ -1,6 +1,8 @@
 //! A setting of the authenticator that takes the token, and how it is changed where this API server has it: among its
 //! flags, in an AuthenticationConfiguration, or in a provider associated with EKS.
 
+use serde_json::Value;
+
 use super::{Case, eks};
 use crate::apiserver::configuration::Mapping;
 use crate::report::Step;
@@ -48,6 +50,26 @@ pub fn set(case: &Case<'_>, text: &str, setting: Setting<'_>) -> Step {
             }
         }
     }
+}
+
+/// The step that gives the file one more issuer, so that the tokens of those it has stay good; nothing where the API server
+/// reads no such file.
+pub fn add_issuer(case: &Case<'_>, issuer: &str) -> Option<Step> {
+    if !matches!(home(case), Home::File) {
+        return None;
+    }
+    let audience = match case.claim("aud") {
+        Some(Value::Array(all)) => all.first().and_then(Value::as_str),
+        Some(one) => one.as_str(),
+        None => None,
+    };
+    let audience = audience.unwrap_or("AUDIENCE");
+    Some(Step::manifest(
+        "Or add this issuer as a further entry under jwt: of the AuthenticationConfiguration, beside those that are there (the API server reads the file again by itself); its prefix keeps its users apart from those of the others",
+        format!(
+            "jwt:\n- issuer:\n    url: {issuer:?}\n    audiences: [{audience:?}]\n  claimMappings:\n    username:\n      claim: \"sub\"\n      prefix: \"PREFIX:\"\n"
+        ),
+    ))
 }
 
 fn home(case: &Case<'_>) -> Home {

@@ -1,13 +1,16 @@
 //! The API server's own words, and whether they are about the credential in hand: a log tells of everybody's requests,
 //! of every issuer and of the past.
 
+mod family;
+
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use self::family::{COMMON, INITIALISING, JUDGING, OF_ACCOUNT, OF_ISSUER, OF_PROXY, OF_WEBHOOKS};
 use super::clip;
 use crate::apiserver::cel;
 use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping, issuer_meant};
@@ -48,6 +51,8 @@ pub struct Word {
     pub contradicted: bool,
     /// When the log said it last.
     pub last: Option<Timestamp>,
+    /// The latest moment at which that can have been: a log's stamps have no zone.
+    written: Option<Timestamp>,
     /// The log goes on for minutes without such a line.
     pub past: bool,
     /// A newer line of the same log may be about the same, and says something else.
@@ -74,6 +79,7 @@ impl Word {
             doubtful: false,
             contradicted: false,
             last: None,
+            written: None,
             past: false,
             outdated: false,
             line_number: 0,
@@ -180,6 +186,7 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             words.push(Word {
                 doubtful: old && INITIALISING.contains(text),
                 last,
+                written: last.and_then(|last| latest(last, end.unwrap_or(last), evidence.observed_at)),
                 past: (past || old) && of_now && !at.starts_with("/aws/"),
                 line_number: found.last_line_number,
                 ..Word::new(text, found.fields.clone(), path, &found.line, Place::Log)
@@ -201,6 +208,9 @@ const OLD: i64 = 36 * 3600;
 /// An authenticator that does not come up says so again after so many seconds.
 const RETRY: i64 = 10;
 
+/// So many seconds an issuer's clock may be ahead of the API server's.
+const SKEW: i64 = 60;
+
 /// Lines that are no further apart, in seconds, may be of two authenticators, or of one that meets both.
 const BESIDE: i64 = 30;
 
@@ -218,68 +228,12 @@ fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
     Some(found.timestamp())
 }
 
-/// Why an authenticator for an issuer does not come up.
-const INITIALISING: [&Text; 10] = [
-    &message::OIDC_INIT_HTTP,
-    &message::OIDC_INIT_PROXY,
-    &message::OIDC_INIT_DNS,
-    &message::OIDC_INIT_TIMEOUT,
-    &message::OIDC_INIT_REFUSED,
-    &message::OIDC_INIT_X509,
-    &message::OIDC_INIT_CLOSED,
-    &message::OIDC_ISSUER_DIFFERS,
-    &message::OIDC_DISCOVERY_NOT_JSON,
-    &message::JWKS_URI_MISSING,
-];
-
-/// What an authenticator for an issuer has against a token.
-const JUDGING: [&Text; 22] = [
-    &message::OIDC_NOT_INITIALIZED,
-    &message::JWKS_HTTP,
-    &message::JWKS_UNREACHABLE,
-    &message::JWKS_UNPARSABLE,
-    &message::SIGNATURE_FAILED,
-    &message::AUDIENCE,
-    &message::EXPIRED,
-    &message::ALGORITHM,
-    &message::USERNAME_CLAIM_MISSING,
-    &message::EMAIL_NOT_VERIFIED,
-    &message::NOT_YET_VALID,
-    &message::EMAIL_VERIFIED_TYPE,
-    &message::USERNAME_CLAIM_TYPE,
-    &message::SUBJECT_TYPE,
-    &message::GROUPS_CLAIM_TYPE,
-    &message::DISTRIBUTED_CLAIMS,
-    &message::REQUIRED_CLAIM_MISSING,
-    &message::REQUIRED_CLAIM_DIFFERS,
-    &message::REQUIRED_CLAIM_TYPE,
-    &message::CLAIM_RULE,
-    &message::USER_RULE,
-    &message::CLAIM_MAPPING,
-];
-
-/// What is told of a token that lacks something, or fails a rule, as those of many people do.
-const COMMON: [&Text; 6] = [
-    &message::AUDIENCE,
-    &message::USERNAME_CLAIM_MISSING,
-    &message::REQUIRED_CLAIM_MISSING,
-    &message::CLAIM_RULE,
-    &message::USER_RULE,
-    &message::CLAIM_MAPPING,
-];
-
-/// What the API server has against the certificate of a proxy before it.
-const OF_PROXY: [&Text; 3] = [&message::FRONT_PROXY_NAME, &message::BOTH_CAS, &message::CLIENT_CA_ALONE];
-
-/// How calls of webhooks ended.
-const OF_WEBHOOKS: [&Text; 6] = [
-    &message::WEBHOOK_FAILED,
-    &message::WEBHOOK_TRANSPORT,
-    &message::WEBHOOK_ANSWER,
-    &message::AUTHORIZATION_WEBHOOK,
-    &message::AUTHORIZATION_ERROR,
-    &message::AUTHORIZATION_UNDECIDED,
-];
+/// The latest moment that a stamp may mean, which is read as one of UTC: a log that ended hours before it was read may be
+/// of a server in a zone west of it.
+fn latest(stamp: Timestamp, end: Timestamp, read: Timestamp) -> Option<Timestamp> {
+    let west = read.duration_since(end).as_secs().clamp(0, 12 * 3600);
+    stamp.checked_add(SignedDuration::from_secs(west - west % 1800)).ok()
+}
 
 /// Keeps what may be about the credential in hand, and marks what may as well be about another issuer.
 pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<&Configuration>) {
@@ -299,6 +253,8 @@ pub fn retain(words: &mut Vec<Word>, evidence: &Evidence, configuration: Option<
 struct Scene<'a> {
     /// The token in hand, where the credential is one.
     token: Option<&'a TokenFacts>,
+    /// When it was issued: a line of before is about another one.
+    issued: Option<Timestamp>,
     /// The issuer that it names.
     issuer: Option<&'a str>,
     /// The authenticators of the server, where any is known.
@@ -331,8 +287,12 @@ impl<'a> Scene<'a> {
         let issuer = token.and_then(|token| token.claims.as_ref()?.get("iss")?.as_str()).map(issuer_meant);
         let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
         let known = configuration.filter(|configuration| configuration.jwt_known);
+        let of_issuers = |token: &&TokenFacts| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
+        let issued = token.filter(of_issuers).and_then(|token| token.time("iat"));
         let mut scene = Self {
             token,
+            // A time to come is of a clock that is wrong.
+            issued: issued.filter(|issued| *issued <= evidence.observed_at),
             issuer,
             configured: configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty()),
             own: known.zip(issuer).and_then(|(configuration, issuer)| configuration.authenticator_of(issuer)),
@@ -400,6 +360,9 @@ impl<'a> Scene<'a> {
     /// Whether the word may be about the credential; marks the one that may as well be about another.
     fn keeps(&self, word: &mut Word) -> bool {
         let of_issuer = INITIALISING.contains(&word.text);
+        if word.place == Place::Log && self.precedes(word) && !self.keeps_of_before(word) {
+            return false;
+        }
         if word.place == Place::TokenReview || !(of_issuer || JUDGING.contains(&word.text)) {
             return true;
         }
@@ -413,6 +376,27 @@ impl<'a> Scene<'a> {
         }
         // The TokenReview of this very token would say it too.
         self.reviewed.is_none_or(|error| says(error, word.text))
+    }
+
+    /// The line was written before the token was issued.
+    fn precedes(&self, word: &Word) -> bool {
+        matches!((self.issued, word.written), (Some(issued), Some(written)) if issued.duration_since(written).as_secs() > SKEW)
+    }
+
+    /// A line of before the token says nothing of it: only what it tells of the issuer may hold still, and what it tells
+    /// of claims that this one has too may be said again.
+    fn keeps_of_before(&self, word: &mut Word) -> bool {
+        if OF_ISSUER.contains(&word.text) {
+            word.doubtful = true;
+        } else if OF_ACCOUNT.contains(&word.text) {
+            return false;
+        } else if JUDGING.contains(&word.text) {
+            if self.token.and_then(|token| fits(word, token)) != Some(true) {
+                return false;
+            }
+            word.past |= !ties(word);
+        }
+        true
     }
 
     /// A log tells of everybody's tokens, of every issuer and of the past.
@@ -707,6 +691,37 @@ mod tests {
         assert_eq!(found, [one("claim-rule", Confidence::Likely), one("audience", Confidence::Possible)]);
         assert_eq!(heard(claims.clone(), &[(1, OTHER)], None), [one("audience", Confidence::Likely)]);
         assert_eq!(heard(claims, &[(400, OTHER)], None), [one("audience", Confidence::Possible)]);
+    }
+
+    #[test]
+    fn what_was_said_before_the_token_was_issued_is_of_another_one() {
+        // The log of the saved case ends as it was read; a token of two minutes, and lines before and after its iat.
+        let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
+        let read = serde_json::from_str::<Evidence>(text).expect("evidence").observed_at.as_second();
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube", "iat": read - 120 });
+        let down = "invalid bearer token, oidc: authenticator not initialized";
+        let signature = "invalid bearer token, failed to verify signature: failed to verify id token signature";
+        for (ago, line, name, confidence) in [
+            (60, signature, "signature-failed", Some(Confidence::Certain)),
+            (250, signature, "signature-failed", None),
+            (60, down, "oidc-not-initialized", Some(Confidence::Certain)),
+            (250, down, "oidc-not-initialized", Some(Confidence::Likely)),
+            (60, OTHER, "audience", Some(Confidence::Likely)),
+            (250, OTHER, "audience", Some(Confidence::Possible)),
+        ] {
+            let expected: Vec<_> = confidence.map(|confidence| one(name, confidence)).into_iter().collect();
+            assert_eq!(heard(claims.clone(), &[(ago, line)], None), expected, "{ago}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_may_be_of_a_zone_west_of_utc() {
+        let time = |text: &str| -> Timestamp { text.parse().expect("a time") };
+        let (stamp, end) = (time("2026-11-26T09:10:12Z"), time("2026-11-26T09:10:30Z"));
+        let at = |read: &str| latest(stamp, end, time(read)).expect("a time");
+        assert_eq!(at("2026-11-26T09:12:00Z"), stamp);
+        assert_eq!(at("2026-11-26T14:10:31Z"), time("2026-11-26T14:10:12Z"));
+        assert_eq!(at("2026-11-29T14:10:31Z"), time("2026-11-26T21:10:12Z"));
     }
 
     #[test]

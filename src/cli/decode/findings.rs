@@ -139,10 +139,16 @@ pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Op
         (None, [url]) => format!("The token says iss {issuer:?}, and the configured issuer is {url:?}. "),
         (None, urls) => format!("The token says iss {issuer:?}, and the configured issuers are {}. ", urls.join(", ")),
     };
-    let fix = format!(
-        "Set the API server's issuer to exactly {issuer} (--oidc-issuer-url, or issuer.url), or take a token of the configured \
-         issuer."
-    );
+    let fix = match configured.as_slice() {
+        [_] => format!(
+            "Set the API server's issuer to exactly {issuer} (--oidc-issuer-url, or issuer.url), or take a token of the \
+             configured issuer."
+        ),
+        // One that is replaced locks out everybody who has its tokens.
+        _ => format!(
+            "Take a token of a configured issuer, or add a further entry under jwt: whose issuer.url is exactly {issuer}."
+        ),
+    };
     Some(finding(
         &token_issuer_mismatch::RULE,
         &format!("{why}The API server compares byte by byte, and says nothing of it but \"invalid bearer token\"."),

@@ -45,7 +45,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, true) => (Confidence::Possible, " That comes after the fault of TLS: so far no request got as far."),
         (None, false) => (Confidence::Likely, " So far no answer of the API server says that it got as far."),
     };
-    let mut steps = renew::certificate(case, leaf).into_iter();
+    let mut steps = renew::by_another_ca(case, leaf).into_iter().chain(renew::certificate(case, leaf));
     let Some(first) = steps.next() else { return Vec::new() };
     vec![
         RULE.finding(

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::tls::CertificateFacts;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule, Word, clip, renew};
+use crate::rules::{Case, Page, Place, Rule, Word, clip, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -120,12 +120,15 @@ fn of_chain(
         return None;
     }
     let said = case.said_of_certificate(&message::CLIENT_CERTIFICATE, true);
-    // The certificate's own dates, by a clock of the API server's that is off.
-    let dates = [leaf.not_before, leaf.not_after];
-    if said.is_some_and(|word| dates.iter().flatten().any(|date| word.field("error").contains(&date.to_string()))) {
+    // The certificate's own dates, by a clock of the API server's that is off. A CA may end as the certificate begins.
+    let dates = [("is before", leaf.not_before), ("is after", leaf.not_after)];
+    let own = |error: &str| {
+        dates.iter().any(|(words, date)| date.is_some_and(|date| error.contains(&format!("{words} {date}"))))
+    };
+    if said.is_some_and(|word| own(word.field("error"))) {
         return None;
     }
-    let fault = sent_fault(case, sent).filter(|_| said.is_some() || !stranger(case, sent));
+    let fault = sent_fault(case, sent).filter(|_| said.is_some() || !case.stranger());
     let known = |words: &str| LINKS.iter().find(|(link, ..)| words.contains(link));
     let (link, words, confidence) = match (said, &fault) {
         (Some(word), _) => {
@@ -162,17 +165,6 @@ fn of_chain(
     Some(finding.cite_if(cite).cite(rejected.clone()))
 }
 
-/// The authorities that the handshake asks certificates of.
-fn asked<'e>(case: &Case<'e>) -> &'e [String] {
-    case.evidence.endpoint.tls.seen().map(|tls| tls.client_authorities.as_slice()).unwrap_or_default()
-}
-
-/// None of them signed any certificate of the chain.
-fn stranger(case: &Case<'_>, sent: &[CertificateFacts]) -> bool {
-    let named = asked(case);
-    !named.is_empty() && sent.iter().all(|certificate| !named.contains(&certificate.issuer))
-}
-
 /// What the API server publishes of its clients' CAs, where none of them signed the chain by their names and keys.
 fn unpublished(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<Citation> {
     let authorities = &case.evidence.control_plane.published.seen()?.client_authorities;
@@ -193,6 +185,35 @@ fn unpublished(case: &Case<'_>, sent: &[CertificateFacts]) -> Option<Citation> {
     ))
 }
 
+/// The CA that signed the chain, where it is the one for front proxies: the handshake names it as well, and the log says
+/// that the chain leads to it, or it is none of the clients' CAs that the API server publishes.
+fn of_front_proxies<'c>(case: &Case<'_>, sent: &'c [CertificateFacts], said: Option<&Word>) -> Option<&'c str> {
+    let named = case.asked_authorities();
+    let mut issuers = sent.iter().map(|certificate| certificate.issuer.as_str());
+    let issuer = issuers.find(|issuer| named.iter().any(|name| name == issuer))?;
+    // What the server has against the certificate as a proxy's stands before what it has against it as a user's.
+    let as_proxy = said.filter(|word| word.place == Place::Log).map(before_own);
+    if as_proxy.is_some_and(|error| error.contains(NOT_ALLOWED)) {
+        return Some(issuer);
+    }
+    let published = case.evidence.control_plane.published.seen();
+    let clients = published.map(|published| published.client_authorities.as_slice()).unwrap_or_default();
+    if clients.iter().any(|ca| ca.subject == issuer) {
+        return None;
+    }
+    // Nothing against it as a proxy's: the chain leads to the CA for proxies, where the server has one.
+    let verified = named.len() > 1 && as_proxy.is_some_and(|error| !error.contains("x509: "));
+    (verified || !clients.is_empty()).then_some(issuer)
+}
+
+/// What a line says before it comes to the certificate as a user's.
+fn before_own(word: &Word) -> &str {
+    word.line.split("verifying certificate SN=").next().unwrap_or_default()
+}
+
+/// The CA for front proxies signed it, and no proxy has that name.
+const NOT_ALLOWED: &str = "is not in the allowed list";
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let (Some(leaf), Some(rejected)) = (case.only_certificate(), case.rejected()) else { return Vec::new() };
     let sent = case.evidence.credential.seen().map(|credential| credential.certificates.as_slice()).unwrap_or_default();
@@ -202,7 +223,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let said = case
         .said_of_certificate(&message::CLIENT_CERTIFICATE, true)
         .filter(|word| word.field("error").contains("unknown authority"));
-    let (named, stranger) = (asked(case), stranger(case, sent));
+    let (named, stranger) = (case.asked_authorities(), case.stranger());
     let unpublished = unpublished(case, sent);
     // What else would explain the 401, if nobody says that it is the CA.
     let other = own_fault(case, leaf);
@@ -224,7 +245,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         ""
     };
-    let why = if stranger {
+    let front = of_front_proxies(case, sent, said);
+    let users = || {
+        let published = case.evidence.control_plane.published.seen();
+        let published = published.into_iter().flat_map(|published| &published.client_authorities);
+        let mut all: Vec<&str> = published.map(|ca| ca.subject.as_str()).collect();
+        if all.is_empty() {
+            all = named.iter().map(String::as_str).filter(|name| Some(*name) != front).collect();
+        }
+        all.join(" or ")
+    };
+    let why = if let Some(front) = front {
+        format!(
+            "The certificate is signed by {front:?}, which is the CA for the certificates of front proxies (--requestheader-client-ca-file); those of users are of {}.",
+            users()
+        )
+    } else if stranger {
         format!(
             "The certificate is signed by {:?}. The API server asks for certificates of {}, and of no other CA.",
             leaf.issuer,
@@ -236,13 +272,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             leaf.issuer
         )
     };
-    let mut finding = RULE
-        .finding(
-            confidence,
-            why,
-            first,
-            Step::text("Take the kubeconfig of this cluster again from where it is handed out; if the cluster was made anew, every certificate of the old one is void. Or have this cluster's own CA sign one for the same names, as follows."),
+    // A CA above the last one that is sent may be an intermediate one, which the API server does not know.
+    let open = sent.iter().find(|one| !sent.iter().any(|above| above.subject == one.issuer)).filter(|_| stranger);
+    let between = open.map_or_else(String::new, |open| {
+        format!(
+            " If {:?} is an intermediate CA below one of those, put its certificate behind yours in client-certificate.",
+            open.issuer
         )
+    });
+    let step = if front.is_some() {
+        "A certificate of the CA for front proxies lets nobody in as a user. Have the CA for users sign one for the same names, as follows; a proxy is let in with such a certificate, a name of --requestheader-allowed-names, and the user in its headers.".to_owned()
+    } else {
+        format!(
+            "Take the kubeconfig of this cluster again from where it is handed out; if the cluster was made anew, every certificate of the old one is void.{between} Or have this cluster's own CA sign one for the same names, as follows."
+        )
+    };
+    let mut finding = RULE
+        .finding(confidence, why, first, Step::text(step))
         .cite(seen("/credential/seen/certificates/0/issuer", format!("signed by {}", leaf.issuer)))
         // Or one that this cluster's own CA signs.
         .steps(renew::certificate(case, leaf));
@@ -252,6 +298,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("the handshake asks for certificates of {}", named.join(", ")),
         ));
     }
+    if front.is_some() {
+        finding = finding.cite(probed(
+            "/endpoint/tls/seen/clientAuthorities",
+            format!("the handshake asks for certificates of {}, for users and proxies alike", named.join(", ")),
+        ));
+    }
+    let allowed = said.filter(|word| front.is_some() && before_own(word).contains(NOT_ALLOWED));
+    finding = finding.cite_if(allowed.and_then(|word| {
+        let at = before_own(word).find("subject with ")?;
+        Some(seen(
+            &word.path,
+            format!("the log says of it as a proxy's: {}", clip(before_own(word)[at..].trim_end_matches(", "), 160)),
+        ))
+    }));
     if said.is_some() {
         finding = finding.cite(rejected);
     }
@@ -412,5 +472,101 @@ mod tests {
         credential.certificates.push(above);
         let title = "A CA in the client certificate's chain has expired".to_owned();
         assert_eq!(titles(&evidence), [(title, Confidence::Likely)]);
+    }
+
+    /// The saved case's certificate as one of the CA for front proxies, whose name the handshake has beside the users' one;
+    /// the lines are those that a real server wrote of such certificates, with this one's number.
+    fn of_proxies(as_proxy: &str) -> Finding {
+        let mut evidence = evidence();
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.certificates[0].issuer = "CN=front-proxy-ca".to_owned();
+        let serial = credential.certificates[0].serial.clone();
+        let line = format!(
+            r#"E1126 17:20:20.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[{as_proxy}verifying certificate SN={serial}, SKID=, AKID=C6:60 failed: x509: certificate signed by unknown authority]""#
+        );
+        let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+        log.matches.retain(|found| found.fields.get("serial") == Some(&serial));
+        for found in &mut log.matches {
+            found.line.clone_from(&line);
+        }
+        check(&Case::new(&evidence)).pop().expect("the finding")
+    }
+
+    #[test]
+    fn a_certificate_of_the_ca_for_front_proxies_is_told_from_one_of_a_cluster_made_anew() {
+        let allowed = "x509: subject with cn=jane is not in the allowed list, ";
+        for as_proxy in [allowed, ""] {
+            let finding = of_proxies(as_proxy);
+            assert!(finding.why.contains("of front proxies"), "{}", finding.why);
+            assert!(finding.why.ends_with("those of users are of CN=kaccess-lab-ca."), "{}", finding.why);
+            assert!(!format!("{} {}", finding.why, finding.fix[0].text).contains("made anew"), "{}", finding.why);
+            let told = finding.cites.iter().any(|cite| cite.text.ends_with("cn=jane is not in the allowed list"));
+            assert_eq!(told, !as_proxy.is_empty(), "{:?}", finding.cites);
+        }
+        // A CA of the clients that has the same name, and another key.
+        let namesake = of_proxies("x509: certificate signed by unknown authority, ");
+        assert!(namesake.why.contains("made anew"), "{}", namesake.why);
+    }
+
+    #[test]
+    fn a_ca_that_ended_as_the_certificate_began_is_told() {
+        for (words, title) in [
+            ("is after 2020-01-01T00:00:00Z", "A CA in the client certificate's chain has expired"),
+            // The certificate's own dates.
+            ("is before 2020-01-01T00:00:00Z", RULE.title),
+            ("is after 2049-01-01T00:00:00Z", RULE.title),
+        ] {
+            let mut evidence = evidence();
+            let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+            for found in &mut log.matches {
+                let error =
+                    format!("certificate has expired or is not yet valid: current time 2026-11-26T09:36:20Z {words}");
+                found.fields.insert("error".to_owned(), error);
+            }
+            assert_eq!(titles(&evidence), [(title.to_owned(), Confidence::Certain)], "{words}");
+        }
+    }
+
+    #[test]
+    fn an_intermediate_ca_that_is_not_sent_may_be_what_is_missing() {
+        let step =
+            |evidence: &Evidence| check(&Case::new(evidence)).pop().expect("the finding").fix.swap_remove(0).text;
+        let mut evidence = evidence();
+        assert!(step(&evidence).contains("If \"CN=unrelated-ca\" is an intermediate CA"), "{}", step(&evidence));
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        // A root that is sent along is none.
+        let root = CertificateFacts {
+            subject: "CN=unrelated-ca".to_owned(),
+            issuer: "CN=unrelated-ca".to_owned(),
+            is_ca: true,
+            ..CertificateFacts::default()
+        };
+        credential.certificates.push(root);
+        assert!(!step(&evidence).contains("intermediate"), "{}", step(&evidence));
+    }
+
+    #[test]
+    fn the_certificate_s_own_fault_does_not_hide_that_its_ca_is_a_foreign_one() {
+        for (text, code) in [
+            (
+                include_str!("../../../testdata/cases/client-certificate-expired/evidence.json"),
+                "client-certificate-expired",
+            ),
+            (
+                include_str!("../../../testdata/cases/client-certificate-wrong-usage/evidence.json"),
+                "client-certificate-wrong-usage",
+            ),
+        ] {
+            // Both were met with the right CA: another one is written into the handshake.
+            for (authority, foreign) in [("CN=other", true), ("CN=kaccess-lab-ca", false)] {
+                let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+                let Outcome::Seen(tls) = &mut evidence.endpoint.tls.outcome else { panic!("no handshake") };
+                tls.client_authorities = vec![authority.to_owned()];
+                let all = crate::rules::check_all(&Case::new(&evidence));
+                let finding = all.iter().find(|finding| finding.code == code).expect("the finding");
+                let told = finding.fix[0].text.contains("certificates of CN=other");
+                assert_eq!(told, foreign, "{code}: {}", finding.fix[0].text);
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, Word};
+use crate::rules::{Case, Page, Rule, Word, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -28,16 +28,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let said = case.said_of_certificate(&message::CLIENT_CERTIFICATE, true);
     let name = leaf.common_names.last().map_or("USER", String::as_str);
+    let request = Step::manifest(
+        format!(
+            "Have a certificate issued with the usage \"client auth\": make a request (openssl req -new -key user.key -subj /O=GROUP/CN={name} -out user.csr), and have an admin create this and approve it"
+        ),
+        "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  name: user\nspec:\n  request: BASE64_OF_user.csr\n  signerName: kubernetes.io/kube-apiserver-client\n  usages: [client auth]\n",
+    );
+    let (first, second) = match renew::by_another_ca(case, leaf) {
+        Some(note) => (note, Some(request)),
+        None => (request, None),
+    };
     vec![
         RULE.finding(
             Confidence::Certain,
             format!("The certificate is for {} only. The API server takes a client's certificate only with the usage clientAuth, or without any such list.", usages.join(", ")),
             seen("/credential/seen/certificates/0/extendedKeyUsages", format!("extended key usages: {}", usages.join(", "))),
-            Step::manifest(
-                format!("Have a certificate issued with the usage \"client auth\": make a request (openssl req -new -key user.key -subj /O=GROUP/CN={name} -out user.csr), and have an admin create this and approve it"),
-                "apiVersion: certificates.k8s.io/v1\nkind: CertificateSigningRequest\nmetadata:\n  name: user\nspec:\n  request: BASE64_OF_user.csr\n  signerName: kubernetes.io/kube-apiserver-client\n  usages: [client auth]\n",
-            ),
+            first,
         )
+        .steps(second)
         .cite(rejected)
         .cite_if(said.map(Word::cite)),
     ]

@@ -1,6 +1,7 @@
 //! The token was sent and did not arrive.
 
 use crate::apiserver::message;
+use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::way::host;
 use crate::rules::{Case, Page, Rule};
@@ -38,10 +39,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(cite) = case.anonymous() else { return Vec::new() };
     let server = case.evidence.endpoint.authenticated.seen().and_then(|answer| answer.server.clone());
     let by = server.as_ref().map_or_else(String::new, |server| format!(" What answers here calls itself {server:?}."));
+    // Only a token webhook may call somebody so; whether the server has one is mostly not seen, and an opaque token may be
+    // its.
+    let flag = "authentication-token-webhook-config-file";
+    let webhook = case.flag_source(flag).is_some();
+    let none = !webhook && case.flags().is_some_and(|flags| flags.complete);
+    let refused = case.evidence.control_plane.token_review.seen().is_some();
+    let sure = refused || none || !webhook && token.kind != TokenKind::Opaque;
+    let (confidence, why) = if sure {
+        (Confidence::Certain, "never taken for system:anonymous")
+    } else {
+        (Confidence::Likely, "and taken for system:anonymous only where a token webhook calls it so")
+    };
     let mut finding = RULE
         .finding(
-            Confidence::Certain,
-            format!("A bearer token of {} bytes was sent, and the API server saw none: a token that arrives is accepted or answered 401, never taken for system:anonymous.{by}", token.length),
+            confidence,
+            format!("A bearer token of {} bytes was sent, and the API server saw none: a token that arrives is accepted or answered 401, {why}.{by}", token.length),
             cite,
             Step::manifest(
                 format!("Have what answers at {} pass the header on; in nginx", host(case)),
@@ -55,4 +68,34 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/endpoint/authenticated/seen/server", format!("Server: {server}")));
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn a_token_webhook_may_call_somebody_system_anonymous() {
+        let text = include_str!("../../../testdata/cases/authorization-header-stripped/evidence.json");
+        // Of a token that a webhook calls so, the server's 403 reads as that of the saved case, where a proxy took it off.
+        let told = |kind: &str, flags: Option<(Value, bool)>| {
+            let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+            evidence["credential"]["seen"]["token"]["kind"] = json!(kind);
+            if let Some((flags, complete)) = flags {
+                let seen = json!({ "source": "/flagz", "flags": flags, "complete": complete });
+                evidence["controlPlane"]["flagz"] = json!({ "startedMs": 0, "tookMs": 0, "seen": seen });
+            }
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            check(&Case::new(&evidence)).pop().map(|finding| finding.confidence)
+        };
+        let webhook = json!({ "authentication-token-webhook-config-file": ["/etc/webhook.yaml"] });
+        assert_eq!(told("service-account", None), Some(Confidence::Certain));
+        assert_eq!(told("opaque", None), Some(Confidence::Likely));
+        assert_eq!(told("service-account", Some((webhook, true))), Some(Confidence::Likely));
+        let issuer = json!({ "service-account-issuer": ["https://kubernetes.default.svc"] });
+        assert_eq!(told("opaque", Some((issuer, true))), Some(Confidence::Certain));
+    }
 }

@@ -73,6 +73,11 @@ fn of_token(case: &Case<'_>) -> Vec<Finding> {
         let object = case.claim("kubernetes.io")?.get(kind)?;
         Some((kind, object.get("name")?.as_str()?.to_owned()))
     });
+    // The server says the rest only of a token that names one of the three: such a line is about another token.
+    let read = case.token().is_some_and(|token| token.claims.is_some());
+    if !account_gone && bound.is_none() && read && word.place != Place::TokenReview {
+        return Vec::new();
+    }
     let got = word.field("got");
     let fits = account_gone
         || !got.is_empty()
@@ -102,4 +107,37 @@ fn of_token(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/credential/seen/token/claims/kubernetes.io", format!("the token is for {namespace}/{name}")));
     }
     vec![finding.cite_if(case.rejected())]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    /// What a line of a log makes of the saved case's token, as it is or bound to nothing: the line is written in, because
+    /// the real server was asked by TokenReview, and had nothing of the kind to say of a token without an object.
+    fn heard(bound: bool) -> usize {
+        let text = include_str!("../../../testdata/cases/service-account-token-revoked/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        let missing = json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "not asked" });
+        evidence["controlPlane"]["tokenReview"] = missing;
+        let line = "E1126 09:10:12.000000   27073 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, service account token has been invalidated]\"";
+        let found = json!({ "text": message::SERVICE_ACCOUNT_INVALIDATED.name, "line": line, "lineNumber": 1,
+            "lastLineNumber": 1, "count": 1, "fields": {} });
+        evidence["controlPlane"]["log"] =
+            json!({ "startedMs": 0, "tookMs": 0, "seen": { "source": "log", "lines": 1, "matches": [found] } });
+        if !bound {
+            let claim = evidence.pointer_mut("/credential/seen/token/claims/kubernetes.io").expect("the claim");
+            claim.as_object_mut().expect("an object").remove("secret");
+        }
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        check(&Case::new(&evidence)).len()
+    }
+
+    #[test]
+    fn a_token_that_is_bound_to_nothing_cannot_be_the_one_of_the_line() {
+        assert_eq!((heard(true), heard(false)), (1, 0));
+    }
 }

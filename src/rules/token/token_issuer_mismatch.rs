@@ -1,7 +1,7 @@
 //! The token's issuer is not the one the API server is configured for.
 
 use crate::apiserver::message::{self, heard};
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule};
 use crate::text::distance;
@@ -33,26 +33,101 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some((configuration, path)) = &case.configuration else { return Vec::new() };
     let configured: Vec<&str> = configuration.jwt.iter().map(|jwt| jwt.issuer.url.as_str()).collect();
-    if configured.is_empty() || configuration.authenticator_of(issuer).is_some() || configuration.service_account_issuers.iter().any(|known| known == issuer) {
+    if configured.is_empty()
+        || configuration.authenticator_of(issuer).is_some()
+        || configuration.service_account_issuers.iter().any(|known| known == issuer)
+    {
         return Vec::new();
     }
     // A foreign claim may be of any length, and the distance costs the product of both.
     let start = |url: &str| url.chars().take(300).collect::<String>();
     let wanted = start(issuer);
-    let nearest =
-        configured.iter().copied().min_by_key(|candidate| distance(&start(candidate), &wanted)).unwrap_or_default();
+    let nearest = configured
+        .iter()
+        .copied()
+        .min_by_key(|candidate| (how_they_differ(candidate, issuer).is_none(), distance(&start(candidate), &wanted)))
+        .unwrap_or_default();
     let how = in_words(nearest, issuer);
-    vec![
-        RULE.finding(
+    let several = configured.len() > 1;
+    let server = match configured.len() {
+        1 => format!("the API server is configured for {nearest:?}"),
+        count @ 2..=4 => {
+            let all: Vec<String> = configured.iter().map(|url| format!("{url:?}")).collect();
+            format!("the API server is configured for {count} issuers, {}. The nearest is {nearest:?}", all.join(", "))
+        }
+        count => format!("the API server is configured for {count} issuers. The nearest is {nearest:?}"),
+    };
+    let mut steps = steps(case, issuer, nearest, several).into_iter();
+    let Some(first) = steps.next() else { return Vec::new() };
+    let mut finding = RULE
+        .finding(
             Confidence::Certain,
-            format!("The token says iss {issuer:?}; the API server is configured for {nearest:?}: {how}. It compares byte by byte, so no authenticator takes the token."),
+            format!("The token says iss {issuer:?}; {server}: {how}. It compares byte by byte, so no authenticator takes the token."),
             seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
-            setting::set(case, "Set the API server's issuer to what the tokens say", Setting::Issuer(nearest, issuer)),
+            first,
         )
-        .step(Step::text("Or, where the token is from the wrong identity provider or realm, take one from the configured issuer."))
-        .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")))
-        .cite_if(case.rejected()),
-    ]
+        .steps(steps)
+        .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")));
+    if several {
+        finding = finding.titled("The token's issuer is none of those that the API server is configured for");
+    }
+    let other = document(case, issuer).filter(|document| *document != issuer);
+    let other = other.map(|document| {
+        probed("/issuer/discovery/seen/issuer", format!("the document at that address says issuer {document:?}"))
+    });
+    vec![finding.cite_if(other).cite_if(case.rejected())]
+}
+
+/// Whom the discovery document at the token's own issuer names, as it was read here.
+fn document<'e>(case: &Case<'e>, issuer: &str) -> Option<&'e str> {
+    let probes = &case.evidence.issuer;
+    let discovery = probes.discovery.seen().filter(|discovery| discovery.answer.status == 200)?;
+    probes.target.seen().filter(|target| target.url == issuer)?;
+    discovery.issuer.as_deref()
+}
+
+/// What to do, the safest first: a configured issuer that is replaced locks out everybody who has its tokens.
+fn steps(case: &Case<'_>, issuer: &str, nearest: &str, several: bool) -> Vec<Step> {
+    let document = document(case, issuer);
+    // The API server takes no issuer whose document names another one.
+    if let Some(document) = document.filter(|document| *document != issuer) {
+        return vec![
+            Step::text(format!(
+                "Leave the API server's issuer as it is: set to {issuer:?} it would not come up, because the document at that address says {document:?}. Have the identity provider write into its tokens what its document says (Keycloak: --hostname, and the proxy's X-Forwarded headers)."
+            )),
+            Step::text(
+                "Or, where the token is from the wrong identity provider or realm, take one from a configured issuer.",
+            ),
+        ];
+    }
+    let alike = how_they_differ(nearest, issuer).is_some();
+    // One issuer, written otherwise than its own document and its tokens have it: nobody's token fits it as it is.
+    let misspelt = alike && document.is_some() && !several;
+    let set = |text: &str| setting::set(case, text, Setting::Issuer(nearest, issuer));
+    if misspelt {
+        return vec![
+            set("Set the API server's issuer to what the tokens say"),
+            Step::text(
+                "Or, where the token is from the wrong identity provider or realm, take one from the configured issuer.",
+            ),
+        ];
+    }
+    let which = if several { "one of the configured issuers; the nearest is" } else { "the configured issuer," };
+    let take = Step::text(format!(
+        "Where the token is from the wrong identity provider or realm, take one from {which} {nearest:?}."
+    ));
+    let change = match setting::add_issuer(case, issuer) {
+        Some(add) => Some(add),
+        // Which of them would have to go is nothing to guess.
+        None if several => None,
+        None if alike => Some(set(
+            "Or, where the identity provider's discovery document says what the tokens say, set the API server's issuer to that",
+        )),
+        None => Some(set(
+            "Or, where all tokens are to come from this issuer and none from the configured one any more, set the API server's issuer to what the tokens say",
+        )),
+    };
+    [take].into_iter().chain(change).collect()
 }
 
 /// By what little two issuers differ, if it is little.
@@ -79,13 +154,97 @@ fn in_words(configured: &str, token: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::evidence::Evidence;
+
+    /// A real server with one issuer and a token of another one, changed: the server's several issuers, and a document that
+    /// names another issuer than it stands at, are written in, because the case was met with one issuer and a right document.
+    fn told(change: impl Fn(&mut Value)) -> Finding {
+        let text = include_str!("../../../testdata/cases/token-issuer-mismatch/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        change(&mut evidence);
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        check(&Case::new(&evidence)).pop().expect("the finding")
+    }
+
+    fn manifests(finding: &Finding) -> Vec<String> {
+        finding.fix.iter().filter_map(|step| step.manifest.clone()).collect()
+    }
+
+    const TOKENS: &str = "https://localhost:42333/realms/platform";
+
+    /// The server reads a file with these issuers.
+    fn with_file(evidence: &mut Value, issuers: &[&str]) {
+        let entry = |url: &&str| {
+            json!({ "issuer": { "url": url, "audiences": ["kubernetes"] },
+                "claimMappings": { "username": { "claim": "sub", "prefix": "" } } })
+        };
+        let jwt: Vec<Value> = issuers.iter().map(entry).collect();
+        let file =
+            json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": jwt });
+        let at_rest = |what: &str, value: Value| json!({ "startedMs": 0, "tookMs": 0, what: value });
+        evidence["controlPlane"]["flagz"] = at_rest("notApplicable", json!("not served"));
+        evidence["controlPlane"]["configuration"] =
+            at_rest("seen", json!({ "source": "auth.yaml", "flags": {}, "authenticationConfiguration": file }));
+    }
+
+    #[test]
+    fn a_file_gets_one_more_entry_and_keeps_those_it_has() {
+        let all = ["https://a.example.com/staff", "https://localhost:42333/realms/other", "https://b.example.com/ci"];
+        let finding = told(|evidence| with_file(evidence, &all));
+        for url in all {
+            assert!(finding.why.contains(url), "{url}: {}", finding.why);
+        }
+        assert!(finding.why.contains("The nearest is \"https://localhost:42333/realms/other\""), "{}", finding.why);
+        assert!(finding.fix[0].text.contains("take one from one of the configured issuers"), "{}", finding.fix[0].text);
+        let [added]: [String; 1] = manifests(&finding).try_into().expect("one manifest");
+        assert!(finding.fix[1].text.contains("further entry under jwt:"), "{}", finding.fix[1].text);
+        assert!(added.contains(TOKENS) && added.contains("audiences: [\"kubernetes\"]"), "{added}");
+        let one = told(|evidence| with_file(evidence, &all[..1]));
+        assert!(one.fix[1].text.contains("further entry under jwt:"), "{}", one.fix[1].text);
+    }
+
+    #[test]
+    fn with_one_issuer_among_the_flags_a_token_of_it_comes_first() {
+        let finding = told(|_| ());
+        assert!(finding.fix[0].text.contains("take one from the configured issuer"), "{}", finding.fix[0].text);
+        assert_eq!(manifests(&finding), [format!("--oidc-issuer-url={TOKENS}\n")]);
+    }
+
+    #[test]
+    fn where_the_document_confirms_the_tokens_spelling_the_server_is_set_right() {
+        let flag = |evidence: &mut Value| {
+            evidence["controlPlane"]["flagz"]["seen"]["flags"]["oidc-issuer-url"] = json!([format!("{TOKENS}/")]);
+        };
+        let confirmed = told(flag);
+        assert!(confirmed.fix[0].manifest.is_some(), "{}", confirmed.fix[0].text);
+        let unread = told(|evidence| {
+            flag(evidence);
+            evidence["issuer"]["discovery"] = json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "not read" });
+        });
+        assert!(unread.fix[0].manifest.is_none(), "{}", unread.fix[0].text);
+    }
+
+    #[test]
+    fn an_issuer_whose_document_names_another_is_not_to_be_configured() {
+        let finding = told(|evidence| {
+            evidence["issuer"]["discovery"]["seen"]["issuer"] = json!("https://localhost:42333/realms/other");
+        });
+        assert!(manifests(&finding).is_empty(), "{:?}", finding.fix);
+        assert!(finding.fix[0].text.contains("Leave the API server's issuer as it is"), "{}", finding.fix[0].text);
+        assert!(finding.cites.iter().any(|cite| cite.path == "/issuer/discovery/seen/issuer"));
+    }
 
     #[test]
     fn near_misses_are_named() {
         assert_eq!(in_words("https://k/realms/a/", "https://k/realms/a"), "they differ by a slash at the end");
         assert_eq!(in_words("http://k/realms/a", "https://k/realms/a"), "they differ by the scheme");
-        assert_eq!(in_words("https://k/auth/realms/a", "https://k/realms/a"), "they differ by Keycloak's old /auth path");
+        assert_eq!(
+            in_words("https://k/auth/realms/a", "https://k/realms/a"),
+            "they differ by Keycloak's old /auth path"
+        );
         assert_eq!(in_words("https://k/realms/a", "https://k/realms/b"), "they are different issuers");
     }
 }
