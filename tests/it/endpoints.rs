@@ -20,6 +20,7 @@ use crate::support::front::{
 };
 use crate::support::lab::{self, ApiServer, Lab, Options};
 use crate::support::run::{Run, doctor, doctor_in, expect_fault, expect_healthy, scratch};
+use crate::support::stage;
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
@@ -823,4 +824,40 @@ fn fronts_and_urls_that_only_kubectl_stumbles_over() {
     assert_eq!((run.codes()[0].as_str(), run.code), ("tls-server-name-mismatch", 1), "{}", run.stdout);
     assert_eq!(fix(&run, 0), "kubectl config set-cluster c --tls-server-name=localhost");
     silent(&at("", &[("tls-server-name", "localhost")]), "tls-server-name-mismatch");
+}
+
+/// A client certificate and its key, as a kubeconfig's user has them.
+fn certificate_user(authority: &Authority) -> Value {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "alice");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2040, 12, 1));
+    let pair = signed(authority, &params);
+    json!({ "client-certificate-data": encoded(&pair.certificate), "client-key-data": encoded(&pair.key) })
+}
+
+/// A balancer with one target that does not take the certificate: the run's own requests happen to meet the other one.
+#[test]
+fn a_certificate_is_tried_over_fresh_connections() {
+    let ours = authority("kubernetes");
+    let pair = signed(&ours, &server_params("kube-apiserver", &["127.0.0.1"]));
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "Unauthorized", "reason": "Unauthorized", "code": 401 });
+    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string());
+    let answers: Answers = Arc::new(move |asked| {
+        let version = asked.head.starts_with("GET /version ");
+        if version && count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            return refusal.clone();
+        }
+        stage::api_answer(asked).unwrap_or_else(stage::not_found)
+    });
+    let front = Front::start(&pair, BOTH, &Clients::MustBe(ours.pem()), answers);
+    let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &certificate_user(&ours)), &[]);
+    assert_eq!(run.codes()[0], "credential-rejected", "{}", run.stdout);
+    let title = run.findings()[0]["title"].to_string();
+    assert!(title.contains("The client certificate is rejected by some") && title.contains("of 6"), "{}", run.stdout);
+    assert_eq!(run.report["identity"]["username"], "alice", "{}", run.stdout);
+    assert_eq!(run.code, 1, "{}", run.stdout);
 }

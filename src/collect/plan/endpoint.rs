@@ -485,7 +485,7 @@ fn authenticated(graph: &mut Graph, api: &Common<Api>, user: &CredentialProbes, 
     })
 }
 
-/// Behind one address there may be several API servers, and each initialises an issuer for itself.
+/// Behind one address there may be several API servers: each initialises an issuer for itself, and has CA files of its own.
 fn repeated(
     graph: &mut Graph,
     route: &Handle<Route, Way>,
@@ -501,8 +501,13 @@ fn repeated(
         let obtained: Arc<Obtained> = need(&credential).await?;
         let done = credential.await;
         let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
-        if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
-            return Err(not_applicable("the credential is no token of an identity provider"));
+        // A certificate is judged once a connection, and this run's requests share one.
+        let judged = match token {
+            Some(token) => token.kind == TokenKind::Jwt,
+            None => obtained.client_identity.is_some(),
+        };
+        if !judged {
+            return Err(not_applicable("the credential is neither a token of an identity provider nor a certificate"));
         }
         need::<_, (), _>(&first).await?;
         Ok((way, obtained))
