@@ -19,8 +19,9 @@ use crate::support::front::{
     signed, without,
 };
 use crate::support::lab::{self, ApiServer, Lab, Options};
+use crate::support::network;
 use crate::support::run::{Run, doctor, doctor_in, expect_fault, expect_healthy, scratch};
-use crate::support::stage;
+use crate::support::stage::{self, Stage};
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
@@ -860,4 +861,45 @@ fn a_certificate_is_tried_over_fresh_connections() {
     assert!(title.contains("The client certificate is rejected by some") && title.contains("of 6"), "{}", run.stdout);
     assert_eq!(run.report["identity"]["username"], "alice", "{}", run.stdout);
     assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
+/// A balancer whose first connection only looks for an open port; the first handshake meets the bad target.
+#[test]
+fn one_bad_target_behind_a_balancer_is_no_fault_of_all() {
+    let ours = authority("kubernetes");
+    let target = |authority: &Authority, change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = server_params("kube-apiserver", &["127.0.0.1"]);
+        change(&mut params);
+        Stage::tls(&signed(authority, &params), stage::healthy_api()).port
+    };
+    let good = target(&ours, &|_| {});
+    let expired = target(&ours, &|params| params.not_after = date_time_ymd(2026, 1, 1));
+    let other = target(&authority("k3s-server-ca@1700000000"), &|_| {});
+    let (_, silent) = network::serve("127.0.0.1:0", |stream| {
+        std::thread::sleep(std::time::Duration::from_secs(30));
+        drop(stream);
+    });
+    let mut once = vec![good; 60];
+    once[1] = silent.port();
+    for (turns, code, title) in [
+        (
+            vec![good, expired],
+            "api-certificate-expired",
+            "Some connections reach a server whose certificate has expired",
+        ),
+        (vec![good, other], "cluster-ca-rotated", "Some connections reach a server whose certificate is not trusted"),
+        (once, "tls-handshake-timeout", "Some connections get no answer in the TLS handshake"),
+    ] {
+        let url = format!("https://{}", network::balancer(turns));
+        let run = doctor(&kubeconfig(&url, Some(&ours.pem()), &[], &json!({ "token": "opaque-token-of-a-test" })), &[]);
+        assert_eq!(run.codes()[0], code, "{}", run.stdout);
+        assert_eq!(run.findings()[0]["title"], title, "{}", run.stdout);
+        confidence(&run, code, "likely");
+        assert_eq!(run.code, 1, "{}", run.stdout);
+    }
+    // The same fault on every connection is one of all, as before.
+    let url = format!("https://{}", network::balancer(vec![expired]));
+    let run = doctor(&kubeconfig(&url, Some(&ours.pem()), &[], &json!({ "token": "opaque-token-of-a-test" })), &[]);
+    assert_eq!(run.codes()[0], "api-certificate-expired", "{}", run.stdout);
+    assert!(run.findings()[0]["title"].to_string().contains("The certificate of 127.0.0.1"), "{}", run.stdout);
 }

@@ -250,6 +250,18 @@ pub fn relay(address: &str, port: u16) -> (Arc<AtomicUsize>, SocketAddr) {
     })
 }
 
+/// Carries connections from a port of 127.0.0.1 to these ports of it, in turn.
+pub fn balancer(turns: Vec<u16>) -> SocketAddr {
+    let count = AtomicUsize::new(0);
+    let (_, place) = serve("127.0.0.1:0", move |stream| {
+        let port = turns[count.fetch_add(1, Ordering::SeqCst) % turns.len()];
+        if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+            join(stream, server);
+        }
+    });
+    place
+}
+
 /// Carries bytes both ways until both sides have ended.
 fn join(left: TcpStream, right: TcpStream) {
     let (mut from_left, mut to_left) = (left.try_clone().expect("a clone"), left);
