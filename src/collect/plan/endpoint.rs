@@ -48,6 +48,7 @@ const WRONG_SCHEME: &str = "server-url-wrong-scheme";
 
 /// What the further connections are for: a GET that everybody may, and a POST that changes nothing.
 const VERSION: &str = "/version";
+const API: &str = "/api";
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const REVIEW: &str = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
 
@@ -167,9 +168,11 @@ impl EndpointProbes {
             let get = || ask("GET", VERSION, None);
             // An API server refuses it, in its own words.
             let post = || ask("POST", REVIEWS, Some(REVIEW));
-            let (gets, posts) = futures::join!(
+            let (gets, posts, other) = futures::join!(
                 futures::future::join_all((0..REPEATS).map(|_| get())),
                 futures::future::join_all((0..POSTS).map(|_| post())),
+                // What answers /version to everybody may keep all else for itself.
+                ask("GET", API, None),
             );
             let tried = |answer: Result<HttpAnswer, Failure>| match answer {
                 Ok(answer) => Try {
@@ -183,6 +186,7 @@ impl EndpointProbes {
                 path: VERSION.to_owned(),
                 tries: gets.into_iter().map(tried).collect(),
                 posts: posts.into_iter().map(tried).collect(),
+                other_path: Some(tried(other)),
             };
             Ok((again, Some(())))
         })
