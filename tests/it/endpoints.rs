@@ -903,3 +903,50 @@ fn one_bad_target_behind_a_balancer_is_no_fault_of_all() {
     assert_eq!(run.codes()[0], "api-certificate-expired", "{}", run.stdout);
     assert!(run.findings()[0]["title"].to_string().contains("The certificate of 127.0.0.1"), "{}", run.stdout);
 }
+
+/// A network's portal as a forward proxy: it opens every tunnel and answers with its page.
+#[test]
+fn a_proxy_that_answers_in_the_servers_place() {
+    let ours = authority("kubernetes");
+    let server = Stage::tls(&signed(&ours, &server_params("api", &["127.0.0.1"])), stage::healthy_api());
+    let (_, portal) = network::serve("127.0.0.1:0", |mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            head.push(byte[0]);
+        }
+        let page = answer("200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
+        let _ = stream.write_all(&page);
+        // The first bytes of TLS are taken, so that no reset overtakes the page.
+        let _ = stream.read(&mut [0; 4096]);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    });
+    let proxy = format!("http://{portal}");
+    let user = json!({ "token": "opaque-token-of-a-test" });
+    let through =
+        |server: &str| doctor(&kubeconfig(server, Some(&ours.pem()), &[("proxy-url", proxy.as_str())], &user), &[]);
+    let run = through(&format!("https://{}", server.place()));
+    assert_eq!(run.codes()[0], "proxy-connect-refused", "{}", run.stdout);
+    confidence(&run, "proxy-connect-refused", "certain");
+    assert!(run.findings()[0]["title"].to_string().contains("in the API server's place"), "{}", run.stdout);
+    silent(&run, "not-a-kubernetes-api");
+    // Where the server cannot be had without it, the port may be wrong all the same.
+    let run = through("https://127.0.0.1:1");
+    assert_eq!(run.codes()[0], "not-a-kubernetes-api", "{}", run.stdout);
+    confidence(&run, "not-a-kubernetes-api", "likely");
+}
+
+/// nginx with a rule by User-Agent, which kubectl may pass.
+#[test]
+fn a_page_with_403_may_be_for_kaccess_alone() {
+    let ours = authority("kubernetes");
+    let pair = signed(&ours, &server_params("api", &["127.0.0.1"]));
+    let page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n<center><h1>403 Forbidden</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+    let refusing = always("403 Forbidden", "Server: nginx\r\nContent-Type: text/html\r\n", page);
+    let front = Front::start(&pair, BOTH, &Clients::Unasked, refusing);
+    let user = json!({ "token": "opaque-token-of-a-test" });
+    let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &user), &[]);
+    assert_eq!(run.codes()[0], "not-a-kubernetes-api", "{}", run.stdout);
+    confidence(&run, "not-a-kubernetes-api", "likely");
+    assert_eq!(fix(&run, 0), "kubectl get --raw /version", "{}", run.stdout);
+}
