@@ -879,7 +879,7 @@ fn one_bad_target_behind_a_balancer_is_no_fault_of_all() {
         std::thread::sleep(std::time::Duration::from_secs(30));
         drop(stream);
     });
-    let mut once = vec![good; 60];
+    let mut once = vec![good; 1000];
     once[1] = silent.port();
     for (turns, code, title) in [
         (

@@ -15,7 +15,7 @@ pub static RULE: Rule = Rule {
     title: "The TLS handshake gets no answer",
     page: Page {
         means: "The TCP connection is up, but the server says nothing: packets of full size are lost on the way (MTU of a VPN), or a balancer accepts for a server that hangs.",
-        evidence: "The TCP connection succeeded; no TLS answer came within the limit.",
+        evidence: "The TCP connection succeeded; no TLS answer came within the limit. Or a first connection was silent while another one beside it was answered: then one of several targets hangs.",
         fix: "Lower the MTU or clamp the MSS on the VPN; look at the balancer's targets. `ip link set dev DEVICE mtu 1300` tries a smaller one.",
         references: "https://kubernetes.io/docs/tasks/debug/debug-cluster/",
     },

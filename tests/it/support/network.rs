@@ -252,11 +252,15 @@ pub fn relay(address: &str, port: u16) -> (Arc<AtomicUsize>, SocketAddr) {
 
 /// Carries connections from a port of 127.0.0.1 to these ports of it, in turn.
 pub fn balancer(turns: Vec<u16>) -> SocketAddr {
-    let count = AtomicUsize::new(0);
-    let (_, place) = serve("127.0.0.1:0", move |stream| {
-        let port = turns[count.fetch_add(1, Ordering::SeqCst) % turns.len()];
-        if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
-            join(stream, server);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for (stream, port) in listener.incoming().flatten().zip(turns.into_iter().cycle()) {
+            std::thread::spawn(move || {
+                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    join(stream, server);
+                }
+            });
         }
     });
     place
