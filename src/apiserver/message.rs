@@ -219,7 +219,7 @@ texts! {
     /// The API server, or a proxy on the way (kubectl names the API server all the same), refuses connections.
     CLIENT_REFUSED = "client-refused", r"The connection to the server (?P<server>\S+) was refused - did you specify the right host or port\?";
     /// No way leads to the API server's address.
-    CLIENT_UNREACHABLE = "client-unreachable", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: no route to host"#;
+    CLIENT_UNREACHABLE = "client-unreachable", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: (?:no route to host|permission denied|operation not permitted|invalid argument)"#;
     /// No way leads to addresses of that family at all.
     CLIENT_NO_NETWORK = "client-no-network", r#"(?:Unable to connect to the server|current server API group list): (?:Get "[^"]*": )?dial tcp (?P<address>[0-9a-fA-F.:\[\]]+): connect: network is unreachable"#;
     /// The proxy cannot be connected to.

@@ -276,9 +276,14 @@ fn connect_outcome(error: &std::io::Error) -> ConnectOutcome {
     match error.kind() {
         Kind::ConnectionRefused => ConnectOutcome::Refused,
         Kind::TimedOut => ConnectOutcome::Timeout,
+        // Only a connection that stood is reset (before that, a reset is a refusal); whether it is seen here or by the
+        // step that follows is a matter of microseconds, and that step tells it.
+        Kind::ConnectionReset | Kind::ConnectionAborted => ConnectOutcome::Connected,
         Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::AddrNotAvailable => {
             ConnectOutcome::Unreachable
         }
+        // A route that prohibits, a firewall or a sandbox of this machine; and a route into a black hole.
+        Kind::PermissionDenied | Kind::InvalidInput => ConnectOutcome::Unreachable,
         _ => ConnectOutcome::Error,
     }
 }
@@ -374,7 +379,11 @@ mod tests {
             (Kind::TimedOut, ConnectOutcome::Timeout),
             (Kind::HostUnreachable, ConnectOutcome::Unreachable),
             (Kind::NetworkUnreachable, ConnectOutcome::Unreachable),
-            (Kind::PermissionDenied, ConnectOutcome::Error),
+            (Kind::PermissionDenied, ConnectOutcome::Unreachable),
+            (Kind::InvalidInput, ConnectOutcome::Unreachable),
+            (Kind::ConnectionReset, ConnectOutcome::Connected),
+            (Kind::ConnectionAborted, ConnectOutcome::Connected),
+            (Kind::OutOfMemory, ConnectOutcome::Error),
         ] {
             assert_eq!(connect_outcome(&Error::from(kind)), expected);
         }

@@ -97,6 +97,9 @@ pub struct Again {
     pub tries: Vec<Try>,
     /// The same of connections that carried a POST (of a SelfSubjectReview), without the credential as well.
     pub posts: Vec<Try>,
+    /// The same of one that carried a GET of another path (`/api`); absent in files of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_path: Option<Try>,
 }
 
 /// What came of one further connection.

@@ -115,6 +115,14 @@ pub struct TlsReport {
     /// How a first attempt at this handshake was broken off; absent where this is the first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub broken_before: Option<String>,
+    /// What was wrong with the certificate that a first handshake was shown, where this one was shown another that is
+    /// trusted; absent where this is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distrusted_before: Option<TlsFault>,
+    /// For how many milliseconds a first connection was silent in the handshake, while this one beside it was answered;
+    /// absent where this is the first one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_before: Option<u64>,
 }
 
 /// Why a chain is not trusted.

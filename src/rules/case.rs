@@ -351,6 +351,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// Fresh connections with the same credential did not fare alike: how many were answered 401, and how many let in.
+    pub fn taken_by_some(&self) -> Option<(usize, usize)> {
+        let statuses = &self.evidence.endpoint.repeated.seen()?.statuses;
+        let refused = statuses.iter().filter(|status| **status == 401).count();
+        let taken = statuses.iter().filter(|status| (200..300).contains(*status)).count();
+        (refused > 0 && taken > 0).then_some((refused, taken))
+    }
+
     /// What stands before the API server logs people in itself: without the credential its own page answers, with it
     /// Kubernetes does.
     pub fn proxy_logs_in(&self) -> bool {

@@ -20,6 +20,7 @@ pub mod rejoin;
 pub mod renew;
 pub mod setting;
 pub mod unserved;
+pub mod untrusted;
 pub mod validity;
 pub mod way;
 pub mod wording;

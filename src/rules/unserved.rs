@@ -118,6 +118,8 @@ pub enum Spread {
     Credential,
     /// Those that are no GET, likewise.
     Posts,
+    /// Those of other paths than `/version`, likewise.
+    Paths,
     /// Some, and what they have in common is not seen.
     Some,
 }
@@ -177,8 +179,12 @@ pub fn unserved<'e>(case: &Case<'e>, fits: fn(&Came<'e>) -> bool) -> Option<Unse
     let failed = |which: Which| sent(which) && !served(which);
     // Without a credential there is one GET less.
     let gets = served(Which::Authenticated) || !sent(Which::Authenticated) && served(Which::Anonymous);
+    let other = case.evidence.endpoint.again.seen().and_then(|again| again.other_path.as_ref());
+    let kept = other.is_some_and(|one| !one.served);
     let spread = if earlier.is_none() && good == 0 {
         Spread::Every
+    } else if always && gets && kept && failed(Which::Identity) && refused > 0 && refused == posts.len() {
+        Spread::Paths
     } else if always && gets && failed(Which::Identity) && refused > 0 && refused == posts.len() {
         Spread::Posts
     } else if always && served(Which::Anonymous) && failed(Which::Authenticated) && failed(Which::Identity) {
@@ -206,6 +212,7 @@ impl Unserved<'_> {
             Spread::Every => format!("Requests to the API server are {verb}"),
             Spread::Credential => format!("Requests that carry the credential are {verb}"),
             Spread::Posts => format!("POST requests to the API server are {verb}"),
+            Spread::Paths => format!("Requests to the API server for other paths than /version are {verb}"),
             Spread::Some => {
                 format!("Some requests to the API server are {verb}: {} of {} fail", self.bad, self.all)
             }
@@ -227,6 +234,9 @@ impl Unserved<'_> {
             ),
             Spread::Posts => format!(
                 "GET requests are answered, with the credential as well, on every connection that was tried; {which} is not, nor is a POST without the credential: something before the API server that lets no POST through (a web application firewall, a filtering proxy) does so"
+            ),
+            Spread::Paths => format!(
+                "GET /version is answered, on every connection that was tried; {which} is not, nor are a POST and GET /api without the credential: something before the API server that lets certain paths alone through (a web application firewall, a filtering proxy) does so"
             ),
             Spread::Some if self.mixed => format!(
                 "{which} was not answered by an API server, and others were: {} of {} requests failed. So it depends on the connection, most likely on which of several API servers, balancers or addresses it leads to, one of which is bad",
@@ -305,6 +315,12 @@ impl Unserved<'_> {
                 ),
                 Step::text(
                     "Look for this request in the API server's own log: if it is there, the API server has trouble with it; if not, something before it does not pass it on.",
+                ),
+            ],
+            Spread::Paths => vec![
+                Step::command("See what answers", "kubectl get --raw /api -v=8"),
+                Step::text(
+                    "Have the API server's name exempted in what filters requests before it (web application firewall, filtering proxy): kubectl needs /api, /apis, /openapi and /version with all below them, and GET, POST, PUT, PATCH and DELETE.",
                 ),
             ],
             Spread::Posts => vec![
@@ -464,6 +480,29 @@ mod tests {
         ]);
         let title = "POST requests to the API server are answered by something else".to_owned();
         assert_eq!(found(&evidence), Some(("not-a-kubernetes-api", "error", "likely", title)));
+    }
+
+    #[test]
+    fn gets_that_are_kept_back_as_well_are_told() {
+        let refused = json!({ "status": 403, "served": false });
+        let served = json!({ "status": 403, "served": true });
+        let evidence = |other: Value| {
+            let mut again = tried_with(6, 6, 0);
+            again["seen"]["otherPath"] = other;
+            let page = "403 Forbidden: <html><head><title>403 Forbidden</title></head></html>";
+            run(&[
+                ("/identity", failed("forbidden", page)),
+                ("/access", failed("forbidden", page)),
+                ("/endpoint/again", again),
+            ])
+        };
+        for (other, title) in [
+            (refused, "Requests to the API server for other paths than /version are answered by something else"),
+            (served, "POST requests to the API server are answered by something else"),
+        ] {
+            let expected = ("not-a-kubernetes-api", "error", "likely", title.to_owned());
+            assert_eq!(found(&evidence(other)), Some(expected));
+        }
     }
 
     #[test]

@@ -148,6 +148,12 @@ pub fn tunnel<'e>(case: &Case<'e>) -> Option<(&'e Failure, &'static str, Tunnel)
     Some((failure, path, said))
 }
 
+/// The proxy opened a tunnel, and what came through it is no TLS.
+pub fn no_tls<'e>(case: &Case<'e>) -> Option<&'e Failure> {
+    proxy(case)?;
+    case.evidence.endpoint.tls.failed_as(&[FailureKind::Protocol])
+}
+
 /// Where the proxy is named, as a sentence may say it.
 pub fn proxy_place<'e>(case: &Case<'e>) -> &'e str {
     case.evidence.endpoint.route.seen().map_or("", |route| route.proxy_reason.as_str())

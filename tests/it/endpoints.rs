@@ -19,7 +19,9 @@ use crate::support::front::{
     signed, without,
 };
 use crate::support::lab::{self, ApiServer, Lab, Options};
+use crate::support::network;
 use crate::support::run::{Run, doctor, doctor_in, expect_fault, expect_healthy, scratch};
+use crate::support::stage::{self, Stage};
 
 const BOTH: &[&rustls::SupportedProtocolVersion] = &[&TLS12, &TLS13];
 
@@ -823,4 +825,128 @@ fn fronts_and_urls_that_only_kubectl_stumbles_over() {
     assert_eq!((run.codes()[0].as_str(), run.code), ("tls-server-name-mismatch", 1), "{}", run.stdout);
     assert_eq!(fix(&run, 0), "kubectl config set-cluster c --tls-server-name=localhost");
     silent(&at("", &[("tls-server-name", "localhost")]), "tls-server-name-mismatch");
+}
+
+/// A client certificate and its key, as a kubeconfig's user has them.
+fn certificate_user(authority: &Authority) -> Value {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, "alice");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2040, 12, 1));
+    let pair = signed(authority, &params);
+    json!({ "client-certificate-data": encoded(&pair.certificate), "client-key-data": encoded(&pair.key) })
+}
+
+/// A balancer with one target that does not take the certificate: the run's own requests happen to meet the other one.
+#[test]
+fn a_certificate_is_tried_over_fresh_connections() {
+    let ours = authority("kubernetes");
+    let pair = signed(&ours, &server_params("kube-apiserver", &["127.0.0.1"]));
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "Unauthorized", "reason": "Unauthorized", "code": 401 });
+    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string());
+    let answers: Answers = Arc::new(move |asked| {
+        let version = asked.head.starts_with("GET /version ");
+        if version && count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            return refusal.clone();
+        }
+        stage::api_answer(asked).unwrap_or_else(stage::not_found)
+    });
+    let front = Front::start(&pair, BOTH, &Clients::MustBe(ours.pem()), answers);
+    let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &certificate_user(&ours)), &[]);
+    assert_eq!(run.codes()[0], "credential-rejected", "{}", run.stdout);
+    let title = run.findings()[0]["title"].to_string();
+    assert!(title.contains("The client certificate is rejected by some") && title.contains("of 6"), "{}", run.stdout);
+    assert_eq!(run.report["identity"]["username"], "alice", "{}", run.stdout);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+}
+
+/// A balancer whose first connection only looks for an open port; the first handshake meets the bad target.
+#[test]
+fn one_bad_target_behind_a_balancer_is_no_fault_of_all() {
+    let ours = authority("kubernetes");
+    let target = |authority: &Authority, change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = server_params("kube-apiserver", &["127.0.0.1"]);
+        change(&mut params);
+        Stage::tls(&signed(authority, &params), stage::healthy_api()).port
+    };
+    let good = target(&ours, &|_| {});
+    let expired = target(&ours, &|params| params.not_after = date_time_ymd(2026, 1, 1));
+    let other = target(&authority("k3s-server-ca@1700000000"), &|_| {});
+    let (_, silent) = network::serve("127.0.0.1:0", |stream| {
+        std::thread::sleep(std::time::Duration::from_secs(30));
+        drop(stream);
+    });
+    let mut once = vec![good; 1000];
+    once[1] = silent.port();
+    for (turns, code, title) in [
+        (
+            vec![good, expired],
+            "api-certificate-expired",
+            "Some connections reach a server whose certificate has expired",
+        ),
+        (vec![good, other], "cluster-ca-rotated", "Some connections reach a server whose certificate is not trusted"),
+        (once, "tls-handshake-timeout", "Some connections get no answer in the TLS handshake"),
+    ] {
+        let url = format!("https://{}", network::balancer(turns));
+        let run = doctor(&kubeconfig(&url, Some(&ours.pem()), &[], &json!({ "token": "opaque-token-of-a-test" })), &[]);
+        assert_eq!(run.codes()[0], code, "{}", run.stdout);
+        assert_eq!(run.findings()[0]["title"], title, "{}", run.stdout);
+        confidence(&run, code, "likely");
+        assert_eq!(run.code, 1, "{}", run.stdout);
+    }
+    // The same fault on every connection is one of all, as before.
+    let url = format!("https://{}", network::balancer(vec![expired]));
+    let run = doctor(&kubeconfig(&url, Some(&ours.pem()), &[], &json!({ "token": "opaque-token-of-a-test" })), &[]);
+    assert_eq!(run.codes()[0], "api-certificate-expired", "{}", run.stdout);
+    assert!(run.findings()[0]["title"].to_string().contains("The certificate of 127.0.0.1"), "{}", run.stdout);
+}
+
+/// A network's portal as a forward proxy: it opens every tunnel and answers with its page.
+#[test]
+fn a_proxy_that_answers_in_the_servers_place() {
+    let ours = authority("kubernetes");
+    let server = Stage::tls(&signed(&ours, &server_params("api", &["127.0.0.1"])), stage::healthy_api());
+    let (_, portal) = network::serve("127.0.0.1:0", |mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+            head.push(byte[0]);
+        }
+        let page = answer("200 OK", "Content-Type: text/html\r\n", "<html>Please log in</html>");
+        let _ = stream.write_all(&page);
+        // The first bytes of TLS are taken, so that no reset overtakes the page.
+        let _ = stream.read(&mut [0; 4096]);
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    });
+    let proxy = format!("http://{portal}");
+    let user = json!({ "token": "opaque-token-of-a-test" });
+    let through =
+        |server: &str| doctor(&kubeconfig(server, Some(&ours.pem()), &[("proxy-url", proxy.as_str())], &user), &[]);
+    let run = through(&format!("https://{}", server.place()));
+    assert_eq!(run.codes()[0], "proxy-connect-refused", "{}", run.stdout);
+    confidence(&run, "proxy-connect-refused", "certain");
+    assert!(run.findings()[0]["title"].to_string().contains("in the API server's place"), "{}", run.stdout);
+    silent(&run, "not-a-kubernetes-api");
+    // Where the server cannot be had without it, the port may be wrong all the same.
+    let run = through("https://127.0.0.1:1");
+    assert_eq!(run.codes()[0], "not-a-kubernetes-api", "{}", run.stdout);
+    confidence(&run, "not-a-kubernetes-api", "likely");
+}
+
+/// nginx with a rule by User-Agent, which kubectl may pass.
+#[test]
+fn a_page_with_403_may_be_for_kaccess_alone() {
+    let ours = authority("kubernetes");
+    let pair = signed(&ours, &server_params("api", &["127.0.0.1"]));
+    let page = "<html>\r\n<head><title>403 Forbidden</title></head>\r\n<body>\r\n<center><h1>403 Forbidden</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+    let refusing = always("403 Forbidden", "Server: nginx\r\nContent-Type: text/html\r\n", page);
+    let front = Front::start(&pair, BOTH, &Clients::Unasked, refusing);
+    let user = json!({ "token": "opaque-token-of-a-test" });
+    let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &user), &[]);
+    assert_eq!(run.codes()[0], "not-a-kubernetes-api", "{}", run.stdout);
+    confidence(&run, "not-a-kubernetes-api", "likely");
+    assert_eq!(fix(&run, 0), "kubectl get --raw /version", "{}", run.stdout);
 }

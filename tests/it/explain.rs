@@ -431,6 +431,8 @@ fn bare_words_are_possible_where_they_are_all_that_is_asked() {
         ("dial tcp 10.0.0.1:6443: connect: connection refused", "api-connection-refused"),
         ("error: connection refused", "api-connection-refused"),
         ("connect: no route to host", "api-host-unreachable"),
+        ("dial tcp 10.5.5.5:6443: connect: permission denied", "api-host-unreachable"),
+        ("dial tcp 10.5.5.6:6443: connect: invalid argument", "api-host-unreachable"),
         ("dial tcp: lookup api.example.com on 10.0.0.2:53: no such host", "endpoint-name-not-found"),
         ("context deadline exceeded", "api-connection-timeout"),
         ("net/http: TLS handshake timeout", "tls-handshake-timeout"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
+use crate::support::network;
 use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
 
 fn certain(run: &Run, code: &str) {
@@ -541,29 +542,6 @@ fn ways_to_the_issuer() {
     expect_fault("issuer-refuses-connections-reviewed", &run, &["issuer-unreachable-from-control-plane"]);
 }
 
-/// Connections to one port, taken in turn by several servers.
-fn balance(ports: Vec<u16>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || {
-        for (count, client) in listener.incoming().flatten().enumerate() {
-            let target = ports[count % ports.len()];
-            std::thread::spawn(move || {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { return };
-                let (mut up, mut down) = (client.try_clone().expect("a stream"), server.try_clone().expect("a stream"));
-                std::thread::spawn(move || {
-                    let _ = std::io::copy(&mut up, &mut down);
-                    let _ = down.shutdown(std::net::Shutdown::Write);
-                });
-                let (mut server, mut client) = (server, client);
-                let _ = std::io::copy(&mut server, &mut client);
-                let _ = client.shutdown(std::net::Shutdown::Write);
-            });
-        }
-    });
-    port
-}
-
 #[test]
 fn several_servers_behind_one_address() {
     let Some(lab) = lab::require() else { return };
@@ -577,7 +555,7 @@ fn several_servers_behind_one_address() {
     nginx.set_locations("location / { deny all; }\n");
     let second = server(lab, &issuer);
     second.wait_logged("initializing plugin: 403");
-    let port = balance(vec![first.port(), second.port()]);
+    let port = network::balancer(vec![first.port(), second.port()]).port();
     let text = first.kubeconfig_text(&[("alice", json!({ "token": token })), ("admin", first.admin_user())]);
     let config = scratch("balanced").join("kubeconfig");
     fs::write(&config, text.replace(&format!(":{}", first.port()), &format!(":{port}"))).expect("a kubeconfig");

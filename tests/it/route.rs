@@ -491,6 +491,8 @@ fn addresses_that_lead_nowhere() {
     network::ip("-6 address add 2001:db8:1::1/128 dev lo");
     let _slow = network::dropped("[2001:db8:1::1]:443");
     network::ip("route add unreachable 192.0.2.0/24");
+    network::ip("route add prohibit 198.18.5.5");
+    network::ip("route add blackhole 198.18.5.6");
     let eks = |number: u8| format!("0123456789ABCDEF0123456789ABCD{number:02}.gr7.eu-central-1.eks.amazonaws.com");
     let _names = NameServer::start(
         "10.0.0.53",
@@ -562,6 +564,15 @@ fn addresses_that_lead_nowhere() {
     kubectl_says(lab, &named("unrouted.example.com"), &[], "client-unreachable");
     kubectl_says(lab, &named("six.example.com"), &[], "client-no-network");
     certain(&run, "api-host-unreachable");
+    // What this machine forbids by itself.
+    for (name, address) in [("prohibit", "198.18.5.5"), ("blackhole", "198.18.5.6")] {
+        let run = doctor(&named(address), &[]);
+        expect_fault(&format!("api-host-unreachable-{name}"), &run, &["api-host-unreachable"]);
+        certain(&run, "api-host-unreachable");
+        let title = run.finding("api-host-unreachable")["title"].to_string();
+        assert!(title.contains("This machine forbids the way"), "{}", run.stdout);
+        kubectl_says(lab, &named(address), &[], "client-unreachable");
+    }
     let run = doctor(&named("six.example.com"), &[]);
     expect_fault("ip-family-unreachable", &run, &["ip-family-unreachable", "api-host-unreachable"]);
     let run = doctor(&named("slow.example.com"), &[]);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use futures::future::Either;
 
 use super::Plan;
 use super::cluster::Who;
@@ -47,6 +48,7 @@ const WRONG_SCHEME: &str = "server-url-wrong-scheme";
 
 /// What the further connections are for: a GET that everybody may, and a POST that changes nothing.
 const VERSION: &str = "/version";
+const API: &str = "/api";
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
 const REVIEW: &str = r#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#;
 
@@ -128,8 +130,8 @@ impl EndpointProbes {
             let way: Way =
                 need(&route).await.map_err(|_: Outcome<()>| not_applicable("there is no way to the server"))?;
             let (tls, anonymous, authenticated, who) = futures::join!(tls, anonymous, authenticated, who);
-            let shaken = tls.observation.failed_as(UNCONNECTED).is_some()
-                || tls.observation.seen().is_some_and(|report| report.broken_before.is_some());
+            let shaken =
+                tls.observation.failed_as(UNCONNECTED).is_some() || tls.observation.seen().is_some_and(is_second);
             // Where nobody without a client certificate is answered, the request with it is the one that counts.
             let with = &authenticated.observation;
             let answered = with.seen().is_some_and(HttpAnswer::is_served);
@@ -166,9 +168,11 @@ impl EndpointProbes {
             let get = || ask("GET", VERSION, None);
             // An API server refuses it, in its own words.
             let post = || ask("POST", REVIEWS, Some(REVIEW));
-            let (gets, posts) = futures::join!(
+            let (gets, posts, other) = futures::join!(
                 futures::future::join_all((0..REPEATS).map(|_| get())),
                 futures::future::join_all((0..POSTS).map(|_| post())),
+                // What answers /version to everybody may keep all else for itself.
+                ask("GET", API, None),
             );
             let tried = |answer: Result<HttpAnswer, Failure>| match answer {
                 Ok(answer) => Try {
@@ -182,6 +186,7 @@ impl EndpointProbes {
                 path: VERSION.to_owned(),
                 tries: gets.into_iter().map(tried).collect(),
                 posts: posts.into_iter().map(tried).collect(),
+                other_path: Some(tried(other)),
             };
             Ok((again, Some(())))
         })
@@ -256,15 +261,7 @@ fn tls(
     let credential = user.credential.clone();
     graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
         let wire = way.wire(&host, None)?;
-        let mut shaken = wire.handshake().await;
-        let mut broken_before = None;
-        // It may have been the one bad target of several behind a balancer; kubectl sends a request again, too.
-        if let Err(failure) = &shaken
-            && failure.kind == FailureKind::Closed
-        {
-            broken_before = Some(failure.detail.clone());
-            shaken = wire.handshake().await;
-        }
+        let (shaken, broken_before) = shake(&wire).await;
         let mut report = match shaken {
             Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
                 // The user's own certificate may be what the server waits for.
@@ -280,6 +277,52 @@ fn tls(
         // An untrusted server still answers an anonymous GET; a credential is never sent to it.
         Ok((report, Some(wire)))
     })
+}
+
+/// How long the first handshake may be silent before another connection is tried beside it, and how long it may be
+/// after that one was answered.
+const PATIENCE: Duration = Duration::from_secs(3);
+const MORE: Duration = Duration::from_secs(1);
+
+/// One handshake; and another one where it fails, is silent, or shows a certificate that is not trusted: it may have met
+/// the one bad target of several behind a balancer, and kubectl sends a request again, too. Beside what came of the last
+/// one stands how the first was broken off.
+async fn shake(wire: &Wire) -> (Result<TlsReport, Failure>, Option<String>) {
+    let mut first = std::pin::pin!(wire.handshake());
+    let met = match tokio::time::timeout(PATIENCE, first.as_mut()).await {
+        Ok(met) => met,
+        Err(_) => match futures::future::select(first, std::pin::pin!(wire.handshake())).await {
+            Either::Left((met, _)) => met,
+            Either::Right((Err(_), first)) => first.await,
+            // A slow server is not a silent one.
+            Either::Right((Ok(report), first)) => match tokio::time::timeout(MORE, first).await {
+                Ok(met) => met,
+                Err(_) => {
+                    let silent_before = u64::try_from((PATIENCE + MORE).as_millis()).ok();
+                    return (Ok(TlsReport { silent_before, ..report }), None);
+                }
+            },
+        },
+    };
+    match met {
+        Err(failure) if BROKEN_OFF.contains(&failure.kind) => (wire.handshake().await, Some(failure.detail)),
+        Ok(report) if !report.faults.is_empty() => match tokio::time::timeout(TRY, wire.handshake()).await {
+            Ok(Ok(other)) if other.faults.is_empty() => {
+                (Ok(TlsReport { distrusted_before: report.faults.into_iter().next(), ..other }), None)
+            }
+            _ => (Ok(report), None),
+        },
+        met => (met, None),
+    }
+}
+
+/// How a handshake fails that another server of the same address might carry through.
+const BROKEN_OFF: &[FailureKind] =
+    &[FailureKind::Closed, FailureKind::Protocol, FailureKind::Tls, FailureKind::TlsVersion];
+
+/// A handshake before this one went otherwise.
+fn is_second(report: &TlsReport) -> bool {
+    report.broken_before.is_some() || report.distrusted_before.is_some() || report.silent_before.is_some()
 }
 
 /// What the server answers to whoever brings no credential.
@@ -485,7 +528,7 @@ fn authenticated(graph: &mut Graph, api: &Common<Api>, user: &CredentialProbes, 
     })
 }
 
-/// Behind one address there may be several API servers, and each initialises an issuer for itself.
+/// Behind one address there may be several API servers: each initialises an issuer for itself, and has CA files of its own.
 fn repeated(
     graph: &mut Graph,
     route: &Handle<Route, Way>,
@@ -501,8 +544,13 @@ fn repeated(
         let obtained: Arc<Obtained> = need(&credential).await?;
         let done = credential.await;
         let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
-        if token.is_none_or(|token| token.kind != TokenKind::Jwt) {
-            return Err(not_applicable("the credential is no token of an identity provider"));
+        // A certificate is judged once a connection, and this run's requests share one.
+        let judged = match token {
+            Some(token) => token.kind == TokenKind::Jwt,
+            None => obtained.client_identity.is_some(),
+        };
+        if !judged {
+            return Err(not_applicable("the credential is neither a token of an identity provider nor a certificate"));
         }
         need::<_, (), _>(&first).await?;
         Ok((way, obtained))

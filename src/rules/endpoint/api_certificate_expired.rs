@@ -7,6 +7,7 @@ use crate::report::{Candidate, Confidence, Finding, Severity, Step};
 use crate::rules::api_port::{fault, met_without_handshake};
 use crate::rules::clock::{APART, clocks, dated_by_clock};
 use crate::rules::wording::capital;
+use crate::rules::untrusted::{Wrong, some_untrusted};
 use crate::rules::way::{host, place};
 use crate::rules::{Case, Page, Rule, Word};
 
@@ -29,6 +30,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = some_untrusted(case, &RULE, Wrong::Date) {
+        let renew = Step::command("On that server, if it is a control-plane node of kubeadm, see what is out of date", "kubeadm certs check-expiration");
+        return vec![finding.step(renew)];
+    }
     let Some(shown) = fault(case, &[TlsFaultKind::Expired, TlsFaultKind::NotYetValid]) else {
         return met_without_handshake(case, &message::KUBECTL_X509_DATE).map(from_words).into_iter().collect();
     };

@@ -6,6 +6,7 @@ use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met_without_handshake};
 use crate::rules::kubeconfig_fault::cluster;
+use crate::rules::untrusted::{Wrong, some_untrusted};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -26,6 +27,9 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = some_untrusted(case, &RULE, Wrong::Name) {
+        return vec![finding];
+    }
     let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
     let Some(shown) = fault(case, &[TlsFaultKind::NameMismatch]) else {
         let Some(word) = met_without_handshake(case, &message::KUBECTL_X509_NAME) else { return Vec::new() };

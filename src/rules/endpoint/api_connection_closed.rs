@@ -124,11 +124,13 @@ fn ended_by_alert(case: &Case<'_>, failure: &Failure) -> Option<Finding> {
 fn broken_before(case: &Case<'_>) -> Option<Finding> {
     let before = case.evidence.endpoint.tls.seen()?.broken_before.as_ref()?;
     let (served, tried, tries) = again(case)?;
+    let closed = ["closed the connection", "reset the connection", "broke the connection"];
+    let how = if closed.iter().any(|words| before.contains(words)) { "was closed during" } else { "failed in" };
     let mut finding = RULE
         .finding(
             Confidence::Likely,
             format!(
-                "The first connection was closed during the TLS handshake, and the next one was not; of {tried} more an API server answered {served}. If it comes again, one of several API servers, balancer targets or addresses behind the name is bad. Clients of Go try a GET again, so that kubectl fails only now and then."
+                "The first connection {how} the TLS handshake, and the next one was not; of {tried} more an API server answered {served}. If it comes again, one of several API servers, balancer targets or addresses behind the name is bad. Clients of Go try a GET again, so that kubectl fails only now and then."
             ),
             probed("/endpoint/tls/seen/brokenBefore", before.clone()),
             compare(case),

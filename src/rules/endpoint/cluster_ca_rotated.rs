@@ -1,13 +1,12 @@
 //! An authority of the name that the kubeconfig trusts, with another key.
 
 use crate::apiserver::message::{self, heard};
-use crate::evidence::FailureKind;
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met_without_handshake};
 use crate::rules::kubeconfig_fault::{cluster, fetch_authority};
-use crate::rules::unserved::{Came, unserved};
+use crate::rules::untrusted::{Wrong, some_untrusted};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -31,7 +30,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let shown = fault(case, &[TlsFaultKind::AuthorityKeyDiffers]).filter(|shown| shown.report.roots == "kubeconfig");
     let fetch = || fetch_authority(case);
-    if let Some(finding) = some_untrusted(case) {
+    if let Some(finding) = some_untrusted(case, &RULE, Wrong::Authority) {
         return vec![finding];
     }
     let Some(shown) = shown else {
@@ -60,21 +59,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ))
         .cite_if(ours.map(|ours| seen("/kubeconfig/seen/cluster/authorities/0", format!("the kubeconfig trusts {}", ours.subject)))),
     ]
-}
-
-/// The first connection led to a server that is trusted, and a later one did not.
-fn some_untrusted(case: &Case<'_>) -> Option<Finding> {
-    let tls = case.evidence.endpoint.tls.seen().filter(|report| report.faults.is_empty())?;
-    let unserved = unserved(case, |came| {
-        matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Tls && failure.detail.ends_with("not trusted"))
-    })?;
-    let Came::Broken(failure, _) = unserved.came else { return None };
-    let first = tls.chain.first().map_or_else(String::new, |leaf| format!(" It is signed by {}.", leaf.issuer));
-    let why = format!(
-        "The first connection showed a certificate that is trusted.{first} A later one showed another: {}. {} of {} requests failed. So several servers answer at this name, and one of them is another cluster's, still has (or already has) the certificate of another CA, or is something on the way that breaks TLS open.",
-        failure.detail.split("; no credential").next().unwrap_or_default(),
-        unserved.bad,
-        unserved.all
-    );
-    Some(unserved.finding(&RULE, case, "held back", why).titled("Some connections reach a server whose certificate is not trusted"))
 }

@@ -4,7 +4,7 @@ use crate::report::shell::shell;
 use std::net::IpAddr;
 
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Tunnel, all, direct_works, host, is_private, proxy, proxy_of_kubeconfig, proxy_place, tunnel};
+use crate::rules::way::{Tunnel, all, direct_works, host, is_private, no_tls, proxy, proxy_of_kubeconfig, proxy_place, tunnel};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -34,9 +34,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let through = match tunnel(case) {
         Some((_, _, Tunnel::Nothing | Tunnel::Speaks(_) | Tunnel::Distrusted)) => return Vec::new(),
         Some((failure, path, _)) => probed(format!("{path}/detail"), failure.detail.clone()),
-        None => match endpoint.tls.seen().and_then(|report| report.faults.first()) {
-            Some(fault) => probed("/endpoint/tls/seen/faults/0", format!("through the proxy: {}", fault.detail)),
-            None => return Vec::new(),
+        None => match (endpoint.tls.seen().and_then(|report| report.faults.first()), no_tls(case)) {
+            (Some(fault), _) => probed("/endpoint/tls/seen/faults/0", format!("through the proxy: {}", fault.detail)),
+            (None, Some(failure)) => probed("/endpoint/tls/failed/detail", format!("through the proxy: {}", failure.detail)),
+            (None, None) => return Vec::new(),
         },
     };
     let host = host(case);

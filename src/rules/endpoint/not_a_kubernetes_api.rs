@@ -2,14 +2,14 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::evidence::apiserver::HttpAnswer;
-use crate::evidence::{FailureKind, Outcome};
+use crate::evidence::{Failure, FailureKind, Outcome};
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::answerer::{Answerer, answerer};
 use crate::rules::kubeconfig::server_url_wrong_scheme::ANSWERS as PLAIN_TO_TLS;
 use crate::rules::kubeconfig_fault::{cluster as named, complaint};
 use crate::rules::unserved::{Came, Spread, unserved};
-use crate::rules::way::host;
+use crate::rules::way::{direct_works, host, place, proxy};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -30,6 +30,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(failure) = case.evidence.endpoint.tls.failed_as(&[FailureKind::Protocol]) {
+        if let Some(proxy) = proxy(case) {
+            return through_proxy(case, failure, proxy).into_iter().collect();
+        }
         return vec![RULE.finding(
             Confidence::Certain,
             "The port does not speak TLS, so it cannot be the API server's secure port.",
@@ -88,8 +91,39 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // Whoever comes with a credential may be let through, and the run was cut short before that was seen.
     let cut = matches!(&case.evidence.endpoint.authenticated.outcome, Outcome::Skipped(skip) if skip.because == "interrupt");
+    if answer.status == 403 {
+        return vec![refused(what, words, compare).titled(title).step(Step::text(second))];
+    }
     let confidence = if cut { Confidence::Likely } else { Confidence::Certain };
     vec![RULE.finding(confidence, what, words, compare).titled(title).step(Step::text(second))]
+}
+
+/// A page with 403 may be for kaccess alone: something before the API server that lets certain clients through.
+fn refused(what: String, words: Citation, compare: Step) -> Finding {
+    RULE.finding(
+        Confidence::Likely,
+        format!("{what} A filter before the API server that knows clients by their User-Agent (a web application firewall, a rule of nginx) answers so as well; kubectl may fare otherwise, since kaccess gives a name of its own."),
+        words,
+        Step::command("See whether kubectl is answered: if it is, such a filter stands there, and kaccess is to be let through it as kubectl is", "kubectl get --raw /version"),
+    )
+    .step(compare)
+}
+
+/// What came back through a proxy is no TLS, and the way without it leads nowhere or was not seen: whose answer it is stays
+/// open.
+fn through_proxy(case: &Case<'_>, failure: &Failure, proxy: &str) -> Option<Finding> {
+    if direct_works(case).is_some() {
+        return None;
+    }
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("What comes back through the proxy {proxy} is no TLS: either the port at {} speaks none, or the proxy answers in its place (a portal that asks to log in does so).", place(case)),
+            probed("/endpoint/tls/failed/detail", failure.detail.clone()),
+            Step::text("Correct scheme and port in the cluster entry's server URL (usually https and 6443 or 443)."),
+        )
+        .step(Step::text(format!("Or pass the proxy's portal first, or have the proxy open tunnels to {}.", place(case)))),
+    )
 }
 
 /// The server URL has a `#`, which client-go takes for a part of its path.
@@ -220,7 +254,7 @@ fn some_foreign(case: &Case<'_>) -> Option<Finding> {
     let review = case.evidence.identity.failed_as(&kinds).is_some();
     let plain = case.evidence.endpoint.authenticated.seen().is_none_or(HttpAnswer::is_of_kubernetes);
     // An API server has such refusals, too.
-    let other = case.evidence.identity.failed_as(&[FailureKind::Http]).is_some() && unserved.spread != Spread::Posts;
+    let other = case.evidence.identity.failed_as(&[FailureKind::Http]).is_some() && !matches!(unserved.spread, Spread::Posts | Spread::Paths);
     if unserved.spread == Spread::Every || !review || !plain || other {
         return None;
     }

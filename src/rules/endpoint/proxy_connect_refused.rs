@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, tools};
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::way::{Tunnel, cite_met, direct_works, place, proxy, proxy_place, tunnel, without_proxy};
+use crate::rules::way::{Tunnel, cite_met, direct_works, no_tls, place, proxy, proxy_place, tunnel, without_proxy};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -22,7 +22,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let (Some(proxy), Some((failure, path, said))) = (proxy(case), tunnel(case)) else { return Vec::new() };
+    let Some(proxy) = proxy(case) else { return Vec::new() };
+    let Some((failure, path, said)) = tunnel(case) else { return in_its_place(case, proxy).into_iter().collect() };
     let server = place(case);
     let port = case.evidence.endpoint.route.seen().map_or(443, |route| route.port);
     let cannot = format!("it cannot reach or resolve {server} itself");
@@ -57,4 +58,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite_if(direct_works(case))
         .steps(without_proxy(case));
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
+}
+
+/// The proxy says that the way is open, and what comes through it is no TLS, while the server itself speaks it.
+fn in_its_place(case: &Case<'_>, proxy: &str) -> Option<Finding> {
+    let failure = no_tls(case)?;
+    let direct = direct_works(case)?;
+    let server = place(case);
+    Some(
+        RULE.finding(
+            Confidence::Certain,
+            format!("The proxy {proxy} says that the way to {server} is open, and answers in its place: what comes through is no TLS, and without the proxy the server speaks it. A portal that asks to log in does so, and a web server that takes every request."),
+            probed("/endpoint/tls/failed/detail", format!("through the proxy: {}", failure.detail)),
+            Step::text(format!("Pass the proxy's portal first (open any page in a browser that uses it), or have the proxy {proxy} open tunnels to {server}.")),
+        )
+        .titled("The proxy answers in the API server's place")
+        .cite(seen("/endpoint/route/seen/proxyReason", format!("the proxy is used because of {}", proxy_place(case))))
+        .cite(direct)
+        .steps(without_proxy(case)),
+    )
 }

@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    if let Some(finding) = by_some(case) {
+    if let Some(finding) = by_connections(case).or_else(|| by_some(case)) {
         return vec![finding];
     }
     if case.accepted() {
@@ -228,19 +228,51 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
     }
     let (bad, tried) = (refused.len(), all.len());
     let good = all.iter().find(|one| !one.refused)?;
-    let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
-    let mut finding = RULE
+    let finding = RULE
         .finding(
             Confidence::Likely,
             format!("Of {tried} requests of this run with the same credential, {bad} were answered 401 and the others taken for somebody's ({} among them). Most likely several API servers stand behind this address, and one of them does not know the credential: it was started with other flags, keys or CA files, or has not reached what it asks. kubectl fails now and then.", good.what),
             seen(format!("{}/{}", first.path, if first.path == "/endpoint/authenticated" { "seen/status" } else { "failed/detail" }), format!("{}: {}", first.what, clip(first.said, 120))),
-            Step::command(
-                "See it again: each line is a connection of its own",
-                "for i in 1 2 3 4 5 6 7 8 9 10; do kubectl get --raw /version >/dev/null 2>&1 && echo yes || echo no; done",
-            ),
+            see_again(),
         )
         .titled(format!("The credential is rejected by some of the API servers behind this address: {bad} of {tried} requests"))
-        .cite(seen("/identity/seen/user/username", "the SelfSubjectReview with the same credential was answered"))
+        .cite(seen("/identity/seen/user/username", "the SelfSubjectReview with the same credential was answered"));
+    Some(of_several(case, finding))
+}
+
+/// The same client certificate is taken on some connections and answered 401 on others.
+fn by_connections(case: &Case<'_>) -> Option<Finding> {
+    let leaf = case.only_certificate()?;
+    let (bad, good) = case.taken_by_some()?;
+    // One that ran out in the midst of the run is another finding.
+    let ends = |end: jiff::Timestamp| end.as_second() <= case.evidence.observed_at.as_second() + 60;
+    if leaf.not_after.is_some_and(ends) {
+        return None;
+    }
+    let statuses = &case.evidence.endpoint.repeated.seen()?.statuses;
+    let all = statuses.len();
+    let finding = RULE
+        .finding(
+            Confidence::Likely,
+            format!("Of {all} connections to the same address with the same client certificate, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong. kubectl fails now and then."),
+            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the certificate, each time over a new connection: {statuses:?}")),
+            see_again(),
+        )
+        .titled(format!("The client certificate is rejected by some of the API servers behind this address: {bad} of {all} connections"));
+    Some(of_several(case, finding))
+}
+
+fn see_again() -> Step {
+    Step::command(
+        "See it again: each line is a connection of its own",
+        "for i in 1 2 3 4 5 6 7 8 9 10; do kubectl get --raw /version >/dev/null 2>&1 && echo yes || echo no; done",
+    )
+}
+
+/// How to find the one API server of several that refuses.
+fn of_several(case: &Case<'_>, finding: Finding) -> Finding {
+    let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
+    let mut finding = finding
         .step(Step::command(
             "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
             "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
@@ -253,7 +285,7 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
         finding = finding.cite(seen("/controlPlane/pods/seen/differing", format!("flags that differ between the API servers: {}", pods.differing.join(", "))));
     }
     finding.candidates = of_one_server(case);
-    Some(finding)
+    finding
 }
 
 /// What one of several API servers may have otherwise than the others.
@@ -645,4 +677,28 @@ fn unmapped(case: &Case<'_>) -> Candidate {
             shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region),
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::evidence::apiserver::Repeats;
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    /// A saved run that was healthy, with answers of further connections that were not made then.
+    #[test]
+    fn a_certificate_that_some_connections_do_not_take() {
+        let text = include_str!("../../../testdata/cases/client-certificate/evidence.json");
+        let found = |statuses: &[u16]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let repeats = Repeats { path: "/version".to_owned(), statuses: statuses.to_vec() };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            diagnose(check_all(&Case::new(&evidence))).into_iter().next().map(|first| (first.code, first.confidence.word(), first.title))
+        };
+        let title = "The client certificate is rejected by some of the API servers behind this address: 2 of 6 connections";
+        assert_eq!(found(&[200, 401, 200, 401, 200, 200]), Some((RULE.code, "likely", title.to_owned())));
+        assert_eq!(found(&[200; 6]), None);
+    }
 }

@@ -21,6 +21,7 @@ pub fn read(text: &str) -> Option<Reading> {
             // A port of API servers; a database's says what it is of.
             r"(?P<connection>(?:dial tcp (?:(?P<address>\S+:(?:443|6443|8443|16443)): )?)?(?:connect: )?",
             r"(?:i/o timeout|(?:operation|connection) timed out|connection refused|no route to host|network is unreachable)|",
+            r"dial tcp \S+:(?:443|6443|8443|16443): connect: (?:permission denied|operation not permitted|invalid argument)|",
             r"(?:dial tcp: )?lookup (?P<host>[^\s:]+)(?: on \S+)?: no such host|",
             r"context deadline exceeded(?: \(Client\.Timeout exceeded while awaiting headers\))?|",
             r"net/http: (?:TLS handshake timeout|request canceled[^\n]*)|TLS handshake timeout|",

@@ -235,6 +235,10 @@ pub(super) fn certificate_codes(error: &str) -> Codes {
     }
 }
 
+/// What a client's own system says of a way that it forbids.
+const FORBIDDEN: [&str; 3] =
+    ["connect: permission denied", "connect: operation not permitted", "connect: invalid argument"];
+
 /// Why a call of the API did not come through, as Go tells it.
 pub(super) fn call_codes(error: &str) -> Codes {
     let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
@@ -250,7 +254,7 @@ pub(super) fn call_codes(error: &str) -> Codes {
         vec!["api-connection-refused", "proxy-unreachable", "endpoint-stale"]
     } else if has(&["network is unreachable"]) {
         vec!["ip-family-unreachable", "api-host-unreachable"]
-    } else if has(&["no route to host"]) {
+    } else if has(&["no route to host"]) || FORBIDDEN.iter().any(|words| error.contains(words)) {
         vec!["api-host-unreachable"]
     } else if has(&["TLS handshake timeout"]) {
         vec!["tls-handshake-timeout"]

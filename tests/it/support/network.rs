@@ -250,6 +250,22 @@ pub fn relay(address: &str, port: u16) -> (Arc<AtomicUsize>, SocketAddr) {
     })
 }
 
+/// Carries connections from a port of 127.0.0.1 to these ports of it, in turn.
+pub fn balancer(turns: Vec<u16>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for (stream, port) in listener.incoming().flatten().zip(turns.into_iter().cycle()) {
+            std::thread::spawn(move || {
+                if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
+                    join(stream, server);
+                }
+            });
+        }
+    });
+    place
+}
+
 /// Carries bytes both ways until both sides have ended.
 fn join(left: TcpStream, right: TcpStream) {
     let (mut from_left, mut to_left) = (left.try_clone().expect("a clone"), left);
