@@ -125,6 +125,19 @@ fn acting_as_somebody_without_the_right() {
     assert_eq!(kubectl(lab, &config, &pods, "").0, 0);
     let run = doctor(&config, &arguments);
     assert!(!run.codes().contains(&"impersonation-denied".to_owned()), "{}", run.stdout);
+    // A service account is asked for as such, whether the message names it or only the mode.
+    let account = json!({ "kind": "ServiceAccount", "name": "builder", "namespace": "dev" });
+    let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }]);
+    cluster_role(&server, "builder-pods", rules, account);
+    settle();
+    let mut builds = vec!["--context", "plain", "--as", "system:serviceaccount:dev:builder"];
+    builds.extend(pods);
+    let (code, error) = kubectl(lab, &config, &builds, "");
+    assert_eq!(code, 1);
+    let arguments = ["--context", "plain", "--reviewer-context", "admin", "--error", forbidden(&error)];
+    let mend = manifest(&doctor(&config, &arguments), "impersonation-denied").replace("NAME-OF-AS", "builder");
+    apply(&server, &mend);
+    assert_eq!(kubectl(lab, &config, &builds, "").0, 0);
 }
 
 #[test]
