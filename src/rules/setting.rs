@@ -50,6 +50,21 @@ pub fn set(case: &Case<'_>, text: &str, setting: Setting<'_>) -> Step {
     }
 }
 
+/// The step that has one more issuer trusted beside those that are: only an AuthenticationConfiguration takes several.
+pub fn one_more_issuer(case: &Case<'_>, issuer: &str) -> Option<Step> {
+    if !matches!(home(case), Home::File) {
+        return None;
+    }
+    let audience =
+        case.claim("aud").and_then(|aud| aud.as_str().or_else(|| aud.get(0)?.as_str())).unwrap_or("AUDIENCE");
+    Some(Step::manifest(
+        "Or, where its tokens are to be taken too, add an entry for it to those under jwt: in the AuthenticationConfiguration, and leave the others as they are (the API server reads the file again by itself)",
+        format!(
+            "jwt:\n- issuer:\n    url: {issuer:?}\n    audiences: [{audience:?}]\n  claimMappings:\n    username:\n      claim: \"CLAIM\"\n      prefix: \"PREFIX\"\n"
+        ),
+    ))
+}
+
 fn home(case: &Case<'_>) -> Home {
     if eks::is_eks(case) {
         return Home::Eks;
