@@ -184,8 +184,13 @@ fn nodes_without_their_group_or_beyond_their_pods() {
     let name = "system:node:worker-1";
     let lone = lab.pki.ca.sign_client("node-lone", name, &["nodes"]);
     let right = lab.pki.ca.sign_client("node-right", name, &["system:nodes"]);
-    let users =
-        [("lone", certificate_user(&lone)), ("right", certificate_user(&right)), ("admin", server.admin_user())];
+    let nameless = lab.pki.ca.sign_client("node-nameless", "worker-1", &["system:nodes"]);
+    let users = [
+        ("lone", certificate_user(&lone)),
+        ("nameless", certificate_user(&nameless)),
+        ("right", certificate_user(&right)),
+        ("admin", server.admin_user()),
+    ];
     let config = server.kubeconfig("nodes", &users);
     server.create("/api/v1/nodes", &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "worker-1" } }));
     for secret in ["used", "other"] {
@@ -201,6 +206,9 @@ fn nodes_without_their_group_or_beyond_their_pods() {
     let (_, error) = ask("lone", &["get", "node", "worker-1"]);
     let run = doctor(&config, &["--reviewer-context", "admin", "--error", forbidden(&error)]);
     expect_fault("node-not-in-nodes-group", &run, &["node-not-in-nodes-group", "rbac-no-grant"]);
+    let (_, error) = ask("nameless", &["get", "node", "worker-1"]);
+    let run = doctor(&config, &["--context", "nameless", "--reviewer-context", "admin", "--error", forbidden(&error)]);
+    assert_eq!(run.codes().first().map(String::as_str), Some("node-not-in-nodes-group"), "{}", run.stdout);
     assert_eq!(ask("right", &["get", "node", "worker-1"]).0, 0);
 
     let (_, error) = ask("right", &["get", "secret", "used"]);
