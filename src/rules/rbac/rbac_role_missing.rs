@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(
             found[0].fix[0].command.as_deref(),
             Some(
-                "kubectl create rolebinding u-rbac-role-missing-role -n dev --role=u-rbac-role-missing --user=u-rbac-role-missing"
+                "kubectl --context admin create rolebinding u-rbac-role-missing-role -n dev --role=u-rbac-role-missing --user=u-rbac-role-missing"
             )
         );
         let found = with(|rbac| {

@@ -100,6 +100,21 @@ fn giving_away_more_than_one_has() {
 }
 
 #[test]
+fn a_refusal_in_a_namespace_that_is_not_there() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let identity = lab.pki.ca.sign_client("nowhere", "nowhere", &["team"]);
+    let config = server.kubeconfig("nowhere", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
+    let (_, error) = kubectl(lab, &config, &["get", "pods", "-n", "nosuch"], "");
+    let arguments = ["--reviewer-context", "admin", "--error", forbidden(&error)];
+    let run = doctor(&config, &arguments);
+    assert_eq!(run.codes().first().map(String::as_str), Some("namespace-not-found"), "{}", run.stdout);
+    server.create_namespace("nosuch");
+    let run = doctor(&config, &arguments);
+    assert_eq!(run.codes().first().map(String::as_str), Some("rbac-no-grant"), "{}", run.stdout);
+}
+
+#[test]
 fn acting_as_somebody_without_the_right() {
     let Some(lab) = lab::require_apiserver() else { return };
     let server = ApiServer::start(lab, Options::default());
