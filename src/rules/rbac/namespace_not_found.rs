@@ -97,7 +97,8 @@ mod tests {
         };
         let missing = found(Some(false));
         assert_eq!((missing[0].code, missing[0].confidence), (RULE.code, Confidence::Certain));
-        let explained = |code: &str| missing.iter().find(|finding| finding.code == code).expect("a finding").explained_by;
+        let explained =
+            |code: &str| missing.iter().find(|finding| finding.code == code).expect("a finding").explained_by;
         assert_eq!((explained("rbac-wrong-scope"), explained("rbac-no-grant")), (Some(RULE.code), Some(RULE.code)));
         for there in [None, Some(true)] {
             assert_eq!(found(there)[0].code, "rbac-wrong-scope");
