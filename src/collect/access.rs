@@ -4,7 +4,9 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::apiserver::Api;
-use crate::evidence::access::{Access, Check, NonResourceRule, Question, ResourceRule, Rules};
+use super::objects::encoded;
+use super::wire::Limits;
+use crate::evidence::access::{Access, Check, Existence, NonResourceRule, Question, ResourceRule, Rules};
 use crate::evidence::{Failure, FailureKind};
 
 /// The questions that people ask first, for one namespace.
@@ -119,6 +121,26 @@ pub async fn access(api: &Api, questions: &[Question], namespace: &str) -> Resul
         }),
         _ => Ok(access),
     }
+}
+
+/// Whether a namespace is there, as whoever may read it is told.
+///
+/// # Errors
+/// Where the API server says neither.
+pub async fn namespace_exists(api: &Api, name: &str) -> Result<Existence, Failure> {
+    let answer = api.get(&format!("/api/v1/namespaces/{}", encoded(name)), Limits::default()).await?;
+    if answer.status.is_success() {
+        return Ok(Existence { exists: true });
+    }
+    let failure = api.refusal(&answer);
+    // In the API server's own words: a 404 may be of anything in between.
+    if failure.kind == FailureKind::Unsupported && failure.detail.contains(&format!("namespaces {name:?} not found")) {
+        return Ok(Existence { exists: false });
+    }
+    Err(match failure.kind {
+        FailureKind::Forbidden => failure.needs("get on namespaces"),
+        _ => failure,
+    })
 }
 
 fn read_rules(namespace: &str, answer: &Value) -> Rules {

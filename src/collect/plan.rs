@@ -131,6 +131,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     let control_plane = ControlPlaneProbes::spawn(&mut graph, &user, &endpoint.api, &who, host, plan, scrubber);
     let apis = cluster::apis(&mut graph, &control_plane.reader, plan);
+    let asked_namespace = cluster::asked_namespace(&mut graph, &control_plane, plan);
     let rbac = cluster::rbac(&mut graph, &who, &user.credential, &control_plane, plan);
     let agents = cluster::agents(&mut graph, &control_plane, &rbac, scrubber);
 
@@ -165,6 +166,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         aws: aws.collect().await,
         agents: taken(agents).await,
         apis: taken(apis).await,
+        asked_namespace: taken(asked_namespace).await,
         workload: None,
         took_ms: host.elapsed_ms(),
     }

@@ -91,7 +91,7 @@ pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -
     if let Some(failure) = refusal.filter(|_| cluster_bindings.is_err() && bindings.is_err()) {
         return Err(failure);
     }
-    let mut wanted: BTreeSet<(String, String, String)> = reduced
+    let mut wanted: BTreeSet<Key> = reduced
         .bindings
         .iter()
         .map(|binding| {
@@ -129,6 +129,12 @@ pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -
             Err(failure) => reduced.unread.push(format!("{kind}s: {}", failure.detail)),
         }
     }
+    let missing = namesakes(&reduced, &wanted);
+    for (kind, body) in [("ClusterRole", &cluster_roles), ("Role", &roles)] {
+        if let (Ok(body), false) = (body, missing.is_empty()) {
+            take_namesakes(kind, body, missing.clone(), &object, &kept, &mut reduced.roles);
+        }
+    }
     if let (Ok(body), false) = (&cluster_roles, unfilled.is_empty()) {
         collect_for(body, &unfilled, &object, &kept, &mut reduced.roles);
     }
@@ -156,6 +162,53 @@ fn cost(binding: &Binding) -> usize {
     size_of::<Binding>()
         + size_of::<Subject>() * binding.subjects.len()
         + own.into_iter().chain(subjects).map(|text| heap(text.len())).sum::<usize>()
+}
+
+/// Kind, namespace and name of a role.
+type Key = (String, String, String);
+
+/// The roles that may be meant by RoleBindings whose role is not there: of the same name and of the other kind.
+fn namesakes(reduced: &Rbac, missing: &BTreeSet<Key>) -> BTreeSet<Key> {
+    // What could not be read is no role that is missing.
+    if !reduced.unread.is_empty() {
+        return BTreeSet::new();
+    }
+    let other = |binding: &Binding| {
+        let key = |kind: &str, namespace: &str| (kind.to_owned(), namespace.to_owned(), binding.role_name.clone());
+        let (cluster, own) = (key("ClusterRole", ""), key("Role", &binding.namespace));
+        let (named, other) = match binding.role_kind.as_str() {
+            "ClusterRole" => (cluster, own),
+            "Role" => (own, cluster),
+            _ => return None,
+        };
+        (!binding.namespace.is_empty() && missing.contains(&named)).then_some(other)
+    };
+    let there = |(kind, namespace, name): &Key| {
+        reduced.roles.iter().any(|role| role.kind == *kind && role.namespace == *namespace && role.name == *name)
+    };
+    reduced.bindings.iter().filter_map(other).filter(|key| !there(key)).collect()
+}
+
+/// Keeps those of them that there are.
+fn take_namesakes(
+    kind: &str,
+    body: &[u8],
+    mut wanted: BTreeSet<Key>,
+    object: &Budget,
+    kept: &Budget,
+    roles: &mut Vec<Role>,
+) {
+    let mut take = |item: Item<'_>| {
+        if wanted.remove(&(kind.to_owned(), item.namespace.clone(), item.name.clone())) {
+            let (role, _, _, bill) = item.into_role(kind);
+            if kept.pay(bill.paid()).is_ok() {
+                roles.push(role);
+            }
+        }
+        true
+    };
+    // The list was read once; what was wrong with it is said.
+    let _ = json::each(kind, body, object, &mut take);
 }
 
 /// Names the roles that should fill these, and keeps them too.
@@ -263,6 +316,34 @@ mod tests {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             ..User::default()
         }
+    }
+
+    #[test]
+    fn a_role_of_the_other_kind_is_kept_where_one_is_missing() {
+        let binding = |namespace: &str, role_kind: &str, role_name: &str| Binding {
+            namespace: namespace.to_owned(),
+            role_kind: role_kind.to_owned(),
+            role_name: role_name.to_owned(),
+            ..Binding::default()
+        };
+        let key = |kind: &str, namespace: &str, name: &str| (kind.to_owned(), namespace.to_owned(), name.to_owned());
+        let bindings = vec![
+            binding("dev", "ClusterRole", "reader"),
+            binding("dev", "Role", "view"),
+            binding("dev", "Role", "there"),
+            binding("", "ClusterRole", "reader"),
+        ];
+        let missing: BTreeSet<Key> = [key("ClusterRole", "", "reader"), key("Role", "dev", "view")].into();
+        let mut reduced = Rbac { bindings, ..Rbac::default() };
+        let found = namesakes(&reduced, &missing);
+        assert_eq!(found, BTreeSet::from([key("Role", "dev", "reader"), key("ClusterRole", "", "view")]));
+        let list = br#"{"kind":"RoleList","items":[{"metadata":{"name":"reader","namespace":"prod"}},{"metadata":{"name":"reader","namespace":"dev"}}]}"#;
+        let (kept, object) = (Budget::new(KEPT_BYTES), Budget::new(OBJECT));
+        take_namesakes("Role", list, found, &object, &kept, &mut reduced.roles);
+        assert_eq!(reduced.roles.iter().map(|role| role.namespace.as_str()).collect::<Vec<_>>(), ["dev"]);
+        assert!(!namesakes(&reduced, &missing).contains(&key("Role", "dev", "reader")));
+        reduced.unread.push("ClusterRoles: refused".to_owned());
+        assert!(namesakes(&reduced, &missing).is_empty());
     }
 
     #[test]

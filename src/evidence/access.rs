@@ -127,3 +127,11 @@ pub struct Access {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rules_error: Option<String>,
 }
+
+/// Whether an object is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Existence {
+    /// It is.
+    pub exists: bool,
+}

@@ -71,6 +71,9 @@ pub struct Evidence {
     /// Which aggregated APIs have no answer; looked at only where the message that the user met misses an API.
     #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
     pub apis: Observation<apiserver::Apis>,
+    /// Whether the namespace of the message that the user met is there; looked at only by a reviewer.
+    #[serde(default = "not_looked", skip_serializing_if = "Observation::nothing_to_look_at")]
+    pub asked_namespace: Observation<access::Existence>,
     /// What AWS says about the cluster and the way from its control plane to the issuer; absent where the cluster is not
     /// EKS or nobody asked AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,6 +148,7 @@ impl Evidence {
             rbac: why.of(),
             agents: why.of_further(),
             apis: why.of_further(),
+            asked_namespace: why.of_further(),
             aws: None,
             workload: None,
         }

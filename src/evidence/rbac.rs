@@ -18,7 +18,7 @@ pub struct Rbac {
     pub bindings_total: usize,
     /// Bindings with a subject that is this identity or looks like it.
     pub bindings: Vec<Binding>,
-    /// Roles that those bindings name.
+    /// Roles that those bindings name; where one is missing, the one of that name and of the other kind.
     pub roles: Vec<Role>,
     /// Kinds that could not be listed, with the reason.
     pub unread: Vec<String>,

@@ -432,6 +432,10 @@ fn of_cluster(evidence: &Evidence) -> Vec<Option<Check>> {
         // Only a message that misses an API makes it worth a look.
         check_any("apis", "the aggregated APIs answer", &evidence.apis, stale),
         message_user(evidence),
+        // Whoever may not read it has no use for it.
+        check_seen("asked-namespace", "the namespace of the message is there", &evidence.asked_namespace, |there| {
+            (!there.exists).then(|| "there is none of that name".to_owned())
+        }),
         // Only where one was broken off; behind the others, which keep their places.
         check_seen(
             "endpoint-again",

@@ -398,12 +398,16 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         .iter()
         .position(|binding| miss.binding.is_some_and(|named| std::ptr::eq(named, binding)))
         .unwrap_or_default();
-    // A missing role is in the server's own reason; that another near miss is the one that was meant is a guess.
+    // A missing role is in the server's own reason; that another near miss is the one that was meant is a guess. That
+    // reason stands behind every refusal of this user: it is the cause only where nothing else is near.
+    let missing = |kind: Kind| matches!(kind, Kind::RoleOfOtherKind | Kind::DanglingRole);
+    let nearer = misses.iter().any(|miss| !missing(miss.kind));
     let certain =
-        miss.kind == Kind::DanglingRole && denied.check.is_some_and(|(_, check)| check.reason.contains("not found"));
+        missing(miss.kind) && !nearer && denied.check.is_some_and(|(_, check)| check.reason.contains("not found"));
     let mut steps = miss
         .binding
         .and_then(|binding| respell(binding, &denied.user, miss.kind))
+        .or_else(|| bind_namesake(miss, &denied.user))
         .unwrap_or_else(|| vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]);
     let first = steps.remove(0);
     let finding = rule.finding(
@@ -413,6 +417,11 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         first,
     );
     let mut finding = finding.steps(steps).cite(denied.cite(case)).cite(denied.who());
+    if miss.kind == Kind::DanglingRole && nearer {
+        finding.explains = &[];
+    } else if !missing(miss.kind) && misses.iter().all(|miss| miss.kind != Kind::RoleOfOtherKind) {
+        finding.explains = &["rbac-no-grant", "rbac-role-missing"];
+    }
     let others = fitting.count();
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
@@ -458,6 +467,38 @@ fn respell(binding: &Binding, user: &User, kind: Kind) -> Option<Vec<Step>> {
             format!("Then take {} {:?} out, if nobody else comes under that name", subject.kind, subject.name),
             remove_subject(binding, subject),
         ),
+    ])
+}
+
+/// The steps that bind the user to the role that is there, where a binding names one of the other kind.
+fn bind_namesake(miss: &near::NearMiss<'_>, user: &User) -> Option<Vec<Step>> {
+    let (binding, role) = miss.binding.zip(miss.role).filter(|_| miss.kind == Kind::RoleOfOtherKind)?;
+    let subject = authz::applying(binding, user)?;
+    let whom = match subject.kind.as_str() {
+        "ServiceAccount" => {
+            let own = if subject.namespace.is_empty() { &binding.namespace } else { &subject.namespace };
+            shell!("--serviceaccount={}:{}", own.as_str(), subject.name)
+        }
+        "Group" => shell!("--group={}", subject.name),
+        _ => shell!("--user={}", subject.name),
+    };
+    let kind = role.kind.to_lowercase();
+    Some(vec![
+        Step::command(
+            format!("Have the {} bound as such, beside that binding (a roleRef cannot be changed)", role.kind),
+            shell!(
+                "kubectl create rolebinding {0}-{1} -n {2} --{1}={3} {4}",
+                binding.name,
+                kind,
+                binding.namespace,
+                role.name,
+                whom
+            ),
+        ),
+        Step::text(format!(
+            "Then have {} deleted; if it names others too, bind them in the same way first.",
+            title(binding)
+        )),
     ])
 }
 

@@ -13,8 +13,8 @@ use crate::evidence::rbac::{Binding, Role, Subject};
 /// What is wrong with a near miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The binding names a role that does not exist.
-    DanglingRole,
+    /// The binding names a role that does not exist, and the role of that name and of the other kind allows it.
+    RoleOfOtherKind,
     /// The subject differs by upper and lower case.
     SubjectCase,
     /// The subject differs by a leading slash or by the path before it (a Keycloak group path).
@@ -45,13 +45,15 @@ pub enum Kind {
     OtherVerb,
     /// An aggregated ClusterRole that nothing has filled.
     AggregatedRoleEmpty,
+    /// The binding names a role that does not exist. What it would hold is not known: whatever else is near is nearer.
+    DanglingRole,
 }
 
 impl Kind {
     /// The kind as JSON has it.
     pub fn code(self) -> &'static str {
         match self {
-            Self::DanglingRole => "dangling-role",
+            Self::RoleOfOtherKind => "role-of-other-kind",
             Self::SubjectCase => "subject-case",
             Self::SubjectSlash => "subject-slash",
             Self::SubjectJoined => "subject-joined",
@@ -67,6 +69,7 @@ impl Kind {
             Self::OtherPath => "other-path",
             Self::OtherVerb => "other-verb",
             Self::AggregatedRoleEmpty => "aggregated-role-empty",
+            Self::DanglingRole => "dangling-role",
         }
     }
 }
@@ -124,14 +127,20 @@ fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Questi
     let role = match world.resolve(binding) {
         Resolved::Role(role) => role,
         Resolved::Missing(text) => {
-            if counts {
-                found.push(NearMiss {
-                    kind: Kind::DanglingRole,
-                    text: format!("{} points at a role that does not exist: {text}", title(binding)),
-                    binding: Some(binding),
-                    role: None,
-                });
+            if !counts {
+                return;
             }
+            let points = format!("{} points at a role that does not exist: {text}", title(binding));
+            let meant = of_other_kind(world, binding).filter(|role| rules::allowing(role, question).is_some());
+            found.push(match meant {
+                Some(role) => NearMiss {
+                    kind: Kind::RoleOfOtherKind,
+                    text: format!("{points}; {} {:?} is there, and allows it", role.kind, role.name),
+                    binding: Some(binding),
+                    role: Some(role),
+                },
+                None => NearMiss { kind: Kind::DanglingRole, text: points, binding: Some(binding), role: None },
+            });
             return;
         }
         Resolved::Unread => return,
@@ -183,6 +192,17 @@ fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Questi
             });
         }
     }
+}
+
+/// The role of the name that a RoleBinding names, and of the other kind.
+fn of_other_kind<'a>(world: &World<'a>, binding: &Binding) -> Option<&'a Role> {
+    let kind = match binding.role_kind.as_str() {
+        _ if binding.namespace.is_empty() => return None,
+        "Role" => "ClusterRole",
+        "ClusterRole" => "Role",
+        _ => return None,
+    };
+    world.role(kind, &binding.namespace, &binding.role_name)
 }
 
 /// The one condition that fails in a rule, if it is one.

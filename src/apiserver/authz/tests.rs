@@ -198,7 +198,6 @@ fn near_misses_name_what_is_wrong() {
     assert_eq!(
         found,
         [
-            (Kind::DanglingRole, "f"),
             (Kind::SubjectCase, "j"),
             (Kind::SubjectSlash, "i"),
             (Kind::SubjectPrefix, "h"),
@@ -209,8 +208,39 @@ fn near_misses_name_what_is_wrong() {
             (Kind::WrongNamespace, "d"),
             (Kind::OtherVerb, "e"),
             (Kind::AggregatedRoleEmpty, "g"),
+            (Kind::DanglingRole, "f"),
         ]
     );
+}
+
+#[test]
+fn a_role_of_the_other_kind_may_be_meant() {
+    let reads = |kind: &str, namespace: &str, name: &str| {
+        role(kind, namespace, name, vec![rule(&["get"], &[""], &["services"], &[])])
+    };
+    let writes = role("Role", "dev", "writer", vec![rule(&["create"], &[""], &["services"], &[])]);
+    let roles =
+        vec![reads("Role", "dev", "reader"), reads("ClusterRole", "", "all"), reads("Role", "prod", "far"), writes];
+    let sam = || vec![subject("User", "sam", "")];
+    let bindings = vec![
+        binding("dev", "a", ("ClusterRole", "gone"), sam()),
+        binding("dev", "b", ("ClusterRole", "far"), sam()),
+        binding("dev", "c", ("ClusterRole", "writer"), sam()),
+        binding("dev", "d", ("ClusterRole", "reader"), sam()),
+        binding("dev", "e", ("Role", "all"), sam()),
+        // A ClusterRoleBinding names no Role.
+        binding("", "f", ("ClusterRole", "reader"), sam()),
+    ];
+    let rbac = world(roles, bindings);
+    let world = World::new(&rbac);
+    let near = near::near_misses(&world, &user("sam", &[]), &ask("get", "services", "dev", "web"));
+    let name = |miss: &near::NearMiss<'_>| miss.binding.map(|binding| binding.name.clone()).unwrap_or_default();
+    let (meant, gone): (Vec<_>, Vec<_>) = near.iter().partition(|miss| miss.kind == Kind::RoleOfOtherKind);
+    assert_eq!(meant.iter().map(|miss| name(miss)).collect::<Vec<_>>(), ["d", "e"]);
+    assert!(gone.iter().all(|miss| miss.kind == Kind::DanglingRole));
+    assert_eq!(gone.iter().map(|miss| name(miss)).collect::<Vec<_>>(), ["f", "a", "b", "c"]);
+    // The one that is meant stands first.
+    assert_eq!(name(&near[0]), "d");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::collect;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::Obtained;
 use crate::collect::kubeconfig::Resolved;
-use crate::evidence::access::{Access, Question};
+use crate::evidence::access::{Access, Existence, Question};
 use crate::evidence::apiserver::Apis;
 use crate::evidence::credential::Credential;
 use crate::evidence::identity::{Identity, User};
@@ -162,4 +162,27 @@ pub(super) fn apis(graph: &mut Graph, reader: &Reader, plan: &Plan) -> Handle<Ap
         needs,
         move |api: Api| async move { Ok((collect::api_types::apis(&api).await?, Some(()))) },
     )
+}
+
+/// The namespaces that the API server makes by itself.
+const ALWAYS: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// Whether the namespace of the message is there, where somebody reviews: who has no rights in it is refused the same, and
+/// whoever follows the refusal grants something in a namespace that is not there.
+pub(super) fn asked_namespace(graph: &mut Graph, control_plane: &ControlPlaneProbes, plan: &Plan) -> Handle<Existence> {
+    let reviewer = control_plane.reviewer.clone();
+    let named = plan.review || plan.reviewer_context.is_some();
+    let question = plan.message.as_ref().and_then(|met| met.question.as_ref()).filter(|_| named);
+    let namespace = question.map(|question| question.namespace.clone());
+    let namespace = namespace.filter(|name| !name.is_empty() && !ALWAYS.contains(&name.as_str()));
+    let needs = async move {
+        let Some(namespace) = namespace else {
+            return Err(not_applicable("no message about a namespace was given, or nobody to review it"));
+        };
+        let api: Api = need(&reviewer).await?;
+        Ok((api, namespace))
+    };
+    graph.probe("asked-namespace", SHORT, needs, |(api, namespace): (Api, String)| async move {
+        Ok((collect::access::namespace_exists(&api, &namespace).await?, Some(())))
+    })
 }

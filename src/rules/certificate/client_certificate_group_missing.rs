@@ -4,7 +4,7 @@ use crate::apiserver::authz::near::joins;
 use crate::evidence::rbac::Subject;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{elsewhere, is_ungranted};
+use crate::rules::refusal::{elsewhere, is_ungranted, somebody_else};
 use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
@@ -29,6 +29,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !is_ungranted(case) || leaf.common_names.last() != Some(&identity.user.username) {
         return Vec::new();
     }
+    // A group of one's own is no cure for somebody else's refusal, nor for one to act as somebody else.
+    let question = case.evidence.asked.question.as_ref();
+    if somebody_else(case).is_some() || question.is_some_and(|question| question.verb.starts_with("impersonate")) {
+        return Vec::new();
+    }
     // A binding that names a part of an organisation shows that two groups were meant, whatever joins them.
     let bound = leaf.organizations.iter().find_map(|group| Some((group, part_bound(case, group)?)));
     if bound.is_none() && elsewhere(case) {
@@ -50,9 +55,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (false, None, _) => return Vec::new(),
     };
     let user = &identity.user.username;
+    // One right that is missing tells of no group where a binding of one's own may give others.
+    let read = case.evidence.rbac.seen().is_some_and(|rbac| rbac.unread.is_empty());
+    let doubtful = joined.is_none() && question.is_some() && !read;
     let mut finding = RULE
         .finding(
-            Confidence::Likely,
+            if doubtful { Confidence::Possible } else { Confidence::Likely },
             why,
             seen("/credential/seen/certificates/0/subject", format!("subject {:?}", leaf.subject)),
             Step::command(
@@ -67,6 +75,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", "))));
     if let Some((_, (index, place, part))) = bound {
         finding = finding.cite(seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("a binding names the group {part:?}")));
+    }
+    if doubtful {
+        finding.explains = &[];
     }
     if joined.is_some() {
         // What looks like another spelling of a group's name is this very joining.
@@ -83,4 +94,38 @@ fn part_bound<'e>(case: &Case<'e>, group: &str) -> Option<(usize, usize, &'e str
         let place = binding.subjects.iter().position(is)?;
         Some((index, place, binding.subjects[place].name.as_str()))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apiserver::message;
+    use crate::evidence::Evidence;
+
+    /// The codes that are found where this was met, in the order to read them. Synthetic: the case was saved without a
+    /// message, and these are the server's words for its user and for the question that it answered no.
+    fn codes(error: &str) -> Vec<&'static str> {
+        let text = include_str!("../../../testdata/cases/client-certificate-group-missing/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.question = message::forbidden(error).map(|found| found.question);
+        evidence.asked.error = Some(error.to_owned()).filter(|error| !error.is_empty());
+        let found = crate::report::diagnose(crate::rules::check_all(&Case::new(&evidence)));
+        found.into_iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn a_message_about_something_else_is_not_about_groups() {
+        assert_eq!(codes("").first(), Some(&RULE.code));
+        let own = codes(r#"pods is forbidden: User "tom" cannot list resource "pods" in API group "" in the namespace "default""#);
+        assert_eq!(own.first(), Some(&"rbac-no-grant"), "{own:?}");
+        assert!(own.contains(&RULE.code), "{own:?}");
+        for error in [
+            r#"pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default""#,
+            r#"pods is forbidden: User "tom" cannot impersonate-on:user-info:list resource "pods" in API group "" in the namespace "default""#,
+            r#"users "jane" is forbidden: User "tom" cannot impersonate resource "users" in API group "" at the cluster scope"#,
+        ] {
+            let found = codes(error);
+            assert!(!found.is_empty() && !found.contains(&RULE.code), "{error}: {found:?}");
+        }
+    }
 }

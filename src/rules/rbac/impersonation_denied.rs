@@ -25,6 +25,8 @@ pub static RULE: Rule = Rule {
 };
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
+/// What the user names of nodes begin with.
+const NODE: &str = "system:node:";
 
 /// A refusal to act as somebody else.
 struct Refusal {
@@ -64,8 +66,13 @@ fn refusal(case: &Case<'_>) -> Option<Refusal> {
     let acting = user.is_some_and(|user| user.impersonate.is_some() || !user.impersonate_groups.is_empty());
     let access = evidence.access.seen();
     let check = access.and_then(|access| access.checks.iter().find(|check| check.question == found.question));
-    // Since allowed: by the kubeconfig's own `as`, or by the server's answer.
-    if (acting && evidence.identity.seen().is_some()) || check.is_some_and(|check| check.allowed) {
+    // Since allowed: by the kubeconfig's own `as`, or by the server's answer. Who acts as somebody else has answers about
+    // that one, and none about another request of a server from 1.36.
+    let since = match evidence.identity.seen() {
+        Some(_) if acting => request_verb(&found).is_none(),
+        _ => check.is_some_and(|check| check.allowed),
+    };
+    if since {
         return None;
     }
     let own = evidence.identity.seen().is_some_and(|identity| identity.user.username == found.user);
@@ -118,6 +125,8 @@ fn named(question: &Question) -> Option<Part> {
     let name = question.name.clone();
     match question.resource.as_str() {
         resource @ ("users" | "groups" | "serviceaccounts") => Some(("", resource.to_owned(), name)),
+        // All nodes at once are no part of one's own.
+        "nodes" if name != "*" => Some(("", "users".to_owned(), format!("{NODE}{name}"))),
         "uids" => Some((AUTHENTICATION, "uids".to_owned(), name)),
         "userextras" => Some((AUTHENTICATION, format!("userextras/{}", question.subresource), name)),
         _ => None,
@@ -131,19 +140,46 @@ fn told(parts: &[Part]) -> String {
     parts.iter().map(|(_, kind, name)| format!("{kind} {name:?}")).collect::<Vec<_>>().join(", ")
 }
 
+/// What stands for whom the request acts as, where nothing tells it: a message about the request itself names only the mode.
+fn unknown(mode: Option<&str>) -> Part {
+    match mode {
+        Some("serviceaccount") => ("", "serviceaccounts".to_owned(), "NAME-OF-AS".to_owned()),
+        _ => ("", "users".to_owned(), "USER-OF-AS".to_owned()),
+    }
+}
+
+/// A part as the newer verb of a mode asks for it: a node is no user there, and one's own node is asked as all of them.
+fn in_mode(part: &Part, mode: &str) -> Part {
+    let (_, kind, name) = part;
+    match name.strip_prefix(NODE).filter(|_| kind == "users" && mode.ends_with("-node")) {
+        Some(_) if mode == "associated-node" => (AUTHENTICATION, "nodes".to_owned(), "*".to_owned()),
+        Some(node) => (AUTHENTICATION, "nodes".to_owned(), node.to_owned()),
+        None => (AUTHENTICATION, kind.clone(), name.clone()),
+    }
+}
+
 /// Rules (YAML) that allow a verb on each part, in the API groups of the older verb or in that of the newer ones.
 fn rules(parts: &[Part], verb: &str) -> String {
-    if parts.is_empty() {
-        return format!(
-            "- apiGroups: [\"\"]\n  resources: [users]\n  resourceNames: [USER-OF-AS]\n  verbs: [{verb:?}]\n"
-        );
-    }
-    let older = verb == "impersonate";
-    let rule = |(group, kind, name): &Part| {
-        let group = if older { group } else { AUTHENTICATION };
+    let rule = |part: &Part| {
+        let part = verb.strip_prefix("impersonate:").map_or_else(|| part.clone(), |mode| in_mode(part, mode));
+        let (group, kind, name) = part;
         format!("- apiGroups: [{group:?}]\n  resources: [{kind:?}]\n  resourceNames: [{name:?}]\n  verbs: [{verb:?}]\n")
     };
     parts.iter().map(rule).collect()
+}
+
+/// The name of a role that lets somebody act as these: each has one of its own, so that no manifest takes away what an
+/// earlier one gave.
+fn role_name(who: &str, parts: &[Part], more: &[&str]) -> String {
+    let mut name = format!("{}-impersonates", slug(who));
+    if !parts.is_empty() {
+        let parts: Vec<String> = parts.iter().map(|(_, kind, name)| format!("{kind} {name}")).collect();
+        name.push_str(&format!("-{}", slug(&parts.join(" "))));
+    }
+    if !more.is_empty() {
+        name.push_str(&format!("-{}", slug(&more.join(" "))));
+    }
+    name
 }
 
 /// The rule (YAML) that allows the request itself to whoever acts as somebody else.
@@ -168,7 +204,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let leave = Step::text(
         "If you do not mean to act as somebody else, leave out --as and --as-group, and take as: out of the user entry of the kubeconfig.",
     );
-    let name = format!("{}-impersonates", slug(who));
     if of_probe && let Some((mode, verb)) = request_verb(&found) {
         let reviews = format!(
             "- apiGroups: [{AUTHENTICATION:?}]\n  resources: [selfsubjectreviews]\n  verbs: [{0:?}]\n- apiGroups: [authorization.k8s.io]\n  resources: [selfsubjectaccessreviews, selfsubjectrulesreviews]\n  verbs: [{0:?}]\n",
@@ -184,7 +219,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled(format!("{who:?} may not ask who it is while acting as {whom}; other requests may be allowed"))
             .step(Step::manifest(
                 format!("To let kaccess look, have this allowed beside impersonate:{mode} on each of these"),
-                grant(&name, "", &reviews, who),
+                grant(&role_name(who, &[], &[mode, "reviews"]), "", &reviews, who),
             ))
             .step(leave);
         finding.severity = Severity::Warning;
@@ -234,12 +269,38 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         "Else have exactly this right granted"
     };
-    finding = finding.step(Step::manifest(
-        format!("{every}; whoever may impersonate somebody has all their rights"),
-        grant(&name, "", &rules(&parts, "impersonate"), who),
-    ));
-    if let Some((mode, _)) = request_verb(&found).filter(|_| !parts.is_empty()) {
+    let all = "whoever may impersonate somebody has all their rights";
+    // What was refused is the newer right: the older one is far wider.
+    if let Some(mode) = question.verb.strip_prefix("impersonate:") {
+        let exact = if parts.is_empty() { request_rule(question) } else { rules(&parts, &question.verb) };
+        let exact = grant(&role_name(who, &parts, &[mode]), "", &exact, who);
+        finding = finding.step(Step::manifest(
+            format!("{every}; for what it may be used, impersonate-on:{mode}:VERB says for each resource"),
+            exact,
+        ));
+        if !parts.is_empty() {
+            let older = grant(&role_name(who, &parts, &[]), "", &rules(&parts, "impersonate"), who);
+            finding = finding.step(Step::manifest(format!("Or, far wider, the older right: {all}"), older));
+        }
+        return vec![finding];
+    }
+    let mode = request_verb(&found).map(|(mode, _)| mode);
+    if parts.is_empty() {
+        let part = unknown(mode);
+        let name = format!("{}-{}", role_name(who, &[], &[]), part.2);
+        let text = format!(
+            "{every}, with the name of --as for {} (in the role's own name, a - for each slash); {all}. Given the same --as and --as-group, kaccess doctor writes a rule for each part",
+            part.2
+        );
+        let rules = rules(std::slice::from_ref(&part), "impersonate");
+        return vec![finding.step(Step::manifest(text, grant(&name, "", &rules, who)))];
+    }
+    let older = grant(&role_name(who, &parts, &[]), "", &rules(&parts, "impersonate"), who);
+    finding = finding.step(Step::manifest(format!("{every}; {all}"), older));
+    if let Some((mode, verb)) = request_verb(&found) {
         let narrow = format!("{}{}", request_rule(question), rules(&parts, &format!("impersonate:{mode}")));
+        let what = question.path.clone().unwrap_or_else(|| question.whole());
+        let name = role_name(who, &parts, &[verb, &what, &question.group]);
         finding = finding.step(Step::manifest("Or, narrower, only for this request", grant(&name, "", &narrow, who)));
     }
     vec![finding]
@@ -274,6 +335,16 @@ mod tests {
 
     fn manifest(finding: &Finding) -> String {
         finding.fix.iter().find_map(|step| step.manifest.clone()).unwrap_or_default()
+    }
+
+    /// What somebody met who is signed in as himself, and kaccess knows no more of whom that request acted as. The messages
+    /// are those of 1.36.3 and 1.35.4 for users of these names, put into a case of another message.
+    fn asked(error: &str) -> Evidence {
+        let text = include_str!("../../../testdata/cases/impersonation-denied-asked/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.question = message::forbidden(error).map(|found| found.question);
+        evidence.asked.error = Some(error.to_owned());
+        evidence
     }
 
     const PROBE: &str = "selfsubjectreviews.authentication.k8s.io is forbidden: User \"helper\" cannot impersonate-on:user-info:create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope";
@@ -328,5 +399,79 @@ mod tests {
         let finding = only(&evidence(probe, None));
         assert_eq!(manifest(&finding), "");
         assert!(finding.fix.iter().any(|step| step.text.contains("every right there is")));
+    }
+
+    #[test]
+    fn no_manifest_takes_away_what_another_gave() {
+        let name = |error: &str| {
+            let text = manifest(&only(&asked(error)));
+            text.lines().find_map(|line| line.strip_prefix("  name: ").map(str::to_owned)).expect("a name")
+        };
+        let user = r#"users "jane" is forbidden: User "helper" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+        let group = r#"groups "backend" is forbidden: User "helper" cannot impersonate resource "groups" in API group "" at the cluster scope"#;
+        assert_eq!(name(user), "helper-impersonates-users-jane");
+        assert_eq!(name(group), "helper-impersonates-groups-backend");
+        // The newer rights stand beside the older ones, and those for one request beside those for another.
+        let list = r#"pods is forbidden: User "helper" cannot impersonate-on:user-info:list resource "pods" in API group "" in the namespace "default""#;
+        let finding = only(&evidence(PROBE, Some(list)));
+        let names: Vec<&str> = finding.fix.iter().filter_map(|step| step.manifest.as_deref()?.lines().nth(3)).collect();
+        assert_eq!(names.len(), 2);
+        assert!(names[1].starts_with(names[0]) && names[1].ends_with("-list-pods"), "{names:?}");
+    }
+
+    #[test]
+    fn acting_all_the_same_says_nothing_of_another_request() {
+        let error = r#"pods "x" is forbidden: User "helper" cannot impersonate-on:user-info:get resource "pods" in API group "" in the namespace "ci""#;
+        // Synthetic: no case was saved with the flags that kubectl had, and a right to ask who that is.
+        let acting = |error: &str| {
+            let mut evidence = asked(error);
+            let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+            kubeconfig.user.as_mut().expect("a user").impersonate = Some("jane".to_owned());
+            let Outcome::Seen(identity) = &mut evidence.identity.outcome else { panic!("no identity") };
+            identity.user.username = "jane".to_owned();
+            evidence
+        };
+        let finding = only(&acting(error));
+        assert_eq!(finding.confidence, Confidence::Likely);
+        assert!(manifest(&finding).contains("[\"jane\"]"), "{}", manifest(&finding));
+        // Whom the request acts as is what the signed-in user acts as now.
+        let user = r#"users "jane" is forbidden: User "helper" cannot impersonate resource "users" in API group "" at the cluster scope"#;
+        assert!(check(&Case::new(&acting(user))).is_empty());
+    }
+
+    #[test]
+    fn a_service_account_is_no_user_to_act_as() {
+        let error = |mode: &str| {
+            format!(
+                r#"pods is forbidden: User "helper" cannot impersonate-on:{mode}:list resource "pods" in API group "" in the namespace "dev""#
+            )
+        };
+        let account = manifest(&only(&asked(&error("serviceaccount"))));
+        assert!(account.contains("resources: [\"serviceaccounts\"]\n  resourceNames: [\"NAME-OF-AS\"]"), "{account}");
+        let user = manifest(&only(&asked(&error("user-info"))));
+        assert!(user.contains("resources: [\"users\"]\n  resourceNames: [\"USER-OF-AS\"]"), "{user}");
+    }
+
+    #[test]
+    fn the_right_that_was_refused_comes_before_a_wider_one() {
+        let manifests = |error: &str| -> Vec<String> {
+            only(&asked(error)).fix.into_iter().filter_map(|step| step.manifest).collect()
+        };
+        let error = r#"users.authentication.k8s.io "jane" is forbidden: User "helper" cannot impersonate:user-info resource "users" in API group "authentication.k8s.io" at the cluster scope"#;
+        let both = manifests(error);
+        assert_eq!(both.len(), 2);
+        let rule = |group: &str, kind: &str, name: &str, verb: &str| {
+            format!(
+                "- apiGroups: [{group:?}]\n  resources: [{kind:?}]\n  resourceNames: [{name:?}]\n  verbs: [{verb:?}]\n---"
+            )
+        };
+        assert!(both[0].contains(&rule(AUTHENTICATION, "users", "jane", "impersonate:user-info")), "{}", both[0]);
+        assert!(both[1].contains(&rule("", "users", "jane", "impersonate")), "{}", both[1]);
+        // A node is one by the newer right, and a user by the older one.
+        let error = r#"nodes.authentication.k8s.io "n1" is forbidden: User "helper" cannot impersonate:arbitrary-node resource "nodes" in API group "authentication.k8s.io" at the cluster scope"#;
+        let both = manifests(error);
+        assert_eq!(both.len(), 2);
+        assert!(both[0].contains(&rule(AUTHENTICATION, "nodes", "n1", "impersonate:arbitrary-node")), "{}", both[0]);
+        assert!(both[1].contains(&rule("", "users", "system:node:n1", "impersonate")), "{}", both[1]);
     }
 }

@@ -100,6 +100,21 @@ fn giving_away_more_than_one_has() {
 }
 
 #[test]
+fn a_refusal_in_a_namespace_that_is_not_there() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let identity = lab.pki.ca.sign_client("nowhere", "nowhere", &["team"]);
+    let config = server.kubeconfig("nowhere", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
+    let (_, error) = kubectl(lab, &config, &["get", "pods", "-n", "nosuch"], "");
+    let arguments = ["--reviewer-context", "admin", "--error", forbidden(&error)];
+    let run = doctor(&config, &arguments);
+    assert_eq!(run.codes().first().map(String::as_str), Some("namespace-not-found"), "{}", run.stdout);
+    server.create_namespace("nosuch");
+    let run = doctor(&config, &arguments);
+    assert_eq!(run.codes().first().map(String::as_str), Some("rbac-no-grant"), "{}", run.stdout);
+}
+
+#[test]
 fn acting_as_somebody_without_the_right() {
     let Some(lab) = lab::require_apiserver() else { return };
     let server = ApiServer::start(lab, Options::default());
@@ -125,6 +140,19 @@ fn acting_as_somebody_without_the_right() {
     assert_eq!(kubectl(lab, &config, &pods, "").0, 0);
     let run = doctor(&config, &arguments);
     assert!(!run.codes().contains(&"impersonation-denied".to_owned()), "{}", run.stdout);
+    // A service account is asked for as such, whether the message names it or only the mode.
+    let account = json!({ "kind": "ServiceAccount", "name": "builder", "namespace": "dev" });
+    let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }]);
+    cluster_role(&server, "builder-pods", rules, account);
+    settle();
+    let mut builds = vec!["--context", "plain", "--as", "system:serviceaccount:dev:builder"];
+    builds.extend(pods);
+    let (code, error) = kubectl(lab, &config, &builds, "");
+    assert_eq!(code, 1);
+    let arguments = ["--context", "plain", "--reviewer-context", "admin", "--error", forbidden(&error)];
+    let mend = manifest(&doctor(&config, &arguments), "impersonation-denied").replace("NAME-OF-AS", "builder");
+    apply(&server, &mend);
+    assert_eq!(kubectl(lab, &config, &builds, "").0, 0);
 }
 
 #[test]
@@ -171,8 +199,13 @@ fn nodes_without_their_group_or_beyond_their_pods() {
     let name = "system:node:worker-1";
     let lone = lab.pki.ca.sign_client("node-lone", name, &["nodes"]);
     let right = lab.pki.ca.sign_client("node-right", name, &["system:nodes"]);
-    let users =
-        [("lone", certificate_user(&lone)), ("right", certificate_user(&right)), ("admin", server.admin_user())];
+    let nameless = lab.pki.ca.sign_client("node-nameless", "worker-1", &["system:nodes"]);
+    let users = [
+        ("lone", certificate_user(&lone)),
+        ("nameless", certificate_user(&nameless)),
+        ("right", certificate_user(&right)),
+        ("admin", server.admin_user()),
+    ];
     let config = server.kubeconfig("nodes", &users);
     server.create("/api/v1/nodes", &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "worker-1" } }));
     for secret in ["used", "other"] {
@@ -188,6 +221,9 @@ fn nodes_without_their_group_or_beyond_their_pods() {
     let (_, error) = ask("lone", &["get", "node", "worker-1"]);
     let run = doctor(&config, &["--reviewer-context", "admin", "--error", forbidden(&error)]);
     expect_fault("node-not-in-nodes-group", &run, &["node-not-in-nodes-group", "rbac-no-grant"]);
+    let (_, error) = ask("nameless", &["get", "node", "worker-1"]);
+    let run = doctor(&config, &["--context", "nameless", "--reviewer-context", "admin", "--error", forbidden(&error)]);
+    assert_eq!(run.codes().first().map(String::as_str), Some("node-not-in-nodes-group"), "{}", run.stdout);
     assert_eq!(ask("right", &["get", "node", "worker-1"]).0, 0);
 
     let (_, error) = ask("right", &["get", "secret", "used"]);
