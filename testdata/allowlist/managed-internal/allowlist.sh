@@ -4,5 +4,5 @@
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 # The priorities must be free, and come before those that the listener has.
 # The two public documents, for everybody.
-aws elbv2 create-rule --listener-arn LISTENER_ARN --priority 1 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=TARGET_GROUP_ARN'
+aws --region eu-west-1 elbv2 create-rule --listener-arn LISTENER_ARN --priority 1 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=TARGET_GROUP_ARN'
 # Beside this rule the new load balancer serves nothing: a fixed response (404) as its default action, and its port open to everybody.

@@ -3,5 +3,5 @@
 # The cluster's interfaces carry traffic to nodes and, inside the VPC, from clients; nothing leaves through them to an issuer in this egress mode.
 # The priorities are free today, and come before the listener's first rule (10).
 # The two public documents, for everybody.
-aws elbv2 create-rule --listener-arn arn:listener/443 --priority 9 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=arn:tg/keycloak'
+aws --region eu-west-1 elbv2 create-rule --listener-arn arn:listener/443 --priority 9 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=arn:tg/keycloak'
 # Everybody gets a connection today, and all other rules stay as they are: nothing else is needed.

@@ -3,4 +3,4 @@
 # The load balancer's security groups let everybody in today: nothing is to be added to them.
 # The priorities are free today, and come before the listener's first rule (10).
 # The two public documents, for everybody.
-aws elbv2 create-rule --listener-arn arn:listener/443 --priority 9 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=arn:tg/keycloak'
+aws --region eu-west-1 elbv2 create-rule --listener-arn arn:listener/443 --priority 9 --conditions 'Field=host-header,Values=sso.example.com' 'Field=path-pattern,Values=/realms/platform/.well-known/openid-configuration,/realms/platform/protocol/openid-connect/certs' --actions 'Type=forward,TargetGroupArn=arn:tg/keycloak'
