@@ -219,9 +219,10 @@ fn moment(stamp: &str, near: Timestamp) -> Option<Timestamp> {
 }
 
 /// Why an authenticator for an issuer does not come up.
-const INITIALISING: [&Text; 10] = [
+const INITIALISING: [&Text; 11] = [
     &message::OIDC_INIT_HTTP,
     &message::OIDC_INIT_PROXY,
+    &message::OIDC_INIT_PROXY_DEAD,
     &message::OIDC_INIT_DNS,
     &message::OIDC_INIT_TIMEOUT,
     &message::OIDC_INIT_REFUSED,

@@ -44,7 +44,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if logged.is_some() && logged_refusal.is_none() {
         return Vec::new();
     }
-    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_INIT_CLOSED, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON, &message::JWKS_URI_MISSING]
+    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_INIT_PROXY_DEAD, &message::OIDC_INIT_CLOSED, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON, &message::JWKS_URI_MISSING]
         .into_iter()
         .any(|text| case.said(text).is_some());
     let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
