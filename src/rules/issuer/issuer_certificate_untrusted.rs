@@ -37,7 +37,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (confidence, first) = match (&said, &fault, case.not_initialized()) {
         (Some(word), ..) => (word.sure(), word.cite()),
         // The roots of the control plane's host are not ours: this rests on an inference, and a CA of its own refutes it.
-        (None, Some(_), Some((cite, _))) if case.has_oidc_ca() != Some(true) && !refused && case.logged_discovery_status().is_none() => (Confidence::Likely, cite),
+        // The file that was given as its CA does not vouch for the chain either, whatever is answered behind the handshake.
+        (None, Some((tls, _)), Some((cite, _)))
+            if case.logged_discovery_status().is_none() && (tls.distrusted_by_oidc_ca() || (case.has_oidc_ca() != Some(true) && !refused)) =>
+        {
+            (Confidence::Likely, cite)
+        }
         _ => return Vec::new(),
     };
     let authority = fault
