@@ -9,7 +9,7 @@ use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flag
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
-use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::credential::{CredentialSource, TokenFacts, TokenKind};
 use crate::evidence::identity::{ANONYMOUS, UNAUTHENTICATED};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
@@ -345,6 +345,14 @@ impl<'a> Case<'a> {
         let endpoint = &self.evidence.endpoint;
         let without = endpoint.anonymous.seen().is_some_and(|answer| !answer.is_of_kubernetes() && answer.status < 500);
         without && endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes)
+    }
+
+    /// What stands before the API server demands a client certificate itself, and lets pass whoever shows this one: no login
+    /// whose name it would hand on.
+    pub fn proxy_wants_certificate(&self) -> bool {
+        let asks = self.evidence.endpoint.tls.seen().is_some_and(|tls| tls.asks_client_certificate == Some(true));
+        let shown = self.evidence.credential.seen().is_some_and(|seen| seen.source != CredentialSource::Basic);
+        asks && shown && self.only_certificate().is_some() && self.proxy_logs_in()
     }
 
     /// Why no key of the issuer's set can verify any token that names its key, where the set itself is in order.
