@@ -6,7 +6,7 @@ use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::report::shell::shell;
 use crate::rules::issuer_port::again;
 use crate::rules::{clip, eks, Case, Page, Rule};
-use crate::rules::way::{self, all, is_private};
+use crate::rules::way::{self, all, is_private, is_public};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -101,7 +101,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 /// What is seen of the API server says that it is in another network than private addresses here: it is a provider's, or
 /// has a public address.
 fn elsewhere(case: &Case<'_>) -> bool {
-    let public = |address: &String| address.parse().is_ok_and(|address| !is_private(address));
+    let public = |address: &String| address.parse().is_ok_and(is_public);
     let dns = case.evidence.endpoint.dns.seen();
     eks::is_eks(case) || way::managed(way::host(case)).is_some() || dns.is_some_and(|dns| dns.addresses.iter().any(public))
 }
