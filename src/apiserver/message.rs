@@ -38,12 +38,15 @@ pub mod tools;
 texts! {
     /// The issuer (or what stands in front of it) answered discovery with another status than 200.
     OIDC_INIT_HTTP = "oidc-init-http", r"initializing plugin: (?P<status>\d{3}) (?P<reason>[^:\n]*): ?(?P<body>[^\n]*)";
-    /// A forward proxy refused the CONNECT to the issuer: the reason phrase alone, without digits or body.
-    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)"?\s*$"#;
+    /// A forward proxy refused the CONNECT to the issuer: the reason phrase alone, without digits or body, in whatever
+    /// words the proxy has. Go's own errors begin with a small letter, and EOF is no word.
+    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>[A-Z][a-z]+(?:[ -][A-Za-z]+)*)"?\s*$"#;
+    /// The control plane's own proxy cannot be connected to.
+    OIDC_INIT_PROXY_DEAD = "oidc-init-proxy-dead", r#"initializing plugin: Get "(?P<url>[^"]+)": proxyconnect tcp: (?P<error>[^\n"]+)"#;
     /// The issuer's host name does not resolve for the control plane.
     OIDC_INIT_DNS = "oidc-init-dns", r#"initializing plugin: Get "(?P<url>[^"]+)": dial tcp: lookup (?P<host>\S+)(?: on (?P<server>\S+))?: (?P<error>[^\n"]+)"#;
-    /// The issuer did not answer the control plane in time.
-    OIDC_INIT_TIMEOUT = "oidc-init-timeout", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>[^\n]*(?:i/o timeout|Client\.Timeout|TLS handshake timeout|deadline exceeded)[^\n]*)"#;
+    /// The issuer did not answer the control plane in time; a proxy that did not is told by "proxyconnect".
+    OIDC_INIT_TIMEOUT = "oidc-init-timeout", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<error>(?:[^p\n][^\n]*)?(?:i/o timeout|Client\.Timeout|TLS handshake timeout|deadline exceeded)[^\n]*)"#;
     /// The issuer's port is closed for the control plane.
     OIDC_INIT_REFUSED = "oidc-init-refused", r#"initializing plugin: Get "(?P<url>[^"]+)": dial tcp (?P<address>\S+): connect: connection refused"#;
     /// The control plane does not trust the issuer's certificate.

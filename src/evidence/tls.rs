@@ -125,6 +125,17 @@ pub struct TlsReport {
     pub silent_before: Option<u64>,
 }
 
+impl TlsReport {
+    /// The CA file that was given as the API server's own (--oidc-ca-file) does not vouch for this chain.
+    pub fn distrusted_by_oidc_ca(&self) -> bool {
+        let unknown = [TlsFaultKind::UnknownAuthority, TlsFaultKind::AuthorityKeyDiffers];
+        self.roots == OIDC_CA_FILE && self.faults.iter().any(|fault| unknown.contains(&fault.kind))
+    }
+}
+
+/// How [`TlsReport::roots`] names the file that was given as the API server's own CA for the issuer.
+pub const OIDC_CA_FILE: &str = "oidc-ca-file";
+
 /// Why a chain is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
+use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::{Map, Value};
@@ -58,6 +59,15 @@ const WORDS: &[&str] = &[
     "view",
 ];
 
+/// Words that kaccess' own sentences are made of, one on a line. Where a group is called like one (`server`, `other`), what
+/// stands in a sentence is the sentence's own, unless it is quoted or a part of a name.
+static OWN_WORDS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| include_str!("own_words.txt").lines().collect());
+
+/// Whether a value is one plain word that sentences of kaccess' own have too.
+pub fn is_own_word(value: &str) -> bool {
+    OWN_WORDS.contains(value)
+}
+
 /// The claim whose fields have Kubernetes' own names. The keys of any other are data: tenants, clients.
 const KUBERNETES: &str = "kubernetes.io";
 
@@ -95,6 +105,35 @@ fn is_word(value: &str) -> bool {
 
 fn is_long(text: &str) -> bool {
     text.chars().nth(SHORTEST - 1).is_some()
+}
+
+/// Whether the word that stands there is meant as a value: the text is nothing else, or it is quoted or a part of a name.
+fn is_meant(text: &str, range: &Range<usize>) -> bool {
+    let (before, after) = (&text[..range.start], &text[range.end..]);
+    let (Some(left), Some(right)) = (before.chars().next_back(), after.chars().next()) else {
+        let (left, right) = (before.ends_with([':', '@', '=', '[']), after.starts_with(['@', ']', '/']));
+        return before.is_empty() && after.is_empty() || left && !before.ends_with("system:") || right;
+    };
+    let quoted = match left {
+        '"' => right == '"' || right == '\\',
+        '\'' | '`' => right == left,
+        _ => false,
+    };
+    let named = match left {
+        ':' => !before.ends_with("system:"),
+        '/' => before[..before.len() - 1].ends_with(part),
+        _ => matches!(left, '@' | '=' | '['),
+    };
+    let goes_on = right == ':' && after[1..].starts_with(part);
+    quoted || named || goes_on || matches!(right, '@' | ']' | '/')
+}
+
+/// Whether the word that stands there is an argument of a command, or a part of one that somebody chose.
+fn is_argument(text: &str, range: &Range<usize>) -> bool {
+    let (before, after) = (&text[..range.start], &text[range.end..]);
+    let starts = before.chars().next_back().is_none_or(|c| c.is_whitespace() || ",'\"".contains(c));
+    let ends = after.chars().next().is_none_or(|c| c.is_whitespace() || ",;'\"".contains(c));
+    starts && ends || is_meant(text, range)
 }
 
 /// Where the words of a text stand.
@@ -230,13 +269,35 @@ impl Veil {
 
     /// A text without the values.
     pub fn text(&self, text: &str) -> String {
+        self.without(text, |_, _| true)
+    }
+
+    /// A sentence of kaccess' own without the values.
+    pub fn sentence(&self, text: &str) -> String {
+        self.without(text, is_meant)
+    }
+
+    /// A citation without the values: what somebody said, and what a claim holds, is nothing of kaccess' own.
+    fn citation(&self, text: &str) -> String {
+        let said = text.find(" says: ").map(|at| at + " says: ".len());
+        let named = || Some(text.find(": ")? + 2).filter(|at| !text[..at - 2].contains(' '));
+        let (own, foreign) = text.split_at(said.or_else(named).unwrap_or(text.len()));
+        self.sentence(own) + &self.text(foreign)
+    }
+
+    /// A text without the values; a word that is one of kaccess' own too is hidden where it is `meant`.
+    fn without(&self, text: &str, meant: fn(&str, &Range<usize>) -> bool) -> String {
         let Some(search) = &self.search else { return text.to_owned() };
         let shown = |range: Range<usize>| {
             let found = &text[range.clone()];
             (range, self.stand_ins.get(found).map_or(found, String::as_str))
         };
         let found = search.find_iter(text).map(|found| shown(found.range()));
-        let words = words(text).filter(|range| self.stand_ins.contains_key(&text[range.clone()])).map(shown);
+        let hidden = |range: &Range<usize>| {
+            let word = &text[range.clone()];
+            self.stand_ins.contains_key(word) && (!is_own_word(word) || meant(text, range))
+        };
+        let words = words(text).filter(hidden).map(shown);
         let cuts = CUT.iter().flat_map(|mark| text.match_indices(*mark)).filter_map(|(end, _)| self.cut(text, end));
         let mut spans: Vec<(Range<usize>, &str)> = found.chain(words).chain(cuts).collect();
         spans.sort_by_key(|(range, _)| (range.start, Reverse(range.end)));
@@ -277,38 +338,41 @@ impl Veil {
         texts.into_iter().for_each(|text| self.put(text));
     }
 
+    fn told<'t>(&self, sentences: impl IntoIterator<Item = &'t mut String>) {
+        if self.search.is_some() {
+            sentences.into_iter().for_each(|text| *text = self.sentence(text));
+        }
+    }
+
     /// The findings, the checks, and what became of the message that the user met.
     pub fn report(&self, report: &mut DoctorReport) {
         for finding in &mut report.findings {
-            self.each([&mut finding.title, &mut finding.why]);
-            self.each(finding.cites.iter_mut().map(|citation| &mut citation.text));
+            self.told([&mut finding.title, &mut finding.why]);
+            finding.cites.iter_mut().for_each(|citation| citation.text = self.citation(&citation.text));
             finding.fix.iter_mut().for_each(|step| self.step(step));
             for candidate in &mut finding.candidates {
-                self.put(&mut candidate.why);
+                self.told([&mut candidate.why]);
                 self.step(&mut candidate.decided_by);
             }
         }
         for check in &mut report.checks {
-            self.each([&mut check.because, &mut check.needs].into_iter().flatten());
+            self.told([&mut check.because, &mut check.needs].into_iter().flatten());
         }
         if let Some(message) = &mut report.message {
-            self.each([&mut message.means, &mut message.now]);
+            self.told([&mut message.means, &mut message.now]);
         }
     }
 
     /// With a stand-in in it a command would ask for another thing, and a manifest give rights to nobody.
     fn step(&self, step: &mut Step) {
-        self.put(&mut step.text);
-        let command = step.command.take_if(|command| self.holds(command)).map(|_| "command");
-        let manifest = step.manifest.take_if(|manifest| self.holds(manifest)).map(|_| "manifest");
+        self.told([&mut step.text]);
+        let command = step.command.take_if(|command| self.without(command, is_argument) != **command);
+        let manifest = step.manifest.take_if(|manifest| self.text(manifest) != *manifest);
+        let (command, manifest) = (command.map(|_| "command"), manifest.map(|_| "manifest"));
         for what in [command, manifest].into_iter().flatten() {
             let said = format!(" (the {what} holds values that --hide-claims hides; run without it to see it)");
             step.text.push_str(&said);
         }
-    }
-
-    fn holds(&self, text: &str) -> bool {
-        self.text(text) != text
     }
 
     /// What is shown of the evidence beside the claims themselves, of which each form shows names and types.
@@ -385,7 +449,8 @@ impl Veil {
     pub fn comparison(&self, comparison: &mut Comparison) {
         self.each(&mut comparison.then_context);
         for one in &mut comparison.differences {
-            self.each([&mut one.what, &mut one.then, &mut one.now]);
+            self.told([&mut one.what]);
+            self.each([&mut one.then, &mut one.now]);
         }
     }
 
@@ -394,7 +459,7 @@ impl Veil {
         for change in changes {
             match change {
                 Change::New { title, .. } | Change::Gone { title, .. } | Change::First { title, .. } => {
-                    self.put(title);
+                    self.told([title]);
                 }
                 Change::Identity { before, now } => self.each([before, now].into_iter().flatten()),
                 Change::Check { .. } => {}
@@ -446,6 +511,45 @@ mod tests {
         ] {
             assert_eq!(veil.text(text), shown);
         }
+    }
+
+    #[test]
+    fn words_of_our_own_sentences_stay_where_no_value_is_meant() {
+        let veil = veil(&json!({ "aud": "other", "groups": ["server", "config", "acme"] }), &["oidc:server"]);
+        for (text, shown) in [
+            (
+                "the API server cannot read it, and no other was named",
+                "the API server cannot read it, and no other was named",
+            ),
+            (
+                "the server's log, server: other, \"the server\", system:server",
+                "the server's log, server: other, \"the server\", system:server",
+            ),
+            ("the token's aud is \"other\"; of acme", "the token's aud is \"[claim:aud]\"; of [claim:groups]"),
+            ("'other' and `other`, \\\"other\\\"", "'[claim:aud]' and `[claim:aud]`, \\\"[claim:aud]\\\""),
+            (
+                "oidc:server, ci:other, [other], other@host",
+                "oidc:[claim:groups], ci:[claim:aud], [[claim:aud]], [claim:aud]@host",
+            ),
+            ("other", "[claim:aud]"),
+        ] {
+            assert_eq!(veil.sentence(text), shown);
+        }
+        for (text, shown) in [
+            ("aud: other", "aud: [claim:aud]"),
+            ("the API server's log says: got [a other b]", "the API server's log says: got [a [claim:aud] b]"),
+            ("metrics of the server: no other token failed", "metrics of the server: no other token failed"),
+        ] {
+            assert_eq!(veil.citation(text), shown);
+        }
+        let kept = |command: Shell| {
+            let mut step = Step::command("do it", command);
+            veil.step(&mut step);
+            step.command.is_some()
+        };
+        assert!(kept(shell!("kubectl get pods --server=https://{}", "h:6443")));
+        assert!(!kept(shell!("kubectl get pods -n {}", "other")));
+        assert!(!kept(shell!("kubectl create rolebinding x --group=oidc:{}", "other")));
     }
 
     #[test]

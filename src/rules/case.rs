@@ -9,7 +9,7 @@ use crate::apiserver::configuration::{Configuration, JwtAuthenticator, from_flag
 use crate::apiserver::message::{self, Text};
 use crate::aws::{identity, reach, workload as workload_model};
 use crate::evidence::apiserver::{Flags, HttpAnswer, IssuerMetrics};
-use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::credential::{CredentialSource, TokenFacts, TokenKind};
 use crate::evidence::identity::{ANONYMOUS, UNAUTHENTICATED};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::CertificateFacts;
@@ -289,8 +289,15 @@ impl<'a> Case<'a> {
         let fetched = self
             .issuer_metrics()
             .is_some_and(|(_, issuer)| issuer.keys_fetched_at.is_some() || issuer.keys_failed_at.is_some());
-        (judged || fetched)
+        (judged || fetched || self.judged_in_log())
             && self.said(&message::OIDC_NOT_INITIALIZED).is_none_or(|word| word.place != Place::TokenReview)
+    }
+
+    /// The log tells that a token like this one was judged, and nothing of an authenticator that is not up, which would say
+    /// so again every 10 s.
+    fn judged_in_log(&self) -> bool {
+        let of_now = |word: &Word| word.place == Place::Log && !(word.past || word.outdated || word.contradicted);
+        self.words.iter().any(|word| word.judged() && of_now(word)) && !self.words.iter().any(Word::not_up)
     }
 
     /// What the metrics say of the token's issuer, and where.
@@ -365,6 +372,14 @@ impl<'a> Case<'a> {
         let endpoint = &self.evidence.endpoint;
         let without = endpoint.anonymous.seen().is_some_and(|answer| !answer.is_of_kubernetes() && answer.status < 500);
         without && endpoint.authenticated.seen().is_some_and(HttpAnswer::is_of_kubernetes)
+    }
+
+    /// What stands before the API server demands a client certificate itself, and lets pass whoever shows this one: no login
+    /// whose name it would hand on.
+    pub fn proxy_wants_certificate(&self) -> bool {
+        let asks = self.evidence.endpoint.tls.seen().is_some_and(|tls| tls.asks_client_certificate == Some(true));
+        let shown = self.evidence.credential.seen().is_some_and(|seen| seen.source != CredentialSource::Basic);
+        asks && shown && self.only_certificate().is_some() && self.proxy_logs_in()
     }
 
     /// Why no key of the issuer's set can verify any token that names its key, where the set itself is in order.
@@ -530,7 +545,7 @@ impl<'a> Case<'a> {
             let nobody = message::recognise(error).iter().any(|found| *found.text == message::NOBODY_CLAIMED);
             !nobody || self.evidence.configured_issuer.is_none()
         });
-        if reviewed || self.is_service_account() {
+        if reviewed || self.judged_in_log() || self.is_service_account() {
             return None;
         }
         self.rejected().map(|cite| (Confidence::Likely, cite))
@@ -572,4 +587,33 @@ fn whole_flags(control: &ControlPlane) -> Option<Flags> {
         authentication_configuration: given.authentication_configuration.clone(),
         ..shown.clone()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Outcome;
+    use crate::rules::check_all;
+
+    #[test]
+    fn an_authenticator_that_judges_tokens_by_its_log_has_read_the_issuers_document() {
+        let text = include_str!("../../testdata/cases/issuer-reached-again/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved issuer answers; one that is down since hinders nobody who has read its documents.
+        let issuer = &mut evidence.issuer;
+        for discovery in [&mut issuer.discovery, &mut issuer.discovery_as_control_plane] {
+            if let Outcome::Seen(discovery) = &mut discovery.outcome {
+                discovery.answer.status = 503;
+            }
+        }
+        let codes = |evidence: &Evidence| -> Vec<&'static str> {
+            check_all(&Case::new(evidence)).iter().map(|finding| finding.code).collect()
+        };
+        let found = codes(&evidence);
+        assert!(found.contains(&"token-audience-mismatch") && !found.contains(&"issuer-unavailable"), "{found:?}");
+        // Without the log nothing says so.
+        evidence.control_plane.log = crate::evidence::Observation::default();
+        let found = codes(&evidence);
+        assert!(found.contains(&"issuer-unavailable"), "{found:?}");
+    }
 }

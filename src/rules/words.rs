@@ -138,6 +138,22 @@ impl Word {
             .any(|start| self.field("error").starts_with(start))
     }
 
+    /// An authenticator that has read its issuer's document and keys says it of a token.
+    pub fn judged(&self) -> bool {
+        let before = [
+            &message::OIDC_NOT_INITIALIZED,
+            &message::JWKS_HTTP,
+            &message::JWKS_UNREACHABLE,
+            &message::JWKS_UNPARSABLE,
+        ];
+        JUDGING.contains(&self.text) && !before.contains(&self.text)
+    }
+
+    /// An authenticator that has not come up says it, or why it does not.
+    pub fn not_up(&self) -> bool {
+        INITIALISING.contains(&self.text) || *self.text == message::OIDC_NOT_INITIALIZED
+    }
+
     /// A field, or empty.
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)

@@ -163,7 +163,7 @@ texts! {
     /// The same faults as Go before 1.14 wrote them: without quotes around the URL.
     INIT_OLD = "oidc-init-old", r"(?:initializing plugin|oidc authenticator: failed to fetch provider discovery data|fetch provider config): Get (?P<url>https?://[^\s\x22]+): (?P<error>[^\n]+)";
     /// A forward proxy refused the CONNECT, where more stands behind it: the end of a JSON string.
-    INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable)\b"#;
+    INIT_PROXY = "oidc-init-proxy-quoted", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>Forbidden|Proxy Authentication Required|Bad Gateway|Service Unavailable|Gateway Timeout|Method Not Allowed|Too Many Requests)\b"#;
     /// The document has no key set, before 1.35.
     NO_KEYS_URL = "jwks-no-url", r#"fetching keys oidc: get keys failed:? Get "": unsupported protocol scheme"#;
     /// Nobody recognised the token, in other wrappings than klog's.

@@ -1,6 +1,6 @@
 //! Something ends TLS before the API server, so the client certificate never arrives.
 
-use crate::report::{Confidence, Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -10,7 +10,7 @@ pub static RULE: Rule = Rule {
     title: "TLS ends before the API server: the client certificate does not arrive",
     page: Page {
         means: "A balancer or proxy takes the TLS connection and makes another one to the API server. A client certificate cannot be passed on: the API server sees a request without credential.",
-        evidence: "The handshake at this endpoint asks for no client certificate, which a kube-apiserver with --client-ca-file always does; and the API server names the user system:anonymous although a certificate with a name was at hand.",
+        evidence: "The handshake at this endpoint asks for no client certificate, which a kube-apiserver with --client-ca-file always does, or without the certificate another page answers than the API server's; and the API server names the user system:anonymous although a certificate with a name was at hand.",
         fix: "Pass TLS through (nginx: stream, not http; AWS: a network balancer with a TCP listener), go to the API server's own address, or have the proxy log people in and vouch for them (X-Remote-User). `kubectl config set-cluster CLUSTER --server=https://API_SERVER:6443` goes past it.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#x509-client-certificates",
     },
@@ -26,8 +26,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let terminated = case.terminated();
+    let demanded = case.proxy_wants_certificate();
     let (confidence, first) = match (case.anonymous(), case.rejected(), &terminated) {
         (Some(cite), _, Some(_)) => (Confidence::Certain, cite),
+        (Some(cite), _, None) if demanded => (Confidence::Certain, cite),
         // Without anonymous requests the API server answers 401 to everybody who brings nothing.
         (None, Some(cite), Some(_)) if case.evidence.endpoint.anonymous.seen().is_some_and(|answer| answer.status == 401) => (Confidence::Likely, cite),
         (Some(cite), _, None) if case.evidence.endpoint.tls.seen().is_some() => {
@@ -53,6 +55,31 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::text("On AWS: a network balancer with a TCP (not TLS) listener. Or use the API server's own address in the kubeconfig."))
         .step(Step::command("Until then, a bearer token passes such a proxy", "kubectl create token SERVICE_ACCOUNT -n NAMESPACE"))
-        .cite_if(terminated),
+        .cite_if(terminated)
+        .cite_if(demanded.then(|| probed("/endpoint/anonymous/seen/status", "without the certificate a page answers that is no API server's"))),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    #[test]
+    fn a_balancer_that_demands_the_certificate_is_no_authenticating_proxy() {
+        let text = include_str!("../../../testdata/cases/tls-terminated-before-api-server/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved nginx asks for no certificate; this is what one with `ssl_verify_client on` does.
+        let Outcome::Seen(tls) = &mut evidence.endpoint.tls.outcome else { panic!("no handshake") };
+        tls.asks_client_certificate = Some(true);
+        let Outcome::Seen(answer) = &mut evidence.endpoint.anonymous.outcome else { panic!("no answer") };
+        answer.status = 400;
+        answer.content_type = Some("text/html".to_owned());
+        answer.body = "<html>\r\n<head><title>400 No required SSL certificate was sent</title></head>".to_owned();
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert_eq!((found[0].code, found[0].confidence), (RULE.code, Confidence::Certain));
+        assert!(found.iter().all(|finding| finding.code != "front-proxy-not-configured"), "{found:?}");
+    }
 }

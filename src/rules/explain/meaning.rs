@@ -23,6 +23,7 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
         heard::OTHER_ISSUER => format!("the server expects the issuer {}, the token says {}", f("expected"), f("got")),
         text::OIDC_INIT_HTTP => format!("the control plane asked for the issuer's discovery document and was answered {}{}{}", f("status"), with(" ", f("reason")), server_of(line)),
         text::OIDC_INIT_PROXY | heard::INIT_PROXY => format!("a proxy answered the control plane's CONNECT to {} with {}", f("url"), f("reason")),
+        text::OIDC_INIT_PROXY_DEAD => format!("the control plane does not get through to the proxy that it is to take to {}: {}", f("url"), f("error")),
         text::OIDC_INIT_DNS => format!("the control plane does not resolve {}", f("host")),
         text::OIDC_INIT_TIMEOUT => format!("the control plane got no answer from {}: {}", f("url"), f("error")),
         text::OIDC_INIT_REFUSED => format!("{} at {} refuses the control plane's connections", f("url"), f("address")),

@@ -6,7 +6,7 @@ use crate::aws::reach::{Layer, Passage, Peer, Step as ReachStep};
 use crate::evidence::issuer::{Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule, clip, eks};
+use crate::rules::{Case, Page, Rule, Word, clip, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -44,21 +44,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if logged.is_some() && logged_refusal.is_none() {
         return Vec::new();
     }
-    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_INIT_CLOSED, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON, &message::JWKS_URI_MISSING]
+    let other_word = [&message::OIDC_INIT_DNS, &message::OIDC_INIT_X509, &message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_PROXY, &message::OIDC_INIT_PROXY_DEAD, &message::OIDC_INIT_CLOSED, &message::OIDC_ISSUER_DIFFERS, &message::OIDC_DISCOVERY_NOT_JSON, &message::JWKS_URI_MISSING]
         .into_iter()
-        .any(|text| case.said(text).is_some());
+        .filter_map(|text| case.said(text))
+        .map(Word::sure)
+        .min();
+    // TLS comes before HTTP: whoever does not trust the certificate never gets as far as an answer.
+    let distrusts = probes.tls.seen().is_some_and(|tls| tls.distrusted_by_oidc_ca());
     let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
         (Some((word, _)), ..) => word.sure(),
-        (None, Some((_, sure)), Some(_)) => *sure,
+        // The log says that it stops elsewhere, and not at an answer.
+        (None, Some(_), Some(_)) if other_word == Some(Confidence::Certain) => return Vec::new(),
+        (None, Some(_), Some(_)) if distrusts => Confidence::Possible,
+        (None, Some((_, sure)), Some(_)) => (*sure).max(if other_word.is_some() { Confidence::Likely } else { Confidence::Certain }),
         (None, Some(_), None) => {
             // From here the document is there and right; what stands between can only be seen by the control plane.
             let healthy = probes.discovery.seen().is_some_and(|discovery| {
                 discovery.answer.status == 200 && discovery.jwks_uri.is_some() && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
             });
-            let untrusted = probes.tls.seen().is_some_and(|tls| !tls.faults.is_empty()) && case.has_oidc_ca() != Some(true);
+            let untrusted = distrusts || (probes.tls.seen().is_some_and(|tls| !tls.faults.is_empty()) && case.has_oidc_ca() != Some(true));
             // What is wrong for everybody who reads the certificate is no matter of who asks.
             let broken = probes.tls.seen().is_some_and(|tls| tls.faults.iter().any(|fault| matches!(fault.kind, TlsFaultKind::Expired | TlsFaultKind::NotYetValid | TlsFaultKind::NameMismatch)));
-            if !healthy || untrusted || broken || other_word {
+            if !healthy || untrusted || broken || other_word.is_some() {
                 return Vec::new();
             }
             Confidence::Likely
@@ -82,6 +89,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     if let (Some(who), Some(status)) = (&who, status) {
         why.push_str(&format!(" The {status} is signed by {who:?}: that is the place to change."));
+    }
+    let behind = logged_refusal.is_none() && probed_refusal.is_some() && distrusts;
+    if behind {
+        why.push_str(" Before any answer it has to trust the certificate, which the roots of --oidc-ca-file do not: it meets this refusal only once that is mended.");
     }
     let document = probes.target.seen().map_or_else(|| discovery_url(&issuer), Target::document);
     let paths = two_paths(&issuer, &document, probes.discovery.seen().and_then(|discovery| discovery.jwks_uri.as_deref()).or_else(|| {
@@ -150,7 +161,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             finding.candidates[0].why = format!("its packets may be dropped on the way: {}", step.text);
         }
     }
-    vec![finding.modest()]
+    vec![if behind { finding } else { finding.modest() }]
 }
 
 /// The URL paths that the control plane must reach.
@@ -176,8 +187,37 @@ fn guess(body: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::two_paths;
-    use crate::evidence::issuer::discovery_url;
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    /// What the rules find in a saved case whose issuer refuses this machine too. Synthetic: the refusal is put in, as
+    /// nginx has it; the same two faults were met together in a laboratory, where the API server's log told of x509 alone.
+    fn refused_too(text: &str, roots: Option<&str>) -> Vec<Finding> {
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(discovery) = &mut evidence.issuer.discovery.outcome else { panic!("no answer") };
+        discovery.answer.status = 403;
+        let Outcome::Seen(tls) = &mut evidence.issuer.tls.outcome else { panic!("no handshake") };
+        if let Some(roots) = roots {
+            tls.roots = roots.to_owned();
+        }
+        diagnose(check_all(&Case::new(&evidence)))
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_comes_before_any_refusal() {
+        let log = include_str!("../../../testdata/cases/issuer-certificate-untrusted-log/evidence.json");
+        let found = refused_too(log, None);
+        assert_eq!((found[0].code, found[0].confidence), ("issuer-certificate-untrusted", Confidence::Certain));
+        assert!(found.iter().all(|finding| finding.code != RULE.code), "{found:?}");
+        let reviewed = include_str!("../../../testdata/cases/issuer-certificate-untrusted/evidence.json");
+        let found = refused_too(reviewed, Some("oidc-ca-file"));
+        assert_eq!((found[0].code, found[0].confidence), ("issuer-certificate-untrusted", Confidence::Likely));
+        let own = found.iter().find(|finding| finding.code == RULE.code).expect("the refusal");
+        assert_eq!(own.confidence, Confidence::Possible);
+        assert!(own.why.contains("Before any answer") && !own.why.contains("The line of the log"), "{}", own.why);
+    }
 
     #[test]
     fn the_two_paths_follow_the_issuer() {

@@ -1,9 +1,10 @@
 //! The API server does not trust the issuer's certificate.
 
 use crate::apiserver::message::{self, heard};
-use crate::evidence::tls::TlsFaultKind;
+use crate::evidence::tls::{OIDC_CA_FILE, TlsFaultKind, TlsReport};
+use crate::report::shell::shell;
 use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule};
+use crate::rules::{eks, Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,11 +34,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .position(|fault| matches!(fault.kind, TlsFaultKind::UnknownAuthority | TlsFaultKind::AuthorityKeyDiffers))
             .map(|index| (tls, index))
     });
+    // With a CA of its own, or with the file that was given as that, the certificate is in order as seen from here.
+    let tls = probes.tls.seen().filter(|tls| tls.faults.is_empty() && !tls.chain.is_empty());
+    if let (Some(word), Some(tls)) = (said, tls.filter(|tls| tls.roots == OIDC_CA_FILE || case.has_oidc_ca() == Some(true))) {
+        return vec![another(case, word, tls)];
+    }
     let refused = case.discovery_status().is_some_and(|(status, ..)| status != 200);
     let (confidence, first) = match (&said, &fault, case.not_initialized()) {
         (Some(word), ..) => (word.sure(), word.cite()),
         // The roots of the control plane's host are not ours: this rests on an inference, and a CA of its own refutes it.
-        (None, Some(_), Some((cite, _))) if case.has_oidc_ca() != Some(true) && !refused && case.logged_discovery_status().is_none() => (Confidence::Likely, cite),
+        // The file that was given as its CA does not vouch for the chain either, whatever is answered behind the handshake.
+        (None, Some((tls, _)), Some((cite, _)))
+            if case.logged_discovery_status().is_none() && (tls.distrusted_by_oidc_ca() || (case.has_oidc_ca() != Some(true) && !refused)) =>
+        {
+            (Confidence::Likely, cite)
+        }
         _ => return Vec::new(),
     };
     let authority = fault
@@ -65,4 +76,44 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/controlPlane/flagz/seen/flags", "the API server has no --oidc-ca-file"));
     }
     vec![finding]
+}
+
+/// The certificate that the API server meets is refused, and the one met here verifies: another file, or another certificate.
+fn another(case: &Case<'_>, word: &Word, tls: &TlsReport) -> Finding {
+    let (_, at) = case.issuer();
+    let file = if tls.roots == OIDC_CA_FILE { "another CA file than the one given here" } else { "a CA file without that CA" };
+    RULE.finding(
+        word.sure().max(Confidence::Likely),
+        format!("The API server does not know the CA of the certificate that it meets, so it breaks off before it reads the discovery document. From here the issuer's certificate verifies (with {} roots): either the API server has {file}, or something on its own way, such as a proxy that breaks TLS open, presents a certificate of its own.", tls.roots),
+        word.cite(),
+        Step::command(
+            "See on a control-plane node, with the HTTPS_PROXY of the API server's environment, who signed the certificate that it meets",
+            shell!("curl -skv {} -o /dev/null 2>&1 | grep issuer:", case.discovery_document()),
+        ),
+    )
+    .step(Step::manifest("Where that is the CA of the issuer's own certificate, the API server lacks it: give it, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n"))
+    .step(Step::text("Where it is another one, have the proxy leave the issuer's connections alone, or name the issuer in NO_PROXY of the API server's environment."))
+    .cite(probed(format!("{at}/tls/seen/roots"), format!("from here the certificate verifies with {} roots", tls.roots)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    #[test]
+    fn a_certificate_that_verifies_here_is_another_than_the_refused_one_or_the_roots_are() {
+        let text = include_str!("../../../testdata/cases/issuer-certificate-untrusted-log/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        assert_eq!(check(&Case::new(&evidence))[0].confidence, Confidence::Certain);
+        // Synthetic: as behind a proxy that breaks TLS open, where a kube-apiserver logged these very words while its own
+        // CA file vouched for the issuer from here; the saved handshake was judged by the system's roots.
+        let Outcome::Seen(tls) = &mut evidence.issuer.tls.outcome else { panic!("no handshake") };
+        tls.roots = OIDC_CA_FILE.to_owned();
+        tls.faults.clear();
+        let found = check(&Case::new(&evidence));
+        assert_eq!((found.len(), found[0].confidence), (1, Confidence::Likely));
+        assert!(found[0].why.contains("a proxy that breaks TLS open"), "{}", found[0].why);
+        assert!(found[0].fix.iter().any(|step| step.text.contains("NO_PROXY")), "{:?}", found[0].fix);
+    }
 }

@@ -43,6 +43,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![answers(case, &status.to_string(), Confidence::Likely, cite.clone(), answered)];
     }
     let obstacle = eks::keys_obstacle(case, false);
+    // The way to the keys ends at the API server's own proxy.
+    let proxy = said.is_some_and(|word| word.field("error").starts_with("proxyconnect tcp: "));
     let (confidence, first) = match (said, &metrics, &failed, obstacle) {
         (Some(word), ..) => (word.confidence(true), word.cite()),
         (None, Some(cite), Some(_), _) => (Confidence::Likely, cite.clone()),
@@ -63,7 +65,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             confidence,
             format!("The discovery document sends the API server to {uri} for the keys{}, and there it meets: {met}.", if elsewhere { ", another host than the issuer's" } else { "" }),
             first,
-            if elsewhere {
+            if proxy {
+                Step::text(format!("Bring the proxy of the API server's environment (HTTPS_PROXY) back, or correct its address there: no connection to it comes about. Or name {} in its NO_PROXY, where the direct way is open.", host(&uri).unwrap_or_default()))
+            } else if elsewhere {
                 Step::text(format!("Have the provider publish its keys under the issuer's own name (Keycloak: set hostname to the public URL, and hostname-backchannel-dynamic to false), or make {} reachable for the control plane.", host(&uri).unwrap_or_default()))
             } else {
                 Step::text(format!("Open the way from the control plane to {}; discovery uses the same and works, so look at rules by path.", host(&uri).unwrap_or_default()))
@@ -103,4 +107,24 @@ fn answers(case: &Case<'_>, status: &str, confidence: Confidence, first: Citatio
         finding = finding.cite(probed(format!("{at}/{name}/seen/answer/status"), format!("the key set's address answers {status} here too")));
     }
     finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn a_dead_proxy_of_the_api_server_is_what_to_mend() {
+        let text = include_str!("../../../testdata/cases/jwks-unreachable/evidence.json");
+        let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut case = Case::new(&evidence);
+        // Synthetic: no server was caught with its proxy gone after discovery; the words are those it has for discovery.
+        for word in case.words.iter_mut().filter(|word| word.text == &message::JWKS_UNREACHABLE) {
+            let error = "proxyconnect tcp: dial tcp 10.9.9.3:1: connect: connection refused";
+            word.fields.insert("error".to_owned(), error.to_owned());
+        }
+        let found = check(&case);
+        assert!(found[0].fix[0].text.starts_with("Bring the proxy of the API server's environment"), "{:?}", found[0].fix);
+    }
 }

@@ -194,7 +194,37 @@ fn request_rule(question: &Question) -> String {
     }
 }
 
+/// kaccess' own request named nobody to act as, and was refused for acting as somebody: a proxy adds the headers.
+fn added_on_the_way(case: &Case<'_>) -> Option<Finding> {
+    let failure = case.evidence.identity.failed()?;
+    let found = message::forbidden(&failure.detail).filter(|found| found.question.verb.starts_with("impersonate"))?;
+    let user = case.evidence.kubeconfig.seen()?.user.as_ref();
+    let asks = |user: &UserEntry| {
+        let more = user.impersonate_uid.is_some() || !user.impersonate_extra.is_empty();
+        more || user.impersonate.is_some() || !user.impersonate_groups.is_empty()
+    };
+    if user.is_some_and(asks) {
+        return None;
+    }
+    let who = &found.user;
+    let whom = named(&found.question).map_or_else(|| "somebody else".to_owned(), |part| told(&[part]));
+    let finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("Neither the kubeconfig nor a flag names anybody to act as, and the API server was asked to judge the request as {whom}, which {who:?} may not. So something between you and the API server adds the header Impersonate-User, and the request reaches the API server as {who:?}: by your own credential, or by that proxy's."),
+            seen("/identity/failed/detail", clip(&failure.detail, 240)),
+            Step::text("At what stands before the API server (kube-oidc-proxy, Rancher, a gateway, an nginx with proxy_set_header Impersonate-User): have it leave out the Impersonate headers. Where it is to speak for people, have it send a credential of its own instead of theirs, one that may impersonate."),
+        )
+        .titled("Something before the API server asks it to take you for somebody else")
+        .step(Step::command("Past that proxy this names you", "kubectl auth whoami --server=https://API_SERVER:6443"));
+    let cite = |_| seen("/kubeconfig/seen/user", "the user entry names nobody to act as");
+    Some(finding.cite_if(user.map(cite)))
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = added_on_the_way(case) {
+        return vec![finding];
+    }
     let Some(Refusal { found, cite, confidence, of_probe }) = refusal(case) else { return Vec::new() };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let question = &found.question;
@@ -357,6 +387,25 @@ mod tests {
         assert!(!manifest(&finding).contains("[\"impersonate\"]"), "{}", manifest(&finding));
         let finding = only(&evidence(PROBE, Some("No resources found in default namespace.")));
         assert_eq!(finding.severity, Severity::Warning);
+    }
+
+    #[test]
+    fn where_nobody_asked_to_act_as_somebody_a_proxy_did() {
+        let named = "users \"eve\" is forbidden: User \"helper\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope";
+        for (probe, whom) in [(PROBE, "somebody else"), (named, "users \"eve\"")] {
+            // Synthetic: the saved entry asks to act as bob; behind a proxy that adds the header none does.
+            let mut evidence = evidence(probe, None);
+            let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+            let user = kubeconfig.user.as_mut().expect("a user");
+            user.impersonate = None;
+            user.impersonate_groups.clear();
+            user.impersonate_uid = None;
+            user.impersonate_extra.clear();
+            let finding = only(&evidence);
+            assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Certain));
+            assert!(finding.why.contains(&format!("as {whom}, which \"helper\" may not")), "{}", finding.why);
+            assert!(finding.fix.iter().all(|step| !step.text.contains("--as") && step.manifest.is_none()));
+        }
     }
 
     #[test]

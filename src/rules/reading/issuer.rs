@@ -62,7 +62,16 @@ fn server_codes(said: &Said<'_>) -> Option<Codes> {
         text::OIDC_INIT_X509 => (vec!["issuer-certificate-name-mismatch", "issuer-certificate-untrusted"], Possible),
         heard::INIT_OLD => {
             let ends = |words: &[&str]| words.iter().any(|word| error.trim_end_matches('"').trim_end().ends_with(word));
-            let refused = ["Forbidden", "Proxy Authentication Required", "Bad Gateway", "Service Unavailable"];
+            let refused = [
+                "Forbidden",
+                "Proxy Authentication Required",
+                "Bad Gateway",
+                "Service Unavailable",
+                "Gateway Timeout",
+                "Method Not Allowed",
+                "Too Many Requests",
+                "proxyconnect tcp: ",
+            ];
             if ends(&refused) || refused.iter().any(|words| error.starts_with(words)) {
                 (vec!["issuer-egress-proxy-denied"], Certain)
             } else if error.contains("no such host") {

@@ -3,9 +3,10 @@
 use crate::apiserver::message::{self, Text};
 
 /// Why an authenticator for an issuer does not come up.
-pub(super) const INITIALISING: [&Text; 10] = [
+pub(super) const INITIALISING: [&Text; 11] = [
     &message::OIDC_INIT_HTTP,
     &message::OIDC_INIT_PROXY,
+    &message::OIDC_INIT_PROXY_DEAD,
     &message::OIDC_INIT_DNS,
     &message::OIDC_INIT_TIMEOUT,
     &message::OIDC_INIT_REFUSED,
