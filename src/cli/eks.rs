@@ -1,6 +1,7 @@
 //! On EKS: access entries and their policies, for the commands that tell who somebody is and who may do what.
 
-use std::time::Duration;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,8 @@ pub struct Eks<'a> {
     host: &'a Host,
     resolved: &'a Resolved,
     options: AwsOptions,
-    patience: Duration,
+    limit: Option<Duration>,
+    began: Instant,
     scrubber: &'a Scrubber,
 }
 
@@ -45,8 +47,15 @@ impl<'a> Eks<'a> {
         if !target::is_eks(Some(resolved), &options) {
             return None;
         }
-        let patience = limit.map_or(PATIENCE, |limit| PATIENCE.min(limit / 2));
-        Some(Self { host, resolved, options, patience, scrubber })
+        Some(Self { host, resolved, options, limit, began: Instant::now(), scrubber })
+    }
+
+    /// How long AWS is waited for: what is known without it is to be told within the limit. In tenths of a second.
+    fn patience(&self) -> Duration {
+        let Some(limit) = self.limit else { return PATIENCE };
+        let left = limit.saturating_sub(self.began.elapsed());
+        let patience = PATIENCE.min(limit / 2).min(left * 2 / 3);
+        patience - Duration::from_nanos(u64::from(patience.subsec_nanos() % 100_000_000))
     }
 
     /// The access entry of who is signed in, and what else maps them; `None` where no IAM identity is behind the user, or
@@ -54,32 +63,35 @@ impl<'a> Eks<'a> {
     pub async fn own(&self, user: &User, api: &Api) -> Option<Aws> {
         let caller = caller_of(user).filter(|_| self.resolved.impersonation.user.is_none())?;
         let look = mapping::look(self.host, self.resolved, &self.options, caller.clone(), api, self.scrubber);
-        Some(match self.in_time(look).await {
+        let patience = self.patience();
+        Some(match in_time(patience, Box::pin(look)).await {
             Some(aws) => aws,
-            None => Aws { caller: Observation::at_rest(Outcome::Seen(caller)), ..self.late() },
+            None => Aws { caller: Observation::at_rest(Outcome::Seen(caller)), ..late(patience) },
         })
     }
 
     /// All access entries with their policies.
     pub async fn all(&self) -> Aws {
         let look = mapping::all(self.host, self.resolved, &self.options, self.scrubber);
-        match self.in_time(look).await {
+        let patience = self.patience();
+        match in_time(patience, Box::pin(look)).await {
             Some(aws) => aws,
-            None => self.late(),
+            None => late(patience),
         }
     }
+}
 
-    async fn in_time(&self, look: impl Future<Output = Aws>) -> Option<Aws> {
-        tokio::time::timeout(self.patience, look).await.ok()
-    }
+/// The look is boxed: those of the AWS SDKs are too large for the stack that waits for them.
+async fn in_time(patience: Duration, look: Pin<Box<impl Future<Output = Aws>>>) -> Option<Aws> {
+    tokio::time::timeout(patience, look).await.ok()
+}
 
-    /// What is known where AWS took too long.
-    fn late(&self) -> Aws {
-        let text = format!("AWS gave no answer within {} s", self.patience.as_secs_f64());
-        let failure = Failure::new(FailureKind::Timeout, text);
-        let access_entries = Observation::of(Err(failure.clone()));
-        Aws { cluster: Observation::of(Err(failure)), access_entries, ..Aws::default() }
-    }
+/// What is known where AWS took too long.
+fn late(patience: Duration) -> Aws {
+    let text = format!("AWS gave no answer within {} s", patience.as_secs_f64());
+    let failure = Failure::new(FailureKind::Timeout, text);
+    let access_entries = Observation::of(Err(failure.clone()));
+    Aws { cluster: Observation::of(Err(failure)), access_entries, ..Aws::default() }
 }
 
 /// The IAM identity behind a user, as the API server names it in the extra fields: of a role with its session, where that

@@ -161,13 +161,17 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         // The lists do not depend on the question, so a type that must be looked up costs no extra time.
         let reading = lists::world(&api, "self", &resolved.namespace);
         let entries = async {
-            match &eks {
+            Ok(match &eks {
                 Some(eks) => Some(eks.all().await),
                 None => None,
-            }
+            })
         };
-        let (question, rbac, aws) = tokio::join!(types.question(&words, &resolved.namespace), reading, entries);
-        let (mut question, rbac) = (question.map_err(Unasked::Words)?, rbac?);
+        let needed = async {
+            let (question, rbac) = tokio::join!(types.question(&words, &resolved.namespace), reading);
+            Ok::<_, Unasked>((question.map_err(Unasked::Words)?, rbac?))
+        };
+        // What cannot be answered waits for no AWS.
+        let ((mut question, rbac), aws) = tokio::try_join!(needed, entries)?;
         let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
             question.namespace.clear();
             Reach::Anywhere

@@ -297,7 +297,10 @@ impl<'a> Case<'a> {
     /// so again every 10 s.
     fn judged_in_log(&self) -> bool {
         let of_now = |word: &Word| word.place == Place::Log && !(word.past || word.outdated || word.contradicted);
-        self.words.iter().any(|word| word.judged() && of_now(word)) && !self.words.iter().any(Word::not_up)
+        // Of several issuers, a line that names none may be about another one.
+        let several = self.configuration.as_ref().is_some_and(|(known, _)| known.jwt.len() > 1);
+        let ours = |word: &Word| word.judged() && of_now(word) && !(several && word.doubtful);
+        self.words.iter().any(ours) && !self.words.iter().any(Word::not_up)
     }
 
     /// What the metrics say of the token's issuer, and where.

@@ -133,7 +133,6 @@ pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
         ("authorization-webhook-denied", Severity::Warning, "other questions are allowed"),
         ("authorization-webhook-down", Severity::Warning, "it is over"),
         ("client-clock-wrong", Severity::Warning, LET_IN),
-        ("cluster-ca-rotated", Severity::Warning, LET_IN),
         ("default-impersonation", Severity::Error, "it names groups and no user"),
         ("groups-claim-missing", Severity::Error, "an expression of the API server reads the claim"),
         ("node-identity-unresolved", Severity::Warning, "it is about somebody else"),

@@ -309,6 +309,11 @@ pub fn granted_elsewhere(case: &Case<'_>) -> Vec<usize> {
 /// where there are none.
 pub fn policies_elsewhere<'c>(case: &'c Case<'_>) -> Option<(String, Vec<&'c AssociatedPolicy>)> {
     let here = case.evidence.access.seen()?.rules.as_ref()?.namespace.as_str();
+    // Whom somebody acts as does not get the policies of who signs.
+    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    if user.is_some_and(|user| user.impersonate.is_some()) {
+        return None;
+    }
     let (mapped, entry) = eks::mapped_entry(case)?;
     let policies = entry?.policies.seen()?.iter();
     let elsewhere: Vec<&AssociatedPolicy> =

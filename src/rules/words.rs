@@ -15,7 +15,7 @@ use super::clip;
 use crate::apiserver::cel;
 use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping, issuer_meant};
 use crate::apiserver::message::{self, Text, names};
-use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::credential::{CredentialSource, TokenFacts, TokenKind};
 use crate::evidence::{Evidence, Issuer};
 use crate::report::{Citation, Confidence, inferred, seen};
 
@@ -304,7 +304,9 @@ impl<'a> Scene<'a> {
         let reviewed = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
         let known = configuration.filter(|configuration| configuration.jwt_known);
         let of_issuers = |token: &&TokenFacts| matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
-        let issued = token.filter(of_issuers).and_then(|token| token.time("iat"));
+        // A plugin may have made it for this very run: what was met before was met with another one like it.
+        let made = evidence.credential.seen().is_some_and(|credential| credential.source == CredentialSource::Exec);
+        let issued = token.filter(|_| !made).filter(of_issuers).and_then(|token| token.time("iat"));
         let mut scene = Self {
             token,
             // A time to come is of a clock that is wrong.
@@ -662,9 +664,19 @@ mod tests {
 
     /// A token with these claims that is refused, and a log: seconds before its end, and what was refused then.
     fn heard(claims: Value, lines: &[(u32, &str)], given: Option<&Configuration>) -> Vec<(String, Confidence)> {
+        heard_with(CredentialSource::Token, claims, lines, given)
+    }
+
+    fn heard_with(
+        source: CredentialSource,
+        claims: Value,
+        lines: &[(u32, &str)],
+        given: Option<&Configuration>,
+    ) -> Vec<(String, Confidence)> {
         let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
         let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
         let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.source = source;
         credential.token.as_mut().expect("a token").claims = Some(claims);
         evidence.control_plane.token_review = Observation::default();
         evidence.control_plane.configuration = Observation::default();
@@ -728,6 +740,11 @@ mod tests {
             let expected: Vec<_> = confidence.map(|confidence| one(name, confidence)).into_iter().collect();
             assert_eq!(heard(claims.clone(), &[(ago, line)], None), expected, "{ago}: {line}");
         }
+        // A plugin's may be of this very run: what was met before was met with another one like it.
+        assert_eq!(
+            heard_with(CredentialSource::Exec, claims, &[(250, signature)], None),
+            [one("signature-failed", Confidence::Certain)]
+        );
     }
 
     #[test]

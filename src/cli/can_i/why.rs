@@ -60,7 +60,7 @@ pub async fn explain(
     };
     let entry = async {
         match eks.filter(|_| signed_in) {
-            Some(eks) => eks.own(&subject, &own).await,
+            Some(eks) => Box::pin(eks.own(&subject, &own)).await,
             None => None,
         }
     };

@@ -26,6 +26,8 @@ const PAGES_LIMIT: usize = 2;
 const EMPTY_PAGES_LIMIT: usize = 20;
 /// Of how many access entries the policies are read, and of how many at a time.
 const ENTRIES: (usize, usize) = (500, 16);
+/// Most pages of 100 access entries that are read: a real cluster has fewer.
+const PAGES: usize = 100;
 /// The policy that makes an administrator.
 const ADMIN_POLICY: &str = "eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy";
 
@@ -305,7 +307,8 @@ pub async fn all_access_entries(clients: &Clients, name: &str) -> Result<AccessE
     let client = Client::new(&clients.config);
     let mut pages = client.list_access_entries().cluster_name(name).max_results(100).into_paginator().send();
     let mut arns: Vec<String> = Vec::new();
-    while let Some(page) = pages.next().await {
+    for _ in 0..PAGES {
+        let Some(page) = pages.next().await else { break };
         let page = page.map_err(|error| clients.failure(&error, "eks:ListAccessEntries"))?;
         arns.extend(page.access_entries().iter().cloned());
     }

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::Either;
@@ -258,10 +258,10 @@ fn tls(
     host: &Host,
 ) -> Handle<TlsReport, Wire> {
     let (needs, host) = (secured(route.clone(), tcp.clone()), host.clone());
-    let credential = user.credential.clone();
+    let (credential, left) = (user.credential.clone(), graph.left());
     graph.probe("endpoint-tls", SHORT, needs, move |way: Way| async move {
         let wire = way.wire(&host, None)?;
-        let (shaken, broken_before) = shake(&wire).await;
+        let (shaken, broken_before) = shake(&wire, SHORT.min(left())).await;
         let mut report = match shaken {
             Err(failure) if failure.kind == FailureKind::ClientCertificateDemanded => {
                 // The user's own certificate may be what the server waits for.
@@ -286,8 +286,10 @@ const MORE: Duration = Duration::from_secs(1);
 
 /// One handshake; and another one where it fails, is silent, or shows a certificate that is not trusted: it may have met
 /// the one bad target of several behind a balancer, and kubectl sends a request again, too. Beside what came of the last
-/// one stands how the first was broken off.
-async fn shake(wire: &Wire) -> (Result<TlsReport, Failure>, Option<String>) {
+/// one stands how the first was broken off. What the first one told counts where another one takes too long for `limit`,
+/// that of both.
+async fn shake(wire: &Wire, limit: Duration) -> (Result<TlsReport, Failure>, Option<String>) {
+    let began = Instant::now();
     let mut first = std::pin::pin!(wire.handshake());
     let met = match tokio::time::timeout(PATIENCE, first.as_mut()).await {
         Ok(met) => met,
@@ -304,9 +306,15 @@ async fn shake(wire: &Wire) -> (Result<TlsReport, Failure>, Option<String>) {
             },
         },
     };
+    let rest = limit.saturating_sub(began.elapsed() + MORE / 2);
+    let another = tokio::time::timeout(TRY.min(began.elapsed() + MORE).min(rest), wire.handshake());
     match met {
-        Err(failure) if BROKEN_OFF.contains(&failure.kind) => (wire.handshake().await, Some(failure.detail)),
-        Ok(report) if !report.faults.is_empty() => match tokio::time::timeout(TRY, wire.handshake()).await {
+        Err(failure) if BROKEN_OFF.contains(&failure.kind) => match another.await {
+            Ok(Err(other)) if other.kind == FailureKind::Timeout => (Err(failure), None),
+            Ok(other) => (other, Some(failure.detail)),
+            Err(_) => (Err(failure), None),
+        },
+        Ok(report) if !report.faults.is_empty() => match another.await {
             Ok(Ok(other)) if other.faults.is_empty() => {
                 (Ok(TlsReport { distrusted_before: report.faults.into_iter().next(), ..other }), None)
             }

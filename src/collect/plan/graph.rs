@@ -137,6 +137,12 @@ impl Graph {
         }
     }
 
+    /// What is left of the run at the moment at which it is asked; what was spent on other clocks is not given back.
+    pub(super) fn left(&self) -> impl Fn() -> Duration + Send + Sync + 'static + use<> {
+        let (started, timeout) = (self.started, self.timeout);
+        move || timeout.saturating_sub(started.elapsed())
+    }
+
     /// The same with somebody who watches.
     pub(super) fn watched(self, watcher: Option<Watcher>) -> Self {
         Self { watcher, ..self }

@@ -264,9 +264,12 @@ async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Resu
                 size = SMALL_PAGE;
                 continue;
             }
+            Err(failure) if failure.kind == FailureKind::Limit && turn.is_some() && most < PAGE_BYTES => {
+                all.ended = Some(all_spent());
+                return Ok(all);
+            }
             Err(failure) if begun => {
-                let spent = failure.kind == FailureKind::Limit && turn.is_some() && most < PAGE_BYTES;
-                all.ended = Some(if spent { all_spent() } else { failure.detail });
+                all.ended = Some(failure.detail);
                 return Ok(all);
             }
             Err(failure) => return Err(failure),

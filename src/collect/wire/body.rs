@@ -37,9 +37,15 @@ impl Taker {
     /// Go asks for gzip and undoes it without a word, so a server that always answers in it is fine for kubectl. As
     /// there, nothing is left of it in the headers.
     pub(super) fn new(headers: &mut HeaderMap, limit: usize, lines: Option<Lines>) -> Self {
-        let taken = Taken { limit, lines, ..Taken::default() };
+        let mut taken = Taken { limit, lines, ..Taken::default() };
         let is_gzip = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"gzip");
         if !headers.get(CONTENT_ENCODING).is_some_and(is_gzip) {
+            let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+            // Room of the length that is promised need not be moved as the body grows, and is taken up only as bytes come;
+            // where there is none, the body grows as any other.
+            if let Some(length) = length.filter(|length| *length <= limit.min(ALL_BODIES) && taken.lines.is_none()) {
+                let _ = taken.body.try_reserve_exact(length);
+            }
             return Self::Plain(taken);
         }
         headers.remove(CONTENT_ENCODING);

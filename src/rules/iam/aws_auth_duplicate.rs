@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::command("Put both entries' groups into one entry", "kubectl -n kube-system edit configmap aws-auth"),
         )
         .cite_if(eks::cite_caller(case));
-    vec![if same.len() > 2 {
+    vec![if same.len() > 2 && section == Some("mapRoles") {
         finding.titled("aws-auth names your role several times, and only the last entry counts")
     } else {
         finding

@@ -654,7 +654,8 @@ fn no_cluster(case: &Case<'_>) -> Option<Vec<Candidate>> {
 fn unmapped(case: &Case<'_>) -> Candidate {
     let aws = eks::aws(case);
     let mode = aws.and_then(Mode::of).map(|(mode, _)| mode);
-    let entries = aws.is_some_and(|aws| aws.access_entries.seen().is_some());
+    // Entries are looked up for who signs: where nobody is known, they say nothing.
+    let entries = eks::caller(case).is_some() && aws.is_some_and(|aws| aws.access_entries.seen().is_some());
     let no_entries = mode.is_some_and(|mode| !mode.reads_entries());
     let auth = aws.is_some_and(|aws| {
         aws.aws_auth.seen().is_some() || aws.aws_auth.failed_as(&[FailureKind::NotFound]).is_some()

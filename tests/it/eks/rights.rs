@@ -220,3 +220,20 @@ fn an_aws_that_takes_too_long_costs_its_part_alone() {
     assert!(told.stdout.contains("system:masters"), "{told:?}");
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
+
+/// What AWS is asked for is no part of the stack of every can-i.
+#[cfg(unix)]
+#[test]
+fn can_i_leaves_some_of_the_stack() {
+    let cluster = Cluster::start();
+    let output = std::process::Command::new("sh")
+        .args(["-c", "ulimit -s 6144 && exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_kaccess"))
+        .args(["can-i", "list", "pods", "-n", "shop-a", "--why", "--kubeconfig"])
+        .arg(&cluster.config)
+        .args(EKS)
+        .envs(cluster.aws.variables())
+        .output()
+        .expect("kaccess runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
