@@ -107,7 +107,7 @@ fn one(text: &str, words: &Words, names: Names<'_>) -> Option<(usize, String)> {
         }
         _ => return None,
     };
-    (!piece.is_empty()).then(|| (place.end, piece))
+    (!piece.is_empty()).then_some((place.end, piece))
 }
 
 #[cfg(test)]
