@@ -1,7 +1,7 @@
 //! On EKS: access entries and their policies, for the commands that tell who somebody is and who may do what.
 
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,6 @@ pub struct Eks<'a> {
     resolved: &'a Resolved,
     options: AwsOptions,
     limit: Option<Duration>,
-    began: Instant,
     scrubber: &'a Scrubber,
 }
 
@@ -47,13 +46,13 @@ impl<'a> Eks<'a> {
         if !target::is_eks(Some(resolved), &options) {
             return None;
         }
-        Some(Self { host, resolved, options, limit, began: Instant::now(), scrubber })
+        Some(Self { host, resolved, options, limit, scrubber })
     }
 
     /// How long AWS is waited for: what is known without it is to be told within the limit. In tenths of a second.
     fn patience(&self) -> Duration {
         let Some(limit) = self.limit else { return PATIENCE };
-        let left = limit.saturating_sub(self.began.elapsed());
+        let left = limit.saturating_sub(Duration::from_millis(self.host.elapsed_ms()));
         let patience = PATIENCE.min(limit / 2).min(left * 2 / 3);
         patience - Duration::from_nanos(u64::from(patience.subsec_nanos() % 100_000_000))
     }
