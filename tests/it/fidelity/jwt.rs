@@ -189,7 +189,7 @@ pub fn ask(servers: &[(Release, ApiServer)], tokens: Vec<(String, String)>) -> V
                 scope.spawn(move || {
                     part.into_iter()
                         .map(|(name, token)| {
-                            let at = Timestamp::now().as_second();
+                            let at = Timestamp::now();
                             let said: BTreeMap<String, Value> = servers
                                 .iter()
                                 .map(|(release, server)| {

@@ -121,10 +121,12 @@ pub fn form(judgement: &Judgement) -> Value {
 }
 
 /// One credential and what the releases said: name, token, time of asking, answers by release.
+///
+/// The time is exact while it is asked, as the server's own is; a recording keeps its second.
 pub struct Pair {
     pub name: String,
     pub token: String,
-    pub at: i64,
+    pub at: Timestamp,
     pub said: BTreeMap<String, Value>,
 }
 
@@ -143,11 +145,10 @@ pub fn compare(setting: &Setting, pairs: &[Pair], differences: &mut Vec<String>)
         // The API server trims what it reads from the header.
         let is_token = |bytes: &[u8]| bytes == pair.token.trim().as_bytes();
         let world = World { objects: Some(&objects), token_file: file.as_ref(), is_token: Some(&is_token) };
-        let now = Timestamp::from_second(pair.at).expect("a time");
         let keys = setting.keys(&pair.token, issuer);
         for (release, said) in &pair.said {
             let minor: u32 = release.trim_start_matches("1.").parse().expect("a release");
-            let judged = form(&judge_token_in(&world, &facts, &configurations[&minor], &keys, now));
+            let judged = form(&judge_token_in(&world, &facts, &configurations[&minor], &keys, pair.at));
             if judged != *said {
                 differences.push(format!("{} on {release}:\n  server {said}\n  model  {judged}", pair.name));
             }
@@ -169,7 +170,7 @@ pub fn record(name: &str, setting: &Setting, pairs: &[Pair]) {
     let mut text = format!("{{\"setting\": {},\n\"pairs\": [\n", setting.to_json());
     for (index, pair) in pairs.iter().enumerate() {
         let comma = if index + 1 == pairs.len() { "" } else { "," };
-        let line = json!({ "name": pair.name, "token": pair.token, "at": pair.at, "said": pair.said });
+        let line = json!({ "name": pair.name, "token": pair.token, "at": pair.at.as_second(), "said": pair.said });
         text.push_str(&format!("{line}{comma}\n"));
     }
     text.push_str("]}\n");
@@ -191,7 +192,7 @@ fn recorded_answers_are_the_models() {
             .map(|pair| Pair {
                 name: pair["name"].as_str().expect("a name").to_owned(),
                 token: pair["token"].as_str().expect("a token").to_owned(),
-                at: pair["at"].as_i64().expect("a time"),
+                at: Timestamp::from_second(pair["at"].as_i64().expect("seconds")).expect("a time"),
                 said: serde_json::from_value(pair["said"].clone()).expect("answers"),
             })
             .collect();
