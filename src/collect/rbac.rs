@@ -96,7 +96,7 @@ pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -
         .iter()
         .map(|binding| {
             let namespace = if binding.role_kind == "Role" { binding.namespace.clone() } else { String::new() };
-            (binding.role_kind.clone(), namespace, binding.role_name.clone())
+            (binding.role_kind.to_string(), namespace, binding.role_name.clone())
         })
         .collect();
     let mut unfilled: Vec<(usize, Aggregation)> = Vec::new();
@@ -157,8 +157,11 @@ fn unread(kind: &str, result: &Result<String, Fault>, nameless: usize, left_out:
 
 /// What a binding takes that stays.
 fn cost(binding: &Binding) -> usize {
-    let own = [&binding.kind, &binding.namespace, &binding.name, &binding.role_kind, &binding.role_name];
-    let subjects = binding.subjects.iter().flat_map(|subject| [&subject.kind, &subject.name, &subject.namespace]);
+    let own: [&str; 5] = [&binding.kind, &binding.namespace, &binding.name, &binding.role_kind, &binding.role_name];
+    let subjects = binding.subjects.iter().flat_map(|subject| {
+        let texts: [&str; 3] = [&subject.kind, &subject.name, &subject.namespace];
+        texts
+    });
     size_of::<Binding>()
         + size_of::<Subject>() * binding.subjects.len()
         + own.into_iter().chain(subjects).map(|text| heap(text.len())).sum::<usize>()
@@ -176,7 +179,7 @@ fn namesakes(reduced: &Rbac, missing: &BTreeSet<Key>) -> BTreeSet<Key> {
     let other = |binding: &Binding| {
         let key = |kind: &str, namespace: &str| (kind.to_owned(), namespace.to_owned(), binding.role_name.clone());
         let (cluster, own) = (key("ClusterRole", ""), key("Role", &binding.namespace));
-        let (named, other) = match binding.role_kind.as_str() {
+        let (named, other) = match binding.role_kind.as_ref() {
             "ClusterRole" => (cluster, own),
             "Role" => (own, cluster),
             _ => return None,
@@ -191,7 +194,7 @@ fn namesakes(reduced: &Rbac, missing: &BTreeSet<Key>) -> BTreeSet<Key> {
 
 /// Keeps those of them that there are.
 fn take_namesakes(
-    kind: &str,
+    kind: &'static str,
     body: &[u8],
     mut wanted: BTreeSet<Key>,
     object: &Budget,
@@ -273,7 +276,7 @@ fn touches(subject: &Subject, user: &User) -> bool {
         let mut parts = group.split(JOINERS).chain(by_one).map(str::trim);
         !group.starts_with("system:") && parts.any(|part| !part.is_empty() && part != group && core(part) == theirs)
     };
-    match subject.kind.as_str() {
+    match subject.kind.as_ref() {
         // A group or a service account that a binding takes for a user, and a user that it takes for a group.
         "User" => {
             alike(&user.username)
@@ -307,7 +310,7 @@ mod tests {
     use crate::apiserver::authz::near::{Kind, resembles};
 
     fn subject(kind: &str, name: &str) -> Subject {
-        Subject { kind: kind.to_owned(), name: name.to_owned(), ..Subject::default() }
+        Subject { kind: kind.to_owned().into(), name: name.to_owned(), ..Subject::default() }
     }
 
     fn user(name: &str, groups: &[&str]) -> User {
@@ -322,7 +325,7 @@ mod tests {
     fn a_role_of_the_other_kind_is_kept_where_one_is_missing() {
         let binding = |namespace: &str, role_kind: &str, role_name: &str| Binding {
             namespace: namespace.to_owned(),
-            role_kind: role_kind.to_owned(),
+            role_kind: role_kind.to_owned().into(),
             role_name: role_name.to_owned(),
             ..Binding::default()
         };

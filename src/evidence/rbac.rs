@@ -1,5 +1,7 @@
 //! The RBAC objects that touch one identity, reduced from the whole lists.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::access::{NonResourceRule, ResourceRule};
@@ -24,18 +26,21 @@ pub struct Rbac {
     pub unread: Vec<String>,
 }
 
+/// The name of a kind. Those that there are take no memory of their own: large clusters have them a hundred thousand times.
+pub type Kind = Cow<'static, str>;
+
 /// A RoleBinding or ClusterRoleBinding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Binding {
     /// `RoleBinding` or `ClusterRoleBinding`.
-    pub kind: String,
+    pub kind: Kind,
     /// Namespace, empty for a ClusterRoleBinding.
     pub namespace: String,
     /// Name.
     pub name: String,
     /// `Role` or `ClusterRole`.
-    pub role_kind: String,
+    pub role_kind: Kind,
     /// The role's name.
     pub role_name: String,
     /// Its subjects (those that matter).
@@ -47,7 +52,7 @@ pub struct Binding {
 #[serde(rename_all = "camelCase", default)]
 pub struct Subject {
     /// `User`, `Group` or `ServiceAccount`.
-    pub kind: String,
+    pub kind: Kind,
     /// Name.
     pub name: String,
     /// Namespace of a service account.
@@ -61,7 +66,7 @@ pub struct Subject {
 #[serde(rename_all = "camelCase", default)]
 pub struct Role {
     /// `Role` or `ClusterRole`.
-    pub kind: String,
+    pub kind: Kind,
     /// Namespace, empty for a ClusterRole.
     pub namespace: String,
     /// Name.

@@ -22,13 +22,13 @@ pub struct Named {
 
 impl From<&Binding> for Named {
     fn from(binding: &Binding) -> Self {
-        Self { kind: binding.kind.clone(), namespace: binding.namespace.clone(), name: binding.name.clone() }
+        Self { kind: binding.kind.to_string(), namespace: binding.namespace.clone(), name: binding.name.clone() }
     }
 }
 
 impl From<&Role> for Named {
     fn from(role: &Role) -> Self {
-        Self { kind: role.kind.clone(), namespace: role.namespace.clone(), name: role.name.clone() }
+        Self { kind: role.kind.to_string(), namespace: role.namespace.clone(), name: role.name.clone() }
     }
 }
 

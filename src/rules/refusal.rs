@@ -479,7 +479,7 @@ fn respell(binding: &Binding, user: &User, kind: Kind) -> Option<Vec<Step>> {
 fn bind_namesake(miss: &near::NearMiss<'_>, user: &User) -> Option<Vec<Step>> {
     let (binding, role) = miss.binding.zip(miss.role).filter(|_| miss.kind == Kind::RoleOfOtherKind)?;
     let subject = authz::applying(binding, user)?;
-    let whom = match subject.kind.as_str() {
+    let whom = match subject.kind.as_ref() {
         "ServiceAccount" => {
             let own = if subject.namespace.is_empty() { &binding.namespace } else { &subject.namespace };
             shell!("--serviceaccount={}:{}", own.as_str(), subject.name)

@@ -102,7 +102,7 @@ impl<'a> World<'a> {
             roles: rbac
                 .roles
                 .iter()
-                .map(|role| ((role.kind.as_str(), role.namespace.as_str(), role.name.as_str()), role))
+                .map(|role| ((role.kind.as_ref(), role.namespace.as_str(), role.name.as_str()), role))
                 .collect(),
             unread: &rbac.unread,
         };
@@ -140,7 +140,7 @@ impl<'a> World<'a> {
 
     /// The role that a binding names.
     pub fn resolve(&self, binding: &Binding) -> Resolved<'a> {
-        let word = match binding.role_kind.as_str() {
+        let word = match binding.role_kind.as_ref() {
             "Role" => "role",
             "ClusterRole" => "clusterrole",
             other => return Resolved::Missing(format!("unsupported role reference kind: {}", quote(other))),
@@ -221,7 +221,7 @@ pub fn applying<'a>(binding: &'a Binding, user: &User) -> Option<&'a Subject> {
 /// Whether a subject is this user or one of its groups; names are compared byte by byte, the subject's apiGroup is not
 /// looked at.
 pub fn applies(subject: &Subject, binding_namespace: &str, user: &User) -> bool {
-    match subject.kind.as_str() {
+    match subject.kind.as_ref() {
         "User" => subject.name == user.username,
         "Group" => user.groups.contains(&subject.name),
         "ServiceAccount" => {

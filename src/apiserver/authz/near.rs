@@ -196,7 +196,7 @@ fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Questi
 
 /// The role of the name that a RoleBinding names, and of the other kind.
 fn of_other_kind<'a>(world: &World<'a>, binding: &Binding) -> Option<&'a Role> {
-    let kind = match binding.role_kind.as_str() {
+    let kind = match binding.role_kind.as_ref() {
         _ if binding.namespace.is_empty() => return None,
         "Role" => "ClusterRole",
         "ClusterRole" => "Role",
@@ -381,7 +381,7 @@ fn of_foreign_binding<'a>(
 
 /// How a subject that is not this user looks like it.
 pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Option<(Kind, String)> {
-    let own: Vec<&str> = match subject.kind.as_str() {
+    let own: Vec<&str> = match subject.kind.as_ref() {
         "User" => vec![&user.username],
         "Group" => user.groups.iter().map(String::as_str).collect(),
         "ServiceAccount" => {
@@ -412,7 +412,7 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
     let is_account = |(namespace, name): (&str, &str)| {
         subject.name == name || subject.name.split_once([':', '/']) == Some((namespace, name))
     };
-    let (crossed, word) = match subject.kind.as_str() {
+    let (crossed, word) = match subject.kind.as_ref() {
         "User" if account.is_some_and(is_account) => (
             true,
             "that is the service account's name, and the subject is a User, not a ServiceAccount with its namespace",
@@ -445,7 +445,7 @@ pub fn meant<'u>(subject: &Subject, user: &'u User) -> Option<(&'static str, &'u
     }
     let like = |name: &str| !name.is_empty() && !is_builtin(name) && alike(&subject.name, name).is_some();
     let group = |fits: &dyn Fn(&str) -> bool| user.groups.iter().map(String::as_str).find(|group| fits(group));
-    match subject.kind.as_str() {
+    match subject.kind.as_ref() {
         "User" if like(&user.username) => Some(("User", user.username.as_str())),
         "User" => group(&|group| group == subject.name).map(|group| ("Group", group)),
         "Group" => group(&like)

@@ -24,8 +24,8 @@ pub fn manifest(world: Option<&World<'_>>, user: &User, question: &Question) -> 
     let name = name(question, &subject);
     let existing = world.filter(|_| !cluster).and_then(|world| fitting(world, question));
     let (role_kind, role_name) = match existing {
-        Some(role) => (role.kind.clone(), role.name.clone()),
-        None => ((if cluster { "ClusterRole" } else { "Role" }).to_owned(), name.clone()),
+        Some(role) => (role.kind.as_ref(), role.name.clone()),
+        None => (if cluster { "ClusterRole" } else { "Role" }, name.clone()),
     };
     let metadata = |name: &str, namespace: &str| {
         let place = if namespace.is_empty() { String::new() } else { format!("\n  namespace: {}", yaml(namespace)) };

@@ -16,7 +16,7 @@ fn rule(verbs: &[&str], groups: &[&str], resources: &[&str], names: &[&str]) -> 
 
 fn role(kind: &str, namespace: &str, name: &str, rules: Vec<ResourceRule>) -> Role {
     Role {
-        kind: kind.to_owned(),
+        kind: kind.to_owned().into(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         resource_rules: rules,
@@ -25,15 +25,15 @@ fn role(kind: &str, namespace: &str, name: &str, rules: Vec<ResourceRule>) -> Ro
 }
 
 fn subject(kind: &str, name: &str, namespace: &str) -> Subject {
-    Subject { kind: kind.to_owned(), name: name.to_owned(), namespace: namespace.to_owned(), index: 0 }
+    Subject { kind: kind.to_owned().into(), name: name.to_owned(), namespace: namespace.to_owned(), index: 0 }
 }
 
 fn binding(namespace: &str, name: &str, role: (&str, &str), subjects: Vec<Subject>) -> Binding {
     Binding {
-        kind: if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" }.to_owned(),
+        kind: if namespace.is_empty() { "ClusterRoleBinding" } else { "RoleBinding" }.into(),
         namespace: namespace.to_owned(),
         name: name.to_owned(),
-        role_kind: role.0.to_owned(),
+        role_kind: role.0.to_owned().into(),
         role_name: role.1.to_owned(),
         subjects,
     }

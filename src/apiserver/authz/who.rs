@@ -54,7 +54,7 @@ pub fn who_can<'a>(world: &World<'a>, question: &Question, reach: Reach) -> BTre
         let Resolved::Role(role) = world.resolve(binding) else { return };
         let Some(rule) = rules::allowing(role, question) else { return };
         for subject in &binding.subjects {
-            let namespace = match subject.kind.as_str() {
+            let namespace = match subject.kind.as_ref() {
                 "ServiceAccount" if subject.namespace.is_empty() => &binding.namespace,
                 "ServiceAccount" => &subject.namespace,
                 "User" | "Group" => "",
@@ -64,7 +64,8 @@ pub fn who_can<'a>(world: &World<'a>, question: &Question, reach: Reach) -> BTre
             if subject.kind == "ServiceAccount" && namespace.is_empty() {
                 continue;
             }
-            let who = Who { kind: subject.kind.clone(), namespace: namespace.to_owned(), name: subject.name.clone() };
+            let who =
+                Who { kind: subject.kind.to_string(), namespace: namespace.to_owned(), name: subject.name.clone() };
             let ways = found.entry(who).or_default();
             if !ways.iter().any(|way| std::ptr::eq(way.binding, binding)) {
                 ways.push(Way { binding, role, rule });

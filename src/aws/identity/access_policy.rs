@@ -200,7 +200,7 @@ pub fn policy_rules(name: &str) -> Option<Role> {
     let everything = name == "AmazonEKSClusterAdminPolicy";
     let paths = everything.then(|| NonResourceRule { verbs: owned(&["*"]), paths: owned(&["*"]) });
     Some(Role {
-        kind: "AccessPolicy".to_owned(),
+        kind: "AccessPolicy".into(),
         name: name.to_owned(),
         resource_rules: resource_rules.collect(),
         non_resource_rules: paths.into_iter().collect(),

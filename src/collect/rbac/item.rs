@@ -5,13 +5,13 @@ use std::mem::size_of;
 use super::budget::{Bill, Budget, Spent, heap};
 use super::selector::{Aggregation, Labels};
 use crate::evidence::access::{NonResourceRule, ResourceRule};
-use crate::evidence::rbac::{Binding, Role, Subject};
+use crate::evidence::rbac::{Binding, Kind, Role, Subject};
 
 /// From so many elements on a list counts as long.
 const LONG: usize = 4096;
 
-/// What an object takes beside its texts and lists: the object and the name of its kind.
-const OWN: usize = size_of::<Role>() + 32;
+/// What an object takes beside its texts and lists.
+const OWN: usize = size_of::<Role>();
 /// What an entry of a map takes beside its texts.
 const ENTRY: usize = 64;
 
@@ -44,7 +44,7 @@ pub struct Item<'b> {
     /// Its labels; read of roles only, and not kept of bindings.
     pub labels: Labels,
     /// A binding's role.
-    pub role_kind: String,
+    pub role_kind: Kind,
     /// A binding's role.
     pub role_name: String,
     /// A binding's subjects.
@@ -65,7 +65,7 @@ impl<'b> Item<'b> {
             name: String::new(),
             namespace: String::new(),
             labels: Labels::new(),
-            role_kind: String::new(),
+            role_kind: Kind::default(),
             role_name: String::new(),
             subjects: Vec::new(),
             resource_rules: Vec::new(),
@@ -109,10 +109,10 @@ impl<'b> Item<'b> {
     }
 
     /// As a binding of this kind, with what it costs.
-    pub fn into_binding(mut self, kind: &str) -> (Binding, Bill<'b>) {
+    pub fn into_binding(mut self, kind: &'static str) -> (Binding, Bill<'b>) {
         self.subjects.shrink_to_fit();
         let binding = Binding {
-            kind: kind.to_owned(),
+            kind: Kind::Borrowed(kind),
             namespace: self.namespace,
             name: self.name,
             role_kind: self.role_kind,
@@ -123,11 +123,11 @@ impl<'b> Item<'b> {
     }
 
     /// As a role of this kind, with its labels and what it costs. Whether it aggregates is told in it already.
-    pub fn into_role(mut self, kind: &str) -> (Role, Labels, Option<Aggregation>, Bill<'b>) {
+    pub fn into_role(mut self, kind: &'static str) -> (Role, Labels, Option<Aggregation>, Bill<'b>) {
         self.resource_rules.shrink_to_fit();
         self.non_resource_rules.shrink_to_fit();
         let role = Role {
-            kind: kind.to_owned(),
+            kind: Kind::Borrowed(kind),
             namespace: self.namespace,
             name: self.name,
             resource_rules: self.resource_rules,
@@ -163,6 +163,16 @@ fn room<T>(held: usize) -> usize {
 /// Pays for a text.
 pub fn text(bill: &mut Bill<'_>, text: &str) -> Result<(), Spent> {
     bill.pay(heap(text.len()))
+}
+
+/// Pays for the name of a kind that a role reference or a subject may have, if it is another than those.
+pub fn kind(bill: &mut Bill<'_>, name: &str) -> Result<Kind, Spent> {
+    let known = ["Role", "ClusterRole", "User", "Group", "ServiceAccount"].into_iter().find(|known| *known == name);
+    if let Some(known) = known {
+        return Ok(Kind::Borrowed(known));
+    }
+    text(bill, name)?;
+    Ok(Kind::Owned(name.to_owned()))
 }
 
 /// Adds a text to a list.

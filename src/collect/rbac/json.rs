@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visito
 use super::budget::{Bill, Budget, Spent};
 use super::item::{self, Fault, Item, RawRule};
 use super::selector::{Aggregation, Expression, Labels, Selector};
-use crate::evidence::rbac::Subject;
+use crate::evidence::rbac::{Kind, Subject};
 
 /// Gives each object of a list of this kind; the value is where the next page begins, empty at the end.
 ///
@@ -103,15 +103,21 @@ fn skip<'a, A: MapAccess<'a>>(map: &mut A) -> Result<(), A::Error> {
 }
 
 /// Ends the reading; the bill knows why.
-fn paid<E: Error>(result: Result<(), Spent>) -> Result<(), E> {
+fn paid<T, E: Error>(result: Result<T, Spent>) -> Result<T, E> {
     result.map_err(|Spent| E::custom("too large"))
 }
 
 /// A text, paid for.
 fn text<'a, A: MapAccess<'a>>(map: &mut A, bill: &mut Bill<'_>) -> Result<String, A::Error> {
     let text = map.next_value::<Option<String>>()?.unwrap_or_default();
-    paid::<A::Error>(item::text(bill, &text))?;
+    paid::<(), A::Error>(item::text(bill, &text))?;
     Ok(text)
+}
+
+/// The name of a kind, paid for.
+fn kind<'a, A: MapAccess<'a>>(map: &mut A, bill: &mut Bill<'_>) -> Result<Kind, A::Error> {
+    let name = map.next_value::<Option<String>>()?.unwrap_or_default();
+    paid(item::kind(bill, &name))
 }
 
 struct Whole<'t, 'b> {
@@ -169,7 +175,7 @@ impl<'a> Elements<'a> for Items<'_, '_> {
         }
         let finished = item.finish();
         self.spent |= finished.is_err();
-        paid::<A::Error>(finished)?;
+        paid::<(), A::Error>(finished)?;
         if !(self.take)(item) {
             self.stopped = true;
             return Err(A::Error::custom("enough"));
@@ -240,7 +246,7 @@ impl<'a> Members<'a> for RoleRef<'_, '_> {
     fn member<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         let Item { bill, role_kind, role_name, .. } = &mut *self.0;
         match name {
-            "kind" => *role_kind = text(map, bill)?,
+            "kind" => *role_kind = kind(map, bill)?,
             "name" => *role_name = text(map, bill)?,
             _ => skip(map)?,
         }
@@ -257,7 +263,7 @@ impl<'a> Elements<'a> for Subjects<'_, '_> {
             return Ok(false);
         }
         let subject = one.subject;
-        paid::<A::Error>(self.0.add_subject(subject))?;
+        paid::<(), A::Error>(self.0.add_subject(subject))?;
         Ok(true)
     }
 }
@@ -270,7 +276,7 @@ struct OneSubject<'t, 'b> {
 impl<'a> Members<'a> for OneSubject<'_, '_> {
     fn member<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
-            "kind" => self.subject.kind = text(map, self.bill)?,
+            "kind" => self.subject.kind = kind(map, self.bill)?,
             "name" => self.subject.name = text(map, self.bill)?,
             "namespace" => self.subject.namespace = text(map, self.bill)?,
             _ => skip(map)?,
@@ -288,7 +294,7 @@ impl<'a> Elements<'a> for Rules<'_, '_> {
             return Ok(false);
         }
         let rule = one.rule;
-        paid::<A::Error>(self.0.add_rule(rule))?;
+        paid::<(), A::Error>(self.0.add_rule(rule))?;
         Ok(true)
     }
 }
@@ -317,7 +323,7 @@ struct Texts<'t, 'b>(&'t mut Vec<String>, &'t mut Bill<'b>);
 impl<'a> Elements<'a> for Texts<'_, '_> {
     fn element<A: SeqAccess<'a>>(&mut self, list: &mut A) -> Result<bool, A::Error> {
         let Some(text) = list.next_element::<Option<String>>()? else { return Ok(false) };
-        paid::<A::Error>(item::add_text(self.0, self.1, text.unwrap_or_default()))?;
+        paid::<(), A::Error>(item::add_text(self.0, self.1, text.unwrap_or_default()))?;
         Ok(true)
     }
 }
@@ -345,7 +351,7 @@ impl<'a> Elements<'a> for Selectors<'_, '_> {
             return Ok(false);
         }
         let selector = Selector { match_labels: Some(one.labels), match_expressions: Some(one.expressions) };
-        paid::<A::Error>(item::add(self.0, self.1, selector))?;
+        paid::<(), A::Error>(item::add(self.0, self.1, selector))?;
         Ok(true)
     }
 }
@@ -375,7 +381,7 @@ impl<'a> Elements<'a> for Expressions<'_, '_> {
             return Ok(false);
         }
         let expression = Expression { values: Some(one.values), ..one.read };
-        paid::<A::Error>(item::add(self.0, self.1, expression))?;
+        paid::<(), A::Error>(item::add(self.0, self.1, expression))?;
         Ok(true)
     }
 }

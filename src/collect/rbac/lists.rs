@@ -34,7 +34,7 @@ const PAGE_BYTES: usize = 12 * 1024 * 1024;
 /// Most bytes of all lists.
 const READ: usize = 64 * 1024 * 1024;
 /// Most memory of all lists, the page that is being read included. 100,000 bindings of one subject take 43 MB.
-const HELD: usize = 41 * 1024 * 1024;
+const HELD: usize = 32 * 1024 * 1024;
 /// Longest time for all lists.
 const TIME: Duration = Duration::from_secs(30);
 /// Most entries without a name: a real server has none.
@@ -111,7 +111,7 @@ impl Page {
     }
 
     /// Adds an object; false where there are too many that are none.
-    fn take(&mut self, kind: &str, item: Item<'_>) -> bool {
+    fn take(&mut self, kind: &'static str, item: Item<'_>) -> bool {
         if item.name.is_empty() {
             self.nameless += 1;
             return self.nameless <= NAMELESS;
@@ -140,7 +140,7 @@ impl Page {
     }
 
     /// Adds what a body holds.
-    fn add(&mut self, kind: &str, body: &[u8], budget: &Budget) -> Result<(), Fault> {
+    fn add(&mut self, kind: &'static str, body: &[u8], budget: &Budget) -> Result<(), Fault> {
         let mut take = |item: Item<'_>| self.take(kind, item);
         let next = match body.strip_prefix(proto::MAGIC) {
             Some(envelope) => protobuf::each(kind, envelope, budget, &mut take),
@@ -215,7 +215,7 @@ fn join<T>(all: &mut Vec<T>, mut more: Vec<T>) {
 /// One kind; true if only the namespace could be listed.
 async fn list(
     api: &Api,
-    (kind, resource): (&str, &str),
+    (kind, resource): (&'static str, &str),
     namespace: &str,
     allowance: &Allowance,
 ) -> Result<(Page, bool), Failure> {
@@ -232,7 +232,7 @@ async fn list(
 }
 
 /// The pages of one list, as many as there are or may be. A failure after the first page leaves what was read.
-async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Result<Page, Failure> {
+async fn pages(api: &Api, kind: &'static str, path: &str, allowance: &Allowance) -> Result<Page, Failure> {
     let (mut all, mut tokens) = (Page::default(), BTreeSet::new());
     let (mut begun, mut whole, mut size, mut short, mut turn) = (false, true, PAGE, 0, None);
     for _ in 0..PAGES {
@@ -328,7 +328,13 @@ async fn pages(api: &Api, kind: &str, path: &str, allowance: &Allowance) -> Resu
 }
 
 /// The answer that holds one page.
-async fn page(api: &Api, kind: &str, path: &str, most: usize, allowance: &Allowance) -> Result<Answer, Failure> {
+async fn page(
+    api: &Api,
+    kind: &'static str,
+    path: &str,
+    most: usize,
+    allowance: &Allowance,
+) -> Result<Answer, Failure> {
     let time = allowance.until.saturating_duration_since(Instant::now());
     if time.is_zero() {
         let text = format!("reading took longer than {} s", TIME.as_secs());
@@ -347,7 +353,7 @@ async fn page(api: &Api, kind: &str, path: &str, most: usize, allowance: &Allowa
 }
 
 /// Reads one page in either form; `None` where it is no list of this kind, or too large.
-pub fn read(kind: &str, body: &Bytes) -> Option<Page> {
+pub fn read(kind: &'static str, body: &Bytes) -> Option<Page> {
     let mut page = Page::default();
     page.add(kind, body, &Budget::new(HELD)).ok()?;
     Some(page)
@@ -404,7 +410,7 @@ mod tests {
         assert_eq!((binary.next.as_str(), json.next.as_str()), ("go on", "go on"));
         assert_eq!(binary.bindings, json.bindings);
         let [binding] = json.bindings.as_slice() else { panic!("{:?}", json.bindings) };
-        assert_eq!((binding.role_kind.as_str(), binding.role_name.as_str()), ("ClusterRole", "view"));
+        assert_eq!((binding.role_kind.as_ref(), binding.role_name.as_str()), ("ClusterRole", "view"));
         assert_eq!((binding.subjects[1].name.as_str(), binding.subjects[1].index), ("dev", 1));
     }
 

@@ -99,7 +99,7 @@ fn binding(message: &[u8], item: &mut Item<'_>) -> Result<(), Fault> {
                 let mut subject = Subject::default();
                 for field in members(value) {
                     match field? {
-                        (1, value) => subject.kind = text(value, &mut item.bill)?,
+                        (1, value) => subject.kind = item::kind(&mut item.bill, &proto::text(value))?,
                         (3, value) => subject.name = text(value, &mut item.bill)?,
                         (4, value) => subject.namespace = text(value, &mut item.bill)?,
                         _ => {}
@@ -110,7 +110,7 @@ fn binding(message: &[u8], item: &mut Item<'_>) -> Result<(), Fault> {
             (3, value) => {
                 for field in members(value) {
                     match field? {
-                        (2, value) => item.role_kind = text(value, &mut item.bill)?,
+                        (2, value) => item.role_kind = item::kind(&mut item.bill, &proto::text(value))?,
                         (3, value) => item.role_name = text(value, &mut item.bill)?,
                         _ => {}
                     }

@@ -86,7 +86,7 @@ fn by_rbac(case: &Case<'_>, aws: &Aws, mode: Mode) -> bool {
     mapped.extend(auth.iter().flatten().map(|entry| (entry.username.as_str(), entry.groups.as_slice())));
     let user = case.evidence.identity.seen().map(|identity| &identity.user);
     // In system:masters is the creator as well.
-    let person = |subject: &Subject| match subject.kind.as_str() {
+    let person = |subject: &Subject| match subject.kind.as_ref() {
         "Group" if subject.name != MASTERS => mapped.iter().any(|(_, groups)| groups.contains(&subject.name)),
         "User" => mapped.iter().any(|(name, _)| *name == subject.name),
         _ => false,

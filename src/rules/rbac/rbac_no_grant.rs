@@ -359,7 +359,7 @@ mod tests {
     use super::*;
     use crate::evidence::access::ResourceRule;
     use crate::evidence::apiserver::Flags;
-    use crate::evidence::rbac::{Role, Subject};
+    use crate::evidence::rbac::{Kind, Role, Subject};
     use crate::evidence::{Evidence, Observation, Outcome};
 
     /// The findings of all rules where the API server says that it has these modes.
@@ -384,10 +384,10 @@ mod tests {
     fn bind(evidence: &mut Evidence) {
         let Outcome::Seen(rbac) = &mut evidence.rbac.outcome else { panic!("no role bindings") };
         let texts = |text: &str| vec![text.to_owned()];
-        let (kind, name) = ("ClusterRole".to_owned(), "mine".to_owned());
-        let subject = Subject { kind: "User".to_owned(), name: "plain".to_owned(), ..Subject::default() };
+        let (kind, name) = (Kind::Borrowed("ClusterRole"), "mine".to_owned());
+        let subject = Subject { kind: "User".into(), name: "plain".to_owned(), ..Subject::default() };
         rbac.bindings.push(Binding {
-            kind: "ClusterRoleBinding".to_owned(),
+            kind: "ClusterRoleBinding".into(),
             name: name.clone(),
             role_kind: kind.clone(),
             role_name: name.clone(),

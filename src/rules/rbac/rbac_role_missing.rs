@@ -57,7 +57,7 @@ mod tests {
             ..ResourceRule::default()
         };
         Role {
-            kind: kind.to_owned(),
+            kind: kind.to_owned().into(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             resource_rules: vec![rule],
@@ -67,12 +67,12 @@ mod tests {
 
     /// A role that nearly grants what was asked.
     fn nearly(rbac: &mut Rbac) {
-        let subject = Subject { kind: "User".to_owned(), name: "u-rbac-role-missing".to_owned(), ..Subject::default() };
+        let subject = Subject { kind: "User".into(), name: "u-rbac-role-missing".to_owned(), ..Subject::default() };
         rbac.roles.push(role("ClusterRole", "", "near", "extensions"));
         rbac.bindings.push(Binding {
-            kind: "ClusterRoleBinding".to_owned(),
+            kind: "ClusterRoleBinding".into(),
             name: "near".to_owned(),
-            role_kind: "ClusterRole".to_owned(),
+            role_kind: "ClusterRole".into(),
             role_name: "near".to_owned(),
             subjects: vec![subject],
             ..Binding::default()

@@ -46,7 +46,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some((namespace, "default")) = service_account(&identity.user.username) else { return Vec::new() };
     let group = format!("system:serviceaccounts:{namespace}");
     for (index, binding) in rbac.bindings.iter().enumerate() {
-        let Some((place, subject)) = binding.subjects.iter().enumerate().find(|(_, subject)| match subject.kind.as_str() {
+        let Some((place, subject)) = binding.subjects.iter().enumerate().find(|(_, subject)| match subject.kind.as_ref() {
             "ServiceAccount" => {
                 let of = if subject.namespace.is_empty() { &binding.namespace } else { &subject.namespace };
                 subject.name == "default" && of == namespace

@@ -146,12 +146,12 @@ fn who_can_is_right(server: &ApiServer, rbac: &Rbac, dice: &mut Dice) {
         .iter()
         .flat_map(|binding| {
             binding.subjects.iter().map(move |subject| {
-                let namespace = match (subject.kind.as_str(), subject.namespace.is_empty()) {
+                let namespace = match (subject.kind.as_ref(), subject.namespace.is_empty()) {
                     ("ServiceAccount", true) => binding.namespace.clone(),
                     ("ServiceAccount", false) => subject.namespace.clone(),
                     _ => String::new(),
                 };
-                (subject.kind.clone(), namespace, subject.name.clone())
+                (subject.kind.to_string(), namespace, subject.name.clone())
             })
         })
         .filter(|(kind, _, name)| !(kind == "Group" && name == "system:nodes"))

@@ -96,10 +96,10 @@ fn escalation_and_impersonation_are_refused_in_the_servers_words() {
         let object = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "wish" },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name }, "subjects": [user("x")] });
         let binding = Binding {
-            kind: "RoleBinding".to_owned(),
+            kind: "RoleBinding".into(),
             namespace: "dev".to_owned(),
             name: "wish".to_owned(),
-            role_kind: "ClusterRole".to_owned(),
+            role_kind: "ClusterRole".into(),
             role_name: name.to_owned(),
             subjects: Vec::new(),
         };

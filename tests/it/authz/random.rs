@@ -292,7 +292,7 @@ fn from_grant(dice: &mut Dice, rbac: &Rbac, user: &mut User) -> Option<Question>
     let binding: &Binding = &rbac.bindings[dice.below(rbac.bindings.len())];
     if !binding.subjects.is_empty() {
         let subject = &binding.subjects[dice.below(binding.subjects.len())];
-        match subject.kind.as_str() {
+        match subject.kind.as_ref() {
             "Group" if subject.name != "system:nodes" => user.groups.push(subject.name.clone()),
             "User" => user.username.clone_from(&subject.name),
             "ServiceAccount" => {
