@@ -11,6 +11,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 pub(super) const ALL_BODIES: usize = 24 * 1024 * 1024;
 /// Longest line that is kept where only some are.
 const LINE: usize = 64 * 1024;
+/// From so many bytes on a body gets the room of the longest that is taken.
+const MOVED_ONCE: usize = 64 * 1024;
 /// How much of a body is not counted.
 pub(super) const SMALL_BODY: usize = 256 * 1024;
 
@@ -115,7 +117,15 @@ impl Taken {
         self.read += taken.len();
         match &mut self.lines {
             Some(lines) => lines.take(taken, &mut self.body),
-            None => append(&mut self.body, taken),
+            None => {
+                // What is no small body is moved once: every move leaves a hole behind that only a smaller one fills. Room
+                // is taken up only as bytes come.
+                if self.body.len() + taken.len() > self.body.capacity() && self.body.len() >= MOVED_ONCE {
+                    let rest = self.limit.min(ALL_BODIES + SMALL_BODY).saturating_sub(self.body.len());
+                    let _ = self.body.try_reserve_exact(rest);
+                }
+                append(&mut self.body, taken);
+            }
         }
         if !self.held.grow(self.body.len().saturating_sub(SMALL_BODY)) {
             return Err(Enough::TooLarge);
