@@ -1,7 +1,9 @@
 //! Commands of a fix speak of what was looked at. Where `--context` named the context, they name it too, because the
 //! current one is another cluster's; those that need rights, or any credential that works, name the reviewer's, where there
 //! is one. What flags said of the cluster in AWS, kaccess' own commands say again, and those of AWS' CLI name the region.
+//! In a Pod, whose way is that of its service account, no command changes or shows a kubeconfig.
 
+use super::kubeconfig_fault::in_pod;
 use super::{Case, eks};
 use crate::report::commands::{Words, commands, in_region, insert};
 use crate::report::shell::{Shell, quoted};
@@ -19,8 +21,14 @@ const LOCAL: &[&str] = &["config", "oidc-login", "krew", "version", "kustomize",
 /// Beginnings of what follows `kubectl` that try the very credential, or show what its owner sees.
 const OWN: &[&str] = &["get --raw /version", "get --raw '/readyz", "auth whoami", "auth can-i", "api-resources"];
 
+/// What is said in a Pod instead of a command that would change a kubeconfig.
+const NO_KUBECONFIG: &str = "the Pod has no kubeconfig to change: set it where its client is configured";
+
 /// Puts context, region and flags into every command that asks a cluster or AWS.
 pub fn name_it(case: &Case<'_>, findings: &mut [Finding]) {
+    if in_pod(case) {
+        findings.iter_mut().flat_map(steps).for_each(without_kubeconfig);
+    }
     let config = case.evidence.kubeconfig.seen().filter(|config| config.context_named);
     let own = config.and_then(|config| config.context.as_deref()).map(quoted);
     let own = own.as_deref();
@@ -33,14 +41,30 @@ pub fn name_it(case: &Case<'_>, findings: &mut [Finding]) {
     if names.rights.is_none() && names.region.is_none() && names.flags.is_empty() {
         return;
     }
-    let mend = |step: &mut Step| {
+    for step in findings.iter_mut().flat_map(steps) {
         if let Some(command) = &mut step.command {
             *command = command.map(|command| within(command, names));
         }
+    }
+}
+
+/// The steps of a finding: those of its fix, and those that decide between its candidates.
+fn steps(finding: &mut Finding) -> impl Iterator<Item = &mut Step> {
+    let candidates = finding.candidates.iter_mut().map(|candidate| &mut candidate.decided_by);
+    finding.fix.iter_mut().chain(candidates)
+}
+
+/// A step that would change or show a kubeconfig, in words alone.
+fn without_kubeconfig(step: &mut Step) {
+    let Some(command) = &step.command else { return };
+    let of_it = |words: &Words| {
+        let mut words = words.iter().map(|place| &command[place.clone()]);
+        words.next() == Some("kubectl") && words.next() == Some("config")
     };
-    for finding in findings {
-        finding.fix.iter_mut().for_each(mend);
-        finding.candidates.iter_mut().for_each(|candidate| mend(&mut candidate.decided_by));
+    if commands(command).iter().any(of_it) {
+        step.command = None;
+        let text = step.text.trim_end_matches(['.', ':']);
+        step.text = format!("{text}; {NO_KUBECONFIG}.");
     }
 }
 
@@ -151,6 +175,25 @@ mod tests {
             let names = Names { own: Some("prod"), rights: Some("prod"), ..Names::default() };
             assert_eq!(within(command, names), expected);
         }
+    }
+
+    #[test]
+    fn in_a_pod_no_command_changes_a_kubeconfig() {
+        let text = include_str!("../../testdata/cases/api-certificate-name-mismatch/evidence.json");
+        let mut evidence: crate::evidence::Evidence = serde_json::from_str(text).unwrap();
+        let fix = |evidence: &crate::evidence::Evidence| {
+            let findings = crate::rules::check_all(&Case::new(evidence));
+            findings.into_iter().find(|finding| finding.code == "api-certificate-name-mismatch").expect("it").fix
+        };
+        let set = |step: &Step| step.command.as_deref().is_some_and(|command| command.starts_with("kubectl config "));
+        let outside = fix(&evidence);
+        assert!(outside.iter().any(set), "{outside:?}");
+        let crate::evidence::Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("none") };
+        kubeconfig.source = "in-cluster".to_owned();
+        let inside = fix(&evidence);
+        assert_eq!(inside.len(), outside.len());
+        assert!(!inside.iter().any(set), "{inside:?}");
+        assert!(inside.iter().any(|step| step.text.contains("the Pod has no kubeconfig")), "{inside:?}");
     }
 
     #[test]

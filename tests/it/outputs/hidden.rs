@@ -1,5 +1,8 @@
 //! `--hide-claims`: no value of a claim stands in any form, whatever repeats it, and the report is still understood.
 
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 use kaccess::evidence::Evidence;
 use kaccess::render::{Diagnosed, html, json, junit, markdown, prometheus, sarif, terminal};
 use kaccess::report::doctor::DoctorReport;
@@ -95,12 +98,16 @@ fn forms(evidence: &Evidence, report: &DoctorReport) -> Vec<(&'static str, Strin
 
 /// A form without the words that are kaccess' own.
 fn foreign(text: &str, report: &DoctorReport) -> String {
-    let mut left = text.lines().filter(|line| !line.starts_with("# HELP ")).collect::<Vec<_>>().join("\n");
-    let own = OWN.iter().copied();
-    let codes = RULES.iter().flat_map(|rule| [rule.code, rule.title]);
-    let checks = report.checks.iter().map(|check| check.title);
-    for word in own.chain(codes).chain(checks) {
-        left = left.replace(word, " ");
+    // In one pass: there are hundreds of them, and thousands of forms.
+    static WORDS: LazyLock<AhoCorasick> = LazyLock::new(|| {
+        let codes = RULES.iter().flat_map(|rule| [rule.code, rule.title]);
+        let kind = MatchKind::LeftmostLongest;
+        AhoCorasick::builder().match_kind(kind).build(OWN.iter().copied().chain(codes)).expect("an automaton")
+    });
+    let left = text.lines().filter(|line| !line.starts_with("# HELP ")).collect::<Vec<_>>().join("\n");
+    let mut left = WORDS.replace_all(&left, &vec![" "; WORDS.patterns_len()]);
+    for title in report.checks.iter().map(|check| check.title) {
+        left = left.replace(title, " ");
     }
     // What stands for the values.
     let mut parts = left.split("[claim:");
