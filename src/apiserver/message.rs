@@ -332,6 +332,24 @@ pub fn forbidden(text: &str) -> Option<Forbidden> {
     })
 }
 
+/// The question of the admission plugins that guard signers: who approves or signs a request for a certificate, or vouches
+/// for a bundle, needs a right on the signer too, which is asked of the authorizers by this name.
+///
+/// Source: Kubernetes `plugin/pkg/admission/certificates/{approval,signing,ctbattest}/admission.go`.
+pub fn signer(text: &str) -> Option<Question> {
+    static PATTERN: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(heard::SIGNER_REFUSED.pattern).expect("constant pattern"));
+    let levels = set::unquoted(text);
+    let found = levels.iter().find_map(|plain| PATTERN.captures(plain))?;
+    Some(Question {
+        verb: found["verb"].to_owned(),
+        group: "certificates.k8s.io".to_owned(),
+        resource: "signers".to_owned(),
+        name: found["signer"].to_owned(),
+        ..Question::default()
+    })
+}
+
 /// Undoes the escapes of Go's `%q`.
 fn go_unquote(text: &str) -> String {
     if !text.contains('\\') {
@@ -389,6 +407,23 @@ mod tests {
             ),
             ["oidc-not-initialized"]
         );
+    }
+
+    #[test]
+    fn a_right_on_a_signer_is_a_question_of_its_own() {
+        let asked = |text: &str| signer(text).map(|one| (one.verb.clone(), one.whole(), one.name));
+        let name = "kubernetes.io/kube-apiserver-client";
+        for (words, verb) in [
+            ("user not permitted to approve requests with signerName", "approve"),
+            ("user not permitted to sign requests with signerName", "sign"),
+            ("user not permitted to attest for signerName", "attest"),
+        ] {
+            let text = format!(
+                "Error from server (Forbidden): certificatesigningrequests.certificates.k8s.io \"c1\" is forbidden: {words} \"{name}\""
+            );
+            assert_eq!(asked(&text), Some((verb.to_owned(), "signers".to_owned(), name.to_owned())), "{text}");
+        }
+        assert_eq!(asked("pods is forbidden: user not permitted"), None);
     }
 
     #[test]

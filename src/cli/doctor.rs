@@ -309,6 +309,7 @@ fn understood(text: &str, scrubber: &Scrubber) -> Message {
             (authz::with_implicit_groups(&user), found.question)
         })
         .unzip();
+    let question = question.or_else(|| message::signer(&text));
     let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
     let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text));
     Message { text, question, user, misses_api }

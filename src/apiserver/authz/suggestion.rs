@@ -8,6 +8,8 @@
 //! | one namespace, and a role that fits exists | RoleBinding to it |
 //! | one namespace | Role + RoleBinding |
 
+use aws_lc_rs::digest;
+
 use super::rules::{self, Rule};
 use super::{World, service_account};
 use crate::evidence::access::Question;
@@ -16,6 +18,9 @@ use crate::evidence::rbac::Role;
 
 /// The largest existing role that still counts as fitting, in verbs times resources.
 const LARGEST_FIT: usize = 12;
+
+/// The longest name that is made, in bytes.
+const LONGEST: usize = 60;
 
 /// The manifest. `world` gives the existing roles, where they could be read.
 pub fn manifest(world: Option<&World<'_>>, user: &User, question: &Question) -> String {
@@ -83,10 +88,22 @@ fn rule(question: &Question) -> String {
         return format!("- nonResourceURLs: [{}]\n  verbs: [{verb}]\n", yaml(path));
     }
     let resource = question.whole();
-    // A request that creates, or deletes a collection, carries no name: naming one would grant nothing.
-    let named = !question.name.is_empty() && !["create", "deletecollection"].contains(&question.verb.as_str());
-    let names = if named { format!("  resourceNames: [{}]\n", yaml(&question.name)) } else { String::new() };
+    let names = if is_of_one_object(question) {
+        format!("  resourceNames: [{}]\n", yaml(&question.name))
+    } else {
+        String::new()
+    };
     format!("- apiGroups: [{}]\n  resources: [{}]\n{names}  verbs: [{verb}]\n", yaml(&question.group), yaml(&resource))
+}
+
+/// The request carries the name of an object. One that creates an object, or deletes a collection, carries none: naming it
+/// would grant nothing. One that creates below an object (its token, an exec) does.
+fn is_of_one_object(question: &Question) -> bool {
+    let nameless = match question.verb.as_str() {
+        "create" => question.subresource.is_empty(),
+        verb => verb == "deletecollection",
+    };
+    !question.name.is_empty() && !nameless
 }
 
 /// A role that allows the question and hardly more: no wildcard, one resource with its subresources, no verb that
@@ -123,14 +140,19 @@ fn width(role: &Role) -> usize {
         .sum()
 }
 
-/// A name for the new objects: who, verb and resource, in letters that every object may carry.
+/// A name for the new objects: who, verb, resource and object, in letters that every object may carry. Another grant has
+/// another name, because to apply it under the same one would take the first away: what such letters cannot tell apart
+/// (`Kim` and `kim`) ends in a hash.
 fn name(question: &Question, subject: &Subject) -> String {
     let who = match subject {
         Subject::ServiceAccount(namespace, name) => format!("{namespace}-{name}"),
         Subject::Named(_, name) => name.clone(),
     };
     let what = question.path.as_deref().unwrap_or(&question.resource);
-    let all = format!("{who}-{}-{what}-{}", question.verb, question.subresource);
+    // `events` and `pods` are resources of more than one group; the groups without a dot are Kubernetes' first ones.
+    let group = if question.group.contains('.') { question.group.as_str() } else { "" };
+    let object = if is_of_one_object(question) { question.name.as_str() } else { "" };
+    let all = [&who, &question.verb, what, &question.subresource, group, object].join("-");
     let mut name = String::new();
     for c in all.to_lowercase().chars() {
         if c.is_ascii_alphanumeric() {
@@ -139,10 +161,15 @@ fn name(question: &Question, subject: &Subject) -> String {
             name.push('-');
         }
     }
-    let mut name = name.trim_matches('-').to_owned();
-    name.truncate(60);
-    let name = name.trim_end_matches('-');
-    if name.is_empty() { "kaccess-grant".to_owned() } else { name.to_owned() }
+    let name = name.trim_matches('-');
+    let told_apart = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '@' | ':' | '/');
+    if name.len() <= LONGEST && who.chars().chain(object.chars()).all(told_apart) && !name.is_empty() {
+        return name.to_owned();
+    }
+    let hash = digest::digest(&digest::SHA256, all.as_bytes());
+    let hash: String = hash.as_ref().iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let beginning = if name.is_empty() { "kaccess-grant" } else { &name[..name.len().min(LONGEST - 7)] };
+    format!("{}-{hash}", beginning.trim_end_matches('-'))
 }
 
 /// A YAML scalar: plain where nothing could read it otherwise, else in double quotes (JSON's escapes are YAML's).

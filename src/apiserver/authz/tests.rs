@@ -1,5 +1,7 @@
 //! The model against what the server was seen to do; the lab compares both at large.
 
+use std::collections::BTreeSet;
+
 use super::escalation::{self, Write};
 use super::near::{self, Kind};
 use super::who::{Reach, who_can};
@@ -422,7 +424,7 @@ fn the_smallest_grant_follows_the_question() {
     let text = suggestion::manifest(None, &alice, &ask("get", "pods/log", "dev", "web"));
     assert_eq!(
         text,
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: oidc-alice-get-pods-log\n  namespace: dev\nrules:\n- apiGroups: [\"\"]\n  resources: [pods/log]\n  resourceNames: [web]\n  verbs: [get]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: oidc-alice-get-pods-log\n  namespace: dev\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: oidc-alice-get-pods-log\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: \"oidc:alice\"\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: oidc-alice-get-pods-log-web\n  namespace: dev\nrules:\n- apiGroups: [\"\"]\n  resources: [pods/log]\n  resourceNames: [web]\n  verbs: [get]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: oidc-alice-get-pods-log-web\n  namespace: dev\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: oidc-alice-get-pods-log-web\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: \"oidc:alice\"\n"
     );
     let rbac = world(
         vec![
@@ -435,4 +437,48 @@ fn the_smallest_grant_follows_the_question() {
     assert!(text.contains("kind: ClusterRole\n  name: logs") && !text.contains("rules:"), "{text}");
     let text = suggestion::manifest(Some(&World::new(&rbac)), &alice, &ask("list", "nodes", "", ""));
     assert!(text.contains("kind: ClusterRoleBinding") && text.contains("resources: [nodes]"), "{text}");
+}
+
+/// What is created below one object is granted for that object; what is created itself has no name yet.
+#[test]
+fn a_grant_is_about_the_object_that_the_request_names() {
+    let jane = user("jane", &[]);
+    for (verb, resource, named) in [
+        ("create", "serviceaccounts/token", true),
+        ("create", "pods/exec", true),
+        ("create", "pods", false),
+        ("deletecollection", "pods", false),
+        ("get", "secrets", true),
+        ("list", "secrets", true),
+    ] {
+        let text = suggestion::manifest(None, &jane, &ask(verb, resource, "dev", "one"));
+        assert_eq!(text.contains("resourceNames: [one]"), named, "{verb} {resource}: {text}");
+    }
+}
+
+/// To apply one suggestion takes nothing from who applied another.
+#[test]
+fn another_grant_has_another_name() {
+    let name = |who: &str, question: &Question| {
+        let text = suggestion::manifest(None, &user(who, &[]), question);
+        text.lines().find_map(|line| line.strip_prefix("  name: ")).expect("a name").to_owned()
+    };
+    let events = ask("get", "events", "dev", "");
+    let (long, longer) = (format!("{}1", "a".repeat(80)), format!("{}2", "a".repeat(80)));
+    let questions = [
+        ("jane", ask("get", "secrets", "dev", "a")),
+        ("jane", ask("get", "secrets", "dev", "b")),
+        ("jane", ask("get", "secrets", "dev", "B")),
+        ("Jane", ask("get", "secrets", "dev", "a")),
+        ("j\u{e4}ne", ask("get", "secrets", "dev", "a")),
+        ("\u{4e2d}", ask("get", "secrets", "dev", "")),
+        ("\u{6587}", ask("get", "secrets", "dev", "")),
+        ("jane", events.clone()),
+        ("jane", Question { group: "events.k8s.io".to_owned(), ..events }),
+        (&long, ask("get", "secrets", "dev", "")),
+        (&longer, ask("get", "secrets", "dev", "")),
+    ];
+    let names: BTreeSet<String> = questions.iter().map(|(who, question)| name(who, question)).collect();
+    assert_eq!(names.len(), questions.len(), "{names:?}");
+    assert!(names.iter().all(|name| name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')));
 }

@@ -1,10 +1,11 @@
 //! The certificate is good, and the group that has the rights is not in it.
 
 use crate::apiserver::authz::near::joins;
+use crate::apiserver::authz::{World, suggestion};
 use crate::evidence::rbac::Subject;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{elsewhere, is_ungranted, somebody_else};
+use crate::rules::refusal::{denied, elsewhere, is_ungranted, somebody_else};
 use crate::rules::{Case, Page, Rule, slug};
 
 /// The rule.
@@ -68,10 +69,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 shell!("openssl req -new -key user.key -subj '/O=GROUP/CN={}' -out user.csr", user),
             ),
         )
-        .step(Step::command(
-            "Or bind the role to the user by name",
-            shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={}", slug(user), user),
-        ))
+        .step(by_name(case, user))
         .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", "))));
     if let Some((_, (index, place, part))) = bound {
         finding = finding.cite(seen(format!("/rbac/seen/bindings/{index}/subjects/{place}/name"), format!("a binding names the group {part:?}")));
@@ -84,6 +82,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.explains = &["rbac-no-grant", "rbac-group-name-mismatch"];
     }
     vec![finding]
+}
+
+/// The user gets by name what was refused; where nothing is known to be, to read all but secrets.
+fn by_name(case: &Case<'_>, user: &str) -> Step {
+    if let Some(denied) = denied(case) {
+        let world = case.evidence.rbac.seen().map(World::new);
+        let manifest = suggestion::manifest(world.as_ref(), &denied.user, denied.question);
+        return Step::manifest("Or have somebody with rights give the user that right by name", manifest);
+    }
+    Step::command(
+        "Or bind the role to the user by name",
+        shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --user={}", slug(user), user),
+    )
 }
 
 /// A subject that is one part of several names in one: the places of its binding and of itself, and its name.

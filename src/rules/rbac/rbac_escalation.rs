@@ -25,17 +25,20 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// The rules of the refusal as YAML.
-fn rules(text: &str) -> String {
+/// Rules as YAML, those on resources and those on paths; none where any part of the refusal cannot be read: a rule without
+/// its names, say, would give more than was refused.
+fn rules(text: &str) -> Option<(Vec<String>, Vec<String>)> {
     static PART: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"(APIGroups|Resources|ResourceNames|Verbs|NonResourceURLs):\[((?:"(?:[^"\\]|\\.)*" ?)*)\]"#)
+        Regex::new(r#"^(APIGroups|Resources|ResourceNames|Verbs|NonResourceURLs):\[((?:"(?:[^"\\]|\\.)*" ?)*)\](?:, )?"#)
             .expect("constant pattern")
     });
     static NAME: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#""(?:[^"\\]|\\.)*""#).expect("constant pattern"));
-    let mut yaml = String::new();
+    let (mut resources, mut paths) = (Vec::new(), Vec::new());
     for line in text.lines() {
-        let mut lead = "- ";
-        for part in PART.captures_iter(line) {
+        let mut rest = line.trim().strip_prefix('{')?;
+        let (mut yaml, mut of_paths) = (String::new(), false);
+        while !rest.starts_with('}') {
+            let part = PART.captures(rest)?;
             let field = match &part[1] {
                 "APIGroups" => "apiGroups",
                 "Resources" => "resources",
@@ -43,12 +46,15 @@ fn rules(text: &str) -> String {
                 "Verbs" => "verbs",
                 _ => "nonResourceURLs",
             };
+            of_paths |= field == "nonResourceURLs";
             let names: Vec<&str> = NAME.find_iter(&part[2]).map(|name| name.as_str()).collect();
+            let lead = if yaml.is_empty() { "- " } else { "  " };
             yaml.push_str(&format!("{lead}{field}: [{}]\n", names.join(", ")));
-            lead = "  ";
+            rest = &rest[part[0].len()..];
         }
+        if of_paths { paths.push(yaml) } else { resources.push(yaml) }
     }
-    yaml
+    Some((resources, paths))
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
@@ -62,7 +68,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         _ => "",
     };
     let rules = rules(word.field("rules"));
-    let count = rules.lines().filter(|line| line.starts_with("- ")).count();
+    let count = word.field("rules").lines().count();
     let what = if count == 1 { "1 rule".to_owned() } else { format!("{count} rules") };
     let mut finding = RULE
         .finding(
@@ -71,11 +77,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             word.cite(),
             Step::text("Have somebody who holds these rights apply the object (a cluster administrator does)."),
         );
-    if !rules.is_empty() {
-        finding = finding.step(Step::manifest(
-            format!("Or have this applied first: it gives {user:?} exactly the rules that the refusal names"),
-            grant(&format!("{}-may-give", slug(user)), namespace, &rules, user),
-        ));
+    if let Some((resources, paths)) = rules {
+        let role = format!("{}-may-give-{}", slug(user), slug(if name.is_empty() { resource } else { name }));
+        // A Role holds no rule on paths.
+        let parts: Vec<String> = if namespace.is_empty() {
+            vec![grant(&role, "", &[resources, paths].concat().concat(), user)]
+        } else {
+            [(namespace, resources), ("", paths)]
+                .into_iter()
+                .filter(|(_, rules)| !rules.is_empty())
+                .map(|(place, rules)| grant(&role, place, &rules.concat(), user))
+                .collect()
+        };
+        let mut step = format!("Or have this applied first: it gives {user:?} exactly the rules that the refusal names");
+        if !namespace.is_empty() {
+            step.push_str(&format!(" (the message names no namespace: this is for {namespace:?}, that of your context; put the object's where it is in another)"));
+        }
+        finding = finding.step(Step::manifest(step, parts.join("---\n")));
     }
     if own {
         finding = finding.cite(seen("/identity/seen/user/username", format!("signed in as {user:?}")));
@@ -84,4 +102,31 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.titled(format!("{name:?} would give away rights that {user:?} does not hold"));
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_limits_a_rule_is_never_left_out() {
+        let odd = r#"{APIGroups:[""], Resources:["secrets"], ResourceNames:["q\"e" "a b"], Verbs:["get"]}"#;
+        let (resources, paths) = rules(odd).expect("a rule");
+        assert_eq!(
+            resources,
+            ["- apiGroups: [\"\"]\n  resources: [\"secrets\"]\n  resourceNames: [\"q\\\"e\", \"a b\"]\n  verbs: [\"get\"]\n"]
+        );
+        assert!(paths.is_empty());
+        // As a message stands that lost its backslashes on the way: better no manifest than a wider one.
+        assert_eq!(rules(&odd.replace('\\', "")), None);
+        assert_eq!(rules(r#"{APIGroups:[""], Fields:["x"], Verbs:["get"]}"#), None);
+    }
+
+    #[test]
+    fn rules_on_paths_stand_apart() {
+        let text = "{APIGroups:[\"*\"], Resources:[\"*\"], Verbs:[\"*\"]}\n{NonResourceURLs:[\"*\"], Verbs:[\"*\"]}";
+        let (resources, paths) = rules(text).expect("rules");
+        assert_eq!(resources, ["- apiGroups: [\"*\"]\n  resources: [\"*\"]\n  verbs: [\"*\"]\n"]);
+        assert_eq!(paths, ["- nonResourceURLs: [\"*\"]\n  verbs: [\"*\"]\n"]);
+    }
 }

@@ -59,6 +59,11 @@ fn called(user: &User) -> String {
     }
 }
 
+/// The message is a refusal of what was asked.
+fn refuses(error: &str) -> bool {
+    message::forbidden(error).is_some() || message::signer(error).is_some()
+}
+
 /// The same right for a whole group.
 fn for_group(user: &User) -> Option<Step> {
     let group = user.groups.iter().find(|group| !group.starts_with("system:"))?;
@@ -97,7 +102,7 @@ fn without_rbac(case: &Case<'_>) -> Option<Finding> {
     if question.is_none() {
         // Rights in other namespaces were not looked at.
         finding.severity = Severity::Warning;
-    } else if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
+    } else if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| refuses(error)) {
         finding = finding.cite(seen("/asked/error", clip(error, 240)));
     }
     Some(finding)
@@ -144,7 +149,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         finding = finding.cite(seen(at, format!("the access entry has {held}"))).step(step);
     }
     finding = finding.step(Step::command("Afterwards, look again", "kaccess doctor"));
-    if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| message::forbidden(error).is_some()) {
+    if let Some(error) = case.evidence.asked.error.as_deref().filter(|error| refuses(error)) {
         finding = finding.cite(seen("/asked/error", clip(error, 240)));
     }
     // What nearly grants it, and has no finding of its own.
