@@ -86,24 +86,43 @@ fn request_verb(found: &Forbidden) -> Option<(&str, &str)> {
     found.question.verb.strip_prefix("impersonate-on:")?.split_once(':')
 }
 
-/// One part of whom the request acts as: API group by the older verb, resource and name.
-type Part = (&'static str, String, String);
+/// One part of whom the request acts as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Part {
+    /// API group by the older verb.
+    group: &'static str,
+    /// Resource, perhaps with a subresource.
+    kind: String,
+    /// Name.
+    name: String,
+    /// That of a service account, whose right is asked for there; empty for all others.
+    namespace: String,
+}
+
+impl Part {
+    fn of(group: &'static str, kind: &str, name: &str) -> Self {
+        Self { group, kind: kind.to_owned(), name: name.to_owned(), namespace: String::new() }
+    }
+
+    fn account(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..Self::of("", "serviceaccounts", name) }
+    }
+}
 
 /// Whom the request acts as, part by part: the server wants a right for each of them.
 fn parts(user: Option<&UserEntry>, refused: Option<Part>) -> Vec<Part> {
     let mut parts: Vec<Part> = Vec::new();
     let name = user.and_then(|user| user.impersonate.as_deref());
     parts.extend(name.map(|name| match authz::service_account(name) {
-        Some((_, account)) => ("", "serviceaccounts".to_owned(), account.to_owned()),
-        None => ("", "users".to_owned(), name.to_owned()),
+        Some((namespace, account)) => Part::account(namespace, account),
+        None => Part::of("", "users", name),
     }));
     let Some(user) = user else { return refused.into_iter().collect() };
-    parts.extend(user.impersonate_uid.as_ref().map(|uid| (AUTHENTICATION, "uids".to_owned(), uid.clone())));
-    parts.extend(user.impersonate_groups.iter().map(|group| ("", "groups".to_owned(), group.clone())));
+    parts.extend(user.impersonate_uid.as_ref().map(|uid| Part::of(AUTHENTICATION, "uids", uid)));
+    parts.extend(user.impersonate_groups.iter().map(|group| Part::of("", "groups", group)));
     for (key, values) in &user.impersonate_extra {
-        parts.extend(
-            values.iter().map(|value| (AUTHENTICATION, format!("userextras/{}", key.to_lowercase()), value.clone())),
-        );
+        let kind = format!("userextras/{}", key.to_lowercase());
+        parts.extend(values.iter().map(|value| Part::of(AUTHENTICATION, &kind, value)));
     }
     parts.extend(refused);
     let mut seen = Vec::new();
@@ -121,13 +140,14 @@ fn named(question: &Question) -> Option<Part> {
     if question.name.is_empty() || question.verb.starts_with("impersonate-on:") {
         return None;
     }
-    let name = question.name.clone();
+    let name = question.name.as_str();
     match question.resource.as_str() {
-        resource @ ("users" | "groups" | "serviceaccounts") => Some(("", resource.to_owned(), name)),
+        resource @ ("users" | "groups") => Some(Part::of("", resource, name)),
+        "serviceaccounts" => Some(Part::account(&question.namespace, name)),
         // All nodes at once are no part of one's own.
-        "nodes" if name != "*" => Some(("", "users".to_owned(), format!("{NODE}{name}"))),
-        "uids" => Some((AUTHENTICATION, "uids".to_owned(), name)),
-        "userextras" => Some((AUTHENTICATION, format!("userextras/{}", question.subresource), name)),
+        "nodes" if name != "*" => Some(Part::of("", "users", &format!("{NODE}{name}"))),
+        "uids" => Some(Part::of(AUTHENTICATION, "uids", name)),
+        "userextras" => Some(Part::of(AUTHENTICATION, &format!("userextras/{}", question.subresource), name)),
         _ => None,
     }
 }
@@ -136,24 +156,23 @@ fn told(parts: &[Part]) -> String {
     if parts.is_empty() {
         return "the user of --as".to_owned();
     }
-    parts.iter().map(|(_, kind, name)| format!("{kind} {name:?}")).collect::<Vec<_>>().join(", ")
+    parts.iter().map(|part| format!("{} {:?}", part.kind, part.name)).collect::<Vec<_>>().join(", ")
 }
 
 /// What stands for whom the request acts as, where nothing tells it: a message about the request itself names only the mode.
 fn unknown(mode: Option<&str>) -> Part {
     match mode {
-        Some("serviceaccount") => ("", "serviceaccounts".to_owned(), "NAME-OF-AS".to_owned()),
-        _ => ("", "users".to_owned(), "USER-OF-AS".to_owned()),
+        Some("serviceaccount") => Part::account("NAMESPACE-OF-AS", "NAME-OF-AS"),
+        _ => Part::of("", "users", "USER-OF-AS"),
     }
 }
 
 /// A part as the newer verb of a mode asks for it: a node is no user there, and one's own node is asked as all of them.
 fn in_mode(part: &Part, mode: &str) -> Part {
-    let (_, kind, name) = part;
-    match name.strip_prefix(NODE).filter(|_| kind == "users" && mode.ends_with("-node")) {
-        Some(_) if mode == "associated-node" => (AUTHENTICATION, "nodes".to_owned(), "*".to_owned()),
-        Some(node) => (AUTHENTICATION, "nodes".to_owned(), node.to_owned()),
-        None => (AUTHENTICATION, kind.clone(), name.clone()),
+    match part.name.strip_prefix(NODE).filter(|_| part.kind == "users" && mode.ends_with("-node")) {
+        Some(_) if mode == "associated-node" => Part::of(AUTHENTICATION, "nodes", "*"),
+        Some(node) => Part::of(AUTHENTICATION, "nodes", node),
+        None => Part { group: AUTHENTICATION, ..part.clone() },
     }
 }
 
@@ -161,17 +180,35 @@ fn in_mode(part: &Part, mode: &str) -> Part {
 ///
 /// Source: `validateExtra` in k8s.io/apiserver's `pkg/endpoints/filters/impersonation/mode.go`.
 fn is_for_newer_rights(part: &Part) -> bool {
-    part.1.strip_prefix("userextras/").is_none_or(|key| key.contains('/'))
+    part.kind.strip_prefix("userextras/").is_none_or(|key| key.contains('/'))
 }
 
-/// Rules (YAML) that allow a verb on each part, in the API groups of the older verb or in that of the newer ones.
-fn rules(parts: &[Part], verb: &str) -> String {
+/// Rules (YAML) with the namespace that each is for, none for the whole cluster.
+type Rules = Vec<(String, String)>;
+
+/// Rules that allow a verb on each part, in the API groups of the older verb or in that of the newer ones.
+fn rules(parts: &[Part], verb: &str) -> Rules {
     let rule = |part: &Part| {
         let part = verb.strip_prefix("impersonate:").map_or_else(|| part.clone(), |mode| in_mode(part, mode));
-        let (group, kind, name) = part;
-        format!("- apiGroups: [{group:?}]\n  resources: [{kind:?}]\n  resourceNames: [{name:?}]\n  verbs: [{verb:?}]\n")
+        let Part { group, kind, name, namespace } = part;
+        let rule = format!("- apiGroups: [{group:?}]\n  resources: [{kind:?}]\n  resourceNames: [{name:?}]\n  verbs: [{verb:?}]\n");
+        (namespace, rule)
     };
     parts.iter().map(rule).collect()
+}
+
+/// A role for each namespace that these rules are for, bound to the user: a service account of the same name in another
+/// namespace is another one.
+fn grants(name: &str, rules: Rules, who: &str) -> String {
+    let mut places: Vec<(String, String)> = Vec::new();
+    for (namespace, rule) in rules {
+        match places.iter_mut().find(|(place, _)| *place == namespace) {
+            Some((_, held)) => held.push_str(&rule),
+            None => places.push((namespace, rule)),
+        }
+    }
+    let grants = places.iter().map(|(namespace, rules)| grant(name, namespace, rules, who));
+    grants.collect::<Vec<_>>().join("---\n")
 }
 
 /// A slug that no other text has: with a number of the whole text where the slug does not hold all of it.
@@ -190,7 +227,7 @@ fn own_slug(text: &str) -> String {
 fn role_name(who: &str, parts: &[Part], more: &[&str]) -> String {
     let mut name = format!("{}-impersonates", slug(who));
     if !parts.is_empty() {
-        let parts: Vec<String> = parts.iter().map(|(_, kind, name)| format!("{kind} {name}")).collect();
+        let parts: Vec<String> = parts.iter().map(|part| format!("{} {}", part.kind, part.name)).collect();
         name.push_str(&format!("-{}", own_slug(&parts.join(" "))));
     }
     if !more.is_empty() {
@@ -199,16 +236,21 @@ fn role_name(who: &str, parts: &[Part], more: &[&str]) -> String {
     name
 }
 
-/// The rule (YAML) that allows the request itself to whoever acts as somebody else.
-fn request_rule(question: &Question) -> String {
+/// The rule that allows the request itself to whoever acts as somebody else.
+fn request_rule(question: &Question) -> Rules {
     let verb = &question.verb;
-    match &question.path {
+    let rule = match &question.path {
         Some(path) => format!("- nonResourceURLs: [{path:?}]\n  verbs: [{verb:?}]\n"),
         None => {
             let resource = question.whole();
-            format!("- apiGroups: [{:?}]\n  resources: [{resource:?}]\n  verbs: [{verb:?}]\n", question.group)
+            let name = match question.name.as_str() {
+                "" => String::new(),
+                name => format!("  resourceNames: [{name:?}]\n"),
+            };
+            format!("- apiGroups: [{:?}]\n  resources: [{resource:?}]\n{name}  verbs: [{verb:?}]\n", question.group)
         }
-    }
+    };
+    vec![(question.namespace.clone(), rule)]
 }
 
 /// kaccess' own request named nobody to act as, and was refused for acting as somebody: a proxy adds the headers.
@@ -304,7 +346,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             )
             .titled(format!("{who:?} may not act as {whom}")),
     };
-    if parts.iter().any(|(_, kind, name)| kind == "groups" && name == authz::MASTERS) {
+    if parts.iter().any(|part| part.kind == "groups" && part.name == authz::MASTERS) {
         let text = format!(
             "Have no right granted to act as a member of {}: it is every right there is, past all authorizers, and nobody can take it back by RBAC. Act as a group that is bound to what you need.",
             authz::MASTERS
@@ -321,13 +363,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mode = question.verb.strip_prefix("impersonate:").filter(|_| parts.iter().all(is_for_newer_rights));
     if let Some(mode) = mode {
         let exact = if parts.is_empty() { request_rule(question) } else { rules(&parts, &question.verb) };
-        let exact = grant(&role_name(who, &parts, &[mode]), "", &exact, who);
+        let exact = grants(&role_name(who, &parts, &[mode]), exact, who);
         finding = finding.step(Step::manifest(
             format!("{every}; for what it may be used, impersonate-on:{mode}:VERB says for each resource"),
             exact,
         ));
         if !parts.is_empty() {
-            let older = grant(&role_name(who, &parts, &[]), "", &rules(&parts, "impersonate"), who);
+            let older = grants(&role_name(who, &parts, &[]), rules(&parts, "impersonate"), who);
             finding = finding.step(Step::manifest(format!("Or, far wider, the older right: {all}"), older));
         }
         return vec![finding];
@@ -335,21 +377,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mode = request_verb(&found).map(|(mode, _)| mode);
     if parts.is_empty() {
         let part = unknown(mode);
-        let name = format!("{}-{}", role_name(who, &[], &[]), part.2);
+        let name = format!("{}-{}", role_name(who, &[], &[]), part.name);
+        let place = match part.namespace.as_str() {
+            "" => String::new(),
+            namespace => format!(" and its namespace for {namespace}"),
+        };
         let text = format!(
-            "{every}, with the name of --as for {} (in the role's own name, a - for each slash); {all}. Given the same --as and --as-group, kaccess doctor writes a rule for each part",
-            part.2
+            "{every}, with the name of --as for {}{place} (in the role's own name, a - for each slash); {all}. Given the same --as and --as-group, kaccess doctor writes a rule for each part",
+            part.name
         );
         let rules = rules(std::slice::from_ref(&part), "impersonate");
-        return vec![finding.step(Step::manifest(text, grant(&name, "", &rules, who)))];
+        return vec![finding.step(Step::manifest(text, grants(&name, rules, who)))];
     }
-    let older = grant(&role_name(who, &parts, &[]), "", &rules(&parts, "impersonate"), who);
+    let older = grants(&role_name(who, &parts, &[]), rules(&parts, "impersonate"), who);
     finding = finding.step(Step::manifest(format!("{every}; {all}"), older));
     if let Some((mode, verb)) = request_verb(&found).filter(|_| parts.iter().all(is_for_newer_rights)) {
-        let narrow = format!("{}{}", request_rule(question), rules(&parts, &format!("impersonate:{mode}")));
+        let mut narrow = request_rule(question);
+        narrow.extend(rules(&parts, &format!("impersonate:{mode}")));
         let what = question.path.clone().unwrap_or_else(|| question.whole());
-        let name = role_name(who, &parts, &[verb, &what, &question.group]);
-        finding = finding.step(Step::manifest("Or, narrower, only for this request", grant(&name, "", &narrow, who)));
+        let name = role_name(who, &parts, &[verb, &what, &question.group, &question.name]);
+        finding = finding.step(Step::manifest("Or, narrower, only for this request", grants(&name, narrow, who)));
     }
     vec![finding]
 }
