@@ -108,6 +108,24 @@ pub fn glob_places(pattern: &[Wild], text: &str) -> bool {
     pattern[p..].iter().all(|place| *place == Wild::Any)
 }
 
+/// The line in which a text of YAML or JSON is nested deeper than anybody writes; parsers take time by the square of it.
+pub fn nested_too_deep(text: &str) -> Option<u64> {
+    const DEEPEST: u32 = 2_000;
+    let (mut depth, mut line) = (0_u32, 1);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'\n' => line += 1,
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Some(line);
+        }
+    }
+    None
+}
+
 /// A character that is not seen, or that turns around what stands beside it: it is taken out of what is kept, and shown as
 /// an escape.
 #[inline]
@@ -205,6 +223,17 @@ pub fn slug(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_nested_beyond_reason_is_not_parsed() {
+        let nested = |depth: usize| format!("{}1{}", "{\"apiVersion\":\n".repeat(depth), "}".repeat(depth));
+        assert_eq!(nested_too_deep(&nested(2_000)), None);
+        assert_eq!(nested_too_deep(&nested(2_001)), Some(2_001));
+        assert_eq!(nested_too_deep(&"[]".repeat(5_000)), None);
+        // Without it, this takes a minute.
+        let read = crate::apiserver::configuration::parse_flags_text(&nested(50_000), "flags");
+        assert!(read.is_err_and(|error| error.contains("nested too deep")));
+    }
 
     #[test]
     fn wide_text_is_read() {

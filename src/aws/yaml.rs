@@ -2,6 +2,8 @@
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use crate::text::nested_too_deep;
+
 /// A node and its 1-based line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -43,6 +45,9 @@ const MOST: usize = 200_000;
 /// # Errors
 /// When it is no YAML, or uses anchors, which nobody does in aws-auth.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
+    if let Some(line) = nested_too_deep(text) {
+        return Err(YamlError { line: usize::try_from(line).ok(), certain: false });
+    }
     // Duplicate keys are an error to this one, and none to the authenticator.
     let other = serde_norway::from_str::<serde_norway::Value>(text).err();
     let mut events = Vec::new();

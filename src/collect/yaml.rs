@@ -12,7 +12,7 @@ use regex::Regex;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use serde::Deserialize as _;
 
-use crate::text::wide;
+use crate::text::{nested_too_deep, wide};
 
 /// A YAML (or JSON) value and where it stands. It has no Debug: it may hold secrets.
 #[derive(Clone)]
@@ -61,7 +61,9 @@ const MOST_NODES: usize = 500_000;
 /// [`YamlError`] when libyaml refuses it, or when it is nested or expanded beyond reason.
 pub fn parse(bytes: &[u8]) -> Result<Node, YamlError> {
     let text = decode(bytes)?;
-    refuse_depth(&text)?;
+    if let Some(line) = nested_too_deep(&text) {
+        return Err(too_deep(line));
+    }
     syntax(&text)?;
     match events(&text) {
         Ok(node) => Ok(node),
@@ -145,24 +147,6 @@ fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
             Err(YamlError { text: "yaml: invalid leading UTF-8 octet".to_owned(), line: Some(line) })
         }
     }
-}
-
-/// Refuses absurd nesting before libyaml, whose work grows with the square of the depth.
-fn refuse_depth(text: &str) -> Result<(), YamlError> {
-    let mut depth = 0i64;
-    let mut line = 1;
-    for byte in text.bytes() {
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = (depth - 1).max(0),
-            b'\n' => line += 1,
-            _ => {}
-        }
-        if depth > 2_000 {
-            return Err(too_deep(line));
-        }
-    }
-    Ok(())
 }
 
 fn too_deep(line: u64) -> YamlError {

@@ -295,7 +295,7 @@ fn fact_rows(told: &KnownIdentity, now: Timestamp) -> Vec<Vec<String>> {
         facts.insert(1, vec!["uid".to_owned(), plain(&told.uid)]);
     }
     for (key, values) in &told.extra {
-        facts.push(vec![format!("extra {}", plain(key)), plain(&values.join(", "))]);
+        facts.push(vec!["extra".to_owned(), format!("{}: {}", plain(key), plain(&values.join(", ")))]);
     }
     for policy in &told.access_policies {
         facts.push(vec!["access policy".to_owned(), plain(&format!("{} on {}", policy.name(), policy.place()))]);

@@ -262,7 +262,7 @@ fn credential(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Resul
     }
     let mut table = plain_table(look.width);
     for (name, value) in rows {
-        table.add_row(vec![format!("  {}", human::plain(&name)), human::plain(&value)]);
+        table.add_row(vec![cell(format!("  {}", human::plain(&name))), cell(human::plain(&value))]);
     }
     print_table(&table, out)
 }
@@ -355,7 +355,7 @@ fn eks(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{} {name}", "EKS cluster".bold())?;
     let mut table = plain_table(look.width);
     for (what, value) in rows {
-        table.add_row(vec![format!("  {what}"), value]);
+        table.add_row(vec![cell(format!("  {what}")), cell(value)]);
     }
     print_table(&table, out)
 }
@@ -404,7 +404,7 @@ fn access(evidence: &Evidence, look: Look, out: &mut dyn Write) -> io::Result<()
     let mut table = plain_table(look.width);
     for check in &access.checks {
         let answer = if check.allowed { "yes".green().to_string() } else { "no".red().to_string() };
-        table.add_row(vec![format!("  {}", check.question.sentence()), answer]);
+        table.add_row(vec![cell(format!("  {}", check.question.sentence())), answer]);
     }
     print_table(&table, out)
 }
@@ -414,6 +414,18 @@ fn plain_table(width: usize) -> Table {
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width.clamp(40, 400)).unwrap_or(80));
     table
+}
+
+/// What a cell shows: breaking one word into lines takes time by the square of its length, and no name that a server
+/// takes is as long.
+fn cell(text: String) -> String {
+    const LONGEST: usize = 2_000;
+    let more = text.chars().count().saturating_sub(LONGEST);
+    if more == 0 {
+        return text;
+    }
+    let shown: String = text.chars().take(LONGEST).collect();
+    format!("{shown}… and {more} characters more (-o json has all)")
 }
 
 /// comfy-table pads every line; trailing blanks would be noise in a diff.

@@ -141,8 +141,8 @@ fn width(role: &Role) -> usize {
 }
 
 /// A name for the new objects: who, verb, resource and object, in letters that every object may carry. Another grant has
-/// another name, because to apply it under the same one would take the first away: what such letters cannot tell apart
-/// (`Kim` and `kim`) ends in a hash.
+/// another name, because to apply it under the same one would take the first away: what the letters alone may not tell
+/// apart (`Kim` and `kim`, `a-b` in `c` and `a` in `b-c`) ends in a hash.
 fn name(question: &Question, subject: &Subject) -> String {
     let who = match subject {
         Subject::ServiceAccount(namespace, name) => format!("{namespace}-{name}"),
@@ -152,7 +152,8 @@ fn name(question: &Question, subject: &Subject) -> String {
     // `events` and `pods` are resources of more than one group; the groups without a dot are Kubernetes' first ones.
     let group = if question.group.contains('.') { question.group.as_str() } else { "" };
     let object = if is_of_one_object(question) { question.name.as_str() } else { "" };
-    let all = [&who, &question.verb, what, &question.subresource, group, object].join("-");
+    let parts = [who.as_str(), question.verb.as_str(), what, question.subresource.as_str(), group, object];
+    let all = parts.join("-");
     let mut name = String::new();
     for c in all.to_lowercase().chars() {
         if c.is_ascii_alphanumeric() {
@@ -162,11 +163,18 @@ fn name(question: &Question, subject: &Subject) -> String {
         }
     }
     let name = name.trim_matches('-');
-    let told_apart = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '@' | ':' | '/');
-    if name.len() <= LONGEST && who.chars().chain(object.chars()).all(told_apart) && !name.is_empty() {
+    let plain = |part: &&str| part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if name.len() <= LONGEST
+        && [parts[0], what, object].iter().all(plain)
+        && !matches!(subject, Subject::Named("Group", _))
+    {
         return name.to_owned();
     }
-    let hash = digest::digest(&digest::SHA256, all.as_bytes());
+    let kind = match subject {
+        Subject::ServiceAccount(namespace, _) => namespace,
+        Subject::Named(kind, _) => *kind,
+    };
+    let hash = digest::digest(&digest::SHA256, format!("{kind}\n{}", parts.join("\n")).as_bytes());
     let hash: String = hash.as_ref().iter().take(3).map(|byte| format!("{byte:02x}")).collect();
     let beginning = if name.is_empty() { "kaccess-grant" } else { &name[..name.len().min(LONGEST - 7)] };
     format!("{}-{hash}", beginning.trim_end_matches('-'))

@@ -424,7 +424,7 @@ fn the_smallest_grant_follows_the_question() {
     let text = suggestion::manifest(None, &alice, &ask("get", "pods/log", "dev", "web"));
     assert_eq!(
         text,
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: oidc-alice-get-pods-log-web\n  namespace: dev\nrules:\n- apiGroups: [\"\"]\n  resources: [pods/log]\n  resourceNames: [web]\n  verbs: [get]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: oidc-alice-get-pods-log-web\n  namespace: dev\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: oidc-alice-get-pods-log-web\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: \"oidc:alice\"\n"
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: oidc-alice-get-pods-log-web-55da45\n  namespace: dev\nrules:\n- apiGroups: [\"\"]\n  resources: [pods/log]\n  resourceNames: [web]\n  verbs: [get]\n---\napiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata:\n  name: oidc-alice-get-pods-log-web-55da45\n  namespace: dev\nroleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: Role\n  name: oidc-alice-get-pods-log-web-55da45\nsubjects:\n- apiGroup: rbac.authorization.k8s.io\n  kind: User\n  name: \"oidc:alice\"\n"
     );
     let rbac = world(
         vec![
@@ -477,6 +477,14 @@ fn another_grant_has_another_name() {
         ("jane", Question { group: "events.k8s.io".to_owned(), ..events }),
         (&long, ask("get", "secrets", "dev", "")),
         (&longer, ask("get", "secrets", "dev", "")),
+        ("kim.lee", ask("get", "secrets", "dev", "")),
+        ("kim-lee", ask("get", "secrets", "dev", "")),
+        ("system:serviceaccount:ia:b-c", ask("get", "secrets", "dev", "")),
+        ("system:serviceaccount:ia-b:c", ask("get", "secrets", "dev", "")),
+        ("jane", ask("get", "secrets", "dev", "my.secret")),
+        ("jane", ask("get", "secrets", "dev", "my-secret")),
+        ("jane", Question { verb: "get".to_owned(), path: Some("/logs/a".to_owned()), ..Question::default() }),
+        ("jane", Question { verb: "get".to_owned(), path: Some("/logs/a/".to_owned()), ..Question::default() }),
     ];
     let names: BTreeSet<String> = questions.iter().map(|(who, question)| name(who, question)).collect();
     assert_eq!(names.len(), questions.len(), "{names:?}");

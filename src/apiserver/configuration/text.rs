@@ -6,6 +6,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::evidence::apiserver::Flags;
+use crate::text::nested_too_deep;
 
 /// Flags that take no separate value: `--flag value` is `--flag` and a stray word.
 const BOOLEANS: [&str; 6] = [
@@ -89,6 +90,9 @@ fn is_authentication_configuration(document: &Value) -> bool {
 }
 
 fn documents(text: &str) -> Result<Vec<Value>, String> {
+    if let Some(line) = nested_too_deep(text) {
+        return Err(format!("line {line} is nested too deep to be read"));
+    }
     serde_norway::Deserializer::from_str(text)
         .map(|document| {
             let mut value = serde_norway::Value::deserialize(document).map_err(|error| error.to_string())?;

@@ -23,6 +23,7 @@ use crate::evidence::credential::TokenFacts;
 use crate::evidence::tls::{ChainVerdict, PeerFacts};
 use crate::report::credential::ConfigurationPlace;
 use crate::secret::Secret;
+use crate::text::nested_too_deep;
 
 /// The flags of kube-apiserver that decide about a credential, by their own names.
 #[derive(clap::Args)]
@@ -259,6 +260,12 @@ pub(super) fn read(
         None => None,
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| unreadable("--objects", path, &error))?;
+            if let Some(line) = nested_too_deep(&text) {
+                return Err(Error::new(
+                    format!("--objects {}: line {line} is nested too deep to be read", path.display()),
+                    "give what kubectl get serviceaccounts,pods,nodes,secrets -o yaml prints",
+                ));
+            }
             let documents = serde_norway::Deserializer::from_str(&text)
                 .map(Value::deserialize)
                 .collect::<Result<Vec<_>, _>>()

@@ -13,7 +13,7 @@ use crate::collect::kubeconfig;
 use crate::credential::certificate;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
-use crate::text::from_wide;
+use crate::text::{from_wide, nested_too_deep};
 
 /// The largest input that is read, in bytes.
 pub(super) const LIMIT: u64 = 4 * 1024 * 1024;
@@ -89,7 +89,9 @@ pub(super) fn classify(text: &str, origin: String) -> Result<Found, Error> {
     if !structured && let Some(error) = other_pem(text, &origin) {
         return Err(error);
     }
-    let Some(document) = structured.then(|| serde_norway::from_str::<Value>(text).ok()).flatten() else {
+    let Some(document) =
+        (structured && nested_too_deep(text).is_none()).then(|| serde_norway::from_str::<Value>(text).ok()).flatten()
+    else {
         return Ok(Found::Token(Secret::new(text.trim_end_matches(['\n', '\r'])), origin));
     };
     let text_at = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);

@@ -125,7 +125,10 @@ pub(super) fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &d
         Value::Number(number) => {
             // A personnel number is a name too.
             let key = path.last().copied().unwrap_or_default();
-            if path.contains(&"claims") && !known::CLAIMS.contains(key) && number.as_i64().is_some_and(|n| n > 9_999) {
+            if path.contains(&"claims")
+                && !known::CLAIMS.contains(key)
+                && !number.as_i64().is_some_and(|n| n.unsigned_abs() <= 9_999)
+            {
                 *number = 10_000.into();
             }
         }

@@ -556,8 +556,25 @@ mod tests {
         };
         let account = manifest(&only(&asked(&error("serviceaccount"))));
         assert!(account.contains("resources: [\"serviceaccounts\"]\n  resourceNames: [\"NAME-OF-AS\"]"), "{account}");
+        assert!(account.contains("namespace: NAMESPACE-OF-AS"), "{account}");
         let user = manifest(&only(&asked(&error("user-info"))));
         assert!(user.contains("resources: [\"users\"]\n  resourceNames: [\"USER-OF-AS\"]"), "{user}");
+    }
+
+    /// One of the same name in another namespace is somebody else.
+    #[test]
+    fn a_service_account_is_granted_in_its_namespace() {
+        let error = r#"serviceaccounts "bob" is forbidden: User "helper" cannot impersonate resource "serviceaccounts" in API group "" in the namespace "ga""#;
+        let text = manifest(&only(&asked(error)));
+        assert!(text.contains("kind: Role\n") && text.contains("kind: RoleBinding\n"), "{text}");
+        assert!(text.contains("  namespace: ga\n") && !text.contains("Cluster"), "{text}");
+        // What is asked in one namespace is granted there, and to act as a user everywhere: users have no namespace.
+        let list = r#"pods "web" is forbidden: User "helper" cannot impersonate-on:user-info:get resource "pods" in API group "" in the namespace "default""#;
+        let finding = only(&of_a_domain(evidence(PROBE, Some(list))));
+        let narrow = finding.fix.last().and_then(|step| step.manifest.clone()).expect("a manifest");
+        let (first, second) = narrow.split_once("---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n").expect("two");
+        assert!(first.contains("namespace: default") && first.contains("resourceNames: [\"web\"]"), "{first}");
+        assert!(second.contains("[\"users\"]") && !first.contains("[\"users\"]"), "{second}");
     }
 
     #[test]

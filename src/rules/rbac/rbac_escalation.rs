@@ -93,6 +93,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         if !namespace.is_empty() {
             step.push_str(&format!(" (the message names no namespace: this is for {namespace:?}, that of your context; put the object's where it is in another)"));
         }
+        if parts.iter().any(|part| part.contains("resources: [\"*\"]") && part.contains("verbs: [\"*\"]")) {
+            step.push_str("; among them is every right there is, so rather have the object applied by who holds it");
+        }
         finding = finding.step(Step::manifest(step, parts.join("---\n")));
     }
     if own {

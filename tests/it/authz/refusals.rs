@@ -150,9 +150,14 @@ fn acting_as_somebody_without_the_right() {
     let (code, error) = kubectl(lab, &config, &builds, "");
     assert_eq!(code, 1);
     let arguments = ["--context", "plain", "--reviewer-context", "admin", "--error", forbidden(&error)];
-    let mend = manifest(&doctor(&config, &arguments), "impersonation-denied").replace("NAME-OF-AS", "builder");
+    // It is granted where it is: one of that name in another namespace is somebody else.
+    let mend = manifest(&doctor(&config, &arguments), "impersonation-denied");
+    let mend = mend.replace("NAMESPACE-OF-AS", "dev").replace("NAME-OF-AS", "builder");
+    server.create_namespace("dev");
     apply(&server, &mend);
     assert_eq!(kubectl(lab, &config, &builds, "").0, 0);
+    builds[3] = "system:serviceaccount:default:builder";
+    assert_eq!(kubectl(lab, &config, &builds, "").0, 1);
 }
 
 #[test]
