@@ -722,3 +722,22 @@ fn the_question_that_a_policy_excludes_is_asked_again_as_it_was() {
     let (_, steps) = fix(&world, "access-policy-out-of-scope");
     assert!(steps.concat().contains("\nkaccess can-i list certificates.cert-manager.io -n dev --why\n"), "{steps:?}");
 }
+
+/// The binding that is meant is there: whoever has no other right is told of it first.
+#[test]
+fn a_binding_for_the_name_with_its_at_sign_explains_the_missing_rights() {
+    let arn = |name: &str| format!("arn:aws:sts::111122223333:assumed-role/platform-dev/{name}");
+    let subject = json!({"kind": "User", "name": arn("alice@example.com"), "namespace": "", "index": 0});
+    let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "alice", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+    let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+    let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+    let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
+    let world = asked_to("list", "", "pods", "dev", json!([]))
+        .set("/aws/caller/seen/arn", json!(arn("alice@example.com")))
+        .set("/identity/seen/user/username", json!(arn("alice-example.com")))
+        .set("/rbac", super::world::seen(rbac));
+    let all = findings(&world);
+    assert_eq!(all[0].code, "session-name-at-sign", "{all:?}");
+    let without = told_of(&world, "iam-identity-without-permissions");
+    assert_eq!(without.explained_by, Some("session-name-at-sign"));
+}
