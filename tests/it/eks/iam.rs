@@ -741,3 +741,25 @@ fn a_binding_for_the_name_with_its_at_sign_explains_the_missing_rights() {
     let without = told_of(&world, "iam-identity-without-permissions");
     assert_eq!(without.explained_by, Some("session-name-at-sign"));
 }
+
+/// The authenticator's 403 is the word `unknown` of a TokenReview: the reviewer takes away no candidate.
+#[test]
+fn the_refusal_of_an_iam_token_is_known_in_a_token_review() {
+    let world = || World::iam_refused().denied("/aws/principal", "iam:GetRole");
+    let review = |error: &str| {
+        let said = json!({"authenticated": false, "error": error});
+        told_of(&world().set("/controlPlane/tokenReview", super::world::seen(said)), "credential-rejected")
+    };
+    let codes = |finding: &Finding| finding.candidates.iter().map(|one| one.code).collect::<Vec<_>>();
+    let without = told_of(&world(), "credential-rejected");
+    let refused = review("[invalid bearer token, unknown]");
+    assert!(codes(&without).contains(&"iam-principal-recreated"), "{without:?}");
+    assert_eq!(codes(&refused), codes(&without));
+    assert!(refused.title.contains("IAM authenticator refuses") && refused.why.contains("403"), "{refused:?}");
+    let steps = format!("{:?}", refused.fix);
+    assert!(steps.contains("authenticator-") && !steps.contains("kaccess decode"), "{steps}");
+    // Nobody refused it as its own.
+    let silent = review("invalid bearer token");
+    assert_eq!(codes(&silent), codes(&without));
+    assert!(!silent.title.contains("IAM authenticator refuses"), "{silent:?}");
+}
