@@ -763,3 +763,38 @@ fn the_refusal_of_an_iam_token_is_known_in_a_token_review() {
     assert_eq!(codes(&silent), codes(&without));
     assert!(!silent.title.contains("IAM authenticator refuses"), "{silent:?}");
 }
+
+/// An entry holds the ARN with its path, and a role's name is unique in its account: with another path it is of a role that
+/// is gone.
+#[test]
+fn an_entry_for_another_path_is_no_mapping() {
+    let whole = "arn:aws:iam::111122223333:role/platform/platform-dev";
+    let world = || {
+        World::iam_refused()
+            .mode("API")
+            .set("/aws/principal/seen/arn", json!(whole))
+            .set("/aws/principal/seen/path", json!("/platform/"))
+    };
+    let not_mapped = told_of(&world(), "iam-identity-not-mapped");
+    assert_eq!(not_mapped.confidence, Likely);
+    assert!(not_mapped.why.contains(whole) && not_mapped.why.contains(super::world::ROLE), "{}", not_mapped.why);
+    let (_, steps) = fix(&world(), "iam-identity-not-mapped");
+    let gone = format!("delete-access-entry --cluster-name prod --principal-arn {}\n", super::world::ROLE);
+    assert!(steps[0].contains(&format!("--principal-arn {whole} ")) && steps.concat().contains(&gone), "{steps:?}");
+    let rejected = told_of(&world(), "credential-rejected");
+    assert!(!rejected.why.contains("maps you"), "{}", rejected.why);
+    assert_eq!(rejected.explained_by, Some("iam-identity-not-mapped"));
+    // The authenticator's own word makes it certain, and no mapping is waited for.
+    let said = told_of(&world().authenticator_log(&denied("identity is not mapped")), "iam-identity-not-mapped");
+    assert_eq!((said.confidence, said.title.contains("does not know it")), (Certain, false));
+}
+
+/// Only the own ARN could be looked up: how many entries there are is not known.
+#[test]
+fn a_cluster_whose_entries_were_not_listed_is_not_said_to_have_none() {
+    let alone = json!({"total": 0, "entries": [], "namesakes": []});
+    let not_mapped = told_of(&World::iam_refused().set("/aws/accessEntries/seen", alone), "iam-identity-not-mapped");
+    let cited: Vec<&str> = not_mapped.cites.iter().map(|cite| cite.text.as_str()).collect();
+    let expected = format!("the cluster has no access entry for {}", super::world::ROLE);
+    assert!(cited.contains(&expected.as_str()), "{cited:?}");
+}
