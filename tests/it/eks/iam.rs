@@ -798,3 +798,29 @@ fn a_cluster_whose_entries_were_not_listed_is_not_said_to_have_none() {
     let expected = format!("the cluster has no access entry for {}", super::world::ROLE);
     assert!(cited.contains(&expected.as_str()), "{cited:?}");
 }
+
+/// The token is judged before any mapping: with both faults its own comes first, and it is the cause of the 401.
+#[test]
+fn a_fault_of_the_token_is_told_before_one_of_aws_auth() {
+    let line = |arn: &str| format!("- rolearn: {arn}\n  username: dev\n  groups: [dev]\n");
+    let mistakes = [
+        (line("arn:aws:iam::111122223333:role/teams/platform-dev"), "aws-auth-role-path"),
+        (line("arn:aws:sts::111122223333:assumed-role/platform-dev/alice"), "aws-auth-wrong-arn-kind"),
+        (line(super::world::ROLE).replace("[dev]", "[dev"), "aws-auth-invalid"),
+    ];
+    for (text, code) in mistakes {
+        let world = || World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&text));
+        let expired = world()
+            .set("/credential/seen/source", json!("token"))
+            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z"))
+            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z"));
+        let elsewhere = world().set("/aws/target/seen/tokenCluster", json!("staging"));
+        for (world, first) in [(expired, "iam-token-expired"), (elsewhere, "iam-token-wrong-cluster")] {
+            let all = findings(&world);
+            assert_eq!(all[0].code, first, "{code}: {:?}", codes(&world));
+            assert!(all.iter().any(|finding| finding.code == code), "{code}: {:?}", codes(&world));
+            let rejected = told_of(&world, "credential-rejected");
+            assert_eq!(rejected.explained_by, Some(first), "{code}");
+        }
+    }
+}
