@@ -824,3 +824,20 @@ fn a_fault_of_the_token_is_told_before_one_of_aws_auth() {
         }
     }
 }
+
+/// A clock that agrees with the API server's is not to be set.
+#[test]
+fn an_old_token_of_a_plugin_on_a_right_clock_is_a_kept_one() {
+    let world = |received: &str| {
+        World::iam_refused()
+            .set("/endpoint/anonymous/seen/receivedAt", json!(received))
+            .set("/endpoint/authenticated/seen/receivedAt", json!(received))
+            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:44:00Z"))
+            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:59:00Z"))
+    };
+    let (sure, steps) = fix(&world("2026-11-25T10:00:02Z"), "iam-token-expired");
+    assert_eq!(sure, Certain);
+    assert!(!steps.concat().contains("timedatectl") && steps[0].contains("cache"), "{steps:?}");
+    let (_, steps) = fix(&world("2026-11-25T09:44:02Z"), "iam-token-expired");
+    assert!(steps.concat().contains("timedatectl"), "{steps:?}");
+}
