@@ -9,7 +9,7 @@ use super::world::{World, nothing};
 use super::{Told, healthy, told};
 
 /// A line of the authenticator, as EKS' log has it.
-fn denied(error: &str) -> String {
+pub fn denied(error: &str) -> String {
     format!(
         "time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\" client=\"127.0.0.1:50134\" error=\"{error}\" method=POST path=/authenticate\n"
     )
@@ -20,7 +20,7 @@ fn sts(code: &str, message: &str) -> String {
         .replace(" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\"", "")
 }
 
-fn roles(text: &str) -> Value {
+pub fn roles(text: &str) -> Value {
     json!({"mapRoles": text})
 }
 
@@ -36,7 +36,7 @@ fn problem(detail: &str) -> Value {
 }
 
 /// A question that was asked and denied.
-fn asked(world: World, group: &str, resource: &str, namespace: &str) -> World {
+pub fn asked(world: World, group: &str, resource: &str, namespace: &str) -> World {
     let question = json!({"verb": "list", "group": group, "resource": resource, "subresource": "", "name": "", "namespace": namespace});
     world.set("/asked/question", question.clone()).set(
         "/access/seen/checks",
@@ -204,13 +204,13 @@ pub fn cases() -> Vec<Told> {
 }
 
 /// The findings of a world.
-fn findings(world: &World) -> Vec<Finding> {
+pub fn findings(world: &World) -> Vec<Finding> {
     let (evidence, _) = world.evidence();
     diagnose(check_all(&Case::new(&evidence)))
 }
 
 /// How sure the finding of this code is, and its fix, step by step: words, command, manifest.
-fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
+pub fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
     let all = findings(world);
     let found = all.iter().find(|finding| finding.code == code);
     let found = found
@@ -222,12 +222,12 @@ fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
     (found.confidence, found.fix.iter().map(step).collect())
 }
 
-fn codes(world: &World) -> Vec<&'static str> {
+pub fn codes(world: &World) -> Vec<&'static str> {
     findings(world).iter().map(|finding| finding.code).collect()
 }
 
 /// The same question as [`asked`], with another verb.
-fn asked_to(verb: &str, group: &str, resource: &str, namespace: &str, policies: Value) -> World {
+pub fn asked_to(verb: &str, group: &str, resource: &str, namespace: &str, policies: Value) -> World {
     let question = json!({"verb": verb, "group": group, "resource": resource, "subresource": "", "name": "", "namespace": namespace});
     World::iam()
         .set("/aws/accessEntries/seen/entries/0/policies/seen", policies)
@@ -472,7 +472,7 @@ fn the_role_that_the_plugin_assumes_is_what_must_be_mapped() {
 }
 
 /// What a finding of this code says, its candidates and its fix.
-fn told_of(world: &World, code: &str) -> Finding {
+pub fn told_of(world: &World, code: &str) -> Finding {
     let all = findings(world);
     let codes: Vec<_> = all.iter().map(|finding| finding.code).collect();
     all.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no {code} in {codes:?}"))
@@ -721,123 +721,4 @@ fn the_question_that_a_policy_excludes_is_asked_again_as_it_was() {
         asked_to("list", "cert-manager.io", "certificates", "dev", json!([policy("AmazonEKSAdminPolicy", &[])]));
     let (_, steps) = fix(&world, "access-policy-out-of-scope");
     assert!(steps.concat().contains("\nkaccess can-i list certificates.cert-manager.io -n dev --why\n"), "{steps:?}");
-}
-
-/// The binding that is meant is there: whoever has no other right is told of it first.
-#[test]
-fn a_binding_for_the_name_with_its_at_sign_explains_the_missing_rights() {
-    let arn = |name: &str| format!("arn:aws:sts::111122223333:assumed-role/platform-dev/{name}");
-    let subject = json!({"kind": "User", "name": arn("alice@example.com"), "namespace": "", "index": 0});
-    let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "alice", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
-    let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
-    let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
-    let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
-    let world = asked_to("list", "", "pods", "dev", json!([]))
-        .set("/aws/caller/seen/arn", json!(arn("alice@example.com")))
-        .set("/identity/seen/user/username", json!(arn("alice-example.com")))
-        .set("/rbac", super::world::seen(rbac));
-    let all = findings(&world);
-    assert_eq!(all[0].code, "session-name-at-sign", "{all:?}");
-    let without = told_of(&world, "iam-identity-without-permissions");
-    assert_eq!(without.explained_by, Some("session-name-at-sign"));
-}
-
-/// The authenticator's 403 is the word `unknown` of a TokenReview: the reviewer takes away no candidate.
-#[test]
-fn the_refusal_of_an_iam_token_is_known_in_a_token_review() {
-    let world = || World::iam_refused().denied("/aws/principal", "iam:GetRole");
-    let review = |error: &str| {
-        let said = json!({"authenticated": false, "error": error});
-        told_of(&world().set("/controlPlane/tokenReview", super::world::seen(said)), "credential-rejected")
-    };
-    let codes = |finding: &Finding| finding.candidates.iter().map(|one| one.code).collect::<Vec<_>>();
-    let without = told_of(&world(), "credential-rejected");
-    let refused = review("[invalid bearer token, unknown]");
-    assert!(codes(&without).contains(&"iam-principal-recreated"), "{without:?}");
-    assert_eq!(codes(&refused), codes(&without));
-    assert!(refused.title.contains("IAM authenticator refuses") && refused.why.contains("403"), "{refused:?}");
-    let steps = format!("{:?}", refused.fix);
-    assert!(steps.contains("authenticator-") && !steps.contains("kaccess decode"), "{steps}");
-    // Nobody refused it as its own.
-    let silent = review("invalid bearer token");
-    assert_eq!(codes(&silent), codes(&without));
-    assert!(!silent.title.contains("IAM authenticator refuses"), "{silent:?}");
-}
-
-/// An entry holds the ARN with its path, and a role's name is unique in its account: with another path it is of a role that
-/// is gone.
-#[test]
-fn an_entry_for_another_path_is_no_mapping() {
-    let whole = "arn:aws:iam::111122223333:role/platform/platform-dev";
-    let world = || {
-        World::iam_refused()
-            .mode("API")
-            .set("/aws/principal/seen/arn", json!(whole))
-            .set("/aws/principal/seen/path", json!("/platform/"))
-    };
-    let not_mapped = told_of(&world(), "iam-identity-not-mapped");
-    assert_eq!(not_mapped.confidence, Likely);
-    assert!(not_mapped.why.contains(whole) && not_mapped.why.contains(super::world::ROLE), "{}", not_mapped.why);
-    let (_, steps) = fix(&world(), "iam-identity-not-mapped");
-    let gone = format!("delete-access-entry --cluster-name prod --principal-arn {}\n", super::world::ROLE);
-    assert!(steps[0].contains(&format!("--principal-arn {whole} ")) && steps.concat().contains(&gone), "{steps:?}");
-    let rejected = told_of(&world(), "credential-rejected");
-    assert!(!rejected.why.contains("maps you"), "{}", rejected.why);
-    assert_eq!(rejected.explained_by, Some("iam-identity-not-mapped"));
-    // The authenticator's own word makes it certain, and no mapping is waited for.
-    let said = told_of(&world().authenticator_log(&denied("identity is not mapped")), "iam-identity-not-mapped");
-    assert_eq!((said.confidence, said.title.contains("does not know it")), (Certain, false));
-}
-
-/// Only the own ARN could be looked up: how many entries there are is not known.
-#[test]
-fn a_cluster_whose_entries_were_not_listed_is_not_said_to_have_none() {
-    let alone = json!({"total": 0, "entries": [], "namesakes": []});
-    let not_mapped = told_of(&World::iam_refused().set("/aws/accessEntries/seen", alone), "iam-identity-not-mapped");
-    let cited: Vec<&str> = not_mapped.cites.iter().map(|cite| cite.text.as_str()).collect();
-    let expected = format!("the cluster has no access entry for {}", super::world::ROLE);
-    assert!(cited.contains(&expected.as_str()), "{cited:?}");
-}
-
-/// The token is judged before any mapping: with both faults its own comes first, and it is the cause of the 401.
-#[test]
-fn a_fault_of_the_token_is_told_before_one_of_aws_auth() {
-    let line = |arn: &str| format!("- rolearn: {arn}\n  username: dev\n  groups: [dev]\n");
-    let mistakes = [
-        (line("arn:aws:iam::111122223333:role/teams/platform-dev"), "aws-auth-role-path"),
-        (line("arn:aws:sts::111122223333:assumed-role/platform-dev/alice"), "aws-auth-wrong-arn-kind"),
-        (line(super::world::ROLE).replace("[dev]", "[dev"), "aws-auth-invalid"),
-    ];
-    for (text, code) in mistakes {
-        let world = || World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&text));
-        let expired = world()
-            .set("/credential/seen/source", json!("token"))
-            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z"))
-            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z"));
-        let elsewhere = world().set("/aws/target/seen/tokenCluster", json!("staging"));
-        for (world, first) in [(expired, "iam-token-expired"), (elsewhere, "iam-token-wrong-cluster")] {
-            let all = findings(&world);
-            assert_eq!(all[0].code, first, "{code}: {:?}", codes(&world));
-            assert!(all.iter().any(|finding| finding.code == code), "{code}: {:?}", codes(&world));
-            let rejected = told_of(&world, "credential-rejected");
-            assert_eq!(rejected.explained_by, Some(first), "{code}");
-        }
-    }
-}
-
-/// A clock that agrees with the API server's is not to be set.
-#[test]
-fn an_old_token_of_a_plugin_on_a_right_clock_is_a_kept_one() {
-    let world = |received: &str| {
-        World::iam_refused()
-            .set("/endpoint/anonymous/seen/receivedAt", json!(received))
-            .set("/endpoint/authenticated/seen/receivedAt", json!(received))
-            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:44:00Z"))
-            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:59:00Z"))
-    };
-    let (sure, steps) = fix(&world("2026-11-25T10:00:02Z"), "iam-token-expired");
-    assert_eq!(sure, Certain);
-    assert!(!steps.concat().contains("timedatectl") && steps[0].contains("cache"), "{steps:?}");
-    let (_, steps) = fix(&world("2026-11-25T09:44:02Z"), "iam-token-expired");
-    assert!(steps.concat().contains("timedatectl"), "{steps:?}");
 }
