@@ -253,11 +253,12 @@ fn collect_for(
     let _ = json::each("ClusterRole", cluster_roles, object, &mut take);
 }
 
-/// A name without case, prefix, slashes and blanks around it, for finding look-alikes.
+/// A name without case, prefix, slashes and blanks around it, for finding look-alikes. EKS turns the @ of a session's
+/// name into a dash.
 fn core(name: &str) -> String {
     let name = name.trim();
     let tail = name.rsplit(['#', ':', '/']).find(|part| !part.is_empty()).unwrap_or(name);
-    tail.to_lowercase()
+    tail.to_lowercase().replace('@', "-")
 }
 
 /// What joins several names in one by mistake.
@@ -367,6 +368,24 @@ mod tests {
         }
     }
 
+    /// The mapping of EKS turns the @ of a session's name into a dash; bindings often name it as it was.
+    #[test]
+    fn a_binding_for_the_session_name_with_its_at_sign_is_kept() {
+        let arn = |name: &str| format!("arn:aws:sts::111122223333:assumed-role/Dev/{name}");
+        for (theirs, own, expected) in [
+            ("sso:jane@corp.com".to_owned(), "sso:jane-corp.com".to_owned(), true),
+            (arn("jane@corp.com"), arn("jane-corp.com"), true),
+            ("sso:john@corp.com".to_owned(), "sso:jane-corp.com".to_owned(), false),
+        ] {
+            let subjects = vec![subject("User", &theirs), subject("User", "somebody")];
+            let kept = keep_binding(Binding { subjects, ..Binding::default() }, &[&user(&own, &[])]);
+            let names: Vec<String> =
+                kept.into_iter().flat_map(|binding| binding.subjects).map(|subject| subject.name).collect();
+            assert_eq!(names.contains(&theirs), expected, "{own}: {names:?}");
+            assert!(!names.contains(&"somebody".to_owned()), "{own}: {names:?}");
+        }
+    }
+
     /// Names of every form in which a user, a group and a subject are met: what `resembles` finds alike must not have
     /// been thrown away before it was asked.
     #[test]
@@ -389,6 +408,8 @@ mod tests {
             "system:serviceaccount:dev",
             "system:serviceaccount:dev:bot",
             "system:serviceaccounts:dev",
+            "sso:jane@corp.com",
+            "sso:Jane-Corp.com",
         ];
         names.extend(others.map(str::to_owned));
         let mut met = BTreeSet::new();

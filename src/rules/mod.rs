@@ -232,12 +232,13 @@ registry! {
     }
     /// From an IAM identity to a Kubernetes user, on EKS.
     iam {
-        iam_identity_not_mapped, aws_auth_role_path, aws_auth_wrong_arn_kind, aws_auth_invalid, aws_auth_duplicate,
-        iam_token_wrong_cluster, iam_token_expired, aws_session_expired, sts_endpoint_invalid, sts_throttled,
-        sts_unreachable, iam_principal_recreated, authentication_mode_ignores_mapping,
-        iam_identity_without_permissions, access_policy_out_of_scope, iam_token_extra_parameters,
-        node_identity_unresolved, cluster_creator_only_admin, iam_token_too_large, access_entry_shadows_aws_auth,
-        session_name_at_sign, cluster_not_active, iam_permission_missing,
+        // The token's own faults stand before those of aws-auth: it is judged before any mapping.
+        iam_identity_not_mapped, iam_token_too_large, iam_token_extra_parameters, iam_token_wrong_cluster,
+        iam_token_expired, aws_session_expired, sts_endpoint_invalid, sts_throttled, sts_unreachable,
+        aws_auth_role_path, aws_auth_wrong_arn_kind, aws_auth_invalid, aws_auth_duplicate, iam_principal_recreated,
+        authentication_mode_ignores_mapping, iam_identity_without_permissions, access_policy_out_of_scope,
+        node_identity_unresolved, cluster_creator_only_admin, access_entry_shadows_aws_auth, session_name_at_sign,
+        cluster_not_active, iam_permission_missing,
     }
     /// Authorization.
     rbac {

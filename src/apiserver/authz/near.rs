@@ -15,7 +15,7 @@ use crate::evidence::rbac::{Binding, Role, Subject};
 pub enum Kind {
     /// The binding names a role that does not exist, and the role of that name and of the other kind allows it.
     RoleOfOtherKind,
-    /// The subject differs by upper and lower case.
+    /// The subject differs by upper and lower case, by blanks around it, or by @ where the other has a dash.
     SubjectCase,
     /// The subject differs by a leading slash or by the path before it (a Keycloak group path).
     SubjectSlash,
@@ -495,6 +495,11 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     let folded = |text: &str| text.to_lowercase();
     if folded(theirs) == folded(own) {
         return Some((Kind::SubjectCase, "by upper and lower case"));
+    }
+    // EKS turns the @ of a session's name into a dash.
+    let dashed = |text: &str| folded(text).replace('@', "-");
+    if dashed(theirs) == dashed(own) {
+        return Some((Kind::SubjectCase, "by @ in one and - in the other"));
     }
     let no_slash = |text: &str| text.rsplit_once(':').map_or(text, |(_, tail)| tail).trim_start_matches('/').to_owned();
     let head = |text: &str| text.rsplit_once(':').map(|(head, _)| head.to_owned());

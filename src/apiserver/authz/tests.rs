@@ -315,6 +315,9 @@ fn names_and_rules_in_another_spelling_are_near() {
         assert!(matches!(found.as_slice(), [(kind, text)] if *kind == expected && text.contains(words)), "{found:?}");
     }
     assert_eq!(near::alike("alice ", "alice").map(|(kind, _)| kind), Some(Kind::SubjectCase));
+    let dashed = near::alike("sso:jane@corp.com", "sso:jane-corp.com");
+    assert_eq!(dashed, Some((Kind::SubjectCase, "by @ in one and - in the other")));
+    assert_eq!(near::alike("sso:john@corp.com", "sso:jane-corp.com"), None);
 }
 
 /// kubectl's words for types, of every built-in one: a role that names one grants nothing.

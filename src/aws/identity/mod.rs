@@ -14,7 +14,7 @@ pub use super::arn::{
     region_of_sts, session, without_path,
 };
 
-use crate::evidence::eks::{AccessEntry, Aws, Caller};
+use crate::evidence::eks::{AccessEntries, AccessEntry, Aws, Caller};
 use crate::evidence::{FailureKind, Outcome};
 use crate::text::glob;
 
@@ -158,12 +158,7 @@ pub fn map(aws: &Aws) -> Verdict {
     if mode.reads_entries() {
         match &aws.access_entries.outcome {
             Outcome::Seen(entries) => {
-                if let Some((index, entry)) = entries
-                    .entries
-                    .iter()
-                    .enumerate()
-                    .find(|(_, entry)| without_path(&entry.principal_arn).eq_ignore_ascii_case(&arn))
-                {
+                if let Some((index, entry)) = entry_of(aws, entries, &arn) {
                     return entry_mapping(index, entry, caller);
                 }
                 // They are those of the role that signs only where that role was looked at.
@@ -199,6 +194,36 @@ pub fn map(aws: &Aws) -> Verdict {
         unknown = unknown.or(Some("the API did not say the authentication mode"));
     }
     unknown.map_or(Verdict::NotMapped, |why| Verdict::Unknown(why.to_owned()))
+}
+
+/// The ARN with the path of the role that is compared as `arn`: as IAM has it, else as the plugin assumes it (STS takes the
+/// whole ARN only).
+fn whole<'a>(aws: &'a Aws, arn: &str) -> Option<&'a str> {
+    let told = aws.principal.seen().map(|principal| principal.arn.as_str());
+    let named = aws.target.seen().and_then(|target| target.role_arn.as_deref());
+    told.into_iter().chain(named).find(|found| without_path(found).eq_ignore_ascii_case(arn))
+}
+
+/// The access entry of whoever is compared as `arn`, and its index. An entry names a role with its path: where that is
+/// known, one with another path is nobody's.
+pub fn entry_of<'a>(aws: &Aws, entries: &'a AccessEntries, arn: &str) -> Option<(usize, &'a AccessEntry)> {
+    let whole = whole(aws, arn);
+    entries.entries.iter().enumerate().find(|(_, entry)| match whole {
+        Some(whole) => entry.principal_arn.eq_ignore_ascii_case(whole),
+        None => without_path(&entry.principal_arn).eq_ignore_ascii_case(arn),
+    })
+}
+
+/// The access entry of a role of the same account and name with another path, its index, and the ARN of the role that is
+/// there: names are unique in an account, so the entry's own role is gone, or was never there.
+pub fn entry_of_another_path<'a>(aws: &'a Aws, arn: &str) -> Option<(usize, &'a AccessEntry, &'a str)> {
+    let whole = whole(aws, arn)?;
+    let entries = &aws.access_entries.seen()?.entries;
+    let same = |entry: &AccessEntry| {
+        without_path(&entry.principal_arn).eq_ignore_ascii_case(arn) && !entry.principal_arn.eq_ignore_ascii_case(whole)
+    };
+    let (index, entry) = entries.iter().enumerate().find(|(_, entry)| same(entry))?;
+    Some((index, entry, whole))
 }
 
 /// Whom an access entry makes of the caller.
@@ -262,6 +287,36 @@ mod tests {
         // Entries that were read for the caller say nothing of the role.
         assert!(matches!(map(&aws(ops, ops)), Verdict::Unknown(_)));
         assert!(matches!(map(&aws(ops, deploy)), Verdict::Unknown(_)));
+    }
+
+    #[test]
+    fn an_access_entry_of_another_path_maps_nobody() {
+        let aws = |principal: Option<&str>, entry: &str| -> Aws {
+            let seen = |value: serde_json::Value| serde_json::json!({ "startedMs": 0, "tookMs": 1, "seen": value });
+            let mut aws = serde_json::json!({
+                "target": seen(serde_json::json!({ "cluster": "prod" })),
+                "caller": seen(serde_json::json!({ "arn": "arn:aws:sts::111122223333:assumed-role/Ops/jane", "account": "111122223333", "userId": "AROAX:jane" })),
+                "cluster": seen(serde_json::json!({ "name": "prod", "authenticationMode": "API" })),
+                "accessEntries": seen(serde_json::json!({ "total": 1, "entries": [{ "principalArn": entry }] })),
+            });
+            if let Some(arn) = principal {
+                aws["principal"] = seen(serde_json::json!({ "arn": arn }));
+            }
+            serde_json::from_value(aws).expect("evidence")
+        };
+        let role = |path: &str| format!("arn:aws:iam::111122223333:role/{path}Ops");
+        let own = role("platform/");
+        for other in [role(""), role("old/")] {
+            let world = aws(Some(&own), &other);
+            assert_eq!(map(&world), Verdict::NotMapped, "{other}");
+            let found = entry_of_another_path(&world, &role("")).map(|(index, _, whole)| (index, whole));
+            assert_eq!(found, Some((0, own.as_str())), "{other}");
+            // Where the path is not known, it may be this one.
+            assert!(matches!(map(&aws(None, &other)), Verdict::Mapped(_)), "{other}");
+        }
+        let world = aws(Some(&own), &own);
+        assert!(matches!(map(&world), Verdict::Mapped(_)));
+        assert!(entry_of_another_path(&world, &role("")).is_none());
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(super) fn judge(goal: &Goal<'_>, reach: &mut Reach) {
             }
             Ok(None) => {}
             Err((layer, judged, text, pointer)) => {
+                reach.stopped = (judged == Passage::Blocks).then_some(path);
                 return push(reach, layer, judged, Grade::Inferred, text, Some(pointer));
             }
         }

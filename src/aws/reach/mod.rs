@@ -122,6 +122,8 @@ pub struct Reach {
     pub peer: Peer,
     /// The ways of the interfaces, in the mode that uses them.
     pub ways: Vec<Way>,
+    /// The one of `paths` that the load balancer does not hand on, where a listener rule or a login stops it.
+    pub stopped: Option<String>,
     /// Every step, in order.
     pub steps: Vec<Step>,
 }
@@ -228,6 +230,7 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         v6: false,
         peer: Peer::Unpublished,
         ways: Vec::new(),
+        stopped: None,
         steps: Vec::new(),
     };
     // An API server without IPv6 takes the IPv4 address; one with it takes the other where no connection comes about.

@@ -58,6 +58,26 @@ impl Obstacle<'_> {
         self.lists.iter().filter(|listed| listed.useless(peer, &addresses, &groups)).collect()
     }
 
+    /// The finding of a rule where only the key set is stopped and the API server is not initialized: it fetches keys when
+    /// the first token comes, so that is the next fault, and not the cause of this one.
+    pub fn of_keys_later(&self, rule: &Rule, case: &Case<'_>) -> Option<Finding> {
+        let discovery = self.reach.paths.first()?;
+        let keys = self.reach.stopped.as_ref().filter(|stopped| *stopped != discovery)?;
+        let (cite, _) = case.not_initialized()?;
+        let why = format!(
+            "The load balancer of {} hands on the request for {discovery}, and not the one for {keys}. That is not why the API server is not initialized: it asks for the keys only later. Once it is initialized, it can check no signature, and refuses every token of this issuer.",
+            self.reach.host
+        );
+        let path = self.step.path.clone().unwrap_or_default();
+        let mut finding = rule
+            .finding(Confidence::Likely, why, seen(path, self.step.text.clone()), open_two_paths(self.reach))
+            .titled("The issuer's load balancer does not hand on the request for the key set, which comes next")
+            .cite(cite_mode(self.reach))
+            .cite(cite);
+        finding.explains = &["jwks-blocked"];
+        Some(finding)
+    }
+
     /// The finding of a rule about the allow-list that stands in the way, `list` being the citation of it.
     pub fn finding(&self, rule: &Rule, case: &Case<'_>, why: String, list: Citation) -> Finding {
         let managed = matches!(self.reach.mode, Mode::AwsManaged { .. });

@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         references: "https://docs.aws.amazon.com/eks/latest/userguide/migrating-access-entries.html",
     },
     recognises: &[],
-    explains: &[],
+    explains: &["iam-identity-without-permissions"],
     check,
 };
 
@@ -49,12 +49,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut steps = steps.into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
     let counts = if loss.len() == 1 && lost.is_empty() { "does" } else { "do" };
-    let finding = RULE.finding(
+    let mut finding = RULE.finding(
         Confidence::Certain,
         format!("{arn} has an access entry and stands in {} too. The access entry counts; {} of aws-auth {counts} not.", line.source.words(), loss.join(" and ")),
         seen(entry.source.path(), format!("the access entry gives the groups {:?}", details.groups)),
         first,
     );
+    // Only an entry that gives nothing at all takes away what the line was meant to give.
+    let bare = details.groups.is_empty() && aws.access_entries.seen().and_then(|all| all.entries.get(index)?.policies.seen()).is_some_and(Vec::is_empty);
+    if lost.is_empty() || !bare {
+        finding.explains = &[];
+    }
     vec![steps.fold(finding, Finding::step).cite(seen(line.source.path(), format!("{} gives the groups {:?}", line.source.words(), line.groups)))]
 }
 

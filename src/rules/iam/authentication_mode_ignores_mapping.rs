@@ -50,9 +50,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ];
     }
     let Some(entries) = aws.access_entries.seen().filter(|_| mode == Mode::ConfigMap) else { return Vec::new() };
-    let Some(index) = entries.entries.iter().position(|entry| identity::without_path(&entry.principal_arn).eq_ignore_ascii_case(&arn)) else {
-        return Vec::new();
-    };
+    let Some((index, _)) = identity::entry_of(aws, entries, &arn) else { return Vec::new() };
     vec![
         RULE.finding(
             confidence,

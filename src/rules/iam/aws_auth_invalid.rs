@@ -33,7 +33,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ProblemKind::NotYaml | ProblemKind::NotAList => true,
         ProblemKind::KeySpelling => !matches!(case.mapping, Some(Verdict::Mapped(_))),
         ProblemKind::NoArn => eks::unmapped(case) && eks::refused(case).is_some(),
-        ProblemKind::Groups => groups_of_caller(problem.line),
+        // The entry counts, without groups: that is a 403, and never a 401.
+        ProblemKind::Groups => eks::refused(case).is_none() && groups_of_caller(problem.line),
         ProblemKind::Doubtful => false,
     });
     let (first, why, place) = match (found, logged) {

@@ -1,8 +1,9 @@
 //! Nothing maps the caller.
 
 use crate::apiserver::message::{self, tools};
-use crate::aws::identity::{Mode, Mapped, Source, Verdict};
+use crate::aws::identity::{self, Mode, Mapped, Source, Verdict};
 use crate::evidence::FailureKind;
+use crate::evidence::eks::AccessEntry;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::clock::span;
@@ -56,15 +57,30 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some((Mode::Api, _)) => why.push_str(" The cluster's mode is API: only access entries count, aws-auth is not read."),
         _ => {}
     }
+    let earlier = aws.and_then(|aws| identity::entry_of_another_path(aws, &eks::caller(case)?.1));
+    if let Some((_, entry, whole)) = earlier {
+        why.push_str(&format!(
+            " There is an access entry for {}, and the role is {whole}: an entry counts for the ARN with its path. A role's name is unique in its account, so that entry is of an earlier role, or was made with a wrong path.",
+            entry.principal_arn
+        ));
+    }
     let mut finding = RULE
         .finding(confidence, why, first, eks::map_caller(case))
+        .steps(earlier.map(|(_, entry, _)| replace_earlier(case, entry)).into_iter().flatten())
         .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", "aws sts get-caller-identity"))
         .cite_if(refused);
     if word.is_some() {
         finding = finding.cite_if(eks::cite_caller(case));
     }
+    if let Some((index, entry, whole)) = earlier {
+        finding = finding.cite(seen(
+            format!("/aws/accessEntries/seen/entries/{index}/principalArn"),
+            format!("the access entry is for {}, and not for {whole}", entry.principal_arn),
+        ));
+    }
     if let Some(entries) = aws.and_then(|aws| aws.access_entries.seen()).filter(|entries| entries.entries.is_empty()) {
-        finding = finding.cite(seen("/aws/accessEntries/seen", match entries.total { 0 => "the cluster has no access entry".to_owned(), 1 => "the cluster has 1 access entry, which is not for you".to_owned(), many => format!("none of the cluster's {many} access entries is for you") }));
+        // No number is known either where only the own ARN could be looked up.
+        finding = finding.cite(seen("/aws/accessEntries/seen", match entries.total { 0 => format!("the cluster has no access entry for {}", eks::principal(case)), 1 => "the cluster has 1 access entry, which is not for you".to_owned(), many => format!("none of the cluster's {many} access entries is for you") }));
         if let Some(namesake) = entries.namesakes.first() {
             finding = finding
                 .cite(seen("/aws/accessEntries/seen/namesakes/0", format!("there is one for {namesake}")))
@@ -77,6 +93,21 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/aws/awsAuth/failed/detail", failure.detail.clone()));
     }
     vec![finding]
+}
+
+/// What becomes of the access entry of an earlier role.
+fn replace_earlier(case: &Case<'_>, entry: &AccessEntry) -> [Step; 2] {
+    let which = shell!("--cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn);
+    [
+        Step::command(
+            "See what the earlier entry gives, and have the new one given the same, if it is meant",
+            shell!("aws eks describe-access-entry {}; aws eks list-associated-access-policies {}", which, which),
+        ),
+        Step::command(
+            "Then have the earlier entry deleted: there is no role for it",
+            shell!("aws eks delete-access-entry {}", which),
+        ),
+    ]
 }
 
 /// How old a line of the authenticator is at most, in seconds, that tells of the refusal of now.

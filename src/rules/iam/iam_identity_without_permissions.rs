@@ -2,6 +2,7 @@
 
 use crate::apiserver::authz::{World, suggestion};
 use crate::apiserver::message::{heard, tools};
+use crate::aws::identity::Source;
 use crate::evidence::eks::AccessEntry;
 use crate::evidence::identity::User;
 use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
@@ -58,6 +59,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 },
             )
         }
+        // A line of mapAccounts cannot give any: what names the identity itself can.
+        None if matches!(mapped.source, Source::Account { .. }) => (
+            Confidence::Certain,
+            seen(mapped.source.path(), format!("{} names the account, and gives no group", mapped.source.words())),
+            format!("{} maps you by your account, which never gives a group", mapped.source.words()),
+            eks::map_caller(case),
+        ),
         None if mapped.groups.is_empty() => (
             Confidence::Certain,
             seen(mapped.source.path(), format!("{} gives no group", mapped.source.words())),

@@ -16,7 +16,12 @@ pub static RULE: Rule = Rule {
         references: "https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
     },
     recognises: &[],
-    explains: &["rbac-no-grant", "rbac-group-name-mismatch", "name-prefix-mismatch"],
+    explains: &[
+        "iam-identity-without-permissions",
+        "rbac-no-grant",
+        "rbac-group-name-mismatch",
+        "name-prefix-mismatch",
+    ],
     check,
 };
 

@@ -342,6 +342,9 @@ fn reviewed(case: &Case<'_>, error: &str) -> Finding {
             .titled("The API server rejects the credential, and says why")
             .step(configuration);
     }
+    if eks::is_iam(case) {
+        return reviewed_iam(case, error);
+    }
     let mut finding = RULE.finding(
         Confidence::Likely,
         "The API server's own TokenReview says no more than \"invalid bearer token\": each of its authenticators passed this token on as none of its own.",
@@ -359,6 +362,31 @@ fn reviewed(case: &Case<'_>, error: &str) -> Finding {
     ];
     finding.candidates = candidates(case).into_iter().filter(|candidate| apart.contains(&candidate.code)).collect();
     finding
+}
+
+/// The same of an IAM token: EKS shows no configuration, and the IAM authenticator refuses without a word, which becomes
+/// `unknown` in the TokenReview.
+fn reviewed_iam(case: &Case<'_>, error: &str) -> Finding {
+    let refused = error.contains("unknown");
+    let (why, title) = if refused {
+        (
+            "The API server's own TokenReview says \"unknown\" beside \"invalid bearer token\": that is what becomes of the 403 of the IAM authenticator. So that one took the token as its own and refused it; why stands in its log only.",
+            "The IAM authenticator refuses the token, and only its log says why",
+        )
+    } else {
+        (
+            "The API server's own TokenReview says no more than \"invalid bearer token\". A refusal by the IAM authenticator would add \"unknown\": it may not have been asked.",
+            RULE.title,
+        )
+    };
+    let log = Step::command(
+        "Read what the authenticator wrote at the moment of your request (EKS keeps its log in CloudWatch where the cluster's log type \"authenticator\" is on)",
+        shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"access denied\"'", eks::cluster(case)),
+    );
+    let path = "/controlPlane/tokenReview/seen/error";
+    let mut finding = RULE.finding(Confidence::Likely, why, seen(path, clip(error, 400)), log).titled(title);
+    finding.candidates = candidates(case);
+    of_iam(case, finding)
 }
 
 /// What an API server may know that kaccess does not, where the model would accept the token.

@@ -22,6 +22,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(found) = eks::obstacle(case, Layer::Login) else { return Vec::new() };
+    if let Some(later) = found.of_keys_later(&RULE, case) {
+        return vec![later];
+    }
     vec![
         RULE.finding(found.confidence, format!("The load balancer of {} wants a login first, and the API server cannot log in, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
             .step(Step::text("With the AWS Load Balancer Controller: a second Ingress of the same group, with a lower group.order, for the two paths and without auth-type (kaccess allowlist -o ingress prints it, or says why there can be none)."))

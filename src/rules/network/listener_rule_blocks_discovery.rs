@@ -26,6 +26,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if eks::by_source(case) && !found.lists.is_empty() {
         return Vec::new();
     }
+    if let Some(later) = found.of_keys_later(&RULE, case) {
+        return vec![later];
+    }
     vec![
         RULE.finding(found.confidence, format!("The load balancer of {} does not hand the API server's request on to the issuer, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
             .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))

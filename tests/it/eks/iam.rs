@@ -9,7 +9,7 @@ use super::world::{World, nothing};
 use super::{Told, healthy, told};
 
 /// A line of the authenticator, as EKS' log has it.
-fn denied(error: &str) -> String {
+pub fn denied(error: &str) -> String {
     format!(
         "time=\"2026-11-25T09:59:59Z\" level=warning msg=\"access denied\" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\" client=\"127.0.0.1:50134\" error=\"{error}\" method=POST path=/authenticate\n"
     )
@@ -20,7 +20,7 @@ fn sts(code: &str, message: &str) -> String {
         .replace(" arn=\"arn:aws:sts::111122223333:assumed-role/platform-dev/alice\"", "")
 }
 
-fn roles(text: &str) -> Value {
+pub fn roles(text: &str) -> Value {
     json!({"mapRoles": text})
 }
 
@@ -36,7 +36,7 @@ fn problem(detail: &str) -> Value {
 }
 
 /// A question that was asked and denied.
-fn asked(world: World, group: &str, resource: &str, namespace: &str) -> World {
+pub fn asked(world: World, group: &str, resource: &str, namespace: &str) -> World {
     let question = json!({"verb": "list", "group": group, "resource": resource, "subresource": "", "name": "", "namespace": namespace});
     world.set("/asked/question", question.clone()).set(
         "/access/seen/checks",
@@ -204,13 +204,13 @@ pub fn cases() -> Vec<Told> {
 }
 
 /// The findings of a world.
-fn findings(world: &World) -> Vec<Finding> {
+pub fn findings(world: &World) -> Vec<Finding> {
     let (evidence, _) = world.evidence();
     diagnose(check_all(&Case::new(&evidence)))
 }
 
 /// How sure the finding of this code is, and its fix, step by step: words, command, manifest.
-fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
+pub fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
     let all = findings(world);
     let found = all.iter().find(|finding| finding.code == code);
     let found = found
@@ -222,12 +222,12 @@ fn fix(world: &World, code: &str) -> (Confidence, Vec<String>) {
     (found.confidence, found.fix.iter().map(step).collect())
 }
 
-fn codes(world: &World) -> Vec<&'static str> {
+pub fn codes(world: &World) -> Vec<&'static str> {
     findings(world).iter().map(|finding| finding.code).collect()
 }
 
 /// The same question as [`asked`], with another verb.
-fn asked_to(verb: &str, group: &str, resource: &str, namespace: &str, policies: Value) -> World {
+pub fn asked_to(verb: &str, group: &str, resource: &str, namespace: &str, policies: Value) -> World {
     let question = json!({"verb": verb, "group": group, "resource": resource, "subresource": "", "name": "", "namespace": namespace});
     World::iam()
         .set("/aws/accessEntries/seen/entries/0/policies/seen", policies)
@@ -472,7 +472,7 @@ fn the_role_that_the_plugin_assumes_is_what_must_be_mapped() {
 }
 
 /// What a finding of this code says, its candidates and its fix.
-fn told_of(world: &World, code: &str) -> Finding {
+pub fn told_of(world: &World, code: &str) -> Finding {
     let all = findings(world);
     let codes: Vec<_> = all.iter().map(|finding| finding.code).collect();
     all.into_iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no {code} in {codes:?}"))

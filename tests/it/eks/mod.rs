@@ -3,6 +3,7 @@
 mod allowlist;
 mod iam;
 mod live;
+mod mapping;
 mod moto;
 mod network;
 #[cfg(feature = "aws")]

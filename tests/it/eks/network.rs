@@ -3,6 +3,7 @@
 use kaccess::aws::allowlist::{self, Direction};
 use kaccess::aws::reach::{self, Layer, Passage};
 use kaccess::report::Confidence::{Certain, Likely, Possible};
+use kaccess::report::diagnose;
 use kaccess::rules::{Case, check_all};
 use serde_json::{Value, json};
 
@@ -557,6 +558,37 @@ fn no_answer_by_http_explains_a_time_out() {
         assert!(bare.iter().any(|(found, _)| *found == code), "{code}: {bare:?}");
         let timed_out = found(&world.api_log(TIMEOUT));
         assert!(!timed_out.iter().any(|(found, _)| *found == code), "{code}: {timed_out:?}");
+    }
+}
+
+/// The keys are fetched when the first token comes: what stops them alone is not why the API server is not initialized.
+#[test]
+fn a_rule_that_stops_the_keys_alone_is_the_next_fault() {
+    let discovery = "/realms/platform/.well-known/openid-configuration";
+    let world = |rules: Value| World::oidc_refused().uninitialized().rules(rules);
+    let rules = |paths: Value, action: Value| {
+        json!([
+            {"arn": "arn:rule/1", "listenerArn": "arn:listener/443", "priority": 1, "conditions": [{"field": "path-pattern", "values": paths}], "actions": [{"type": "forward", "targetGroups": ["arn:tg/keycloak"]}]},
+            {"arn": "arn:rule/default", "listenerArn": "arn:listener/443", "conditions": [], "actions": [action, {"type": "forward", "order": 2, "targetGroups": ["arn:tg/keycloak"]}]}
+        ])
+    };
+    let fixed = json!({"type": "fixed-response", "order": 1, "status": "403", "targetGroups": []});
+    let login =
+        json!({"type": "authenticate-oidc", "order": 1, "targetGroups": [], "onUnauthenticated": "authenticate"});
+    for (action, code) in [(fixed, "listener-rule-blocks-discovery"), (login, "listener-login-on-discovery")] {
+        let diagnosed = |paths: Value| {
+            let (evidence, _) = world(rules(paths, action.clone())).evidence();
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        let next = diagnosed(json!([discovery]));
+        assert_ne!(next[0].code, code, "{next:?}");
+        assert!(next.iter().all(|finding| finding.explained_by != Some(code)), "{next:?}");
+        let told = next.iter().find(|finding| finding.code == code).unwrap_or_else(|| panic!("no {code}: {next:?}"));
+        assert!(told.why.contains("only later") && !told.why.contains("never reads"), "{}", told.why);
+        // With discovery stopped it is the cause.
+        let cause = diagnosed(json!(["/somewhere/else"]));
+        assert_eq!(cause[0].code, code, "{cause:?}");
+        assert!(cause.iter().any(|finding| finding.explained_by == Some(code)), "{cause:?}");
     }
 }
 

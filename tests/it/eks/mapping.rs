@@ -1,0 +1,172 @@
+//! An IAM identity's mapping, where two things are wrong at once or one only looks right.
+
+use kaccess::report::Confidence::{Certain, Likely};
+use kaccess::report::Finding;
+use serde_json::json;
+
+use super::iam::{asked, asked_to, codes, denied, findings, fix, roles, told_of};
+use super::world::{ROLE, World, seen};
+
+/// The binding that is meant is there: whoever has no other right is told of it first.
+#[test]
+fn a_binding_for_the_name_with_its_at_sign_explains_the_missing_rights() {
+    let arn = |name: &str| format!("arn:aws:sts::111122223333:assumed-role/platform-dev/{name}");
+    let subject = json!({"kind": "User", "name": arn("alice@example.com"), "namespace": "", "index": 0});
+    let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "alice", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+    let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+    let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+    let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
+    let world = asked_to("list", "", "pods", "dev", json!([]))
+        .set("/aws/caller/seen/arn", json!(arn("alice@example.com")))
+        .set("/identity/seen/user/username", json!(arn("alice-example.com")))
+        .set("/rbac", seen(rbac));
+    let all = findings(&world);
+    assert_eq!(all[0].code, "session-name-at-sign", "{all:?}");
+    let without = told_of(&world, "iam-identity-without-permissions");
+    assert_eq!(without.explained_by, Some("session-name-at-sign"));
+}
+
+/// The authenticator's 403 is the word `unknown` of a TokenReview: the reviewer takes away no candidate.
+#[test]
+fn the_refusal_of_an_iam_token_is_known_in_a_token_review() {
+    let world = || World::iam_refused().denied("/aws/principal", "iam:GetRole");
+    let review = |error: &str| {
+        let said = json!({"authenticated": false, "error": error});
+        told_of(&world().set("/controlPlane/tokenReview", seen(said)), "credential-rejected")
+    };
+    let codes = |finding: &Finding| finding.candidates.iter().map(|one| one.code).collect::<Vec<_>>();
+    let without = told_of(&world(), "credential-rejected");
+    let refused = review("[invalid bearer token, unknown]");
+    assert!(codes(&without).contains(&"iam-principal-recreated"), "{without:?}");
+    assert_eq!(codes(&refused), codes(&without));
+    assert!(refused.title.contains("IAM authenticator refuses") && refused.why.contains("403"), "{refused:?}");
+    let steps = format!("{:?}", refused.fix);
+    assert!(steps.contains("authenticator-") && !steps.contains("kaccess decode"), "{steps}");
+    // Nobody refused it as its own.
+    let silent = review("invalid bearer token");
+    assert_eq!(codes(&silent), codes(&without));
+    assert!(!silent.title.contains("IAM authenticator refuses"), "{silent:?}");
+}
+
+/// An entry holds the ARN with its path, and a role's name is unique in its account: with another path it is of a role that
+/// is gone.
+#[test]
+fn an_entry_for_another_path_is_no_mapping() {
+    let whole = "arn:aws:iam::111122223333:role/platform/platform-dev";
+    let world = || {
+        World::iam_refused()
+            .mode("API")
+            .set("/aws/principal/seen/arn", json!(whole))
+            .set("/aws/principal/seen/path", json!("/platform/"))
+    };
+    let not_mapped = told_of(&world(), "iam-identity-not-mapped");
+    assert_eq!(not_mapped.confidence, Likely);
+    assert!(not_mapped.why.contains(whole) && not_mapped.why.contains(ROLE), "{}", not_mapped.why);
+    let (_, steps) = fix(&world(), "iam-identity-not-mapped");
+    let gone = format!("delete-access-entry --cluster-name prod --principal-arn {ROLE}\n");
+    assert!(steps[0].contains(&format!("--principal-arn {whole} ")) && steps.concat().contains(&gone), "{steps:?}");
+    let rejected = told_of(&world(), "credential-rejected");
+    assert!(!rejected.why.contains("maps you"), "{}", rejected.why);
+    assert_eq!(rejected.explained_by, Some("iam-identity-not-mapped"));
+    // The authenticator's own word makes it certain, and no mapping is waited for.
+    let said = told_of(&world().authenticator_log(&denied("identity is not mapped")), "iam-identity-not-mapped");
+    assert_eq!((said.confidence, said.title.contains("does not know it")), (Certain, false));
+}
+
+/// Only the own ARN could be looked up: how many entries there are is not known.
+#[test]
+fn a_cluster_whose_entries_were_not_listed_is_not_said_to_have_none() {
+    let alone = json!({"total": 0, "entries": [], "namesakes": []});
+    let not_mapped = told_of(&World::iam_refused().set("/aws/accessEntries/seen", alone), "iam-identity-not-mapped");
+    let cited: Vec<&str> = not_mapped.cites.iter().map(|cite| cite.text.as_str()).collect();
+    let expected = format!("the cluster has no access entry for {ROLE}");
+    assert!(cited.contains(&expected.as_str()), "{cited:?}");
+}
+
+/// The token is judged before any mapping: with both faults its own comes first, and it is the cause of the 401.
+#[test]
+fn a_fault_of_the_token_is_told_before_one_of_aws_auth() {
+    let line = |arn: &str| format!("- rolearn: {arn}\n  username: dev\n  groups: [dev]\n");
+    let mistakes = [
+        (line("arn:aws:iam::111122223333:role/teams/platform-dev"), "aws-auth-role-path"),
+        (line("arn:aws:sts::111122223333:assumed-role/platform-dev/alice"), "aws-auth-wrong-arn-kind"),
+        (line(ROLE).replace("[dev]", "[dev"), "aws-auth-invalid"),
+    ];
+    for (text, code) in mistakes {
+        let world = || World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&text));
+        let expired = world()
+            .set("/credential/seen/source", json!("token"))
+            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:30:00Z"))
+            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:45:00Z"));
+        let elsewhere = world().set("/aws/target/seen/tokenCluster", json!("staging"));
+        for (world, first) in [(expired, "iam-token-expired"), (elsewhere, "iam-token-wrong-cluster")] {
+            let all = findings(&world);
+            assert_eq!(all[0].code, first, "{code}: {:?}", codes(&world));
+            assert!(all.iter().any(|finding| finding.code == code), "{code}: {:?}", codes(&world));
+            let rejected = told_of(&world, "credential-rejected");
+            assert_eq!(rejected.explained_by, Some(first), "{code}");
+        }
+    }
+}
+
+/// A clock that agrees with the API server's is not to be set.
+#[test]
+fn an_old_token_of_a_plugin_on_a_right_clock_is_a_kept_one() {
+    let world = |received: &str| {
+        World::iam_refused()
+            .set("/endpoint/anonymous/seen/receivedAt", json!(received))
+            .set("/endpoint/authenticated/seen/receivedAt", json!(received))
+            .set("/credential/seen/token/claims/date", json!("2026-11-25T09:44:00Z"))
+            .set("/credential/seen/token/claims/expires", json!("2026-11-25T09:59:00Z"))
+    };
+    let (sure, steps) = fix(&world("2026-11-25T10:00:02Z"), "iam-token-expired");
+    assert_eq!(sure, Certain);
+    assert!(!steps.concat().contains("timedatectl") && steps[0].contains("cache"), "{steps:?}");
+    let (_, steps) = fix(&world("2026-11-25T09:44:02Z"), "iam-token-expired");
+    assert!(steps.concat().contains("timedatectl"), "{steps:?}");
+}
+
+/// A line of mapAccounts has no groups, and none can be added to it.
+#[test]
+fn who_is_mapped_by_the_account_gets_a_line_of_their_own() {
+    let world = asked(
+        World::iam()
+            .mode("CONFIG_MAP")
+            .aws_auth(json!({"mapAccounts": "- \"111122223333\"\n"}))
+            .set("/identity/seen/user/username", json!(ROLE)),
+        "",
+        "pods",
+        "dev",
+    );
+    let (sure, steps) = fix(&world, "iam-identity-without-permissions");
+    assert_eq!(sure, Certain);
+    assert!(steps[0].contains("mapRoles") && steps[0].contains(&format!("- rolearn: {ROLE}\n")), "{steps:?}");
+    assert!(!steps.concat().contains("to that entry"), "{steps:?}");
+}
+
+/// Groups that are a text leave the entry without groups, which is a 403: no cause of a 401.
+#[test]
+fn groups_that_are_no_list_are_no_cause_of_a_refusal() {
+    let text = format!("- rolearn: {ROLE}\n  username: dev\n  groups: dev\n");
+    let refused = World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&text));
+    assert!(!codes(&refused).contains(&"aws-auth-invalid"), "{:?}", codes(&refused));
+    let rejected = told_of(&refused, "credential-rejected");
+    assert_eq!(rejected.explained_by, None);
+}
+
+/// The entry gives nothing, and hides the line that was meant to: that one is told first.
+#[test]
+fn an_entry_without_rights_that_hides_a_line_with_groups_is_the_cause() {
+    let line = |group: &str| roles(&format!("- rolearn: {ROLE}\n  username: dev\n  groups: ['{group}']\n"));
+    for group in ["system:masters", "team"] {
+        let world = asked_to("list", "", "pods", "dev", json!([])).aws_auth(line(group));
+        let all = findings(&world);
+        assert_eq!(all[0].code, "access-entry-shadows-aws-auth", "{all:?}");
+        let without = told_of(&world, "iam-identity-without-permissions");
+        assert_eq!(without.explained_by, Some("access-entry-shadows-aws-auth"));
+    }
+    // A line that gives no group hides nothing that would help.
+    let bare = roles(&format!("- rolearn: {ROLE}\n  username: dev\n"));
+    let world = asked_to("list", "", "pods", "dev", json!([])).aws_auth(bare);
+    assert_eq!(findings(&world)[0].code, "iam-identity-without-permissions", "{:?}", codes(&world));
+}
