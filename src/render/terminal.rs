@@ -509,7 +509,14 @@ fn fitted(text: &str, width: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hop, Mark, way_line};
+    use super::{Hop, Mark, cell, way_line};
+
+    #[test]
+    fn a_name_without_end_is_cut() {
+        assert_eq!(cell("a".repeat(2_000)), "a".repeat(2_000));
+        let cut = cell("\u{e4}".repeat(100_000));
+        assert!(cut.ends_with("\u{e4}… and 98000 characters more (-o json has all)"), "{}", cut.len());
+    }
 
     #[test]
     fn a_reason_is_not_cut_where_it_begins_to_tell() {

@@ -158,6 +158,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_of_any_kind_that_may_name_somebody_give_way() {
+        let claims = json!({
+            "whole": 48_213, "below": -48_213, "half": 48_213.5, "large": 18_446_744_073_709_551_615_u64, "level": 7, "exp": 1_790_000_000.5
+        });
+        let new = of(json!({ "credential": { "seen": { "token": { "claims": claims } } } }));
+        let text = new.to_string();
+        assert!(!text.contains("48213") && !text.contains("18446744073709551615"), "{text}");
+        assert!(text.contains("1790000000.5") && text.contains(":7"), "{text}");
+    }
+
+    #[test]
     fn encodings_and_names_inside_names_are_found() {
         let new = of(json!({
             "identity": { "seen": { "user": { "username": "zoe@acme.com" } } },
