@@ -10,7 +10,7 @@ pub fn stands_before(case: &Case<'_>) -> Option<Citation> {
 }
 
 /// What is to be said where a proxy stands there.
-pub const MAY_LOG_IN: &str = " But a proxy stands before the API server. If it logs people in by itself, this is no fault: then the API server refuses what the proxy sends.";
+pub const MAY_LOG_IN: &str = " But a proxy stands before the API server. If it logs people in by itself, this is no fault: then the API server does not take what the proxy sends.";
 
 /// How sure it is that the credential is at fault, which no API server takes: behind a proxy (`before`) it may be in
 /// order, and a 401 then says that what the proxy sends is not.

@@ -185,7 +185,8 @@ fn an_access_token_that_is_taken_is_no_error() {
         let signed = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &payload.to_string());
         let (_, report) = decoded(&["--server-version", "1.35", "--against", &configuration, "--jwks", &keys, &signed]);
         let findings = report["findings"].as_array().cloned().unwrap_or_default();
-        let codes = findings.iter().filter_map(|finding| finding["code"].as_str().map(str::to_owned)).collect::<Vec<_>>();
+        let codes =
+            findings.iter().filter_map(|finding| finding["code"].as_str().map(str::to_owned)).collect::<Vec<_>>();
         (report["judgement"]["authenticated"].clone(), codes)
     };
     assert_eq!(codes("kubernetes"), (json!(true), Vec::new()));

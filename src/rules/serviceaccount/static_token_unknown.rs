@@ -50,8 +50,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "/credential/seen/token/kind",
         format!("no JWT: {} characters whose content cannot be known", token.length),
     );
-    // A TokenReview is the API server's own answer; a 401 through a proxy may be about what the proxy sends in its place.
-    let before = front::stands_before(case).filter(|_| word.is_none());
+    // A token that is the proxy's own business no API server knows; the 401 is then about what the proxy sends in its place.
+    let before = front::stands_before(case);
     let reason = if nobody.is_some() {
         "The token is no JWT, and the API server has neither a token file nor a webhook: nobody could know it."
     } else if hookless {
@@ -65,10 +65,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let mut finding = RULE
         .finding(
-            match (&before, hookless) {
-                (Some(_), _) => Confidence::Possible,
-                (None, true) => Confidence::Certain,
-                (None, false) => Confidence::Likely,
+            match (&before, word, hookless) {
+                (Some(_), None, _) => Confidence::Possible,
+                (None, _, true) => Confidence::Certain,
+                (Some(_), Some(_), _) | (None, _, false) => Confidence::Likely,
             },
             why,
             form,
@@ -103,6 +103,8 @@ mod tests {
         evidence.control_plane.token_review = Observation::default();
         assert_eq!(confidence(&evidence), Some(Confidence::Certain));
         let mut evidence = behind_a_proxy(saved);
+        // That the API server does not know it says nothing of a token for the proxy.
+        assert_eq!(confidence(&evidence), Some(Confidence::Likely));
         evidence.control_plane.token_review = Observation::default();
         assert_eq!(confidence(&evidence), Some(Confidence::Possible));
     }
