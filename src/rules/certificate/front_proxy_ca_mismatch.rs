@@ -70,3 +70,32 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite_if(before),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    #[test]
+    fn a_certificate_of_the_right_ca_that_is_not_for_clients_is_told_apart() {
+        let saved = include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(saved).expect("evidence");
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert!(found[0].code == RULE.code && found[0].why.contains("an intermediate one"), "{}", found[0].why);
+        // As a real API server wrote it of an nginx whose certificate was of the right CA and for servers only; the saved
+        // one showed a certificate of another CA.
+        let line = r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[x509: certificate specifies an incompatible key usage, verifying certificate SN=490587881068831873916018528608500530264977016317, SKID=68:57:0C:72, AKID=3E:21:8E:95 failed: x509: certificate signed by unknown authority]""#;
+        let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+        for said in message::recognise(line) {
+            let place = log.matches.iter_mut().find(|found| found.text == said.text.name).expect("a text of before");
+            place.line = line.to_owned();
+            place.fields = said.fields;
+        }
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert_eq!(found[0].code, RULE.code);
+        assert!(found[0].why.contains("It is of the front proxy's CA"), "{}", found[0].why);
+        assert!(!found[0].why.contains("covers it"), "{}", found[0].why);
+    }
+}
