@@ -720,7 +720,7 @@ mod tests {
         let saved = include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json");
         let mut evidence = behind_a_proxy(saved);
         let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
-        // As a real API server wrote it of an nginx whose certificate had expired, with other numbers.
+        // Synthetic: as a real API server wrote it of an nginx whose certificate had expired, with other numbers.
         let expired = "x509: certificate has expired or is not yet valid: current time 2026-11-25T17:25:30Z is after 2026-11-24T10:48:24Z";
         let line = format!(
             r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[{expired}, verifying certificate SN=77, SKID=, AKID=C6:60 failed: {expired}]""#
