@@ -85,8 +85,7 @@ mod tests {
         let found = diagnose(check_all(&Case::new(&evidence)));
         assert!(found[0].code == RULE.code && found[0].why.contains("an intermediate one"), "{}", found[0].why);
         // Synthetic: as a real API server wrote it, with shorter key ids, of an nginx whose certificate was of the right CA and
-        // for servers only; the saved
-        // one showed a certificate of another CA.
+        // for servers only; the saved one showed a certificate of another CA.
         let line = r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[x509: certificate specifies an incompatible key usage, verifying certificate SN=490587881068831873916018528608500530264977016317, SKID=68:57:0C:72, AKID=3E:21:8E:95 failed: x509: certificate signed by unknown authority]""#;
         let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
         for said in message::recognise(line) {
