@@ -163,6 +163,38 @@ fn judging_from_files_opens_no_connection() {
     assert!(listener.accept().is_err(), "somebody connected to the issuer");
 }
 
+/// What an API server takes is no error for looking like an access token, or like one whose groups did not fit.
+#[test]
+fn an_access_token_that_is_taken_is_no_error() {
+    let key = Key::rsa();
+    let folder = scratch("access-token");
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).expect("a file");
+        folder.join(name).display().to_string()
+    };
+    let configuration = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": [{
+        "issuer": { "url": "https://i.example.com", "audiences": ["kubernetes"] },
+        "claimMappings": { "username": { "claim": "sub", "prefix": "u:" }, "groups": { "claim": "roles", "prefix": "g:" } } }] });
+    let configuration = write("config.yaml", &configuration.to_string());
+    let keys = write("keys.json", &json!({ "keys": [key.jwk("k")] }).to_string());
+    let codes = |audience: &str| {
+        let payload = json!({
+            "iss": "https://i.example.com", "aud": audience, "sub": "alice", "exp": 4_000_000_000_i64, "typ": "Bearer",
+            "roles": ["dev"], "_claim_names": { "groups": "src1" },
+        });
+        let signed = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &payload.to_string());
+        let (_, report) = decoded(&["--server-version", "1.35", "--against", &configuration, "--jwks", &keys, &signed]);
+        let findings = report["findings"].as_array().cloned().unwrap_or_default();
+        let codes =
+            findings.iter().filter_map(|finding| finding["code"].as_str().map(str::to_owned)).collect::<Vec<_>>();
+        (report["judgement"]["authenticated"].clone(), codes)
+    };
+    assert_eq!(codes("kubernetes"), (json!(true), Vec::new()));
+    let (taken, found) = codes("account");
+    assert_eq!(taken, json!(false));
+    assert!(found.iter().any(|code| code == "token-not-id-token"), "{found:?}");
+}
+
 /// A configuration with faults is refused with the server's words, and with the lines.
 #[test]
 fn faults_of_a_configuration_have_lines() {

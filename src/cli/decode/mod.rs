@@ -195,6 +195,9 @@ fn release(text: &str) -> Result<(u32, u32), Error> {
 
 /// Puts the judgement into the report, and finds the exit code.
 fn finish(mut report: CredentialReport, judgement: Option<Judgement>) -> (CredentialReport, u8) {
+    if let Some(Judgement::Authenticated(user)) = &judgement {
+        report.findings.retain(|finding| !findings::refuted(finding, user));
+    }
     report.judgement = judgement.map(|judgement| match judgement {
         Judgement::Authenticated(user) => JudgementView::Accepted { authenticated: true, user: view(user, None) },
         Judgement::Rejected { error } => JudgementView::Refused { authenticated: false, error, http_status: 401 },

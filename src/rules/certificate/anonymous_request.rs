@@ -52,6 +52,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 shell!("kubectl config set-credentials {} --token=\"$(cat token.txt)\"", user.map_or("USER", |user| user.name.as_str())),
             ),
         )
+    } else if case.only_certificate().is_some_and(|leaf| leaf.common_names.last().is_some_and(|name| name == ANONYMOUS))
+    {
+        (
+            format!("The client certificate's own common name (CN) is {ANONYMOUS}: the API server takes whoever shows it for nobody."),
+            Step::command("Have a certificate made with a name of your own", "openssl req -new -key user.key -subj '/O=GROUP/CN=NAME' -out user.csr"),
+        )
     } else {
         (
             format!("The user entry has a credential ({}), but the API server saw none: something on the way removed it.", methods.join(", ")),

@@ -3,8 +3,8 @@
 use crate::evidence::apiserver::HttpAnswer;
 use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{Finding, Severity, Step, seen};
+use crate::rules::{Case, Page, Rule, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,22 +26,44 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(credential) = case.evidence.credential.seen().filter(|credential| credential.source == CredentialSource::Basic) else {
         return Vec::new();
     };
-    let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };
+    let (anonymous, before) = (case.anonymous(), front::stands_before(case));
+    let confidence = front::confidence(before.is_some(), anonymous.is_some());
+    let Some(outcome) = anonymous.or_else(|| case.rejected()) else { return Vec::new() };
     // A proxy in front may well take a password.
     if case.proxy_logs_in() || !case.evidence.endpoint.anonymous.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
         return Vec::new();
     }
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());
-    vec![
-        RULE.finding(
-            Confidence::Certain,
-            "The user entry sends a user name and password. The API server does not look at them, so the request counts as one without any credential.",
-            seen("/credential/seen/source", format!("{}: a user name and password", credential.origin)),
-            Step::command(
-                "Replace them by a token (of the identity provider, or for machines of a service account)",
-                shell!("kubectl config unset users.{}.username; kubectl config unset users.{}.password; kubectl config set-credentials {} --token=\"$TOKEN\"", user, user, user),
-            ),
-        )
-        .cite(outcome),
-    ]
+    let mut why = "The user entry sends a user name and password. The API server does not look at them, so the request counts as one without any credential.".to_owned();
+    if before.is_some() {
+        why.push_str(front::MAY_LOG_IN);
+    }
+    let finding = RULE.finding(
+        confidence,
+        why,
+        seen("/credential/seen/source", format!("{}: a user name and password", credential.origin)),
+        Step::command(
+            "Replace them by a token (of the identity provider, or for machines of a service account)",
+            shell!("kubectl config unset users.{}.username; kubectl config unset users.{}.password; kubectl config set-credentials {} --token=\"$TOKEN\"", user, user, user),
+        ),
+    );
+    vec![front::asked(finding, before).cite(outcome)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{Confidence, diagnose};
+    use crate::rules::check_all;
+    use crate::rules::front::tests::behind_a_proxy;
+
+    #[test]
+    fn a_proxy_may_take_the_password_and_be_refused_itself() {
+        let evidence = behind_a_proxy(include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json"));
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert_eq!((found[0].code, found[0].confidence), ("front-proxy-ca-mismatch", Confidence::Likely));
+        let own = found.iter().find(|finding| finding.code == RULE.code).expect("it may still be so");
+        assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("front-proxy-ca-mismatch")));
+        assert!(own.why.contains("a proxy stands before the API server"), "{}", own.why);
+    }
 }

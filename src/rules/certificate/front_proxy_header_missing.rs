@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Place, Rule};
+use crate::rules::{Case, Page, Rule, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -16,7 +16,14 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[&message::CLIENT_CA_ALONE],
-    explains: &["credential-rejected", "client-certificate-untrusted", "tls-terminated-before-api-server"],
+    explains: &[
+        "credential-rejected",
+        "client-certificate-untrusted",
+        "tls-terminated-before-api-server",
+        "no-credential",
+        "basic-auth-removed",
+        "static-token-unknown",
+    ],
     check,
 };
 
@@ -25,11 +32,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
-    let terminated = case.terminated();
-    if word.outdated
-        || (terminated.is_none() && word.place != Place::Met)
-        || !word.field("error").contains("unknown authority")
-    {
+    if !word.field("error").contains("unknown authority") {
         return Vec::new();
     }
     let known = case.configuration.as_ref();
@@ -37,11 +40,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some((configuration.front_proxy.as_ref()?.headers.username_headers.join(", "), *path))
     });
     // Without a CA for front proxies the line looks the same: that is another finding.
-    let confidence = match (&headers, known.is_some_and(|(configuration, _)| configuration.complete)) {
-        (Some(_), _) => word.confidence(true),
-        (None, true) => return Vec::new(),
-        (None, false) => word.confidence(false),
-    };
+    if headers.is_none() && known.is_some_and(|(configuration, _)| configuration.complete) {
+        return Vec::new();
+    }
+    let Some((confidence, before)) = front::refused(case, word, headers.is_some()) else { return Vec::new() };
     let header = headers
         .as_ref()
         .map_or("X-Remote-User", |(names, _)| names.split(", ").next().unwrap_or("X-Remote-User"))
@@ -55,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command("Compare the header's name with the flag, letter by letter", "kubectl -n kube-system get configmap extension-apiserver-authentication -o jsonpath='{.data.requestheader-username-headers}'"))
         .cite(rejected)
-        .cite_if(terminated);
+        .cite_if(before);
     if let Some((names, path)) = headers {
         finding = finding.cite(seen(path, format!("the API server reads the user name from {names}")));
     }

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Place, Rule};
+use crate::rules::{Case, Page, Rule, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -17,7 +17,14 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[&message::FRONT_PROXY_NAME],
-    explains: &["credential-rejected", "client-certificate-untrusted", "tls-terminated-before-api-server"],
+    explains: &[
+        "credential-rejected",
+        "client-certificate-untrusted",
+        "tls-terminated-before-api-server",
+        "no-credential",
+        "basic-auth-removed",
+        "static-token-unknown",
+    ],
     check,
 };
 
@@ -27,18 +34,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let name = word.field("name");
     let own = case.only_certificate().is_some_and(|leaf| leaf.common_names.last().is_some_and(|own| own == name));
-    let terminated = case.terminated();
     // At the API server's own endpoint, the log tells of somebody else's proxy.
-    if own || word.outdated || (terminated.is_none() && word.place != Place::Met) {
-        return Vec::new();
-    }
+    let Some((confidence, before)) = front::refused(case, word, true).filter(|_| !own) else { return Vec::new() };
     let allowed = case.configuration.as_ref().and_then(|(configuration, path)| {
         Some((configuration.front_proxy.as_ref()?.headers.allowed_names.join(","), *path))
     });
     let list = allowed.as_ref().map_or_else(|| "front-proxy-client".to_owned(), |(names, _)| names.clone());
     let mut finding = RULE
         .finding(
-            word.confidence(true),
+            confidence,
             format!("The proxy in front of the API server shows a certificate of {name:?}. The CA is right, the name is not on the list, so every request through it is refused."),
             word.cite(),
             Step::command(
@@ -48,7 +52,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::manifest("Or allow the name, and restart the API server", format!("--requestheader-allowed-names={list},{name}\n")))
         .cite(rejected)
-        .cite_if(terminated);
+        .cite_if(before);
     if let Some((names, path)) = allowed {
         finding = finding.cite(seen(path, format!("allowed names: {names}")));
     }

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -21,7 +21,14 @@ pub static RULE: Rule = Rule {
         &heard::FRONT_PROXY_OVERLAP,
         &heard::FORBIDDEN,
     ],
-    explains: &["anonymous-request", "basic-auth-removed", "credential-rejected", "tls-terminated-before-api-server"],
+    explains: &[
+        "anonymous-request",
+        "basic-auth-removed",
+        "credential-rejected",
+        "tls-terminated-before-api-server",
+        "no-credential",
+        "static-token-unknown",
+    ],
     check,
 };
 
@@ -32,17 +39,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let alone = case.said_of_certificate(&message::CLIENT_CA_ALONE, false).filter(|word| !word.outdated && word.field("error").contains("unknown authority"));
     let refused = alone.zip(case.rejected());
     let flags = "--requestheader-client-ca-file=/etc/kubernetes/pki/front-proxy-ca.crt\n--requestheader-allowed-names=front-proxy-client\n--requestheader-username-headers=X-Remote-User\n--requestheader-group-headers=X-Remote-Group\n--requestheader-extra-headers-prefix=X-Remote-Extra-\n";
-    if let (Some((_, path)), Some((word, rejected))) = (unset, refused) {
+    // Somebody else's certificate that nobody knows makes the same line at the API server's own endpoint.
+    if let (Some((_, path)), Some((word, rejected))) = (unset, refused)
+        && let Some((confidence, before)) = front::refused(case, word, true)
+    {
         return vec![
             RULE.finding(
-                word.confidence(true),
+                confidence,
                 format!("A proxy shows the API server the certificate number {}, and the API server has no CA for front proxies: it takes the certificate for a client's and refuses it.", word.field("serial")),
                 word.cite(),
                 Step::manifest("Give the API server the front proxy's CA (not the clients' one) and the names of the headers, and restart it", flags),
             )
             .cite(seen(*path, "the flags in force name no --requestheader-client-ca-file"))
             .cite(rejected)
-            .cite_if(terminated),
+            .cite_if(before),
         ];
     }
     let (Some(anonymous), true) = (case.anonymous(), case.proxy_logs_in()) else { return Vec::new() };

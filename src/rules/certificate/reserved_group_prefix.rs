@@ -3,7 +3,10 @@
 use crate::evidence::FailureKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::rules::setting::{self, Setting};
+use crate::rules::token::privileged_group_from_issuer::made_by_prefix;
 use crate::rules::{Case, Page, Rule, clip, slug};
+use crate::text::pointer_part;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -13,7 +16,7 @@ pub static RULE: Rule = Rule {
     page: Page {
         means: "Names that begin with system: are reserved for Kubernetes: a later release may give such a group rights, and some tools refuse or hide it.",
         evidence: "The groups by SelfSubjectReview, beside the ones that Kubernetes itself knows.",
-        fix: "Rename the group where it comes from (the O of the certificate, the claim of the identity provider, the header of the proxy), and bind the new name. `kubectl create clusterrolebinding NAME --clusterrole=ROLE --group=NEW_GROUP` binds the new name.",
+        fix: "Rename the group where it comes from (the O of the certificate, the claim of the identity provider, the header of the proxy; where the API server's own groups prefix begins with system:, that prefix), and bind the new name. `kubectl create clusterrolebinding NAME --clusterrole=ROLE --group=NEW_GROUP` binds the new name.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-subjects",
     },
     recognises: &[],
@@ -22,7 +25,7 @@ pub static RULE: Rule = Rule {
 };
 
 /// Groups that Kubernetes itself, or a managed control plane, hands out.
-const KNOWN: &[&str] = &[
+pub const KNOWN: &[&str] = &[
     "system:authenticated", "system:unauthenticated", "system:masters", "system:nodes", "system:serviceaccounts",
     "system:bootstrappers", "system:monitoring", "system:node-proxier",
 ];
@@ -60,6 +63,29 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }) else {
         return Vec::new();
     };
+    let cite = seen(format!("/identity/seen/user/groups/{index}"), format!("group {group:?}"));
+    let title = format!("The group {group:?} bears a name that is reserved for Kubernetes");
+    if let Some((claim, value)) = made_by_prefix(case, group) {
+        let anew = format!("oidc:{value}");
+        let finding = RULE.finding(
+            Confidence::Certain,
+            format!("{:?} is in the group {group:?}, which is none of Kubernetes' own. The identity provider calls it {value:?}; the API server's own groups prefix makes the rest of the name.", identity.user.username),
+            cite,
+            setting::set(case, "Set another groups prefix", Setting::GroupsPrefix("oidc:")),
+        );
+        return vec![
+            finding
+                .titled(title)
+                .step(Step::command(
+                    "Bind the new name, then remove the old binding; the names of all other groups of this issuer change too",
+                    shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --group={}", slug(&anew), anew),
+                ))
+                .cite(seen(
+                    format!("/credential/seen/token/claims/{}", pointer_part(claim)),
+                    format!("the token's claim {claim:?} holds {value:?}"),
+                )),
+        ];
+    }
     let bare = group.trim_start_matches("system:");
     let source = match case.only_certificate().filter(|leaf| leaf.organizations.contains(group)) {
         Some(_) => "the certificate's organisation (O)",
@@ -69,12 +95,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             format!("{:?} is in the group {group:?}, which is none of Kubernetes' own; it comes from {source}.", identity.user.username),
-            seen(format!("/identity/seen/user/groups/{index}"), format!("group {group:?}")),
+            cite,
             Step::command(
                 format!("Rename it at its source ({source}) to {bare:?}, and bind that name; then remove the old binding"),
                 shell!("kubectl create clusterrolebinding {}-view --clusterrole=view --group={}", slug(bare), bare),
             ),
         )
-        .titled(format!("The group {group:?} bears a name that is reserved for Kubernetes")),
+        .titled(title),
     ]
 }

@@ -1,5 +1,6 @@
 //! Something ends TLS before the API server, so the client certificate never arrives.
 
+use crate::evidence::identity::ANONYMOUS;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
 use crate::rules::{Case, Page, Rule};
 
@@ -26,6 +27,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let terminated = case.terminated();
+    // Where it arrives, the API server names the user exactly so.
+    if terminated.is_none() && leaf.common_names.last().is_some_and(|name| name == ANONYMOUS) {
+        return Vec::new();
+    }
     let demanded = case.proxy_wants_certificate();
     let (confidence, first) = match (case.anonymous(), case.rejected(), &terminated) {
         (Some(cite), _, Some(_)) => (Confidence::Certain, cite),
@@ -81,5 +86,26 @@ mod tests {
         let found = diagnose(check_all(&Case::new(&evidence)));
         assert_eq!((found[0].code, found[0].confidence), (RULE.code, Confidence::Certain));
         assert!(found.iter().all(|finding| finding.code != "front-proxy-not-configured"), "{found:?}");
+    }
+
+    #[test]
+    fn a_certificate_of_anonymous_arrives_and_is_taken_for_nobody() {
+        // Synthetic: at an API server that saw system:anonymous, another credential than the saved one.
+        let text = include_str!("../../../testdata/cases/basic-auth-removed/evidence.json");
+        let other = include_str!("../../../testdata/cases/client-certificate/evidence.json");
+        let found = |name: Option<&str>| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let other: Evidence = serde_json::from_str(other).expect("evidence");
+            evidence.credential = other.credential;
+            let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+            if let Some(name) = name {
+                credential.certificates[0].common_names = vec![name.to_owned()];
+            }
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        assert_eq!(found(None)[0].code, RULE.code);
+        let anonymous = found(Some(ANONYMOUS));
+        assert!(anonymous.iter().all(|finding| finding.code != RULE.code), "{anonymous:?}");
+        assert!(anonymous[0].code == "anonymous-request" && anonymous[0].why.contains("(CN)"), "{anonymous:?}");
     }
 }

@@ -9,7 +9,7 @@ use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
-use crate::rules::{Case, Page, Rule, clip, eks};
+use crate::rules::{Case, Page, Rule, clip, eks, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -479,8 +479,9 @@ fn audience(case: &Case<'_>) -> String {
 
 /// The causes that fit, the likeliest first, each with the observation that decides it.
 fn candidates(case: &Case<'_>) -> Vec<Candidate> {
-    if case.terminated().is_some() && case.token().is_none() {
-        return of_front_proxy();
+    let before = front::stands_before(case).is_some();
+    if before && case.token().is_none() {
+        return of_front_proxy(case);
     }
     if case.only_certificate().is_some() {
         return vec![candidate(
@@ -508,12 +509,36 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         )],
     };
-    stripped(case).into_iter().chain(of_its_kind).collect()
+    let mut list: Vec<Candidate> = stripped(case).into_iter().chain(of_its_kind).collect();
+    // Whoever sends nothing is refused as well: it may be the proxy's certificate, and the token be for the proxy.
+    let anonymous = case.evidence.endpoint.anonymous.seen();
+    if before
+        && token.kind == TokenKind::Opaque
+        && anonymous.is_some_and(|answer| answer.is_of_kubernetes() && answer.status == 401)
+    {
+        list.extend(of_front_proxy(case));
+    }
+    list
 }
 
 /// What the API server may have against the certificate of a proxy before it.
-fn of_front_proxy() -> Vec<Candidate> {
-    vec![
+fn of_front_proxy(case: &Case<'_>) -> Vec<Candidate> {
+    let own = case.only_certificate().map_or("", |leaf| leaf.serial.as_str());
+    // Dates are looked at before authorities, by both CAs: the line is the same for anybody's certificate.
+    let expired = case.words.iter().find(|word| {
+        *word.text == message::CLIENT_CERTIFICATE
+            && word.field("serial") != own
+            && word.field("error").contains("has expired")
+            && !word.field("error").contains("is before")
+    });
+    let expired = expired.map(|word| {
+        candidate(
+            "front-proxy-ca-mismatch",
+            format!("the certificate of the proxy before the API server may have expired: the API server's log refuses the one with the number {} for that, and does not say whose it is", word.field("serial")),
+            Step::command("the end of the proxy's certificate", "openssl x509 -in PROXY_CERT -noout -enddate"),
+        )
+    });
+    let others = [
         candidate(
             "front-proxy-ca-mismatch",
             "the proxy before the API server may show a certificate of another CA than --requestheader-client-ca-file",
@@ -529,7 +554,8 @@ fn of_front_proxy() -> Vec<Candidate> {
             "it may send no user name in a header of --requestheader-username-headers",
             by_log("\"verifying certificate SN=...\" alone in the API server's log"),
         ),
-    ]
+    ];
+    expired.into_iter().chain(others).collect()
 }
 
 /// What fits the refusal of an identity provider's token: what was seen from here goes first, what nothing speaks for last.
@@ -715,6 +741,28 @@ mod tests {
     use crate::evidence::apiserver::Repeats;
     use crate::report::diagnose;
     use crate::rules::check_all;
+    use crate::rules::front::tests::behind_a_proxy;
+
+    #[test]
+    fn an_expired_certificate_in_the_log_may_be_the_proxys() {
+        let saved = include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json");
+        let mut evidence = behind_a_proxy(saved);
+        let Outcome::Seen(log) = &mut evidence.control_plane.log.outcome else { panic!("no log") };
+        // Synthetic: as a real API server wrote it of an nginx whose certificate had expired, with other numbers.
+        let expired = "x509: certificate has expired or is not yet valid: current time 2026-11-25T17:25:30Z is after 2026-11-24T10:48:24Z";
+        let line = format!(
+            r#"E1125 17:25:30.654128   30633 authentication.go:75] "Unable to authenticate the request" err="[{expired}, verifying certificate SN=77, SKID=, AKID=C6:60 failed: {expired}]""#
+        );
+        log.matches.truncate(1);
+        log.matches[0].line = line.clone();
+        let said = message::recognise(&line).into_iter().find(|found| *found.text == message::CLIENT_CERTIFICATE);
+        log.matches[0].fields = said.expect("a text of certificates").fields;
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        let rejected = found.iter().find(|finding| finding.code == RULE.code).expect("it is refused");
+        let first = &rejected.candidates[0];
+        assert_eq!(first.code, "front-proxy-ca-mismatch");
+        assert!(first.why.contains("may have expired") && first.why.contains("number 77"), "{}", first.why);
+    }
 
     /// A saved run that was healthy, with answers of further connections that were not made then.
     #[test]

@@ -4,7 +4,7 @@ use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::{complaint, user};
 use crate::rules::wording::capital;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, front};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -46,14 +46,44 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !entry.methods.is_empty() {
         return Vec::new();
     }
-    let Some(outcome) = case.anonymous().or_else(|| case.rejected()) else { return Vec::new() };
-    vec![
-        RULE.finding(
-            Confidence::Certain,
-            format!("{} holds no token, certificate or plugin, so there was nothing to send.", capital(&credential.origin)),
-            seen("/kubeconfig/seen/user/methods", format!("{}: no method", credential.origin)),
-            step,
-        )
-        .cite(outcome),
-    ]
+    let (anonymous, before) = (case.anonymous(), front::stands_before(case));
+    let confidence = front::confidence(before.is_some(), anonymous.is_some());
+    let Some(outcome) = anonymous.or_else(|| case.rejected()) else { return Vec::new() };
+    let mut why =
+        format!("{} holds no token, certificate or plugin, so there was nothing to send.", capital(&credential.origin));
+    if before.is_some() {
+        why.push_str(front::MAY_LOG_IN);
+    }
+    let finding = RULE.finding(
+        confidence,
+        why,
+        seen("/kubeconfig/seen/user/methods", format!("{}: no method", credential.origin)),
+        step,
+    );
+    vec![front::asked(finding, before).cite(outcome)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Outcome;
+    use crate::evidence::credential::CredentialSource;
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+    use crate::rules::front::tests::behind_a_proxy;
+
+    #[test]
+    fn a_proxy_that_logs_in_by_itself_needs_no_credential() {
+        let mut evidence =
+            behind_a_proxy(include_str!("../../../testdata/cases/front-proxy-name-not-allowed/evidence.json"));
+        // Synthetic: the saved user has a password; whoever relies on the proxy alone has nothing.
+        let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+        kubeconfig.user.as_mut().expect("a user").methods.clear();
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.source = CredentialSource::None;
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert_eq!((found[0].code, found[0].confidence), ("front-proxy-name-not-allowed", Confidence::Likely));
+        let own = found.iter().find(|finding| finding.code == RULE.code).expect("it may still be so");
+        assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("front-proxy-name-not-allowed")));
+    }
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::evidence::credential::TokenKind;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, Word, hook, renew};
+use crate::rules::{Case, Page, Rule, Word, front, hook, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -50,16 +50,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "/credential/seen/token/kind",
         format!("no JWT: {} characters whose content cannot be known", token.length),
     );
-    let why = if nobody.is_some() {
+    // A token that is the proxy's own business no API server knows; the 401 is then about what the proxy sends in its place.
+    let before = front::stands_before(case);
+    let reason = if nobody.is_some() {
         "The token is no JWT, and the API server has neither a token file nor a webhook: nobody could know it."
     } else if hookless {
         "The token is no JWT, and the API server's token file does not hold it."
     } else {
         "The token is no JWT, and neither a token file nor a webhook of the API server knows it, or its webhook could not be asked (its log would say so: Failed to make webhook authenticator request)."
     };
+    let mut why = reason.to_owned();
+    if before.is_some() {
+        why.push_str(front::MAY_LOG_IN);
+    }
     let mut finding = RULE
         .finding(
-            if hookless { Confidence::Certain } else { Confidence::Likely },
+            match (&before, word, hookless) {
+                (Some(_), None, _) => Confidence::Possible,
+                (None, _, true) => Confidence::Certain,
+                (Some(_), Some(_), _) | (None, _, false) => Confidence::Likely,
+            },
             why,
             form,
             Step::text("If it is an access token of an identity provider, send the ID token of the same login instead: a JWT, which begins with eyJ."),
@@ -71,5 +81,31 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         finding = finding.step(Step::text("If it belongs into the file of --token-auth-file, put it there as TOKEN,USER,UID,\"GROUPS\" and restart the API server: the file is read at the start only."));
     }
-    vec![finding.cite_if(word.map(Word::cite)).cite(rejected)]
+    vec![front::asked(finding, before).cite_if(word.map(Word::cite)).cite(rejected)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Observation};
+    use crate::rules::check_all;
+    use crate::rules::front::tests::behind_a_proxy;
+
+    #[test]
+    fn a_token_that_only_a_proxy_knows_is_not_certainly_wrong() {
+        let saved = include_str!("../../../testdata/cases/static-token-no-file/evidence.json");
+        let confidence = |evidence: &Evidence| {
+            let found = check_all(&Case::new(evidence));
+            found.iter().find(|finding| finding.code == RULE.code).map(|finding| finding.confidence)
+        };
+        let mut evidence: Evidence = serde_json::from_str(saved).expect("evidence");
+        // Nobody with rights looks on; the flags are still known.
+        evidence.control_plane.token_review = Observation::default();
+        assert_eq!(confidence(&evidence), Some(Confidence::Certain));
+        let mut evidence = behind_a_proxy(saved);
+        // That the API server does not know it says nothing of a token for the proxy.
+        assert_eq!(confidence(&evidence), Some(Confidence::Likely));
+        evidence.control_plane.token_review = Observation::default();
+        assert_eq!(confidence(&evidence), Some(Confidence::Possible));
+    }
 }

@@ -50,14 +50,47 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let word = case.reason(&[&message::SIGNATURE_FAILED]).filter(|word| word.place != Place::Model);
     // A log's line may be about another token; that no key verifies this one was tried.
     let confidence = word.map_or(Confidence::Likely, |word| word.confidence(true));
+    let header = case.token().and_then(|token| token.header.as_ref());
+    let critical = header.and_then(|header| header.get("crit")).filter(|names| !names.is_null());
+    let meant = critical.map_or_else(
+        || "the token was changed, or made by somebody else".to_owned(),
+        |names| format!("its header has crit {names}. An API server refuses a token with critical header fields that it does not know, and with b64 false it verifies the payload as it is, not in base64url; if the issuer signs otherwise, no API server takes its tokens. Else the token was changed, or made by somebody else"),
+    );
     vec![
         RULE.finding(
             confidence,
-            format!("The key {:?} is in the issuer's key set and does not verify the signature: the token was changed, or made by somebody else.", signature.kid),
+            format!("The key {:?} is in the issuer's key set and does not verify the signature: {meant}.", signature.kid),
             probed("/issuer/signature/seen", format!("the key {:?} does not verify the token", signature.kid)),
             renew::token(case),
         )
+        .steps(critical.map(|_| Step::text("If every token of this issuer has it, have the issuer sign without the header field crit.")))
         .cite_if(word.map(Word::cite))
-        .cite_if(case.rejected()),
+        .cite_if(case.rejected())
+        .cite_if(critical.map(|names| seen("/credential/seen/token/header/crit", format!("crit: {names}")))),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::rules::check_all;
+
+    #[test]
+    fn a_critical_header_field_may_be_what_is_refused() {
+        let saved = include_str!("../../../testdata/cases/token-signature-invalid/evidence.json");
+        let why = |critical: Option<serde_json::Value>| {
+            let mut evidence: Evidence = serde_json::from_str(saved).expect("evidence");
+            // Synthetic: the saved token has no such field.
+            let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+            let header = credential.token.as_mut().and_then(|token| token.header.as_mut()).expect("a header");
+            if let Some(critical) = critical {
+                header["crit"] = critical;
+            }
+            let found = check_all(&Case::new(&evidence));
+            found.into_iter().find(|finding| finding.code == RULE.code).map(|finding| finding.why).expect("a wrong signature")
+        };
+        assert!(!why(None).contains("crit"));
+        assert!(why(Some(serde_json::json!(["b64"]))).contains("crit [\"b64\"]"));
+    }
 }
