@@ -2,10 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::user;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -54,10 +52,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
+    // A blank goes through where a line feed is refused.
+    let sent = case.anonymous().filter(|_| problem.detail.starts_with(TokenProblem::WHITE_SPACE_AROUND));
+    let why = match &sent {
+        Some(_) => "The token was sent with the blank before it: between the first two blanks of the header the API server then finds no token, and takes the request as anonymous.",
+        None => "No HTTP client can send this token as it is: the header would be cut or refused.",
+    };
     vec![RULE.finding(
         Confidence::Certain,
-        "No HTTP client can send this token as it is: the header would be cut or refused.",
+        why,
         seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-        Step::command("Store it without the line feed", shell!("kubectl config set-credentials {} --token=\"$(tr -d '[:space:]' < token.txt)\"", user(case))),
-    )]
+        renew::stored(case, "Store it without the line feed", "tr -d '[:space:]' <"),
+    )
+    .cite_if(sent)]
 }
