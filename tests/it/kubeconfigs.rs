@@ -470,6 +470,7 @@ fn exec_versions_terminals_and_policies() {
     fs::write(&plain, "#!/bin/sh\n").expect("a file");
     let run = doctor(&entry("v1", &plain.to_string_lossy(), "Never"), &[]);
     assert_eq!(run.codes()[0], "exec-failed", "{}", run.stdout);
+    assert_eq!(fix(&run, 0), format!("chmod +x {}", plain.display()));
 
     // It is there, and what runs it is not.
     for (name, first, told) in [
