@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
     },
     recognises: &[&message::KUBECTL_X509_UNKNOWN],
-    explains: &["kubeconfig-ca-mismatch", "api-certificate-name-mismatch", "api-certificate-expired"],
+    explains: &["kubeconfig-ca-mismatch", "api-certificate-name-mismatch", "api-certificate-expired", "not-a-kubernetes-api"],
     check,
 };
 
