@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn what_a_flag_says_is_mended_in_the_flag() {
-        for (code, flags, named) in [
-            ("tls-server-name-mismatch", &["--tls-server-name"][..], "--tls-server-name"),
+        let rows: [(&str, &[&str], &str); 7] = [
+            ("tls-server-name-mismatch", &["--tls-server-name"], "--tls-server-name"),
             ("server-url-wrong-scheme", &["--server"], "--server=https://"),
             ("kubeconfig-ca-mismatch", &["--certificate-authority"], "--certificate-authority=ca.crt"),
             ("kubeconfig-ca-mismatch", &["--server"], "correct --server"),
@@ -171,7 +171,8 @@ mod tests {
                 &["--certificate-authority", "--insecure-skip-tls-verify"],
                 "--insecure-skip-tls-verify",
             ),
-        ] {
+        ];
+        for (code, flags, named) in rows {
             let changes = |step: &Step| step.command.as_deref().is_some_and(|c| c.contains("kubectl config "));
             let plain = fix(code, code, &[]);
             assert!(plain.iter().any(changes), "{code}: {plain:?}");

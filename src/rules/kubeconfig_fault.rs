@@ -165,7 +165,10 @@ fn flag_names_none(rule: &Rule, failure: &Failure, entry: &'static str, names: &
     let why = if names.is_empty() {
         format!("The files hold no {entry} entry at all, so that --{entry} can name none.")
     } else {
-        format!("The flag chooses among the {entry} entries: there are {}. The kubeconfig itself is not at fault.", names.listed())
+        format!(
+            "The flag chooses among the {entry} entries: there are {}. The kubeconfig itself is not at fault.",
+            names.listed()
+        )
     };
     let first = steps.next().unwrap_or_default();
     rule.finding(Confidence::Certain, why, seen("/kubeconfig/failed/detail", failure.detail.clone()), first)

@@ -194,7 +194,9 @@ fn user_entries_that_kubectl_refuses() {
     silent(&run, "kubeconfig-unparsable");
     assert_eq!(fix(&run, 0), "kubectl config unset users.u.username; kubectl config unset users.u.password");
     // One credential, given twice.
-    let twice = format!("{{client-certificate-data: {cert}, client-certificate: a.crt, client-key-data: {key}, client-key: a.key}}");
+    let twice = format!(
+        "{{client-certificate-data: {cert}, client-certificate: a.crt, client-key-data: {key}, client-key: a.key}}"
+    );
     let run = doctor(&config(NOWHERE, &twice), &[]);
     let title = run.finding("several-credentials")["title"].to_string();
     assert!(title.contains("the client certificate twice"), "{}", run.stdout);
