@@ -66,3 +66,26 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     )
     .cite_if(sent)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Failure, FailureKind, Outcome};
+
+    /// A saved run with a line feed in the token; synthetic where a blank stands before it, with a real server's words for
+    /// somebody whom it does not know.
+    #[test]
+    fn a_blank_before_the_token_is_sent() {
+        let text = include_str!("../../../testdata/cases/token-has-whitespace/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let why = |evidence: &Evidence| check(&Case::new(evidence)).remove(0).why;
+        assert!(why(&evidence).starts_with("No HTTP client can send"), "{}", why(&evidence));
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let token = credential.token.as_mut().expect("a token");
+        let problem = token.problems.iter_mut().find(|problem| is_whitespace(problem)).expect("white space");
+        problem.detail = format!("{} white space", TokenProblem::WHITE_SPACE_AROUND);
+        let words = "selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope";
+        evidence.identity.outcome = Outcome::Failed(Failure::new(FailureKind::Forbidden, words));
+        assert!(why(&evidence).starts_with("The token was sent with the blank before it"), "{}", why(&evidence));
+    }
+}
