@@ -23,6 +23,7 @@ pub use graph::Watcher;
 pub use workload::{WorkloadPlan, gather_workload};
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -183,7 +184,28 @@ fn asked(user: &CredentialProbes, plan: &Plan) -> Asked {
         question: plan.message.as_ref().and_then(|met| met.question.clone()),
         reviewer_context: plan.reviewer_context.clone(),
         client_id: plan.client_id.clone().or_else(from_plugin),
+        connection_flags: connection_flags(&plan.flags),
     }
+}
+
+/// The flags that say something else than the kubeconfig, by their names.
+fn connection_flags(flags: &ConnectionFlags) -> Vec<String> {
+    let text = |value: &Option<String>| value.as_deref().is_some_and(|value| !value.is_empty());
+    let path = |value: &Option<PathBuf>| value.as_deref().is_some_and(|path| !path.as_os_str().is_empty());
+    let all = [
+        ("--cluster", text(&flags.cluster)),
+        ("--user", text(&flags.user)),
+        ("--server", text(&flags.server)),
+        ("--tls-server-name", text(&flags.tls_server_name)),
+        ("--certificate-authority", path(&flags.certificate_authority)),
+        ("--insecure-skip-tls-verify", flags.insecure_skip_tls_verify),
+        ("--token", flags.token.is_some()),
+        ("--username", flags.username.is_some()),
+        ("--password", flags.password.is_some()),
+        ("--client-certificate", path(&flags.client_certificate)),
+        ("--client-key", path(&flags.client_key)),
+    ];
+    all.into_iter().filter(|(_, given)| *given).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Probes one more issuer: the one the API server is configured for, where it is not the token's.

@@ -198,6 +198,10 @@ pub struct Asked {
     /// OIDC client id the user named (`--client-id` or the plugin's arguments).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// The connection flags that were given in the place of what a kubeconfig says, by their names (`--server`), without
+    /// their values. Absent in files of older versions.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connection_flags: Vec<String>,
 }
 
 /// The probes between this machine and the API server's first answer.

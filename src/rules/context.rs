@@ -1,10 +1,11 @@
 //! Commands of a fix speak of what was looked at. Where `--context` named the context, they name it too, because the
 //! current one is another cluster's; those that need rights, or any credential that works, name the reviewer's, where there
 //! is one. What flags said of the cluster in AWS, kaccess' own commands say again, and those of AWS' CLI name the region.
-//! In a Pod, whose way is that of its service account, no command changes or shows a kubeconfig.
+//! What a flag says is mended in the flag. In a Pod, whose way is that of its service account, no command changes or shows
+//! a kubeconfig.
 
 use super::kubeconfig_fault::in_pod;
-use super::{Case, eks};
+use super::{Case, eks, flag};
 use crate::report::commands::{Words, commands, in_region, insert};
 use crate::report::shell::{Shell, quoted};
 use crate::report::{Finding, Step};
@@ -26,6 +27,7 @@ const NO_KUBECONFIG: &str = "the Pod has no kubeconfig to change: set it where i
 
 /// Puts context, region and flags into every command that asks a cluster or AWS.
 pub fn name_it(case: &Case<'_>, findings: &mut [Finding]) {
+    flag::name_it(case, findings);
     if in_pod(case) {
         findings.iter_mut().flat_map(steps).for_each(without_kubeconfig);
     }

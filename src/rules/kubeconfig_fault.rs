@@ -134,8 +134,11 @@ fn context_of(failure: &Failure) -> Option<&str> {
 /// The finding of a context that names an entry (`cluster` or `user`) which the files do not hold.
 pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: &'static str) -> Option<Finding> {
     let failure = case.evidence.kubeconfig.failed_as(&[missing])?;
-    let context = context_of(failure).map_or_else(|| "CONTEXT".into(), quoted);
     let names = names(failure);
+    // kubectl names the context where that is what names the entry; else a flag does.
+    let Some(context) = context_of(failure).map(quoted) else {
+        return Some(flag_names_none(rule, failure, entry, &names));
+    };
     let point = format!("Point the context at a {entry} that exists");
     let set = |name: &str| shell!("kubectl config set-context {} --{}={}", context, entry, name);
     let mut steps = names.each(&point, set).into_iter();
@@ -152,6 +155,25 @@ pub fn entry_missing(case: &Case<'_>, rule: &Rule, missing: FailureKind, entry: 
     };
     let cite = seen("/kubeconfig/failed/detail", failure.detail.clone());
     Some(rule.finding(Confidence::Certain, why, cite, first).steps(steps))
+}
+
+/// The finding of a flag (`--cluster` or `--user`) that names an entry which the files do not hold.
+fn flag_names_none(rule: &Rule, failure: &Failure, entry: &'static str, names: &Names<'_>) -> Finding {
+    let out = Step::text(format!("Leave --{entry} out: the context names a {entry} of its own."));
+    let look = |name: &str| shell!("kaccess doctor --{}={}", entry, name);
+    let mut steps = names.each("Name one that there is, here and with kubectl", look).into_iter().chain([out]);
+    let why = if names.is_empty() {
+        format!("The files hold no {entry} entry at all, so that --{entry} can name none.")
+    } else {
+        format!(
+            "The flag chooses among the {entry} entries: there are {}. The kubeconfig itself is not at fault.",
+            names.listed()
+        )
+    };
+    let first = steps.next().unwrap_or_default();
+    rule.finding(Confidence::Certain, why, seen("/kubeconfig/failed/detail", failure.detail.clone()), first)
+        .titled(format!("--{entry} names a {entry} that the kubeconfig does not have"))
+        .steps(steps)
 }
 
 /// The way is that of a Pod's service account: there is no kubeconfig that could be changed.

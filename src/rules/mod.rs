@@ -7,6 +7,7 @@ pub mod clock;
 mod context;
 pub mod eks;
 pub mod explain;
+pub mod flag;
 pub mod front;
 pub mod hook;
 pub mod issuer_port;

@@ -12,7 +12,6 @@ use crate::report::shell::{Shell, shell};
 /// The step to a new token, by where this one came from.
 pub fn token(case: &Case<'_>) -> Step {
     let credential = case.evidence.credential.seen();
-    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     if case.is_service_account() {
         let (namespace, name) = case.service_account();
         return Step::command(
@@ -25,13 +24,63 @@ pub fn token(case: &Case<'_>) -> Step {
         Some(CredentialSource::Argument | CredentialSource::Flag) => {
             Step::text("Take a new token from the identity provider (log in again) and pass that one.")
         }
-        _ => Step::command(
+        _ => in_its_place(
+            case,
             "Log in again at the identity provider, and store the new ID token (or let a plugin such as kubelogin renew it)",
-            shell!(
-                "kubectl config set-credentials {} --token=\"$ID_TOKEN\"",
-                user.map_or("USER", |user| user.name.as_str())
-            ),
         ),
+    }
+}
+
+/// The step to another token in the place of this one, which is in `$ID_TOKEN`; `text` says which.
+pub fn in_its_place(case: &Case<'_>, text: &str) -> Step {
+    match case.evidence.credential.seen().map(|credential| &credential.source) {
+        Some(CredentialSource::TokenFile) => Step::command(
+            format!(
+                "{text}. It belongs into the file that tokenFile names: what that holds goes before a stored token"
+            ),
+            into_token_file("printf %s", "\"$ID_TOKEN\""),
+        ),
+        Some(CredentialSource::Exec) => Step::text(format!(
+            "{text}. The credential plugin has to print it: a token that is stored beside the plugin would go before it, and the plugin would not be asked again."
+        )),
+        Some(CredentialSource::Argument | CredentialSource::Flag) => {
+            Step::text(format!("{text}. Pass that one in the place of this."))
+        }
+        _ => Step::command(text, shell!("kubectl config set-credentials {} --token=\"$ID_TOKEN\"", user(case))),
+    }
+}
+
+/// What is written into the file that `tokenFile` names. client-go makes its path absolute, and kubectl shows it so.
+fn into_token_file(write: &'static str, from: &'static str) -> Shell {
+    let pieces = [
+        "umask 077; f=$(kubectl config view --minify -o jsonpath='{.users[0].user.tokenFile}') &&",
+        write,
+        from,
+        "> \"$f.new\" && mv \"$f.new\" \"$f\"",
+    ];
+    Shell::join(pieces.map(Shell::from), " ")
+}
+
+/// The step to the same token in the form it must have, where this one came from. `text` says what it is to be; `filter` is
+/// the command that makes it so of the file whose name stands behind it.
+pub fn stored(case: &Case<'_>, text: &str, filter: &'static str) -> Step {
+    let source = case.evidence.credential.seen().map(|credential| &credential.source);
+    match source {
+        Some(CredentialSource::TokenFile) => Step::command(
+            format!("{text}, in the file that tokenFile names: what it holds goes before a stored token"),
+            into_token_file(filter, "\"$f\""),
+        ),
+        Some(CredentialSource::Exec) => Step::text(format!(
+            "{text}: correct the credential plugin, which prints it so. (A token that is stored beside the plugin would go before it, and the plugin would not be asked again.)"
+        )),
+        Some(CredentialSource::Argument | CredentialSource::Flag) => Step::text(format!(
+            "{text}: what is given is at fault, and no entry of the kubeconfig. Pass --token=\"$({filter} token.txt)\"."
+        )),
+        _ => {
+            let pieces = ["--token=\"$(", filter, " token.txt)\""].map(Shell::from);
+            let set = shell!("kubectl config set-credentials {}", user(case));
+            Step::command(text, Shell::join([set, Shell::join(pieces, "")], " "))
+        }
     }
 }
 
@@ -205,6 +254,45 @@ mod tests {
         exec["args"] = json!(args);
         let evidence: Evidence = serde_json::from_value(evidence).unwrap();
         token(&Case::new(&evidence)).command.unwrap_or_default().to_string()
+    }
+
+    /// The fix of a saved case's first finding, were its token from elsewhere: the evidence is made up in this one word,
+    /// because where a token comes from changes nothing of what is seen of it.
+    fn fix_from(text: &str, code: &str, source: CredentialSource) -> Step {
+        let mut evidence: Evidence = serde_json::from_str(text).unwrap();
+        let crate::evidence::Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("none") };
+        credential.source = source;
+        let findings = crate::rules::check_all(&Case::new(&evidence));
+        findings.into_iter().find(|finding| finding.code == code).expect("the finding").fix.remove(0)
+    }
+
+    #[test]
+    fn a_token_is_mended_where_it_comes_from() {
+        let white = include_str!("../../testdata/cases/token-has-whitespace/evidence.json");
+        let header = include_str!("../../testdata/cases/authorization-header-malformed/evidence.json");
+        let expired = include_str!("../../testdata/cases/token-expired/evidence.json");
+        let no_jwt = include_str!("../../testdata/cases/token-not-jwt/evidence.json");
+        let refresh = include_str!("../../testdata/cases/token-is-refresh-token/evidence.json");
+        for (text, code, write) in [
+            (white, "token-has-whitespace", "tr -d '[:space:]' < \"$f\" > \"$f.new\""),
+            (header, "authorization-header-malformed", "//I' \"$f\" > \"$f.new\""),
+            (expired, "token-expired", "printf %s \"$ID_TOKEN\" > \"$f.new\""),
+            (no_jwt, "token-not-jwt", "printf %s \"$ID_TOKEN\" > \"$f.new\""),
+            (refresh, "token-is-refresh-token", "printf %s \"$ID_TOKEN\" > \"$f.new\""),
+        ] {
+            let stores =
+                |step: &Step| step.command.as_deref().is_some_and(|command| command.contains("set-credentials"));
+            assert!(stores(&fix_from(text, code, CredentialSource::Token)), "{code}");
+            let step = fix_from(text, code, CredentialSource::TokenFile);
+            let command = step.command.as_deref().unwrap_or_default();
+            assert!(command.contains(write) && command.ends_with("&& mv \"$f.new\" \"$f\""), "{code}: {step:?}");
+            assert!(!stores(&step), "{code}: {step:?}");
+            // A plugin's token that is stored keeps the plugin from being asked.
+            for source in [CredentialSource::Exec, CredentialSource::Flag] {
+                let step = fix_from(text, code, source);
+                assert!(!stores(&step), "{code}: {step:?}");
+            }
+        }
     }
 
     #[test]

@@ -825,6 +825,15 @@ fn fronts_and_urls_that_only_kubectl_stumbles_over() {
     assert_eq!((run.codes()[0].as_str(), run.code), ("tls-server-name-mismatch", 1), "{}", run.stdout);
     assert_eq!(fix(&run, 0), "kubectl config set-cluster c --tls-server-name=localhost");
     silent(&at("", &[("tls-server-name", "localhost")]), "tls-server-name-mismatch");
+    // The same by the flag: there it is mended, and the kubeconfig is left as it is.
+    let good = kubeconfig(&front.url(), Some(&way.ours.pem()), &[], &way.user());
+    let run = doctor(&good, &["--tls-server-name", "https://localhost:6443"]);
+    assert_eq!((run.codes()[0].as_str(), run.code), ("tls-server-name-mismatch", 1), "{}", run.stdout);
+    let finding = &run.findings()[0];
+    assert!(finding["why"].to_string().contains("The flag --tls-server-name has the server"), "{}", run.stdout);
+    let text = finding["fix"][0]["text"].to_string();
+    assert!(text.contains("give --tls-server-name=localhost"), "{text}");
+    assert!(!finding["fix"].to_string().contains("kubectl config"), "{}", run.stdout);
 }
 
 /// A client certificate and its key, as a kubeconfig's user has them.

@@ -193,6 +193,15 @@ fn user_entries_that_kubectl_refuses() {
     certain(&run, "several-credentials");
     silent(&run, "kubeconfig-unparsable");
     assert_eq!(fix(&run, 0), "kubectl config unset users.u.username; kubectl config unset users.u.password");
+    // One credential, given twice.
+    let twice = format!(
+        "{{client-certificate-data: {cert}, client-certificate: a.crt, client-key-data: {key}, client-key: a.key}}"
+    );
+    let run = doctor(&config(NOWHERE, &twice), &[]);
+    let title = run.finding("several-credentials")["title"].to_string();
+    assert!(title.contains("the client certificate twice"), "{}", run.stdout);
+    assert_eq!(fix(&run, 0), "kubectl config unset users.u.client-certificate");
+    assert_eq!(fix(&run, 1), "kubectl config unset users.u.client-key");
     let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Never}";
     let run = doctor(&config(NOWHERE, &format!("{{auth-provider: {{name: oidc}}, {exec}}}")), &[]);
     assert!(run.codes().iter().any(|code| code == "several-credentials"), "{}", run.stdout);
@@ -461,6 +470,9 @@ fn exec_versions_terminals_and_policies() {
     ] {
         let run = doctor(&good, &["--error", message]);
         expect_fault(name, &run, &["exec-denied-by-policy"]);
+        // The field that every release with such a policy reads.
+        let manifest = run.finding("exec-denied-by-policy")["fix"][0]["manifest"].to_string();
+        assert!(manifest.contains("credentialPluginAllowlist:\\n- name: "), "{manifest}");
         certain(&run, "exec-denied-by-policy");
     }
     let twin = doctor(&good, &[]);
@@ -470,6 +482,7 @@ fn exec_versions_terminals_and_policies() {
     fs::write(&plain, "#!/bin/sh\n").expect("a file");
     let run = doctor(&entry("v1", &plain.to_string_lossy(), "Never"), &[]);
     assert_eq!(run.codes()[0], "exec-failed", "{}", run.stdout);
+    assert_eq!(fix(&run, 0), format!("chmod +x {}", plain.display()));
 
     // It is there, and what runs it is not.
     for (name, first, told) in [

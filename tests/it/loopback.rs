@@ -59,6 +59,15 @@ fn kubeconfigs_that_cannot_be_used() {
     expect_fault("context-cluster-missing", &run, &["context-cluster-missing"]);
     let run = doctor(&file(&text.replace("user: u}", "user: gone}")), &[]);
     expect_fault("context-user-missing", &run, &["context-user-missing"]);
+    // What a flag names is mended in the flag, and no context is to be made for it.
+    for (flag, entry, there) in [("--user", "user", "u"), ("--cluster", "cluster", "c")] {
+        let run = doctor(&good, &[flag, "nobody"]);
+        assert_eq!(run.codes(), [format!("context-{entry}-missing")], "{}", run.stdout);
+        let finding = &run.findings()[0];
+        assert_eq!(finding["title"], format!("{flag} names a {entry} that the kubeconfig does not have"));
+        assert_eq!(finding["fix"][0]["command"], format!("kaccess doctor {flag}={there}"));
+        assert!(!finding["fix"].to_string().contains("kubectl config"), "{}", run.stdout);
+    }
     let run = doctor(&file(&text.replace("token: opaque-token-of-a-test", "tokenFile: not-there")), &[]);
     expect_fault("credential-file-missing", &run, &["credential-file-missing"]);
     let run = doctor(&file("apiVersion: v1\nclusters: [\n- a: {\n"), &[]);

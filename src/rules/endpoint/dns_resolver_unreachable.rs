@@ -54,9 +54,31 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(public) = names.and_then(|names| names.public.as_ref()) {
         finding = finding.cite(probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public)))));
     }
-    vec![
-        finding
-            .step(Step::text("If an address there belongs to a VPN, connect it (or let it restore resolv.conf); else start that resolver, or allow UDP and TCP port 53 to it."))
-            .cite_if(cite_met(case, RULE.recognises)),
-    ]
+    let step = if refusing {
+        finding = finding.titled("The name servers answer with a failure");
+        "They are there, and no port is closed. If an address there belongs to a VPN, connect it; else have the people who run that resolver see why it fails for this name (SERVFAIL: the servers behind it do not answer, or DNSSEC does not hold; REFUSED: it does not serve this machine), or ask another one."
+    } else {
+        "If an address there belongs to a VPN, connect it (or let it restore resolv.conf); else start that resolver, or allow UDP and TCP port 53 to it."
+    };
+    vec![finding.step(Step::text(step)).cite_if(cite_met(case, RULE.recognises))]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn name_servers_that_answer_with_a_failure_are_not_said_to_be_silent() {
+        let found = |text: &str| {
+            let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            check(&Case::new(&evidence)).remove(0)
+        };
+        let failing = found(include_str!("../../../testdata/cases/dns-resolver-unreachable-failing/evidence.json"));
+        assert_eq!(failing.title, "The name servers answer with a failure");
+        assert!(!failing.fix.iter().any(|step| step.text.contains("port 53")), "{:?}", failing.fix);
+        let silent = found(include_str!("../../../testdata/cases/dns-resolver-unreachable-silent/evidence.json"));
+        assert_eq!(silent.title, RULE.title);
+        assert!(silent.fix.iter().any(|step| step.text.contains("port 53")), "{:?}", silent.fix);
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::FailureKind;
+use crate::evidence::dns::LookupOutcome;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::way::{answers, cite_met, host, proxy, proxy_place};
 use crate::rules::{Case, Page, Rule};
@@ -29,6 +31,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let names = case.evidence.endpoint.names.seen();
+    if let Some(finding) = known_elsewhere(case, &failure.detail) {
+        return vec![finding];
+    }
     let unused = unused_proxy(proxy_place(case));
     let server = case.evidence.kubeconfig.seen().and_then(|kubeconfig| Some(kubeconfig.cluster.as_ref()?.server.clone()));
     let mut finding = RULE.finding(
@@ -60,6 +65,35 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![finding]
 }
 
+/// The public resolver has addresses for the name: the name is right, and what this machine asks hides it.
+fn known_elsewhere(case: &Case<'_>, detail: &str) -> Option<Finding> {
+    let names = case.evidence.endpoint.names.seen()?;
+    let public = names.public.as_ref().filter(|answer| answer.outcome == LookupOutcome::Answer)?;
+    let address = public.addresses.first()?;
+    let route = case.evidence.endpoint.route.seen()?;
+    let address = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+    let server = format!("{}://{address}:{}", route.scheme, route.port);
+    let finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The public resolver has an address for {}, and the resolver of this machine says that there is no such name. So the name is right: a filter hides it here, an internal zone of the same domain lacks it, or an old answer is still kept.", host(case)),
+            probed("/endpoint/dns/failed/detail", detail),
+            Step::command("See which name servers this machine asks, and who wrote them", "cat /etc/resolv.conf; resolvectl status"),
+        )
+        .titled("This machine's resolver does not know the API server's name, and the public one does")
+        .cite(probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public)))))
+        .cite_if((!names.servers.is_empty()).then(|| {
+            probed("/endpoint/names/seen/servers", format!("the name servers say: {}", answers(&names.servers)))
+        }))
+        .cite_if(cite_met(case, RULE.recognises))
+        .step(Step::text("Have the people who run them let the name through, or add the record to their zone; or have this machine ask others."))
+        .step(Step::command(
+            "Until then the address can be given by hand, and the certificate is checked for the name all the same",
+            shell!("kubectl --server={} --tls-server-name={} get --raw /version", server, host(case)),
+        ));
+    Some(finding)
+}
+
 /// A proxy is set and not used for this server: what that may mean, and what to do then.
 fn unused_proxy(reason: &str) -> Option<(&'static str, Step)> {
     let (why, text) = if reason.contains(" of NO_PROXY covers ") || reason.contains(" of no_proxy covers ") {
@@ -76,7 +110,28 @@ fn unused_proxy(reason: &str) -> Option<(&'static str, Step)> {
 
 #[cfg(test)]
 mod tests {
-    use super::unused_proxy;
+    use super::{RULE, check, unused_proxy};
+    use crate::evidence::dns::LookupOutcome;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::rules::Case;
+
+    /// A saved run in which nobody knows the name; synthetic in the public resolver's answer, an address of a network for
+    /// examples.
+    #[test]
+    fn a_name_that_the_world_knows_is_not_gone() {
+        let text = include_str!("../../../testdata/cases/endpoint-name-not-found-public/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let why = |evidence: &Evidence| check(&Case::new(evidence)).remove(0).why;
+        assert!(why(&evidence).contains("its record is gone"));
+        let Outcome::Seen(names) = &mut evidence.endpoint.names.outcome else { panic!("no names") };
+        let public = names.public.as_mut().expect("a public answer");
+        public.outcome = LookupOutcome::Answer;
+        public.addresses = vec!["203.0.113.5".to_owned()];
+        let found = check(&Case::new(&evidence)).remove(0);
+        assert!(found.title != RULE.title && !found.why.contains("record is gone"), "{}", found.why);
+        let by_hand = "kubectl --server=https://203.0.113.5:6443 --tls-server-name=api.gone.test get --raw /version";
+        assert!(found.fix.iter().any(|step| step.command.as_deref() == Some(by_hand)), "{:?}", found.fix);
+    }
 
     #[test]
     fn a_proxy_that_is_set_and_not_used_is_told() {

@@ -32,7 +32,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(answer) = endpoint.authenticated.seen().filter(|answer| matches!(answer.status, 400 | 413 | 431 | 494)) else {
         return Vec::new();
     };
-    if answer.is_of_kubernetes() || case.accepted() {
+    // 431 says it by itself, whatever the body is dressed as.
+    if answer.is_of_kubernetes() && answer.status != 431 || case.accepted() {
         return Vec::new();
     }
     // Whoever refuses the same request without the credential does so for another reason.
@@ -74,4 +75,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen(format!("/credential/seen/token/claims/{}", pointer_part(&name)), format!("{name} has {length} entries: {some}; …")));
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    /// A saved refusal of Go's server; synthetic in its body, which is that of a front that dresses its errors as Kubernetes
+    /// does.
+    #[test]
+    fn what_431_says_it_says_in_any_dress() {
+        let text = include_str!("../../../testdata/cases/request-header-too-large-go/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let plain = check(&Case::new(&evidence));
+        assert_eq!(plain.len(), 1);
+        let Outcome::Seen(answer) = &mut evidence.endpoint.authenticated.outcome else { panic!("no answer") };
+        answer.content_type = Some("application/json".to_owned());
+        answer.body = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","code":431}"#.to_owned();
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.iter().map(|finding| finding.confidence).collect::<Vec<_>>(), [Confidence::Certain]);
+    }
 }

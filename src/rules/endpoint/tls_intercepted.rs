@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/#proxy",
     },
     recognises: &[&message::KUBECTL_X509_UNKNOWN],
-    explains: &["kubeconfig-ca-mismatch", "api-certificate-name-mismatch", "api-certificate-expired"],
+    explains: &["kubeconfig-ca-mismatch", "api-certificate-name-mismatch", "api-certificate-expired", "not-a-kubernetes-api"],
     check,
 };
 
@@ -101,4 +101,24 @@ const NOTHING: &[&str] = &[];
 fn of_cluster(issuer: &str) -> bool {
     let issuer = issuer.to_lowercase();
     ["kube", "k3s", "rke2", "openshift", "etcd", "cluster"].iter().any(|mark| issuer.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    /// A saved run; synthetic in the answer behind the other certificate, which is another run's page: what a device shows
+    /// to those whom it blocks.
+    #[test]
+    fn what_the_interceptor_answers_is_its_own() {
+        let text = include_str!("../../../testdata/cases/tls-intercepted/evidence.json");
+        let page = include_str!("../../../testdata/cases/not-a-kubernetes-api/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let page: Evidence = serde_json::from_str(page).expect("evidence");
+        evidence.endpoint.anonymous = page.endpoint.anonymous;
+        let findings = crate::report::diagnose(crate::rules::check_all(&Case::new(&evidence)));
+        let page = findings.iter().find(|finding| finding.code == "not-a-kubernetes-api").expect("the page");
+        assert_eq!(page.explained_by, Some(RULE.code));
+    }
 }

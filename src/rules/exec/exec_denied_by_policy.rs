@@ -38,9 +38,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             why,
             cite,
             Step::manifest(
-                "If you trust it, allow it in ~/.kube/kuberc (the file of KUBERC, where that is set), beside those that stand there; kubectl 1.35 calls the field name, later ones command",
+                "If you trust it, allow it in ~/.kube/kuberc (the file of KUBERC, where that is set), beside those that stand there; kubectl 1.35 and later know the field as name, and 1.35 knows no other",
                 format!(
-                    "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- command: {}\n",
+                    "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- name: {}\n",
                     serde_json::Value::from(command)
                 ),
             ),

@@ -32,14 +32,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         {
             return vec![not_runnable(failure, &command, expected, seen)];
         }
+        let mut steps = startable(failure, &command).into_iter();
         return vec![
             RULE.finding(
                 Confidence::Certain,
                 "The plugin was not started, so there is no credential to send, and kubectl connects to nothing.",
                 seen("/plugin/failed/detail", failure.detail.clone()),
-                Step::command("See whether it is an executable file that you may run", shell!("ls -l \"$(command -v {})\"", quoted(&command))),
+                steps.next().unwrap_or_default(),
             )
-            .titled("The credential plugin could not be started"),
+            .titled("The credential plugin could not be started")
+            .steps(steps),
         ];
     }
     let Some(run) = case.evidence.plugin.seen().filter(|run| run.exit_code != Some(0) && !exec_timeout::timed_out(run)) else { return Vec::new() };
@@ -85,16 +87,59 @@ fn not_runnable(failure: &Failure, command: &str, expected: &str, there: &str) -
         .step(Step::command("See its first line", shell!("head -n 1 {} | cat -v", command)))
 }
 
+/// What lets the system start it, by the system's own words.
+fn startable(failure: &Failure, command: &str) -> Vec<Step> {
+    let (head, words) = failure.detail.rsplit_once(": ").unwrap_or(("", failure.detail.as_str()));
+    let file = head.strip_prefix("exec: fork/exec ").unwrap_or(command);
+    match words {
+        "permission denied" => vec![
+            Step::command("If it is the program that you mean, let it be run", shell!("chmod +x {}", file)),
+            Step::command(
+                "If that changes nothing, see what it is: of a directory, name the program in it; a file system that is mounted noexec runs none, and each folder above needs x for you",
+                shell!("ls -ld {0}; findmnt -n -o OPTIONS -T {0}", file),
+            ),
+        ],
+        "exec format error" => vec![
+            Step::command(
+                "See what it is: a script needs a first line that names its interpreter, a program must be built for this system and its processor",
+                shell!("head -n 1 {0} | cut -c 1-80 | cat -v; file {0}", file),
+            ),
+            Step::command(
+                "If it is a shell script without that line, put it in",
+                shell!("sed -i.bak '1i #!/bin/sh' {}", file),
+            ),
+            Step::text("If it is a program for another system, install the build for this one."),
+        ],
+        _ => vec![Step::command(
+            "See whether it is an executable file that you may run",
+            shell!("ls -l \"$(command -v {})\"", quoted(command)),
+        )],
+    }
+}
+
+/// The lines that programs write for people: not those of their own source, which Python's traceback quotes below each
+/// `File "..."`.
+fn told(stderr: &str) -> Vec<&str> {
+    let mut quotes = false;
+    let keep = |line: &&str| {
+        let indented = line.starts_with([' ', '\t']);
+        quotes = indented && (quotes || line.trim_start().starts_with("File \""));
+        !quotes
+    };
+    stderr.lines().filter(keep).collect()
+}
+
 /// The line that says what went wrong: programs end with hints, closing brackets and tables as well.
 fn telling(stderr: &str) -> Option<&str> {
     const WORDS: [&[&str]; 3] = [
         // Entra ID's numbers say more than all around them.
         &["aadsts"],
-        &["denied", "expired", "not found", "unauthorized", "forbidden", "no such ", "could not", "cannot", "unable to", "failed", "invalid", "required"],
+        &["denied", "expired", "not found", "unauthorized", "forbidden", "no such ", "could not", "cannot", "unable to", "failed", "invalid", "required", "refused", "timed out", "not known", "unreachable"],
         &["error", "exception", "fatal"],
     ];
+    let lines = told(stderr);
     WORDS.iter().find_map(|words| {
-        stderr.lines().rev().find(|line| {
+        lines.iter().rev().copied().find(|line| {
             let lower = line.to_lowercase();
             words.iter().any(|word| lower.contains(word))
         })
@@ -103,7 +148,33 @@ fn telling(stderr: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::telling;
+    use super::*;
+
+    /// The steps for a plugin that the system does not start, in its words; synthetic: the words stand in the place of
+    /// those of a saved run.
+    fn steps(words: &str) -> Vec<String> {
+        let failure = Failure::new(FailureKind::PluginFailed, format!("exec: fork/exec /opt/a plugin: {words}"));
+        startable(&failure, "plugin").iter().flat_map(|step| step.codes()).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn what_is_not_started_is_made_startable() {
+        assert_eq!(steps("permission denied")[0], "chmod +x '/opt/a plugin'");
+        let format = steps("exec format error");
+        assert!(format[0].starts_with("head -n 1 '/opt/a plugin'"), "{format:?}");
+        assert!(format[1].contains("#!/bin/sh"), "{format:?}");
+        assert!(!format.iter().any(|command| command.contains("command -v")), "{format:?}");
+    }
+
+    #[test]
+    fn no_line_of_the_source_is_what_a_program_says() {
+        let python = "Traceback (most recent call last):\n  File \"/x\", line 3, in <module>\n    def fetch_required_token(): return urllib.request.urlopen(url)\n                                       ~~~~^^^^\nurllib.error.URLError: <urlopen error [Errno 111] Connection refused>\n";
+        assert_eq!(telling(python), Some("urllib.error.URLError: <urlopen error [Errno 111] Connection refused>"));
+        let chained = "KeyError: 'token'\n\nDuring handling of the above exception, another exception occurred:\n\n  File \"/x\", line 9\n    raise failed()\nOSError: [Errno 113] No route to host\n";
+        assert!(telling(chained).is_some_and(|line| !line.contains("raise")));
+        // What is indented elsewhere counts.
+        assert_eq!(telling("login:\n  token expired\n"), Some("  token expired"));
+    }
 
     #[test]
     fn the_line_with_the_cause_is_taken() {

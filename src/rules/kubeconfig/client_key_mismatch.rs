@@ -4,7 +4,7 @@ use crate::apiserver::message::{heard, tools};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::kubeconfig_fault::{complaint, user};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, flag};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,9 +35,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled("The client key is encrypted with a passphrase"),
         ];
     }
+    let by_flag = ["--client-certificate", "--client-key"].iter().any(|name| flag::given(case, name));
+    let pair = if by_flag { "that the flags make" } else { "in the user entry" };
     if let Some((title, what, first)) = unreadable(complaint.detail) {
         return vec![
-            RULE.finding(Confidence::Certain, format!("Go's TLS says of the pair in the user entry: {}. {what}", complaint.detail), complaint.cite, first)
+            RULE.finding(Confidence::Certain, format!("Go's TLS says of the pair {pair}: {}. {what}", complaint.detail), complaint.cite, first)
                 .titled(title)
                 .step(put(case)),
         ];
@@ -45,7 +47,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("Go's TLS says of the pair in the user entry: {}.", complaint.detail),
+            format!("Go's TLS says of the pair {pair}: {}.", complaint.detail),
             complaint.cite,
             Step::command(
                 "Compare the public keys of the two files that you mean",

@@ -6,7 +6,7 @@ use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::api_port::{fault, met_without_handshake};
 use crate::rules::kubeconfig_fault::{cluster as named, fetch_authority, in_pod, pod_authority};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, flag};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -76,7 +76,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let strangers: Vec<&str> = report.chain.iter().skip(1).filter(|other| !part_of(&report.chain, other)).map(|other| other.subject.as_str()).collect();
     // Of a Pod without a kubeconfig: the file that the CA is in.
     let file = cluster.and_then(|cluster| cluster.certificate_authority.as_deref()).filter(|_| pod);
-    let whose = file.unwrap_or("the kubeconfig");
+    let by_flag = flag::given(case, "--certificate-authority");
+    let whose = file.unwrap_or(if by_flag { "the file of --certificate-authority" } else { "the kubeconfig" });
     let mut why = if public {
         format!("The API server's chain ends at {presented:?}, a public authority that this machine trusts; {whose} allows only {trusted:?}.")
     } else {
@@ -106,6 +107,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             finding.step(Step::text(format!("If {presented:?} is an intermediate authority below the CA that {whose} trusts, {whose} is right and the server's certificate file must hold that intermediate certificate too.")))
         }
     };
+    if by_flag {
+        finding = finding.titled("The CA of --certificate-authority did not sign the API server's certificate");
+    }
     if cluster.is_some() {
         finding = finding.cite(seen("/kubeconfig/seen/cluster/authorities", format!("{whose} trusts {trusted}")));
     }

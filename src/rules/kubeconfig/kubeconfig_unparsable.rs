@@ -4,7 +4,7 @@ use crate::apiserver::message::heard;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::{cluster, is_other};
+use crate::rules::kubeconfig_fault::{cluster, is_other, user};
 use crate::rules::{Case, Page, Rule};
 
 /// The rule.
@@ -54,7 +54,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .titled("The kubeconfig is a directory"),
         ];
     }
-    let why = "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing.";
+    let of_entry = failure.fault.as_ref().is_some_and(|fault| fault.entry.as_deref().is_some_and(|entry| !entry.is_empty()));
+    let why = if of_entry {
+        "kubectl does not start with what stands in this entry, and connects to nothing; a context of other entries is not touched."
+    } else {
+        "kubectl refuses the whole kubeconfig for this one fault, and connects to nothing."
+    };
+    if let Some(finding) = of_one_field(case, failure, path, why) {
+        return vec![finding];
+    }
     if let Some(server) = mistyped(failure) {
         let finding = RULE.finding(
             Confidence::Certain,
@@ -72,6 +80,33 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             "Repair the place that the message names, or write the entry anew (aws eks update-kubeconfig, or the file your cluster admin gives you).",
         ),
     )]
+}
+
+/// A field of one entry that is missing, or has a value that has another name here: what is to be written is known.
+fn of_one_field(case: &Case<'_>, failure: &Failure, path: &'static str, why: &'static str) -> Option<Finding> {
+    let detail = &failure.detail;
+    let cite = seen(path, detail.clone());
+    if let Some(rest) = detail.strip_prefix("no server found for cluster \"") {
+        let name = rest.split('"').next().filter(|name| !name.is_empty()).unwrap_or("CLUSTER");
+        let finding = RULE.finding(
+            Confidence::Certain,
+            "The cluster entry names no server (its key is `server`, in small letters): kubectl then asks http://localhost:8080, where no cluster of yours is. A context of other entries is not touched.",
+            cite,
+            Step::command("Write the server into the entry", shell!("kubectl config set-cluster {} --server=https://HOST:6443", name)),
+        );
+        return Some(finding.titled("The cluster entry names no server"));
+    }
+    if detail.contains("interactiveMode must be specified for") || detail.contains("invalid interactiveMode for") {
+        let step = Step::command(
+            "Say whether the plugin may ask somebody: IfAvailable where there is a terminal (Never, Always)",
+            shell!("kubectl config set-credentials {} --exec-interactive-mode=IfAvailable", user(case)),
+        );
+        return Some(RULE.finding(Confidence::Certain, why, cite, step));
+    }
+    detail.contains("unsupported scheme \"socks5h\"").then(|| {
+        let step = Step::text("Write proxy-url with socks5:// there: kubectl has the proxy resolve names with it, which other programs call socks5h.");
+        RULE.finding(Confidence::Certain, why, cite, step)
+    })
 }
 
 /// What a server URL was meant to be whose scheme is mistyped: `https//HOST`, `https:/HOST`.
@@ -133,7 +168,41 @@ pub fn without_context(detail: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, FailureKind, mistyped, without_context};
+    use super::{Case, Failure, FailureKind, check, mistyped, without_context};
+    use crate::evidence::kubeconfig::Fault;
+    use crate::evidence::{Evidence, Outcome};
+
+    /// A saved run whose kubeconfig is no YAML; synthetic in the loader's words, which tests of the loader hold to.
+    #[test]
+    fn a_fault_of_one_entry_stops_no_other() {
+        let text = include_str!("../../../testdata/cases/kubeconfig-unparsable/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let whole = check(&Case::new(&evidence)).remove(0);
+        assert!(whole.why.contains("the whole kubeconfig"), "{}", whole.why);
+        for (detail, command) in [
+            (
+                "no server found for cluster \"c\"; kubectl would fall back to http://localhost:8080",
+                Some("kubectl config set-cluster c --server=https://HOST:6443"),
+            ),
+            (
+                "interactiveMode must be specified for u to use exec authentication plugin",
+                Some("kubectl config set-credentials USER --exec-interactive-mode=IfAvailable"),
+            ),
+            (
+                "invalid 'proxy-url' \"socks5h://p:1\" for cluster \"c\": unsupported scheme \"socks5h\", must be http, https, or socks5",
+                None,
+            ),
+        ] {
+            let mut failure = Failure::new(FailureKind::Malformed, detail);
+            let fault = Fault { code: "kubeconfig-unparsable".to_owned(), entry: Some("c".to_owned()), ..Fault::default() };
+            failure.fault = Some(Box::new(fault));
+            evidence.kubeconfig.outcome = Outcome::Failed(failure);
+            let found = check(&Case::new(&evidence)).remove(0);
+            assert!(!found.why.contains("the whole kubeconfig"), "{}", found.why);
+            assert_eq!(found.fix[0].command.as_deref(), command, "{detail}");
+            assert!(!found.fix[0].text.starts_with("Repair the place"), "{:?}", found.fix);
+        }
+    }
 
     #[test]
     fn a_mistyped_scheme_is_written_anew() {

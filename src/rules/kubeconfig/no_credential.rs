@@ -49,6 +49,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (anonymous, before) = (case.anonymous(), front::stands_before(case));
     let confidence = front::confidence(before.is_some(), anonymous.is_some());
     let Some(outcome) = anonymous.or_else(|| case.rejected()) else { return Vec::new() };
+    if entry.name.is_empty() {
+        let mut finding = without_user(case);
+        finding.confidence = confidence;
+        return vec![front::asked(finding, before).cite(outcome)];
+    }
     let mut why =
         format!("{} holds no token, certificate or plugin, so there was nothing to send.", capital(&credential.origin));
     if before.is_some() {
@@ -63,10 +68,37 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![front::asked(finding, before).cite(outcome)]
 }
 
+/// There is no user entry: what is to be named, and where.
+fn without_user(case: &Case<'_>) -> Finding {
+    let cite = seen("/kubeconfig/seen/user/methods", "no user entry is used");
+    let config = case.evidence.kubeconfig.seen();
+    let Some(context) = config.and_then(|config| config.context.as_deref()) else {
+        let step = Step::text("Give one beside the server: --token, or --client-certificate and --client-key; or name a context.");
+        return RULE
+            .finding(Confidence::Certain, "No context names a user here, and no flag gives a credential, so there was nothing to send.", cite, step)
+            .titled("No user and no credential is named");
+    };
+    RULE.finding(
+        Confidence::Certain,
+        format!("The context {context:?} names no user, so there was nothing to send. A credential in an entry that no context names is not used either."),
+        cite,
+        Step::command("See which user entries there are", "kubectl config get-users"),
+    )
+    .titled("The context names no user")
+    .step(Step::command(
+        "Name the right one in the context",
+        shell!("kubectl config set-context {} --user=USER", context),
+    ))
+    .step(Step::command(
+        "Where there is none yet, make one first (or have your provider write it: aws eks update-kubeconfig, gcloud, az)",
+        "kubectl config set-credentials USER --token=\"$(cat token.txt)\"",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Outcome;
+    use crate::evidence::{Evidence, Outcome};
     use crate::evidence::credential::CredentialSource;
     use crate::report::diagnose;
     use crate::rules::check_all;
@@ -85,5 +117,25 @@ mod tests {
         assert_eq!((found[0].code, found[0].confidence), ("front-proxy-name-not-allowed", Confidence::Likely));
         let own = found.iter().find(|finding| finding.code == RULE.code).expect("it may still be so");
         assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("front-proxy-name-not-allowed")));
+    }
+
+    /// A saved run with an empty entry, in which the context names no user, as the loader writes that down.
+    #[test]
+    fn a_context_without_a_user_is_given_one() {
+        let text = include_str!("../../../testdata/cases/no-credential/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+        kubeconfig.user.as_mut().expect("a user").name = String::new();
+        let context = kubeconfig.context.clone().expect("a context");
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.origin = "no user entry".to_owned();
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].title, "The context names no user");
+        assert!(found[0].why.contains(&format!("{context:?} names no user")), "{}", found[0].why);
+        assert_eq!(
+            found[0].fix[1].command.as_deref(),
+            Some(format!("kubectl config set-context {context} --user=USER").as_str())
+        );
     }
 }

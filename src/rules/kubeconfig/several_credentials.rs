@@ -25,9 +25,11 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
     let name = user(case);
-    let (why, unset): (&str, &[&str]) = if complaint.detail.contains("client-cert-data") {
+    let certificate = complaint.detail.contains("client-cert-data");
+    let key = complaint.detail.contains("client-key-data");
+    let (why, unset): (&str, &[&str]) = if certificate {
         ("Keep the certificate that is embedded, drop the file", &["client-certificate"])
-    } else if complaint.detail.contains("client-key-data") {
+    } else if key {
         ("Keep the key that is embedded, drop the file", &["client-key"])
     } else if complaint.detail.contains("authProvider") {
         ("Keep the plugin, drop the auth-provider", &["auth-provider"])
@@ -35,12 +37,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ("Keep the token: no API server takes a password any more", &["username", "password"])
     };
     let commands: Vec<Shell> = unset.iter().map(|field| shell!("kubectl config unset users.{}.{}", name, field)).collect();
-    vec![RULE.finding(
+    let mut finding = RULE.finding(
         Confidence::Certain,
         format!("{} kubectl does not choose for you and stops.", sentence(complaint.detail)),
         complaint.cite,
         Step::command(why, Shell::join(commands, "; ")),
-    )]
+    );
+    if certificate || key {
+        let what = if certificate { "certificate" } else { "key" };
+        finding = finding.titled(format!("The user entry holds the client {what} twice, as data and as a file"));
+    }
+    if certificate {
+        // kubectl names only the first of the two, and would stop at the other the next time.
+        finding = finding.step(Step::command(
+            "If client-key-data stands there beside client-key as well, drop that file too",
+            shell!("kubectl config unset users.{}.client-key", name),
+        ));
+    }
+    vec![finding]
 }
 
 fn sentence(text: &str) -> String {

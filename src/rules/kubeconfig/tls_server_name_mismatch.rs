@@ -5,7 +5,7 @@ use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::kubeconfig_fault::cluster;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, flag};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -23,8 +23,14 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// Who says the name.
+fn whose(case: &Case<'_>) -> &'static str {
+    if flag::given(case, "--tls-server-name") { "The flag --tls-server-name" } else { "The kubeconfig" }
+}
+
 /// A URL, or a name with its port, stands where only a name belongs.
 fn no_name(case: &Case<'_>, name: &str) -> Option<Finding> {
+    let whose = whose(case);
     let failure = case.evidence.endpoint.tls.failed_as(&[FailureKind::Malformed])?;
     let bare = name.split_once("://").map_or(name, |(_, rest)| rest).split(['/', '?', '#']).next().unwrap_or_default();
     let bare = match bare.rsplit_once(':') {
@@ -39,7 +45,7 @@ fn no_name(case: &Case<'_>, name: &str) -> Option<Finding> {
     Some(
         RULE.finding(
             Confidence::Certain,
-            format!("The kubeconfig has the server checked as {name:?}. That is no name: no certificate can be for it, and kubectl refuses each. A name alone belongs there, without scheme, port and path."),
+            format!("{whose} has the server checked as {name:?}. That is no name: no certificate can be for it, and kubectl refuses each. A name alone belongs there, without scheme, port and path."),
             seen("/kubeconfig/seen/cluster/tlsServerName", format!("tls-server-name: {name}")),
             Step::command(
                 "Leave the name alone",
@@ -56,6 +62,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let Some(name) = entry.tls_server_name.as_deref() else { return Vec::new() };
+    let whose = whose(case);
     // A router by names has none of this name, and ends TLS.
     if let Some(failure) = case.evidence.endpoint.tls.failed()
         && let Some(said) = failure.seen.as_deref().filter(|seen| seen.ends_with("UnrecognisedName"))
@@ -63,7 +70,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return vec![
             RULE.finding(
                 Confidence::Certain,
-                format!("The kubeconfig has {name:?} sent as the server's name, and what answers there has no site of that name: it ends TLS."),
+                format!("{whose} has {name:?} sent as the server's name, and what answers there has no site of that name: it ends TLS."),
                 probed("/endpoint/tls/failed/seen", format!("{}: {said}", failure.detail)),
                 Step::command(
                     "Name one that it has",
@@ -106,7 +113,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("The kubeconfig has the server checked as {name:?}, and its certificate is for {}.", names.join(", ")),
+            format!("{whose} has the server checked as {name:?}, and its certificate is for {}.", names.join(", ")),
             probed(format!("/endpoint/tls/seen/faults/{index}"), fault.detail.clone()),
             step,
         )

@@ -2,10 +2,8 @@
 
 use crate::apiserver::message::heard;
 use crate::evidence::credential::TokenProblem;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::kubeconfig_fault::user;
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -54,10 +52,40 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     else {
         return Vec::new();
     };
+    // A blank goes through where a line feed is refused.
+    let sent = case.anonymous().filter(|_| problem.detail.starts_with(TokenProblem::WHITE_SPACE_AROUND));
+    let why = match &sent {
+        Some(_) => "The token was sent with the blank before it: between the first two blanks of the header the API server then finds no token, and takes the request as anonymous.",
+        None => "No HTTP client can send this token as it is: the header would be cut or refused.",
+    };
     vec![RULE.finding(
         Confidence::Certain,
-        "No HTTP client can send this token as it is: the header would be cut or refused.",
+        why,
         seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-        Step::command("Store it without the line feed", shell!("kubectl config set-credentials {} --token=\"$(tr -d '[:space:]' < token.txt)\"", user(case))),
-    )]
+        renew::stored(case, "Store it without the line feed", "tr -d '[:space:]' <"),
+    )
+    .cite_if(sent)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Failure, FailureKind, Outcome};
+
+    /// A saved run with a line feed in the token; synthetic where a blank stands before it, with a real server's words for
+    /// somebody whom it does not know.
+    #[test]
+    fn a_blank_before_the_token_is_sent() {
+        let text = include_str!("../../../testdata/cases/token-has-whitespace/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let why = |evidence: &Evidence| check(&Case::new(evidence)).remove(0).why;
+        assert!(why(&evidence).starts_with("No HTTP client can send"), "{}", why(&evidence));
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let token = credential.token.as_mut().expect("a token");
+        let problem = token.problems.iter_mut().find(|problem| is_whitespace(problem)).expect("white space");
+        problem.detail = format!("{} white space", TokenProblem::WHITE_SPACE_AROUND);
+        let words = "selfsubjectreviews.authentication.k8s.io is forbidden: User \"system:anonymous\" cannot create resource \"selfsubjectreviews\" in API group \"authentication.k8s.io\" at the cluster scope";
+        evidence.identity.outcome = Outcome::Failed(Failure::new(FailureKind::Forbidden, words));
+        assert!(why(&evidence).starts_with("The token was sent with the blank before it"), "{}", why(&evidence));
+    }
 }

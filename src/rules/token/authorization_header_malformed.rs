@@ -2,9 +2,8 @@
 
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,7 +32,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             problem.part == "token" && [TokenProblem::SCHEME, TokenProblem::HEADER_NAME].iter().any(|start| problem.detail.starts_with(start))
         })
     });
-    let user = case.evidence.kubeconfig.seen().and_then(|config| config.user.as_ref()).map_or("USER", |user| user.name.as_str());
     if let Some((index, problem)) = problem {
         let confidence = if case.rejected().is_some() { Confidence::Certain } else { Confidence::Likely };
         return vec![
@@ -41,10 +39,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 confidence,
                 format!("The stored token {}; clients put \"Bearer\" in front themselves, so the API server reads the wrong word as the token.", problem.detail),
                 seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-                Step::command(
-                    "Store the token alone",
-                    shell!("kubectl config set-credentials {} --token=\"$(sed -E 's/^(Authorization: *)?(Bearer +)?//I' token.txt)\"", user),
-                ),
+                renew::stored(case, "Store the token alone", "sed -E 's/^(Authorization: *)?(Bearer +)?//I'"),
             )
             .cite_if(case.rejected()),
         ];
@@ -58,7 +53,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Confidence::Certain,
                 format!("The token {}: the request is refused before it is sent.", problem.detail),
                 seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone()),
-                Step::command("Store the token without it", shell!("kubectl config set-credentials {} --token=\"$(tr -d '[:cntrl:]' < token.txt)\"", user)),
+                renew::stored(case, "Store the token without it", "tr -d '[:cntrl:]' <"),
             )
             .titled("The token holds a control character, which no header can carry"),
         ];

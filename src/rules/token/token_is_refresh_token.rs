@@ -1,9 +1,8 @@
 //! A refresh token was sent to the API server.
 
 use crate::evidence::credential::TokenKind;
-use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,10 +34,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Confidence::Certain,
             format!("The token says typ {typ:?}: only its identity provider takes it, and no API server does."),
             seen("/credential/seen/token/claims/typ", format!("typ: {typ}")),
-            Step::command(
-                "Send the id_token of the same login; it is the other field of the token endpoint's answer",
-                shell!("kubectl config set-credentials {} --token=\"$ID_TOKEN\"", case.evidence.kubeconfig.seen().and_then(|config| config.user.as_ref()).map_or("USER", |user| user.name.as_str())),
-            ),
+            renew::in_its_place(case, "Send the id_token of the same login; it is the other field of the token endpoint's answer"),
         )
         .step(Step::text("A refresh token lives long: where it was pasted into a shared place, end the session in the identity provider."))
         .cite(rejected),
