@@ -648,6 +648,40 @@ fn a_list_that_is_switched_off_is_not_extended() {
     assert!(text.contains("endpointPublicAccess=true,publicAccessCidrs=YOURS/32"), "{text}");
 }
 
+/// A VPN is no help to whom the groups of the private endpoint keep out, nor where the name leads elsewhere.
+#[test]
+fn a_private_endpoint_is_told_by_its_interfaces_and_their_groups() {
+    let look = |addresses: [&str; 1], rule: Option<Value>| {
+        let case = cases().into_iter().find(|case| case.name == "eks-public-access-off").expect("a case");
+        let silent =
+            addresses.map(|one| json!({"address": format!("{one}:443"), "outcome": "timeout", "tookMs": 5000}));
+        let mut world = case
+            .world
+            .set("/endpoint/dns/seen/addresses", json!(addresses))
+            .set("/endpoint/tcp/seen/attempts", json!(silent));
+        if let Some(rule) = rule {
+            world = world.set("/aws/network/securityGroupRules/seen/0", rule);
+        }
+        let all = found(&world);
+        all.into_iter().find(|(code, _)| *code == "endpoint-private-off-network").expect("a finding").1
+    };
+    let rule = |peer: &str, value: &str, port: u16| {
+        let mut rule = json!({"id": "sgr-1", "groupId": "sg-0c1u", "egress": false, "protocol": "tcp", "fromPort": port, "toPort": port});
+        rule[peer] = json!(value);
+        Some(rule)
+    };
+    let open = "authorize-security-group-ingress --region eu-west-1 --group-id sg-0c1u";
+    let members = look(["10.0.1.15"], None);
+    assert!(members.contains("nobody in on TCP 443 but members of sg-0c1u") && members.contains(open), "{members}");
+    let shut = look(["10.0.1.15"], rule("cidrIpv4", "10.0.0.0/8", 10_250));
+    assert!(shut.contains("no rule of sg-0c1u lets anybody in on TCP 443") && shut.contains(open), "{shut}");
+    let let_in = look(["10.0.1.15"], rule("cidrIpv4", "10.0.0.0/8", 443));
+    assert!(!let_in.contains("security-group") && let_in.contains("ip route get"), "{let_in}");
+    let elsewhere = look(["10.77.1.1"], None);
+    assert!(elsewhere.contains("interfaces at 10.0.1.15, 10.0.2.27"), "{elsewhere}");
+    assert!(elsewhere.contains("dig +short") && !elsewhere.contains(open), "{elsewhere}");
+}
+
 /// Out of the VPC private addresses are reached: where every layer is open, they are no reason.
 #[test]
 fn private_addresses_are_no_obstacle_to_who_leaves_through_the_vpc() {
