@@ -733,6 +733,47 @@ fn a_network_acl_is_judged_by_how_many_ports_it_leaves() {
     assert!(text.contains("1 of 28232 ports only"), "{text}");
 }
 
+/// What leaves the cluster's subnets enters the load balancer's, and its answers leave them: both sides are told at once.
+#[test]
+fn the_acl_of_the_load_balancers_subnet_is_judged_too() {
+    let entry = |number: i32, egress: bool, from: i32, to: i32| json!({"number": number, "egress": egress, "allow": true, "protocol": "6", "cidr": "0.0.0.0/0", "fromPort": from, "toPort": to});
+    let (out, into) = (entry(100, true, 443, 443), entry(100, false, 443, 443));
+    let (answers_out, answers_in) = (entry(110, true, 1024, 65_535), entry(110, false, 1024, 65_535));
+    // The load balancer is in the subnet of one of the interfaces; the other one's packets meet the ACL twice.
+    let world = |destinations: &[&str], entries: &[&Value]| {
+        World::oidc_refused()
+            .routed()
+            .internal()
+            .rules(forward_all())
+            .uninitialized()
+            .set("/issuer/dns/seen/addresses", json!(destinations))
+            .set("/aws/issuerBalancer/loadBalancer/seen/subnetIds", json!(["subnet-1", "subnet-2"]))
+            .set("/aws/network/networkAcls/seen", acl(json!(entries)))
+    };
+    let beside = ["10.0.1.50"];
+    let fix = |world: &World| {
+        let (evidence, _) = world.evidence();
+        let all = check_all(&Case::new(&evidence));
+        all.into_iter()
+            .find(|finding| finding.code == "network-acl-blocks-issuer")
+            .map(|finding| format!("{:?}", finding.fix))
+    };
+    let neither = fix(&world(&beside, &[&out, &into])).expect("a finding");
+    assert!(
+        neither.contains("--ingress --rule-number 110") && neither.contains("--egress --rule-number 110"),
+        "{neither}"
+    );
+    let half = fix(&world(&beside, &[&out, &into, &answers_in])).expect("what is left");
+    assert!(half.contains("--egress --rule-number 110") && !half.contains("--ingress"), "{half}");
+    let no_request = fix(&world(&beside, &[&out, &answers_in, &answers_out, &entry(90, false, 1024, 65_535)]));
+    let no_request = no_request.expect("the request does not get in");
+    assert!(no_request.contains("--ingress") && no_request.contains("From=443,To=443"), "{no_request}");
+    assert_eq!(judged(&world(&beside, &[&out, &into, &answers_in, &answers_out]), Layer::Acl), Some(Passage::Passes));
+    // Each interface has an address of the load balancer in its own subnet.
+    let both = world(&["10.0.1.50", "10.0.2.50"], &[&out, &into, &answers_in]);
+    assert_eq!(judged(&both, Layer::Acl), Some(Passage::Unknown));
+}
+
 /// A packet meets the network ACL before the load balancer's group: that is mended first.
 #[test]
 fn of_two_obstacles_the_first_on_the_way_is_told_first() {
