@@ -774,6 +774,28 @@ fn the_acl_of_the_load_balancers_subnet_is_judged_too() {
     assert_eq!(judged(&both, Layer::Acl), Some(Passage::Unknown));
 }
 
+/// Where nobody listens, no rule can be put before another.
+#[test]
+fn a_load_balancer_without_the_listener_is_given_one() {
+    let titles = |port: u16| {
+        let listeners =
+            json!([{"arn": "arn:listener/1", "port": port, "protocol": "HTTPS", "certificates": ["arn:cert"]}]);
+        let world = World::oidc_refused().uninitialized().set("/aws/issuerBalancer/listeners", seen(listeners));
+        let (evidence, _) = world.evidence();
+        let all = check_all(&Case::new(&evidence)).into_iter();
+        let all = all.filter(|finding| finding.code == "listener-rule-blocks-discovery");
+        all.map(|finding| format!("{} {:?}", finding.title, finding.fix)).collect::<Vec<_>>()
+    };
+    let missing = titles(8443);
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(missing[0].starts_with("The issuer's load balancer has no listener on port 443"), "{missing:?}");
+    assert!(
+        missing[0].contains("aws elbv2 create-listener") && !missing[0].contains("kaccess allowlist"),
+        "{missing:?}"
+    );
+    assert!(titles(443).is_empty());
+}
+
 /// A packet meets the network ACL before the load balancer's group: that is mended first.
 #[test]
 fn of_two_obstacles_the_first_on_the_way_is_told_first() {
