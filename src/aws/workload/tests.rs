@@ -382,3 +382,16 @@ fn windows_has_no_agent_of_pod_identity() {
         assert_eq!(link.is_some_and(|link| link.seen.starts_with("Windows")), broken, "{os}: {link:?}");
     }
 }
+
+#[test]
+fn an_agent_that_redirects_nothing_itself_leaves_that_open() {
+    let role = json!({ "iam.amazonaws.com/role": "shop-api" });
+    for (agent, id) in [("kiam-agent", "kiam-agent"), ("kube2iam", "kube2iam-agent")] {
+        for (args, open) in [(&["--iptables", BASE][..], false), (&["--iptables=false", BASE], true), (&[BASE], true)] {
+            let seen = workload(role.clone(), json!([]), json!({}), &[(agent, args)]);
+            let judged = Judgement::new(&seen, None);
+            let link = ok(&judged, id).map(|(ok, _)| ok);
+            assert_eq!(link, open.then_some(None), "{agent} {args:?}");
+        }
+    }
+}
