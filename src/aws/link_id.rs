@@ -7,6 +7,8 @@ pub const SERVICE_ACCOUNT: &str = "service-account";
 pub const IRSA_ANNOTATION: &str = "irsa-annotation";
 /// The Pod has the variables for that role.
 pub const IRSA_INJECTION: &str = "irsa-injection";
+/// The token's file is in every container whose variables name it.
+pub const IRSA_TOKEN_FILE: &str = "irsa-token-file";
 /// IAM knows the cluster's issuer as a provider.
 pub const IRSA_PROVIDER: &str = "irsa-provider";
 /// AWS can read the issuer's two documents.
@@ -29,6 +31,8 @@ pub const IRSA_TRUST_AUDIENCE: &str = "irsa-trust-audience";
 pub const POD_IDENTITY_ASSOCIATION: &str = "pod-identity-association";
 /// The Pod has the address of the agent and its token.
 pub const POD_IDENTITY_INJECTION: &str = "pod-identity-injection";
+/// The token's file for the agent is in every container whose variables name it.
+pub const POD_IDENTITY_TOKEN_FILE: &str = "pod-identity-token-file";
 /// The associated role is there.
 pub const POD_IDENTITY_ROLE: &str = "pod-identity-role";
 /// The associated role's trust policy lets the service in.

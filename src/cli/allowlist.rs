@@ -259,6 +259,7 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             })
             .collect(),
         warnings: found.warnings,
+        uncompared: !found.uncompared.is_empty(),
         drift: check.then(|| {
             let all = found.drift.into_iter();
             all.map(|one| Drift { kind: one.kind, value: one.value, place: one.place, text: one.text }).collect()

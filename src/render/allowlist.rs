@@ -87,7 +87,7 @@ pub fn table(answer: &Allowlist, width: Option<usize>, out: &mut dyn Write) -> i
     if let Some(drift) = &answer.drift {
         writeln!(out, "\n{}", "Differs today".bold())?;
         if drift.is_empty() {
-            writeln!(out, "  nothing")?;
+            writeln!(out, "  {}", if answer.uncompared { NOT_KNOWN } else { "nothing" })?;
         }
         for one in drift {
             wrapped(&format!("{}: {} ({})", one.kind, one.value, one.place), "  ", "    ", width, out)?;
@@ -122,6 +122,9 @@ pub fn table(answer: &Allowlist, width: Option<usize>, out: &mut dyn Write) -> i
     Ok(())
 }
 
+/// Where nothing was found to differ, and not everything could be compared.
+const NOT_KNOWN: &str = "not known: not everything could be compared";
+
 /// The markdown form.
 ///
 /// # Errors
@@ -136,7 +139,7 @@ pub fn markdown(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
     if let Some(drift) = &answer.drift {
         writeln!(out, "\n## Differs today\n")?;
         if drift.is_empty() {
-            writeln!(out, "Nothing.")?;
+            writeln!(out, "{}", if answer.uncompared { NOT_KNOWN } else { "Nothing." })?;
         }
         for one in drift {
             writeln!(out, "- {}: {} ({}): {}", one.kind, code(&one.value), plain(&one.place), plain(&one.text))?;

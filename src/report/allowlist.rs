@@ -32,6 +32,9 @@ pub struct Allowlist {
     pub warnings: Vec<String>,
     /// What differs today; absent where it was not asked for.
     pub drift: Option<Vec<Drift>>,
+    /// Something could not be compared: that nothing differs is not known then.
+    #[serde(skip)]
+    pub uncompared: bool,
     /// What the formats for tools need.
     #[serde(skip)]
     pub place: Place,

@@ -4,7 +4,8 @@
 use super::{Case, Rule, clip};
 use crate::aws::link_id;
 use crate::aws::trust::{self, Assuming};
-use crate::aws::workload::{Judgement, Labelled, Link, account};
+use crate::aws::workload::{Judgement, Labelled, Link, SKIP_CONTAINERS, account, variable};
+use crate::evidence::workload::Owner;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Confidence, Finding, Step, probed, seen};
 
@@ -77,7 +78,7 @@ pub fn remake(judged: &Judgement<'_>) -> Step {
 /// What the webhook passes over the next Pod by: in words, where that is seen, and the steps that mend it. New Pods are no
 /// help then.
 pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec<Step>)> {
-    let passed = judged.passed_over()?;
+    let Some(passed) = judged.passed_over() else { return skipped(judged) };
     let namespace = judged.account_name().0;
     let owner = judged.workload.owner.seen();
     let whose = match passed.whose {
@@ -122,6 +123,92 @@ pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec
         }
     };
     Some((text, cites, steps))
+}
+
+/// The same, where the webhook is told to leave every container alone.
+fn skipped(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec<Step>)> {
+    let at = judged.all_skipped()?;
+    let namespace = judged.account_name().0;
+    let owner = judged.workload.owner.seen();
+    let whose = owner.map_or_else(|| "the Pod".to_owned(), |one| format!("the template of {} {}", one.kind, one.name));
+    let text = format!("{SKIP_CONTAINERS} of {whose} has the webhook leave every container alone");
+    let cites = vec![seen(at, text.clone())];
+    let steps = match owner.filter(|owner| has_template(&owner.kind)) {
+        Some(owner) => {
+            let patch = serde_json::json!({ "spec": { "template": { "metadata": { "annotations": { SKIP_CONTAINERS: null } } } } });
+            vec![Step::command(
+                "Take the annotation off the Pod template; the Pods are made again by that",
+                shell!(
+                    "kubectl patch {} {} -n {} --type merge -p '{}'",
+                    owner.kind.to_lowercase(),
+                    owner.name,
+                    namespace,
+                    patch
+                ),
+            )]
+        }
+        None => vec![
+            Step::text(format!("Take the annotation {SKIP_CONTAINERS} off the manifest that the Pod is made of.")),
+            remake(judged),
+        ],
+    };
+    Some((text, cites, steps))
+}
+
+/// A change of its template makes the Pods again.
+fn has_template(kind: &str) -> bool {
+    ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind)
+}
+
+/// The finding of a container that has the variables of a role (the second of `names` is the token's file) and not that
+/// file: written by hand they lead nowhere.
+pub fn without_token(judged: &Judgement<'_>, rule: &Rule, link: &Link, names: [&str; 2], audience: &str) -> Finding {
+    let namespace = judged.account_name().0;
+    let containers = judged.containers();
+    let container = containers.iter().find(|(_, at)| *at == link.at).map(|(container, _)| *container);
+    let named = container.map_or("NAME", |container| container.name.as_str());
+    let written = |owner: &&Owner| {
+        let mut all = owner.template.containers.iter();
+        has_template(&owner.kind) && all.any(|one| one.name == named && variable(one, names[1]).is_some())
+    };
+    let why = format!(
+        "Take {} and {} out of container {named}: the webhook then injects both and mounts the token",
+        names[0], names[1]
+    );
+    let mut steps = match judged.workload.owner.seen().filter(written) {
+        Some(owner) => vec![Step::command(
+            format!("{why}; the Pods are made again by that"),
+            shell!(
+                "kubectl set env {}/{} -n {} -c {} {}- {}-",
+                owner.kind.to_lowercase(),
+                owner.name,
+                namespace,
+                named,
+                names[0],
+                names[1]
+            ),
+        )],
+        None => vec![Step::text(format!("{why}.")), remake(judged)],
+    };
+    let file = container.and_then(|container| variable(container, names[1])).and_then(|file| file.rsplit_once('/'));
+    if let Some((folder, file)) = file.filter(|(folder, file)| !folder.is_empty() && !file.is_empty()) {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let (folder, file, audience) = (text(folder), text(file), text(audience));
+        steps.push(Step::manifest(
+            "Or mount the token by hand, in the Pod template",
+            format!(
+                "containers:\n- name: {named}\n  volumeMounts:\n  - name: aws-token\n    mountPath: {folder}\n    readOnly: true\nvolumes:\n- name: aws-token\n  projected:\n    sources:\n    - serviceAccountToken:\n        audience: {audience}\n        expirationSeconds: 86400\n        path: {file}"
+            ),
+        ));
+    }
+    let why = format!(
+        "{}: the file is not there, and every call of an AWS SDK fails at that. The webhook mounts the token where it injects the variables; these were written by hand, or their volume was taken away.",
+        link.seen
+    );
+    let (first, more) = split(steps);
+    rule.finding(Confidence::Certain, why, cite(link), first)
+        .steps(more)
+        .titled("The Pod has the variables of a role, and not the token that they name")
 }
 
 /// The annotation of IRSA on the service account.

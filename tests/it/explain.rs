@@ -461,6 +461,34 @@ fn bare_words_are_possible_where_they_are_all_that_is_asked() {
     }
 }
 
+/// kiam has one event for both faults; its reason tells which it is (by its source, not seen).
+#[test]
+fn the_event_of_kiam_is_read_with_its_reason() {
+    for (reason, code) in [
+        ("forbidden by policy", "kiam-namespace-not-permitted"),
+        ("requested 'a' but annotated with 'b', forbidden", "kiam-role-missing"),
+    ] {
+        let text = format!("Warning  KiamRoleForbidden  pod/api  failed assuming role \"shop-api\": {reason}");
+        let report = json(&kaccess(&["explain", "-o", "json", &text]));
+        assert_eq!(report["matches"][0]["code"], code, "{text}: {report:#}");
+    }
+}
+
+/// Python says it in its own way; boto3's exception has no advice behind it.
+#[test]
+fn what_python_says_of_aws_credentials_is_read() {
+    for (text, code) in [
+        (
+            "PermissionError: [Errno 13] Permission denied: '/var/run/secrets/eks.amazonaws.com/serviceaccount/token'",
+            "irsa-not-injected",
+        ),
+        ("Unable to locate credentials", "aws-credentials-unavailable"),
+    ] {
+        let report = json(&kaccess(&["explain", "-o", "json", text]));
+        assert_eq!(report["matches"][0]["code"], code, "{text}: {report:#}");
+    }
+}
+
 /// doctor asks the question of a message that a chat broke.
 #[test]
 fn doctor_reads_a_broken_message_as_explain_does() {

@@ -329,3 +329,26 @@ fn where_kiam_and_kube2iam_both_catch_a_pod_neither_is_said_to_answer() {
     let elsewhere = told("workload-kiam", |evidence| kube2iam(evidence, false));
     assert_eq!(elsewhere.effective(), "kiam", "{}", elsewhere.report);
 }
+
+#[test]
+fn a_container_that_may_not_ask_the_metadata_service_is_told_so() {
+    let told = told("workload-node-role", |evidence| {
+        let variable = json!({ "name": "AWS_EC2_METADATA_DISABLED", "value": "true", "from": "literal" });
+        at(evidence, VARIABLES).as_array_mut().expect("variables").push(variable);
+    });
+    assert_eq!((told.code, told.effective()), (Some(1), "none"), "{}", told.report);
+    assert_eq!(told.causes(), ["metadata-unreachable"], "{}", told.report);
+    assert!(told.title("metadata-unreachable").ends_with("told not to ask the metadata service"), "{}", told.report);
+}
+
+#[test]
+fn a_trust_policy_without_any_oidc_provider_is_not_said_to_trust_another() {
+    let told = told("workload-irsa-other-cluster", |evidence| {
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" }] });
+        *at(evidence, "/workload/roles/0/role/seen/trustPolicy") = json!(policy.to_string());
+    });
+    assert_eq!(
+        told.title("irsa-trust-provider-mismatch"),
+        "The trust policy trusts no OIDC provider, and so not this cluster's"
+    );
+}

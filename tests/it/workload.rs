@@ -662,6 +662,84 @@ fn every_world_gets_its_identity_and_its_cause() {
         &["irsa-not-injected", "workload-uses-node-role"],
         "node-role",
     );
+    // The variables are there, and nobody mounted the token that they name.
+    let unmounted = |mut spec: Value| {
+        spec["containers"][0]["volumeMounts"].as_array_mut().expect("mounts").truncate(1);
+        spec["volumes"].as_array_mut().expect("volumes").truncate(1);
+        spec
+    };
+    let by_hand = one(
+        "workload-irsa-token-unmounted",
+        json!({}),
+        &|world| {
+            let spec = unmounted(injected(ROLE, "sts.amazonaws.com"));
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(json!({}), spec.clone());
+            world.deployment(json!({}), json!({}), spec);
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+        },
+        "deployment/api",
+        &["irsa-not-injected"],
+        "none",
+    );
+    assert_eq!(link(&by_hand, "irsa-token-file")["ok"], false);
+    let command = by_hand.findings()[0]["fix"][0]["command"].as_str().unwrap_or_default().to_owned();
+    assert!(command.ends_with("-c app AWS_ROLE_ARN- AWS_WEB_IDENTITY_TOKEN_FILE-"), "{command}");
+    one(
+        "workload-associated-token-unmounted",
+        json!({}),
+        &|world| {
+            world.account(json!({}), json!({})).pod(json!({}), unmounted(associated(&[])));
+            world.associated(json!({})).role(ROLE, &pods_policy(both.clone()));
+            world.pod_identity_agent();
+        },
+        "api",
+        &["pod-identity-not-injected"],
+        "none",
+    );
+    let skip = json!({ "eks.amazonaws.com/skip-containers": "app" });
+    let skipped = one(
+        "workload-irsa-skipped",
+        json!({}),
+        &|world| {
+            world.account(json!({ "eks.amazonaws.com/role-arn": ROLE }), json!({})).pod(skip.clone(), plain());
+            world.deployment(json!({}), skip.clone(), plain());
+            let policy = irsa_policy(&world.namespace);
+            world.role(ROLE, &policy);
+        },
+        "deployment/api",
+        &["irsa-not-injected", "workload-uses-node-role"],
+        "node-role",
+    );
+    let command = skipped.findings()[0]["fix"][0]["command"].as_str().unwrap_or_default().to_owned();
+    assert!(command.starts_with("kubectl patch deployment api "), "{command}");
+    let skipped = one(
+        "workload-associated-skipped",
+        json!({}),
+        &|world| {
+            world.account(json!({}), json!({})).pod(skip.clone(), plain());
+            world.associated(json!({})).role(ROLE, &pods_policy(both.clone()));
+            world.pod_identity_agent();
+        },
+        "api",
+        &["pod-identity-not-injected", "workload-uses-node-role"],
+        "node-role",
+    );
+    let step = skipped.findings()[0]["fix"][0]["text"].as_str().unwrap_or_default().to_owned();
+    assert!(step.contains("eks.amazonaws.com/skip-containers"), "{step}");
+    let half = one(
+        "workload-associated-half-read",
+        json!({}),
+        &|world| {
+            world.account(json!({}), json!({})).pod(json!({}), associated(&[]));
+            world.associated(json!({})).aws.deny("eks:DescribePodIdentityAssociation");
+            world.pod_identity_agent();
+        },
+        "api",
+        &["iam-permission-missing"],
+        "pod-identity",
+    );
+    assert_eq!(link(&half, "pod-identity-trust")["needs"], "eks:DescribePodIdentityAssociation");
     one(
         "workload-irsa-older-role",
         json!({}),

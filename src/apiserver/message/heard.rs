@@ -70,7 +70,7 @@ texts! {
     /// The client's own policy forbids the plugin.
     PLUGIN_POLICY = "plugin-policy", r#"plugin "(?P<command>[^"]+)" not allowed: policy set to|plugin path "(?P<path>[^"]+)" is not permitted by the credential plugin allowlist"#;
     /// aws has nothing to sign with.
-    AWS_CREDENTIALS = "aws-credentials", r#"Unable to locate credentials\. You can configure credentials|NoCredentialProviders: no valid providers in chain|Partial credentials found in|The config profile \((?P<profile>[^)]*)\) could not be found|Unable to parse config file: (?P<parsed>\S*\.aws\S*)|failed to get shared config profile, (?P<shared>\S+)|botocore\.exceptions\.NoCredentialsError|failed to refresh cached credentials, (?P<error>[^\n]+)"#;
+    AWS_CREDENTIALS = "aws-credentials", r#"Unable to locate credentials(?:\. You can configure credentials|\.?\s*$)|NoCredentialProviders: no valid providers in chain|Partial credentials found in|The config profile \((?P<profile>[^)]*)\) could not be found|Unable to parse config file: (?P<parsed>\S*\.aws\S*)|failed to get shared config profile, (?P<shared>\S+)|botocore\.exceptions\.NoCredentialsError|failed to refresh cached credentials, (?P<error>[^\n]+)"#;
     /// The SSO session behind the profile has ended.
     AWS_SSO = "aws-sso", r"The SSO session associated with this profile has expired|Error loading SSO Token: (?P<error>[^\n]+)|Token has expired and refresh failed|(?:UnauthorizedSSOTokenError|SSOTokenLoadError)|InvalidGrantException\S* when calling the CreateToken|the SSO session has expired or is invalid|An error occurred \(UnauthorizedException\) when calling the GetRoleCredentials operation|Cached SSO login is expired/invalid";
     /// The keys that aws signs with are expired or unknown to AWS.

@@ -45,7 +45,7 @@ texts! {
     /// A program does not get through to STS.
     STS_UNREACHABLE = "sdk-sts-unreachable", r#"(?:WebIdentityErr|AssumeRoleWithWebIdentity)(?s:.{0,400}?)(?:Post|Get) \\*"?https://(?P<host>sts[.a-z0-9-]*\.amazonaws\.com(?:\.cn)?)[^\s"\\]*\\*"?: (?P<error>(?:dial tcp|net/http|context deadline|EOF|read tcp|x509|tls:)[^\n"\\]*)|Could not connect to the endpoint URL: \\*"https://(?P<endpoint>sts[.a-z0-9-]*\.amazonaws\.com(?:\.cn)?)"#;
     /// The program runs as a user who may not read the token of its role.
-    TOKEN_FILE_DENIED = "sdk-token-file-denied", r"open (?P<file>/var/run/secrets/(?:eks\.amazonaws\.com/serviceaccount|pods\.eks\.amazonaws\.com/serviceaccount)/\S+): permission denied";
+    TOKEN_FILE_DENIED = "sdk-token-file-denied", r"open (?P<file>/var/run/secrets/(?:eks\.amazonaws\.com/serviceaccount|pods\.eks\.amazonaws\.com/serviceaccount)/\S+): permission denied|PermissionError: [^\n]*Permission denied: '(?P<path>/var/run/secrets/(?:pods\.)?eks\.amazonaws\.com/serviceaccount/[^'\n]+)'";
     /// The console of EKS shows no objects.
     EKS_CONSOLE = "eks-console", r"current user or role does not have access to Kubernetes objects on this EKS cluster";
     /// A mapping of nodes met a session that is no instance's.

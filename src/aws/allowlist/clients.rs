@@ -24,6 +24,26 @@ pub fn public_endpoint_lets_in(cluster: &Cluster, address: IpAddr) -> Option<boo
     })
 }
 
+/// The port of either endpoint.
+const PORT: u16 = 443;
+
+/// The groups on the private endpoint's interfaces, and those whose members alone they let in; nothing where they let in
+/// addresses too, or where that is not known. Who comes over a VPN is a member of none.
+pub fn private_endpoint_members(aws: &Aws) -> Option<(Vec<String>, Vec<String>)> {
+    let groups = egress::security_groups(aws);
+    let rules = aws.network.security_group_rules.seen().filter(|_| !groups.is_empty())?;
+    if reach::unanswered(aws, &groups).is_some() {
+        return None;
+    }
+    let mut members = Vec::new();
+    for rule in rules.iter().filter(|rule| reach::admits(rule, &groups, PORT)) {
+        members.push(rule.referenced_group.clone()?);
+    }
+    members.sort();
+    members.dedup();
+    Some((groups, members))
+}
+
 /// Fills the answer: what either endpoint needs, and what differs.
 pub(super) fn allow(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
     let vpc = &cluster.vpc;
@@ -112,7 +132,6 @@ fn nodes(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
 /// Whether the groups on the private endpoint's interfaces let anybody in. Who exactly is not compared: a client's private
 /// address is not known here.
 fn private_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
-    const PORT: u16 = 443;
     let groups = egress::security_groups(aws);
     let Some(rules) = aws.network.security_group_rules.seen().filter(|_| !groups.is_empty()) else {
         if !cluster.vpc.endpoint_public_access {

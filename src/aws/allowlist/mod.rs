@@ -11,7 +11,7 @@ mod opening;
 /// What a customer-routed control plane comes from.
 mod sources;
 
-pub use self::clients::public_endpoint_lets_in;
+pub use self::clients::{private_endpoint_members, public_endpoint_lets_in};
 pub use self::listed::{Listed, Place, endpoint_addresses, listed};
 pub use self::opening::own_groups;
 pub use self::sources::sources;

@@ -4,7 +4,7 @@
 //! What stands in configuration is *seen*, what was tried is *probed* from this machine; what follows for the control
 //! plane is *inferred*, and nothing here is more than that.
 
-/// Network ACLs of the cluster's subnets.
+/// Network ACLs of the cluster's subnets, and of the load balancer's.
 mod acl;
 /// What the load balancer's listener does with a request: rule, login, target.
 mod listener;
@@ -23,6 +23,7 @@ mod tls;
 /// The web ACL.
 mod waf;
 
+pub use self::acl::THEIRS;
 pub use self::peer::Peer;
 pub use self::rule::{of_host, taken, takers, without_sources};
 pub use self::security_group::{about, ranges, unanswered};
@@ -257,7 +258,7 @@ fn by_family(aws: &Aws, goal: &Goal<'_>, mut reach: Reach, destinations: &[IpAdd
     }
     name::judge_others(goal, &mut reach);
     route::judge(goal, &mut reach);
-    acl::judge(aws, destinations, &mut reach);
+    acl::judge(aws, goal, destinations, &mut reach);
     security_group::judge_own(aws, goal, destinations, &mut reach);
     security_group::judge_theirs(aws, goal, &mut reach);
     if let Some((issuer, at)) = goal.probes {

@@ -18,6 +18,7 @@ impl<'a> Judgement<'a> {
             self.intended.push(IdentitySource::Kiam);
             // What its server would do is no matter where no agent passes the Pod's requests on.
             if !self.out_of_reach("kiam-agent", link_id::KIAM_AGENT) {
+                self.redirect_link("kiam-agent", link_id::KIAM_AGENT);
                 self.kiam(role);
             }
         }
@@ -26,6 +27,7 @@ impl<'a> Judgement<'a> {
             if let Some(role) = self.annotation(key) {
                 self.intended.push(IdentitySource::Kube2iam);
                 if !self.out_of_reach("kube2iam", link_id::KUBE2IAM_AGENT) {
+                    self.redirect_link("kube2iam", link_id::KUBE2IAM_AGENT);
                     self.kube2iam(role);
                 }
             } else if self.unread_role().is_some() && self.passed_by("kube2iam").is_none() {
@@ -108,6 +110,21 @@ impl<'a> Judgement<'a> {
         let whose = if role == "kube2iam" { "kube2iam" } else { "kiam" };
         self.push(id, false, format!("{whose} answers the Pod in the metadata service's place"), seen, at);
         true
+    }
+
+    /// The link of an agent that does not lead the Pods' requests to itself: whether anything else on the node does, as
+    /// its owner may have arranged, is not seen.
+    fn redirect_link(&mut self, role: &str, id: &'static str) {
+        let Some((agent, at)) = self.agent(role).filter(|(agent, _)| !switch(&agent.args, "--iptables")) else {
+            return;
+        };
+        let whose = if role == "kube2iam" { "kube2iam" } else { "kiam" };
+        let seen = format!(
+            "{} {}/{} has no --iptables: whether anything else leads 169.254.169.254 to it is not seen",
+            agent.kind, agent.namespace, agent.name
+        );
+        let expected = format!("{whose} answers the Pod in the metadata service's place");
+        self.unknown(id, expected, (seen, None), format!("{at}/args"));
     }
 
     /// The ARN of the role that somebody meant for this Pod (`--role`, else its annotation), as IAM has it or as the

@@ -158,9 +158,16 @@ impl Judgement<'_> {
             return Effective::of(IdentitySource::Nowhere, why);
         }
         let of_kind = |link: &&Link| link.id.starts_with(word);
+        // A token that only a container beside the one lacks that the answer is about.
+        let main = self.main();
+        let beside = |link: &&Link| {
+            let of_file = [link_id::IRSA_TOKEN_FILE, link_id::POD_IDENTITY_TOKEN_FILE].contains(&link.id);
+            of_file && !self.containers().iter().any(|(container, at)| *at == link.at && Some(*container) == main)
+        };
         let broken = self.links.iter().filter(of_kind).find(|link| {
             // What is only missing at the source is no hindrance where the Pod has it already.
             link.ok == Some(false)
+                && !beside(link)
                 && ![link_id::IRSA_ANNOTATION, link_id::IRSA_INJECTION, link_id::POD_IDENTITY_INJECTION]
                     .contains(&link.id)
         });
@@ -173,11 +180,17 @@ impl Judgement<'_> {
         }
         let open: Vec<&str> =
             self.links.iter().filter(of_kind).filter(|link| link.ok.is_none()).map(|link| link.id).collect();
-        let why = if open.is_empty() {
+        let aside = self.links.iter().filter(of_kind).find(|link| link.ok == Some(false) && beside(link));
+        let mut why = if !open.is_empty() {
+            format!("{lead} {word}; not known: {}", open.join(", "))
+        } else if aside.is_none() {
             format!("{lead} {word}, and every link holds")
         } else {
-            format!("{lead} {word}; not known: {}", open.join(", "))
+            format!("{lead} {word}")
         };
+        if let Some(link) = aside {
+            why.push_str(&format!("; but {}", link.seen));
+        }
         Effective { kind, role_arn, why }
     }
 

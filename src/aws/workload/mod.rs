@@ -35,7 +35,7 @@ pub use self::effective::Effective;
 pub use self::kiam::{refuses, session_seconds};
 pub use self::links::Link;
 pub use self::seen::absent;
-pub use self::webhook::{Labelled, PassedOver};
+pub use self::webhook::{Labelled, PassedOver, SKIP_CONTAINERS};
 pub use super::arn::{account, is_role_arn, partition};
 pub use crate::evidence::workload::{flag, is_kept};
 

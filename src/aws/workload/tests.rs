@@ -254,3 +254,144 @@ fn kiams_session_is_a_span_of_go() {
         assert_eq!(session_seconds(told), expected, "{told}");
     }
 }
+
+/// A Pod of service account `api` with these containers, volumes and annotations, behind its association or its role.
+fn api(containers: Value, volumes: Value, annotations: Value, associated: bool) -> Workload {
+    let mut seen = workload(json!({}), json!([]), json!({}), &[("eks-pod-identity-agent", &[])]);
+    let template =
+        json!({ "serviceAccount": "api", "containers": containers, "volumes": volumes, "annotations": annotations });
+    seen.pod = serde_json::from_value(at_rest(json!({ "name": "api", "template": template }))).expect("a Pod");
+    let role = json!({ IRSA: "arn:aws:iam::111122223333:role/shop-api" });
+    let account = json!({ "name": "api", "annotations": if associated { json!({}) } else { role } });
+    seen.service_account = serde_json::from_value(at_rest(account)).expect("an account");
+    if associated {
+        let details = at_rest(json!({ "roleArn": "arn:aws:iam::111122223333:role/shop-api" }));
+        let ours = json!({ "ours": { "id": "a-1", "details": details }, "others": [] });
+        seen.associations = serde_json::from_value(at_rest(ours)).expect("associations");
+    }
+    seen
+}
+
+/// Variables are only words: they lead somewhere where a volume with the token is mounted there.
+#[test]
+fn a_tokens_file_that_no_volume_brings_is_a_broken_link() {
+    let folder = "/var/run/secrets/eks.amazonaws.com/serviceaccount";
+    let irsa = json!([
+        { "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/shop-api" },
+        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": format!("{folder}/token") },
+    ]);
+    let associated = json!([
+        { "name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials" },
+        { "name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": format!("{folder}/token") },
+    ]);
+    let token = |path: &str| json!([{ "name": "t", "secrets": [], "tokens": [{ "audience": "x", "path": path }] }]);
+    for (mounts, volumes, there) in [
+        (json!({ folder: "t" }), token("token"), true),
+        (json!({ format!("{folder}/"): "t" }), token("token"), true),
+        // /var/run is a link to /run in most images; a mount may show one folder or one file of a volume.
+        (json!({ "/run/secrets/eks.amazonaws.com/serviceaccount": "t" }), token("token"), true),
+        (json!({ folder: "t" }), token("aws/token"), true),
+        (json!({ format!("{folder}/token"): "t" }), token("aws"), true),
+        // What is in other volumes is not known.
+        (json!({ folder: "csi" }), token("token"), true),
+        (json!({ "/": "host" }), json!([]), true),
+        (json!({}), token("token"), false),
+        (json!({}), json!([]), false),
+        (json!({ "/var/run/secrets/other": "t" }), token("token"), false),
+        (json!({ format!("{folder}-old"): "t" }), token("token"), false),
+        (json!({ folder: "t" }), token("other"), false),
+    ] {
+        for (env, pod_identity) in [(&irsa, false), (&associated, true)] {
+            let container = json!({ "name": "app", "env": env, "mounts": mounts });
+            let seen = api(json!([container]), volumes.clone(), json!({}), pod_identity);
+            let judged = Judgement::new(&seen, None);
+            let id = if pod_identity { "pod-identity-token-file" } else { "irsa-token-file" };
+            let broken = judged.broken(id);
+            assert_eq!(broken.is_none(), there, "{id}: {mounts} {volumes}");
+            let nowhere = judged.effective.kind == IdentitySource::Nowhere;
+            assert_eq!(nowhere, !there, "{id}: {mounts} {volumes}: {:?}", judged.effective);
+        }
+    }
+}
+
+#[test]
+fn a_second_container_without_the_token_is_told_and_the_first_keeps_its_role() {
+    let env = json!([
+        { "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/shop-api" },
+        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token" },
+    ]);
+    let containers = json!([
+        { "name": "app", "env": env, "mounts": { "/t": "t" } },
+        { "name": "side", "env": env, "mounts": {} },
+    ]);
+    let volumes = json!([{ "name": "t", "secrets": [], "tokens": [{ "audience": "x", "path": "token" }] }]);
+    let seen = api(containers, volumes, json!({}), false);
+    let judged = Judgement::new(&seen, None);
+    let link = judged.broken("irsa-token-file").expect("a broken link");
+    assert!(link.seen.contains("container side"), "{link:?}");
+    assert_eq!(judged.effective.kind, IdentitySource::Irsa);
+    assert!(!judged.effective.why.contains("every link holds"), "{}", judged.effective.why);
+    assert!(judged.effective.why.contains("container side"), "{}", judged.effective.why);
+}
+
+#[test]
+fn containers_that_the_webhook_is_told_to_leave_alone_are_given_nothing() {
+    for (skip, all) in [("app,b", true), ("b , app", true), ("app", false), ("other", false)] {
+        for (associated, id) in [(false, "irsa-injection"), (true, "pod-identity-injection")] {
+            let containers = json!([{ "name": "app" }, { "name": "b" }]);
+            let seen = api(containers, json!([]), json!({ SKIP_CONTAINERS: skip }), associated);
+            let judged = Judgement::new(&seen, None);
+            let link = judged.broken(id).unwrap_or_else(|| panic!("{id}: {skip}: {:?}", judged.links));
+            assert_eq!(link.seen.starts_with(SKIP_CONTAINERS), all, "{id}: {skip}: {link:?}");
+            assert_eq!(judged.all_skipped().is_some(), all, "{skip}");
+        }
+    }
+    // One that has the variables is not brought down by the others.
+    let env = json!([
+        { "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/shop-api" },
+        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token" },
+    ]);
+    let containers = json!([{ "name": "app", "env": env, "mounts": { "/t": "t" } }, { "name": "b" }]);
+    let seen = api(containers, json!([]), json!({ SKIP_CONTAINERS: "b" }), false);
+    assert!(Judgement::new(&seen, None).broken("irsa-injection").is_none());
+}
+
+#[test]
+fn an_association_that_was_not_read_leaves_its_role_unknown() {
+    let mut seen = api(json!([{ "name": "app" }]), json!([]), json!({}), true);
+    let failed = json!({ "kind": "forbidden", "detail": "refused", "needs": "eks:DescribePodIdentityAssociation" });
+    let details = json!({ "startedMs": 0, "tookMs": 0, "failed": failed });
+    let ours = json!({ "ours": { "id": "a-1", "details": details }, "others": [] });
+    seen.associations = serde_json::from_value(at_rest(ours)).expect("associations");
+    let judged = Judgement::new(&seen, None);
+    for id in ["pod-identity-role", "pod-identity-trust"] {
+        let link = judged.links.iter().find(|link| link.id == id).unwrap_or_else(|| panic!("no {id}"));
+        assert_eq!((link.ok, link.needs.as_deref()), (None, Some("eks:DescribePodIdentityAssociation")), "{link:?}");
+    }
+}
+
+#[test]
+fn windows_has_no_agent_of_pod_identity() {
+    for (os, broken) in [("windows", true), ("linux", false)] {
+        let mut seen = workload(json!({}), json!([]), json!({}), &[("eks-pod-identity-agent", &[])]);
+        let ours = json!({ "ours": { "id": "a-1", "details": at_rest(json!({ "roleArn": "arn:aws:iam::1:role/x" })) }, "others": [] });
+        seen.associations = serde_json::from_value(at_rest(ours)).expect("associations");
+        seen.node = serde_json::from_value(at_rest(json!({ "name": "node-1", "os": os }))).expect("a node");
+        let judged = Judgement::new(&seen, None);
+        let link = judged.broken("pod-identity-agent");
+        assert_eq!(link.is_some_and(|link| link.seen.starts_with("Windows")), broken, "{os}: {link:?}");
+    }
+}
+
+#[test]
+fn an_agent_that_redirects_nothing_itself_leaves_that_open() {
+    let role = json!({ "iam.amazonaws.com/role": "shop-api" });
+    for (agent, id) in [("kiam-agent", "kiam-agent"), ("kube2iam", "kube2iam-agent")] {
+        for (args, open) in [(&["--iptables", BASE][..], false), (&["--iptables=false", BASE], true), (&[BASE], true)] {
+            let seen = workload(role.clone(), json!([]), json!({}), &[(agent, args)]);
+            let judged = Judgement::new(&seen, None);
+            let link = ok(&judged, id).map(|(ok, _)| ok);
+            assert_eq!(link, open.then_some(None), "{agent} {args:?}");
+        }
+    }
+}

@@ -103,6 +103,13 @@ impl<'a> Judgement<'a> {
         self.main().is_some_and(|container| self.way(container) == Way::Metadata)
     }
 
+    /// The container that the answer is about, with the pointer to it, where it has no credentials of its own and is told
+    /// not to ask the metadata service.
+    pub fn metadata_disabled(&self) -> Option<(&'a Container, String)> {
+        let main = self.main().filter(|container| self.way(container) == Way::Disabled)?;
+        self.containers().into_iter().find(|(container, _)| *container == main)
+    }
+
     /// Some container has access keys in its variables, with the pointer to it.
     pub fn with_keys(&self) -> Option<(&'a Container, String)> {
         self.containers().into_iter().find(|(container, _)| self.way(container) == Way::Keys)

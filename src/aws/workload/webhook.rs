@@ -6,6 +6,15 @@ use super::Judgement;
 use crate::evidence::workload::{Namespace, Template, is_kept_label};
 use crate::text::pointer_part;
 
+/// Annotation of a Pod: the containers that the webhook gives nothing, with commas between them.
+pub const SKIP_CONTAINERS: &str = "eks.amazonaws.com/skip-containers";
+
+/// The webhook is told to leave this container of a template alone.
+pub(super) fn is_skipped(template: &Template, name: &str) -> bool {
+    let list = template.annotations.get(SKIP_CONTAINERS);
+    list.is_some_and(|list| list.split(',').any(|one| one.trim() == name))
+}
+
 /// The labels that a selector is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Labelled {
@@ -54,6 +63,23 @@ impl Judgement<'_> {
             };
             Some(PassedOver { whose, label, selector: format!("{name}: {selector}"), at })
         })
+    }
+
+    /// The annotation by which the webhook leaves every container of a Pod that is made now alone, with the pointer to it.
+    pub fn all_skipped(&self) -> Option<String> {
+        let pod = self.workload.pod.seen().map(|pod| (&pod.template, "/workload/pod/seen/template"));
+        let owner = self.workload.owner.seen().map(|owner| (&owner.template, "/workload/owner/seen/template"));
+        let (template, at) = owner.or(pod)?;
+        let mut containers = template.containers.iter().filter(|container| !container.init).peekable();
+        let there = containers.peek().is_some();
+        (there && containers.all(|container| is_skipped(template, &container.name)))
+            .then(|| format!("{at}/annotations/{}", pointer_part(SKIP_CONTAINERS)))
+    }
+
+    /// The pointer to that annotation of the Pod, or of the template that was looked at.
+    pub(super) fn skip_at(&self) -> String {
+        let at = self.template().map_or("/workload/pod/seen/template", |(_, at)| at);
+        format!("{at}/annotations/{}", pointer_part(SKIP_CONTAINERS))
     }
 }
 

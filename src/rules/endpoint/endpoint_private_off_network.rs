@@ -1,6 +1,8 @@
 //! The endpoint has private addresses, and no way leads to them from here.
 
 use crate::apiserver::message;
+use crate::aws::allowlist::private_endpoint_members;
+use crate::aws::egress;
 use crate::evidence::dns::{Attempt, ConnectOutcome};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
@@ -14,8 +16,8 @@ pub static RULE: Rule = Rule {
     title: "The API server has private addresses that this machine does not reach",
     page: Page {
         means: "The name resolves to addresses of a private network only, and they do not answer: you are not in that network, its VPN is not connected, or the VPN does not route them. EKS with public access off answers its private addresses to everybody.",
-        evidence: "The addresses of the name, and one TCP connection to each that got no answer at all; the address that this machine sends from is not in their network.",
-        fix: "Connect the VPN (or go by a bastion); or switch public access on, limited to your addresses. `aws eks update-cluster-config --name CLUSTER --resources-vpc-config endpointPublicAccess=true,publicAccessCidrs=ADDRESS/32`.",
+        evidence: "The addresses of the name, and one TCP connection to each that got no answer at all; the address that this machine sends from is not in their network. Of EKS also the addresses of the cluster's interfaces and the rules of their security groups.",
+        fix: "Connect the VPN (or go by a bastion), and have the security groups of the cluster's interfaces let its network in on TCP 443; or switch public access on, limited to your addresses. `aws eks update-cluster-config --name CLUSTER --resources-vpc-config endpointPublicAccess=true,publicAccessCidrs=ADDRESS/32`.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/cluster-endpoint.html",
     },
     recognises: &[&message::CLIENT_TIMEOUT],
@@ -65,12 +67,45 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     if let Some(Managed::Eks(_)) = managed(host) {
         let (name, region) = (eks::cluster(case), eks::region(case));
+        finding = by_aws(case, attempts, finding);
         finding = finding.step(Step::command(
             "See whether the endpoint is meant to be public",
             shell!("aws eks describe-cluster --name {} --region {} --query cluster.resourcesVpcConfig", name, region),
         ));
     }
     vec![finding.cite_if(cite_met(case, RULE.recognises))]
+}
+
+/// What AWS shows of the private endpoint: the name leads to other addresses than its interfaces', or their groups let in
+/// nobody who comes from another network.
+fn by_aws(case: &Case<'_>, attempts: &[Attempt], mut finding: Finding) -> Finding {
+    let Some(aws) = eks::aws(case).filter(|_| eks::other_cluster(case.evidence).is_none()) else { return finding };
+    let interfaces = egress::interface_addresses(aws);
+    if !interfaces.is_empty() && !attempts.iter().filter_map(address).any(|tried| interfaces.contains(&tried)) {
+        let all = interfaces.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let at = if egress::interfaces(aws).is_empty() { "/aws/endpointSlice/seen" } else { "/aws/network/interfaces/seen" };
+        finding.why.push_str(&format!(" None of these is an address of the cluster today: AWS shows its interfaces at {all}."));
+        let step = Step::command(
+            "See who gives the name these addresses (a hosts file, a zone of your own, an old answer): a VPN leads to nothing there",
+            shell!("getent hosts {0}; dig +short {0}", host(case)),
+        );
+        finding.fix.insert(0, step);
+        return finding.cite(seen(at, format!("the cluster's interfaces are at {all}")));
+    }
+    let Some((groups, members)) = private_endpoint_members(aws) else { return finding };
+    let own = groups.join(", ");
+    let text = if members.is_empty() {
+        format!("no rule of {own} lets anybody in on TCP 443")
+    } else {
+        format!("{own} lets nobody in on TCP 443 but members of {}, and who comes over a VPN is none", members.join(", "))
+    };
+    finding.why.push_str(&format!(" A way into the network alone does not do: {text}."));
+    let group = aws.cluster.seen().and_then(|cluster| cluster.vpc.cluster_security_group_id.as_ref());
+    let group = group.filter(|group| groups.contains(group)).or(groups.first()).map_or("GROUP", String::as_str);
+    finding.cite(seen("/aws/network/securityGroupRules/seen", text)).step(Step::command(
+        "Let in the network that you then come from, as the cluster's VPC sees it",
+        shell!("aws ec2 authorize-security-group-ingress --region {} --group-id {} --protocol tcp --port 443 --cidr YOURS/32", eks::region(case), group),
+    ))
 }
 
 /// The public endpoint is off, and the name still has the addresses that it had.

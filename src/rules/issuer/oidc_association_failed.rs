@@ -51,7 +51,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             seen(format!("/aws/updates/seen/{index}"), format!("update {} failed: {said}", update.id)),
             Step::command("When that is put right, associate it again, with the claims and prefixes that it is to have (usernameClaim, usernamePrefix, groupsClaim, groupsPrefix)", shell!("aws eks associate-identity-provider-config --cluster-name {} --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={}", eks::cluster(case), issuer, case.claim_text("aud").or_else(|| case.claim("aud")?.get(0)?.as_str()).unwrap_or("CLIENT_ID"))),
         )
-        .step(Step::command("Follow the update to its end", shell!("aws eks describe-update --name {} --update-id UPDATE_ID", eks::cluster(case))))
+        .step(Step::command("Follow the new update, whose id that command prints, to its end", shell!("aws eks describe-update --name {} --update-id UPDATE_ID", eks::cluster(case))))
         .cite_if(case.rejected());
     // That there is no provider at all is certain; that this is why is not.
     if !about {

@@ -1,6 +1,7 @@
 //! A listener rule in front of discovery.
 
 use crate::aws::reach::Layer;
+use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
@@ -29,6 +30,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(later) = found.of_keys_later(&RULE, case) {
         return vec![later];
     }
+    if found.step.path.as_deref().is_some_and(|path| path.ends_with("/listeners/seen")) {
+        return vec![no_listener(case, &found)];
+    }
     vec![
         RULE.finding(found.confidence, format!("The load balancer of {} does not hand the API server's request on to the issuer, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
             .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))
@@ -36,4 +40,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone()),
     ]
+}
+
+/// Nobody listens on the issuer's port: there is no rule that a path could be put before.
+fn no_listener(case: &Case<'_>, found: &eks::Obstacle<'_>) -> Finding {
+    let port = found.reach.port;
+    let balancer = eks::aws(case).and_then(|aws| aws.issuer_balancer.load_balancer.seen());
+    let arn = balancer.map_or("LOAD-BALANCER-ARN", |balancer| balancer.arn.as_str());
+    RULE.finding(
+        found.confidence,
+        format!("The load balancer of {} does not take the API server's request at all, {}.", found.reach.host, eks::unread(found.reach)),
+        seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()),
+        Step::command(
+            format!("Give it a listener on port {port}, with the certificate of {}, that forwards to the issuer", found.reach.host),
+            shell!("aws elbv2 create-listener --load-balancer-arn {} --protocol HTTPS --port {} --certificates CertificateArn=CERTIFICATE-ARN --default-actions Type=forward,TargetGroupArn=TARGET-GROUP-ARN", arn, port),
+        ),
+    )
+    .titled(format!("The issuer's load balancer has no listener on port {port}"))
+    .step(eks::again())
+    .cite(eks::cite_mode(found.reach))
+    .cite_if(found.word.clone())
 }

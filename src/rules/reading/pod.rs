@@ -92,6 +92,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             },
         ),
         heard::KIAM_NAMESPACE => (vec!["kiam-namespace-not-permitted"], Certain),
+        // The event of that name is for either fault; these words are the policy's.
+        heard::KIAM_ROLE if said.context.plain.contains("forbidden by policy") => {
+            (vec!["kiam-namespace-not-permitted", "kiam-role-missing"], Likely)
+        }
         heard::KIAM_ROLE => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
         // Many a program has a gateway.
         heard::KIAM_SERVER | heard::KIAM_TLS if !kiam(said) => silence(),

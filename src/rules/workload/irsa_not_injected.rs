@@ -14,9 +14,9 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The Pod was not given the role of its service account",
     page: Page {
-        means: "The webhook injects AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and the token when a Pod is made, and never later. A Pod from before the annotation, or made while the webhook was away, has neither; its SDK takes the next way, usually the node's role. Nor has one that the webhook passes over by a label (eks.amazonaws.com/skip-pod-identity-webhook), however often it is made; and an AWS_ROLE_ARN that stands in the Pod template is not written over.",
+        means: "The webhook injects AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and the token when a Pod is made, and never later. A Pod from before the annotation, or made while the webhook was away, has neither; its SDK takes the next way, usually the node's role. Nor has one that the webhook passes over by a label (eks.amazonaws.com/skip-pod-identity-webhook), however often it is made; and an AWS_ROLE_ARN that stands in the Pod template is not written over. The annotation eks.amazonaws.com/skip-containers has it leave the named containers alone; and variables written by hand name a token that nobody mounted.",
         evidence: "The Pod's containers and the template that makes them, against the annotation of the service account; the webhook's selectors, against the labels.",
-        fix: "Make the Pods again, now that the annotation is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`. Take out of the template first what keeps the webhook away: its label, or an AWS_ROLE_ARN of its own.",
+        fix: "Make the Pods again, now that the annotation is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`. Take out of the template first what keeps the webhook away: its label, its annotation, or an AWS_ROLE_ARN of its own.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html",
     },
     recognises: &[&heard::METADATA, &heard::NODE_ROLE, &tools::AWS_CREDENTIALS, &tools::TOKEN_FILE_DENIED],
@@ -26,6 +26,21 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
+    if let Some(link) = judged.broken(link_id::IRSA_TOKEN_FILE) {
+        let account = judged.workload.service_account.seen();
+        let audience = account.and_then(|account| account.annotations.get("eks.amazonaws.com/audience"));
+        let audience = audience.map_or("sts.amazonaws.com", String::as_str);
+        let names = ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+        let mut finding = pod_role::without_token(judged, &RULE, link, names, audience);
+        // The webhook injects nothing as long as nothing names a role to it.
+        if judged.annotated().is_none()
+            && judged.workload.service_account.seen().is_some()
+            && let Some(role) = judged.irsa_role().filter(|role| is_role_arn(role))
+        {
+            finding.fix.insert(0, pod_role::annotate(judged, role));
+        }
+        return vec![finding];
+    }
     let (Some(link), Some(role)) = (judged.broken(link_id::IRSA_INJECTION), judged.annotated()) else { return Vec::new() };
     let workload = judged.workload;
     let no_webhook = absent(&workload.webhook);

@@ -43,6 +43,8 @@ fn has_scheme(link: &Link) -> bool {
 fn title(link: &Link) -> Option<&'static str> {
     if has_scheme(link) {
         Some("A condition key of the trust policy has a scheme before the provider's name")
+    } else if link.expected.starts_with("arn:") && !link.seen.contains("Federated ") {
+        Some("The trust policy trusts no OIDC provider, and so not this cluster's")
     } else if link.expected.is_empty() || link.expected.starts_with("arn:") {
         None
     } else if !link.expected.starts_with("sts:") {

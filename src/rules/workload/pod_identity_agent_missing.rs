@@ -24,10 +24,11 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     let Some(link) = judged.broken(link_id::POD_IDENTITY_AGENT) else { return Vec::new() };
-    let fargate = link.seen.contains("Fargate");
+    let nowhere = ["Fargate", "Windows"].into_iter().find(|place| link.seen.starts_with(*place));
     let there = judged.agent("eks-pod-identity-agent").is_some();
-    let step = if fargate {
-        Step::text("Use IRSA for what runs on Fargate (annotation eks.amazonaws.com/role-arn on the service account), or run it on EC2 nodes.")
+    let step = if let Some(place) = nowhere {
+        let instead = if place == "Fargate" { "EC2 nodes" } else { "Linux nodes of EC2" };
+        Step::text(format!("Use IRSA for what runs on {place} (annotation eks.amazonaws.com/role-arn on the service account), or run it on {instead}."))
     } else if there {
         Step::command(
             "See why the DaemonSet makes no Pod there: node selector, taints, or no room",

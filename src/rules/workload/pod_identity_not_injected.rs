@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::heard;
 use crate::aws::link_id;
-use crate::aws::workload::{IdentitySource, Judgement, absent, variable};
+use crate::aws::workload::{IdentitySource, Judgement, Link, SKIP_CONTAINERS, absent, variable};
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, pod_role};
 
@@ -12,7 +12,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The Pod was not given the variables of Pod Identity",
     page: Page {
-        means: "The variables of Pod Identity are injected when a Pod is made. A Pod from before the association has none and takes the next way: the old IRSA role, the node's role, or none. A new association needs some seconds to arrive. Nor has a Pod the variables that the webhook passes over by a label (eks.amazonaws.com/skip-pod-identity-webhook), or that was made while the webhook was away.",
+        means: "The variables of Pod Identity are injected when a Pod is made. A Pod from before the association has none and takes the next way: the old IRSA role, the node's role, or none. A new association needs some seconds to arrive. Nor has a Pod the variables that the webhook passes over by a label (eks.amazonaws.com/skip-pod-identity-webhook), or that was made while the webhook was away; nor those containers that the annotation eks.amazonaws.com/skip-containers names. Variables written by hand name a token that nobody mounted.",
         evidence: "The Pod's containers, against the association; when each of the two was made; the webhook's selectors, against the labels.",
         fix: "Make the Pods again, now that the association is there: `kubectl rollout restart deployment/NAME -n NAMESPACE`. Take out of the template first what keeps the webhook away.",
         references: "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
@@ -50,6 +50,12 @@ struct Cause {
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
+    // Without an association there is nothing that the token could be for.
+    let denied = judged.workload.associations.seen().is_some_and(|all| all.ours.is_none());
+    if let Some(link) = judged.broken(link_id::POD_IDENTITY_TOKEN_FILE).filter(|_| !denied) {
+        let names = ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+        return vec![pod_role::without_token(judged, &RULE, link, names, "pods.eks.amazonaws.com")];
+    }
     if judged.workload.associations.seen().is_none_or(|all| all.ours.is_none()) {
         return Vec::new();
     }
@@ -84,6 +90,11 @@ fn cause(judged: &Judgement<'_>) -> Cause {
     let workload = judged.workload;
     if let Some((text, cites, steps)) = pod_role::passed_over(judged) {
         return Cause { title: None, why: format!(" Made again it would have none either: {text}."), cites, steps };
+    }
+    let left_alone = |link: &Link| link.seen.starts_with(SKIP_CONTAINERS);
+    if judged.broken(link_id::POD_IDENTITY_INJECTION).is_some_and(left_alone) {
+        let why = " The template that new Pods are made of names them no more.".to_owned();
+        return Cause { title: None, why, cites: Vec::new(), steps: vec![pod_role::remake(judged)] };
     }
     if absent(&workload.webhook) {
         let text = "Have the webhook's configuration restored first: EKS clusters have pod-identity-webhook among these, and this one has not";

@@ -680,6 +680,40 @@ fn a_list_that_is_switched_off_is_not_extended() {
     assert!(text.contains("endpointPublicAccess=true,publicAccessCidrs=YOURS/32"), "{text}");
 }
 
+/// A VPN is no help to whom the groups of the private endpoint keep out, nor where the name leads elsewhere.
+#[test]
+fn a_private_endpoint_is_told_by_its_interfaces_and_their_groups() {
+    let look = |addresses: [&str; 1], rule: Option<Value>| {
+        let case = cases().into_iter().find(|case| case.name == "eks-public-access-off").expect("a case");
+        let silent =
+            addresses.map(|one| json!({"address": format!("{one}:443"), "outcome": "timeout", "tookMs": 5000}));
+        let mut world = case
+            .world
+            .set("/endpoint/dns/seen/addresses", json!(addresses))
+            .set("/endpoint/tcp/seen/attempts", json!(silent));
+        if let Some(rule) = rule {
+            world = world.set("/aws/network/securityGroupRules/seen/0", rule);
+        }
+        let all = found(&world);
+        all.into_iter().find(|(code, _)| *code == "endpoint-private-off-network").expect("a finding").1
+    };
+    let rule = |peer: &str, value: &str, port: u16| {
+        let mut rule = json!({"id": "sgr-1", "groupId": "sg-0c1u", "egress": false, "protocol": "tcp", "fromPort": port, "toPort": port});
+        rule[peer] = json!(value);
+        Some(rule)
+    };
+    let open = "authorize-security-group-ingress --region eu-west-1 --group-id sg-0c1u";
+    let members = look(["10.0.1.15"], None);
+    assert!(members.contains("nobody in on TCP 443 but members of sg-0c1u") && members.contains(open), "{members}");
+    let shut = look(["10.0.1.15"], rule("cidrIpv4", "10.0.0.0/8", 10_250));
+    assert!(shut.contains("no rule of sg-0c1u lets anybody in on TCP 443") && shut.contains(open), "{shut}");
+    let let_in = look(["10.0.1.15"], rule("cidrIpv4", "10.0.0.0/8", 443));
+    assert!(!let_in.contains("security-group") && let_in.contains("ip route get"), "{let_in}");
+    let elsewhere = look(["10.77.1.1"], None);
+    assert!(elsewhere.contains("interfaces at 10.0.1.15, 10.0.2.27"), "{elsewhere}");
+    assert!(elsewhere.contains("dig +short") && !elsewhere.contains(open), "{elsewhere}");
+}
+
 /// Out of the VPC private addresses are reached: where every layer is open, they are no reason.
 #[test]
 fn private_addresses_are_no_obstacle_to_who_leaves_through_the_vpc() {
@@ -729,6 +763,69 @@ fn a_network_acl_is_judged_by_how_many_ports_it_leaves() {
     let reach = reach::to_issuer(&evidence).expect("a way");
     let text = &reach.step(Layer::Acl).expect("a step").text;
     assert!(text.contains("1 of 28232 ports only"), "{text}");
+}
+
+/// What leaves the cluster's subnets enters the load balancer's, and its answers leave them: both sides are told at once.
+#[test]
+fn the_acl_of_the_load_balancers_subnet_is_judged_too() {
+    let entry = |number: i32, egress: bool, from: i32, to: i32| json!({"number": number, "egress": egress, "allow": true, "protocol": "6", "cidr": "0.0.0.0/0", "fromPort": from, "toPort": to});
+    let (out, into) = (entry(100, true, 443, 443), entry(100, false, 443, 443));
+    let (answers_out, answers_in) = (entry(110, true, 1024, 65_535), entry(110, false, 1024, 65_535));
+    // The load balancer is in the subnet of one of the interfaces; the other one's packets meet the ACL twice.
+    let world = |destinations: &[&str], entries: &[&Value]| {
+        World::oidc_refused()
+            .routed()
+            .internal()
+            .rules(forward_all())
+            .uninitialized()
+            .set("/issuer/dns/seen/addresses", json!(destinations))
+            .set("/aws/issuerBalancer/loadBalancer/seen/subnetIds", json!(["subnet-1", "subnet-2"]))
+            .set("/aws/network/networkAcls/seen", acl(json!(entries)))
+    };
+    let beside = ["10.0.1.50"];
+    let fix = |world: &World| {
+        let (evidence, _) = world.evidence();
+        let all = check_all(&Case::new(&evidence));
+        all.into_iter()
+            .find(|finding| finding.code == "network-acl-blocks-issuer")
+            .map(|finding| format!("{:?}", finding.fix))
+    };
+    let neither = fix(&world(&beside, &[&out, &into])).expect("a finding");
+    assert!(
+        neither.contains("--ingress --rule-number 110") && neither.contains("--egress --rule-number 110"),
+        "{neither}"
+    );
+    let half = fix(&world(&beside, &[&out, &into, &answers_in])).expect("what is left");
+    assert!(half.contains("--egress --rule-number 110") && !half.contains("--ingress"), "{half}");
+    let no_request = fix(&world(&beside, &[&out, &answers_in, &answers_out, &entry(90, false, 1024, 65_535)]));
+    let no_request = no_request.expect("the request does not get in");
+    assert!(no_request.contains("--ingress") && no_request.contains("From=443,To=443"), "{no_request}");
+    assert_eq!(judged(&world(&beside, &[&out, &into, &answers_in, &answers_out]), Layer::Acl), Some(Passage::Passes));
+    // Each interface has an address of the load balancer in its own subnet.
+    let both = world(&["10.0.1.50", "10.0.2.50"], &[&out, &into, &answers_in]);
+    assert_eq!(judged(&both, Layer::Acl), Some(Passage::Unknown));
+}
+
+/// Where nobody listens, no rule can be put before another.
+#[test]
+fn a_load_balancer_without_the_listener_is_given_one() {
+    let titles = |port: u16| {
+        let listeners =
+            json!([{"arn": "arn:listener/1", "port": port, "protocol": "HTTPS", "certificates": ["arn:cert"]}]);
+        let world = World::oidc_refused().uninitialized().set("/aws/issuerBalancer/listeners", seen(listeners));
+        let (evidence, _) = world.evidence();
+        let all = check_all(&Case::new(&evidence)).into_iter();
+        let all = all.filter(|finding| finding.code == "listener-rule-blocks-discovery");
+        all.map(|finding| format!("{} {:?}", finding.title, finding.fix)).collect::<Vec<_>>()
+    };
+    let missing = titles(8443);
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert!(missing[0].starts_with("The issuer's load balancer has no listener on port 443"), "{missing:?}");
+    assert!(
+        missing[0].contains("aws elbv2 create-listener") && !missing[0].contains("kaccess allowlist"),
+        "{missing:?}"
+    );
+    assert!(titles(443).is_empty());
 }
 
 /// A packet meets the network ACL before the load balancer's group: that is mended first.

@@ -2,21 +2,26 @@
 
 use super::super::Judgement;
 use super::super::container::{injected_except, variable};
+use super::super::webhook::{SKIP_CONTAINERS, is_skipped};
 use crate::aws::link_id;
 
 impl Judgement<'_> {
     /// The link "the Pod has the variables for the service account's role".
     pub(super) fn injection_link(&mut self) {
         let expected = self.annotated().map_or_else(String::new, |role| format!("AWS_ROLE_ARN={role}"));
-        let skip =
-            self.template().and_then(|(template, _)| template.annotations.get("eks.amazonaws.com/skip-containers"));
-        let skipped = |name: &str| skip.is_some_and(|list| list.split(',').any(|one| one.trim() == name));
+        let template = self.template();
+        let skipped = |name: &str| template.is_some_and(|(template, _)| is_skipped(template, name));
+        let mut left_alone: Vec<&str> = Vec::new();
         let mut fault = None;
         let mut other = None;
         let mut without: Vec<&str> = Vec::new();
         let mut given = false;
         for (container, at) in self.containers() {
             if skipped(&container.name) {
+                // What was written into it by hand is somebody's own affair.
+                if variable(container, "AWS_ROLE_ARN").is_none() {
+                    left_alone.push(&container.name);
+                }
                 continue;
             }
             let role = variable(container, "AWS_ROLE_ARN");
@@ -44,6 +49,10 @@ impl Judgement<'_> {
         }
         match fault {
             Some((seen, at)) if !given => self.push(link_id::IRSA_INJECTION, false, expected, seen, at),
+            None if !given && left_alone.len() == self.containers().len() && !left_alone.is_empty() => {
+                let (seen, at) = (format!("{SKIP_CONTAINERS} names {}", left_alone.join(", ")), self.skip_at());
+                self.push(link_id::IRSA_INJECTION, false, expected, seen, at);
+            }
             _ => {
                 let at = "/workload/pod/seen/template/containers";
                 self.push(link_id::IRSA_INJECTION, true, expected, injected_except(&without), at);

@@ -16,6 +16,7 @@ use super::Judgement;
 use super::annotation::IRSA;
 use super::container::variable;
 use super::seen::unseen;
+use super::way::Way;
 use crate::evidence::Outcome;
 use crate::text::pointer_part;
 
@@ -65,6 +66,7 @@ impl<'a> Judgement<'a> {
         if self.workload.pod.seen().is_some() && !associated {
             self.injection_link();
         }
+        self.token_file_link(link_id::IRSA_TOKEN_FILE, "AWS_WEB_IDENTITY_TOKEN_FILE", Way::WebIdentity);
         let Some(role) = self.irsa_role().filter(|role| is_role_arn(role)) else { return };
         let audience = self.token_audience();
         self.provider_link(role, audience.as_ref());

@@ -18,6 +18,9 @@ impl Judgement<'_> {
         let workload = self.workload;
         let id = link_id::POD_IDENTITY_AGENT;
         let at = "/workload/node/seen/computeType";
+        if workload.node.seen().and_then(|node| node.os.as_deref()) == Some("windows") {
+            return self.push(id, false, RUNS, "Windows has no Pod Identity", "/workload/node/seen/os");
+        }
         match workload.node.seen().and_then(|node| node.compute_type.as_deref()) {
             Some("auto") => return self.push(id, true, RUNS, "EKS Auto Mode has it built in", at),
             Some("fargate") => return self.push(id, false, RUNS, "Fargate has no Pod Identity", at),

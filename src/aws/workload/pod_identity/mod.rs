@@ -8,7 +8,12 @@ use super::super::trust::{self, Assuming, Known, Miss, PodIdentity, Respect, Ver
 use super::Judgement;
 use super::container::{injected_except, variable};
 use super::seen::unseen;
+use super::way::Way;
+use super::webhook::{SKIP_CONTAINERS, is_skipped};
 use crate::evidence::workload::{AssociationDetails, Container};
+
+/// What Pod Identity asks of a trust policy.
+const TRUSTED: &str = "sts:AssumeRole and sts:TagSession for pods.eks.amazonaws.com";
 
 /// Nothing but conditions keeps out.
 fn only_conditions(misses: &[Miss]) -> bool {
@@ -56,9 +61,11 @@ impl Judgement<'_> {
         if self.workload.pod.seen().is_some() {
             self.credentials_address_link();
         }
+        let token = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+        self.token_file_link(link_id::POD_IDENTITY_TOKEN_FILE, token, Way::Container);
         self.pod_identity_agent();
         self.pod_identity_proxy();
-        let Some(details) = self.association() else { return };
+        let Some(details) = self.association() else { return self.unread_association() };
         let Some(policy) = self.role_link(link_id::POD_IDENTITY_ROLE, &details.role_arn) else { return };
         self.associated_role_trust(details, policy);
         self.target_role(details);
@@ -80,6 +87,17 @@ impl Judgement<'_> {
         }
     }
 
+    /// The links of a role that EKS did not show: there is an association, and what it says was not read.
+    fn unread_association(&mut self) {
+        let ours = self.workload.associations.seen().and_then(|all| all.ours.as_ref());
+        let Some(ours) = ours else { return };
+        let at = "/workload/associations/seen/ours/details";
+        let why = unseen(&ours.details);
+        let expected = format!("the role of association {}", ours.id);
+        self.unknown(link_id::POD_IDENTITY_ROLE, expected, why.clone(), at);
+        self.unknown(link_id::POD_IDENTITY_TRUST, TRUSTED, why, at);
+    }
+
     /// The link "the Pod has the address of the agent and its token".
     fn credentials_address_link(&mut self) {
         let expected = "AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
@@ -89,7 +107,17 @@ impl Judgement<'_> {
         };
         let containers = self.containers();
         let lacking: Vec<&(&Container, String)> = containers.iter().filter(|(one, _)| lacks(one)).collect();
-        match lacking.first() {
+        let template = self.template();
+        let skipped = |name: &str| template.is_some_and(|(template, _)| is_skipped(template, name));
+        // Where the webhook is told to leave all of them alone, that is why.
+        let told = lacking.len() == containers.len() && lacking.iter().all(|(one, _)| skipped(&one.name));
+        let first = lacking.iter().find(|(one, _)| !skipped(&one.name)).or(lacking.first());
+        match first {
+            Some(_) if told => {
+                let names: Vec<&str> = lacking.iter().map(|(one, _)| one.name.as_str()).collect();
+                let (seen, at) = (format!("{SKIP_CONTAINERS} names {}", names.join(", ")), self.skip_at());
+                self.push(link_id::POD_IDENTITY_INJECTION, false, expected, seen, at);
+            }
             Some((container, at)) if lacking.len() == containers.len() => {
                 let seen = format!("container {} lacks them", container.name);
                 self.push(link_id::POD_IDENTITY_INJECTION, false, expected, seen, at.clone());
@@ -107,7 +135,7 @@ impl Judgement<'_> {
         let asked = self.pod_identity_request(details);
         let verdicts = trust::judge_pod_identity(policy, &asked);
         let at = format!("{}/seen/trustPolicy", self.role_at(&details.role_arn));
-        let expected = "sts:AssumeRole and sts:TagSession for pods.eks.amazonaws.com";
+        let expected = TRUSTED;
         let actions = ["sts:AssumeRole", "sts:TagSession"];
         let fault = |verdict: &Verdict, action: &str| match verdict {
             Verdict::Denied(index) => format!("statement {} of the trust policy denies {action}", index + 1),
