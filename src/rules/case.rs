@@ -101,7 +101,9 @@ impl<'a> Case<'a> {
         for found in message::recognise(&error) {
             // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
             if found.text.name != message::NOBODY_CLAIMED.name {
-                self.words.push(Word::new(found.text, found.fields, path.clone(), error.clone(), Place::Model));
+                let word = Word::new(found.text, found.fields, path.clone(), error.clone(), Place::Model);
+                words::refute(&mut self.words, &word);
+                self.words.push(word);
             }
         }
     }
