@@ -3,6 +3,7 @@
 
 mod family;
 mod fit;
+mod rival;
 mod state;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::family::{BEFORE_KEYS, COMMON, INITIALISING, JUDGING, OF_ACCOUNT, OF_ISSUER, OF_KEYS, OF_PROXY, OF_WEBHOOKS};
 use self::fit::{fits, judges_so};
+use self::rival::{Rival, kind, met_here, refuted_here};
 use self::state::State;
 use super::clip;
 use crate::apiserver::configuration::{Configuration, JwtAuthenticator, issuer_meant};
@@ -561,60 +563,6 @@ fn ties(word: &Word) -> bool {
     *word.text == message::EXPIRED || *word.text == message::NOT_YET_VALID
 }
 
-/// A line about an authenticator that does not come up.
-struct Rival {
-    /// What it says.
-    kind: (&'static str, String),
-    /// It names this issuer.
-    ours: bool,
-    /// kaccess met the same at this issuer.
-    met_here: bool,
-    /// When it was said last.
-    last: Option<Timestamp>,
-}
-
-/// What a line says, in whichever log it stands.
-fn kind(word: &Word) -> (&'static str, String) {
-    (word.text.name, word.field("status").to_owned())
-}
-
-/// Whether kaccess itself met at the discovery URL what a line tells of.
-fn met_here(word: &Word, probes: &Issuer) -> bool {
-    if *word.text == message::OIDC_INIT_CLOSED && word.field("error").starts_with("stopped after ") {
-        return probes.discovery.failed().is_some_and(|failure| failure.detail.contains(" redirects more than "));
-    }
-    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
-    seen.any(|discovery| {
-        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
-        if *word.text == message::OIDC_INIT_HTTP {
-            word.field("status") == discovery.answer.status.to_string()
-        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
-            discovery.answer.status == 200 && discovery.unparsable.is_some()
-        } else {
-            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_none()
-        }
-    })
-}
-
-/// Whether what kaccess itself met at the discovery URL speaks against a line. What may depend on who asks (an allow-list, a
-/// limit, a path that only some see) does not; a login or a page does where another issuer's may be meant.
-fn refuted_here(word: &Word, probes: &Issuer, only: bool) -> bool {
-    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
-    seen.any(|discovery| {
-        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
-        if *word.text == message::OIDC_INIT_HTTP {
-            match word.field("status") {
-                "401" => !only && document,
-                status => status.starts_with('5') && discovery.answer.status < 500,
-            }
-        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
-            !only && document
-        } else {
-            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_some()
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -732,17 +680,100 @@ mod tests {
     #[test]
     fn where_the_issuers_are_known_their_settings_tell_whose_line_it_is() {
         let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
-        let own = |audience: &str| {
-            let issuer = crate::apiserver::configuration::Issuer {
-                url: "https://a".to_owned(),
-                audiences: vec![audience.to_owned()],
-                ..Default::default()
-            };
-            let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
-            Configuration { jwt, jwt_known: true, ..Configuration::default() }
-        };
+        let own = |audience: &str| configured("https://a", audience);
         assert_eq!(heard(claims.clone(), &[(0, OTHER)], Some(&own("kube"))), []);
         assert_eq!(heard(claims, &[(0, OTHER)], Some(&own("ci"))), [one("audience", Confidence::Certain)]);
+    }
+
+    // Lines of a real 1.36 server, with this issuer's names.
+    const SIGNATURE: &str =
+        "invalid bearer token, oidc: verify token: failed to verify signature: failed to verify id token signature";
+    const DOWN: &str = "invalid bearer token, oidc: authenticator not initialized";
+    const KEYS: &str = r#"invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden <html><head><title>403 Forbidden</title></head>"#;
+
+    fn expired_at(issuer: &str) -> String {
+        format!(
+            r#"oidc authenticator: initializing plugin: Get \"{issuer}/.well-known/openid-configuration\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-25T04:29:00Z is after 2026-11-24T20:28:59Z"#
+        )
+    }
+
+    fn configured(url: &str, audience: &str) -> Configuration {
+        let issuer = crate::apiserver::configuration::Issuer {
+            url: url.to_owned(),
+            audiences: vec![audience.to_owned()],
+            ..Default::default()
+        };
+        let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
+        Configuration { jwt, jwt_known: true, ..Configuration::default() }
+    }
+
+    #[test]
+    fn a_line_of_somebody_elses_puts_none_of_this_token_aside() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        for line in [SIGNATURE, KEYS] {
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], None);
+            assert_eq!(found[0].1, Confidence::Possible, "{line}");
+            assert_eq!(found[1], one("audience", Confidence::Likely), "{line}");
+            // With the server's configuration it is sure which of them is this token's.
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], Some(&configured("https://a", "ci")));
+            assert_eq!(found, [one("audience", Confidence::Certain)], "{line}");
+            // No authenticator of the server takes it.
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], Some(&configured("https://b", "ci")));
+            assert_eq!(found, [], "{line}");
+        }
+        // Alone it is the best that is known.
+        assert_eq!(heard(claims.clone(), &[(0, SIGNATURE)], None), [one("signature-failed", Confidence::Certain)]);
+        // Tokens that nobody took for their own are more, and this one may be one of them.
+        let silent = "invalid bearer token";
+        let found = heard(claims, &[(0, SIGNATURE), (1, silent), (2, silent)], None);
+        assert_eq!(found[0], one("signature-failed", Confidence::Possible));
+    }
+
+    #[test]
+    fn an_authenticator_that_is_not_up_is_the_one_that_says_why() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        let (others, own) = (expired_at("https://b"), expired_at("https://a"));
+        let (others, own) = (others.as_str(), own.as_str());
+        let found = heard(claims.clone(), &[(0, DOWN), (1, OTHER), (2, others)], None);
+        assert_eq!(found, [one("audience", Confidence::Likely)]);
+        let found = heard(claims.clone(), &[(0, DOWN), (2, others)], None);
+        assert_eq!(found, [one("oidc-not-initialized", Confidence::Possible)]);
+        let silent = "invalid bearer token";
+        let mut found = heard(claims.clone(), &[(0, DOWN), (1, silent), (1, silent), (2, others)], None);
+        found.retain(|(name, _)| name != "nobody-claimed");
+        assert_eq!(found, []);
+        // Nobody asks for keys before the document is read.
+        for line in [SIGNATURE, KEYS] {
+            let found = heard(claims.clone(), &[(0, line), (1, DOWN), (2, own)], None);
+            let certain = |name| one(name, Confidence::Certain);
+            assert_eq!(found, [certain("oidc-not-initialized"), certain("oidc-init-x509")], "{line}");
+        }
+        // The URL is the one that the saved issuer's document names.
+        let keys = r#"invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed Get \"https://localhost:42333/realms/platform/protocol/openid-connect/certs\": dial tcp 127.0.0.1:42333: connect: connection refused"#;
+        let found = heard(claims, &[(0, DOWN), (1, keys), (2, others)], None);
+        assert_eq!(found, [one("jwks-unreachable", Confidence::Certain)]);
+    }
+
+    #[test]
+    fn a_time_in_the_servers_own_zone_is_compared_too() {
+        let end: Timestamp = "2026-11-25T04:00:00Z".parse().expect("a time");
+        let line = "invalid bearer token, oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-25 05:00:00 +0100 CET)";
+        let at = |second: i64| {
+            heard(serde_json::json!({ "iss": "https://a", "aud": "kube", "exp": second }), &[(0, line)], None)
+        };
+        assert_eq!(at(end.as_second()), [one("expired", Confidence::Certain)]);
+        assert_eq!(at(end.as_second() + 60), []);
+    }
+
+    #[test]
+    fn go_reads_null_as_false() {
+        let line = "invalid bearer token, oidc: email not verified";
+        let found = |verified: Value| {
+            let claims = serde_json::json!({ "iss": "https://a", "aud": "kube", "email_verified": verified });
+            heard(claims, &[(0, line)], None)
+        };
+        assert_eq!(found(Value::Null), [one("email-not-verified", Confidence::Certain)]);
+        assert_eq!(found(Value::Bool(true)), []);
     }
 
     #[test]

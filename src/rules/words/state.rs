@@ -3,7 +3,8 @@
 
 use super::family::{INITIALISING, JUDGING, OF_KEYS};
 use super::fit::{fits, judges_so};
-use super::{Place, RETRY, Rival, Scene, Word};
+use super::rival::Rival;
+use super::{Place, RETRY, Scene, Word};
 use crate::apiserver::message::{self, Text};
 use crate::evidence::issuer::Jwks;
 use crate::evidence::{Evidence, Issuer};
