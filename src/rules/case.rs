@@ -510,7 +510,8 @@ impl<'a> Case<'a> {
     /// failures without any key fetch only make it likely.
     pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {
         if let Some(word) = self.said(&message::OIDC_NOT_INITIALIZED) {
-            return Some((word.cite(), word.sure()));
+            // Once it has judged such a token it is up, whatever it said before.
+            return Some((word.cite(), word.sure().max(word.confidence(true))));
         }
         // Where a TokenReview gave another reason, that reason counts.
         if self.evidence.control_plane.token_review.seen().is_some() {
@@ -643,22 +644,35 @@ mod tests {
     #[test]
     fn one_line_of_somebody_elses_is_not_the_cause_where_the_configuration_shows_it() {
         let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
-        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
-        evidence.control_plane.token_review = crate::evidence::Observation::default();
-        evidence.control_plane.metrics = crate::evidence::Observation::default();
-        // Synthetic: the saved server's log was not read. The line is one of a real 1.36 server, about another user's token.
-        let line = r#"E1125 04:29:53.002983   27723 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: verify token: failed to verify signature: failed to verify id token signature]""#;
-        let told = message::recognise(line).into_iter().map(|found| LogMatch {
-            text: found.text.name.to_owned(),
-            fields: found.fields,
-            line: line.to_owned(),
-            last_line_number: 1,
-            count: 1,
-            ..LogMatch::default()
-        });
-        let log = Log { lines: 1, matches: told.collect(), ..Log::default() };
-        evidence.control_plane.log = crate::evidence::Observation::at_rest(Outcome::Seen(log));
-        let found = crate::report::diagnose(check_all(&Case::new(&evidence)));
+        // Synthetic: the saved server's log was not read. The lines are those of a real 1.36 server; the first is the newest.
+        let found = |reasons: &[&str]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            evidence.control_plane.token_review = crate::evidence::Observation::default();
+            evidence.control_plane.metrics = crate::evidence::Observation::default();
+            let mut matches = Vec::new();
+            for (reason, number) in reasons.iter().zip((1..=reasons.len() as u64).rev()) {
+                let line = format!(
+                    "E1125 04:29:53.002983   27723 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: {reason}]\""
+                );
+                matches.extend(message::recognise(&line).into_iter().map(|found| LogMatch {
+                    text: found.text.name.to_owned(),
+                    fields: found.fields,
+                    line: line.clone(),
+                    last_line_number: number,
+                    count: 1,
+                    ..LogMatch::default()
+                }));
+            }
+            let log = Log { lines: reasons.len() as u64, matches, ..Log::default() };
+            evidence.control_plane.log = crate::evidence::Observation::at_rest(Outcome::Seen(log));
+            crate::report::diagnose(check_all(&Case::new(&evidence)))
+        };
+        let own = r#"verify token: oidc: expected audience \"kubernetes\" got [\"account-portal\"]"#;
+        // The issuer came up, and judged this token then.
+        let all = found(&[own, "authenticator not initialized"]);
+        assert_eq!((all[0].code, all[0].confidence), ("token-audience-mismatch", Confidence::Certain));
+        // Nothing but the configuration says what is wrong with this token.
+        let found = found(&["verify token: failed to verify signature: failed to verify id token signature"]);
         assert_eq!((found[0].code, found[0].confidence), ("token-audience-mismatch", Confidence::Likely));
         let other = found.iter().find(|finding| finding.code == "token-key-rotated").expect("the other's");
         assert_eq!(other.confidence, Confidence::Possible);

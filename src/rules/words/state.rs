@@ -4,7 +4,7 @@
 use super::family::{INITIALISING, JUDGING, OF_KEYS};
 use super::fit::{fits, judges_so};
 use super::rival::Rival;
-use super::{Place, RETRY, Scene, Word};
+use super::{BESIDE, Place, RETRY, Scene, Word};
 use crate::apiserver::message::{self, Text};
 use crate::evidence::issuer::Jwks;
 use crate::evidence::{Evidence, Issuer};
@@ -123,11 +123,11 @@ impl Scene<'_> {
         }
         // Before the document is read nobody asks for keys.
         let said = word.last;
-        let before = |rival: &Rival| matches!((rival.last, said), (Some(down), Some(said)) if said.duration_since(down).as_secs() <= RETRY);
-        if down.any(before) {
+        let gap = down.filter_map(|rival| Some(said?.duration_since(rival.last?).as_secs())).min();
+        if gap.is_some_and(|gap| gap <= RETRY) {
             return false;
         }
-        word.contradicted |= self.state.up || unclaimed;
+        word.contradicted |= self.state.up || unclaimed || gap.is_some_and(|gap| gap <= BESIDE);
         // By its configuration this token's own authenticator said something else of it.
         !(self.state.judged && self.own.is_some())
     }
