@@ -26,6 +26,8 @@ pub struct Case<'a> {
     pub configuration: Option<(Configuration, &'static str)>,
     /// As whom the model would accept the token by that configuration and the issuer's keys as they were read here.
     pub expected: Option<String>,
+    /// With what the model would refuse it by the same, where no rule knows these words.
+    pub refusal: Option<String>,
     /// On EKS: whether and how the control plane reaches the issuer, by the model.
     pub reach: Option<reach::Reach>,
     /// The same for the key set, where it has a host and a load balancer of its own.
@@ -69,8 +71,18 @@ impl<'a> Case<'a> {
         }
         let workload =
             evidence.workload.as_deref().map(|seen| workload_model::Judgement::new(seen, evidence.aws.as_deref()));
-        let mut case =
-            Self { evidence, words, configuration, expected: None, reach, keys_reach, signer, mapping, workload };
+        let mut case = Self {
+            evidence,
+            words,
+            configuration,
+            expected: None,
+            refusal: None,
+            reach,
+            keys_reach,
+            signer,
+            mapping,
+            workload,
+        };
         case.predict();
         case
     }
@@ -98,10 +110,17 @@ impl<'a> Case<'a> {
             Judgement::Undecided { .. } => return,
         };
         let path = (*path).to_owned();
-        for found in message::recognise(&error) {
+        let recognised = message::recognise(&error);
+        if recognised.is_empty() {
+            self.refusal = Some(error);
+            return;
+        }
+        for found in recognised {
             // A silent refusal predicted by the model tells nothing that the rules do not look up themselves.
             if found.text.name != message::NOBODY_CLAIMED.name {
-                self.words.push(Word::new(found.text, found.fields, path.clone(), error.clone(), Place::Model));
+                let word = Word::new(found.text, found.fields, path.clone(), error.clone(), Place::Model);
+                words::refute(&mut self.words, &word);
+                self.words.push(word);
             }
         }
     }
@@ -491,7 +510,8 @@ impl<'a> Case<'a> {
     /// failures without any key fetch only make it likely.
     pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {
         if let Some(word) = self.said(&message::OIDC_NOT_INITIALIZED) {
-            return Some((word.cite(), word.sure()));
+            // Once it has judged such a token it is up, whatever it said before.
+            return Some((word.cite(), word.sure().max(word.confidence(true))));
         }
         // Where a TokenReview gave another reason, that reason counts.
         if self.evidence.control_plane.token_review.seen().is_some() {
@@ -596,6 +616,7 @@ fn whole_flags(control: &ControlPlane) -> Option<Flags> {
 mod tests {
     use super::*;
     use crate::evidence::Outcome;
+    use crate::evidence::apiserver::{Log, LogMatch};
     use crate::rules::check_all;
 
     #[test]
@@ -618,5 +639,42 @@ mod tests {
         evidence.control_plane.log = crate::evidence::Observation::default();
         let found = codes(&evidence);
         assert!(found.contains(&"issuer-unavailable"), "{found:?}");
+    }
+
+    #[test]
+    fn one_line_of_somebody_elses_is_not_the_cause_where_the_configuration_shows_it() {
+        let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
+        // Synthetic: the saved server's log was not read. The lines are those of a real 1.36 server; the first is the newest.
+        let found = |reasons: &[&str]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            evidence.control_plane.token_review = crate::evidence::Observation::default();
+            evidence.control_plane.metrics = crate::evidence::Observation::default();
+            let mut matches = Vec::new();
+            for (reason, number) in reasons.iter().zip((1..=reasons.len() as u64).rev()) {
+                let line = format!(
+                    "E1125 04:29:53.002983   27723 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, oidc: {reason}]\""
+                );
+                matches.extend(message::recognise(&line).into_iter().map(|found| LogMatch {
+                    text: found.text.name.to_owned(),
+                    fields: found.fields,
+                    line: line.clone(),
+                    last_line_number: number,
+                    count: 1,
+                    ..LogMatch::default()
+                }));
+            }
+            let log = Log { lines: reasons.len() as u64, matches, ..Log::default() };
+            evidence.control_plane.log = crate::evidence::Observation::at_rest(Outcome::Seen(log));
+            crate::report::diagnose(check_all(&Case::new(&evidence)))
+        };
+        let own = r#"verify token: oidc: expected audience \"kubernetes\" got [\"account-portal\"]"#;
+        // The issuer came up, and judged this token then.
+        let all = found(&[own, "authenticator not initialized"]);
+        assert_eq!((all[0].code, all[0].confidence), ("token-audience-mismatch", Confidence::Certain));
+        // Nothing but the configuration says what is wrong with this token.
+        let found = found(&["verify token: failed to verify signature: failed to verify id token signature"]);
+        assert_eq!((found[0].code, found[0].confidence), ("token-audience-mismatch", Confidence::Likely));
+        let other = found.iter().find(|finding| finding.code == "token-key-rotated").expect("the other's");
+        assert_eq!(other.confidence, Confidence::Possible);
     }
 }

@@ -2,18 +2,22 @@
 //! of every issuer and of the past.
 
 mod family;
+mod fit;
+mod rival;
+mod state;
 
 use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
 
-use self::family::{COMMON, INITIALISING, JUDGING, OF_ACCOUNT, OF_ISSUER, OF_PROXY, OF_WEBHOOKS};
+use self::family::{BEFORE_KEYS, COMMON, INITIALISING, JUDGING, OF_ACCOUNT, OF_ISSUER, OF_KEYS, OF_PROXY, OF_WEBHOOKS};
+use self::fit::{fits, judges_so};
+use self::rival::{Rival, kind, met_here, refuted_here};
+use self::state::State;
 use super::clip;
-use crate::apiserver::cel;
-use crate::apiserver::configuration::{ClaimRule, Configuration, JwtAuthenticator, Mapping, issuer_meant};
+use crate::apiserver::configuration::{Configuration, JwtAuthenticator, issuer_meant};
 use crate::apiserver::message::{self, Text, names};
 use crate::evidence::credential::{CredentialSource, TokenFacts, TokenKind};
 use crate::evidence::{Evidence, Issuer};
@@ -59,6 +63,10 @@ pub struct Word {
     pub outdated: bool,
     /// In a log: the number of its last line.
     pub line_number: u64,
+    /// In a log: how many such lines.
+    count: u64,
+    /// In a log: what it says is true of this token, or was met at its issuer from here.
+    fitting: bool,
 }
 
 impl Word {
@@ -83,6 +91,8 @@ impl Word {
             past: false,
             outdated: false,
             line_number: 0,
+            count: 1,
+            fitting: false,
         }
     }
 
@@ -205,6 +215,7 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
                 written: last.and_then(|last| latest(last, end.unwrap_or(last), evidence.observed_at)),
                 past: (past || old) && of_now && !at.starts_with("/aws/"),
                 line_number: found.last_line_number,
+                count: found.count.max(1),
                 ..Word::new(text, found.fields.clone(), path, &found.line, Place::Log)
             });
         }
@@ -275,6 +286,8 @@ struct Scene<'a> {
     issuer: Option<&'a str>,
     /// The authenticators of the server, where any is known.
     configured: Option<&'a [JwtAuthenticator]>,
+    /// All authenticators of the server are known.
+    complete: bool,
     /// The one that judges this token, where all of them are known.
     own: Option<&'a JwtAuthenticator>,
     /// What kaccess met itself at the issuer that the server asks.
@@ -291,6 +304,8 @@ struct Scene<'a> {
     rivals: Vec<Rival>,
     /// When the log last told that a token like this one was judged: whoever does that has read the issuer's document.
     judged: Option<Timestamp>,
+    /// What the log tells of this issuer's authenticator, by the lines that can be no other one's.
+    state: State,
 }
 
 impl<'a> Scene<'a> {
@@ -313,6 +328,7 @@ impl<'a> Scene<'a> {
             issued: issued.filter(|issued| *issued <= evidence.observed_at),
             issuer,
             configured: configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty()),
+            complete: known.is_some(),
             own: known.zip(issuer).and_then(|(configuration, issuer)| configuration.authenticator_of(issuer)),
             probes: evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer),
             reviewed,
@@ -321,6 +337,7 @@ impl<'a> Scene<'a> {
             only: false,
             rivals: Vec::new(),
             judged: None,
+            state: State::default(),
         };
         let logged = || words.iter().filter(|word| word.place == Place::Log);
         scene.several = scene.configured.is_some_and(|all| all.len() > 1)
@@ -343,6 +360,7 @@ impl<'a> Scene<'a> {
             .filter(|word| token.and_then(|token| fits(word, token)).unwrap_or(scene.only))
             .filter_map(|word| word.last)
             .max();
+        scene.state = State::new(&scene, words, evidence);
         scene
     }
 
@@ -361,6 +379,10 @@ impl<'a> Scene<'a> {
     fn about_ours(&self, word: &Word) -> Option<bool> {
         self.issuer?;
         let url = word.field("url");
+        if *word.text == message::JWKS_UNREACHABLE {
+            // The document may send the control plane elsewhere than this machine.
+            return state::is_key_set(url, self.probes).then_some(true);
+        }
         if *word.text == message::OIDC_ISSUER_DIFFERS {
             return Some(self.is_issuer(word.field("expected")) || self.is_issuer(word.field("got")));
         }
@@ -439,8 +461,16 @@ impl<'a> Scene<'a> {
             if self.own.is_some_and(|own| !judges_so(word, own, token)) {
                 return false;
             }
+            // No authenticator of the server takes this token: each that spoke did so of another one.
+            if self.foreign() {
+                return false;
+            }
             // Tokens of another issuer, and other people's, lack or hold the same.
             word.doubtful |= self.own.is_none() && COMMON.contains(&word.text);
+            word.fitting = fits == Some(true) || self.state.met(word);
+            if !word.fitting && !self.keeps_unfitted(word) {
+                return false;
+            }
         }
         true
     }
@@ -469,6 +499,13 @@ impl<'a> Scene<'a> {
                 return false;
             }
             word.doubtful = true;
+        } else if !here && !self.uninitialised && !self.only && self.state.up {
+            // Whoever has judged tokens of this issuer has its document.
+            if self.several {
+                return false;
+            }
+            word.doubtful = true;
+            word.contradicted = true;
         } else if here || self.uninitialised && alone {
             word.doubtful = (self.several && !self.uninitialised) || word.doubtful && !self.several;
         } else if self.several {
@@ -483,23 +520,40 @@ impl<'a> Scene<'a> {
     }
 }
 
+/// By its configuration the server refuses this token before it looks at any key: a log's line on keys was said of another.
+pub fn refute(words: &mut [Word], predicted: &Word) {
+    // Of several audiences it looks for one after the signature.
+    let late = *predicted.text == message::AUDIENCE && predicted.field("expected").starts_with('[');
+    if late || !BEFORE_KEYS.contains(&predicted.text) {
+        return;
+    }
+    for word in words.iter_mut().filter(|word| word.place == Place::Log && OF_KEYS.contains(&word.text)) {
+        word.contradicted = true;
+    }
+}
+
 /// An error of the server says this.
 fn says(error: &str, text: &Text) -> bool {
     message::recognise(error).iter().any(|found| found.text == text)
 }
 
-/// Of lines of one log that may all be about this credential, only the newest says what holds now.
+/// Of lines of one log that may all be about this credential, only the newest says what holds now; one that is known to fit
+/// it is not put aside by one that may be anybody's.
 fn outdate(words: &mut [Word]) {
     let log = |word: &Word| word.path.split("/seen/").next().unwrap_or_default().to_owned();
     for family in [JUDGING.as_slice(), &OF_PROXY] {
-        let all: Vec<(String, u64)> = words
+        let all: Vec<(String, u64, bool)> = words
             .iter()
-            .filter(|word| word.place == Place::Log && family.contains(&word.text))
-            .map(|word| (log(word), word.line_number))
+            .filter(|word| word.place == Place::Log && family.contains(&word.text) && !word.contradicted)
+            .map(|word| (log(word), word.line_number, word.fitting))
             .collect();
         for word in words.iter_mut().filter(|word| word.place == Place::Log && family.contains(&word.text)) {
             let at = log(word);
-            word.outdated |= !ties(word) && all.iter().any(|(other, line)| *other == at && *line > word.line_number);
+            let newer = |(other, line, fitting): &(String, u64, bool)| {
+                *other == at && *line > word.line_number && (*fitting || !word.fitting)
+            };
+            let outdated = !ties(word) && all.iter().any(newer);
+            word.outdated |= outdated;
         }
     }
 }
@@ -509,154 +563,10 @@ fn ties(word: &Word) -> bool {
     *word.text == message::EXPIRED || *word.text == message::NOT_YET_VALID
 }
 
-/// By its configuration the authenticator says this of the token.
-fn judges_so(word: &Word, own: &JwtAuthenticator, token: &TokenFacts) -> bool {
-    let has = |wanted: &String| audiences(token).contains(&wanted.as_str());
-    let required = |rule: &ClaimRule| matches!(rule, ClaimRule::Required { claim, .. } if claim == word.field("claim"));
-    let maps = |mapping: &Mapping, name: &str| matches!(mapping, Mapping::Claim { claim, .. } if claim == name);
-    let expression = word.field("expression");
-    match word.text.name {
-        names::AUDIENCE => !own.issuer.audiences.iter().any(has),
-        names::USERNAME_CLAIM_MISSING | names::USERNAME_CLAIM_TYPE => maps(&own.username, word.field("claim")),
-        names::GROUPS_CLAIM_TYPE => maps(&own.groups, word.field("claim")),
-        names::EMAIL_NOT_VERIFIED | names::EMAIL_VERIFIED_TYPE => maps(&own.username, "email"),
-        names::CLAIM_RULE => own
-            .claim_rules
-            .iter()
-            .any(|rule| matches!(rule, ClaimRule::Expression { expression: own, .. } if own == expression)),
-        names::USER_RULE => own.user_rules.iter().any(|(own, _)| own == expression),
-        names::REQUIRED_CLAIM_MISSING | names::REQUIRED_CLAIM_DIFFERS | names::REQUIRED_CLAIM_TYPE => {
-            own.claim_rules.iter().any(required)
-        }
-        // Every authenticator says it of such a token.
-        _ => true,
-    }
-}
-
-/// The token's audiences.
-fn audiences(token: &TokenFacts) -> Vec<&str> {
-    match token.claims.as_ref().and_then(|claims| claims.get("aud")) {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether an expression that a line tells of fails for these claims too; `None` where that cannot be judged here.
-fn expression_fits(word: &Word, claims: &Value) -> Option<bool> {
-    let expression = [word.field("expression"), word.field("extra")].into_iter().find(|text| !text.is_empty())?;
-    let rule = *word.text == message::CLAIM_RULE;
-    let place = if rule { cel::Place::ClaimValidation } else { cel::Place::ClaimMapping };
-    match cel::compile(expression, place).ok()?.evaluate(claims) {
-        Ok(cel::Value::Bool(true)) if rule => Some(false),
-        Ok(_) if rule => Some(word.field("error").is_empty()),
-        Ok(value) => (value.string_list().is_some()).then_some(false),
-        Err(cel::Fault::Said(error)) => {
-            let told = ["error", "cause"].into_iter().map(|name| word.field(name)).find(|text| !text.is_empty());
-            Some(told.is_some_and(|told| error.starts_with(told)))
-        }
-        Err(cel::Fault::Undecided(_)) => None,
-    }
-}
-
-/// A line about an authenticator that does not come up.
-struct Rival {
-    /// What it says.
-    kind: (&'static str, String),
-    /// It names this issuer.
-    ours: bool,
-    /// kaccess met the same at this issuer.
-    met_here: bool,
-    /// When it was said last.
-    last: Option<Timestamp>,
-}
-
-/// What a line says, in whichever log it stands.
-fn kind(word: &Word) -> (&'static str, String) {
-    (word.text.name, word.field("status").to_owned())
-}
-
-/// Whether kaccess itself met at the discovery URL what a line tells of.
-fn met_here(word: &Word, probes: &Issuer) -> bool {
-    if *word.text == message::OIDC_INIT_CLOSED && word.field("error").starts_with("stopped after ") {
-        return probes.discovery.failed().is_some_and(|failure| failure.detail.contains(" redirects more than "));
-    }
-    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
-    seen.any(|discovery| {
-        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
-        if *word.text == message::OIDC_INIT_HTTP {
-            word.field("status") == discovery.answer.status.to_string()
-        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
-            discovery.answer.status == 200 && discovery.unparsable.is_some()
-        } else {
-            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_none()
-        }
-    })
-}
-
-/// Whether what kaccess itself met at the discovery URL speaks against a line. What may depend on who asks (an allow-list, a
-/// limit, a path that only some see) does not; a login or a page does where another issuer's may be meant.
-fn refuted_here(word: &Word, probes: &Issuer, only: bool) -> bool {
-    let mut seen = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten();
-    seen.any(|discovery| {
-        let document = discovery.answer.status == 200 && discovery.unparsable.is_none();
-        if *word.text == message::OIDC_INIT_HTTP {
-            match word.field("status") {
-                "401" => !only && document,
-                status => status.starts_with('5') && discovery.answer.status < 500,
-            }
-        } else if *word.text == message::OIDC_DISCOVERY_NOT_JSON {
-            !only && document
-        } else {
-            *word.text == message::JWKS_URI_MISSING && document && discovery.jwks_uri.is_some()
-        }
-    })
-}
-
-/// Whether what a line says of a token is true of this one; `None` where the line names nothing to compare.
-fn fits(word: &Word, token: &TokenFacts) -> Option<bool> {
-    let claims = token.claims.as_ref()?;
-    let claim = |name: &str| claims.get(name);
-    let named = claim(word.field("claim"));
-    let time = |name: &str| Some(token.time(name)?.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    let text = word.text;
-    Some(match text.name {
-        names::AUDIENCE => {
-            let own = audiences(token);
-            let got = word.field("got").trim_matches(['[', ']']);
-            let got: Vec<&str> = if got.contains('"') {
-                got.split('"').skip(1).step_by(2).collect()
-            } else {
-                got.split_whitespace().collect()
-            };
-            let expected = word.field("expected");
-            got == own && !expected.split('"').skip(1).step_by(2).any(|wanted| own.contains(&wanted))
-        }
-        names::EXPIRED => {
-            // Go's zero time stands for a claim that is not there.
-            let own = time("exp").unwrap_or_else(|| "0001-01-01".to_owned());
-            !word.field("expiry").ends_with("+0000 UTC") || word.field("expiry").starts_with(&own)
-        }
-        names::NOT_YET_VALID => time("nbf")? == word.field("time"),
-        names::ALGORITHM => word.field("got") == token.header.as_ref()?.get("alg")?.as_str()?,
-        names::USERNAME_CLAIM_MISSING | names::REQUIRED_CLAIM_MISSING => named.is_none(),
-        names::USERNAME_CLAIM_TYPE | names::REQUIRED_CLAIM_TYPE | names::SUBJECT_TYPE => {
-            named.is_some_and(|value| !value.is_string())
-        }
-        names::GROUPS_CLAIM_TYPE => named.is_some_and(|value| {
-            !value.is_string() && !value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
-        }),
-        names::EMAIL_VERIFIED_TYPE => claim("email_verified").is_some_and(|value| !value.is_boolean()),
-        names::EMAIL_NOT_VERIFIED => claim("email_verified") == Some(&Value::Bool(false)),
-        names::DISTRIBUTED_CLAIMS => claim("_claim_names").is_some(),
-        names::REQUIRED_CLAIM_DIFFERS => named.and_then(Value::as_str) == Some(word.field("got")),
-        names::CLAIM_RULE | names::CLAIM_MAPPING => return expression_fits(word, claims),
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     use crate::evidence::apiserver::{Log, LogMatch};
@@ -770,17 +680,100 @@ mod tests {
     #[test]
     fn where_the_issuers_are_known_their_settings_tell_whose_line_it_is() {
         let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
-        let own = |audience: &str| {
-            let issuer = crate::apiserver::configuration::Issuer {
-                url: "https://a".to_owned(),
-                audiences: vec![audience.to_owned()],
-                ..Default::default()
-            };
-            let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
-            Configuration { jwt, jwt_known: true, ..Configuration::default() }
-        };
+        let own = |audience: &str| configured("https://a", audience);
         assert_eq!(heard(claims.clone(), &[(0, OTHER)], Some(&own("kube"))), []);
         assert_eq!(heard(claims, &[(0, OTHER)], Some(&own("ci"))), [one("audience", Confidence::Certain)]);
+    }
+
+    // Lines of a real 1.36 server, with this issuer's names.
+    const SIGNATURE: &str =
+        "invalid bearer token, oidc: verify token: failed to verify signature: failed to verify id token signature";
+    const DOWN: &str = "invalid bearer token, oidc: authenticator not initialized";
+    const KEYS: &str = r#"invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden <html><head><title>403 Forbidden</title></head>"#;
+
+    fn expired_at(issuer: &str) -> String {
+        format!(
+            r#"oidc authenticator: initializing plugin: Get \"{issuer}/.well-known/openid-configuration\": tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2026-11-25T04:29:00Z is after 2026-11-24T20:28:59Z"#
+        )
+    }
+
+    fn configured(url: &str, audience: &str) -> Configuration {
+        let issuer = crate::apiserver::configuration::Issuer {
+            url: url.to_owned(),
+            audiences: vec![audience.to_owned()],
+            ..Default::default()
+        };
+        let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
+        Configuration { jwt, jwt_known: true, ..Configuration::default() }
+    }
+
+    #[test]
+    fn a_line_of_somebody_elses_puts_none_of_this_token_aside() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        for line in [SIGNATURE, KEYS] {
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], None);
+            assert_eq!(found[0].1, Confidence::Possible, "{line}");
+            assert_eq!(found[1], one("audience", Confidence::Likely), "{line}");
+            // With the server's configuration it is sure which of them is this token's.
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], Some(&configured("https://a", "ci")));
+            assert_eq!(found, [one("audience", Confidence::Certain)], "{line}");
+            // No authenticator of the server takes it.
+            let found = heard(claims.clone(), &[(0, line), (1, OTHER)], Some(&configured("https://b", "ci")));
+            assert_eq!(found, [], "{line}");
+        }
+        // Alone it is the best that is known.
+        assert_eq!(heard(claims.clone(), &[(0, SIGNATURE)], None), [one("signature-failed", Confidence::Certain)]);
+        // Tokens that nobody took for their own are more, and this one may be one of them.
+        let silent = "invalid bearer token";
+        let found = heard(claims, &[(0, SIGNATURE), (1, silent), (2, silent)], None);
+        assert_eq!(found[0], one("signature-failed", Confidence::Possible));
+    }
+
+    #[test]
+    fn an_authenticator_that_is_not_up_is_the_one_that_says_why() {
+        let claims = serde_json::json!({ "iss": "https://a", "aud": "kube" });
+        let (others, own) = (expired_at("https://b"), expired_at("https://a"));
+        let (others, own) = (others.as_str(), own.as_str());
+        let found = heard(claims.clone(), &[(0, DOWN), (1, OTHER), (2, others)], None);
+        assert_eq!(found, [one("audience", Confidence::Likely)]);
+        let found = heard(claims.clone(), &[(0, DOWN), (2, others)], None);
+        assert_eq!(found, [one("oidc-not-initialized", Confidence::Possible)]);
+        let silent = "invalid bearer token";
+        let mut found = heard(claims.clone(), &[(0, DOWN), (1, silent), (1, silent), (2, others)], None);
+        found.retain(|(name, _)| name != "nobody-claimed");
+        assert_eq!(found, []);
+        // Nobody asks for keys before the document is read.
+        for line in [SIGNATURE, KEYS] {
+            let found = heard(claims.clone(), &[(0, line), (1, DOWN), (2, own)], None);
+            let certain = |name| one(name, Confidence::Certain);
+            assert_eq!(found, [certain("oidc-not-initialized"), certain("oidc-init-x509")], "{line}");
+        }
+        // The URL is the one that the saved issuer's document names.
+        let keys = r#"invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed Get \"https://localhost:42333/realms/platform/protocol/openid-connect/certs\": dial tcp 127.0.0.1:42333: connect: connection refused"#;
+        let found = heard(claims, &[(0, DOWN), (1, keys), (2, others)], None);
+        assert_eq!(found, [one("jwks-unreachable", Confidence::Certain)]);
+    }
+
+    #[test]
+    fn a_time_in_the_servers_own_zone_is_compared_too() {
+        let end: Timestamp = "2026-11-25T04:00:00Z".parse().expect("a time");
+        let line = "invalid bearer token, oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-25 05:00:00 +0100 CET)";
+        let at = |second: i64| {
+            heard(serde_json::json!({ "iss": "https://a", "aud": "kube", "exp": second }), &[(0, line)], None)
+        };
+        assert_eq!(at(end.as_second()), [one("expired", Confidence::Certain)]);
+        assert_eq!(at(end.as_second() + 60), []);
+    }
+
+    #[test]
+    fn go_reads_null_as_false() {
+        let line = "invalid bearer token, oidc: email not verified";
+        let found = |verified: Value| {
+            let claims = serde_json::json!({ "iss": "https://a", "aud": "kube", "email_verified": verified });
+            heard(claims, &[(0, line)], None)
+        };
+        assert_eq!(found(Value::Null), [one("email-not-verified", Confidence::Certain)]);
+        assert_eq!(found(Value::Bool(true)), []);
     }
 
     #[test]

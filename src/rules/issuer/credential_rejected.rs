@@ -1,5 +1,6 @@
 //! The API server answered 401 to a well-formed credential, and nothing readable says why.
 
+use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Mode, Source, Verdict};
 use crate::evidence::credential::TokenKind;
@@ -71,7 +72,51 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         // The flags in force, or EKS' own list: no file that may be another one by now.
         finding.candidates = unexpected(path.contains("flagz") || path.starts_with("/aws/"));
     }
+    if let (Some(error), Some((_, path))) = (&case.refusal, &case.configuration) {
+        let reason = error.trim_matches(['[', ']']);
+        let reason = reason.strip_prefix("invalid bearer token, ").unwrap_or(reason);
+        finding.why.push_str(&format!(
+            " By the configuration that was read it is refused in these words: {}.",
+            clip(reason, 400).trim_end_matches('.')
+        ));
+        finding.fix.insert(0, Step::text("Mend what that names: in the token (the identity provider), or in the API server's configuration."));
+        let text = format!("predicted from the server's configuration: {}", clip(error, 240));
+        finding = finding.cite(inferred(*path, text));
+        finding.candidates.retain(|candidate| !refuted(case, candidate.code));
+    } else if let Some(claim) = fetched_claim(case) {
+        finding.candidates.retain(|candidate| !refuted(case, candidate.code));
+        finding.candidates.insert(0, candidate(
+            "groups-overage",
+            format!("the token holds only a reference to where {claim:?} could be fetched (_claim_names), and the API server refuses it if it cannot fetch that"),
+            review("the TokenReview says \"could not expand distributed claims\""),
+        ));
+    }
     vec![finding]
+}
+
+/// The configured groups claim, where the token says only where it could be fetched.
+fn fetched_claim<'c>(case: &'c Case<'_>) -> Option<&'c str> {
+    let Mapping::Claim { claim, .. } = &case.authenticator()?.groups else { return None };
+    case.claim("_claim_names")?.get(claim)?;
+    case.claim(claim).is_none().then_some(claim.as_str())
+}
+
+/// By the server's configuration the cause is another one.
+fn refuted(case: &Case<'_>, code: &str) -> bool {
+    let Some(own) = case.authenticator() else { return false };
+    let has = |wanted: &String| match case.claim("aud") {
+        Some(serde_json::Value::String(one)) => one == wanted,
+        Some(serde_json::Value::Array(all)) => all.iter().any(|one| one.as_str() == Some(wanted.as_str())),
+        _ => false,
+    };
+    match code {
+        "token-issuer-mismatch" | "oidc-not-configured" => true,
+        "token-audience-mismatch" => own.issuer.audiences.iter().any(has),
+        "username-claim-missing" => {
+            matches!(&own.username, Mapping::Claim { claim, .. } if case.claim(claim).is_some())
+        }
+        _ => false,
+    }
 }
 
 /// Somebody with admin rights has the API server's reason read out.
@@ -736,6 +781,8 @@ fn unmapped(case: &Case<'_>) -> Candidate {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::evidence::Evidence;
     use crate::evidence::apiserver::Repeats;
@@ -777,5 +824,45 @@ mod tests {
         let title = "The client certificate is rejected by some of the API servers behind this address: 2 of 6 connections";
         assert_eq!(found(&[200, 401, 200, 401, 200, 200]), Some((RULE.code, "likely", title.to_owned())));
         assert_eq!(found(&[200; 6]), None);
+    }
+
+    /// A real token, and a configuration that the server did not have: a uid claim that the token lacks, or groups that are
+    /// elsewhere, as Entra ID writes them. Both were met on a real server with other names.
+    #[test]
+    fn what_the_configuration_alone_says_is_told() {
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let found = |uid: bool| {
+            let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+            let at_rest = |what: &str, value: serde_json::Value| json!({ "startedMs": 0, "tookMs": 0, what: value });
+            let mut mappings =
+                json!({ "username": { "claim": "sub", "prefix": "" }, "groups": { "claim": "groups", "prefix": "" } });
+            let claims = &mut evidence["credential"]["seen"]["token"]["claims"];
+            if uid {
+                mappings["uid"] = json!({ "claim": "oid" });
+            } else {
+                claims.as_object_mut().expect("claims").remove("groups");
+                claims["_claim_names"] = json!({ "groups": "src1" });
+                claims["_claim_sources"] = json!({ "src1": { "endpoint": "https://graph.windows.net/x/getMemberObjects" } });
+            }
+            let file = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": [{
+                "issuer": { "url": "https://localhost:42333/realms/platform", "audiences": ["account-portal"] },
+                "claimMappings": mappings }] });
+            for name in ["tokenReview", "flagz", "metrics"] {
+                evidence["controlPlane"][name] = at_rest("notApplicable", json!("not asked"));
+            }
+            evidence["controlPlane"]["configuration"] =
+                at_rest("seen", json!({ "source": "auth.yaml", "flags": {}, "authenticationConfiguration": file }));
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            check(&Case::new(&evidence)).pop().expect("the finding")
+        };
+        let told = found(true);
+        assert!(told.why.contains(r#"oidc: parse uid claim "oid": claim not present"#), "{}", told.why);
+        assert!(told.cites.iter().any(|cite| cite.path == "/controlPlane/configuration/seen"), "{:?}", told.cites);
+        let codes = |finding: &Finding| -> Vec<&'static str> { finding.candidates.iter().map(|one| one.code).collect() };
+        let refuted = ["token-issuer-mismatch", "token-audience-mismatch", "oidc-not-configured", "username-claim-missing"];
+        assert!(codes(&told).iter().all(|code| !refuted.contains(code)), "{:?}", codes(&told));
+        let overage = found(false);
+        assert_eq!(codes(&overage)[0], "groups-overage");
+        assert!(codes(&overage).iter().all(|code| !refuted.contains(code)), "{:?}", codes(&overage));
     }
 }

@@ -57,7 +57,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, Some(_), Some(_)) if other_word == Some(Confidence::Certain) => return Vec::new(),
         (None, Some(_), Some(_)) if distrusts => Confidence::Possible,
         (None, Some((_, sure)), Some(_)) => (*sure).max(if other_word.is_some() { Confidence::Likely } else { Confidence::Certain }),
-        (None, Some(_), None) => {
+        (None, Some((_, sure)), None) => {
             // From here the document is there and right; what stands between can only be seen by the control plane.
             let healthy = probes.discovery.seen().is_some_and(|discovery| {
                 discovery.answer.status == 200 && discovery.jwks_uri.is_some() && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
@@ -68,7 +68,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if !healthy || untrusted || broken || other_word.is_some() {
                 return Vec::new();
             }
-            Confidence::Likely
+            (*sure).max(Confidence::Likely)
         }
         _ => return Vec::new(),
     };

@@ -44,10 +44,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (Some(word), ..) => (word.sure(), word.cite()),
         // The roots of the control plane's host are not ours: this rests on an inference, and a CA of its own refutes it.
         // The file that was given as its CA does not vouch for the chain either, whatever is answered behind the handshake.
-        (None, Some((tls, _)), Some((cite, _)))
+        (None, Some((tls, _)), Some((cite, sure)))
             if case.logged_discovery_status().is_none() && (tls.distrusted_by_oidc_ca() || (case.has_oidc_ca() != Some(true) && !refused)) =>
         {
-            (Confidence::Likely, cite)
+            (sure.max(Confidence::Likely), cite)
         }
         _ => return Vec::new(),
     };

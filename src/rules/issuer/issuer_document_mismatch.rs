@@ -1,9 +1,9 @@
 //! The discovery document names another issuer than the one it was asked for.
 
 use crate::apiserver::message;
-use crate::report::{probed, Confidence, Finding, Severity, Step};
+use crate::report::{probed, seen, Citation, Confidence, Finding, Severity, Step};
 use crate::rules::setting::{self, Setting};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Place, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -36,6 +36,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             // The configured issuer and the document are both before us: that decides it.
             let configured = case.configuration.as_ref().is_some_and(|(configuration, _)| configuration.jwt.iter().any(|jwt| jwt.issuer.url == target.url));
             let Some((confidence, cite)) = case.issuer_fault() else { return Vec::new() };
+            // A bare 401: nobody has said yet that the API server is set to what this token says.
+            if !configured && case.not_initialized().is_none() {
+                return vec![either(case, &target.url, document, cite)];
+            }
             let confidence = if configured { Confidence::Certain } else { confidence };
             (confidence, cite, target.url.clone(), (*document).to_owned())
         }
@@ -53,4 +57,55 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(probed(format!("{at}/discovery/seen/issuer"), format!("the document says issuer {:?}", document.unwrap_or_default())));
     }
     vec![finding]
+}
+
+/// The token and the document write the issuer in two ways, and which of them the API server is set to is not known.
+fn either(case: &Case<'_>, token: &str, document: &str, cite: Citation) -> Finding {
+    let (_, at) = case.issuer();
+    // An authenticator that is not up refuses each token of its issuer in words of its own.
+    let silent = case.said(&message::NOBODY_CLAIMED).filter(|word| word.place == Place::Log && !word.past);
+    let hint = if silent.is_some() {
+        " The API server's log has refusals without any reason, as in the first case; in the second it would say \"authenticator not initialized\"."
+    } else {
+        ""
+    };
+    RULE.finding(
+        Confidence::Possible,
+        format!("The token says iss {token:?}, and the document at that address says it is {document:?}; the API server compares byte by byte. Either it is set to {document:?} and takes no token that says otherwise, or it is set to {token:?} and never initialises this issuer.{hint}"),
+        cite,
+        Step::command(
+            "See which issuer the API server is set to: let somebody with admin rights have the reason and the settings read out",
+            "kaccess doctor --reviewer-context ADMIN_CONTEXT",
+        ),
+    )
+    .titled("The token and the discovery document write the issuer in two ways")
+    .step(Step::text(format!("Where it is set to {document:?}, leave it: have the identity provider write that into its tokens too (Keycloak: --hostname, and the proxy's X-Forwarded headers), and log in again.")))
+    .step(setting::set(case, &format!("Where it is set to {token:?}, configure the issuer as the document says it"), Setting::Issuer(token, document)))
+    .cite(seen("/credential/seen/token/claims/iss", format!("iss: {token}")))
+    .cite(probed(format!("{at}/discovery/seen/issuer"), format!("the document says issuer {document:?}")))
+    .cite_if(silent.map(Word::cite))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Observation};
+
+    #[test]
+    fn a_bare_refusal_does_not_say_which_spelling_the_api_server_is_set_to() {
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        // Synthetic: a real token and document of one issuer, and the token's iss with a slash more, as met on another server.
+        let slashed = serde_json::json!("https://localhost:42333/realms/platform/");
+        evidence["credential"]["seen"]["token"]["claims"]["iss"] = slashed.clone();
+        evidence["issuer"]["target"]["seen"]["url"] = slashed;
+        let mut evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        evidence.control_plane.token_review = Observation::default();
+        evidence.control_plane.flagz = Observation::default();
+        evidence.control_plane.metrics = Observation::default();
+        let found = check(&Case::new(&evidence)).pop().expect("the finding");
+        assert_eq!(found.confidence, Confidence::Possible);
+        assert!(found.why.contains("Either it is set to \"https://localhost:42333/realms/platform\" and takes no token"), "{}", found.why);
+        assert!(found.fix[0].manifest.is_none(), "{:?}", found.fix[0]);
+    }
 }

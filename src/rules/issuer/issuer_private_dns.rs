@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let reached = case.logged_discovery_status().is_some() || case.issuer_answered();
     let (confidence, first) = match (said, case.not_initialized()) {
         (Some(word), _) => (word.sure(), word.cite()),
-        (None, Some((cite, _))) if (hidden || nowhere.is_some()) && !reached => (Confidence::Likely, cite),
+        (None, Some((cite, sure))) if (hidden || nowhere.is_some()) && !reached => (sure.max(Confidence::Likely), cite),
         _ => return Vec::new(),
     };
     let host = said.map(|word| word.field("host").to_owned()).or_else(|| probes.target.seen().map(|target| target.host.clone())).unwrap_or_default();

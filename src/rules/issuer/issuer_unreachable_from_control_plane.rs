@@ -40,7 +40,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let reached = case.logged_discovery_status().is_some() || case.issuer_answered();
     let (confidence, first) = match (said, case.not_initialized()) {
         (Some(word), _) => (word.sure(), word.cite()),
-        (None, Some((cite, _))) if (inside.is_some() || closed.is_some()) && !reached => (Confidence::Likely, cite),
+        (None, Some((cite, sure))) if (inside.is_some() || closed.is_some()) && !reached => (sure.max(Confidence::Likely), cite),
         _ => return Vec::new(),
     };
     let host = probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone());

@@ -36,7 +36,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let metrics = case.last_keys_failed();
     let obstacle = eks::keys_obstacle(case, true);
     let (confidence, first) = match (&said, &metrics, &refused, obstacle) {
-        (Some(word), ..) => (word.sure(), word.cite()),
+        // The line names no issuer.
+        (Some(word), ..) => (word.sure().max(word.confidence(true)), word.cite()),
         (None, Some(cite), Some(_), _) => (Confidence::Likely, cite.clone()),
         (None, _, _, Some((_, step))) => (Confidence::Likely, eks::cite_step(step)),
         // A bare 401 with a refusal from here is a candidate of credential-rejected, not a finding.

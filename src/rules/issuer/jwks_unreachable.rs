@@ -37,7 +37,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .into_iter()
         .find_map(|(jwks, name)| Some((jwks.seen().map(|jwks| jwks.answer.status).filter(|status| is_odd(*status))?, name)));
     if let Some(word) = odd.filter(|_| said.is_none()) {
-        return vec![answers(case, word.field("status"), word.sure(), word.cite(), answered).cite_if(metrics)];
+        return vec![answers(case, word.field("status"), word.sure().max(word.confidence(true)), word.cite(), answered).cite_if(metrics)];
     }
     if let (None, Some(cite), Some((status, _))) = (said, &metrics, answered) {
         return vec![answers(case, &status.to_string(), Confidence::Likely, cite.clone(), answered)];

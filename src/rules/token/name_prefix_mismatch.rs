@@ -1,10 +1,11 @@
 //! A binding names the user or group without (or with another) prefix than the API server puts before it.
 
-use crate::apiserver::authz::near::{is_prefix, title};
+use crate::apiserver::authz::near::{self, Kind, is_prefix, title};
 use crate::apiserver::authz::{Resolved, World, applying, rules};
 use crate::apiserver::message::heard;
 use crate::evidence::access::Question;
-use crate::evidence::rbac::Binding;
+use crate::evidence::identity::User;
+use crate::evidence::rbac::{Binding, Subject};
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{add_subject, denied, instead_of_rbac, overruled, remove_subject, somebody_else};
 use crate::rules::{Case, Page, Rule};
@@ -51,6 +52,23 @@ fn would_grant(world: &World<'_>, binding: &Binding, question: &Question) -> boo
     let counts = binding.kind == "ClusterRoleBinding" || (!scope.is_empty() && binding.namespace == scope);
     counts
         && matches!(world.resolve(binding), Resolved::Role(role) if rules::allowing(role, question).is_some())
+}
+
+/// Whether some binding that would grant what is refused names the user with the server's own prefix, and otherwise a little
+/// differently: that one is meant before the same name with another prefix, which may be another issuer's.
+fn nearer(world: &World<'_>, own: &[(&str, &str)], user: &User, refused: &[(&Question, Citation)]) -> bool {
+    let meant = |subject: &Subject| {
+        own.iter().any(|(kind, name)| {
+            subject.kind == *kind
+                && near::alike(&subject.name, name)
+                    .is_some_and(|(how, _)| matches!(how, Kind::SubjectCase | Kind::SubjectSlash))
+        })
+    };
+    world.bindings().iter().any(|binding| {
+        applying(binding, user).is_none()
+            && binding.subjects.iter().any(meant)
+            && refused.iter().any(|(question, _)| would_grant(world, binding, question))
+    })
 }
 
 /// The questions that are refused, each with where that stands: the one of the message, else those asked by ourselves
@@ -114,6 +132,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             let slash = if bare(&subject.name) == bare(name) { "" } else { " and a leading slash" };
             // A name with another prefix may be the same name at another issuer.
             let unprefixed = subject.name == bare(name);
+            if !unprefixed && bare(&subject.name) != subject.name && nearer(&world, &own, user, &refused) {
+                continue;
+            }
             return vec![
                 RULE.finding(
                     if unprefixed { Confidence::Certain } else { Confidence::Likely },
@@ -148,6 +169,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::{alike, bare, check};
     use crate::evidence::apiserver::Flags;
     use crate::evidence::{Evidence, Observation, Outcome};
@@ -188,5 +211,26 @@ mod tests {
         assert!(!alike("oidc:/platform", "oidc:platform"));
         assert!(!alike("/platform", "platform"));
         assert!(!alike("oidc:backend", "dev,oidc:backend"));
+    }
+
+    #[test]
+    fn the_users_own_prefix_goes_before_another_issuers() {
+        let text = include_str!("../../../testdata/cases/name-prefix-mismatch/evidence.json");
+        // A real cluster; the names are changed: one group of another prefix, and perhaps one that differs by a slash alone.
+        let found = |slash: bool| {
+            let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+            evidence["identity"]["seen"]["user"]["groups"] = json!(["oidc:/frontend", "system:authenticated"]);
+            let bindings = evidence["rbac"]["seen"]["bindings"].as_array_mut().expect("bindings");
+            bindings[0]["subjects"][0]["name"] = json!("corp:frontend");
+            if slash {
+                let mut nearer = bindings[0].clone();
+                nearer["name"] = json!("staff-reads");
+                nearer["subjects"][0]["name"] = json!("oidc:frontend");
+                bindings.push(nearer);
+            }
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            check(&Case::new(&evidence)).len()
+        };
+        assert_eq!((found(false), found(true)), (1, 0));
     }
 }

@@ -47,6 +47,14 @@ pub(super) const JUDGING: [&Text; 22] = [
 pub(super) const OF_ISSUER: [&Text; 4] =
     [&message::OIDC_NOT_INITIALIZED, &message::JWKS_HTTP, &message::JWKS_UNREACHABLE, &message::JWKS_UNPARSABLE];
 
+/// What ends at the issuer's keys, and names nothing of the token.
+pub(super) const OF_KEYS: [&Text; 4] =
+    [&message::JWKS_HTTP, &message::JWKS_UNREACHABLE, &message::JWKS_UNPARSABLE, &message::SIGNATURE_FAILED];
+
+/// What is looked at before any key; of several audiences the API server looks for one afterwards.
+pub(super) const BEFORE_KEYS: [&Text; 4] =
+    [&message::AUDIENCE, &message::EXPIRED, &message::NOT_YET_VALID, &message::ALGORITHM];
+
 /// What the API server has against a service account's token.
 pub(super) const OF_ACCOUNT: [&Text; 10] = [
     &message::SERVICE_ACCOUNT_EXPIRED,
