@@ -13,6 +13,8 @@ mod kubelogin;
 mod pipes;
 /// One run of the plugin.
 mod plugin;
+/// Whether kubectl's preferences let it run.
+mod policy;
 /// Plugins that run now.
 mod running;
 

@@ -28,6 +28,8 @@ mod file;
 mod impersonation;
 /// A Pod's own configuration.
 mod in_cluster;
+/// kubectl's own preferences.
+mod kuberc;
 /// Which files, and how they become one.
 mod merge;
 /// What the scrubber learns of it.
@@ -44,6 +46,7 @@ use url::Url;
 
 use self::file::{Entry, RawConfig, RawUser};
 pub(super) use self::file::{io_words, read_limited, version_and_kind};
+pub use self::kuberc::PluginPolicy;
 pub use self::secrets::scrub_args;
 use super::{ClientIdentity, Roots};
 use crate::evidence::Failure;
@@ -132,6 +135,8 @@ pub struct ExecConfig {
     pub cluster_config: Option<serde_json::Value>,
     /// The cluster entry's `disable-compression`, passed on with the cluster.
     pub disable_compression: bool,
+    /// What kubectl's preferences say of plugins.
+    pub policy: PluginPolicy,
 }
 
 impl ExecConfig {
@@ -236,7 +241,7 @@ fn load_from(
     scrubber: &Scrubber,
     service_account: &Path,
 ) -> (Kubeconfig, Result<Resolved, Failure>) {
-    let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let mut loader = Loader::new(host, flags, scrubber, service_account);
     let outcome = loader.resolve();
     (loader.seen, outcome)
 }
@@ -248,7 +253,7 @@ pub fn by_flags(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Op
     // These name entries of the files.
     let flags = ConnectionFlags { kubeconfig: None, context: None, cluster: None, user: None, ..flags.clone() };
     let service_account = Path::new(SERVICE_ACCOUNT);
-    let mut loader = Loader { host, flags: &flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let mut loader = Loader::new(host, &flags, scrubber, service_account);
     loader.choose_from(&RawConfig::default()).ok()
 }
 
@@ -258,6 +263,15 @@ struct Loader<'a> {
     scrubber: &'a Scrubber,
     service_account: &'a Path,
     seen: Kubeconfig,
+    /// What kubectl's preferences say of credential plugins.
+    policy: PluginPolicy,
+}
+
+impl<'a> Loader<'a> {
+    fn new(host: &'a Host, flags: &'a ConnectionFlags, scrubber: &'a Scrubber, service_account: &'a Path) -> Self {
+        let (seen, policy) = (Kubeconfig::default(), PluginPolicy::default());
+        Self { host, flags, scrubber, service_account, seen, policy }
+    }
 }
 
 impl Loader<'_> {
@@ -267,6 +281,7 @@ impl Loader<'_> {
         }
         self.seen.source = "files".to_owned();
         self.learn_environment();
+        self.read_preferences()?;
         let merged = self.merge_files()?;
         self.learn_users(&merged.users);
         self.learn_names(&merged);

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::pipes::KEPT_STDERR;
 use super::*;
 use crate::collect::Roots;
-use crate::collect::kubeconfig::{ExecConfig, Impersonation, UserSecrets};
+use crate::collect::kubeconfig::{ExecConfig, Impersonation, PluginPolicy, UserSecrets};
 use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::host::Host;
 
@@ -23,6 +23,7 @@ fn shell(script: &str) -> ExecConfig {
         interactive_mode: "IfAvailable".to_owned(),
         cluster_config: None,
         disable_compression: false,
+        policy: PluginPolicy::default(),
     }
 }
 
@@ -373,4 +374,46 @@ fn the_issuer_is_in_kubelogins_arguments() {
     assert_eq!(issuer_from_exec(&exec), None);
     exec.env = vec![("KUBELOGIN_OIDC_ISSUER_URL".to_owned(), Secret::new("https://i/y"))];
     assert_eq!(issuer_from_exec(&exec), Some(("https://i/y".to_owned(), None)));
+}
+
+/// Words are client-go's (1.36); that the plugin did not run is seen by the file that it would have made.
+#[tokio::test]
+async fn a_plugin_that_kubectls_preferences_forbid_is_not_run() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let marker = folder.path().join("ran");
+    let script = format!("touch '{}'; {}", marker.display(), credential("{\"token\":\"CANARY-1\"}"));
+    let with = |kind: &str, list: Option<&[&str]>| ExecConfig {
+        policy: PluginPolicy {
+            kind: kind.to_owned(),
+            allowlist: list.map(|list| list.iter().map(|entry| (*entry).to_owned()).collect()),
+            file: "/home/alice/.kube/kuberc".to_owned(),
+        },
+        ..shell(&script)
+    };
+    for (exec, expected) in [
+        (with("DenyAll", None), "plugin \"sh\" not allowed: policy set to \"DenyAll\""),
+        (with("Allowlist", Some(&["aws", "/nowhere/sh"])), "is not permitted by the credential plugin allowlist"),
+        (
+            with("Allowlist", None),
+            "invalid plugin policy: credential plugin policy set to \"Allowlist\", but allowlist is unspecified",
+        ),
+    ] {
+        let Err(failure) = run(&exec).await.run else { panic!("{expected}: it ran") };
+        assert!(failure.detail.ends_with(expected), "{}", failure.detail);
+        let fault = failure.fault.unwrap_or_default();
+        assert_eq!(
+            (fault.code.as_str(), fault.file.as_deref()),
+            ("exec-denied-by-policy", Some("/home/alice/.kube/kuberc"))
+        );
+        assert!(!marker.exists(), "{expected}");
+    }
+    for exec in [with("", None), with("AllowAll", None), with("Allowlist", Some(&["aws", "sh"]))] {
+        assert!(run(&exec).await.output.is_some());
+        assert!(marker.exists());
+        let _ = std::fs::remove_file(&marker);
+    }
+    // The list may say where it is, while the entry leaves that to PATH.
+    let whole = super::plugin::look_up("sh", &Host::read()).unwrap_or_default();
+    let whole = whole.to_string_lossy();
+    assert!(run(&with("Allowlist", Some(&[&*whole]))).await.output.is_some());
 }

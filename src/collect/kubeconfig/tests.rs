@@ -646,3 +646,56 @@ fn secrets_of_the_own_environment_are_known() {
     let said = "canary-secret-key canary-session-token AKIAIOSFODNN7EXAMPLE /var/run/token-file";
     assert_eq!(world.scrubber.known_only(said), "[redacted] [redacted] AKIAIOSFODNN7EXAMPLE /var/run/token-file");
 }
+
+/// A file of preferences that kubectl takes.
+fn preferences(rest: &str) -> String {
+    format!("apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n{rest}")
+}
+
+const PLUGIN: &str = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: p, interactiveMode: Never}}";
+
+#[test]
+fn kubectls_preferences_are_read_where_kubectl_reads_them() {
+    let mut world = World::with(&config(SERVER, PLUGIN));
+    let policy = |world: &World| world.resolved().user.exec.map(|exec| exec.policy.kind).unwrap_or_default();
+    assert_eq!(policy(&world), "");
+    assert!(world.load().0.kuberc.is_none());
+    std::fs::create_dir(world.folder.path().join(".kube")).unwrap_or_else(|error| panic!("{error}"));
+    world.file(".kube/kuberc", preferences("credentialPluginPolicy: DenyAll").as_bytes());
+    assert_eq!(policy(&world), "DenyAll");
+    let seen = world.load().0.kuberc.unwrap_or_default();
+    assert_eq!((seen.plugin_policy.as_deref(), seen.named), (Some("DenyAll"), false));
+    assert!(seen.path.ends_with("/.kube/kuberc"), "{}", seen.path);
+
+    // KUBERC goes before it, and turns it off, as the older switch does.
+    let list = "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist: [{name: p}]";
+    let named = world.file("other", preferences(list).as_bytes());
+    for (name, value, kind) in [
+        ("KUBERC", named.into_os_string(), "Allowlist"),
+        ("KUBERC", OsString::from("off"), ""),
+        ("KUBERC", OsString::new(), "DenyAll"),
+        ("KUBECTL_KUBERC", OsString::from("False"), ""),
+        ("KUBECTL_KUBERC", OsString::from("true"), "DenyAll"),
+    ] {
+        world.host.env = BTreeMap::from([(OsString::from(name), value.clone())]);
+        assert_eq!(policy(&world), kind, "{name}={value:?}");
+    }
+}
+
+#[test]
+fn a_broken_preferences_file_stops_kubectl_only_where_it_is_named() {
+    let mut world = World::with(&config(SERVER, PLUGIN));
+    std::fs::create_dir(world.folder.path().join(".kube")).unwrap_or_else(|error| panic!("{error}"));
+    let broken = world.file(".kube/kuberc", b"credentialPluginPolicy: DenyAll");
+    assert_eq!(world.resolved().user.exec.map(|exec| exec.policy), Some(PluginPolicy::default()));
+    let detail = world.load().0.kuberc.and_then(|kuberc| kuberc.detail).unwrap_or_default();
+    assert!(detail.starts_with("no valid preferences found in "), "{detail}");
+
+    world.host.env = BTreeMap::from([(OsString::from("KUBERC"), broken.into_os_string())]);
+    let failure = world.failure();
+    assert_eq!(failure.detail, "kuberc: no valid preferences found in .kube/kuberc, use --v=5 to see details");
+    assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-unparsable"));
+    let absent = world.folder.path().join("absent").into_os_string();
+    world.host.env = BTreeMap::from([(OsString::from("KUBERC"), absent)]);
+    assert_eq!(world.failure().detail, "kuberc: open absent: no such file or directory");
+}

@@ -40,6 +40,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if is_other(failure, RULE.code) || failure.detail.starts_with(EMPTY_TOKEN) {
         return Vec::new();
     }
+    // kubectl's own preferences come before any kubeconfig.
+    if failure.detail.starts_with("kuberc: ") {
+        return vec![preferences(failure, path)];
+    }
     if failure.kind == FailureKind::Unreadable && failure.detail.ends_with("permission denied") {
         return vec![forbidden(failure, path)];
     }
@@ -82,6 +86,18 @@ fn mistyped(failure: &Failure) -> Option<String> {
     let meant = format!("{scheme}://{host}");
     let is_url = !host.contains(char::is_whitespace) && url::Url::parse(&meant).is_ok();
     (host.len() < rest.len() && !host.is_empty() && is_url && meant != written).then_some(meant)
+}
+
+/// The preferences that KUBERC names: kubectl stops at a fault there, and only warns of one in ~/.kube/kuberc.
+fn preferences(failure: &Failure, path: &'static str) -> Finding {
+    RULE.finding(
+        Confidence::Certain,
+        "KUBERC names a preferences file that kubectl cannot use, so kubectl stops before it reads any kubeconfig.",
+        seen(path, failure.detail.clone()),
+        Step::command("Go without preferences", "export KUBERC=off"),
+    )
+    .titled("kubectl's preferences file (kuberc) cannot be used")
+    .step(Step::text("Or repair the file, or let KUBERC name the right one: it needs apiVersion kubectl.config.k8s.io/v1beta1 and kind Preference."))
 }
 
 /// The file is there, and belongs to somebody else: nothing in it is to be repaired.
