@@ -50,7 +50,7 @@ pub use self::kuberc::PluginPolicy;
 pub use self::secrets::scrub_args;
 use super::{ClientIdentity, Roots};
 use crate::evidence::Failure;
-use crate::evidence::credential::CredentialSource;
+use crate::evidence::credential::{CredentialSource, OF_URL};
 use crate::evidence::kubeconfig::Kubeconfig;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -174,6 +174,11 @@ pub struct UserSecrets {
     pub client_identity: Option<ClientIdentity>,
     /// User name and password.
     pub basic: Option<(String, Secret)>,
+    /// User name and password of the server URL, beside another credential: Go sets the header of them first, and
+    /// client-go's token and plugin leave a header alone that is there (transport/round_trippers.go, exec.go).
+    pub url_basic: Option<(String, Secret)>,
+    /// `--token` gave `token`.
+    pub token_by_flag: bool,
     /// The plugin; absent where another credential disables it.
     pub exec: Option<ExecConfig>,
     /// Name of the user entry; empty when there is none.
@@ -308,11 +313,15 @@ impl Loader<'_> {
         let (mut secrets, impersonation) = self.user(chosen.user.unwrap_or(&nobody), &cluster);
         if server.url.scheme() == "http" {
             self.withhold(&mut secrets);
-        } else if let (Some(basic), CredentialSource::None) = (server.userinfo, &secrets.source) {
-            // Go's HTTP client sends a URL's userinfo as Basic when nothing else sets Authorization.
-            secrets.basic = Some(basic);
-            secrets.source = CredentialSource::Basic;
-            secrets.origin = "the server URL's user name and password".to_owned();
+        } else if let Some(basic) = server.userinfo {
+            // Go's HTTP client sends a URL's userinfo as Basic.
+            if secrets.source == CredentialSource::None {
+                secrets.basic = Some(basic);
+                secrets.source = CredentialSource::Basic;
+                secrets.origin = OF_URL.to_owned();
+            } else {
+                secrets.url_basic = Some(basic);
+            }
         }
         Ok(Resolved {
             server: server.url,

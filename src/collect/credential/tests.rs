@@ -343,6 +343,54 @@ async fn token_files_are_trimmed_and_their_absence_is_told() {
     let (obtained, evidence) =
         obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
     assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Token));
+
+    // The same of --token: the file goes first, and where it is not there the flag's token is sent.
+    resolved.user.token_by_flag = true;
+    let (_, evidence) = obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert_eq!((evidence.source, evidence.origin.as_str()), (CredentialSource::Flag, "--token"));
+    resolved.user.token_file = Some(file.path().to_owned());
+    let (obtained, evidence) =
+        obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert_eq!(obtained.token.as_ref().map(Secret::expose), Some("CANARY-file-token"));
+    assert_eq!(evidence.source, CredentialSource::TokenFile);
+    assert!(evidence.origin.ends_with(", which goes before --token"), "{}", evidence.origin);
+}
+
+/// kubectl 1.36 sent Basic to a listener, and no token, for `https://u:p@HOST` beside a token.
+#[tokio::test]
+async fn the_password_of_the_server_url_goes_before_a_token_and_a_plugin() {
+    let url_basic = Some(("u".to_owned(), Secret::new("CANARY-password")));
+    let token = Some(Secret::new("CANARY-token"));
+    let static_token = UserSecrets { token: token.clone(), source: CredentialSource::Token, ..UserSecrets::default() };
+    let plugin = UserSecrets { exec: Some(shell("true")), source: CredentialSource::Exec, ..UserSecrets::default() };
+    let output = PluginOutput { token, ..PluginOutput::default() };
+    for user in [static_token, plugin] {
+        let user = UserSecrets { url_basic: url_basic.clone(), origin: "user \"u\" in F".to_owned(), ..user };
+        let (obtained, evidence) = obtain(&resolved(user), Some(&output), &Scrubber::default())
+            .await
+            .unwrap_or_else(|failure| panic!("{}", failure.detail));
+        assert!(obtained.token.is_none());
+        assert_eq!(obtained.basic.map(|(name, _)| name).as_deref(), Some("u"));
+        assert_eq!(evidence.source, CredentialSource::Basic);
+        assert!(
+            evidence.origin.starts_with(OF_URL) && evidence.origin.ends_with("user \"u\" in F"),
+            "{}",
+            evidence.origin
+        );
+    }
+    // A certificate is sent beside it.
+    let identity = ClientIdentity { chain_pem: "CHAIN".to_owned(), key_pem: Secret::new("CANARY-key") };
+    let user = UserSecrets {
+        url_basic,
+        client_identity: Some(identity),
+        source: CredentialSource::ClientCertificate,
+        ..UserSecrets::default()
+    };
+    let (obtained, evidence) = obtain(&resolved(user), None, &Scrubber::default())
+        .await
+        .unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert!(obtained.client_identity.is_some() && obtained.basic.is_some());
+    assert_eq!(evidence.source, CredentialSource::ClientCertificate);
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ impl Loader<'_> {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refused());
         }
-        let userinfo = url.password().map(|password| {
+        // A name alone goes with an empty password.
+        let given = !url.username().is_empty() || url.password().is_some();
+        let userinfo = given.then(|| {
             let decode = |text: &str| {
                 let pair = format!("x={}", text.replace('+', "%2B"));
                 url::form_urlencoded::parse(pair.as_bytes())
@@ -43,7 +45,7 @@ impl Loader<'_> {
                     .map(|(_, value)| value.into_owned())
                     .unwrap_or_default()
             };
-            (decode(url.username()), Secret::new(decode(password)))
+            (decode(url.username()), Secret::new(decode(url.password().unwrap_or_default())))
         });
         if let Some((_, password)) = &userinfo {
             self.scrubber.learn_secret(password);

@@ -414,6 +414,33 @@ fn credentials_take_client_gos_precedence() {
     let user = world.resolved().user;
     assert_eq!((user.source, user.token_file), (CredentialSource::TokenFile, Some(world.folder.path().join("t"))));
 
+    // client-go puts the flag into the entry: it goes behind what tokenFile holds, and not beside a password.
+    let mut world = World::with(&config(SERVER, "{tokenFile: t}"));
+    world.flags.token = Some(Secret::new("SEKRIT-flag"));
+    let user = world.resolved().user;
+    assert_eq!((user.source, user.token_file), (CredentialSource::TokenFile, Some(world.folder.path().join("t"))));
+    assert_eq!((user.token_by_flag, user.token.as_ref().map(Secret::expose)), (true, Some("SEKRIT-flag")));
+    assert_eq!(world.kinds(), ["token-flag-beside-token-file"]);
+    let mut world = World::with(&config(SERVER, "{username: a, password: SEKRIT-2}"));
+    assert!(world.resolved().user.failure.is_none());
+    world.flags.token = Some(Secret::new("SEKRIT-flag"));
+    let failure = world.resolved().user.failure.unwrap_or_else(|| panic!("no failure"));
+    assert_eq!(
+        failure.detail,
+        "more than one authentication method found for u; found [token basicAuth], only one is allowed"
+    );
+
+    // The password of the URL goes before any of them.
+    for (userinfo, user, password) in [("u:SEKRIT-pw", "{token: SEKRIT-1}", "SEKRIT-pw"), ("u", "{tokenFile: t}", "")] {
+        let server = format!("{{server: 'https://{userinfo}@127.0.0.1:6443'}}");
+        let user = World::with(&config(&server, user)).resolved().user;
+        let (name, secret) = user.url_basic.unwrap_or_else(|| panic!("no password: {userinfo}"));
+        assert_eq!((name.as_str(), secret.expose()), ("u", password));
+        let alone = World::with(&config(&server, "{}")).resolved().user;
+        assert_eq!((alone.source, alone.basic.map(|(name, _)| name)), (CredentialSource::Basic, Some("u".to_owned())));
+        assert!(alone.url_basic.is_none());
+    }
+
     let user =
         World::with(&config(SERVER, "{auth-provider: {name: oidc, config: {id-token: a.b.SEKRIT}}}")).resolved().user;
     assert_eq!((user.source, user.token.is_some()), (CredentialSource::Token, true));
