@@ -197,6 +197,16 @@ fn user_entries_that_kubectl_refuses() {
     let run = doctor(&config(NOWHERE, &format!("{{auth-provider: {{name: oidc}}, {exec}}}")), &[]);
     assert!(run.codes().iter().any(|code| code == "several-credentials"), "{}", run.stdout);
 
+    // One credential, written twice: one command for both of its halves.
+    let twice = format!(
+        "{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}"
+    );
+    let run = doctor(&config(NOWHERE, &twice), &[]);
+    expect_fault("several-credentials-twice", &run, &["several-credentials"]);
+    let both = "kubectl config unset users.u.client-certificate; kubectl config unset users.u.client-key";
+    assert_eq!(fix(&run, 0), both);
+    assert!(run.findings()[0]["title"].to_string().contains("both as data and as a file"), "{}", run.stdout);
+
     let mismatch = format!("{{client-certificate-data: {cert}, client-key-data: {other}}}");
     let run = doctor(&config(NOWHERE, &mismatch), &[]);
     expect_fault("client-key-mismatch", &run, &["client-key-mismatch"]);

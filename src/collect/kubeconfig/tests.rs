@@ -334,6 +334,18 @@ fn faults_of_the_user_entry_leave_the_server_usable() {
             "more than one authentication method found for u; found [token basicAuth], only one is allowed",
         ),
         (
+            format!(
+                "{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}"
+            ),
+            "several-credentials",
+            "[client-cert-data and client-cert are both specified for u. client-cert-data will override., client-key-data and client-key are both specified for u; client-key-data will override]",
+        ),
+        (
+            format!("{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}}}"),
+            "several-credentials",
+            "client-cert-data and client-cert are both specified for u. client-cert-data will override.",
+        ),
+        (
             format!("{{client-certificate-data: {cert}}}"),
             "client-key-missing",
             "client-key-data or client-key must be specified for u to use the clientCert authentication method.",
@@ -611,6 +623,19 @@ fn no_secret_leaves() {
 }
 
 /// Whatever stands in an address beside host, port and path may be a secret.
+/// kubectl 1.36 said `no such host` of them.
+#[test]
+fn an_address_that_only_the_url_standard_knows_is_a_name() {
+    for host in ["127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1"] {
+        let failure = World::with(&config(&format!("{{server: 'https://{host}:6443'}}"), "{}")).failure();
+        assert!(failure.detail.starts_with(&format!("dial tcp: lookup {host}: no such host")), "{}", failure.detail);
+    }
+    for (server, host) in [("https://127.0.0.1:6443", "127.0.0.1"), ("10.0.0.1:6443", "10.0.0.1")] {
+        let resolved = World::with(&config(&format!("{{server: '{server}'}}"), "{}")).resolved();
+        assert_eq!(resolved.server.host_str(), Some(host));
+    }
+}
+
 #[test]
 fn addresses_are_shown_without_what_may_be_secret() {
     for (cluster, shown) in [
