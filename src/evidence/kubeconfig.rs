@@ -37,13 +37,16 @@ pub struct Kubeconfig {
     pub problems: Vec<Problem>,
 }
 
+/// How kubectl begins where it stops at its own preferences.
+pub const STOPPED: &str = "error occurred while applying preferences ";
+
 /// kubectl's preferences file (kuberc), as far as it is about credential plugins.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Kuberc {
     /// Its path.
     pub path: String,
-    /// KUBERC names it: kubectl does not start without it.
+    /// KUBERC names it: kubectl does not start where it cannot be read.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub named: bool,
     /// `credentialPluginPolicy`: `AllowAll`, `DenyAll` or `Allowlist`; absent where all may run.

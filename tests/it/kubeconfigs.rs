@@ -198,9 +198,8 @@ fn user_entries_that_kubectl_refuses() {
     assert!(run.codes().iter().any(|code| code == "several-credentials"), "{}", run.stdout);
 
     // One credential, written twice: one command for both of its halves.
-    let twice = format!(
-        "{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}"
-    );
+    let twice =
+        format!("{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}");
     let run = doctor(&config(NOWHERE, &twice), &[]);
     expect_fault("several-credentials-twice", &run, &["several-credentials"]);
     let both = "kubectl config unset users.u.client-certificate; kubectl config unset users.u.client-key";

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::file::{read_limited, version_and_kind};
 use super::{Loader, some};
 use crate::collect::yaml::{self, Node, Reader, Value};
-use crate::evidence::kubeconfig::Kuberc;
+use crate::evidence::kubeconfig::{Kuberc, STOPPED};
 use crate::evidence::{Failure, FailureKind};
 
 /// The Go struct, as the decoder's errors name it.
@@ -32,28 +32,37 @@ impl Loader<'_> {
         let Some((path, named)) = self.preferences() else { return Ok(()) };
         let shown = path.to_string_lossy().into_owned();
         let mut seen = Kuberc { path: shown.clone(), named, ..Kuberc::default() };
-        match read_limited(&path).and_then(|bytes| decode(&bytes, &shown)) {
+        let stopped = match read_limited(&path).and_then(|bytes| decode(&bytes, &shown)) {
             Ok(policy) => {
                 seen.plugin_policy = some(&self.scrubber.text(&policy.kind));
                 let scrubbed = |list: &Vec<String>| list.iter().map(|entry| self.scrubber.text(entry)).collect();
                 seen.plugin_allowlist = policy.allowlist.as_ref().map(scrubbed);
-                self.policy = PluginPolicy { file: shown, ..policy };
+                let fault = fault(&policy).map(|fault| Failure::new(FailureKind::Malformed, fault));
+                self.policy = PluginPolicy { file: shown.clone(), ..policy };
+                fault
             }
             Err(failure) if named => {
-                // Of whatever kind it is, kubectl stops at it before it reads any kubeconfig.
                 let kind = match failure.kind {
                     FailureKind::Malformed => FailureKind::Malformed,
                     _ => FailureKind::Unreadable,
                 };
-                let failure = Failure::new(kind, format!("kuberc: {}", failure.detail));
-                return Err(self.refuse("kubeconfig-unparsable", failure, Some(shown), None));
+                Some(Failure::new(kind, format!("kuberc error kuberc: {}", failure.detail)))
             }
             Err(failure) if failure.kind == FailureKind::NotFound => return Ok(()),
             // kubectl warns of it, and goes on without any preferences.
-            Err(failure) => seen.detail = Some(self.scrubber.text(&failure.detail)),
-        }
+            Err(failure) => {
+                seen.detail = Some(self.scrubber.text(&failure.detail));
+                None
+            }
+        };
         self.seen.kuberc = Some(seen);
-        Ok(())
+        match stopped {
+            None => Ok(()),
+            Some(mut failure) => {
+                failure.detail = format!("{STOPPED}{}", failure.detail);
+                Err(self.refuse("kubeconfig-unparsable", failure, Some(shown), None))
+            }
+        }
     }
 
     /// The file, and whether KUBERC names it.
@@ -151,6 +160,53 @@ fn allowlist(reader: &mut Reader, node: &Node, contradicts: &mut bool) -> Option
     Some(list)
 }
 
+/// What is wrong with the policy itself: kubectl then does not start at all (client-go's ValidatePluginPolicy).
+fn fault(policy: &PluginPolicy) -> Option<String> {
+    match (policy.kind.as_str(), &policy.allowlist) {
+        ("" | "AllowAll" | "DenyAll", None) => None,
+        (kind @ ("" | "AllowAll" | "DenyAll"), Some(_)) => Some(format!(
+            "misconfigured credential plugin allowlist: plugin policy is {kind:?} but allowlist is non-nil"
+        )),
+        ("Allowlist", None) => {
+            Some("credential plugin policy set to \"Allowlist\", but allowlist is unspecified".to_owned())
+        }
+        ("Allowlist", Some(list)) if list.is_empty() => Some(
+            "credential plugin policy set to \"Allowlist\", but allowlist is empty; use \"DenyAll\" policy instead"
+                .to_owned(),
+        ),
+        ("Allowlist", Some(list)) => list.iter().enumerate().find_map(|(index, entry)| {
+            if entry.is_empty() {
+                let number = index + 1;
+                return Some(format!("misconfigured credential plugin allowlist: empty allowlist entry #{number}"));
+            }
+            let cleaned = clean_path(entry);
+            (cleaned != *entry).then(|| format!("non-normalized file path: {entry:?} vs {cleaned:?}"))
+        }),
+        (kind, _) => Some(format!("unknown plugin policy: {kind:?}")),
+    }
+}
+
+/// Go's filepath.Clean.
+pub(in super::super) fn clean_path(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            other => parts.push(other),
+        }
+    }
+    match (rooted, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +257,56 @@ mod tests {
             beta("").replace("v1beta1", "v1"),
         ] {
             assert_eq!(policy(&text), None, "{text}");
+        }
+    }
+
+    fn of(kind: &str, list: Option<&[&str]>) -> PluginPolicy {
+        PluginPolicy {
+            kind: kind.to_owned(),
+            allowlist: list.map(|list| list.iter().map(|entry| (*entry).to_owned()).collect()),
+            file: "kuberc".to_owned(),
+        }
+    }
+
+    #[test]
+    fn paths_are_cleaned_as_go_cleans_them() {
+        for (path, cleaned) in [
+            ("aws", "aws"),
+            ("", "."),
+            ("./aws", "aws"),
+            ("/usr//bin/./aws", "/usr/bin/aws"),
+            ("/usr/lib/../bin/aws/", "/usr/bin/aws"),
+            ("../bin", "../bin"),
+            ("a/../../bin", "../bin"),
+            ("/../bin", "/bin"),
+            ("/", "/"),
+        ] {
+            assert_eq!(clean_path(path), cleaned, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_client_go_refuses_is_told_in_its_words() {
+        for (policy, expected) in [
+            (of("", None), None),
+            (of("AllowAll", None), None),
+            (of("DenyAll", None), None),
+            (of("Allowlist", Some(&["aws", "/usr/bin/aws"])), None),
+            (of("DenyAll", Some(&["aws"])), Some("plugin policy is \"DenyAll\" but allowlist is non-nil")),
+            (of("", Some(&[])), Some("plugin policy is \"\" but allowlist is non-nil")),
+            (of("Allowlist", None), Some("but allowlist is unspecified")),
+            (of("Allowlist", Some(&[])), Some("but allowlist is empty; use \"DenyAll\" policy instead")),
+            (of("Allowlist", Some(&["aws", ""])), Some("empty allowlist entry #2")),
+            (of("Allowlist", Some(&["/a//b"])), Some("non-normalized file path: \"/a//b\" vs \"/a/b\"")),
+            (of("denyall", None), Some("unknown plugin policy: \"denyall\"")),
+        ] {
+            let told = fault(&policy);
+            match expected {
+                None => assert_eq!(told, None, "{policy:?}"),
+                Some(words) => {
+                    assert!(told.as_deref().is_some_and(|told| told.ends_with(words)), "{policy:?}: {told:?}")
+                }
+            }
         }
     }
 }

@@ -745,9 +745,19 @@ fn a_broken_preferences_file_stops_kubectl_only_where_it_is_named() {
 
     world.host.env = BTreeMap::from([(OsString::from("KUBERC"), broken.into_os_string())]);
     let failure = world.failure();
-    assert_eq!(failure.detail, "kuberc: no valid preferences found in .kube/kuberc, use --v=5 to see details");
+    assert_eq!(
+        failure.detail,
+        "error occurred while applying preferences kuberc error kuberc: no valid preferences found in .kube/kuberc, use --v=5 to see details"
+    );
     assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-unparsable"));
     let absent = world.folder.path().join("absent").into_os_string();
     world.host.env = BTreeMap::from([(OsString::from("KUBERC"), absent)]);
-    assert_eq!(world.failure().detail, "kuberc: open absent: no such file or directory");
+    assert_eq!(
+        world.failure().detail,
+        "error occurred while applying preferences kuberc error kuberc: open absent: no such file or directory"
+    );
+    // A policy that it does not take stops it from any file.
+    world.host.env = BTreeMap::new();
+    world.file(".kube/kuberc", preferences("credentialPluginPolicy: Nope").as_bytes());
+    assert_eq!(world.failure().detail, "error occurred while applying preferences unknown plugin policy: \"Nope\"");
 }

@@ -21,9 +21,6 @@ pub static RULE: Rule = Rule {
     check,
 };
 
-/// client-go's words for a policy that it does not take: it runs no plugin then.
-const FAULTY: &str = "invalid plugin policy: ";
-
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let texts = ["not allowed: policy set to", "is not permitted by the credential plugin allowlist"];
     let refused = complaint(case, RULE.code).map(|complaint| (complaint.detail, complaint.cite));
@@ -32,11 +29,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let command = plugin::exec(case).map_or(named, |exec| exec.command.as_str());
     let kuberc = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.kuberc.as_ref());
     let kuberc = kuberc.filter(|kuberc| kuberc.plugin_policy.is_some() || kuberc.plugin_allowlist.is_some());
-    let why = if let Some(fault) = line.strip_prefix(FAULTY) {
-        format!(
-            "The policy that kuberc holds is one that kubectl does not take ({fault}), so it did not start {command:?}."
-        )
-    } else if line.contains("DenyAll") {
+    let why = if line.contains("DenyAll") {
         format!("kuberc forbids every credential plugin (DenyAll), so kubectl did not start {command:?}.")
     } else {
         format!("kuberc lists the plugins that are allowed, and {command:?} is not among them.")
@@ -47,9 +40,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // kubectl 1.35 knows `name` alone, and later ones take both words.
     let listed = kuberc.and_then(|kuberc| kuberc.plugin_allowlist.as_deref()).unwrap_or_default();
-    let kept = listed.iter().map(String::as_str).filter(|entry| !entry.is_empty() && !line.starts_with(FAULTY));
-    let entries: String =
-        kept.chain([command]).map(|entry| format!("- name: {}\n", serde_json::Value::from(entry))).collect();
+    let entries = listed.iter().map(String::as_str).chain([command]);
+    let entries: String = entries.map(|entry| format!("- name: {}\n", serde_json::Value::from(entry))).collect();
     let manifest = format!(
         "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n{entries}"
     );
