@@ -13,6 +13,8 @@ mod kubelogin;
 mod pipes;
 /// One run of the plugin.
 mod plugin;
+/// Whether kubectl's preferences let it run.
+mod policy;
 /// Plugins that run now.
 mod running;
 
@@ -27,7 +29,7 @@ pub use self::plugin::run_plugin;
 pub use self::running::end_plugins;
 use super::ClientIdentity;
 use super::kubeconfig::{Resolved, read_limited};
-use crate::evidence::credential::{Credential, CredentialSource};
+use crate::evidence::credential::{Credential, CredentialSource, OF_URL};
 use crate::evidence::{Failure, FailureKind};
 use crate::secret::{Scrubber, Secret};
 
@@ -114,10 +116,15 @@ pub async fn obtain(
                 scrubber.learn(&text);
                 obtained.token = Some(Secret::new(text));
                 if user.source != CredentialSource::InCluster {
-                    evidence.origin = format!("token file {} of {}", file.display(), user.origin);
+                    let before = if user.token_by_flag { ", which goes before --token" } else { "" };
+                    evidence.origin = format!("token file {} of {}{before}", file.display(), user.origin);
                 }
             }
             // client-go falls back to the token beside it.
+            (_, Some(_)) if user.token_by_flag => {
+                evidence.source = CredentialSource::Flag;
+                evidence.origin = "--token".to_owned();
+            }
             (_, Some(_)) => evidence.source = CredentialSource::Token,
             (Ok(_), None) => {
                 let detail = format!("read empty token from file \"{}\"", file.display());
@@ -140,6 +147,18 @@ pub async fn obtain(
         };
         evidence.origin = format!("plugin {} of {}", scrubber.text(&exec.command), user.origin);
         evidence.announced_expiry = output.expiration;
+    }
+    if let Some(basic) = &user.url_basic {
+        obtained.token = None;
+        obtained.basic = Some(basic.clone());
+        // A certificate is sent all the same, and an API server looks at it first.
+        if obtained.client_identity.is_some() {
+            evidence.source = CredentialSource::ClientCertificate;
+        } else {
+            evidence.source = CredentialSource::Basic;
+            evidence.origin = format!("{OF_URL}, sent instead of what comes from {}", evidence.origin);
+            evidence.announced_expiry = None;
+        }
     }
     Ok((obtained, evidence))
 }

@@ -28,6 +28,8 @@ mod file;
 mod impersonation;
 /// A Pod's own configuration.
 mod in_cluster;
+/// kubectl's own preferences.
+mod kuberc;
 /// Which files, and how they become one.
 mod merge;
 /// What the scrubber learns of it.
@@ -44,10 +46,12 @@ use url::Url;
 
 use self::file::{Entry, RawConfig, RawUser};
 pub(super) use self::file::{io_words, read_limited, version_and_kind};
+pub use self::kuberc::PluginPolicy;
+pub(super) use self::kuberc::clean_path;
 pub use self::secrets::scrub_args;
 use super::{ClientIdentity, Roots};
 use crate::evidence::Failure;
-use crate::evidence::credential::CredentialSource;
+use crate::evidence::credential::{CredentialSource, OF_URL};
 use crate::evidence::kubeconfig::Kubeconfig;
 use crate::host::Host;
 use crate::secret::{Scrubber, Secret};
@@ -132,6 +136,8 @@ pub struct ExecConfig {
     pub cluster_config: Option<serde_json::Value>,
     /// The cluster entry's `disable-compression`, passed on with the cluster.
     pub disable_compression: bool,
+    /// What kubectl's preferences say of plugins.
+    pub policy: PluginPolicy,
 }
 
 impl ExecConfig {
@@ -169,6 +175,11 @@ pub struct UserSecrets {
     pub client_identity: Option<ClientIdentity>,
     /// User name and password.
     pub basic: Option<(String, Secret)>,
+    /// User name and password of the server URL, beside another credential: Go sets the header of them first, and
+    /// client-go's token and plugin leave a header alone that is there (transport/round_trippers.go, exec.go).
+    pub url_basic: Option<(String, Secret)>,
+    /// `--token` gave `token`.
+    pub token_by_flag: bool,
     /// The plugin; absent where another credential disables it.
     pub exec: Option<ExecConfig>,
     /// Name of the user entry; empty when there is none.
@@ -236,7 +247,7 @@ fn load_from(
     scrubber: &Scrubber,
     service_account: &Path,
 ) -> (Kubeconfig, Result<Resolved, Failure>) {
-    let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let mut loader = Loader::new(host, flags, scrubber, service_account);
     let outcome = loader.resolve();
     (loader.seen, outcome)
 }
@@ -248,7 +259,7 @@ pub fn by_flags(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Op
     // These name entries of the files.
     let flags = ConnectionFlags { kubeconfig: None, context: None, cluster: None, user: None, ..flags.clone() };
     let service_account = Path::new(SERVICE_ACCOUNT);
-    let mut loader = Loader { host, flags: &flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let mut loader = Loader::new(host, &flags, scrubber, service_account);
     loader.choose_from(&RawConfig::default()).ok()
 }
 
@@ -258,6 +269,15 @@ struct Loader<'a> {
     scrubber: &'a Scrubber,
     service_account: &'a Path,
     seen: Kubeconfig,
+    /// What kubectl's preferences say of credential plugins.
+    policy: PluginPolicy,
+}
+
+impl<'a> Loader<'a> {
+    fn new(host: &'a Host, flags: &'a ConnectionFlags, scrubber: &'a Scrubber, service_account: &'a Path) -> Self {
+        let (seen, policy) = (Kubeconfig::default(), PluginPolicy::default());
+        Self { host, flags, scrubber, service_account, seen, policy }
+    }
 }
 
 impl Loader<'_> {
@@ -267,6 +287,7 @@ impl Loader<'_> {
         }
         self.seen.source = "files".to_owned();
         self.learn_environment();
+        self.read_preferences()?;
         let merged = self.merge_files()?;
         self.learn_users(&merged.users);
         self.learn_names(&merged);
@@ -293,11 +314,15 @@ impl Loader<'_> {
         let (mut secrets, impersonation) = self.user(chosen.user.unwrap_or(&nobody), &cluster);
         if server.url.scheme() == "http" {
             self.withhold(&mut secrets);
-        } else if let (Some(basic), CredentialSource::None) = (server.userinfo, &secrets.source) {
-            // Go's HTTP client sends a URL's userinfo as Basic when nothing else sets Authorization.
-            secrets.basic = Some(basic);
-            secrets.source = CredentialSource::Basic;
-            secrets.origin = "the server URL's user name and password".to_owned();
+        } else if let Some(basic) = server.userinfo {
+            // Go's HTTP client sends a URL's userinfo as Basic.
+            if secrets.source == CredentialSource::None {
+                secrets.basic = Some(basic);
+                secrets.source = CredentialSource::Basic;
+                secrets.origin = OF_URL.to_owned();
+            } else {
+                secrets.url_basic = Some(basic);
+            }
         }
         Ok(Resolved {
             server: server.url,

@@ -208,7 +208,9 @@ fn events(text: &str) -> Result<Node, Trouble> {
         let (node, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
                 nodes += 1;
-                (Node { line, value: scalar(value, style, tag.as_deref()) }, anchor)
+                let value = scalar(value, style, tag.as_deref())
+                    .map_err(|text| Trouble::Refused(YamlError { text, line: Some(line) }))?;
+                (Node { line, value }, anchor)
             }
             Event::Alias(id) => {
                 let Some(node) = anchors.get(&id) else { return Err(Trouble::Disagrees) };
@@ -298,14 +300,32 @@ fn mapping(items: Vec<Node>) -> Result<Value, Trouble> {
     Ok(Value::Map(fields))
 }
 
-fn scalar(value: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Value {
+/// A scalar under its tag; its error is go-yaml's.
+fn scalar(value: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
     let forced = tag.filter(|tag| tag.is_yaml_core_schema()).map(|tag| tag.suffix.as_str());
-    match forced {
-        Some("str" | "binary" | "timestamp") => Value::Text(value.into_owned()),
+    Ok(match forced {
+        // go-yaml decodes it, and a field that holds base64 is then decoded a second time.
+        Some("binary") => {
+            let bytes = base64_of_go(&value).map_err(|_| "yaml: !!binary value contains invalid base64 data")?;
+            Value::Text(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        Some("str" | "timestamp") => Value::Text(value.into_owned()),
         Some(_) => plain(&value),
         None if style == ScalarStyle::Plain => plain(&value),
         None => Value::Text(value.into_owned()),
-    }
+    })
+}
+
+/// Go's base64.StdEncoding, which passes over line breaks and does not mind bits after the last byte. Its error is the
+/// byte at which it stops.
+fn base64_of_go(text: &str) -> Result<Vec<u8>, usize> {
+    use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
+    let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
+    GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(&bare).map_err(|error| match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => at,
+        _ => bare.len(),
+    })
 }
 
 /// go-yaml v2's `resolve` for plain scalars. Timestamps stay strings, as its decoder leaves them.
@@ -439,27 +459,15 @@ impl Reader {
 
     /// Base64 as Go's `[]byte` fields hold it; line breaks inside are allowed.
     pub fn bytes(&mut self, node: &Node, owner: &str, path: &str) -> Vec<u8> {
-        use base64::engine::{GeneralPurpose, GeneralPurposeConfig};
         match &node.value {
             Value::Null => Vec::new(),
-            Value::Text(text) => {
-                let bare: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
-                // Go does not mind bits after the last byte.
-                let config = GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true);
-                match GeneralPurpose::new(&base64::alphabet::STANDARD, config).decode(&bare) {
-                    Ok(bytes) => bytes,
-                    Err(error) => {
-                        let at = match error {
-                            base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
-                                at
-                            }
-                            _ => bare.len(),
-                        };
-                        self.save(format!("illegal base64 data at input byte {at}"), node.line);
-                        Vec::new()
-                    }
+            Value::Text(text) => match base64_of_go(text) {
+                Ok(bytes) => bytes,
+                Err(at) => {
+                    self.save(format!("illegal base64 data at input byte {at}"), node.line);
+                    Vec::new()
                 }
-            }
+            },
             Value::List(items) => {
                 if let Some(item) = items.iter().find(|item| !matches!(item.value, Value::Number(_))) {
                     self.wrong(item, owner, path, "uint8");
@@ -502,6 +510,21 @@ mod tests {
             parse(b"a: \xff").err().map(|error| error.text).as_deref(),
             Some("yaml: invalid leading UTF-8 octet")
         );
+    }
+
+    #[test]
+    fn a_binary_scalar_is_decoded_as_go_yaml_decodes_it() {
+        for text in ["!!binary aGVsbG8=", "!!binary 'aGVsbG8='", "!!binary |\n  aGVs\n  bG8=\n"] {
+            let node = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {}", error.text));
+            assert!(matches!(&node.value, Value::Text(decoded) if decoded == "hello"), "{text}");
+        }
+        let expected = "yaml: !!binary value contains invalid base64 data".to_owned();
+        assert_eq!(error("a: !!binary '%%%'"), (expected, Some(1)));
+        // A field that holds base64 itself then has what it stands for.
+        let node = parse(b"!!binary LS0tLS1CRUdJTg==").unwrap_or_else(|error| panic!("{}", error.text));
+        let mut reader = Reader::default();
+        assert!(reader.bytes(&node, "Cluster", "certificate-authority-data").is_empty());
+        assert_eq!(reader.fault().map(|(text, _)| text).as_deref(), Some("illegal base64 data at input byte 0"));
     }
 
     #[test]

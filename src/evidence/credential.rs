@@ -78,6 +78,9 @@ impl fmt::Display for CredentialSource {
     }
 }
 
+/// A credential's origin, or its beginning, where it is the server URL's userinfo.
+pub const OF_URL: &str = "the server URL's user name and password";
+
 /// What kind of bearer token it is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

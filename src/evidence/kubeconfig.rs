@@ -30,8 +30,34 @@ pub struct Kubeconfig {
     /// The user entry used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<UserEntry>,
+    /// kubectl's own preferences, where it would read a file of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kuberc: Option<Kuberc>,
     /// Complaints that did not stop the loading.
     pub problems: Vec<Problem>,
+}
+
+/// How kubectl begins where it stops at its own preferences.
+pub const STOPPED: &str = "error occurred while applying preferences ";
+
+/// kubectl's preferences file (kuberc), as far as it is about credential plugins.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Kuberc {
+    /// Its path.
+    pub path: String,
+    /// KUBERC names it: kubectl does not start where it cannot be read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
+    /// `credentialPluginPolicy`: `AllowAll`, `DenyAll` or `Allowlist`; absent where all may run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_policy: Option<String>,
+    /// `credentialPluginAllowlist`: the commands; absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin_allowlist: Option<Vec<String>>,
+    /// Why kubectl passes over the file, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
 }
 
 /// One kubeconfig file of the list.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::kubeconfig_fault::cluster;
 use super::{Case, Place, Word};
 use crate::apiserver::message::Text;
-use crate::evidence::dns::{Attempt, LookupOutcome, ServerAnswer};
+use crate::evidence::dns::{Attempt, LookupOutcome, Names, Resolution, ServerAnswer};
 pub use crate::evidence::dns::{is_private, is_public};
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
@@ -48,6 +48,27 @@ pub fn address(attempt: &Attempt) -> Option<IpAddr> {
 /// There are addresses, and all of them are of this kind.
 pub fn all(addresses: &[String], kind: fn(IpAddr) -> bool) -> bool {
     !addresses.is_empty() && addresses.iter().all(|address| address.parse().is_ok_and(kind))
+}
+
+/// An address that leads every machine to itself: 127.0.0.1, 0.0.0.0 and theirs.
+pub fn is_itself(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified()
+}
+
+/// What the name servers say of a name that leads this machine to itself, though it is not localhost: a resolver that
+/// blocks names answers so, and a line of the hosts file may. `None` also where the public resolver says the same, and
+/// where no name server has an address of it: then the hosts file alone knows the name, and means it.
+pub fn leads_home<'e>(case: &Case<'e>) -> Option<(&'e Resolution, &'e Names)> {
+    let endpoint = &case.evidence.endpoint;
+    let (dns, names) = (endpoint.dns.seen()?, endpoint.names.seen()?);
+    let name = host(case).to_ascii_lowercase();
+    if dns.literal || name == "localhost" || name.ends_with(".localhost") || proxy(case).is_some() {
+        return None;
+    }
+    let meant = names.public.as_ref().is_some_and(|public| all(&public.addresses, is_itself));
+    let known = names.servers.iter().chain(&names.public).any(|answer| !answer.addresses.is_empty());
+    (all(&dns.addresses, is_itself) && known && !meant).then_some((dns, names))
 }
 
 /// Two addresses in one small network: a /24, or a /64.

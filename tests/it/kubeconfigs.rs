@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::lab::apiserver::certificate_user;
 use crate::support::lab::{self, ApiServer, Lab, Options};
-use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, expect_warning, scratch};
+use crate::support::run::{Run, command, doctor, doctor_in, expect_fault, expect_healthy, expect_warning, scratch};
 
 /// Nobody listens there: what is found is found in the files.
 const NOWHERE: &str = "server: 'https://127.0.0.1:1'";
@@ -205,6 +205,15 @@ fn user_entries_that_kubectl_refuses() {
     let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Never}";
     let run = doctor(&config(NOWHERE, &format!("{{auth-provider: {{name: oidc}}, {exec}}}")), &[]);
     assert!(run.codes().iter().any(|code| code == "several-credentials"), "{}", run.stdout);
+
+    // One credential, written twice: one command for both of its halves.
+    let twice =
+        format!("{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}");
+    let run = doctor(&config(NOWHERE, &twice), &[]);
+    expect_fault("several-credentials-twice", &run, &["several-credentials"]);
+    let both = "kubectl config unset users.u.client-certificate; kubectl config unset users.u.client-key";
+    assert_eq!(fix(&run, 0), both);
+    assert!(run.findings()[0]["title"].to_string().contains("both as data and as a file"), "{}", run.stdout);
 
     let mismatch = format!("{{client-certificate-data: {cert}, client-key-data: {other}}}");
     let run = doctor(&config(NOWHERE, &mismatch), &[]);
@@ -477,6 +486,40 @@ fn exec_versions_terminals_and_policies() {
     }
     let twin = doctor(&good, &[]);
     assert!(twin.codes().iter().all(|code| !code.starts_with("exec-")), "{}", twin.stdout);
+    // kubectl's preferences forbid it, and it is not run.
+    let folder = scratch("kuberc");
+    let (marker, kuberc) = (folder.join("ran"), folder.join("kuberc"));
+    let marking = script("marking", &format!("touch '{}'", marker.display()));
+    let marking = entry("v1", &marking, "Never");
+    let forbidden = |policy: &str| {
+        let text = format!("apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n{policy}\n");
+        fs::write(&kuberc, text).expect("preferences");
+        doctor_in(&marking, &[], &[("KUBERC", kuberc.as_os_str())])
+    };
+    for (name, policy, listed) in [
+        ("exec-denied-by-kuberc", "credentialPluginPolicy: DenyAll", ""),
+        (
+            "exec-denied-by-kuberc-list",
+            "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n- command: aws",
+            "- name: \"aws\"\n",
+        ),
+    ] {
+        let run = forbidden(policy);
+        expect_fault(name, &run, &["exec-denied-by-policy"]);
+        certain(&run, "exec-denied-by-policy");
+        assert!(!marker.exists(), "{}", run.stdout);
+        let manifest = run.findings()[0]["fix"][0]["manifest"].as_str().unwrap_or_default();
+        assert!(manifest.contains(&format!("credentialPluginAllowlist:\n{listed}- name: \"/")), "{manifest}");
+        // The fix lets it run.
+        let fields = manifest.split_once("kind: Preference\n").expect("preferences").1;
+        silent(&forbidden(fields), "exec-denied-by-policy");
+        assert!(marker.exists());
+        fs::remove_file(&marker).expect("the mark");
+    }
+    let run = doctor_in(&marking, &[], &[("KUBERC", folder.join("absent").as_os_str())]);
+    assert_eq!(run.codes()[0], "kubeconfig-unparsable", "{}", run.stdout);
+    assert_eq!(fix(&run, 0), "export KUBERC=off");
+    assert!(!marker.exists(), "{}", run.stdout);
     // No program at all is started.
     let plain = scratch("plugin").join("not-executable");
     fs::write(&plain, "#!/bin/sh\n").expect("a file");

@@ -390,13 +390,16 @@ fn names_that_lead_nowhere() {
         &[
             ("api.here.test", at(&["10.1.2.3"])),
             ("hidden.example.com", Says::NoData),
+            ("blocked.example.com", at(&["0.0.0.0"])),
+            ("home.example.com", at(&["127.0.0.1"])),
             ("ill.example.com", Says::Failure),
             ("*.corp.test", at(&["10.7.7.7"])),
             ("api.prod", at(&["203.0.113.7"])),
         ],
     );
     let _second = NameServer::start("10.0.0.54", &[("api.zone.test", at(&["10.1.2.3"]))]);
-    let _public = NameServer::start("9.9.9.9", &[("hidden.example.com", at(&["10.1.2.3"]))]);
+    let known = ["hidden.example.com", "blocked.example.com", "home.example.com"];
+    let _public = NameServer::start("9.9.9.9", &known.map(|name| (name, at(&["10.1.2.3"]))));
     let usual = "nameserver 10.0.0.53\noptions timeout:1 attempts:1\n";
     let asked = ["--public-resolver", "9.9.9.9"];
     let named = |name: &str| cluster.config(&format!("https://{name}:6443"), "");
@@ -429,6 +432,25 @@ fn names_that_lead_nowhere() {
     let before = own.queries();
     silent(&doctor(&hidden, &[]), "dns-rebinding-filter");
     assert!(own.queries() > before);
+
+    // The name is blocked, as Pi-hole and others do it: with an address that leads every machine to itself.
+    for name in ["blocked.example.com", "home.example.com"] {
+        let run = doctor(&named(name), &asked);
+        let case = format!("dns-rebinding-filter-{}", name.split('.').next().unwrap_or_default());
+        expect_fault(&case, &run, &["dns-rebinding-filter", "api-connection-refused"]);
+        certain(&run, "dns-rebinding-filter");
+        cautious(&run, "api-connection-refused");
+        assert!(run.findings()[0]["why"].to_string().contains(name), "{}", run.stdout);
+    }
+    let run = doctor(&named("blocked.example.com"), &[]);
+    assert_eq!(run.codes()[0], "dns-rebinding-filter", "{}", run.stdout);
+    cautious(&run, "dns-rebinding-filter");
+    // A name may be published at 127.0.0.1 for a server of one's own.
+    let run = doctor(&named("home.example.com"), &[]);
+    expect_fault("api-connection-refused-own-address", &run, &["api-connection-refused"]);
+    silent(&run, "dns-rebinding-filter");
+    cautious(&run, "api-connection-refused");
+    assert!(all_steps(&run).contains("--public-resolver"), "{}", run.stdout);
 
     // The resolver fails: whether the name exists is not known.
     let run = doctor(&named("ill.example.com"), &[]);

@@ -150,6 +150,7 @@ mod tests {
             interactive_mode: "IfAvailable".to_owned(),
             cluster_config: None,
             disable_compression: false,
+            policy: crate::collect::kubeconfig::PluginPolicy::default(),
         }
     }
 

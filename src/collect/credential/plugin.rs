@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::exec_credential::exec_credential;
 use super::exec_info::exec_info;
 use super::pipes::{Stdout, read_stderr, read_stdout, tail};
+use super::policy;
 use super::running::Running;
 use super::{ExecOptions, GROUP, PluginOutput};
 use crate::collect::interrupt;
@@ -28,7 +29,7 @@ use crate::secret::{Scrubber, Secret};
 /// # Errors
 /// A [`Failure`] when it was not run: [`FailureKind::Declined`], [`FailureKind::PluginNotFound`] (with the install hint
 /// in `needs`), [`FailureKind::PluginFailed`] for what client-go refuses before it starts the program, or the user
-/// entry's own failure.
+/// entry's own failure. What kubectl's preferences forbid is declined as well, with the finding's code in `fault`.
 pub async fn run_plugin(
     exec: &ExecConfig,
     resolved: &Resolved,
@@ -122,6 +123,9 @@ impl<'e> Plugin<'e> {
         if !options.allowed {
             return Err(Failure::new(FailureKind::Declined, format!("the credential plugin {command} was not run"))
                 .needs("a run without --no-exec and --offline"));
+        }
+        if let Some(refusal) = policy::refusal(exec, host, scrubber) {
+            return Err(refusal);
         }
         let interactive = may_ask(exec, &command, host, options, scrubber)?;
         let Some(program) = look_up(&exec.command, host) else {
@@ -272,7 +276,7 @@ async fn watch(mut child: Child, running: Running, options: &ExecOptions, scrubb
 
 /// exec.LookPath: a name without a separator is looked up on the PATH of this process (not of the entry's `env`),
 /// and only an executable file counts; folders that are relative are not searched.
-fn look_up(command: &str, host: &Host) -> Option<PathBuf> {
+pub(super) fn look_up(command: &str, host: &Host) -> Option<PathBuf> {
     if command.is_empty() {
         return None;
     }
@@ -286,7 +290,7 @@ fn look_up(command: &str, host: &Host) -> Option<PathBuf> {
         .find(|file| is_executable(file))
 }
 
-fn is_executable(file: &Path) -> bool {
+pub(super) fn is_executable(file: &Path) -> bool {
     let Ok(data) = std::fs::metadata(file) else { return false };
     #[cfg(unix)]
     {

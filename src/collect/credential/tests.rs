@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::pipes::KEPT_STDERR;
 use super::*;
 use crate::collect::Roots;
-use crate::collect::kubeconfig::{ExecConfig, Impersonation, UserSecrets};
+use crate::collect::kubeconfig::{ExecConfig, Impersonation, PluginPolicy, UserSecrets};
 use crate::evidence::credential::{EndedBy, PluginRun};
 use crate::host::Host;
 
@@ -23,6 +23,7 @@ fn shell(script: &str) -> ExecConfig {
         interactive_mode: "IfAvailable".to_owned(),
         cluster_config: None,
         disable_compression: false,
+        policy: PluginPolicy::default(),
     }
 }
 
@@ -342,6 +343,54 @@ async fn token_files_are_trimmed_and_their_absence_is_told() {
     let (obtained, evidence) =
         obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
     assert_eq!((obtained.token.is_some(), evidence.source), (true, CredentialSource::Token));
+
+    // The same of --token: the file goes first, and where it is not there the flag's token is sent.
+    resolved.user.token_by_flag = true;
+    let (_, evidence) = obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert_eq!((evidence.source, evidence.origin.as_str()), (CredentialSource::Flag, "--token"));
+    resolved.user.token_file = Some(file.path().to_owned());
+    let (obtained, evidence) =
+        obtain(&resolved, None, &scrubber).await.unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert_eq!(obtained.token.as_ref().map(Secret::expose), Some("CANARY-file-token"));
+    assert_eq!(evidence.source, CredentialSource::TokenFile);
+    assert!(evidence.origin.ends_with(", which goes before --token"), "{}", evidence.origin);
+}
+
+/// kubectl 1.36 sent Basic to a listener, and no token, for `https://u:p@HOST` beside a token.
+#[tokio::test]
+async fn the_password_of_the_server_url_goes_before_a_token_and_a_plugin() {
+    let url_basic = Some(("u".to_owned(), Secret::new("CANARY-password")));
+    let token = Some(Secret::new("CANARY-token"));
+    let static_token = UserSecrets { token: token.clone(), source: CredentialSource::Token, ..UserSecrets::default() };
+    let plugin = UserSecrets { exec: Some(shell("true")), source: CredentialSource::Exec, ..UserSecrets::default() };
+    let output = PluginOutput { token, ..PluginOutput::default() };
+    for user in [static_token, plugin] {
+        let user = UserSecrets { url_basic: url_basic.clone(), origin: "user \"u\" in F".to_owned(), ..user };
+        let (obtained, evidence) = obtain(&resolved(user), Some(&output), &Scrubber::default())
+            .await
+            .unwrap_or_else(|failure| panic!("{}", failure.detail));
+        assert!(obtained.token.is_none());
+        assert_eq!(obtained.basic.map(|(name, _)| name).as_deref(), Some("u"));
+        assert_eq!(evidence.source, CredentialSource::Basic);
+        assert!(
+            evidence.origin.starts_with(OF_URL) && evidence.origin.ends_with("user \"u\" in F"),
+            "{}",
+            evidence.origin
+        );
+    }
+    // A certificate is sent beside it.
+    let identity = ClientIdentity { chain_pem: "CHAIN".to_owned(), key_pem: Secret::new("CANARY-key") };
+    let user = UserSecrets {
+        url_basic,
+        client_identity: Some(identity),
+        source: CredentialSource::ClientCertificate,
+        ..UserSecrets::default()
+    };
+    let (obtained, evidence) = obtain(&resolved(user), None, &Scrubber::default())
+        .await
+        .unwrap_or_else(|failure| panic!("{}", failure.detail));
+    assert!(obtained.client_identity.is_some() && obtained.basic.is_some());
+    assert_eq!(evidence.source, CredentialSource::ClientCertificate);
 }
 
 #[tokio::test]
@@ -373,4 +422,42 @@ fn the_issuer_is_in_kubelogins_arguments() {
     assert_eq!(issuer_from_exec(&exec), None);
     exec.env = vec![("KUBELOGIN_OIDC_ISSUER_URL".to_owned(), Secret::new("https://i/y"))];
     assert_eq!(issuer_from_exec(&exec), Some(("https://i/y".to_owned(), None)));
+}
+
+/// Words are client-go's (1.36); that the plugin did not run is seen by the file that it would have made.
+#[tokio::test]
+async fn a_plugin_that_kubectls_preferences_forbid_is_not_run() {
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
+    let marker = folder.path().join("ran");
+    let script = format!("touch '{}'; {}", marker.display(), credential("{\"token\":\"CANARY-1\"}"));
+    let with = |kind: &str, list: Option<&[&str]>| ExecConfig {
+        policy: PluginPolicy {
+            kind: kind.to_owned(),
+            allowlist: list.map(|list| list.iter().map(|entry| (*entry).to_owned()).collect()),
+            file: "/home/alice/.kube/kuberc".to_owned(),
+        },
+        ..shell(&script)
+    };
+    for (exec, expected) in [
+        (with("DenyAll", None), "plugin \"sh\" not allowed: policy set to \"DenyAll\""),
+        (with("Allowlist", Some(&["aws", "/nowhere/sh"])), "is not permitted by the credential plugin allowlist"),
+    ] {
+        let Err(failure) = run(&exec).await.run else { panic!("{expected}: it ran") };
+        assert!(failure.detail.ends_with(expected), "{}", failure.detail);
+        let fault = failure.fault.unwrap_or_default();
+        assert_eq!(
+            (fault.code.as_str(), fault.file.as_deref()),
+            ("exec-denied-by-policy", Some("/home/alice/.kube/kuberc"))
+        );
+        assert!(!marker.exists(), "{expected}");
+    }
+    for exec in [with("", None), with("AllowAll", None), with("Allowlist", Some(&["aws", "sh"]))] {
+        assert!(run(&exec).await.output.is_some());
+        assert!(marker.exists());
+        let _ = std::fs::remove_file(&marker);
+    }
+    // The list may say where it is, while the entry leaves that to PATH.
+    let whole = super::plugin::look_up("sh", &Host::read()).unwrap_or_default();
+    let whole = whole.to_string_lossy();
+    assert!(run(&with("Allowlist", Some(&[&*whole]))).await.output.is_some());
 }

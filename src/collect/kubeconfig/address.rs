@@ -35,7 +35,20 @@ impl Loader<'_> {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refused());
         }
-        let userinfo = url.password().map(|password| {
+        // The URL standard makes four numbers of `127.1` and `2130706433`; Go asks the name servers for such names.
+        if let Some(url::Host::Ipv4(_)) = url.host()
+            && let Ok(read) = go::parse(&full)
+        {
+            let name = read.host.split(':').next().unwrap_or_default();
+            if name.parse::<std::net::Ipv4Addr>().is_err() {
+                return Err(format!(
+                    "dial tcp: lookup {name}: no such host (an address is four numbers with dots, so kubectl takes this for a name)"
+                ));
+            }
+        }
+        // A name alone goes with an empty password.
+        let given = !url.username().is_empty() || url.password().is_some();
+        let userinfo = given.then(|| {
             let decode = |text: &str| {
                 let pair = format!("x={}", text.replace('+', "%2B"));
                 url::form_urlencoded::parse(pair.as_bytes())
@@ -43,7 +56,7 @@ impl Loader<'_> {
                     .map(|(_, value)| value.into_owned())
                     .unwrap_or_default()
             };
-            (decode(url.username()), Secret::new(decode(password)))
+            (decode(url.username()), Secret::new(decode(url.password().unwrap_or_default())))
         });
         if let Some((_, password)) = &userinfo {
             self.scrubber.learn_secret(password);

@@ -82,15 +82,18 @@ impl Loader<'_> {
             return Ok(None);
         }
         let malformed = |detail: String| Failure::new(FailureKind::Malformed, detail);
-        if certificate.is_in_both() {
-            let detail = format!(
-                "client-cert-data and client-cert are both specified for {name}. client-cert-data will override."
-            );
-            return Err(Box::new(("several-credentials", malformed(detail))));
-        }
-        if key.is_in_both() {
-            let detail =
-                format!("client-key-data and client-key are both specified for {name}; client-key-data will override");
+        let twice_certificate =
+            format!("client-cert-data and client-cert are both specified for {name}. client-cert-data will override.");
+        let twice_key =
+            format!("client-key-data and client-key are both specified for {name}; client-key-data will override");
+        // kubectl says both at once, in brackets.
+        let twice = match (certificate.is_in_both(), key.is_in_both()) {
+            (true, true) => Some(format!("[{twice_certificate}, {twice_key}]")),
+            (true, false) => Some(twice_certificate),
+            (false, true) => Some(twice_key),
+            (false, false) => None,
+        };
+        if let Some(detail) = twice {
             return Err(Box::new(("several-credentials", malformed(detail))));
         }
         if key.is_nowhere() {

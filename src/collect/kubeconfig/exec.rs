@@ -54,6 +54,7 @@ impl Loader<'_> {
             interactive_mode,
             cluster_config: cluster.exec_extension.clone(),
             disable_compression: cluster.disable_compression,
+            policy: self.policy.clone(),
         });
     }
 }

@@ -334,6 +334,18 @@ fn faults_of_the_user_entry_leave_the_server_usable() {
             "more than one authentication method found for u; found [token basicAuth], only one is allowed",
         ),
         (
+            format!(
+                "{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}, client-key: b}}"
+            ),
+            "several-credentials",
+            "[client-cert-data and client-cert are both specified for u. client-cert-data will override., client-key-data and client-key are both specified for u; client-key-data will override]",
+        ),
+        (
+            format!("{{client-certificate-data: {cert}, client-certificate: a, client-key-data: {key}}}"),
+            "several-credentials",
+            "client-cert-data and client-cert are both specified for u. client-cert-data will override.",
+        ),
+        (
             format!("{{client-certificate-data: {cert}}}"),
             "client-key-missing",
             "client-key-data or client-key must be specified for u to use the clientCert authentication method.",
@@ -413,6 +425,33 @@ fn credentials_take_client_gos_precedence() {
     let world = World::with(&config(SERVER, "{token: SEKRIT-1, tokenFile: t}"));
     let user = world.resolved().user;
     assert_eq!((user.source, user.token_file), (CredentialSource::TokenFile, Some(world.folder.path().join("t"))));
+
+    // client-go puts the flag into the entry: it goes behind what tokenFile holds, and not beside a password.
+    let mut world = World::with(&config(SERVER, "{tokenFile: t}"));
+    world.flags.token = Some(Secret::new("SEKRIT-flag"));
+    let user = world.resolved().user;
+    assert_eq!((user.source, user.token_file), (CredentialSource::TokenFile, Some(world.folder.path().join("t"))));
+    assert_eq!((user.token_by_flag, user.token.as_ref().map(Secret::expose)), (true, Some("SEKRIT-flag")));
+    assert_eq!(world.kinds(), ["token-flag-beside-token-file"]);
+    let mut world = World::with(&config(SERVER, "{username: a, password: SEKRIT-2}"));
+    assert!(world.resolved().user.failure.is_none());
+    world.flags.token = Some(Secret::new("SEKRIT-flag"));
+    let failure = world.resolved().user.failure.unwrap_or_else(|| panic!("no failure"));
+    assert_eq!(
+        failure.detail,
+        "more than one authentication method found for u; found [token basicAuth], only one is allowed"
+    );
+
+    // The password of the URL goes before any of them.
+    for (userinfo, user, password) in [("u:SEKRIT-pw", "{token: SEKRIT-1}", "SEKRIT-pw"), ("u", "{tokenFile: t}", "")] {
+        let server = format!("{{server: 'https://{userinfo}@127.0.0.1:6443'}}");
+        let user = World::with(&config(&server, user)).resolved().user;
+        let (name, secret) = user.url_basic.unwrap_or_else(|| panic!("no password: {userinfo}"));
+        assert_eq!((name.as_str(), secret.expose()), ("u", password));
+        let alone = World::with(&config(&server, "{}")).resolved().user;
+        assert_eq!((alone.source, alone.basic.map(|(name, _)| name)), (CredentialSource::Basic, Some("u".to_owned())));
+        assert!(alone.url_basic.is_none());
+    }
 
     let user =
         World::with(&config(SERVER, "{auth-provider: {name: oidc, config: {id-token: a.b.SEKRIT}}}")).resolved().user;
@@ -584,6 +623,19 @@ fn no_secret_leaves() {
 }
 
 /// Whatever stands in an address beside host, port and path may be a secret.
+/// kubectl 1.36 said `no such host` of them.
+#[test]
+fn an_address_that_only_the_url_standard_knows_is_a_name() {
+    for host in ["127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1"] {
+        let failure = World::with(&config(&format!("{{server: 'https://{host}:6443'}}"), "{}")).failure();
+        assert!(failure.detail.starts_with(&format!("dial tcp: lookup {host}: no such host")), "{}", failure.detail);
+    }
+    for (server, host) in [("https://127.0.0.1:6443", "127.0.0.1"), ("10.0.0.1:6443", "10.0.0.1")] {
+        let resolved = World::with(&config(&format!("{{server: '{server}'}}"), "{}")).resolved();
+        assert_eq!(resolved.server.host_str(), Some(host));
+    }
+}
+
 #[test]
 fn addresses_are_shown_without_what_may_be_secret() {
     for (cluster, shown) in [
@@ -645,4 +697,67 @@ fn secrets_of_the_own_environment_are_known() {
     world.resolved();
     let said = "canary-secret-key canary-session-token AKIAIOSFODNN7EXAMPLE /var/run/token-file";
     assert_eq!(world.scrubber.known_only(said), "[redacted] [redacted] AKIAIOSFODNN7EXAMPLE /var/run/token-file");
+}
+
+/// A file of preferences that kubectl takes.
+fn preferences(rest: &str) -> String {
+    format!("apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n{rest}")
+}
+
+const PLUGIN: &str = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: p, interactiveMode: Never}}";
+
+#[test]
+fn kubectls_preferences_are_read_where_kubectl_reads_them() {
+    let mut world = World::with(&config(SERVER, PLUGIN));
+    let policy = |world: &World| world.resolved().user.exec.map(|exec| exec.policy.kind).unwrap_or_default();
+    assert_eq!(policy(&world), "");
+    assert!(world.load().0.kuberc.is_none());
+    std::fs::create_dir(world.folder.path().join(".kube")).unwrap_or_else(|error| panic!("{error}"));
+    world.file(".kube/kuberc", preferences("credentialPluginPolicy: DenyAll").as_bytes());
+    assert_eq!(policy(&world), "DenyAll");
+    let seen = world.load().0.kuberc.unwrap_or_default();
+    assert_eq!((seen.plugin_policy.as_deref(), seen.named), (Some("DenyAll"), false));
+    assert!(seen.path.ends_with("/.kube/kuberc"), "{}", seen.path);
+
+    // KUBERC goes before it, and turns it off, as the older switch does.
+    let list = "credentialPluginPolicy: Allowlist\ncredentialPluginAllowlist: [{name: p}]";
+    let named = world.file("other", preferences(list).as_bytes());
+    for (name, value, kind) in [
+        ("KUBERC", named.into_os_string(), "Allowlist"),
+        ("KUBERC", OsString::from("off"), ""),
+        ("KUBERC", OsString::new(), "DenyAll"),
+        ("KUBECTL_KUBERC", OsString::from("False"), ""),
+        ("KUBECTL_KUBERC", OsString::from("true"), "DenyAll"),
+    ] {
+        world.host.env = BTreeMap::from([(OsString::from(name), value.clone())]);
+        assert_eq!(policy(&world), kind, "{name}={value:?}");
+    }
+}
+
+#[test]
+fn a_broken_preferences_file_stops_kubectl_only_where_it_is_named() {
+    let mut world = World::with(&config(SERVER, PLUGIN));
+    std::fs::create_dir(world.folder.path().join(".kube")).unwrap_or_else(|error| panic!("{error}"));
+    let broken = world.file(".kube/kuberc", b"credentialPluginPolicy: DenyAll");
+    assert_eq!(world.resolved().user.exec.map(|exec| exec.policy), Some(PluginPolicy::default()));
+    let detail = world.load().0.kuberc.and_then(|kuberc| kuberc.detail).unwrap_or_default();
+    assert!(detail.starts_with("no valid preferences found in "), "{detail}");
+
+    world.host.env = BTreeMap::from([(OsString::from("KUBERC"), broken.into_os_string())]);
+    let failure = world.failure();
+    assert_eq!(
+        failure.detail,
+        "error occurred while applying preferences kuberc error kuberc: no valid preferences found in .kube/kuberc, use --v=5 to see details"
+    );
+    assert_eq!(failure.fault.map(|fault| fault.code).as_deref(), Some("kubeconfig-unparsable"));
+    let absent = world.folder.path().join("absent").into_os_string();
+    world.host.env = BTreeMap::from([(OsString::from("KUBERC"), absent)]);
+    assert_eq!(
+        world.failure().detail,
+        "error occurred while applying preferences kuberc error kuberc: open absent: no such file or directory"
+    );
+    // A policy that it does not take stops it from any file.
+    world.host.env = BTreeMap::new();
+    world.file(".kube/kuberc", preferences("credentialPluginPolicy: Nope").as_bytes());
+    assert_eq!(world.failure().detail, "error occurred while applying preferences unknown plugin policy: \"Nope\"");
 }

@@ -18,9 +18,11 @@ impl Loader<'_> {
         refused: &mut Refused,
     ) {
         let (user, name) = (&entry.value, entry.name.as_str());
-        // A token flag replaces both, because it is what the user asked about.
-        if self.flags.token.is_none() && user.has_basic() && !(user.token.is_empty() && user.token_file.is_empty()) {
-            let detail = if user.token.is_empty() {
+        // client-go puts a token flag into the entry before it looks at it.
+        let by_flag = self.flags.token.as_ref().is_some_and(|token| !token.expose().is_empty());
+        let has_token = by_flag || !user.token.is_empty();
+        if user.has_basic() && (has_token || !user.token_file.is_empty()) {
+            let detail = if !has_token {
                 "username/password or bearer token may be set, but not both".to_owned()
             } else {
                 format!(
@@ -73,22 +75,21 @@ impl Loader<'_> {
         Some(entry)
     }
 
-    /// `--token`, in the place of the entry's own token and password.
+    /// `--token`, in the place of the entry's own token. What its tokenFile holds goes before both, as in client-go.
     pub(super) fn add_token_flag(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets) {
         let flags = self.flags;
         let Some(token) = &flags.token else { return };
-        if !entry.value.token_file.is_empty() {
-            let detail = format!(
-                "--token is used; kubectl would send what tokenFile of user \"{}\" holds, even with --token",
-                entry.name
-            );
+        secrets.token = Some(token.clone());
+        secrets.token_by_flag = true;
+        secrets.basic = None;
+        if entry.value.token_file.is_empty() {
+            secrets.source = CredentialSource::Flag;
+            secrets.origin = "--token".to_owned();
+        } else {
+            let detail =
+                format!("what tokenFile of user \"{}\" holds is sent, as kubectl does, and --token is not", entry.name);
             self.user_problem("token-flag-beside-token-file", detail, entry, "tokenFile");
         }
-        secrets.token = Some(token.clone());
-        secrets.token_file = None;
-        secrets.basic = None;
-        secrets.source = CredentialSource::Flag;
-        secrets.origin = "--token".to_owned();
         if !secrets.methods.iter().any(|method| method == "token") {
             secrets.methods.insert(0, "token".to_owned());
         }

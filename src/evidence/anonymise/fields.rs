@@ -157,7 +157,7 @@ fn field(text: &str, around: &Map<String, Value>, path: &[&str], files: bool, na
         ("flags", flag) => self::flag(flag, text, files, names),
         (_, "usernamePrefix" | "groupsPrefix") => names.name("prefix", text),
         ("mounts", _) | (_, "image") => {}
-        (_, "file" | "path" | "program" | "command")
+        (_, "file" | "path" | "program" | "command" | "pluginAllowlist")
             if files && path.iter().any(|part| matches!(*part, "kubeconfig" | "plugin" | "fault")) =>
         {
             names.file(text);

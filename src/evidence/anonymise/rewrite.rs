@@ -32,6 +32,7 @@ const FIXED: &[&str] = &[
     "methods",
     "apiVersion",
     "interactiveMode",
+    "pluginPolicy",
     "extendedKeyUsages",
     "observedAt",
     "method",

@@ -1,7 +1,7 @@
 //! User name and password, which no API server takes any more.
 
 use crate::evidence::apiserver::HttpAnswer;
-use crate::evidence::credential::CredentialSource;
+use crate::evidence::credential::{CredentialSource, OF_URL};
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, front};
@@ -13,7 +13,7 @@ pub static RULE: Rule = Rule {
     title: "User name and password are no credential for an API server any more",
     page: Page {
         means: "Basic authentication was removed in Kubernetes 1.19. An API server ignores the password without a word: the request counts as one without credential.",
-        evidence: "The user entry holds a user name and password, the endpoint is the API server's own, and the request went as system:anonymous (or was 401).",
+        evidence: "The user entry or the server URL holds a user name and password, the endpoint is the API server's own, and the request went as system:anonymous (or was 401).",
         fix: "Give the user another credential: a token of the identity provider, a client certificate, or a service account token for machines. `kubectl config unset users.USER.password` and then `kubectl config set-credentials USER --token=TOKEN`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
@@ -33,7 +33,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.proxy_logs_in() || !case.evidence.endpoint.anonymous.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
         return Vec::new();
     }
-    let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());
+    let kubeconfig = case.evidence.kubeconfig.seen();
+    if credential.origin.starts_with(OF_URL)
+        && let Some(cluster) = kubeconfig.and_then(|kubeconfig| kubeconfig.cluster.as_ref())
+    {
+        let instead = if credential.origin == OF_URL { "" } else { ", and the user entry's own credential is left out" };
+        let finding = RULE
+            .finding(
+                confidence,
+                format!("The server URL holds a user name and password. kubectl sends these{instead}; the API server does not look at them, so the request counts as one without any credential."),
+                seen("/credential/seen/source", credential.origin.clone()),
+                Step::command(
+                    "Take them out of the server URL",
+                    shell!("kubectl config set-cluster {} --server={}", crate::rules::kubeconfig_fault::cluster(case), cluster.server),
+                ),
+            )
+            .titled("The server URL holds a user name and password, which no API server takes any more");
+        return vec![front::asked(finding, before).cite(outcome)];
+    }
+    let user = kubeconfig.and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());
     let mut why = "The user entry sends a user name and password. The API server does not look at them, so the request counts as one without any credential.".to_owned();
     if before.is_some() {
         why.push_str(front::MAY_LOG_IN);

@@ -1,6 +1,7 @@
 //! The kubeconfig cannot be used as it is.
 
 use crate::apiserver::message::heard;
+use crate::evidence::kubeconfig::STOPPED;
 use crate::evidence::{Failure, FailureKind};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
@@ -39,6 +40,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // An empty token file is a matter of that file.
     if is_other(failure, RULE.code) || failure.detail.starts_with(EMPTY_TOKEN) {
         return Vec::new();
+    }
+    // kubectl's own preferences come before any kubeconfig.
+    if failure.detail.starts_with(STOPPED) {
+        return vec![preferences(failure, path)];
     }
     if failure.kind == FailureKind::Unreadable && failure.detail.ends_with("permission denied") {
         return vec![forbidden(failure, path)];
@@ -117,6 +122,18 @@ fn mistyped(failure: &Failure) -> Option<String> {
     let meant = format!("{scheme}://{host}");
     let is_url = !host.contains(char::is_whitespace) && url::Url::parse(&meant).is_ok();
     (host.len() < rest.len() && !host.is_empty() && is_url && meant != written).then_some(meant)
+}
+
+/// kubectl's preferences: a file that KUBERC names and that cannot be read, or a policy that kubectl does not take.
+fn preferences(failure: &Failure, path: &'static str) -> Finding {
+    RULE.finding(
+        Confidence::Certain,
+        "kubectl stops at its own preferences file, before it reads any kubeconfig; neither the kubeconfig nor the cluster is to blame.",
+        seen(path, failure.detail.clone()),
+        Step::command("Go without preferences", "export KUBERC=off"),
+    )
+    .titled("kubectl's preferences file (kuberc) cannot be used")
+    .step(Step::text("Or repair the file, or let KUBERC name the right one: it needs apiVersion kubectl.config.k8s.io/v1beta1 and kind Preference, and credentialPluginAllowlist with the policy Allowlist and with no other."))
 }
 
 /// The file is there, and belongs to somebody else: nothing in it is to be repaired.

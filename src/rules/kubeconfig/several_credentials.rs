@@ -25,36 +25,29 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(complaint) = complaint(case, RULE.code) else { return Vec::new() };
     let name = user(case);
-    let certificate = complaint.detail.contains("client-cert-data");
-    let key = complaint.detail.contains("client-key-data");
-    let (why, unset): (&str, &[&str]) = if certificate {
+    let has = |field: &str| complaint.detail.contains(field);
+    // The same credential, written twice.
+    let twice = has("client-cert-data") || has("client-key-data");
+    let (why, unset): (&str, &[&str]) = if has("client-cert-data") && has("client-key-data") {
+        ("Keep the certificate and the key that are embedded, drop the files", &["client-certificate", "client-key"])
+    } else if has("client-cert-data") {
         ("Keep the certificate that is embedded, drop the file", &["client-certificate"])
-    } else if key {
+    } else if has("client-key-data") {
         ("Keep the key that is embedded, drop the file", &["client-key"])
-    } else if complaint.detail.contains("authProvider") {
+    } else if has("authProvider") {
         ("Keep the plugin, drop the auth-provider", &["auth-provider"])
     } else {
         ("Keep the token: no API server takes a password any more", &["username", "password"])
     };
     let commands: Vec<Shell> = unset.iter().map(|field| shell!("kubectl config unset users.{}.{}", name, field)).collect();
-    let mut finding = RULE.finding(
+    let finding = RULE.finding(
         Confidence::Certain,
         format!("{} kubectl does not choose for you and stops.", sentence(complaint.detail)),
         complaint.cite,
         Step::command(why, Shell::join(commands, "; ")),
     );
-    if certificate || key {
-        let what = if certificate { "certificate" } else { "key" };
-        finding = finding.titled(format!("The user entry holds the client {what} twice, as data and as a file"));
-    }
-    if certificate {
-        // kubectl names only the first of the two, and would stop at the other the next time.
-        finding = finding.step(Step::command(
-            "If client-key-data stands there beside client-key as well, drop that file too",
-            shell!("kubectl config unset users.{}.client-key", name),
-        ));
-    }
-    vec![finding]
+    let title = "The user entry has its client certificate or key both as data and as a file";
+    vec![if twice { finding.titled(title) } else { finding }]
 }
 
 fn sentence(text: &str) -> String {
