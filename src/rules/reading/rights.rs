@@ -24,7 +24,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::CLIENT_FORBIDDEN => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
         heard::DISCOVERY_FORBIDDEN => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
-        heard::SIGNER_REFUSED => (vec!["rbac-no-grant"], Certain),
+        heard::SIGNER_REFUSED | heard::OWNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
         // Every API server serves these: discovery was refused, or something else answered it.
         text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
