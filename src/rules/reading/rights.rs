@@ -26,6 +26,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         heard::SIGNER_REFUSED | heard::OWNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        // What admission could not look up belongs to its refusal.
+        text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
         text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
             vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
