@@ -22,7 +22,7 @@ use crate::render::{access as render, graph};
 use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
 
 /// How long an answer that is ready waits for what would only add to it.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for what is needed, and for what is of use beside it only a little longer.
 async fn beside<N, U>(needed: impl Future<Output = N>, useful: impl Future<Output = U>) -> (N, Option<U>) {
