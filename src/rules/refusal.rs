@@ -9,6 +9,7 @@ use super::{Case, Rule, clip, eks};
 use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
+use crate::apiserver::authz::wider::wider;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
 use crate::aws::identity::in_scope;
@@ -418,7 +419,14 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         .binding
         .and_then(|binding| respell(binding, &denied.user, miss.kind))
         .or_else(|| bind_namesake(miss, &denied.user))
-        .unwrap_or_else(|| vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]);
+        .unwrap_or_else(|| {
+            let manifest = suggestion::manifest(Some(&world), &denied.user, question);
+            let step = match wider(&world, question, &manifest) {
+                Some(role) => format!("{step}; it binds to {role}"),
+                None => step.to_owned(),
+            };
+            vec![Step::manifest(step, manifest)]
+        });
     let first = steps.remove(0);
     let finding = rule.finding(
         if certain { Confidence::Certain } else { Confidence::Likely },

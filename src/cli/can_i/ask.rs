@@ -257,6 +257,7 @@ pub fn answer(
         grants: None,
         near_misses: None,
         manifest: None,
+        gives_more: None,
         instead_of_rbac: None,
         evaluation_error: String::new(),
         error: None,

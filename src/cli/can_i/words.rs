@@ -144,7 +144,8 @@ impl<'a> Types<'a> {
             self.warn(format!("verb '{verb}' is not a known verb{}", self.better_verb(&verb, known)));
         }
         if path {
-            if words.name.is_some() || words.subresource.is_some() {
+            let given = |word: &Option<String>| word.as_ref().is_some_and(|word| !word.is_empty());
+            if given(&words.name) || given(&words.subresource) {
                 return Err(malformed("a path has neither name nor subresource".to_owned()));
             }
             return Ok(Question { verb, path: Some(words.resource.clone()), ..Question::default() });

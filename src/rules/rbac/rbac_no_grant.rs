@@ -2,13 +2,14 @@
 
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::nodes::is_node;
+use crate::apiserver::authz::wider::wider;
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
 use crate::evidence::access::{Check, Question};
 use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
-use crate::evidence::rbac::Binding;
+use crate::evidence::rbac::{Binding, Rbac};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
@@ -108,6 +109,30 @@ fn without_rbac(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// The grant that would help: of exactly what is asked, or by a role that is there, with all that it gives.
+fn offer(case: &Case<'_>, world: Option<&World<'_>>, user: &User, question: &Question) -> Step {
+    let manifest = suggestion::manifest(world, user, question);
+    let mut text = match world.and_then(|world| wider(world, question, &manifest)) {
+        None => format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
+        Some(role) => format!("Have somebody with rights apply this: it binds {} to {role}", called(user)),
+    };
+    let namespace = question.namespace.as_str();
+    if question.path.is_none() && !namespace.is_empty() && !is_there(case, namespace) {
+        text.push_str(&format!(" (if namespace {namespace} exists, which could not be seen: who has no rights in it is refused the same)"));
+    }
+    Step::manifest(text, manifest)
+}
+
+/// The namespace was seen, or the API server makes it by itself.
+fn is_there(case: &Case<'_>, namespace: &str) -> bool {
+    let evidence = case.evidence;
+    let always = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    let bound = |rbac: &Rbac| rbac.bindings.iter().any(|binding| binding.namespace == namespace);
+    always.contains(&namespace)
+        || evidence.asked_namespace.seen().is_some_and(|there| there.exists)
+        || evidence.rbac.seen().is_some_and(bound)
+}
+
 /// The question of the message, about who is signed in.
 fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let denied = denied(case)?;
@@ -115,12 +140,9 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let user = &*denied.user;
     let world = case.evidence.rbac.seen().map(World::new);
     let first = if is_node(user) {
-        Step::text("Kubelets get their rights from the Node authorizer, and never by a binding: let whoever asks this have a service account or user of its own.")
+        Step::text("Kubelets get their rights from the Node authorizer, which no binding changes; a binding to the group system:nodes would give the right to every node of the cluster. Let whoever asks this have a service account or user of its own.")
     } else {
-        Step::manifest(
-            format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
-            suggestion::manifest(world.as_ref(), user, question),
-        )
+        offer(case, world.as_ref(), user, question)
     };
     // The node authorizer's reasons say that it has no opinion.
     let foreign = (is_foreign(&check.reason) && !is_node(user)).then(|| clip(&check.reason, 200));
@@ -215,10 +237,7 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
                 Confidence::Likely,
                 format!("The message is about {name:?}, and you are {own:?}; so the role bindings were judged for {name:?}, and none of them lets it {what}."),
                 said,
-                Step::manifest(
-                    format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
-                    suggestion::manifest(Some(&World::new(rbac)), user, question),
-                ),
+                offer(case, Some(&World::new(rbac)), user, question),
             )
             .titled(format!("{name:?} is not allowed to {what} (the message is about it, not about you)"))
         }
@@ -406,6 +425,28 @@ mod tests {
             ..ResourceRule::default()
         };
         rbac.roles.push(Role { kind, name, resource_rules: vec![rule], ..Role::default() });
+    }
+
+    #[test]
+    fn a_grant_in_a_namespace_that_nobody_saw_is_offered_with_that_doubt() {
+        use crate::evidence::access::Existence;
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-abac/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let user = User { username: "jane".to_owned(), ..User::default() };
+        let told = |evidence: &Evidence, namespace: &str| {
+            let question = Question {
+                verb: "list".to_owned(),
+                resource: "pods".to_owned(),
+                namespace: namespace.to_owned(),
+                ..Question::default()
+            };
+            offer(&Case::new(evidence), None, &user, &question).text
+        };
+        assert!(told(&evidence, "nosuch").contains("if namespace nosuch exists"), "{}", told(&evidence, "nosuch"));
+        assert!(!told(&evidence, "default").contains("exists"));
+        assert!(!told(&evidence, "").contains("exists"));
+        evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists: true }));
+        assert!(!told(&evidence, "nosuch").contains("if namespace"));
     }
 
     #[test]
