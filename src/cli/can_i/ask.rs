@@ -198,6 +198,18 @@ impl Asker {
         compute(rbac, self.instead.as_ref(), &self.subject, question)
     }
 
+    /// The same of a question among others: what is computed is computed from what counts in its own namespace.
+    ///
+    /// # Errors
+    /// As [`Self::check`], or why the objects could not be read.
+    pub async fn check_among(&self, question: &Question, api: &Api, worlds: &Worlds) -> Result<Check, Failure> {
+        if self.computed.is_none() {
+            return self.check(question).await;
+        }
+        let rbac = worlds.read(api, &question.namespace).await?;
+        compute(&rbac, self.instead.as_ref(), &self.subject, question)
+    }
+
     /// Puts many questions, some at a time; answers in order.
     pub async fn check_all(&self, questions: &[Question]) -> Vec<Result<Check, Failure>> {
         futures::stream::iter(questions.iter().map(|question| self.check(question))).buffered(AT_ONCE).collect().await
@@ -214,6 +226,25 @@ impl Asker {
     }
 }
 
+/// How it begins where a no rests on what is not known.
+const UNREAD: &str = "not everything could be read";
+/// The same of a node.
+const NODE: &str = "no role or binding grants it, and the Node authorizer";
+
+/// Whether it was this very question that could not be computed, so that another may be.
+pub fn is_of_question(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Forbidden && [UNREAD, NODE].iter().any(|words| failure.detail.contains(words))
+}
+
+/// Whether objects that could not be read may hold an answer to this question: those of a namespace say nothing of a
+/// cluster-scoped question or a path, and those of other namespaces nothing of one in its own.
+fn counts(unread: &str, question: &Question) -> bool {
+    let scope = if question.path.is_some() { "" } else { question.namespace.as_str() };
+    let namespaced = unread.starts_with("Role");
+    !(namespaced && scope.is_empty())
+        && unread.split_once("s outside namespace ").is_none_or(|(_, place)| place != scope)
+}
+
 /// The answer of the RBAC objects, where they decide.
 fn compute(rbac: &Rbac, instead: Option<&Instead>, subject: &User, question: &Question) -> Result<Check, Failure> {
     let open = |detail: String| Err(Failure::new(FailureKind::Forbidden, detail));
@@ -222,14 +253,12 @@ fn compute(rbac: &Rbac, instead: Option<&Instead>, subject: &User, question: &Qu
         return open(instead.sentence());
     }
     let decision = World::new(rbac).decide(subject, question);
-    if !decision.allowed && !rbac.unread.is_empty() {
-        return open(format!("not everything could be read: {}", rbac.unread.join("; ")));
+    let missing: Vec<&str> = rbac.unread.iter().map(String::as_str).filter(|unread| counts(unread, question)).collect();
+    if !decision.allowed && !missing.is_empty() {
+        return open(format!("{UNREAD}: {}", missing.join("; ")));
     }
     if !decision.allowed && nodes::is_node(subject) && nodes::might(question) {
-        return open(
-            "no role or binding grants it, and the Node authorizer, which is asked beside RBAC, may let this node do it"
-                .to_owned(),
-        );
+        return open(format!("{NODE}, which is asked beside RBAC, may let this node do it"));
     }
     Ok(Check {
         question: question.clone(),
@@ -301,6 +330,34 @@ mod tests {
 
     fn user(name: &str, group: &str) -> User {
         User { username: name.to_owned(), groups: vec![group.to_owned()], ..User::default() }
+    }
+
+    #[test]
+    fn what_was_not_read_counts_where_it_may_hold_the_answer() {
+        let asked = |unread: &[&str], namespace: &str, path: Option<&str>| {
+            let unread = unread.iter().map(|text| (*text).to_owned()).collect();
+            let rbac = Rbac { unread, ..Rbac::default() };
+            let question = Question {
+                verb: "get".to_owned(),
+                resource: "pods".to_owned(),
+                namespace: namespace.to_owned(),
+                path: path.map(str::to_owned),
+                ..Question::default()
+            };
+            compute(&rbac, None, &user("jane", "team"), &question).map(|check| check.allowed).map_err(|failure| {
+                assert!(is_of_question(&failure), "{failure:?}");
+            })
+        };
+        let outside = ["RoleBindings outside namespace dev", "Roles outside namespace dev"];
+        assert_eq!(asked(&outside, "dev", None), Ok(false));
+        assert_eq!(asked(&outside, "prod", None), Err(()));
+        assert_eq!(asked(&outside, "", None), Ok(false));
+        let refused = ["RoleBindings: 403 Forbidden", "Roles: 403 Forbidden"];
+        assert_eq!(asked(&refused, "dev", None), Err(()));
+        assert_eq!(asked(&refused, "", None), Ok(false));
+        assert_eq!(asked(&refused, "", Some("/metrics")), Ok(false));
+        assert_eq!(asked(&["ClusterRoleBindings: 403 Forbidden"], "", None), Err(()));
+        assert_eq!(asked(&["ClusterRoles beyond the first 5: too large"], "dev", None), Err(()));
     }
 
     #[test]

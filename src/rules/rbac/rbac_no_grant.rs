@@ -13,7 +13,7 @@ use crate::evidence::rbac::{Binding, Rbac};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
-use crate::rules::{Case, Page, Rule, clip, eks, slug};
+use crate::rules::{Case, Page, Place, Rule, clip, eks, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -375,6 +375,12 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
     }
+    // What the message misses is an API, and no right.
+    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
+    if misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met)) {
+        finding.severity = Severity::Warning;
+        finding.why.push_str(" The message that you met is not about that.");
+    }
     Some(finding.step(again))
 }
 
@@ -447,6 +453,18 @@ mod tests {
         assert!(!told(&evidence, "").contains("exists"));
         evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists: true }));
         assert!(!told(&evidence, "nosuch").contains("if namespace"));
+    }
+
+    #[test]
+    fn where_an_api_is_missing_no_right_is_the_error() {
+        let text = include_str!("../../../testdata/cases/authorization-webhook-down/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let told = |evidence: &Evidence| {
+            check(&Case::new(evidence)).first().map(|finding| (finding.severity, finding.why.ends_with("is not about that.")))
+        };
+        assert_eq!(told(&evidence), Some((Severity::Error, false)));
+        evidence.asked.error = Some("error: Metrics API not available".to_owned());
+        assert_eq!(told(&evidence), Some((Severity::Warning, true)));
     }
 
     #[test]
