@@ -311,7 +311,9 @@ fn understood(text: &str, scrubber: &Scrubber) -> Message {
         .unzip();
     let question = question.or_else(|| message::signer(&text));
     let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
-    let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text));
+    let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text))
+        // Which API does not answer, this one does not say.
+        || text.contains("the server is currently unable to handle the request");
     Message { text, question, user, misses_api }
 }
 
