@@ -35,6 +35,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = without_rbac(case) {
         return vec![finding];
     }
+    if let Some(finding) = of_acted_as(case) {
+        return vec![finding];
+    }
     if !is_ungranted(case) {
         return Vec::new();
     }
@@ -221,6 +224,40 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
         _ => Step::text("Short of AmazonEKSClusterAdminPolicy, which gives everything, no access policy covers what was asked: RBAC is the way."),
     };
     Some((held.join(" and "), format!("{}/policies/seen", mapped.source.path()), step))
+}
+
+/// The message is the refusal of the one as whom the request acts, and the API server does not let it be asked who that is.
+/// Of one that is named without groups all groups are known, so the role bindings tell.
+fn of_acted_as(case: &Case<'_>) -> Option<Finding> {
+    let evidence = case.evidence;
+    if evidence.identity.seen().is_some() || instead_of_rbac(case).is_some() {
+        return None;
+    }
+    let question = evidence.asked.question.as_ref()?;
+    let error = evidence.asked.error.as_deref()?;
+    let name = message::forbidden(error)?.user;
+    let entry = evidence.kubeconfig.seen()?.user.as_ref()?;
+    if entry.impersonate.as_deref() != Some(name.as_str()) || !entry.impersonate_groups.is_empty() {
+        return None;
+    }
+    let rbac = evidence.rbac.seen().filter(|rbac| rbac.unread.is_empty())?;
+    let user = rbac.named.as_ref().filter(|user| user.username == name)?;
+    let world = World::new(rbac);
+    if world.decide(user, question).allowed {
+        return None;
+    }
+    let what = sentence(question);
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("The request acts as {name:?}, and that one is refused to {what}. It could not be asked who that is for the API server; so the role bindings were judged for {}, and none of them lets it.", signed_in(user)),
+            seen("/asked/error", clip(error, 240)),
+            offer(case, Some(&world), user, question),
+        )
+        .titled(format!("{name:?}, as whom you act, is not allowed to {what}"))
+        .cite(seen("/kubeconfig/seen/user/impersonate", format!("the request acts as {name:?}")))
+        .step(Step::command("Afterwards, look again", "kaccess doctor")),
+    )
 }
 
 /// The question of a message about another user than who is signed in.
@@ -453,6 +490,29 @@ mod tests {
         assert!(!told(&evidence, "").contains("exists"));
         evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists: true }));
         assert!(!told(&evidence, "nosuch").contains("if namespace"));
+    }
+
+    #[test]
+    fn whom_the_request_acts_as_is_told_what_is_missing() {
+        use crate::evidence::{Failure, FailureKind};
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-somebody-else-person/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic, because the saved case has no --as: the same message met by whoever acts as the one that it names.
+        evidence.identity = Observation::at_rest(Outcome::Failed(Failure::new(FailureKind::Forbidden, "403 Forbidden")));
+        let acting = |evidence: &mut Evidence, groups: &[&str]| {
+            let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+            let user = kubeconfig.user.as_mut().expect("a user entry");
+            user.impersonate = Some("mallory".to_owned());
+            user.impersonate_groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        };
+        assert!(check(&Case::new(&evidence)).is_empty());
+        acting(&mut evidence, &[]);
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].title.starts_with("\"mallory\", as whom you act, is not allowed to"), "{}", found[0].title);
+        // Bindings of groups that the message does not name were not read.
+        acting(&mut evidence, &["team"]);
+        assert!(check(&Case::new(&evidence)).is_empty());
     }
 
     #[test]
