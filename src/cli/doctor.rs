@@ -29,7 +29,7 @@ const DEMO: &str = include_str!("../../testdata/cases/first-incident/evidence.js
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
     kubectl get pods 2>&1 | kaccess doctor --error -      the message you met, whole\n  \
     kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo\n\n\
-    Exit codes: 0 no error, 1 an error (see --fail-on), 2 nobody established.")]
+    Exit codes: 0 no error, 1 an error (see --fail-on), 2 nobody established, or the message that you met not tried.")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
     #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]
@@ -311,7 +311,9 @@ fn understood(text: &str, scrubber: &Scrubber) -> Message {
         .unzip();
     let question = question.or_else(|| message::signer(&text));
     let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
-    let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text));
+    let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text))
+        // Which API does not answer, this one does not say.
+        || text.contains("the server is currently unable to handle the request");
     Message { text, question, user, misses_api }
 }
 

@@ -1,15 +1,17 @@
 //! `kaccess who-can`: every subject that can, with binding, role and rule.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::can_i::{Types, Words, rule_view};
+use super::can_i::{PATIENCE, Types, Words, rule_view};
 use super::connect::{Session, Unasked, resolved, runtime, unanswered, within};
 use super::eks::{self, Eks, Principal};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_history, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
+use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
 use crate::collect::apiserver;
@@ -75,9 +77,25 @@ struct Found {
     bearer: Option<(Bearer, &'static str)>,
     /// On EKS the access entries.
     aws: Option<Aws>,
+    /// What decides instead of RBAC.
+    instead: Option<Instead>,
 }
 
 impl Found {
+    /// Every subject that can, by the bindings that count.
+    fn who<'a>(&self, world: &World<'a>) -> BTreeMap<Who, Vec<Way<'a>>> {
+        let mut who = who_can(world, &self.question, self.reach);
+        if let Some((bearer, _)) = &self.bearer {
+            who.retain(|who, _| is_bearer(who, bearer));
+        }
+        // Nobody reads the bindings that are there all the same; that group is let through before anybody is asked.
+        if self.instead.is_some() {
+            who.retain(|who, _| who.kind == "Group" && who.name == MASTERS);
+            who.values_mut().for_each(Vec::clear);
+        }
+        who
+    }
+
     /// What is missing in the list: what could not be read, and what no role or binding shows.
     fn missing(&self) -> Vec<String> {
         let mut missing: Vec<String> = self.rbac.unread.iter().map(|unread| format!("not read: {unread}")).collect();
@@ -91,6 +109,7 @@ impl Found {
         if self.nodes_may() {
             unlisted.push(NODES_UNSEEN.to_owned());
         }
+        unlisted.extend(self.instead.as_ref().map(|instead| format!("not known who can: {}", instead.sentence())));
         unlisted
     }
 
@@ -170,8 +189,12 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             let (question, rbac) = tokio::join!(types.question(&words, &resolved.namespace), reading);
             Ok::<_, Unasked>((question.map_err(Unasked::Words)?, rbac?))
         };
+        // Most may not read the flags: then RBAC is taken to be asked, as it mostly is.
+        let flags = tokio::time::timeout(PATIENCE, session.flags());
         // What cannot be answered waits for no AWS.
-        let ((mut question, rbac), aws) = tokio::try_join!(needed, entries)?;
+        let (read, flags) = tokio::join!(async { tokio::try_join!(needed, entries) }, flags);
+        let ((mut question, rbac), aws) = read?;
+        let instead = flags.ok().and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
         let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
             question.namespace.clear();
             Reach::Anywhere
@@ -196,7 +219,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                 }
             });
         }
-        Ok(Found { question, rbac, reach, bearer, aws })
+        Ok(Found { question, rbac, reach, bearer, aws, instead })
     }));
     runtime.shutdown_timeout(Duration::ZERO);
     let found = found.map_err(|unasked| match unasked {
@@ -225,10 +248,7 @@ fn list(rows: &[Vec<String>]) -> String {
 
 fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) -> Result<u8, Error> {
     let world = World::new(&found.rbac);
-    let mut who = who_can(&world, &found.question, found.reach);
-    if let Some((bearer, _)) = &found.bearer {
-        who.retain(|who, _| is_bearer(who, bearer));
-    }
+    let who = found.who(&world);
     let subjects: Vec<(&Who, &Vec<Way<'_>>)> = who.iter().collect();
     let principals = found.principals().0;
     let mut text = Vec::new();
@@ -453,4 +473,39 @@ fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Princip
     let subjects = subjects.chain(principals).collect();
     let body = WhoCanView { question: QuestionView::new(&found.question, &user), subjects, incomplete };
     Ok(json::headed_view("WhoCan", &body)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::access::ResourceRule;
+    use crate::evidence::rbac::{Binding, Role, Subject};
+
+    #[test]
+    fn bindings_that_nobody_reads_let_nobody_in() {
+        let all = || vec!["*".to_owned()];
+        let rule = ResourceRule { verbs: all(), api_groups: all(), resources: all(), ..ResourceRule::default() };
+        let role =
+            Role { kind: "ClusterRole".into(), name: "all".to_owned(), resource_rules: vec![rule], ..Role::default() };
+        let binding = Binding {
+            kind: "ClusterRoleBinding".into(),
+            name: "all".to_owned(),
+            role_kind: "ClusterRole".into(),
+            role_name: "all".to_owned(),
+            subjects: vec![Subject { kind: "User".into(), name: "jane".to_owned(), ..Subject::default() }],
+            ..Binding::default()
+        };
+        let rbac = Rbac { bindings: vec![binding], roles: vec![role], ..Rbac::default() };
+        let question = Question { verb: "list".to_owned(), resource: "nodes".to_owned(), ..Question::default() };
+        let mut found = Found { question, rbac, reach: Reach::Question, bearer: None, aws: None, instead: None };
+        let names = |found: &Found| -> Vec<String> {
+            let world = World::new(&found.rbac);
+            found.who(&world).into_keys().map(|who| who.name).collect()
+        };
+        assert_eq!(names(&found), [MASTERS, "jane"]);
+        assert!(found.missing().is_empty());
+        found.instead = Some(Instead { modes: "AlwaysAllow".to_owned(), decides: "AlwaysAllow".to_owned() });
+        assert_eq!(names(&found), [MASTERS]);
+        assert!(found.missing()[0].contains("(--authorization-mode=AlwaysAllow)"), "{:?}", found.missing());
+    }
 }

@@ -168,10 +168,20 @@ pub fn answer(answer: &AccessAnswer, width: Option<usize>, out: &mut dyn Write) 
         }
     }
     if let Some(manifest) = &answer.manifest {
-        writeln!(out, "\nThe smallest grant that would make it yes:\n")?;
+        writeln!(out)?;
+        wrapped(&plain(&grant_head(answer)), "", "  ", width, out)?;
+        writeln!(out)?;
         out.write_all(manifest.as_bytes())?;
     }
     Ok(())
+}
+
+/// What stands before the grant that would help.
+fn grant_head(answer: &AccessAnswer) -> String {
+    match &answer.gives_more {
+        None => "The smallest grant that would make it yes:".to_owned(),
+        Some(role) => format!("A grant that would make it yes, by {role}:"),
+    }
 }
 
 /// The line without anything that moves a cursor; a reason may have several lines.
@@ -206,7 +216,7 @@ pub fn answer_markdown(answer: &AccessAnswer, out: &mut dyn Write) -> io::Result
         }
     }
     if let Some(manifest) = &answer.manifest {
-        writeln!(out, "\nThe smallest grant that would make it yes:\n")?;
+        writeln!(out, "\n{}\n", safe(&grant_head(answer)))?;
         super::markdown::block(manifest, "", out)?;
     }
     Ok(())

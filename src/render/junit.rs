@@ -77,7 +77,11 @@ fn suite(item: &Diagnosed<'_>, counts: &dyn Fn(Severity) -> bool) -> Suite {
     let unknown = item.report.verdict == Verdict::Unknown && !any;
     let verdict = if unknown {
         suite.errors = 1;
-        "<error type=\"unknown\" message=\"no error was found, and no identity was established either\"/>"
+        if item.evidence.identity.seen().is_some() {
+            "<error type=\"unknown\" message=\"no error was found, and what the message says was not tried\"/>"
+        } else {
+            "<error type=\"unknown\" message=\"no error was found, and no identity was established either\"/>"
+        }
     } else {
         ""
     };

@@ -136,6 +136,8 @@ pub struct AccessAnswer {
     pub near_misses: Option<Vec<NearMissView>>,
     /// The smallest grant, with `--why` and a no.
     pub manifest: Option<String>,
+    /// The role that is there and that this grant binds, where it gives more than what was asked.
+    pub gives_more: Option<String>,
     /// What decides, with `--why`, where RBAC is known not to be among the API server's authorizers.
     pub instead_of_rbac: Option<String>,
     /// An error while evaluating.
@@ -326,7 +328,8 @@ pub struct AnswerView {
     pub grants: Option<Vec<GrantView>>,
     /// What is nearly a grant; null without `--why`.
     pub near_misses: Option<Vec<NearMissView>>,
-    /// The smallest grant that would make it yes; null without `--why`.
+    /// A grant that would make it yes: the smallest, or a binding to a role that is there and gives little more; null
+    /// without `--why`.
     pub suggestion: Option<SuggestionView>,
     /// What decides, in words, where RBAC is known not to be among the API server's authorizers: then there are no grants,
     /// and none would help. Else absent.
@@ -520,6 +523,7 @@ mod tests {
             grants: Some(Vec::new()),
             near_misses: Some(Vec::new()),
             manifest: None,
+            gives_more: None,
             instead_of_rbac: None,
             evaluation_error: String::new(),
             error: None,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::explain::Collector;
 use super::refusal::somebody_else;
-use super::{Case, clip};
+use super::{AREAS, Case, clip};
 use crate::evidence::Evidence;
 use crate::report::doctor::MetMessage;
 use crate::report::explain::Match;
@@ -12,6 +12,45 @@ use crate::report::{Finding, Severity};
 
 /// How the codes begin whose messages name the server that was asked.
 const WAY_IN: &[&str] = &["api-", "endpoint-", "kubeconfig-", "tls-", "public-access-"];
+
+/// Parts of the registry whose causes stand before a request is let in, so that a run which is let in has met none of
+/// them.
+const BEFORE: &[&str] = &["kubeconfig", "exec", "endpoint", "token", "issuer", "serviceaccount", "certificate", "iam"];
+
+/// What belongs to such a part, and is met only behind the way in, or by some requests alone.
+const BEHIND: &[&str] = &[
+    "aggregated-api-unavailable",
+    "api-priority-throttled",
+    "api-unavailable",
+    "cluster-not-active",
+    "control-plane-proxy-in-the-way",
+    "default-service-account-privileged",
+    "front-proxy-ca-mismatch",
+    "front-proxy-header-missing",
+    "front-proxy-name-not-allowed",
+    "front-proxy-not-configured",
+    "iam-permission-missing",
+    "image-pull-secret-missing",
+    "kubelet-refuses-api-server",
+    "kubelet-unreachable",
+    "request-header-too-large",
+    "secret-not-mountable",
+];
+
+/// Whether this run tried what the message says, and it went well: the question in it was asked and allowed, or the way in
+/// that it speaks of was gone.
+fn is_over(case: &Case<'_>, code: &str) -> bool {
+    if let Some(question) = &case.evidence.asked.question {
+        let access = case.evidence.access.seen();
+        return access
+            .is_some_and(|access| access.checks.iter().any(|check| check.question == *question && check.allowed));
+    }
+    let of = |area: &&str| AREAS.iter().any(|(name, rules)| name == area && rules.iter().any(|rule| rule.code == code));
+    // Of tokens and their issuer nothing was tried where somebody signs in with a certificate; a mere 401 fits both.
+    let token = || case.evidence.credential.seen().is_some_and(|credential| credential.token.is_some());
+    let tried = !["token", "issuer"].iter().any(of) || code == "credential-rejected" || token();
+    BEFORE.iter().any(of) && !BEHIND.contains(&code) && tried
+}
 
 /// What is to be said of the message. Nothing where a finding speaks of it, where it is about somebody else, or where an
 /// error that was found stands in its way.
@@ -23,13 +62,18 @@ pub(super) fn told(case: &Case<'_>, findings: &[Finding]) -> Option<MetMessage> 
     }
     let found = meaning(error)?;
     let grave = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let now = match another_server(found.code, &found.fields, case.evidence) {
-        Some((named, own)) => format!("It names {named}, and the server looked at is {own}"),
+    let (now, tried) = match another_server(found.code, &found.fields, case.evidence) {
+        Some((named, own)) => (format!("It names {named}, and the server looked at is {own}"), true),
         None if grave => return None,
-        None if case.evidence.identity.seen().is_some() => "It does not happen now".to_owned(),
-        None => "Whether it happens now could not be seen".to_owned(),
+        None if case.evidence.identity.seen().is_none() => {
+            ("Whether it happens now could not be seen".to_owned(), false)
+        }
+        None if is_over(case, found.code) => ("It does not happen now".to_owned(), true),
+        None => {
+            (format!("Whether it happens now was not tried; kaccess explain {} tells what to do", found.code), false)
+        }
     };
-    Some(MetMessage { code: found.code, means: found.means, now })
+    Some(MetMessage { code: found.code, means: found.means, now, tried })
 }
 
 /// The most telling of what a text means.
@@ -64,4 +108,58 @@ fn another_server(code: &str, fields: &BTreeMap<String, String>, evidence: &Evid
     }
     let own = if route.host.contains(':') { format!("[{}]", route.host) } else { route.host.clone() };
     Some((named.clone(), format!("{own}:{}", route.port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::Evidence;
+    use crate::report::doctor::{DoctorReport, Verdict};
+
+    /// What is said of a message (with the question in it) to somebody whom the API server lets in.
+    fn told(message: &str) -> DoctorReport {
+        let text = include_str!("../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.error = Some(message.to_owned());
+        crate::rules::report(&evidence)
+    }
+
+    #[test]
+    fn what_was_not_tried_is_not_said_to_be_over() {
+        for (message, code) in [
+            (
+                r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "agg1" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
+                "rbac-escalation",
+            ),
+            (
+                "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
+                "api-unavailable",
+            ),
+        ] {
+            let report = told(message);
+            let met = report.message.expect("it is named");
+            assert_eq!((met.code, met.tried), (code, false), "{met:?}");
+            assert!(met.now.starts_with("Whether it happens now was not tried"), "{met:?}");
+            assert_eq!(report.verdict, Verdict::Unknown, "{message}");
+        }
+        // The way in was gone by this run, and it was let in.
+        let report = told("dial tcp 10.1.2.3:6443: i/o timeout");
+        let met = report.message.expect("it is named");
+        assert_eq!((met.now.as_str(), met.tried), ("It does not happen now", true));
+        assert_eq!(report.verdict, Verdict::Healthy);
+    }
+
+    #[test]
+    fn a_refusal_is_over_where_its_very_question_is_allowed() {
+        let text = include_str!("../../testdata/cases/rbac-mended/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let report = crate::rules::report(&evidence);
+        assert_eq!(report.message.expect("it is named").now, "It does not happen now");
+        // Another question was allowed: this one was not asked.
+        let question = evidence.asked.question.as_mut().expect("a question");
+        question.name = "another".to_owned();
+        let report = crate::rules::report(&evidence);
+        let met = report.message.expect("it is named");
+        assert!(!met.tried && met.now.contains("was not tried"), "{met:?}");
+        assert_eq!(report.verdict, Verdict::Unknown);
+    }
 }

@@ -9,6 +9,7 @@ use super::{Case, Rule, clip, eks};
 use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
+use crate::apiserver::authz::wider::wider;
 use crate::apiserver::authz::{self, Resolved, World, suggestion};
 use crate::apiserver::message::{self, Forbidden};
 use crate::aws::identity::in_scope;
@@ -219,10 +220,15 @@ pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
             return Some(Culprit::Binding(surely(!foreign)));
         }
     }
-    // One that is gone is likelier than all of them at once.
+    if foreign {
+        return Some(Culprit::Authorizer(Confidence::Likely));
+    }
+    let alone = case.flag_source("authorization-mode").is_some_and(|(_, flags)| modes::is_rbac_alone(flags));
+    // One binding that is gone is likelier than an authorizer that denies without a word. That several are gone at once and
+    // that such a one denies them all look alike.
     let several = refused.iter().any(|one| one.role != first.role);
-    Some(if foreign || several {
-        Culprit::Authorizer(Confidence::Likely)
+    Some(if several && !alone {
+        Culprit::Authorizer(Confidence::Possible)
     } else {
         Culprit::Binding(Confidence::Likely)
     })
@@ -413,7 +419,14 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         .binding
         .and_then(|binding| respell(binding, &denied.user, miss.kind))
         .or_else(|| bind_namesake(miss, &denied.user))
-        .unwrap_or_else(|| vec![Step::manifest(step, suggestion::manifest(Some(&world), &denied.user, question))]);
+        .unwrap_or_else(|| {
+            let manifest = suggestion::manifest(Some(&world), &denied.user, question);
+            let step = match wider(&world, question, &manifest) {
+                Some(role) => format!("{step}; it binds to {role}"),
+                None => step.to_owned(),
+            };
+            vec![Step::manifest(step, manifest)]
+        });
     let first = steps.remove(0);
     let finding = rule.finding(
         if certain { Confidence::Certain } else { Confidence::Likely },
@@ -643,6 +656,13 @@ mod tests {
         assert_eq!(verdict(&gone, Some(&bound)), Some(Culprit::Authorizer(likely)));
         assert_eq!(verdict(&gone, Some(&unbound)), Some(Culprit::Binding(certain)));
         assert_eq!(verdict(&healthy, None), None);
+        // Without a word of anybody else's it may be either, unless there is nobody else.
+        let mut silent = read(include_str!("../../testdata/cases/authorization-webhook-denied-silently/evidence.json"));
+        assert_eq!(verdict(&silent, None), Some(Culprit::Authorizer(Confidence::Possible)));
+        let mut flags = crate::evidence::apiserver::Flags::default();
+        flags.flags.insert("authorization-mode".to_owned(), vec!["Node,RBAC".to_owned()]);
+        silent.control_plane.flagz = Observation::at_rest(Outcome::Seen(flags));
+        assert_eq!(verdict(&silent, None), Some(Culprit::Binding(likely)));
     }
 
     #[test]

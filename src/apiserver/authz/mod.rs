@@ -15,6 +15,7 @@ pub mod suggestion;
 #[cfg(test)]
 mod tests;
 pub mod who;
+pub mod wider;
 
 use std::collections::HashMap;
 

@@ -24,23 +24,38 @@ impl Instead {
     }
 }
 
-/// What decides instead of RBAC. `None` where RBAC is asked, and where the flags do not tell the modes.
-pub fn instead_of_rbac(flags: &Flags) -> Option<Instead> {
-    let values = |name: &str| flags.flags.get(name).map(Vec::as_slice).unwrap_or_default();
-    if values("authorization-config").iter().any(|file| !file.is_empty()) {
-        return None;
+/// The values of a flag.
+fn values<'f>(flags: &'f Flags, name: &str) -> &'f [String] {
+    flags.flags.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The modes, in the order in which they are asked; none where the flags do not tell them.
+fn modes(flags: &Flags) -> Vec<&str> {
+    if values(flags, "authorization-config").iter().any(|file| !file.is_empty()) {
+        return Vec::new();
     }
-    let modes: Vec<&str> = values("authorization-mode")
+    values(flags, "authorization-mode")
         .iter()
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .filter(|mode| !mode.is_empty())
-        .collect();
+        .collect()
+}
+
+/// Whether the flags say that RBAC alone decides, for kubelets beside the Node authorizer.
+pub fn is_rbac_alone(flags: &Flags) -> bool {
+    let modes = modes(flags);
+    modes.contains(&"RBAC") && modes.iter().all(|mode| ["RBAC", "Node"].contains(mode))
+}
+
+/// What decides instead of RBAC. `None` where RBAC is asked, and where the flags do not tell the modes.
+pub fn instead_of_rbac(flags: &Flags) -> Option<Instead> {
+    let modes = modes(flags);
     if modes.is_empty() || modes.contains(&"RBAC") {
         return None;
     }
     // Of a flag that is given twice the last one counts.
-    let file = |flag: &str| match values(flag).last() {
+    let file = |flag: &str| match values(flags, flag).last() {
         Some(file) => format!("{file} (--{flag})"),
         None => format!("the file of --{flag}"),
     };
@@ -69,6 +84,15 @@ mod tests {
             flags.flags.insert((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect());
         }
         flags
+    }
+
+    #[test]
+    fn rbac_is_alone_where_nobody_but_the_node_authorizer_is_beside_it() {
+        let alone = |modes: &str| is_rbac_alone(&flags(&[("authorization-mode", &[modes])]));
+        assert!(alone("RBAC") && alone("Node,RBAC"));
+        assert!(!alone("Node") && !alone("Node,RBAC,Webhook") && !alone("AlwaysAllow") && !alone(""));
+        assert!(!is_rbac_alone(&flags(&[("authorization-mode", &["RBAC"]), ("authorization-config", &["/a"])])));
+        assert!(!is_rbac_alone(&flags(&[])));
     }
 
     #[test]

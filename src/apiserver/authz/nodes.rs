@@ -3,7 +3,7 @@
 //! Sources: Kubernetes' `plugin/pkg/auth/authorizer/node/node_authorizer.go` and `NodeRules` of
 //! `plugin/pkg/auth/authorizer/rbac/bootstrappolicy/policy.go`, the same in 1.35 and 1.36. Whether a server has it on
 //! (`--authorization-mode=Node,RBAC` is usual) cannot be read from its objects. What a node may do only to the objects
-//! that hang on it (its Pods, their Secrets and ConfigMaps, its leases) is not here.
+//! that hang on it (its Pods, their Secrets and ConfigMaps, its leases) is here by its type alone.
 
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
@@ -49,6 +49,30 @@ pub fn may(question: &Question) -> bool {
     })
 }
 
+/// API group and resource of what the Node authorizer decides by what hangs on the node.
+const BY_NODE: [(&str, &str); 13] = [
+    ("", "secrets"),
+    ("", "configmaps"),
+    ("", "persistentvolumeclaims"),
+    ("", "persistentvolumes"),
+    ("", "serviceaccounts"),
+    ("", "nodes"),
+    ("", "pods"),
+    ("resource.k8s.io", "resourceclaims"),
+    ("resource.k8s.io", "resourceslices"),
+    ("storage.k8s.io", "volumeattachments"),
+    ("storage.k8s.io", "csinodes"),
+    ("coordination.k8s.io", "leases"),
+    ("certificates.k8s.io", "podcertificaterequests"),
+];
+
+/// Whether the Node authorizer, where it is on, may allow this to some node: to each, or to the one on which the object
+/// hangs.
+pub fn might(question: &Question) -> bool {
+    let by_node = (question.group.as_str(), question.resource.as_str());
+    may(question) || (question.path.is_none() && BY_NODE.contains(&by_node))
+}
+
 /// Whether the Node authorizer takes the user for a node.
 pub fn is_node(user: &User) -> bool {
     user.username.strip_prefix("system:node:").is_some_and(|name| !name.is_empty())
@@ -84,6 +108,14 @@ mod tests {
         assert!(!may(&ask("get", "", "secrets", "")), "only those of its Pods");
         assert!(!may(&ask("create", "apps", "pods", "")));
         assert!(!may(&Question { path: Some("/metrics".to_owned()), ..ask("get", "", "", "") }));
+    }
+
+    #[test]
+    fn what_hangs_on_a_node_it_might() {
+        assert!(might(&ask("get", "", "secrets", "")) && might(&ask("update", "coordination.k8s.io", "leases", "")));
+        assert!(might(&ask("create", "", "pods", "")) && might(&ask("list", "storage.k8s.io", "csidrivers", "")));
+        assert!(!might(&ask("list", "apps", "deployments", "")) && !might(&ask("get", "apps", "pods", "")));
+        assert!(!might(&Question { path: Some("/metrics".to_owned()), ..ask("get", "", "pods", "") }));
     }
 
     #[test]

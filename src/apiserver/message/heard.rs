@@ -188,6 +188,8 @@ texts! {
     DISCOVERY_FORBIDDEN = "discovery-forbidden", r"Error from server \(Forbidden\): unknown\b|couldn't get (?:current server API group list|resource list for [^\n:]+): (?:unknown|forbidden)\s*\x22?\s*$";
     /// A certificate may not be approved or signed: a right that the API server looks up itself, on the signer.
     SIGNER_REFUSED = "signer-refused", r#"user not permitted to (?P<verb>approve|sign|attest) (?:requests with|for) signerName \\?"(?P<signer>[^"\\]+)"#;
+    /// An owner may not be named on an object: a right that the API server looks up itself, on the object or on its owner.
+    OWNER_REFUSED = "owner-refused", r"cannot set an ownerRef on a resource you can't delete: |cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: ";
     /// `kubectl auth whoami` was refused.
     WHOAMI_REFUSED = "whoami-refused", r"the selfsubjectreviews API is not enabled in the cluster or you do not have permission to call it";
     /// The upgrade of exec, attach or port-forward was refused without a reason (1.35 and later).

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
-use super::Method;
-use crate::apiserver::authz::{self, World};
+use super::{Method, PATIENCE};
+use crate::apiserver::authz::modes::{self, Instead};
+use crate::apiserver::authz::{self, World, is_master, nodes};
 use crate::cli::connect::{A_WAY, Session};
 use crate::collect::access::{attributes, self_review, verdict};
 use crate::collect::apiserver::Api;
@@ -24,7 +25,11 @@ pub const AT_ONCE: usize = 48;
 
 /// The RBAC objects, read once for all who are asked about: of a large cluster they take megabytes.
 #[derive(Default)]
-pub struct Worlds(Mutex<Vec<(String, Objects)>>);
+pub struct Worlds {
+    objects: Mutex<Vec<(String, Objects)>>,
+    /// What decides instead of RBAC.
+    instead: OnceCell<Option<Instead>>,
+}
 
 /// What was read, or why nothing was.
 type Objects = Result<Arc<Rbac>, Failure>;
@@ -33,7 +38,7 @@ impl Worlds {
     /// The objects, as far as they may be read with a view to this namespace.
     async fn read(&self, api: &Api, namespace: &str) -> Result<Arc<Rbac>, Failure> {
         // Whoever asks meanwhile waits, and finds them read.
-        let mut known = self.0.lock().await;
+        let mut known = self.objects.lock().await;
         // What was not restricted to its namespace holds for every other.
         let holds = |place: &str, read: &Result<Arc<Rbac>, Failure>| {
             let restricted = format!("s outside namespace {place}");
@@ -47,6 +52,15 @@ impl Worlds {
         known.push((namespace.to_owned(), read.clone()));
         read
     }
+
+    /// What decides instead of RBAC, where the server's flags may be read and say so.
+    async fn instead(&self, session: &Session<'_>) -> Option<Instead> {
+        let ask = || async {
+            let flags = tokio::time::timeout(PATIENCE, session.flags()).await.ok()?.ok()?;
+            modes::instead_of_rbac(&flags)
+        };
+        self.instead.get_or_init(ask).await.clone()
+    }
 }
 
 /// Whom a question is about, and the way it is put.
@@ -59,6 +73,8 @@ pub struct Asker {
     pub acting: Option<Api>,
     reviewing: Option<Api>,
     computed: Option<Arc<Rbac>>,
+    /// What decides instead of RBAC, so that nothing can be computed.
+    instead: Option<Instead>,
 }
 
 impl Asker {
@@ -73,6 +89,7 @@ impl Asker {
             acting: Some(session.acting(Some(&session.resolved.impersonation))?),
             reviewing: None,
             computed: None,
+            instead: None,
         })
     }
 
@@ -112,8 +129,14 @@ impl Asker {
         };
         let mut refusals = Vec::new();
         for way in ways {
-            let mut asker =
-                Self { subject: subject.clone(), method: "review", acting: None, reviewing: None, computed: None };
+            let mut asker = Self {
+                subject: subject.clone(),
+                method: "review",
+                acting: None,
+                reviewing: None,
+                computed: None,
+                instead: None,
+            };
             let ready = match way {
                 Method::Review => {
                     asker.reviewing = Some(own.clone());
@@ -131,7 +154,9 @@ impl Asker {
                 }
                 Method::Computed => {
                     asker.method = "computed";
-                    worlds.read(&own, &first.namespace).await.map(|rbac| asker.computed = Some(rbac))
+                    let (read, instead) = tokio::join!(worlds.read(&own, &first.namespace), worlds.instead(session));
+                    asker.instead = instead;
+                    read.map(|rbac| asker.computed = Some(rbac))
                 }
             };
             let result = match ready {
@@ -159,7 +184,7 @@ impl Asker {
     /// Puts one question.
     ///
     /// # Errors
-    /// As the review, or `Forbidden` where not enough could be read to compute a no.
+    /// As the review, or `Forbidden` where not enough could be read to compute an answer.
     pub async fn check(&self, question: &Question) -> Result<Check, Failure> {
         if let Some(api) = &self.acting {
             return self_review(api, question).await;
@@ -170,18 +195,19 @@ impl Asker {
         let Some(rbac) = &self.computed else {
             return Err(Failure::new(FailureKind::Bug, "a question without a way to put it"));
         };
-        let decision = World::new(rbac).decide(&self.subject, question);
-        if !decision.allowed && !rbac.unread.is_empty() {
-            let detail = format!("not everything could be read: {}", rbac.unread.join("; "));
-            return Err(Failure::new(FailureKind::Forbidden, detail));
+        compute(rbac, self.instead.as_ref(), &self.subject, question)
+    }
+
+    /// The same of a question among others: what is computed is computed from what counts in its own namespace.
+    ///
+    /// # Errors
+    /// As [`Self::check`], or why the objects could not be read.
+    pub async fn check_among(&self, question: &Question, api: &Api, worlds: &Worlds) -> Result<Check, Failure> {
+        if self.computed.is_none() {
+            return self.check(question).await;
         }
-        Ok(Check {
-            question: question.clone(),
-            allowed: decision.allowed,
-            denied: false,
-            reason: decision.reason,
-            evaluation_error: String::new(),
-        })
+        let rbac = worlds.read(api, &question.namespace).await?;
+        compute(&rbac, self.instead.as_ref(), &self.subject, question)
     }
 
     /// Puts many questions, some at a time; answers in order.
@@ -198,6 +224,49 @@ impl Asker {
     pub fn answer(&self, question: &Question, result: Result<Check, Failure>) -> AccessAnswer {
         answer(&self.subject, self.method, question, result)
     }
+}
+
+/// How it begins where a no rests on what is not known.
+const UNREAD: &str = "not everything could be read";
+/// The same of a node.
+const NODE: &str = "no role or binding grants it, and the Node authorizer";
+
+/// Whether it was this very question that could not be computed, so that another may be.
+pub fn is_of_question(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Forbidden && [UNREAD, NODE].iter().any(|words| failure.detail.contains(words))
+}
+
+/// Whether objects that could not be read may hold an answer to this question: those of a namespace say nothing of a
+/// cluster-scoped question or a path, and those of other namespaces nothing of one in its own.
+fn counts(unread: &str, question: &Question) -> bool {
+    let scope = if question.path.is_some() { "" } else { question.namespace.as_str() };
+    let namespaced = unread.starts_with("Role");
+    !(namespaced && scope.is_empty())
+        && unread.split_once("s outside namespace ").is_none_or(|(_, place)| place != scope)
+}
+
+/// The answer of the RBAC objects, where they decide.
+fn compute(rbac: &Rbac, instead: Option<&Instead>, subject: &User, question: &Question) -> Result<Check, Failure> {
+    let open = |detail: String| Err(Failure::new(FailureKind::Forbidden, detail));
+    // kube-apiserver lets this group through before it asks any authorizer.
+    if let Some(instead) = instead.filter(|_| !is_master(subject)) {
+        return open(instead.sentence());
+    }
+    let decision = World::new(rbac).decide(subject, question);
+    let missing: Vec<&str> = rbac.unread.iter().map(String::as_str).filter(|unread| counts(unread, question)).collect();
+    if !decision.allowed && !missing.is_empty() {
+        return open(format!("{UNREAD}: {}", missing.join("; ")));
+    }
+    if !decision.allowed && nodes::is_node(subject) && nodes::might(question) {
+        return open(format!("{NODE}, which is asked beside RBAC, may let this node do it"));
+    }
+    Ok(Check {
+        question: question.clone(),
+        allowed: decision.allowed,
+        denied: false,
+        reason: decision.reason,
+        evaluation_error: String::new(),
+    })
 }
 
 /// An answer for the report.
@@ -217,6 +286,7 @@ pub fn answer(
         grants: None,
         near_misses: None,
         manifest: None,
+        gives_more: None,
         instead_of_rbac: None,
         evaluation_error: String::new(),
         error: None,
@@ -245,4 +315,67 @@ async fn review(api: &Api, subject: &User, question: &Question) -> Result<Check,
     let review = json!({ "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec });
     let answer: Value = api.review("/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).await?;
     Ok(verdict(api, question, &answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(subject: &User, instead: Option<&Instead>, resource: &str) -> Result<bool, String> {
+        let question = Question { verb: "delete".to_owned(), resource: resource.to_owned(), ..Question::default() };
+        compute(&Rbac::default(), instead, subject, &question)
+            .map(|check| check.allowed)
+            .map_err(|failure| failure.detail)
+    }
+
+    fn user(name: &str, group: &str) -> User {
+        User { username: name.to_owned(), groups: vec![group.to_owned()], ..User::default() }
+    }
+
+    #[test]
+    fn what_was_not_read_counts_where_it_may_hold_the_answer() {
+        let asked = |unread: &[&str], namespace: &str, path: Option<&str>| {
+            let unread = unread.iter().map(|text| (*text).to_owned()).collect();
+            let rbac = Rbac { unread, ..Rbac::default() };
+            let question = Question {
+                verb: "get".to_owned(),
+                resource: "pods".to_owned(),
+                namespace: namespace.to_owned(),
+                path: path.map(str::to_owned),
+                ..Question::default()
+            };
+            compute(&rbac, None, &user("jane", "team"), &question).map(|check| check.allowed).map_err(|failure| {
+                assert!(is_of_question(&failure), "{failure:?}");
+            })
+        };
+        let outside = ["RoleBindings outside namespace dev", "Roles outside namespace dev"];
+        assert_eq!(asked(&outside, "dev", None), Ok(false));
+        assert_eq!(asked(&outside, "prod", None), Err(()));
+        assert_eq!(asked(&outside, "", None), Ok(false));
+        let refused = ["RoleBindings: 403 Forbidden", "Roles: 403 Forbidden"];
+        assert_eq!(asked(&refused, "dev", None), Err(()));
+        assert_eq!(asked(&refused, "", None), Ok(false));
+        assert_eq!(asked(&refused, "", Some("/metrics")), Ok(false));
+        assert_eq!(asked(&["ClusterRoleBindings: 403 Forbidden"], "", None), Err(()));
+        assert_eq!(asked(&["ClusterRoles beyond the first 5: too large"], "dev", None), Err(()));
+    }
+
+    #[test]
+    fn what_the_node_authorizer_may_allow_is_no_computed_no() {
+        let node = user("system:node:n1", nodes::GROUP);
+        assert!(ask(&node, None, "pods").is_err_and(|detail| detail.contains("Node authorizer")));
+        assert_eq!(ask(&node, None, "namespaces"), Ok(false));
+        assert_eq!(ask(&user("n1", nodes::GROUP), None, "pods"), Ok(false));
+    }
+
+    #[test]
+    fn where_rbac_is_not_asked_nothing_is_computed() {
+        let instead =
+            Instead { modes: "AlwaysAllow".to_owned(), decides: "AlwaysAllow, which lets everybody".to_owned() };
+        let told = ask(&user("jane", "team"), Some(&instead), "nodes").expect_err("undecided");
+        assert!(told.contains("(--authorization-mode=AlwaysAllow)"), "{told}");
+        // Whom no authorizer is asked about.
+        assert_eq!(ask(&user("root", authz::MASTERS), Some(&instead), "nodes"), Ok(true));
+        assert_eq!(ask(&user("jane", "team"), None, "nodes"), Ok(false));
+    }
 }

@@ -299,17 +299,29 @@ pub async fn answer_lines(
                     groups: wanted.groups.clone(),
                     ..User::default()
                 };
-                for index in indices {
+                let computed = arguments.method.is_none_or(|method| method == Method::Computed);
+                let others = computed && ask::is_of_question(failure);
+                for (place, index) in indices.iter().enumerate() {
                     let question = &questions[*index].0;
-                    answers[*index] = Some(ask::answer(&subject, "review", question, Err(failure.clone())));
+                    // What the first question fails at may not count for another.
+                    let other = if others && place > 0 {
+                        Asker::about(session, wanted, Some(Method::Computed), question, worlds).await.ok()
+                    } else {
+                        None
+                    };
+                    answers[*index] = Some(match other {
+                        Some((asker, check)) => asker.answer(question, Ok(check)),
+                        None => ask::answer(&subject, "review", question, Err(failure.clone())),
+                    });
                 }
             }
         }
     }
     open.sort_by_key(|(index, _)| *index);
+    let api = &own;
     let asked = open.into_iter().map(|(index, asker)| {
         let question = &questions[index].0;
-        async move { (index, asker.answer(question, asker.check(question).await)) }
+        async move { (index, asker.answer(question, asker.check_among(question, api, worlds).await)) }
     });
     let mut asked = futures::stream::iter(asked).buffer_unordered(ask::AT_ONCE);
     while let Some((index, answer)) = asked.next().await {

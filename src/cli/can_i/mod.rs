@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{ArgAction, ValueEnum};
 use serde_json::{Value, json};
 
-pub use why::rule_view;
+pub use why::{PATIENCE, rule_view};
 pub use words::{Types, Words};
 
 use super::connect::{Session, Unasked, resolved, runtime, within};

@@ -10,11 +10,12 @@ use serde_json::{Value, json};
 use super::ask::Asker;
 use crate::apiserver::authz::near::{self, NearMiss};
 use crate::apiserver::authz::rules::Rule;
+use crate::apiserver::authz::wider::wider;
 use crate::apiserver::authz::{World, is_master, modes, nodes, suggestion};
 use crate::cli::connect::Session;
 use crate::cli::eks::{self, Eks};
 use crate::cli::note;
-use crate::collect::access::rules_review;
+use crate::collect::access::{namespace_exists, rules_review};
 use crate::collect::identity::identity;
 use crate::collect::rbac::lists;
 use crate::evidence::access::Question;
@@ -22,7 +23,7 @@ use crate::render::{access as render, graph};
 use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
 
 /// How long an answer that is ready waits for what would only add to it.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Waits for what is needed, and for what is of use beside it only a little longer.
 async fn beside<N, U>(needed: impl Future<Output = N>, useful: impl Future<Output = U>) -> (N, Option<U>) {
@@ -64,8 +65,18 @@ pub async fn explain(
             None => None,
         }
     };
+    // Who has no rights in a namespace is refused the same where it is not there.
+    let denied = answer.allowed == Some(false) && question.path.is_none() && !question.namespace.is_empty();
+    let place = async {
+        let exists = namespace_exists(&own, &question.namespace);
+        if denied { tokio::time::timeout(PATIENCE, exists).await.ok()?.ok() } else { None }
+    };
     // Most may not read the flags, and older servers do not show them: then RBAC is taken to be asked, as it mostly is.
-    let ((read, aws), flags) = beside(async { tokio::join!(objects, entry) }, session.flags()).await;
+    let ((read, aws, place), flags) = beside(async { tokio::join!(objects, entry, place) }, session.flags()).await;
+    if place.is_some_and(|place| !place.exists) {
+        let name = &question.namespace;
+        note(&format!("there is no namespace {name}: nothing can be granted in it before it is made"));
+    }
     let policies = aws.map(|aws| eks::part(&aws, &subject, question, answer.allowed)).unwrap_or_default();
     let instead = flags.and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
     let without_rbac = instead.is_some();
@@ -146,7 +157,9 @@ pub async fn explain(
     }
     if answer.allowed == Some(false) && answer.overruled().is_none() {
         let world = read.as_ref().ok().map(|rbac| World::new(rbac));
-        answer.manifest = Some(suggestion::manifest(world.as_ref(), &subject, question));
+        let manifest = suggestion::manifest(world.as_ref(), &subject, question);
+        answer.gives_more = world.as_ref().and_then(|world| wider(world, question, &manifest));
+        answer.manifest = Some(manifest);
     }
 }
 

@@ -31,6 +31,16 @@ pub struct Words {
     pub namespace: Option<String>,
 }
 
+impl Words {
+    /// The question about a path. A subresource without a name is none, as it is to kubectl.
+    fn of_path(&self) -> Result<Question, Failure> {
+        if self.name.is_some() || self.subresource.as_ref().is_some_and(|subresource| !subresource.is_empty()) {
+            return Err(Failure::new(FailureKind::Malformed, "a path has neither name nor subresource"));
+        }
+        Ok(Question { verb: self.verb.clone(), path: Some(self.resource.clone()), ..Question::default() })
+    }
+}
+
 /// A resource type of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Type {
@@ -136,7 +146,6 @@ impl<'a> Types<'a> {
     /// # Errors
     /// `Malformed` where the words contradict each other.
     pub async fn question(&self, words: &Words, context_namespace: &str) -> Result<Question, Failure> {
-        let malformed = |text: String| Failure::new(FailureKind::Malformed, text);
         let verb = words.verb.clone();
         let path = words.resource.starts_with('/');
         let known = if path { resources::PATH_VERBS } else { resources::VERBS };
@@ -144,10 +153,7 @@ impl<'a> Types<'a> {
             self.warn(format!("verb '{verb}' is not a known verb{}", self.better_verb(&verb, known)));
         }
         if path {
-            if words.name.is_some() || words.subresource.is_some() {
-                return Err(malformed("a path has neither name nor subresource".to_owned()));
-            }
-            return Ok(Question { verb, path: Some(words.resource.clone()), ..Question::default() });
+            return words.of_path();
         }
         let (word, tail) = match words.resource.split_once('/') {
             Some((word, tail)) => (word, Some(tail)),
@@ -163,7 +169,7 @@ impl<'a> Types<'a> {
             } else if name.is_empty() {
                 tail.clone_into(&mut name);
             } else {
-                return Err(malformed(format!("two names: {tail:?} and {name:?}")));
+                return Err(Failure::new(FailureKind::Malformed, format!("two names: {tail:?} and {name:?}")));
             }
         }
         let namespace = if words.all_namespaces {
@@ -261,4 +267,25 @@ fn types_of(list: &Value) -> Vec<Type> {
         }
     }
     types
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_subresource_of_a_path_is_none() {
+        let asked = |subresource: Option<&str>| {
+            let words = Words {
+                verb: "watch".to_owned(),
+                resource: "/x".to_owned(),
+                subresource: subresource.map(str::to_owned),
+                ..Words::default()
+            };
+            words.of_path().map(|question| question.path).map_err(|failure| failure.kind)
+        };
+        assert_eq!(asked(None), Ok(Some("/x".to_owned())));
+        assert_eq!(asked(Some("")), Ok(Some("/x".to_owned())));
+        assert_eq!(asked(Some("log")), Err(FailureKind::Malformed));
+    }
 }

@@ -79,6 +79,30 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
+/// The answer of an API that is away, in a message that does not name it, where discovery tells one that is.
+fn unnamed(case: &Case<'_>) -> Option<Finding> {
+    let words = "the server is currently unable to handle the request";
+    let error = case.evidence.asked.error.as_deref().filter(|error| error.contains(words))?;
+    let stale = &case.evidence.apis.seen()?.stale;
+    let first = stale.first()?;
+    let service = first.split_once('/').map_or_else(|| first.clone(), |(group, version)| format!("{version}.{group}"));
+    let others = if stale.len() > 1 { format!(" (nor do {})", stale[1..].join(", ")) } else { String::new() };
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("The API server itself answers, and the message names no API. {first} is registered with the API server, and the extension server that serves it does not answer{others}: whoever asks for its types is told just that. It is not a right that is missing."),
+            seen("/apis/seen/stale/0", format!("discovery marks {first} as stale: its server does not answer")),
+            Step::command(
+                "Read why (the condition Available names it: ServiceNotFound, MissingEndpoints, FailedDiscoveryCheck)",
+                shell!("kubectl get apiservice {} -o jsonpath='{{.status.conditions}}'", service),
+            ),
+        )
+        .titled(format!("{first} does not answer"))
+        .step(Step::text("Repair the extension server: its Pods, its Service, and the network from the control plane to its port (often a firewall between control plane and nodes)."))
+        .cite(seen("/asked/error", clip(error, 240))),
+    )
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     // If the API server itself is away, this is not about one group.
     if case.evidence.endpoint.anonymous.seen().is_none_or(|answer| answer.status >= 500) {
@@ -86,7 +110,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let logged = case.said(&message::AGGREGATED_LOGGED);
     let met = [&message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY].into_iter().find_map(|text| case.said(text));
-    let Some(word) = met.or(logged) else { return missing(case).into_iter().collect() };
+    let Some(word) = met.or(logged) else { return missing(case).or_else(|| unnamed(case)).into_iter().collect() };
     let group = match word.field("group") {
         "" => word.field("name").to_owned(),
         group => group.to_owned(),
@@ -114,4 +138,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.severity = Severity::Warning;
     }
     vec![finding]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::Apis;
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    #[test]
+    fn an_api_that_the_message_does_not_name_is_the_one_that_is_away() {
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let words = "Error from server (ServiceUnavailable): the server is currently unable to handle the request";
+        evidence.asked.error = Some(words.to_owned());
+        assert!(check(&Case::new(&evidence)).is_empty(), "nothing tells of an API");
+        // Synthetic: what discovery marks is a list of names.
+        let stale = vec!["metrics.k8s.io/v1beta1".to_owned()];
+        evidence.apis = Observation::at_rest(Outcome::Seen(Apis { stale, ..Apis::default() }));
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::Error, Confidence::Likely));
+        let command = found[0].fix[0].command.as_deref().unwrap_or_default();
+        assert!(command.contains("v1beta1.metrics.k8s.io"), "{command}");
+    }
 }

@@ -7,6 +7,10 @@ pub(super) fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
             "The token that the program showed STS has expired",
             "In a Pod the kubelet writes a new token into the file in time: have the program read AWS_WEB_IDENTITY_TOKEN_FILE again (current SDKs do), or start it anew; of a token that was not old, look at the clock of whoever issued it.",
         ),
+        "owner-refused" => (
+            "Who names an owner on an object needs a right on the object, and on an owner that waits for it",
+            "For blockOwnerDeletion: true, have update on the subresource finalizers of the owner's type granted (rules: resources: [OWNERS/finalizers], verbs: [update], in the owner's API group), or leave it false; to change ownerReferences, delete on the object itself. kaccess can-i update OWNERS/finalizers -n NAMESPACE --why looks.",
+        ),
         "sts-region-disabled" => (
             "STS is switched off in the region that was asked",
             "Have an administrator of the account activate STS in that region (IAM console, Account settings), or have the program ask another region's STS (AWS_REGION; AWS_STS_REGIONAL_ENDPOINTS=regional).",

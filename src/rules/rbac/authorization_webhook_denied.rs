@@ -4,9 +4,13 @@ use crate::apiserver::authz::World;
 use crate::apiserver::authz::modes::Instead;
 use crate::evidence::access::Check;
 use crate::report::shell::shell;
-use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
+use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::rbac::authorization_webhook_down::failed_call;
-use crate::rules::refusal::{Culprit, DefaultRefused, culprit, defaults_refused, instead_of_rbac, nothing_here, overruled, sentence, somebody_else};
+use crate::rules::rbac::rbac_default_bindings_removed;
+use crate::rules::refusal::{
+    Culprit, DefaultRefused, culprit, defaults_refused, instead_of_rbac, nothing_here, overruled, sentence,
+    somebody_else,
+};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -41,6 +45,37 @@ fn authorizers() -> Step {
     )
 }
 
+/// How to see whether a default binding is there.
+fn look(role: &str) -> Step {
+    Step::command(
+        "See, with more rights, whether the default binding is there; where it is gone, that is to be mended first",
+        shell!("kubectl get clusterrolebinding {} -o yaml", role),
+    )
+}
+
+/// The same where nothing tells whether an authorizer denies or the default bindings are gone.
+fn either(case: &Case<'_>, refused: &[DefaultRefused], mut finding: Finding) -> Finding {
+    let mut roles: Vec<&str> = refused.iter().map(|one| one.role).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    if let Some(role) = roles.first() {
+        finding.candidates.push(Candidate {
+            code: rbac_default_bindings_removed::RULE.code,
+            why: format!(
+                "The default bindings {} (or their roles) may all have been deleted, as some hardening does.",
+                roles.join(" and ")
+            ),
+            decided_by: look(role),
+        });
+    }
+    let unknown = case.flag_source("authorization-mode").is_none();
+    finding
+        .titled("Are the default bindings gone, or does another authorizer deny what everybody may who is signed in?")
+        .step(Step::text("Where they are gone, have them made again: the API server does so when it starts."))
+        .step(Step::text("Where they are there, ask whoever runs the authorizers beside RBAC to allow what everybody may who is signed in."))
+        .steps(unknown.then(authorizers))
+}
+
 /// Refused is even what everybody who is signed in may ask, so that no access review tells who denies.
 fn of_defaults(case: &Case<'_>) -> Option<Finding> {
     let refused = defaults_refused(case);
@@ -56,30 +91,32 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
     let words = match &reason {
         Some(reason) => format!(" It says: {reason}. RBAC never writes such words."),
         None if grant.is_some() => " It gives no reason.".to_owned(),
-        None => " It gives no reason, and refuses what several default bindings give, which are hardly all gone.".to_owned(),
+        None => " Nothing tells whether all of the default bindings whose rights are refused are gone, or another authorizer denies without a word: the two look alike from here.".to_owned(),
     };
     let there = match &grant {
         Some((_, grant)) => format!(" {grant}: the binding is there, and RBAC is overruled or not asked."),
         None => " Whether that binding is there was not seen.".to_owned(),
     };
-    let mut finding = RULE
-        .finding(
-            confidence,
-            format!("The API server does not let {user:?} {what}, which the default binding {role} gives to everybody who is signed in.{words}{there}"),
-            first.cite(),
-            Step::text(match &reason {
-                Some(reason) => format!("Ask whoever runs that authorizer to allow {user:?} what everybody may who is signed in. Its own words: {reason}"),
-                None => format!("Ask whoever runs the authorizers beside RBAC to allow {user:?} what everybody may who is signed in; the one that denies gave no reason."),
-            }),
-        )
-        .titled("Another authorizer than RBAC denies even what everybody may who is signed in")
-        .step(authorizers());
-    if grant.is_none() {
-        finding = finding.step(Step::command(
-            "See, with more rights, whether the default binding is there; where it is gone, that is to be mended first",
-            shell!("kubectl get clusterrolebinding {} -o yaml", role),
-        ));
-    }
+    let ask = Step::text(match &reason {
+        Some(reason) => format!(
+            "Ask whoever runs that authorizer to allow {user:?} what everybody may who is signed in. Its own words: {reason}"
+        ),
+        None => format!(
+            "Ask whoever runs the authorizers beside RBAC to allow {user:?} what everybody may who is signed in; the one that denies gave no reason."
+        ),
+    });
+    let why = format!(
+        "The API server does not let {user:?} {what}, which the default binding {role} gives to everybody who is signed in.{words}{there}"
+    );
+    let mut finding = if reason.is_none() && grant.is_none() {
+        either(case, &refused, RULE.finding(confidence, why, first.cite(), look(first.role)))
+    } else {
+        let finding = RULE
+            .finding(confidence, why, first.cite(), ask)
+            .titled("Another authorizer than RBAC denies even what everybody may who is signed in")
+            .step(authorizers());
+        if grant.is_none() { finding.step(look(first.role)) } else { finding }
+    };
     for one in refused.iter().skip(1) {
         finding = finding.cite(one.cite());
     }
@@ -129,17 +166,20 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let reason = clip(&check.reason, 240);
     let words = if reason.is_empty() { "gives no reason".to_owned() } else { format!("says: {reason}") };
     let user = &identity.user.username;
-    let granted = case
-        .evidence
-        .rbac
-        .seen()
-        .and_then(|rbac| World::new(rbac).grants(&identity.user, &check.question).first().map(|grant| {
-            let index = rbac.bindings.iter().position(|binding| std::ptr::eq(binding, grant.binding)).unwrap_or_default();
+    let granted = case.evidence.rbac.seen().and_then(|rbac| {
+        World::new(rbac).grants(&identity.user, &check.question).first().map(|grant| {
+            let index =
+                rbac.bindings.iter().position(|binding| std::ptr::eq(binding, grant.binding)).unwrap_or_default();
             (index, grant.reason())
-        }));
+        })
+    });
     let why = match (&granted, check.denied) {
-        (_, true) => format!("An authorizer denies {what} to {user:?} outright, and {words}. The API server asks nobody after such a no, so no role and no binding changes it."),
-        (Some((_, grant)), false) => format!("{grant}, and yet the API server answers no to {what} for {user:?} and {words}. Another authorizer comes first, or RBAC is not among the modes at all; a binding made in these seconds may also not have arrived yet."),
+        (_, true) => format!(
+            "An authorizer denies {what} to {user:?} outright, and {words}. The API server asks nobody after such a no, so no role and no binding changes it."
+        ),
+        (Some((_, grant)), false) => format!(
+            "{grant}, and yet the API server answers no to {what} for {user:?} and {words}. Another authorizer comes first, or RBAC is not among the modes at all; a binding made in these seconds may also not have arrived yet."
+        ),
         (None, false) => return Vec::new(),
     };
     let mut finding = RULE
@@ -148,11 +188,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             why,
             seen(
                 format!("/access/seen/checks/{first}"),
-                format!("{what}: {}{}", if check.denied { "denied" } else { "no" }, if reason.is_empty() { String::new() } else { format!(" ({reason})") }),
+                format!(
+                    "{what}: {}{}",
+                    if check.denied { "denied" } else { "no" },
+                    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
+                ),
             ),
             Step::text(match reason.is_empty() {
                 true => format!("Ask whoever runs that authorizer to allow {user:?} to {what}; it gave no reason."),
-                false => format!("Ask whoever runs that authorizer to allow {user:?} to {what}. Its own words: {reason}"),
+                false => {
+                    format!("Ask whoever runs that authorizer to allow {user:?} to {what}. Its own words: {reason}")
+                }
             }),
         )
         .titled(format!("Another authorizer than RBAC denies {what}"))
@@ -161,7 +207,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite_if(granted.map(|(index, grant)| seen(format!("/rbac/seen/bindings/{index}"), grant)));
     if question.is_none() {
         if found.len() > 1 {
-            finding = finding.step(Step::text(format!("{} more of the questions asked here are denied in the same way; the table of access lists them.", found.len() - 1)));
+            finding = finding.step(Step::text(format!(
+                "{} more of the questions asked here are denied in the same way; the table of access lists them.",
+                found.len() - 1
+            )));
         }
         // What somebody may not do on purpose is no fault; that nothing at all goes is one.
         if !(nothing_here(case) && found.len() == access.checks.len()) {
@@ -176,6 +225,21 @@ mod tests {
     use super::*;
     use crate::evidence::apiserver::Flags;
     use crate::evidence::{Evidence, Observation, Outcome};
+
+    #[test]
+    fn bindings_that_may_be_gone_are_looked_for_before_an_authorizer_is_blamed() {
+        let text = include_str!("../../../testdata/cases/authorization-webhook-denied-silently/evidence.json");
+        let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let finding = &found[0];
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(finding.title.starts_with("Are the default bindings gone, or"), "{}", finding.title);
+        let first = finding.fix[0].command.as_deref().unwrap_or_default();
+        assert!(first.starts_with("kubectl get clusterrolebinding system:"), "{:?}", finding.fix);
+        let codes: Vec<&str> = finding.candidates.iter().map(|candidate| candidate.code).collect();
+        assert_eq!(codes, ["rbac-default-bindings-removed"]);
+    }
 
     #[test]
     fn where_rbac_is_not_asked_no_default_binding_is_looked_for() {

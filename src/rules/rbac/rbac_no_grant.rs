@@ -2,17 +2,18 @@
 
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::nodes::is_node;
+use crate::apiserver::authz::wider::wider;
 use crate::apiserver::authz::{self, World, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
 use crate::evidence::access::{Check, Question};
 use crate::evidence::eks::AssociatedPolicy;
 use crate::evidence::identity::User;
-use crate::evidence::rbac::Binding;
+use crate::evidence::rbac::{Binding, Rbac};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
-use crate::rules::{Case, Page, Rule, clip, eks, slug};
+use crate::rules::{Case, Page, Place, Rule, clip, eks, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -25,13 +26,16 @@ pub static RULE: Rule = Rule {
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
+    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &heard::OWNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
     explains: &[],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = without_rbac(case) {
+        return vec![finding];
+    }
+    if let Some(finding) = of_acted_as(case) {
         return vec![finding];
     }
     if !is_ungranted(case) {
@@ -108,6 +112,30 @@ fn without_rbac(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// The grant that would help: of exactly what is asked, or by a role that is there, with all that it gives.
+fn offer(case: &Case<'_>, world: Option<&World<'_>>, user: &User, question: &Question) -> Step {
+    let manifest = suggestion::manifest(world, user, question);
+    let mut text = match world.and_then(|world| wider(world, question, &manifest)) {
+        None => format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
+        Some(role) => format!("Have somebody with rights apply this: it binds {} to {role}", called(user)),
+    };
+    let namespace = question.namespace.as_str();
+    if question.path.is_none() && !namespace.is_empty() && !is_there(case, namespace) {
+        text.push_str(&format!(" (if namespace {namespace} exists, which could not be seen: who has no rights in it is refused the same)"));
+    }
+    Step::manifest(text, manifest)
+}
+
+/// The namespace was seen, or the API server makes it by itself.
+fn is_there(case: &Case<'_>, namespace: &str) -> bool {
+    let evidence = case.evidence;
+    let always = ["default", "kube-node-lease", "kube-public", "kube-system"];
+    let bound = |rbac: &Rbac| rbac.bindings.iter().any(|binding| binding.namespace == namespace);
+    always.contains(&namespace)
+        || evidence.asked_namespace.seen().is_some_and(|there| there.exists)
+        || evidence.rbac.seen().is_some_and(bound)
+}
+
 /// The question of the message, about who is signed in.
 fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let denied = denied(case)?;
@@ -115,12 +143,9 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let user = &*denied.user;
     let world = case.evidence.rbac.seen().map(World::new);
     let first = if is_node(user) {
-        Step::text("Kubelets get their rights from the Node authorizer, and never by a binding: let whoever asks this have a service account or user of its own.")
+        Step::text("Kubelets get their rights from the Node authorizer, which no binding changes; a binding to the group system:nodes would give the right to every node of the cluster. Let whoever asks this have a service account or user of its own.")
     } else {
-        Step::manifest(
-            format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
-            suggestion::manifest(world.as_ref(), user, question),
-        )
+        offer(case, world.as_ref(), user, question)
     };
     // The node authorizer's reasons say that it has no opinion.
     let foreign = (is_foreign(&check.reason) && !is_node(user)).then(|| clip(&check.reason, 200));
@@ -201,6 +226,40 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
     Some((held.join(" and "), format!("{}/policies/seen", mapped.source.path()), step))
 }
 
+/// The message is the refusal of the one as whom the request acts, and the API server does not let it be asked who that is.
+/// Of one that is named without groups all groups are known, so the role bindings tell.
+fn of_acted_as(case: &Case<'_>) -> Option<Finding> {
+    let evidence = case.evidence;
+    if evidence.identity.seen().is_some() || instead_of_rbac(case).is_some() {
+        return None;
+    }
+    let question = evidence.asked.question.as_ref()?;
+    let error = evidence.asked.error.as_deref()?;
+    let name = message::forbidden(error)?.user;
+    let entry = evidence.kubeconfig.seen()?.user.as_ref()?;
+    if entry.impersonate.as_deref() != Some(name.as_str()) || !entry.impersonate_groups.is_empty() {
+        return None;
+    }
+    let rbac = evidence.rbac.seen().filter(|rbac| rbac.unread.is_empty())?;
+    let user = rbac.named.as_ref().filter(|user| user.username == name)?;
+    let world = World::new(rbac);
+    if world.decide(user, question).allowed {
+        return None;
+    }
+    let what = sentence(question);
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("The request acts as {name:?}, and that one is refused to {what}. It could not be asked who that is for the API server; so the role bindings were judged for {}, and none of them lets it.", signed_in(user)),
+            seen("/asked/error", clip(error, 240)),
+            offer(case, Some(&world), user, question),
+        )
+        .titled(format!("{name:?}, as whom you act, is not allowed to {what}"))
+        .cite(seen("/kubeconfig/seen/user/impersonate", format!("the request acts as {name:?}")))
+        .step(Step::command("Afterwards, look again", "kaccess doctor")),
+    )
+}
+
 /// The question of a message about another user than who is signed in.
 fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<Finding> {
     let own = &case.evidence.identity.seen()?.user.username;
@@ -215,10 +274,7 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
                 Confidence::Likely,
                 format!("The message is about {name:?}, and you are {own:?}; so the role bindings were judged for {name:?}, and none of them lets it {what}."),
                 said,
-                Step::manifest(
-                    format!("Have somebody with rights apply this: it lets {} do exactly that, and nothing more", called(user)),
-                    suggestion::manifest(Some(&World::new(rbac)), user, question),
-                ),
+                offer(case, Some(&World::new(rbac)), user, question),
             )
             .titled(format!("{name:?} is not allowed to {what} (the message is about it, not about you)"))
         }
@@ -356,6 +412,12 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
     }
+    // What the message misses is an API, and no right.
+    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
+    if misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met)) {
+        finding.severity = Severity::Warning;
+        finding.why.push_str(" The message that you met is not about that.");
+    }
     Some(finding.step(again))
 }
 
@@ -406,6 +468,63 @@ mod tests {
             ..ResourceRule::default()
         };
         rbac.roles.push(Role { kind, name, resource_rules: vec![rule], ..Role::default() });
+    }
+
+    #[test]
+    fn a_grant_in_a_namespace_that_nobody_saw_is_offered_with_that_doubt() {
+        use crate::evidence::access::Existence;
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-abac/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let user = User { username: "jane".to_owned(), ..User::default() };
+        let told = |evidence: &Evidence, namespace: &str| {
+            let question = Question {
+                verb: "list".to_owned(),
+                resource: "pods".to_owned(),
+                namespace: namespace.to_owned(),
+                ..Question::default()
+            };
+            offer(&Case::new(evidence), None, &user, &question).text
+        };
+        assert!(told(&evidence, "nosuch").contains("if namespace nosuch exists"), "{}", told(&evidence, "nosuch"));
+        assert!(!told(&evidence, "default").contains("exists"));
+        assert!(!told(&evidence, "").contains("exists"));
+        evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists: true }));
+        assert!(!told(&evidence, "nosuch").contains("if namespace"));
+    }
+
+    #[test]
+    fn whom_the_request_acts_as_is_told_what_is_missing() {
+        use crate::evidence::{Failure, FailureKind};
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-somebody-else-person/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic, because the saved case has no --as: the same message met by whoever acts as the one that it names.
+        evidence.identity = Observation::at_rest(Outcome::Failed(Failure::new(FailureKind::Forbidden, "403 Forbidden")));
+        let acting = |evidence: &mut Evidence, groups: &[&str]| {
+            let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+            let user = kubeconfig.user.as_mut().expect("a user entry");
+            user.impersonate = Some("mallory".to_owned());
+            user.impersonate_groups = groups.iter().map(|group| (*group).to_owned()).collect();
+        };
+        assert!(check(&Case::new(&evidence)).is_empty());
+        acting(&mut evidence, &[]);
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].title.starts_with("\"mallory\", as whom you act, is not allowed to"), "{}", found[0].title);
+        // Bindings of groups that the message does not name were not read.
+        acting(&mut evidence, &["team"]);
+        assert!(check(&Case::new(&evidence)).is_empty());
+    }
+
+    #[test]
+    fn where_an_api_is_missing_no_right_is_the_error() {
+        let text = include_str!("../../../testdata/cases/authorization-webhook-down/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let told = |evidence: &Evidence| {
+            check(&Case::new(evidence)).first().map(|finding| (finding.severity, finding.why.ends_with("is not about that.")))
+        };
+        assert_eq!(told(&evidence), Some((Severity::Error, false)));
+        evidence.asked.error = Some("error: Metrics API not available".to_owned());
+        assert_eq!(told(&evidence), Some((Severity::Warning, true)));
     }
 
     #[test]

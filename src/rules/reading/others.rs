@@ -57,7 +57,7 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
         tools::FORBIDDEN | tools::FORBIDDEN_PYTHON | tools::FORBIDDEN_BARE
             if [heard::FORBIDDEN, heard::FORBIDDEN_OLD, heard::CLIENT_FORBIDDEN]
                 .iter()
-                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, heard::ESCALATION])
+                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, heard::ESCALATION, heard::OWNER_REFUSED])
                 .any(|name| said.has(name)) =>
         {
             silence()

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Codes, Context, Said, silence};
+use crate::apiserver::authz::nodes;
 use crate::apiserver::message::{self, heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
@@ -24,8 +25,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::CLIENT_FORBIDDEN => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
         heard::DISCOVERY_FORBIDDEN => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
-        heard::SIGNER_REFUSED => (vec!["rbac-no-grant"], Certain),
+        heard::SIGNER_REFUSED | heard::OWNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        // What admission could not look up belongs to its refusal.
+        text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
         text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
             vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
@@ -156,7 +159,11 @@ fn forbidden_codes(context: &Context, who: &str) -> Codes {
         return (vec!["rbac-role-missing", "rbac-no-grant"], Likely);
     }
     if refusal.user.starts_with("system:node:") {
-        return (vec!["node-not-in-nodes-group", "node-authorizer-denied", "rbac-no-grant"], Likely);
+        // What the group would give, and what a node of the group is refused with a reason.
+        let read = ["get", "list", "watch"].contains(&question.verb.as_str());
+        let given = nodes::may(question) || (read && nodes::might(question));
+        let codes = vec!["node-not-in-nodes-group", "node-authorizer-denied", "rbac-no-grant"];
+        return (codes, if given { Likely } else { Possible });
     }
     // RBAC gives no reason but a missing role, ABAC only this one: another authorizer speaks, and whether it denied or
     // only had no opinion, the message does not tell.
@@ -235,4 +242,23 @@ pub(super) fn forbidden_fields(plain: &str) -> BTreeMap<String, String> {
         }
     }
     fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Confidence;
+
+    #[test]
+    fn what_no_node_may_does_not_tell_that_the_group_is_missing() {
+        let told = |what: &str| -> Option<(&'static str, Confidence)> {
+            let line = format!(
+                "nodes is forbidden: User \"system:node:n1\" cannot {what} in API group \"\" at the cluster scope"
+            );
+            crate::rules::reading::read(&line).first().map(|reading| (reading.code, reading.confidence))
+        };
+        assert_eq!(told("delete resource \"nodes\""), Some(("node-not-in-nodes-group", Possible)));
+        assert_eq!(told("list resource \"services\""), Some(("node-not-in-nodes-group", Likely)));
+        assert_eq!(told("get resource \"nodes\""), Some(("node-not-in-nodes-group", Likely)));
+    }
 }
