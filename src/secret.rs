@@ -56,6 +56,9 @@ struct Known {
     whole: SecretString,
     /// The same without what may be put between its characters; see [`tight()`].
     tight: SecretString,
+    /// The last letters of its base64 are left out, because they change with what follows the secret, as `echo` adds a
+    /// line feed.
+    open: bool,
 }
 
 /// Knows every secret met in this run and removes them, and control characters, from foreign text.
@@ -77,23 +80,30 @@ impl Scrubber {
         if value.len() < SHORTEST {
             return;
         }
-        let mut forms = vec![value.to_owned()];
+        let mut forms = vec![(value.to_owned(), false)];
         let parts: Vec<&str> = value.split('.').collect();
         if parts.len() == 3 && parts[2].len() >= SHORTEST {
-            forms.push(parts[2].to_owned());
+            forms.push((parts[2].to_owned(), false));
         }
         use base64::Engine as _;
-        let engine = base64::engine::general_purpose::STANDARD;
-        forms.push(engine.encode(value));
-        let escaped: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        let bytes = value.as_bytes();
+        // The groups of three bytes that are the secret's alone; a rest of it is coded with what follows.
+        let whole_groups = &bytes[..bytes.len() - bytes.len() % 3];
+        for engine in [&STANDARD, &URL_SAFE] {
+            forms.push((engine.encode(bytes), false));
+            forms.push((engine.encode(whole_groups), whole_groups.len() < bytes.len()));
+        }
+        forms.push((bytes.iter().map(|byte| format!("{byte:02x}")).collect(), false));
+        let escaped: String = url::form_urlencoded::byte_serialize(bytes).collect();
         if escaped != value {
-            forms.push(escaped);
+            forms.push((escaped, false));
         }
         let Ok(mut known) = self.known.write() else { return };
-        for form in forms {
+        for (form, open) in forms {
             if !known.iter().any(|old| old.whole.expose_secret() == form) {
                 let tight = tight(&form).text.into_owned();
-                known.push(Known { whole: SecretString::from(form), tight: SecretString::from(tight) });
+                known.push(Known { whole: SecretString::from(form), tight: SecretString::from(tight), open });
             }
         }
     }
@@ -138,11 +148,12 @@ impl Scrubber {
         let mut hits: Vec<(usize, usize)> = Vec::new();
         for secret in known.iter() {
             let whole = secret.whole.expose_secret();
-            hits.extend(text.match_indices(whole).map(|(at, found)| (at, at + found.len())));
+            let to = |end: usize| if secret.open { end + rest_of_group(&text[end..]) } else { end };
+            hits.extend(text.match_indices(whole).map(|(at, found)| (at, to(at + found.len()))));
             let broken = secret.tight.expose_secret();
             if broken.len() >= SHORTEST_BROKEN && (!tight.skipped.is_empty() || broken != whole) {
                 let found = tight.text.match_indices(broken);
-                hits.extend(found.map(|(at, found)| (tight.before(at), tight.before(at + found.len() - 1) + 1)));
+                hits.extend(found.map(|(at, found)| (tight.before(at), to(tight.before(at + found.len() - 1) + 1))));
             }
         }
         blank_ranges(text, hits)
@@ -167,6 +178,12 @@ impl Scrubber {
         }
         text
     }
+}
+
+/// How much at the begin of a text may be a group of four letters of base64.
+fn rest_of_group(text: &str) -> usize {
+    let coded = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    text.bytes().take(4).take_while(coded).count()
 }
 
 /// A text in which these parts stand blanked, each once, however they overlap.
@@ -239,6 +256,39 @@ mod tests {
         scrubber.learn("p@ss word&1");
         let text = scrubber.text("x aaaa.bbbb.SIGNATURE y SIGNATURE z p@ss word&1 p%40ss+word%261");
         assert_eq!(text, "x [redacted] y [redacted] z [redacted] [redacted]");
+    }
+
+    /// What a plugin's `echo $PASSWORD | base64`, `openssl base64 -A`, `xxd -p` and a program's base64url print of it.
+    #[test]
+    fn known_secrets_go_in_every_coding() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+        // Of each length that base64 tells apart, and with what its two alphabets write in two ways.
+        for secret in ["hunter2hunter", "hunter2hunter2", "hunter2hunter22", "??>>~~??>>~~é", "??>>~~??>>~~zqx"] {
+            let scrubber = Scrubber::default();
+            scrubber.learn(secret);
+            for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+                for coded in [secret.to_owned(), format!("{secret}\n"), format!("{secret}\r\n")] {
+                    let text = format!("debug: {}, and so on", engine.encode(&coded));
+                    let shown = scrubber.known_only(&text);
+                    // A line feed that is a group of its own tells nothing.
+                    let rest = shown.strip_prefix("debug: [redacted]").unwrap_or_else(|| panic!("{text}: {shown}"));
+                    let line_end = rest.strip_suffix(", and so on").unwrap_or_else(|| panic!("{text}: {shown}"));
+                    assert!(["", "Cg", "Cg==", "DQo", "DQo="].contains(&line_end), "{text}: {shown}");
+                }
+            }
+            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(scrubber.known_only(&format!("debug: {hex}0a")), "debug: [redacted]0a");
+            assert_eq!(scrubber.known_only(&format!("{}\n{} end", &hex[..12], &hex[12..])), "[redacted] end");
+        }
+        let scrubber = Scrubber::default();
+        scrubber.learn("hunter2hunter2");
+        // Another secret's codes, and words behind one.
+        for text in ["debug: aHVudGVyM2h1bnRlcjM= of hunters", "68756e74657233 is hunter3", "hunter2 hunts"] {
+            assert_eq!(scrubber.known_only(text), text);
+        }
+        assert_eq!(scrubber.known_only("aHVudGVyMmh1bnRlcjI= and more"), "[redacted] and more");
+        assert_eq!(scrubber.known_only("aHVudGVyMmh1bnRlcjIK and more"), "[redacted] and more");
     }
 
     #[test]
