@@ -303,6 +303,18 @@ mod tests {
             ("oidc-login get-token\nSet-Cookie: session=abc; Path=/", "oidc-login get-token\nSet-Cookie: [redacted]"),
             (r#"{"kid":"k","d":"abcdefghij"}"#, r#"{"kid":"k","d":"[redacted]"}"#),
             ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
+            // Base64 of `bob:QwertyPass77`, and of one with the end cut off.
+            (
+                r#"{"auths":{"r.example":{"auth":"Ym9iOlF3ZXJ0eVBhc3M3Nw=="}}}"#,
+                r#"{"auths":{"r.example":{"auth":"[redacted]"}}}"#,
+            ),
+            (r#"{\"auth\":\"Ym9iOlF3ZXJ0eVB\"}"#, r#"{\"auth\":\"[redacted]\"}"#),
+            ("//r.example/:_auth=Ym9iOlF3ZXJ0eVBhc3M3Nw==", "//r.example/:_auth=[redacted]"),
+            ("https%3A%2F%2Fbob%3Apw%40proxy.example%2Fx", "https%3A%2F%2F[redacted]%40proxy.example%2Fx"),
+            ("lookup bob:p@ss@proxy.example: no such host", "lookup [redacted]@proxy.example: no such host"),
+            (r#"{:user=>"bob", :password=>"Pw"}"#, r#"{:user=>"bob", :password=>[redacted]}"#),
+            ("USER\tbob\nPASSWORD\tQwerty77\n", "USER\tbob\nPASSWORD\t[redacted]\n"),
+            (r#"{\"secret\":\"ab\\\"Qwerty\",\"user\":\"bob\"}"#, r#"{\"secret\":[redacted],\"user\":\"bob\"}"#),
         ] {
             assert_eq!(scrubber.text(foreign), expected);
         }
@@ -362,6 +374,28 @@ mod tests {
             "client_secret zqx1bd6-4fa1-4ae0",
             "https://zqx1@host/",
             "http://bob:hun/zqx1@host:3128",
+            r#"{:user=>"bob", :password=>"Zzqx77"}"#,
+            r#"{"password" => "zqxandmore"}"#,
+            "password=>zqx77",
+            "password -> Zqzqx77",
+            "client_secret -> zqx77",
+            "token -> 'zqxandmore'",
+            "USER\tbob\nPASSWORD\tzqx77\n",
+            "db_password \t zqx77",
+            "otp=zqx77",
+            "login with otp: 77zqx",
+            "passcode: zqx77",
+            "Passwort: zqx77",
+            "Kennwort: zqx77",
+            "next=https%3A%2F%2Fbob%3Azqx77%40proxy.example%2Fx",
+            "next=https%3a%2f%2fzqx77%40proxy.example&x=1",
+            "dial tcp: lookup bob:zqx77@proxy.example: no such host",
+            "dial tcp: address bob:zqx77@proxy:3128: too many colons in address",
+            "proxy bob:zqx77@proxy:3128",
+            "HTTPS_PROXY=bob:zqx77@proxy:3128",
+            r#""{\"client_secret\":\"ab\\\"zqx77\"}""#,
+            r#""\"{\\\"client_secret\\\":\\\"ab\\\\\\\"zqx77\\\"}\"""#,
+            r#"{\"password\":\"ab\\nzqx77\"}"#,
         ] {
             let shown = scrubber.text(text);
             assert!(!shown.contains("zqx") && shown.contains(REDACTED), "{text} became {shown}");
@@ -453,6 +487,21 @@ mod tests {
             "rpc error: code=Unauthenticated desc=no token, exit code=1",
             "system.serviceaccountsab of client1.authentication00.k8s.io and pod web-abcdef.17a1b2c3d4e5f678",
             "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess",
+            "User \"oidc:alice@example.com\" cannot list resource \"pods\"",
+            "the address mailto:alice@example.com is not verified",
+            "kube-proxy: nginx:1.25@sha256:0a1b2c is not there",
+            "lookup proxy.example on 10.0.0.2:53: no such host",
+            "dial tcp: address proxy:3128:1: too many colons in address",
+            "redirect_uri=https%3A%2F%2Fissuer.example%2Fusers%2Falice%40example.com",
+            "redirect_uri=https%3A%2F%2Fissuer.example%3Flogin_hint%3Dalice%40example.com",
+            "Secret -> ServiceAccount -> Pod, code -> token -> session",
+            "the password -> vault -> Pod",
+            "login().then(token => verify(token)).catch(password => {})",
+            "PASSWORD\tREQUIRED\nSecret\tdefault-token-x7k2p\t3",
+            r#"{"auth":"kubernetes","auth":"OAuth2Client","oauth":"serviceaccounts"}"#,
+            "auth: authenticator of system:masters",
+            "otp: required",
+            "adopt: yes, laptop: no",
         ] {
             assert_eq!(scrubber.text(text), text);
         }
