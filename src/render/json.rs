@@ -256,7 +256,7 @@ impl DoctorView {
             api_version: API_VERSION,
             kind: "DoctorReport",
             verdict: report.verdict.word(),
-            context: evidence.context().map(str::to_owned),
+            context: evidence.kubeconfig.seen().and_then(|config| config.context.clone()),
             identity: evidence.identity.seen().map(|identity| identity.user.clone()),
             findings: report.findings.iter().map(|one| FindingView::new(one, &report.findings)).collect(),
             credential,
