@@ -56,6 +56,9 @@ struct Known {
     whole: SecretString,
     /// The same without what may be put between its characters; see [`tight()`].
     tight: SecretString,
+    /// The last letters of its base64 are left out, because they change with what follows the secret, as `echo` adds a
+    /// line feed.
+    open: bool,
 }
 
 /// Knows every secret met in this run and removes them, and control characters, from foreign text.
@@ -77,23 +80,30 @@ impl Scrubber {
         if value.len() < SHORTEST {
             return;
         }
-        let mut forms = vec![value.to_owned()];
+        let mut forms = vec![(value.to_owned(), false)];
         let parts: Vec<&str> = value.split('.').collect();
         if parts.len() == 3 && parts[2].len() >= SHORTEST {
-            forms.push(parts[2].to_owned());
+            forms.push((parts[2].to_owned(), false));
         }
         use base64::Engine as _;
-        let engine = base64::engine::general_purpose::STANDARD;
-        forms.push(engine.encode(value));
-        let escaped: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+        let bytes = value.as_bytes();
+        // The groups of three bytes that are the secret's alone; a rest of it is coded with what follows.
+        let whole_groups = &bytes[..bytes.len() - bytes.len() % 3];
+        for engine in [&STANDARD, &URL_SAFE] {
+            forms.push((engine.encode(bytes), false));
+            forms.push((engine.encode(whole_groups), whole_groups.len() < bytes.len()));
+        }
+        forms.push((bytes.iter().map(|byte| format!("{byte:02x}")).collect(), false));
+        let escaped: String = url::form_urlencoded::byte_serialize(bytes).collect();
         if escaped != value {
-            forms.push(escaped);
+            forms.push((escaped, false));
         }
         let Ok(mut known) = self.known.write() else { return };
-        for form in forms {
+        for (form, open) in forms {
             if !known.iter().any(|old| old.whole.expose_secret() == form) {
                 let tight = tight(&form).text.into_owned();
-                known.push(Known { whole: SecretString::from(form), tight: SecretString::from(tight) });
+                known.push(Known { whole: SecretString::from(form), tight: SecretString::from(tight), open });
             }
         }
     }
@@ -138,11 +148,12 @@ impl Scrubber {
         let mut hits: Vec<(usize, usize)> = Vec::new();
         for secret in known.iter() {
             let whole = secret.whole.expose_secret();
-            hits.extend(text.match_indices(whole).map(|(at, found)| (at, at + found.len())));
+            let to = |end: usize| if secret.open { end + rest_of_group(&text[end..]) } else { end };
+            hits.extend(text.match_indices(whole).map(|(at, found)| (at, to(at + found.len()))));
             let broken = secret.tight.expose_secret();
             if broken.len() >= SHORTEST_BROKEN && (!tight.skipped.is_empty() || broken != whole) {
                 let found = tight.text.match_indices(broken);
-                hits.extend(found.map(|(at, found)| (tight.before(at), tight.before(at + found.len() - 1) + 1)));
+                hits.extend(found.map(|(at, found)| (tight.before(at), to(tight.before(at + found.len() - 1) + 1))));
             }
         }
         blank_ranges(text, hits)
@@ -167,6 +178,12 @@ impl Scrubber {
         }
         text
     }
+}
+
+/// How much at the begin of a text may be a group of four letters of base64.
+fn rest_of_group(text: &str) -> usize {
+    let coded = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    text.bytes().take(4).take_while(coded).count()
 }
 
 /// A text in which these parts stand blanked, each once, however they overlap.
@@ -241,6 +258,39 @@ mod tests {
         assert_eq!(text, "x [redacted] y [redacted] z [redacted] [redacted]");
     }
 
+    /// What a plugin's `echo $PASSWORD | base64`, `openssl base64 -A`, `xxd -p` and a program's base64url print of it.
+    #[test]
+    fn known_secrets_go_in_every_coding() {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+        // Of each length that base64 tells apart, and with what its two alphabets write in two ways.
+        for secret in ["hunter2hunter", "hunter2hunter2", "hunter2hunter22", "??>>~~??>>~~é", "??>>~~??>>~~zqx"] {
+            let scrubber = Scrubber::default();
+            scrubber.learn(secret);
+            for engine in [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD] {
+                for coded in [secret.to_owned(), format!("{secret}\n"), format!("{secret}\r\n")] {
+                    let text = format!("debug: {}, and so on", engine.encode(&coded));
+                    let shown = scrubber.known_only(&text);
+                    // A line feed that is a group of its own tells nothing.
+                    let rest = shown.strip_prefix("debug: [redacted]").unwrap_or_else(|| panic!("{text}: {shown}"));
+                    let line_end = rest.strip_suffix(", and so on").unwrap_or_else(|| panic!("{text}: {shown}"));
+                    assert!(["", "Cg", "Cg==", "DQo", "DQo="].contains(&line_end), "{text}: {shown}");
+                }
+            }
+            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(scrubber.known_only(&format!("debug: {hex}0a")), "debug: [redacted]0a");
+            assert_eq!(scrubber.known_only(&format!("{}\n{} end", &hex[..12], &hex[12..])), "[redacted] end");
+        }
+        let scrubber = Scrubber::default();
+        scrubber.learn("hunter2hunter2");
+        // Another secret's codes, and words behind one.
+        for text in ["debug: aHVudGVyM2h1bnRlcjM= of hunters", "68756e74657233 is hunter3", "hunter2 hunts"] {
+            assert_eq!(scrubber.known_only(text), text);
+        }
+        assert_eq!(scrubber.known_only("aHVudGVyMmh1bnRlcjI= and more"), "[redacted] and more");
+        assert_eq!(scrubber.known_only("aHVudGVyMmh1bnRlcjIK and more"), "[redacted] and more");
+    }
+
     #[test]
     fn foreign_secrets_are_recognised_by_shape() {
         let scrubber = Scrubber::default();
@@ -253,6 +303,18 @@ mod tests {
             ("oidc-login get-token\nSet-Cookie: session=abc; Path=/", "oidc-login get-token\nSet-Cookie: [redacted]"),
             (r#"{"kid":"k","d":"abcdefghij"}"#, r#"{"kid":"k","d":"[redacted]"}"#),
             ("key aB3dE6gH9jK2mN5pQ8sT1vW4 end", "key [redacted] end"),
+            // Base64 of `bob:QwertyPass77`, and of one with the end cut off.
+            (
+                r#"{"auths":{"r.example":{"auth":"Ym9iOlF3ZXJ0eVBhc3M3Nw=="}}}"#,
+                r#"{"auths":{"r.example":{"auth":"[redacted]"}}}"#,
+            ),
+            (r#"{\"auth\":\"Ym9iOlF3ZXJ0eVB\"}"#, r#"{\"auth\":\"[redacted]\"}"#),
+            ("//r.example/:_auth=Ym9iOlF3ZXJ0eVBhc3M3Nw==", "//r.example/:_auth=[redacted]"),
+            ("https%3A%2F%2Fbob%3Apw%40proxy.example%2Fx", "https%3A%2F%2F[redacted]%40proxy.example%2Fx"),
+            ("lookup bob:p@ss@proxy.example: no such host", "lookup [redacted]@proxy.example: no such host"),
+            (r#"{:user=>"bob", :password=>"Pw"}"#, r#"{:user=>"bob", :password=>[redacted]}"#),
+            ("USER\tbob\nPASSWORD\tQwerty77\n", "USER\tbob\nPASSWORD\t[redacted]\n"),
+            (r#"{\"secret\":\"ab\\\"Qwerty\",\"user\":\"bob\"}"#, r#"{\"secret\":[redacted],\"user\":\"bob\"}"#),
         ] {
             assert_eq!(scrubber.text(foreign), expected);
         }
@@ -312,6 +374,28 @@ mod tests {
             "client_secret zqx1bd6-4fa1-4ae0",
             "https://zqx1@host/",
             "http://bob:hun/zqx1@host:3128",
+            r#"{:user=>"bob", :password=>"Zzqx77"}"#,
+            r#"{"password" => "zqxandmore"}"#,
+            "password=>zqx77",
+            "password -> Zqzqx77",
+            "client_secret -> zqx77",
+            "token -> 'zqxandmore'",
+            "USER\tbob\nPASSWORD\tzqx77\n",
+            "db_password \t zqx77",
+            "otp=zqx77",
+            "login with otp: 77zqx",
+            "passcode: zqx77",
+            "Passwort: zqx77",
+            "Kennwort: zqx77",
+            "next=https%3A%2F%2Fbob%3Azqx77%40proxy.example%2Fx",
+            "next=https%3a%2f%2fzqx77%40proxy.example&x=1",
+            "dial tcp: lookup bob:zqx77@proxy.example: no such host",
+            "dial tcp: address bob:zqx77@proxy:3128: too many colons in address",
+            "proxy bob:zqx77@proxy:3128",
+            "HTTPS_PROXY=bob:zqx77@proxy:3128",
+            r#""{\"client_secret\":\"ab\\\"zqx77\"}""#,
+            r#""\"{\\\"client_secret\\\":\\\"ab\\\\\\\"zqx77\\\"}\"""#,
+            r#"{\"password\":\"ab\\nzqx77\"}"#,
         ] {
             let shown = scrubber.text(text);
             assert!(!shown.contains("zqx") && shown.contains(REDACTED), "{text} became {shown}");
@@ -403,6 +487,21 @@ mod tests {
             "rpc error: code=Unauthenticated desc=no token, exit code=1",
             "system.serviceaccountsab of client1.authentication00.k8s.io and pod web-abcdef.17a1b2c3d4e5f678",
             "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_AdministratorAccess",
+            "User \"oidc:alice@example.com\" cannot list resource \"pods\"",
+            "the address mailto:alice@example.com is not verified",
+            "kube-proxy: nginx:1.25@sha256:0a1b2c is not there",
+            "lookup proxy.example on 10.0.0.2:53: no such host",
+            "dial tcp: address proxy:3128:1: too many colons in address",
+            "redirect_uri=https%3A%2F%2Fissuer.example%2Fusers%2Falice%40example.com",
+            "redirect_uri=https%3A%2F%2Fissuer.example%3Flogin_hint%3Dalice%40example.com",
+            "Secret -> ServiceAccount -> Pod, code -> token -> session",
+            "the password -> vault -> Pod",
+            "login().then(token => verify(token)).catch(password => {})",
+            "PASSWORD\tREQUIRED\nSecret\tdefault-token-x7k2p\t3",
+            r#"{"auth":"kubernetes","auth":"OAuth2Client","oauth":"serviceaccounts"}"#,
+            "auth: authenticator of system:masters",
+            "otp: required",
+            "adopt: yes, laptop: no",
         ] {
             assert_eq!(scrubber.text(text), text);
         }

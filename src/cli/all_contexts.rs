@@ -10,8 +10,9 @@ use super::diagnosis::{FailOn, exit_code, for_machines, look, reported, runtime,
 use super::flags::{Format, OutputArgs};
 use super::progress::Progress;
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
+use crate::collect::interrupt;
+use crate::collect::kubeconfig::{self, ContextName};
 use crate::collect::plan::Plan;
-use crate::collect::{interrupt, kubeconfig};
 use crate::evidence::{Blank, Evidence, Observation, Outcome};
 use crate::host::Host;
 use crate::render::json::{self, DoctorListView, DoctorView};
@@ -32,9 +33,16 @@ const LEAST: Duration = Duration::from_secs(5);
 
 /// One context's answer.
 struct Item {
-    context: String,
+    /// Its name as it may be shown; absent where the files hold no context.
+    context: Option<String>,
     evidence: Evidence,
     report: DoctorReport,
+}
+
+impl Item {
+    fn name(&self) -> &str {
+        self.context.as_deref().unwrap_or("(none)")
+    }
 }
 
 /// Examines every context; without any, what the flags and the files amount to is the one answer.
@@ -49,9 +57,9 @@ pub fn run(
     hide_claims: bool,
     fail_on: FailOn,
 ) -> Result<u8, Error> {
-    let (config, _) = kubeconfig::load(host, &plan.flags, scrubber);
-    let contexts: Vec<Option<String>> =
-        if config.contexts.is_empty() { vec![None] } else { config.contexts.into_iter().map(Some).collect() };
+    let names = kubeconfig::context_names(host, &plan.flags, scrubber);
+    let contexts: Vec<Option<ContextName>> =
+        if names.is_empty() { vec![None] } else { names.into_iter().map(Some).collect() };
     interrupt::hold();
     let runtime = runtime()?;
     let progress = Progress::start(host, output);
@@ -68,12 +76,12 @@ pub fn run(
                 // What plugins took is not counted; as many as there are turns ran at once.
                 let plugins = Duration::from_millis(plugin_ms.load(Ordering::Relaxed)) / AT_ONCE;
                 let left = (plan.timeout + plugins).saturating_sub(Duration::from_millis(host.elapsed_ms()));
-                let name = context.clone().unwrap_or_else(|| "(none)".to_owned());
+                let (raw, name) = context.map(|context| (context.raw, context.shown)).unzip();
                 if left < LEAST.min(plan.timeout / 4) {
                     return Some(Ok((place, unreached(name, host, plan.timeout))));
                 }
                 let mut plan = plan.clone();
-                plan.flags.context = context;
+                plan.flags.context = raw;
                 plan.timeout = left;
                 // Nobody can answer fifty prompts at once.
                 plan.exec.interactive = false;
@@ -124,17 +132,17 @@ pub fn run(
 
     let shown: Vec<Diagnosed<'_>> = items
         .iter()
-        .map(|item| Diagnosed { context: &item.context, report: &item.report, evidence: &item.evidence })
+        .map(|item| Diagnosed { context: item.name(), report: &item.report, evidence: &item.evidence })
         .collect();
     let mut text = Vec::new();
     match output.format() {
         Format::Json | Format::Yaml => {
             let views = items.iter().map(|item| DoctorView::new(&item.report, &item.evidence, hide_claims));
             let mut list = json::headed_view("DoctorReportList", &DoctorListView { items: views.collect() })?;
-            // Of a context that was not looked at only the name is known, and that from the list of them.
+            // Of a context that could not be looked at the name is known from the list of them.
             for (item, view) in items.iter().zip(list["items"].as_array_mut().into_iter().flatten()) {
-                if item.evidence.too_late().is_some() {
-                    view["context"] = item.context.clone().into();
+                if let (true, Some(name)) = (view["context"].is_null(), &item.context) {
+                    view["context"] = name.clone().into();
                 }
             }
             match output.format() {
@@ -161,7 +169,7 @@ pub fn run(
 }
 
 /// A context whose turn did not come in time.
-fn unreached(context: String, host: &Host, limit: Duration) -> Item {
+fn unreached(context: Option<String>, host: &Host, limit: Duration) -> Item {
     let text = format!("not looked at: the {} s of --timeout were over before its turn came", limit.as_secs_f64());
     let evidence = Evidence::blank(host.now(), Blank::TooLate(&text));
     // No rule has anything to judge.

@@ -220,8 +220,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
             Format::Yaml => json::write_yaml(&view(), &mut text)?,
             Format::Html => html::doctor(&report, &evidence, arguments.hide_claims, compared, &mut text)?,
             format @ (Format::Prometheus | Format::Sarif | Format::Junit) => {
-                let context = evidence.kubeconfig.seen().and_then(|config| config.context.as_deref());
-                let context = context.unwrap_or_default();
+                let context = evidence.context().unwrap_or_default();
                 let item = Diagnosed { context, report: &report, evidence: &evidence };
                 for_machines(format, &[item], arguments.fail_on, &mut text)?;
             }

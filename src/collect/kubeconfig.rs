@@ -252,6 +252,23 @@ fn load_from(
     (loader.seen, outcome)
 }
 
+/// The name of a context. It has no Debug: it may be a token that stands in the wrong place.
+pub struct ContextName {
+    /// As the file has it: only this one finds the context.
+    pub raw: String,
+    /// As it may be shown: without secrets and without what is not seen.
+    pub shown: String,
+}
+
+/// The names of all contexts, in order. None where the files cannot be read.
+pub fn context_names(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Vec<ContextName> {
+    let service_account = Path::new(SERVICE_ACCOUNT);
+    let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let Ok(merged) = loader.read() else { return Vec::new() };
+    let names = merged.contexts.into_iter().map(|entry| entry.name);
+    names.map(|raw| ContextName { shown: scrubber.known_only(&raw), raw }).collect()
+}
+
 /// What the flags alone say of the connection, for where the kubeconfig cannot be used. `None` where they name no server,
 /// or where kubectl would not take them either. Only a credential that a flag gives is one.
 pub fn by_flags(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Option<Resolved> {
@@ -282,6 +299,13 @@ impl<'a> Loader<'a> {
 
 impl Loader<'_> {
     fn resolve(&mut self) -> Result<Resolved, Failure> {
+        let merged = self.read()?;
+        self.seen.contexts = merged.contexts.iter().map(|entry| self.scrubber.known_only(&entry.name)).collect();
+        self.choose_from(&merged)
+    }
+
+    /// What the files hold together; the scrubber learns what of it is secret.
+    fn read(&mut self) -> Result<RawConfig, Failure> {
         if let Some(token) = &self.flags.token {
             self.scrubber.learn_secret(token);
         }
@@ -291,8 +315,7 @@ impl Loader<'_> {
         let merged = self.merge_files()?;
         self.learn_users(&merged.users);
         self.learn_names(&merged);
-        self.seen.contexts = merged.contexts.iter().map(|entry| self.scrubber.known_only(&entry.name)).collect();
-        self.choose_from(&merged)
+        Ok(merged)
     }
 
     /// Chooses of what the files hold, under the flags.

@@ -154,6 +154,9 @@ pub struct Exec {
 pub struct Fault {
     /// The code of the finding it leads to.
     pub code: String,
+    /// The context that was to be used. Absent where there is none of the name, and in files of older versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
     /// The cluster or user entry it stands in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<String>,

@@ -92,6 +92,17 @@ impl Evidence {
         }
     }
 
+    /// The context that is used, or that was to be used and cannot be.
+    pub fn context(&self) -> Option<&str> {
+        match &self.kubeconfig.outcome {
+            Outcome::Seen(config) => config.context.as_deref(),
+            // What was asked for is all that is there of it.
+            Outcome::Failed(failure) if failure.kind == FailureKind::ContextNotFound => failure.seen.as_deref(),
+            Outcome::Failed(failure) => failure.fault.as_ref()?.context.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Evidence of a run that looked at nothing: what another command than `doctor` fills in its own part of.
     pub fn blank(observed_at: Timestamp, why: Blank<'_>) -> Self {
         Self {

@@ -382,6 +382,10 @@ impl Veil {
             self.each(config.cluster.iter_mut().flat_map(|cluster| [&mut cluster.server, &mut cluster.file]));
             self.each(config.files.iter_mut().map(|file| &mut file.path));
         }
+        if let Outcome::Failed(failure) = &mut evidence.kubeconfig.outcome {
+            self.each(&mut failure.seen);
+            self.each(failure.fault.iter_mut().flat_map(|fault| &mut fault.context));
+        }
         if let Some(credential) = seen(&mut evidence.credential) {
             self.put(&mut credential.origin);
             self.certificates(&mut credential.certificates);

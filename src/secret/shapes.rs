@@ -7,7 +7,7 @@ use super::random::blank_random;
 use super::shape::Shape;
 
 /// Secrets of somebody else, each by its shape.
-static SHAPES: [Shape; 23] = [
+static SHAPES: [Shape; 27] = [
     // OpenPGP's too (RFC 9580).
     Shape::new(
         &["private key"],
@@ -51,6 +51,23 @@ static SHAPES: [Shape; 23] = [
     ),
     // A user name alone may be a token.
     Shape::new(&["http"], r#"(?i)\b(https?://)[^\s/?#"<>@:,;]+@"#, "$1[redacted]@"),
+    // Both in an address that stands encoded in another; no encoded slash, question mark or hash before the `@`.
+    Shape::new(
+        &["%3a%2f%2f"],
+        r#"(?i)([a-z][a-z0-9+.-]*%3a%2f%2f)(?:[^\s&"'<>%/?#@]|%(?:[015-9a-f][0-9a-f]|2[0-24-9a-e]|3[0-9a-e]|4[1-9a-f]))+%40"#,
+        "$1[redacted]%40",
+    ),
+    // Without a scheme it is told from a name with a prefix (`oidc:alice@example.com`) by the word before it.
+    Shape::unless(
+        &["lookup", "address", "proxy"],
+        r#"(?i)((?:\blookup|\baddress|proxy)["']?(?:\s*[:=]\s*|\s+)["']?)(?P<user>[^\s"'<>/@:]+):[^\s"'<>/]+@(?P<host>[^\s"'<>/@]+)"#,
+        "$1[redacted]@$host",
+        // An image's digest, a mail address.
+        |_, found| {
+            ["sha256:", "sha512:"].iter().any(|digest| found["host"].starts_with(digest))
+                || found["user"].eq_ignore_ascii_case("mailto")
+        },
+    ),
     Shape::new(
         &["x-amz-", "x-goog-"],
         r#"(?i)(X-(?:Amz|Goog)-(?:Signature|Security-Token|Credential))(?:=|%3D)[^&\s"']+"#,
@@ -100,6 +117,13 @@ static SHAPES: [Shape; 23] = [
         "$1[redacted]",
         |_, found| is_prose(&found["value"]),
     ),
+    // A column of a table.
+    Shape::unless(
+        &["pass", "pwd"],
+        r"(?i)\b((?:[a-z0-9]+[_.-])*(?:password|passwd|passphrase|passwort|pwd) *\t[ \t]*)(?P<value>\S{4,})",
+        "$1[redacted]",
+        |_, found| is_prose(&found["value"].to_lowercase()),
+    ),
     // A variable's name and its value with nothing but a blank between.
     Shape::unless(
         &["access_key", "secret", "session_token", "api_key"],
@@ -118,6 +142,13 @@ static SHAPES: [Shape; 23] = [
         r#"(\\*["'](?:d|p|q|dp|dq|qi|k)\\*["']\s*:\s*\\*["'])[A-Za-z0-9_=-]{8,}"#,
         "$1[redacted]",
     ),
+    // A registry's user and password (Docker's config.json, npm's _auth).
+    Shape::unless(
+        &["auth"],
+        r#"((?i:auth)\\*["']?\s*[:=]\s*\\*["']?)(?P<value>[A-Za-z0-9+/]{8,}={0,2})"#,
+        "$1[redacted]",
+        |_, found| !is_basic(&found["value"]),
+    ),
     // What GitHub, GitLab, Slack and Vault begin their tokens with.
     Shape::new(
         &["ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "hvs.", "hvb.", "hvr.", "dckr_pat_"],
@@ -133,6 +164,16 @@ static SHAPES: [Shape; 23] = [
     }),
 ];
 
+/// Whether a word is base64 of something with a colon in it, as of a user's name and password; its end may be cut off.
+fn is_basic(word: &str) -> bool {
+    use base64::Engine as _;
+    let word = word.trim_end_matches('=');
+    let whole_groups = &word[..word.len() - word.len() % 4];
+    let Ok(pair) = base64::engine::general_purpose::STANDARD.decode(whole_groups) else { return false };
+    let Some(colon) = pair.iter().position(|byte| *byte == b':') else { return false };
+    std::str::from_utf8(&pair[..colon]).is_ok_and(|user| !user.is_empty() && !user.contains(char::is_control))
+}
+
 /// Whether a match is a part of a longer name, as those of hosts and files are.
 fn in_a_host(text: &str, found: &Captures<'_>) -> bool {
     let Some(whole) = found.get(0) else { return false };
@@ -147,8 +188,22 @@ fn in_a_host(text: &str, found: &Captures<'_>) -> bool {
 
 /// A name that speaks of a secret, with its value.
 static PAIR: Shape = Shape::unless(
-    &["pass", "pwd", "secret", "token", "key", "credential", "assertion", "cookie", "verifier", "saml"],
-    r#"(?i)(?P<name>[a-z0-9_.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key|key[_-]?data|code[_-]?verifier|saml[_-]?(?:response|request)|passphrase|credential|assertion|cookie)(?:\\*["'])?)(?P<sign>\s*[:=]\s*)(?P<value>[>|][+-]?[ \t]*\r?\n\s*\S+|\\+"[^"\\]*(?:\\+")?|"(?:[^"\\]|(?s:\\.))*"|'[^']*'|[^\s,;&"']+(?:[,;][^\s,;&"']+)*|["'][^\s"']+)"#,
+    &[
+        "pass",
+        "pwd",
+        "kennwort",
+        "otp",
+        "secret",
+        "token",
+        "key",
+        "credential",
+        "assertion",
+        "cookie",
+        "verifier",
+        "saml",
+    ],
+    // Inside a string a quote of the value has more backslashes before it than those around the value.
+    r#"(?i)(?P<name>[a-z0-9_.-]*(?:password|passwd|passcode|passwort|kennwort|pwd|otp|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key|key[_-]?data|code[_-]?verifier|saml[_-]?(?:response|request)|passphrase|credential|assertion|cookie)(?:\\*["'])?)(?P<sign>\s*(?:=>|[:=])\s*|\s+->\s+)(?P<value>[>|][+-]?[ \t]*\r?\n\s*\S+|\\{3}"(?:[^"\\]|\\{8}|\\{7}"|\\{1,7}[^"\\])*(?:\\{3}")?|\\"(?:[^"\\]|\\{4}|\\{3}"|\\{1,3}[^"\\])*(?:\\")?|\\+"[^"\\]*(?:\\+")?|"(?:[^"\\]|(?s:\\.))*"|'[^']*'|[^\s,;&"']+(?:[,;][^\s,;&"']+)*|["'][^\s"']+)"#,
     "$name$sign[redacted]",
     is_sentence,
 );
@@ -156,7 +211,8 @@ static PAIR: Shape = Shape::unless(
 /// Whether a name and what follows it are words of a sentence: "verify token: oidc: ...".
 fn is_sentence(text: &str, found: &Captures<'_>) -> bool {
     let (value, sign, name) = (&found["value"], &found["sign"], found["name"].to_lowercase());
-    let hard = name.contains("pass") || name.contains("secret") || name.contains("pwd");
+    let password = ["pass", "pwd", "kennwort"].iter().any(|word| name.contains(word));
+    let hard = password || name.contains("secret");
     if let Some(stem) = value.strip_suffix(':') {
         // What announces something more is no value, but a long or a strange word may be one.
         return if hard { is_prose(stem) || stem == "x509" } else { stem.len() <= 24 };
@@ -165,6 +221,11 @@ fn is_sentence(text: &str, found: &Captures<'_>) -> bool {
         // `verify token: password="x"` is a pair behind another.
         let quoted = found.get(0).is_some_and(|whole| text[whole.end()..].starts_with(['"', '\'']));
         return quoted && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    }
+    if sign.contains('>') {
+        // An arrow also leads from step to step ("Secret -> ServiceAccount") and into a function ("token => {").
+        let told = value.starts_with(['"', '\'', '\\']) || value.bytes().any(|byte| byte.is_ascii_digit());
+        return !told && (!password || is_prose(value) || !value.bytes().any(|byte| byte.is_ascii_alphanumeric()));
     }
     if !sign.contains(':') || !sign.ends_with(' ') || hard {
         return false;
@@ -244,6 +305,8 @@ mod tests {
             "authorization: Digest username=\"u\", response=\"r\"",
             "socks5://u:pw@host",
             "HTTPS://user@host",
+            "url=HTTPS%3A%2F%2Fu%3Apw%40host",
+            "LOOKUP u:pw@host, addre\u{17f}s u:pw@host, HTTPS_PROXY=u:pw@host",
             "x-AMZ-signature=00ff&X-Amz-Security-Token=abc&X-Goog-Credential%3Dabc",
             "\u{17f}ignature=00ff00ff, Signature%3D00ff00ff",
             "?sig=a&code=b&session_state=c&amp;ticket=d",
@@ -252,14 +315,16 @@ mod tests {
             "['--API-Key', 'abc', '--pa\u{17f}\u{17f}word', 'abc', '--to\u{212a}en', 'abc', '--client-secret', 'y']",
             "CURL -u bob:pw",
             "pa\u{17f}\u{17f}word is Ab1",
+            "PA\u{17f}SWORD\tAb12, db_pwd\tAb12",
             "secret_access_key 12345678 api_\u{212a}ey 12345678 session_token 12345678 client_secret 12345678",
             "<Password>a</Password><AccessKey>b</AccessKey><Token>c</Token><Credential>d</Credential>",
             r#"{"kty":"RSA","d":"AAAAAAAAAAAA","p" : "AAAAAAAAAAAA"},{'kty':'oct','k':'AAAAAAAAAAAA'},{\"qi\":\"AAAAAAAAAAAA\"}"#,
+            r#"{"AUTH":"dTpRd2VydHk="}, _auth=dTpRd2VydHk="#,
             "ghp_abcdefghijklmnopqrst gl\u{70}at-abcdefghijklmnopqrst xoxb-1234567890-1234567890 hvs.abcdefghijklmnop",
             "hoo\u{212a}s.\u{17f}lack.com/services/T0/B0/x",
             "login s.abcdefghijklmnopABCDEFGH",
             "abcdef.0123456789abcdef",
-            "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1, pwd=1, code_verifier=1, SAMLResponse=1",
+            "A_PASSWD: x, pa\u{17f}\u{17f}word=x, api\u{212a}ey=1, private-key = '1', cookie: \"a b\", assertion=1, access_key=1, credential=1, api_key=1, pwd=1, code_verifier=1, SAMLResponse=1, otp=1, \u{212a}ennwort: 1, :passcode=>1, token -> 1",
         ];
         for text in texts {
             let lower = fold(text);

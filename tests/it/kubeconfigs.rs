@@ -170,6 +170,55 @@ fn a_slip_in_a_context_is_named_and_the_current_one_left_alone() {
     assert_eq!(run.findings()[0]["fix"][2]["text"], "Or (there is 1 more)", "{}", run.stdout);
 }
 
+/// Emoji and scripts hold characters that are not seen; what is shown of such a name finds no context.
+#[test]
+fn every_context_is_looked_up_by_its_own_name() {
+    let names = [
+        ("\u{26a0}\u{fe0f} PROD", "\u{26a0} PROD"),
+        ("\u{1f468}\u{200d}\u{1f4bb} dev", "\u{1f468}\u{1f4bb} dev"),
+        ("soft\u{ad}hyphen", "softhyphen"),
+        ("zero\u{200b}width", "zerowidth"),
+        ("turned\u{202e}around", "turnedaround"),
+        ("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.c2lnbmF0dXJl", "[redacted]"),
+        ("plain", "plain"),
+    ];
+    let mut text = text(NOWHERE, "{token: opaque-token-of-a-test}");
+    for (name, _) in names {
+        text = text
+            .replace("contexts:\n", &format!("contexts:\n- name: \"{name}\"\n  context: {{cluster: c, user: u}}\n"));
+    }
+    // Neither can be resolved, and both are named.
+    text = text.replace("- name: a\n  context: {cluster: c,", "- name: a\n  context: {cluster: gone,");
+    text = text.replace("contexts:\n", "contexts:\n- name: b\n  context: {cluster: c, user: gone}\n");
+    let all = |form: &str| {
+        let mut command = command();
+        command.args(["doctor", "--all-contexts", "--no-aws", "-o", form, "--kubeconfig"]).arg(file(&text));
+        let output = command.output().expect("kaccess runs");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let list: Value = serde_json::from_str(&all("json")).expect("JSON");
+    crate::support::schema::hold(&list);
+    let items = list["items"].as_array().expect("items");
+    let mut told: Vec<(&str, &str)> = items
+        .iter()
+        .map(|item| {
+            (item["context"].as_str().unwrap_or("null"), item["findings"][0]["code"].as_str().unwrap_or("none"))
+        })
+        .collect();
+    told.sort_unstable();
+    let mut expected: Vec<(&str, &str)> = names.iter().map(|(_, shown)| (*shown, "api-connection-refused")).collect();
+    expected.extend([("a", "context-cluster-missing"), ("b", "context-user-missing")]);
+    expected.sort_unstable();
+    assert_eq!(told, expected);
+    assert!(!all("table").contains("c2lnbmF0dXJl"));
+    for context in ["a", "b", "elsewhere"] {
+        let mut one = command();
+        one.args(["doctor", "--no-aws", "-o", "prometheus", "--context", context, "--kubeconfig"]).arg(file(&text));
+        let told = String::from_utf8(one.output().expect("kaccess runs").stdout).expect("UTF-8");
+        assert!(told.contains(&format!("context=\"{context}\"")), "{told}");
+    }
+}
+
 #[test]
 fn a_token_file_of_powershell() {
     let path = scratch("token").join("token");

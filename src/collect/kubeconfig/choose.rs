@@ -22,6 +22,8 @@ impl<'a> Loader<'a> {
         'a: 'm,
     {
         let context = self.choose_context(merged)?;
+        // First: a refusal names it too.
+        self.seen.context = context.map(|entry| self.scrubber.known_only(&entry.name));
         let flags = self.flags;
         let cluster_name =
             set(&flags.cluster).or(context.map(|c| c.value.cluster.as_str()).filter(|name| !name.is_empty()));
@@ -42,7 +44,6 @@ impl<'a> Loader<'a> {
         let namespace = set(&flags.namespace)
             .or(context.map(|c| c.value.namespace.as_str()).filter(|name| !name.is_empty()))
             .map(str::to_owned);
-        self.seen.context = context.map(|entry| self.scrubber.known_only(&entry.name));
         self.seen.context_named = set(&flags.context).is_some_and(|name| merged.current_context != name);
         self.seen.namespace = namespace.clone().unwrap_or_else(|| "default".to_owned());
         Ok(Chosen { context, cluster_name, cluster, user_name, user, namespace })

@@ -36,7 +36,9 @@ impl Loader<'_> {
         failure.seen = failure.seen.map(|seen| self.scrubber.known_only(&seen));
         failure.expected = failure.expected.map(|expected| self.scrubber.known_only(&expected));
         let entry = self.seen.cluster.as_ref().map(|cluster| cluster.name.clone());
-        failure.fault = Some(Box::new(Fault { code: code.to_owned(), entry, file: file.clone(), line, flag: false }));
+        let context = self.seen.context.clone();
+        let fault = Fault { code: code.to_owned(), context, entry, file: file.clone(), line, flag: false };
+        failure.fault = Some(Box::new(fault));
         self.problem(code, failure.detail.clone(), file, line);
         failure
     }

@@ -71,6 +71,8 @@ impl Loader<'_> {
             self.problem(code, failure.detail.clone(), file.clone(), line);
             failure.fault = Some(Box::new(Fault {
                 code: code.to_owned(),
+                // It stops no loading, which tells the context itself.
+                context: None,
                 entry: some(&self.scrubber.known_only(&entry.name)),
                 file,
                 line,
