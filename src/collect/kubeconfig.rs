@@ -262,8 +262,7 @@ pub struct ContextName {
 
 /// The names of all contexts, in order. None where the files cannot be read.
 pub fn context_names(host: &Host, flags: &ConnectionFlags, scrubber: &Scrubber) -> Vec<ContextName> {
-    let service_account = Path::new(SERVICE_ACCOUNT);
-    let mut loader = Loader { host, flags, scrubber, service_account, seen: Kubeconfig::default() };
+    let mut loader = Loader::new(host, flags, scrubber, Path::new(SERVICE_ACCOUNT));
     let Ok(merged) = loader.read() else { return Vec::new() };
     let names = merged.contexts.into_iter().map(|entry| entry.name);
     names.map(|raw| ContextName { shown: scrubber.known_only(&raw), raw }).collect()

@@ -257,7 +257,7 @@ impl DoctorView {
             api_version: API_VERSION,
             kind: "DoctorReport",
             verdict: report.verdict.word(),
-            context: evidence.kubeconfig.seen().and_then(|config| config.context.clone()),
+            context: evidence.context().map(str::to_owned),
             identity: evidence.identity.seen().map(|identity| identity.user.clone()),
             findings: report.findings.iter().map(|one| FindingView::new(one, &report.findings)).collect(),
             credential,

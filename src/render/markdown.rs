@@ -46,10 +46,9 @@ fn longest_run(text: &str) -> usize {
 /// # Errors
 /// When the writer fails.
 pub fn doctor(report: &DoctorReport, evidence: &Evidence, hide_claims: bool, out: &mut dyn Write) -> io::Result<()> {
-    let context =
-        evidence.kubeconfig.seen().and_then(|config| config.context.clone()).unwrap_or_else(|| "none".to_owned());
+    let context = evidence.context().unwrap_or("none");
     writeln!(out, "# kaccess doctor: {}\n", report.verdict.word())?;
-    writeln!(out, "- context: {}", code(&context))?;
+    writeln!(out, "- context: {}", code(context))?;
     if let Some(route) = evidence.endpoint.route.seen() {
         writeln!(out, "- API server: {}", code(&route.url))?;
     }

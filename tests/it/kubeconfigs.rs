@@ -162,6 +162,7 @@ fn a_slip_in_a_context_is_named_and_the_current_one_left_alone() {
     assert!(!run.stdout.contains("use-context"), "{}", run.stdout);
     assert!(run.findings()[0]["why"].to_string().contains("and 51 more"), "{}", run.stdout);
     let run = doctor(&many(0, "admin"), &["--context", "elsewhere"]);
+    assert_eq!(run.report["context"], "elsewhere");
     assert!(!run.stdout.contains("use-context"), "{}", run.stdout);
     // The file names it: there it is to be mended.
     let run = doctor(&many(3, "amdin"), &[]);
