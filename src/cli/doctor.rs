@@ -29,7 +29,7 @@ const DEMO: &str = include_str!("../../testdata/cases/first-incident/evidence.js
 #[command(after_help = "Examples:\n  kaccess doctor\n  kaccess doctor --context alice --reviewer-context admin\n  \
     kubectl get pods 2>&1 | kaccess doctor --error -      the message you met, whole\n  \
     kaccess doctor --log kube-apiserver.log\n  kaccess doctor --save evidence.json; kaccess doctor --from evidence.json\n  kaccess doctor --save public.json --anonymise\n  kaccess doctor --demo\n\n\
-    Exit codes: 0 no error, 1 an error (see --fail-on), 2 nobody established, or the message that you met not tried.")]
+    Exit codes: 0 no error, 1 an error (see --fail-on), 2 nobody established.")]
 pub struct DoctorArgs {
     /// Examine every context of the kubeconfig at once, one line each, the worst first; no plugin may ask anything
     #[arg(long, conflicts_with_all = ["save", "from", "demo", "reviewer_context"])]

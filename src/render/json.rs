@@ -26,8 +26,7 @@ pub const API_VERSION: &str = "kaccess.dev/v1";
 pub struct DoctorView {
     api_version: &'static str,
     kind: &'static str,
-    /// `problems`: some error was found; `unknown`: none, but no identity was established, or the message that was met was
-    /// not tried; else `healthy`.
+    /// `problems`: some error was found; `unknown`: none, but no identity was established; else `healthy`.
     #[schemars(extend("enum" = ["healthy", "problems", "unknown"]))]
     verdict: &'static str,
     /// The kubeconfig's context; null where none is chosen.

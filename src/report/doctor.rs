@@ -21,7 +21,7 @@ pub enum Verdict {
     Healthy,
     /// Some error finding.
     Problems,
-    /// No error found, but no identity established either, or the message that the user met was not tried.
+    /// No error found, but no identity established either.
     Unknown,
 }
 
@@ -91,9 +91,6 @@ pub struct MetMessage {
     pub means: String,
     /// What became of it in this run.
     pub now: String,
-    /// Whether this run tried what it says, or saw that it is about something else.
-    #[serde(skip)]
-    pub tried: bool,
 }
 
 impl MetMessage {
@@ -129,13 +126,10 @@ impl DoctorReport {
         Self { verdict, findings, checks, message: None }
     }
 
-    /// The same with what became of the message that the user met. Where that was not tried, nothing that was found to be
-    /// well answers what the user asked.
+    /// The same with what became of the message that the user met.
     #[must_use]
     pub fn with_message(self, message: Option<MetMessage>) -> Self {
-        let untried = message.as_ref().is_some_and(|message| !message.tried);
-        let verdict = if untried && self.verdict == Verdict::Healthy { Verdict::Unknown } else { self.verdict };
-        Self { verdict, message, ..self }
+        Self { message, ..self }
     }
 
     /// What failed and no finding tells of: where nothing keeps anybody out all of it, else what is about an issuer that

@@ -5,6 +5,9 @@ use super::Case;
 use crate::report::commands::{Words, commands};
 use crate::report::{Finding, Step};
 
+/// The flag that switches verification off.
+const INSECURE: &str = "--insecure-skip-tls-verify";
+
 /// Fields of the kubeconfig, and the flags that stand in the place of what they say; a field's own flag has its name.
 const FIELDS: &[(&str, &[&str])] = &[
     ("user", &[]),
@@ -12,7 +15,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("server", &[]),
     // client-go leaves the entry's name out beside --server.
     ("tls-server-name", &["--server"]),
-    ("certificate-authority", &["--insecure-skip-tls-verify", "--server"]),
+    ("certificate-authority", &[INSECURE, "--server"]),
     ("insecure-skip-tls-verify", &[]),
     ("token", &["--username", "--password"]),
     ("client-certificate", &["--client-key"]),
@@ -33,25 +36,35 @@ pub fn name_it(case: &Case<'_>, findings: &mut [Finding]) {
     }
     for finding in findings {
         for candidate in &mut finding.candidates {
-            if let Some(step) = instead(case, &candidate.decided_by) {
-                candidate.decided_by = step;
+            if let Some(instead) = instead(case, &candidate.decided_by) {
+                candidate.decided_by = instead.step;
             }
         }
-        if !finding.fix.iter().any(|step| instead(case, step).is_some()) {
+        let all: Vec<Option<Instead>> = finding.fix.iter().map(|step| instead(case, step)).collect();
+        if all.iter().all(Option::is_none) {
             continue;
         }
-        for step in std::mem::take(&mut finding.fix) {
-            match instead(case, &step) {
-                Some(step) if finding.fix.contains(&step) => {}
-                Some(step) => finding.fix.push(step),
-                None if writes_anew(&step) => {}
+        // It is where the CA comes from that is to be given beside --server.
+        let needed = all.iter().flatten().all(|instead| instead.beside_server);
+        for (step, instead) in std::mem::take(&mut finding.fix).into_iter().zip(all) {
+            match instead {
+                Some(instead) if finding.fix.contains(&instead.step) => {}
+                Some(instead) => finding.fix.push(instead.step),
+                None if !needed && writes_anew(&step) => {}
                 None => finding.fix.push(step),
             }
         }
     }
 }
 
-/// The step writes the whole entry again, which is not at fault.
+/// The step about the flag.
+struct Instead {
+    step: Step,
+    /// Only --server is named, and for what the entry has beside its server.
+    beside_server: bool,
+}
+
+/// The step writes the whole entry again.
 fn writes_anew(step: &Step) -> bool {
     step.command.as_deref().is_some_and(|command| command.starts_with("aws eks update-kubeconfig"))
 }
@@ -87,12 +100,14 @@ fn change<'c>(text: &'c str, words: &Words) -> Option<Change<'c>> {
 }
 
 /// The step about the flag, for one that would change what a flag stands in the place of.
-fn instead(case: &Case<'_>, step: &Step) -> Option<Step> {
+fn instead(case: &Case<'_>, step: &Step) -> Option<Instead> {
     let command = step.command.as_ref()?;
     let all = commands(command);
     let changes: Vec<Change<'_>> = all.iter().filter_map(|words| change(command, words)).collect();
     let start = changes.first()?.start;
     let fields = || changes.iter().flat_map(|change| change.fields.iter().copied());
+    let cluster = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.cluster.as_ref());
+    let insecure = cluster.is_some_and(|cluster| cluster.insecure_skip_tls_verify);
     let mut own: Vec<&str> = Vec::new();
     let mut beside: Vec<&str> = Vec::new();
     for (field, _) in fields() {
@@ -101,6 +116,8 @@ fn instead(case: &Case<'_>, step: &Step) -> Option<Step> {
         for flag in flags {
             let list = match flag.strip_prefix("--") {
                 Some(name) if name == field => &mut own,
+                // Without verification no CA counts, whatever the server is.
+                _ if insecure && field == "certificate-authority" && flag == "--server" => continue,
                 _ if others.contains(&flag) => &mut beside,
                 _ => continue,
             };
@@ -112,20 +129,25 @@ fn instead(case: &Case<'_>, step: &Step) -> Option<Step> {
     let known = |field: &str| FIELDS.iter().any(|(name, _)| *name == field);
     let right: Vec<&str> = fields().filter(|(field, _)| known(field)).filter_map(|(_, set)| set).collect();
     let right = right.join(" ");
-    // The field's own flag is what counts.
-    let named = if own.is_empty() { beside } else { own };
+    // The field's own flag is what counts; but no CA does where verification is off.
+    let beside_server = own.is_empty() && beside == ["--server"];
+    let mut named = if own.is_empty() || beside.contains(&INSECURE) { beside } else { own };
     if named.is_empty() {
         return None;
     }
+    let is_harmful = |flag: &&str| [INSECURE, "--username", "--password"].contains(flag);
+    let harmful = named.iter().any(is_harmful);
+    if harmful {
+        named.retain(is_harmful);
+    }
     let flags = named.join(" and ");
-    let harmful = ["--insecure-skip-tls-verify", "--username", "--password"].iter().any(|flag| named.contains(flag));
-    let text = if harmful && !right.is_empty() && !right.starts_with("--insecure-skip-tls-verify") {
+    let text = if harmful && !right.is_empty() && !right.starts_with(INSECURE) {
         format!("Leave {flags} out, and the kubeconfig as it is; what counts instead can be given as {right}.")
     } else if right.is_empty() || harmful {
         format!("Leave {flags} out: what is at fault comes from there, and from no entry of the kubeconfig.")
     } else if named == ["--server"] && !right.starts_with("--server") {
         format!(
-            "The server is that of --server, and not the entry's: correct --server, or give {right} beside it, and leave the kubeconfig as it is."
+            "The server is that of --server, and not the entry's: correct --server, or give {right} beside it. The entry may be right for its own server."
         )
     } else {
         format!(
@@ -135,10 +157,11 @@ fn instead(case: &Case<'_>, step: &Step) -> Option<Step> {
     // What is done before the entry would be changed is needed all the same.
     let before = command[..start].trim_end_matches([' ', '&', ';', '\n']);
     if before.is_empty() {
-        return Some(Step::text(text));
+        return Some(Instead { step: Step::text(text), beside_server });
     }
     let end = before.len();
-    Some(Step::command(text, command.map(|command| command[..end].to_owned())))
+    let step = Step::command(text, command.map(|command| command[..end].to_owned()));
+    Some(Instead { step, beside_server })
 }
 
 #[cfg(test)]
@@ -186,6 +209,45 @@ mod tests {
     }
 
     #[test]
+    fn a_server_given_by_hand_does_not_switch_verification_off() {
+        let code = "tls-verification-off";
+        // The entry switches it off: --server changes nothing of that.
+        assert_eq!(fix(code, code, &["--server"]), fix(code, code, &[]));
+        for flags in [
+            ["--server", "--insecure-skip-tls-verify", "--token"],
+            ["--certificate-authority", "--insecure-skip-tls-verify", "--token"],
+        ] {
+            let steps = fix(code, code, &flags);
+            assert!(
+                steps.iter().any(|step| step.text.starts_with("Leave --insecure-skip-tls-verify out")),
+                "{flags:?}: {steps:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_step_that_fetches_the_ca_stays_beside_a_server_given_by_hand() {
+        let text = include_str!("../../testdata/cases/kubeconfig-ca-mismatch/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut codes = |flag: &str| -> Vec<String> {
+            evidence.asked.connection_flags = vec![flag.to_owned()];
+            let case = Case::new(&evidence);
+            let mut findings = crate::rules::check_all(&case);
+            let found = findings.iter_mut().find(|finding| finding.code == "kubeconfig-ca-mismatch").expect("found");
+            // Synthetic: the steps of a cluster of EKS, which the saved one is not.
+            found.fix = vec![
+                Step::command("Write it anew", "aws eks update-kubeconfig --name prod --region eu-west-1"),
+                Step::command("Put it in", "kubectl config set-cluster c --certificate-authority=ca.crt"),
+            ];
+            name_it(&case, &mut findings);
+            let found = findings.iter().find(|finding| finding.code == "kubeconfig-ca-mismatch").expect("found");
+            found.fix.iter().filter_map(|step| step.command.as_deref().map(str::to_owned)).collect()
+        };
+        assert_eq!(codes("--server"), ["aws eks update-kubeconfig --name prod --region eu-west-1"]);
+        assert!(codes("--certificate-authority").is_empty());
+    }
+
+    #[test]
     fn what_comes_before_the_change_is_done_all_the_same() {
         let text = include_str!("../../testdata/cases/client-key-mismatch/evidence.json");
         let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
@@ -194,7 +256,7 @@ mod tests {
             "Put it in",
             "umask 077; base64 -d < a > b && kubectl config set-credentials u --client-certificate=b --embed-certs=true",
         );
-        let step = instead(&Case::new(&evidence), &step).expect("a step");
+        let step = instead(&Case::new(&evidence), &step).expect("a step").step;
         assert_eq!(step.command.as_deref(), Some("umask 077; base64 -d < a > b"));
         assert!(step.text.contains("or give --client-certificate=b:"), "{}", step.text);
     }

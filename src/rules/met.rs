@@ -49,7 +49,9 @@ fn is_over(case: &Case<'_>, code: &str) -> bool {
     // Of tokens and their issuer nothing was tried where somebody signs in with a certificate; a mere 401 fits both.
     let token = || case.evidence.credential.seen().is_some_and(|credential| credential.token.is_some());
     let tried = !["token", "issuer"].iter().any(of) || code == "credential-rejected" || token();
-    BEFORE.iter().any(of) && !BEHIND.contains(&code) && tried
+    // Of a plugin nothing was tried where none ran.
+    let ran = !of(&"exec") || case.evidence.plugin.seen().is_some();
+    BEFORE.iter().any(of) && !BEHIND.contains(&code) && tried && ran
 }
 
 /// What is to be said of the message. Nothing where a finding speaks of it, where it is about somebody else, or where an
@@ -62,18 +64,14 @@ pub(super) fn told(case: &Case<'_>, findings: &[Finding]) -> Option<MetMessage> 
     }
     let found = meaning(error)?;
     let grave = findings.iter().any(|finding| finding.severity == Severity::Error);
-    let (now, tried) = match another_server(found.code, &found.fields, case.evidence) {
-        Some((named, own)) => (format!("It names {named}, and the server looked at is {own}"), true),
+    let now = match another_server(found.code, &found.fields, case.evidence) {
+        Some((named, own)) => format!("It names {named}, and the server looked at is {own}"),
         None if grave => return None,
-        None if case.evidence.identity.seen().is_none() => {
-            ("Whether it happens now could not be seen".to_owned(), false)
-        }
-        None if is_over(case, found.code) => ("It does not happen now".to_owned(), true),
-        None => {
-            (format!("Whether it happens now was not tried; kaccess explain {} tells what to do", found.code), false)
-        }
+        None if case.evidence.identity.seen().is_none() => "Whether it happens now could not be seen".to_owned(),
+        None if is_over(case, found.code) => "It does not happen now".to_owned(),
+        None => format!("Whether it happens now was not tried; kaccess explain {} tells what to do", found.code),
     };
-    Some(MetMessage { code: found.code, means: found.means, now, tried })
+    Some(MetMessage { code: found.code, means: found.means, now })
 }
 
 /// The most telling of what a text means.
@@ -112,7 +110,9 @@ fn another_server(code: &str, fields: &BTreeMap<String, String>, evidence: &Evid
 
 #[cfg(test)]
 mod tests {
-    use crate::evidence::Evidence;
+    use super::{Case, is_over};
+    use crate::evidence::credential::PluginRun;
+    use crate::evidence::{Evidence, Observation, Outcome};
     use crate::report::doctor::{DoctorReport, Verdict};
 
     /// What is said of a message (with the question in it) to somebody whom the API server lets in.
@@ -137,15 +137,26 @@ mod tests {
         ] {
             let report = told(message);
             let met = report.message.expect("it is named");
-            assert_eq!((met.code, met.tried), (code, false), "{met:?}");
+            assert_eq!(met.code, code);
             assert!(met.now.starts_with("Whether it happens now was not tried"), "{met:?}");
-            assert_eq!(report.verdict, Verdict::Unknown, "{message}");
+            // Signed in, and no error was found: the contract calls that healthy.
+            assert_eq!(report.verdict, Verdict::Healthy, "{message}");
         }
         // The way in was gone by this run, and it was let in.
         let report = told("dial tcp 10.1.2.3:6443: i/o timeout");
         let met = report.message.expect("it is named");
-        assert_eq!((met.now.as_str(), met.tried), ("It does not happen now", true));
+        assert_eq!(met.now, "It does not happen now");
         assert_eq!(report.verdict, Verdict::Healthy);
+    }
+
+    #[test]
+    fn what_a_plugin_said_is_over_only_where_one_ran() {
+        let text = include_str!("../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        assert!(!is_over(&Case::new(&evidence), "exec-plugin-not-found"));
+        assert!(is_over(&Case::new(&evidence), "credential-rejected"));
+        evidence.plugin = Observation::at_rest(Outcome::Seen(PluginRun::default()));
+        assert!(is_over(&Case::new(&evidence), "exec-plugin-not-found"));
     }
 
     #[test]
@@ -159,7 +170,6 @@ mod tests {
         question.name = "another".to_owned();
         let report = crate::rules::report(&evidence);
         let met = report.message.expect("it is named");
-        assert!(!met.tried && met.now.contains("was not tried"), "{met:?}");
-        assert_eq!(report.verdict, Verdict::Unknown);
+        assert!(met.now.contains("was not tried"), "{met:?}");
     }
 }

@@ -51,10 +51,11 @@ static SHAPES: [Shape; 27] = [
     ),
     // A user name alone may be a token.
     Shape::new(&["http"], r#"(?i)\b(https?://)[^\s/?#"<>@:,;]+@"#, "$1[redacted]@"),
-    // Both in an address that stands encoded in another; no encoded slash, question mark or hash before the `@`.
+    // Both in an address that stands encoded in another, up to its last encoded `@`; no encoded slash, question mark or hash
+    // before it.
     Shape::new(
         &["%3a%2f%2f"],
-        r#"(?i)([a-z][a-z0-9+.-]*%3a%2f%2f)(?:[^\s&"'<>%/?#@]|%(?:[015-9a-f][0-9a-f]|2[0-24-9a-e]|3[0-9a-e]|4[1-9a-f]))+%40"#,
+        r#"(?i)([a-z][a-z0-9+.-]*%3a%2f%2f)(?:[^\s&"'<>%/?#@]|%(?:[015-9a-f][0-9a-f]|2[0-24-9a-e]|3[0-9a-e]|4[0-9a-f]))+%40"#,
         "$1[redacted]%40",
     ),
     // Without a scheme it is told from a name with a prefix (`oidc:alice@example.com`) by the word before it.
@@ -62,10 +63,15 @@ static SHAPES: [Shape; 27] = [
         &["lookup", "address", "proxy"],
         r#"(?i)((?:\blookup|\baddress|proxy)["']?(?:\s*[:=]\s*|\s+)["']?)(?P<user>[^\s"'<>/@:]+):[^\s"'<>/]+@(?P<host>[^\s"'<>/@]+)"#,
         "$1[redacted]@$host",
-        // An image's digest, a mail address.
+        // An image's digest, a mail address; only who looks a host up needs no port behind it.
         |_, found| {
+            let port = found["host"]
+                .trim_end_matches(':')
+                .rsplit_once(':')
+                .is_some_and(|(_, port)| port.starts_with(|c: char| c.is_ascii_digit()));
             ["sha256:", "sha512:"].iter().any(|digest| found["host"].starts_with(digest))
                 || found["user"].eq_ignore_ascii_case("mailto")
+                || !port && !found[1].to_lowercase().contains("lookup")
         },
     ),
     Shape::new(
@@ -224,7 +230,15 @@ fn is_sentence(text: &str, found: &Captures<'_>) -> bool {
     }
     if sign.contains('>') {
         // An arrow also leads from step to step ("Secret -> ServiceAccount") and into a function ("token => {").
-        let told = value.starts_with(['"', '\'', '\\']) || value.bytes().any(|byte| byte.is_ascii_digit());
+        let quoted = value.starts_with(['"', '\'', '\\']);
+        let told = quoted || value.bytes().any(|byte| byte.is_ascii_digit());
+        // A status, a host, a role: what a step leads to.
+        let status = value.len() <= 3 && value.bytes().all(|byte| byte.is_ascii_digit());
+        let host = value.split('.').count() > 2
+            && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.:".contains(&byte));
+        if !hard && !quoted && (status || host || value.starts_with("arn:")) {
+            return true;
+        }
         return !told && (!password || is_prose(value) || !value.bytes().any(|byte| byte.is_ascii_alphanumeric()));
     }
     if !sign.contains(':') || !sign.ends_with(' ') || hard {

@@ -181,6 +181,7 @@ fn an_access_token_that_is_taken_is_no_error() {
         let payload = json!({
             "iss": "https://i.example.com", "aud": audience, "sub": "alice", "exp": 4_000_000_000_i64, "typ": "Bearer",
             "roles": ["dev"], "_claim_names": { "groups": "src1" },
+            "_claim_sources": { "src1": { "endpoint": "https://g.example.com/groups" } },
         });
         let signed = key.token("RS256", "{\"alg\":\"RS256\",\"kid\":\"k\"}", &payload.to_string());
         let (_, report) = decoded(&["--server-version", "1.35", "--against", &configuration, "--jwks", &keys, &signed]);

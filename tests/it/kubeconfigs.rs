@@ -243,15 +243,6 @@ fn user_entries_that_kubectl_refuses() {
     certain(&run, "several-credentials");
     silent(&run, "kubeconfig-unparsable");
     assert_eq!(fix(&run, 0), "kubectl config unset users.u.username; kubectl config unset users.u.password");
-    // One credential, given twice.
-    let twice = format!(
-        "{{client-certificate-data: {cert}, client-certificate: a.crt, client-key-data: {key}, client-key: a.key}}"
-    );
-    let run = doctor(&config(NOWHERE, &twice), &[]);
-    let title = run.finding("several-credentials")["title"].to_string();
-    assert!(title.contains("the client certificate twice"), "{}", run.stdout);
-    assert_eq!(fix(&run, 0), "kubectl config unset users.u.client-certificate");
-    assert_eq!(fix(&run, 1), "kubectl config unset users.u.client-key");
     let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: Never}";
     let run = doctor(&config(NOWHERE, &format!("{{auth-provider: {{name: oidc}}, {exec}}}")), &[]);
     assert!(run.codes().iter().any(|code| code == "several-credentials"), "{}", run.stdout);

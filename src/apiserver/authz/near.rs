@@ -484,6 +484,18 @@ pub fn joins(own: &str, theirs: &str) -> bool {
     })
 }
 
+/// EKS turns the @ of a session's name into a dash. Such a name has a prefix before it (`sso:`, the ARN of the role);
+/// without one they are two names.
+fn dashed_session(theirs: &str, own: &str) -> bool {
+    let (theirs, own) = (theirs.to_lowercase(), own.to_lowercase());
+    match (theirs.rsplit_once([':', '/']), own.rsplit_once([':', '/'])) {
+        (Some((head, one)), Some((other_head, other))) => {
+            !head.is_empty() && head == other_head && one.replace('@', "-") == other.replace('@', "-")
+        }
+        _ => false,
+    }
+}
+
 /// How two different names resemble each other.
 pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     if theirs == own {
@@ -496,9 +508,7 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
     if folded(theirs) == folded(own) {
         return Some((Kind::SubjectCase, "by upper and lower case"));
     }
-    // EKS turns the @ of a session's name into a dash.
-    let dashed = |text: &str| folded(text).replace('@', "-");
-    if dashed(theirs) == dashed(own) {
+    if dashed_session(theirs, own) {
         return Some((Kind::SubjectCase, "by @ in one and - in the other"));
     }
     let no_slash = |text: &str| text.rsplit_once(':').map_or(text, |(_, tail)| tail).trim_start_matches('/').to_owned();
@@ -529,4 +539,20 @@ pub fn alike(theirs: &str, own: &str) -> Option<(Kind, &'static str)> {
         folded(tail.trim_start_matches('/'))
     };
     (tail(theirs) == tail(own)).then_some((Kind::SubjectPrefix, "by its prefix"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_at_and_a_dash_are_alike_in_a_session_s_name_alone() {
+        let kind = |theirs: &str, own: &str| alike(theirs, own).map(|(kind, _)| kind);
+        let role = "arn:aws:sts::111122223333:assumed-role/Dev";
+        let (at, dash) = (format!("{role}/jane@corp.com"), format!("{role}/jane-corp.com"));
+        assert_eq!(kind(&at, &dash), Some(Kind::SubjectCase));
+        assert_eq!(kind("sso:jane@corp.com", "sso:jane-corp.com"), Some(Kind::SubjectCase));
+        assert_eq!(kind("jane@corp.com", "jane-corp.com"), None);
+        assert_eq!(kind("/jane@corp.com", "/jane-corp.com"), None);
+    }
 }

@@ -27,8 +27,11 @@ pub(super) fn injected_except(names: &[&str]) -> String {
     if names.is_empty() { "injected".to_owned() } else { format!("injected, except into {}", names.join(", ")) }
 }
 
-/// The file that a variable of a container names, where it cannot be there: no volume is mounted on the way to it, or one
-/// whose tokens have other names. What stands in other volumes is not known, and may be it.
+/// Where the webhooks mount their tokens; anywhere else the container itself, or its image, may have the file.
+const FOLDERS: &[&str] = &["/run/secrets/eks.amazonaws.com/", "/run/secrets/pods.eks.amazonaws.com/"];
+
+/// The file that a variable of a container names, where it cannot be there: no volume is mounted on the way to a webhook's
+/// folder, or one whose tokens have other names. What stands in other volumes is not known, and may be it.
 fn unmounted<'c>(template: &Template, container: &'c Container, name: &str) -> Option<&'c str> {
     let file = variable(container, name).filter(|file| file.starts_with('/'))?;
     // In most images the one is a link to the other.
@@ -42,7 +45,9 @@ fn unmounted<'c>(template: &Template, container: &'c Container, name: &str) -> O
         (rest.is_empty() || rest.starts_with('/'))
             .then(|| (path.len(), rest.trim_start_matches('/').to_owned(), volume.clone()))
     };
-    let Some((_, rest, volume)) = container.mounts.iter().filter_map(over).max() else { return Some(file) };
+    let Some((_, rest, volume)) = container.mounts.iter().filter_map(over).max() else {
+        return FOLDERS.iter().any(|folder| wanted.starts_with(folder)).then_some(file);
+    };
     let known = template.volumes.iter().find(|one| one.name == volume)?;
     // A mount may show a folder of the volume only (subPath), or this one file.
     let here = |path: &str| path == rest || path.ends_with(&format!("/{rest}"));
@@ -59,7 +64,9 @@ impl Judgement<'_> {
         let main = self.main();
         let mut lacking = Vec::new();
         for (container, at) in self.containers() {
+            // One with a credentials endpoint of its own asks no agent.
             if self.way(container) == way
+                && (way != Way::Container || asks_agent(container))
                 && let Some(file) = unmounted(template, container, name)
             {
                 lacking.push((container, at, file));

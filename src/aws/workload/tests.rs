@@ -318,10 +318,10 @@ fn a_tokens_file_that_no_volume_brings_is_a_broken_link() {
 fn a_second_container_without_the_token_is_told_and_the_first_keeps_its_role() {
     let env = json!([
         { "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/shop-api" },
-        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/t/token" },
+        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token" },
     ]);
     let containers = json!([
-        { "name": "app", "env": env, "mounts": { "/t": "t" } },
+        { "name": "app", "env": env, "mounts": { "/var/run/secrets/eks.amazonaws.com/serviceaccount": "t" } },
         { "name": "side", "env": env, "mounts": {} },
     ]);
     let volumes = json!([{ "name": "t", "secrets": [], "tokens": [{ "audience": "x", "path": "token" }] }]);
@@ -334,9 +334,28 @@ fn a_second_container_without_the_token_is_told_and_the_first_keeps_its_role() {
     assert!(judged.effective.why.contains("container side"), "{}", judged.effective.why);
 }
 
+/// A job may write the token itself, and a container with its own credentials endpoint asks no agent.
+#[test]
+fn a_token_that_the_container_may_have_itself_is_not_missed() {
+    let env = json!([
+        { "name": "AWS_ROLE_ARN", "value": "arn:aws:iam::111122223333:role/shop-api" },
+        { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/tmp/web_identity_token" },
+    ]);
+    let seen = api(json!([{ "name": "app", "env": env, "mounts": {} }]), json!([]), json!({}), false);
+    let judged = Judgement::new(&seen, None);
+    assert!(judged.broken("irsa-token-file").is_none(), "{:?}", judged.links);
+    let own = json!([
+        { "name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://127.0.0.1:9911/credentials" },
+        { "name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/pods.eks.amazonaws.com/x" },
+    ]);
+    let seen = api(json!([{ "name": "app", "env": own, "mounts": {} }]), json!([]), json!({}), true);
+    let judged = Judgement::new(&seen, None);
+    assert!(judged.broken("pod-identity-token-file").is_none(), "{:?}", judged.links);
+}
+
 #[test]
 fn containers_that_the_webhook_is_told_to_leave_alone_are_given_nothing() {
-    for (skip, all) in [("app,b", true), ("b , app", true), ("app", false), ("other", false)] {
+    for (skip, all) in [("app,b", true), ("b,app", true), ("b , app", false), ("app", false), ("other", false)] {
         for (associated, id) in [(false, "irsa-injection"), (true, "pod-identity-injection")] {
             let containers = json!([{ "name": "app" }, { "name": "b" }]);
             let seen = api(containers, json!([]), json!({ SKIP_CONTAINERS: skip }), associated);

@@ -9,10 +9,14 @@ use crate::text::pointer_part;
 /// Annotation of a Pod: the containers that the webhook gives nothing, with commas between them.
 pub const SKIP_CONTAINERS: &str = "eks.amazonaws.com/skip-containers";
 
-/// The webhook is told to leave this container of a template alone.
+/// The webhook is told to leave this container of a template alone. It takes the names as they stand, blanks included; a list
+/// with quotes is not judged here.
+///
+/// Source: `parseContainersToSkip` in amazon-eks-pod-identity-webhook's `pkg/handler`.
 pub(super) fn is_skipped(template: &Template, name: &str) -> bool {
     let list = template.annotations.get(SKIP_CONTAINERS);
-    list.is_some_and(|list| list.split(',').any(|one| one.trim() == name))
+    let line = list.and_then(|list| list.lines().next()).filter(|line| !line.contains('"'));
+    line.is_some_and(|line| line.split(',').any(|one| one == name))
 }
 
 /// The labels that a selector is about.

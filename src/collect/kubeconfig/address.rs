@@ -35,8 +35,12 @@ impl Loader<'_> {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(refused());
         }
-        // The URL standard makes four numbers of `127.1` and `2130706433`; Go asks the name servers for such names.
+        // The URL standard makes four numbers of `127.1` and `2130706433`; Go asks the name servers for such names. On a Mac
+        // the system's resolver reads them as addresses, and behind a proxy it is the proxy's matter.
+        let proxied = ["HTTPS_PROXY", "https_proxy"].iter().any(|name| self.host.var(name).is_some());
         if let Some(url::Host::Ipv4(_)) = url.host()
+            && !proxied
+            && !cfg!(target_os = "macos")
             && let Ok(read) = go::parse(&full)
         {
             let name = read.host.split(':').next().unwrap_or_default();

@@ -78,7 +78,7 @@ impl Loader<'_> {
     /// `--token`, in the place of the entry's own token. What its tokenFile holds goes before both, as in client-go.
     pub(super) fn add_token_flag(&mut self, entry: &Entry<RawUser>, secrets: &mut UserSecrets) {
         let flags = self.flags;
-        let Some(token) = &flags.token else { return };
+        let Some(token) = flags.token.as_ref().filter(|token| !token.expose().is_empty()) else { return };
         secrets.token = Some(token.clone());
         secrets.token_by_flag = true;
         secrets.basic = None;

@@ -50,7 +50,7 @@ const FIXED: &[&str] = &[
 
 /// Objects whose keys people choose.
 const FREE: &[&str] =
-    &["claims", "extra", "annotations", "tags", "data", "requiredClaims", "resource_access", "header"];
+    &["claims", "extra", "annotations", "tags", "data", "requiredClaims", "resource_access", "header", "mounts"];
 
 pub(super) fn is_fixed(path: &[&str]) -> bool {
     let key = path.last().copied().unwrap_or_default();
@@ -128,7 +128,7 @@ pub(super) fn rewrite<'a>(value: &'a mut Value, path: &mut Vec<&'a str>, new: &d
             let key = path.last().copied().unwrap_or_default();
             if path.contains(&"claims")
                 && !known::CLAIMS.contains(key)
-                && !number.as_i64().is_some_and(|n| n.unsigned_abs() <= 9_999)
+                && number.as_i64().is_none_or(|n| n.unsigned_abs() > 9_999)
             {
                 *number = 10_000.into();
             }

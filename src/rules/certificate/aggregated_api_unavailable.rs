@@ -83,13 +83,17 @@ fn missing(case: &Case<'_>) -> Option<Finding> {
 fn unnamed(case: &Case<'_>) -> Option<Finding> {
     let words = "the server is currently unable to handle the request";
     let error = case.evidence.asked.error.as_deref().filter(|error| error.contains(words))?;
+    // It names the request: a group without a dot is one of the API server's own.
+    if error.contains("handle the request (") {
+        return None;
+    }
     let stale = &case.evidence.apis.seen()?.stale;
     let first = stale.first()?;
     let service = first.split_once('/').map_or_else(|| first.clone(), |(group, version)| format!("{version}.{group}"));
     let others = if stale.len() > 1 { format!(" (nor do {})", stale[1..].join(", ")) } else { String::new() };
     Some(
         RULE.finding(
-            Confidence::Likely,
+            Confidence::Possible,
             format!("The API server itself answers, and the message names no API. {first} is registered with the API server, and the extension server that serves it does not answer{others}: whoever asks for its types is told just that. It is not a right that is missing."),
             seen("/apis/seen/stale/0", format!("discovery marks {first} as stale: its server does not answer")),
             Step::command(
@@ -158,8 +162,11 @@ mod tests {
         evidence.apis = Observation::at_rest(Outcome::Seen(Apis { stale, ..Apis::default() }));
         let found = check(&Case::new(&evidence));
         assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!((found[0].severity, found[0].confidence), (Severity::Error, Confidence::Likely));
+        assert_eq!((found[0].severity, found[0].confidence), (Severity::Error, Confidence::Possible));
         let command = found[0].fix[0].command.as_deref().unwrap_or_default();
         assert!(command.contains("v1beta1.metrics.k8s.io"), "{command}");
+        // A type of the API server's own is in no API that is away.
+        evidence.asked.error = Some(format!("{words} (get deployments.apps)"));
+        assert!(check(&Case::new(&evidence)).is_empty());
     }
 }

@@ -38,7 +38,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         && let Some(cluster) = kubeconfig.and_then(|kubeconfig| kubeconfig.cluster.as_ref())
     {
         let instead = if credential.origin == OF_URL { "" } else { ", and the user entry's own credential is left out" };
-        let finding = RULE
+        let mut finding = RULE
             .finding(
                 confidence,
                 format!("The server URL holds a user name and password. kubectl sends these{instead}; the API server does not look at them, so the request counts as one without any credential."),
@@ -49,6 +49,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 ),
             )
             .titled("The server URL holds a user name and password, which no API server takes any more");
+        if before.is_some() {
+            finding.why.push_str(front::MAY_LOG_IN);
+        }
         return vec![front::asked(finding, before).cite(outcome)];
     }
     let user = kubeconfig.and_then(|kubeconfig| kubeconfig.user.as_ref()).map_or("USER", |user| user.name.as_str());
@@ -71,17 +74,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Outcome;
     use crate::report::{Confidence, diagnose};
     use crate::rules::check_all;
     use crate::rules::front::tests::behind_a_proxy;
 
     #[test]
     fn a_proxy_may_take_the_password_and_be_refused_itself() {
-        let evidence = behind_a_proxy(include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json"));
+        let mut evidence =
+            behind_a_proxy(include_str!("../../../testdata/cases/front-proxy-ca-mismatch/evidence.json"));
         let found = diagnose(check_all(&Case::new(&evidence)));
         assert_eq!((found[0].code, found[0].confidence), ("front-proxy-ca-mismatch", Confidence::Likely));
         let own = found.iter().find(|finding| finding.code == RULE.code).expect("it may still be so");
         assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("front-proxy-ca-mismatch")));
         assert!(own.why.contains("a proxy stands before the API server"), "{}", own.why);
+        // So it is where the server URL holds them.
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        credential.origin = OF_URL.to_owned();
+        let found = check(&Case::new(&evidence));
+        assert!(found[0].why.starts_with("The server URL holds"), "{}", found[0].why);
+        assert!(found[0].why.ends_with(front::MAY_LOG_IN), "{}", found[0].why);
     }
 }

@@ -57,7 +57,12 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let usual = ["system:authenticated", "system:unauthenticated"];
-    let own: Vec<&String> = user.groups.iter().filter(|group| !usual.contains(&group.as_str())).collect();
+    // A service account has these by being one.
+    let account = user.username.starts_with("system:serviceaccount:");
+    let of_account =
+        |group: &str| account && (group == "system:serviceaccounts" || group.starts_with("system:serviceaccounts:"));
+    let granted = |group: &&String| !usual.contains(&group.as_str()) && !of_account(group.as_str());
+    let own: Vec<&String> = user.groups.iter().filter(granted).collect();
     // Rancher marks everybody whom it lets through, with a group that has no rights of its own.
     let reserved =
         own.iter().find(|group| group.starts_with("system:") && (bare || !group.starts_with("system:cattle:")));
@@ -123,6 +128,21 @@ mod tests {
             answer.server = None;
         }
         assert_eq!(confidence(&evidence), None);
+    }
+
+    #[test]
+    fn the_groups_of_a_service_account_are_its_own() {
+        let text = include_str!("../../../testdata/cases/privileged-group-from-front-proxy/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let Outcome::Seen(identity) = &mut evidence.identity.outcome else { panic!("nobody") };
+        // Synthetic: the same proxy, where it sends its own service account's token along.
+        identity.user.username = "system:serviceaccount:shop:dashboard".to_owned();
+        let groups = ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"];
+        identity.user.groups = groups.map(str::to_owned).to_vec();
+        assert_eq!(confidence(&evidence), None);
+        let Outcome::Seen(identity) = &mut evidence.identity.outcome else { panic!("nobody") };
+        identity.user.username = "alice".to_owned();
+        assert_eq!(confidence(&evidence), Some(Confidence::Certain));
     }
 
     #[test]

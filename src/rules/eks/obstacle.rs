@@ -59,11 +59,15 @@ impl Obstacle<'_> {
     }
 
     /// The finding of a rule where only the key set is stopped and the API server is not initialized: it fetches keys when
-    /// the first token comes, so that is the next fault, and not the cause of this one.
+    /// the first token comes, so that is the next fault, and not the cause of this one. None where the API server has asked
+    /// for keys, or where it is doubtful that it is not initialized.
     pub fn of_keys_later(&self, rule: &Rule, case: &Case<'_>) -> Option<Finding> {
         let discovery = self.reach.paths.first()?;
         let keys = self.reach.stopped.as_ref().filter(|stopped| *stopped != discovery)?;
-        let (cite, _) = case.not_initialized()?;
+        if [&message::JWKS_HTTP, &message::JWKS_UNREACHABLE].into_iter().any(|text| case.said(text).is_some()) {
+            return None;
+        }
+        let (cite, _) = case.not_initialized().filter(|(_, confidence)| *confidence != Confidence::Possible)?;
         let why = format!(
             "The load balancer of {} hands on the request for {discovery}, and not the one for {keys}. That is not why the API server is not initialized: it asks for the keys only later. Once it is initialized, it can check no signature, and refuses every token of this issuer.",
             self.reach.host
@@ -360,4 +364,49 @@ pub fn again() -> Step {
 /// A step of the model that could not be judged, for rules that tell of it.
 pub fn unknown_at(reach: &Reach, layer: Layer) -> Option<&ReachStep> {
     reach.step(layer).filter(|step| step.judged == Passage::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::{Log, LogMatch};
+    use crate::evidence::{Evidence, Observation, Outcome};
+    use crate::rules::network::listener_rule_blocks_discovery::RULE;
+
+    /// Whether the keys are the next fault where the log has these lines, each so many seconds before its end.
+    fn later(lines: &[(i64, &str)]) -> bool {
+        let text = include_str!("../../../testdata/cases/eks-listener-rule-blocks-keys/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let end = evidence.observed_at;
+        let stamp = |ago: i64| {
+            let time = end - jiff::SignedDuration::from_secs(ago);
+            Some(time.strftime("%m-%d %H:%M:%S.000000").to_string())
+        };
+        let matches = lines.iter().zip(1..).flat_map(|((ago, line), number)| {
+            message::recognise(line).into_iter().map(move |found| LogMatch {
+                text: found.text.name.to_owned(),
+                fields: found.fields,
+                line: (*line).to_owned(),
+                last_line_number: number,
+                last_seen: stamp(*ago),
+                ..LogMatch::default()
+            })
+        });
+        let log = Log { last_seen: stamp(0), matches: matches.collect(), ..Log::default() };
+        evidence.control_plane.log = Observation::at_rest(Outcome::Seen(log));
+        let case = Case::new(&evidence);
+        let found = obstacle(&case, Layer::Rule).expect("an obstacle");
+        found.of_keys_later(&RULE, &case).is_some()
+    }
+
+    #[test]
+    fn keys_that_were_asked_for_are_no_later_fault() {
+        const DOWN: &str = "invalid bearer token, oidc: authenticator not initialized";
+        const KEYS: &str = "invalid bearer token, oidc: verify token: failed to verify signature: fetching keys oidc: get keys failed: 403 Forbidden <html>";
+        assert!(!later(&[]));
+        assert!(later(&[(0, DOWN)]));
+        assert!(!later(&[(1, KEYS), (0, DOWN)]));
+        // The log goes on for minutes without that line.
+        assert!(!later(&[(400, DOWN)]));
+    }
 }

@@ -2,6 +2,8 @@
 
 use crate::apiserver::message;
 use crate::evidence::FailureKind;
+use crate::evidence::apiserver::HttpAnswer;
+
 use crate::evidence::dns::{LookupOutcome, ServerAnswer};
 use crate::report::shell::shell;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
@@ -68,6 +70,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 /// The name leads this machine to itself, and somebody knows another address of it.
 fn blocked(case: &Case<'_>) -> Option<Finding> {
     let (dns, names) = leads_home(case).filter(|_| !case.accepted())?;
+    // The API server is there: what keeps the user out is something else.
+    if case.evidence.endpoint.anonymous.seen().is_some_and(HttpAnswer::is_of_kubernetes) {
+        return None;
+    }
     let elsewhere = |answer: &ServerAnswer| {
         let itself = |address: &String| address.parse().is_ok_and(is_itself);
         answer.outcome == LookupOutcome::Answer && !answer.addresses.is_empty() && !answer.addresses.iter().any(itself)
@@ -79,8 +85,10 @@ fn blocked(case: &Case<'_>) -> Option<Finding> {
     let nowhere = all(&dns.addresses, |ip: std::net::IpAddr| ip.to_canonical().is_unspecified());
     let confidence = match (by_server, public, other) {
         (true, true, _) => Confidence::Certain,
-        // The hosts file says so, which may be meant (a tunnel); or the name servers do not agree.
-        (_, _, true) => Confidence::Likely,
+        // The name servers do not agree.
+        (true, _, true) => Confidence::Likely,
+        // The hosts file says so, which is mostly meant: a tunnel, or the machine of the API server itself.
+        (false, _, true) => Confidence::Possible,
         (true, ..) if nowhere => Confidence::Likely,
         _ => return None,
     };
@@ -113,6 +121,9 @@ fn blocked(case: &Case<'_>) -> Option<Finding> {
         .cite_if(names.public.as_ref().map(|public| {
             probed("/endpoint/names/seen/public", format!("the public resolver says {}", answers(std::slice::from_ref(public))))
         }));
+    if !by_server {
+        finding.explains = &[];
+    }
     if names.public.is_none() {
         finding = finding.step(Step::command("See what a resolver says that blocks nothing", "kaccess doctor --public-resolver 9.9.9.9"));
     }

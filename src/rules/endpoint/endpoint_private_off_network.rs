@@ -86,7 +86,7 @@ fn by_aws(case: &Case<'_>, attempts: &[Attempt], mut finding: Finding) -> Findin
         let at = if egress::interfaces(aws).is_empty() { "/aws/endpointSlice/seen" } else { "/aws/network/interfaces/seen" };
         finding.why.push_str(&format!(" None of these is an address of the cluster today: AWS shows its interfaces at {all}."));
         let step = Step::command(
-            "See who gives the name these addresses (a hosts file, a zone of your own, an old answer): a VPN leads to nothing there",
+            "See who gives the name these addresses (a hosts file, a zone of your own, an old answer): a VPN may lead nowhere there, unless somebody forwards from there (a load balancer or endpoint of a hub network)",
             shell!("getent hosts {0}; dig +short {0}", host(case)),
         );
         finding.fix.insert(0, step);
@@ -97,7 +97,7 @@ fn by_aws(case: &Case<'_>, attempts: &[Attempt], mut finding: Finding) -> Findin
     let text = if members.is_empty() {
         format!("no rule of {own} lets anybody in on TCP 443")
     } else {
-        format!("{own} lets nobody in on TCP 443 but members of {}, and who comes over a VPN is none", members.join(", "))
+        format!("{own} lets nobody in on TCP 443 but members of {}, and who comes over a site-to-site VPN is none (over AWS Client VPN only where its association has that group)", members.join(", "))
     };
     finding.why.push_str(&format!(" A way into the network alone does not do: {text}."));
     let group = aws.cluster.seen().and_then(|cluster| cluster.vpc.cluster_security_group_id.as_ref());

@@ -40,7 +40,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // kubectl 1.35 knows `name` alone, and later ones take both words.
     let listed = kuberc.and_then(|kuberc| kuberc.plugin_allowlist.as_deref()).unwrap_or_default();
-    let entries = listed.iter().map(String::as_str).chain([command]);
+    let command = normalized(command);
+    let entries = listed.iter().map(String::as_str).chain([command.as_str()]);
     let entries: String = entries.map(|entry| format!("- name: {}\n", serde_json::Value::from(entry))).collect();
     let manifest = format!(
         "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ncredentialPluginPolicy: Allowlist\ncredentialPluginAllowlist:\n{entries}"
@@ -58,4 +59,40 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .step(Step::command("Or try once without that file", "KUBERC=off kubectl get --raw /version"))
             .cite_if(cited),
     ]
+}
+/// A path without `..`, `.` and doubled slashes: kubectl takes no list that holds another.
+fn normalized(command: &str) -> String {
+    if !command.contains('/') {
+        return command.to_owned();
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    let absolute = command.starts_with('/');
+    for part in command.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if kept.last().is_some_and(|last| *last != "..") => {
+                kept.pop();
+            }
+            ".." if absolute => {}
+            part => kept.push(part),
+        }
+    }
+    format!("{}{}", if absolute { "/" } else { "" }, kept.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalized;
+
+    #[test]
+    fn a_path_is_written_as_kubectl_takes_it() {
+        for (path, written) in [
+            ("/opt/tools/../bin/aws", "/opt/bin/aws"),
+            ("/opt//bin/./aws", "/opt/bin/aws"),
+            ("../x/aws", "../x/aws"),
+            ("aws", "aws"),
+        ] {
+            assert_eq!(normalized(path), written);
+        }
+    }
 }

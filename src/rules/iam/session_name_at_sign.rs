@@ -1,6 +1,8 @@
 //! The at sign of a session name.
 
+use crate::apiserver::authz;
 use crate::aws::identity::{Verdict, session};
+use crate::evidence::identity::User;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
@@ -30,17 +32,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(session) = session(&caller.arn).filter(|session| session.contains('@')) else { return Vec::new() };
     let dashed = session.replace('@', "-");
     let model = match &case.mapping {
-        Some(Verdict::Mapped(mapped)) => mapped.username.clone(),
+        Some(Verdict::Mapped(mapped)) => mapped.username.clone().map(|username| {
+            let mut groups = mapped.groups.clone();
+            groups.push("system:authenticated".to_owned());
+            User { username, groups, ..User::default() }
+        }),
         _ => None,
     };
-    let Some(name) = case.evidence.identity.seen().map(|identity| identity.user.username.clone()).or(model) else { return Vec::new() };
+    let Some(user) = case.evidence.identity.seen().map(|identity| identity.user.clone()).or(model) else {
+        return Vec::new();
+    };
+    let name = &user.username;
     if !name.ends_with(&dashed) {
         return Vec::new();
     }
     let raw = format!("{}{session}", name.strip_suffix(&dashed).unwrap_or_default());
     let found = rbac.bindings.iter().enumerate().find_map(|(index, binding)| {
         let at = binding.subjects.iter().position(|subject| subject.kind == "User" && subject.name == raw)?;
-        Some((index, binding, at))
+        // By another subject of it the user has what it grants.
+        authz::applying(binding, &user).is_none().then_some((index, binding, at))
     });
     let Some((index, binding, at)) = found else { return Vec::new() };
     vec![
@@ -53,4 +63,24 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::text("Or put {{SessionNameRaw}} instead of {{SessionName}} into the access entry's user name (or the line of aws-auth): then everybody's name changes at once."))
         .cite_if(eks::cite_caller(case)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use serde_json::{Value, from_str, from_value, json};
+
+    #[test]
+    fn a_binding_that_applies_by_another_subject_is_in_order() {
+        let text = include_str!("../../../testdata/cases/eks-session-name-at-sign/evidence.json");
+        let mut raw: Value = from_str(text).expect("JSON");
+        let found = |raw: &Value| check(&Case::new(&from_value::<Evidence>(raw.clone()).expect("evidence"))).len();
+        assert_eq!(found(&raw), 1);
+        // Synthetic: the binding names the session in both forms.
+        let name = raw["identity"]["seen"]["user"]["username"].clone();
+        let subjects = raw["rbac"]["seen"]["bindings"][0]["subjects"].as_array_mut().expect("subjects");
+        subjects.push(json!({ "kind": "User", "name": name, "namespace": "", "index": 1 }));
+        assert_eq!(found(&raw), 0);
+    }
 }

@@ -38,6 +38,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             let Some((confidence, cite)) = case.issuer_fault() else { return Vec::new() };
             // A bare 401: nobody has said yet that the API server is set to what this token says.
             if !configured && case.not_initialized().is_none() {
+                // An issuer that only --issuer names is not what the token says.
+                if case.claim_text("iss") != Some(target.url.as_str()) {
+                    return Vec::new();
+                }
                 return vec![either(case, &target.url, document, cite)];
             }
             let confidence = if configured { Confidence::Certain } else { confidence };
@@ -80,7 +84,8 @@ fn either(case: &Case<'_>, token: &str, document: &str, cite: Citation) -> Findi
     )
     .titled("The token and the discovery document write the issuer in two ways")
     .step(Step::text(format!("Where it is set to {document:?}, leave it: have the identity provider write that into its tokens too (Keycloak: --hostname, and the proxy's X-Forwarded headers), and log in again.")))
-    .step(setting::set(case, &format!("Where it is set to {token:?}, configure the issuer as the document says it"), Setting::Issuer(token, document)))
+    .step(Step::text(format!("Where it is set to {token:?}, have the provider's document say {token:?} (Keycloak: --hostname, and the proxy's X-Forwarded headers).")))
+    .step(setting::set(case, &format!("Or have the tokens say {document:?} too, and set the API server to the document's spelling"), Setting::Issuer(token, document)))
     .cite(seen("/credential/seen/token/claims/iss", format!("iss: {token}")))
     .cite(probed(format!("{at}/discovery/seen/issuer"), format!("the document says issuer {document:?}")))
     .cite_if(silent.map(Word::cite))
@@ -89,7 +94,7 @@ fn either(case: &Case<'_>, token: &str, document: &str, cite: Citation) -> Findi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Evidence, Observation};
+    use crate::evidence::{Evidence, Observation, Outcome};
 
     #[test]
     fn a_bare_refusal_does_not_say_which_spelling_the_api_server_is_set_to() {
@@ -107,5 +112,14 @@ mod tests {
         assert_eq!(found.confidence, Confidence::Possible);
         assert!(found.why.contains("Either it is set to \"https://localhost:42333/realms/platform\" and takes no token"), "{}", found.why);
         assert!(found.fix[0].manifest.is_none(), "{:?}", found.fix[0]);
+        // The document's spelling alone would refuse every token that says otherwise.
+        let to_token = "have the provider's document say \"https://localhost:42333/realms/platform/\"";
+        assert!(found.fix[2].text.contains(to_token), "{:?}", found.fix[2]);
+        assert!(found.fix[3].text.starts_with("Or have the tokens say \"https://localhost:42333/realms/platform\" too"), "{:?}", found.fix[3]);
+        // The issuer is what --issuer says, and the token says what the document does.
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let claims = credential.token.as_mut().and_then(|token| token.claims.as_mut()).expect("claims");
+        claims["iss"] = serde_json::json!("https://localhost:42333/realms/platform");
+        assert!(check(&Case::new(&evidence)).is_empty());
     }
 }

@@ -52,6 +52,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if entry.name.is_empty() {
         let mut finding = without_user(case);
         finding.confidence = confidence;
+        if before.is_some() {
+            finding.why.push_str(front::MAY_LOG_IN);
+        }
         return vec![front::asked(finding, before).cite(outcome)];
     }
     let mut why =
@@ -117,6 +120,12 @@ mod tests {
         assert_eq!((found[0].code, found[0].confidence), ("front-proxy-name-not-allowed", Confidence::Likely));
         let own = found.iter().find(|finding| finding.code == RULE.code).expect("it may still be so");
         assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("front-proxy-name-not-allowed")));
+        // So it is where the context names no user.
+        let Outcome::Seen(kubeconfig) = &mut evidence.kubeconfig.outcome else { panic!("no kubeconfig") };
+        kubeconfig.user.as_mut().expect("a user").name = String::new();
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found[0].title, "The context names no user");
+        assert!(found[0].why.ends_with(front::MAY_LOG_IN), "{}", found[0].why);
     }
 
     /// A saved run with an empty entry, in which the context names no user, as the loader writes that down.

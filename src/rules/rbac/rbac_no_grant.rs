@@ -120,19 +120,20 @@ fn offer(case: &Case<'_>, world: Option<&World<'_>>, user: &User, question: &Que
         Some(role) => format!("Have somebody with rights apply this: it binds {} to {role}", called(user)),
     };
     let namespace = question.namespace.as_str();
-    if question.path.is_none() && !namespace.is_empty() && !is_there(case, namespace) {
+    if question.path.is_none() && !namespace.is_empty() && !is_settled(case, namespace) {
         text.push_str(&format!(" (if namespace {namespace} exists, which could not be seen: who has no rights in it is refused the same)"));
     }
     Step::manifest(text, manifest)
 }
 
-/// The namespace was seen, or the API server makes it by itself.
-fn is_there(case: &Case<'_>, namespace: &str) -> bool {
+/// It is known whether the namespace is there: it was looked for, something else shows it, or the API server makes it by
+/// itself.
+fn is_settled(case: &Case<'_>, namespace: &str) -> bool {
     let evidence = case.evidence;
     let always = ["default", "kube-node-lease", "kube-public", "kube-system"];
     let bound = |rbac: &Rbac| rbac.bindings.iter().any(|binding| binding.namespace == namespace);
     always.contains(&namespace)
-        || evidence.asked_namespace.seen().is_some_and(|there| there.exists)
+        || evidence.asked_namespace.seen().is_some()
         || evidence.rbac.seen().is_some_and(bound)
 }
 
@@ -143,7 +144,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     let user = &*denied.user;
     let world = case.evidence.rbac.seen().map(World::new);
     let first = if is_node(user) {
-        Step::text("Kubelets get their rights from the Node authorizer, which no binding changes; a binding to the group system:nodes would give the right to every node of the cluster. Let whoever asks this have a service account or user of its own.")
+        Step::text("Kubelets get their rights from the Node authorizer, which no binding changes; a binding to the group system:nodes would give it to every node of the cluster. Let whoever asks this have a service account or user of its own.")
     } else {
         offer(case, world.as_ref(), user, question)
     };
@@ -488,8 +489,10 @@ mod tests {
         assert!(told(&evidence, "nosuch").contains("if namespace nosuch exists"), "{}", told(&evidence, "nosuch"));
         assert!(!told(&evidence, "default").contains("exists"));
         assert!(!told(&evidence, "").contains("exists"));
-        evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists: true }));
-        assert!(!told(&evidence, "nosuch").contains("if namespace"));
+        for exists in [true, false] {
+            evidence.asked_namespace = Observation::at_rest(Outcome::Seen(Existence { exists }));
+            assert!(!told(&evidence, "nosuch").contains("if namespace"), "{exists}");
+        }
     }
 
     #[test]

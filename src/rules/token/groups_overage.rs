@@ -2,6 +2,7 @@
 
 use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message;
+use crate::evidence::access::Question;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::setting::{self, Setting};
 use crate::rules::{Case, Page, Rule, Word};
@@ -71,7 +72,9 @@ fn has_others(case: &Case<'_>) -> bool {
 fn severity(case: &Case<'_>) -> Severity {
     let checks = case.evidence.access.seen().map(|access| access.checks.as_slice()).unwrap_or_default();
     let question = case.evidence.asked.question.as_ref();
-    let may = checks.iter().any(|check| check.allowed && question.is_none_or(|question| check.question == *question));
+    // Many may list the nodes and namespaces, and nothing else: that is not what somebody came for.
+    let counts = |asked: &Question| question.map_or(!asked.namespace.is_empty(), |question| asked == question);
+    let may = checks.iter().any(|check| check.allowed && counts(&check.question));
     if case.accepted() && may { Severity::Warning } else { RULE.severity }
 }
 
@@ -142,5 +145,12 @@ mod tests {
         let Outcome::Seen(access) = &mut evidence.access.outcome else { panic!("no reviews") };
         access.checks[0].allowed = true;
         assert_eq!(found(&evidence), Some(Severity::Warning));
+        // To list nodes and namespaces only is little.
+        let Outcome::Seen(access) = &mut evidence.access.outcome else { panic!("no reviews") };
+        for check in &mut access.checks {
+            check.allowed = check.question.namespace.is_empty();
+        }
+        assert!(access.checks.iter().any(|check| check.allowed));
+        assert_eq!(found(&evidence), Some(Severity::Error));
     }
 }

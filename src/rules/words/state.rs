@@ -1,7 +1,7 @@
 //! What a log tells of the authenticator of one issuer: most lines name neither it nor the token, and other lines, or what was
 //! met from here, say whether this one can have been meant.
 
-use super::family::{INITIALISING, JUDGING, OF_KEYS};
+use super::family::{COMMON, INITIALISING, JUDGING, OF_KEYS};
 use super::fit::{fits, judges_so};
 use super::rival::Rival;
 use super::{BESIDE, Place, RETRY, Scene, Word};
@@ -37,14 +37,21 @@ impl State {
         }
         let logged = || words.iter().filter(|word| word.place == Place::Log);
         let of_now = |word: &&Word| !word.past && !scene.precedes(word);
+        // Tokens of another issuer lack the same: it tells of this one only where its authenticator is known.
+        let known = scene.own.is_some() || scene.only;
+        let anybodys = |word: &Word| !known && COMMON.contains(&word.text) && *word.text != message::AUDIENCE;
         let judged = |word: &&Word| {
-            let token = scene.token.filter(|token| fits(word, token) == Some(true));
+            let token = scene.token.filter(|token| !anybodys(word) && fits(word, token) == Some(true));
             token.is_some_and(|token| scene.own.is_none_or(|own| judges_so(word, own, token)))
         };
+        // One that names no issuer and is not up may be this one: what was said before it tells nothing of now.
+        let unnamed = logged().filter(|word| INITIALISING.contains(&word.text) && scene.about_ours(word).is_none());
+        let not_up = unnamed.filter_map(|word| word.last).max();
+        let before = |word: &Word| matches!((word.last, not_up), (Some(said), Some(not_up)) if said <= not_up);
         for word in logged().filter(|word| JUDGING.contains(&word.text)).filter(of_now) {
             let judged = judged(&word);
             state.judged |= judged;
-            if judged || state.met(word) {
+            if (judged || state.met(word)) && !before(word) {
                 state.up = true;
                 state.times += word.count;
             }
@@ -130,5 +137,49 @@ impl Scene<'_> {
         word.contradicted |= self.state.up || unclaimed || gap.is_some_and(|gap| gap <= BESIDE);
         // By its configuration this token's own authenticator said something else of it.
         !(self.state.judged && self.own.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    /// A line of a log, so many seconds before its end.
+    fn line(text: &'static Text, fields: &[(&str, &str)], ago: i64) -> Word {
+        let end: Timestamp = "2026-11-26T09:00:00Z".parse().expect("a time");
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Word {
+            last: Some(end - SignedDuration::from_secs(ago)),
+            ..Word::new(text, fields, "/controlPlane/log/seen/matches/0", "", Place::Log)
+        }
+    }
+
+    /// Whether the lines tell that the authenticator is up, where the server's configuration is not known.
+    fn up(words: &[Word]) -> bool {
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut token = evidence.credential.seen().and_then(|credential| credential.token.clone()).expect("a token");
+        token.claims = Some(serde_json::json!({ "iss": "https://a", "aud": "kube" }));
+        Scene::new(words, &evidence, None, Some(&token)).state.up
+    }
+
+    fn audience(ago: i64) -> Word {
+        line(&message::AUDIENCE, &[("expected", "\"ci\""), ("got", "[\"kube\"]")], ago)
+    }
+
+    #[test]
+    fn what_anybodys_token_lacks_does_not_tell_that_the_authenticator_is_up() {
+        assert!(up(&[audience(0)]));
+        assert!(!up(&[line(&message::REQUIRED_CLAIM_MISSING, &[("claim", "tenant")], 0)]));
+        assert!(!up(&[line(&message::USERNAME_CLAIM_MISSING, &[("claim", "email")], 0)]));
+    }
+
+    #[test]
+    fn what_was_said_before_an_authenticator_was_not_up_is_no_sign_that_it_is() {
+        let down = || line(&message::OIDC_INIT_HTTP, &[("status", "403")], 30);
+        assert!(up(&[audience(0), down()]));
+        assert!(!up(&[audience(60), down()]));
     }
 }

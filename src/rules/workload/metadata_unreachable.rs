@@ -23,10 +23,23 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// What the SDKs say where they find no credentials.
+const WITHOUT: &[&str] = &[
+    "Unable to locate credentials",
+    "NoCredentialsError",
+    "NoCredentialProviders",
+    "Could not load credentials",
+    "Unable to load credentials",
+    "Unable to load AWS credentials",
+    "failed to refresh cached credentials",
+    "no EC2 IMDS role found",
+    "EC2MetadataError",
+];
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(judged) = &case.workload else { return Vec::new() };
     if let Some((container, at)) = judged.metadata_disabled() {
-        return vec![disabled(judged, &container.name, at)];
+        return vec![disabled(case, judged, &container.name, at)];
     }
     if !judged.asks_metadata() || judged.effective.kind != IdentitySource::Nowhere {
         return Vec::new();
@@ -70,9 +83,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// The container is told not to ask, and has nothing else.
-fn disabled(judged: &Judgement<'_>, container: &str, at: String) -> Finding {
-    let role = judged.meant_role().unwrap_or_else(|| "ROLE-ARN".to_owned());
-    RULE.finding(
+fn disabled(case: &Case<'_>, judged: &Judgement<'_>, container: &str, at: String) -> Finding {
+    let associated = judged.workload.associations.seen().is_some_and(|all| all.ours.is_some());
+    let meant = judged.meant_role();
+    let misses = pod_role::met_or_event(case, WITHOUT);
+    // Most Pods do without AWS, and to be told so is good hygiene.
+    let needed = meant.is_some() || associated || judged.annotated().is_some() || misses.is_some();
+    let role = meant.unwrap_or_else(|| "ROLE-ARN".to_owned());
+    let mut finding = RULE.finding(
         Confidence::Certain,
         format!("Container {container} has no credentials of its own, and AWS_EC2_METADATA_DISABLED=true keeps its SDK from the metadata service, and so from whoever answers there."),
         seen(at, "AWS_EC2_METADATA_DISABLED=true"),
@@ -81,4 +99,35 @@ fn disabled(judged: &Judgement<'_>, container: &str, at: String) -> Finding {
     .titled("The Pod has no credentials, and is told not to ask the metadata service")
     .step(pod_role::annotate(judged, &role))
     .step(Step::text(format!("Only if kiam, kube2iam or the node is to give the role: take AWS_EC2_METADATA_DISABLED out of container {container} in the Pod template.")))
+    .cite_if(misses);
+    if !needed {
+        finding.severity = Severity::Warning;
+    }
+    finding
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use serde_json::{Value, from_str, from_value, json};
+
+    #[test]
+    fn a_pod_that_asks_for_no_role_is_only_warned() {
+        let text = include_str!("../../../testdata/cases/workload-node-role/evidence.json");
+        let mut raw: Value = from_str(text).expect("JSON");
+        // Synthetic: the saved container may ask the metadata service, and nobody met a message.
+        let variable = json!({ "name": "AWS_EC2_METADATA_DISABLED", "value": "true", "from": "literal" });
+        raw["workload"]["pod"]["seen"]["template"]["containers"][0]["env"] = json!([variable]);
+        let severities = |raw: &Value| -> Vec<Severity> {
+            let evidence: Evidence = from_value(raw.clone()).expect("evidence");
+            check(&Case::new(&evidence)).iter().map(|finding| finding.severity).collect()
+        };
+        assert_eq!(severities(&raw), [Severity::Warning]);
+        let mut met = raw.clone();
+        met["asked"]["error"] = "Unable to locate credentials. You can configure credentials".into();
+        assert_eq!(severities(&met), [Severity::Error]);
+        raw["workload"]["wantedRole"] = "arn:aws:iam::111122223333:role/api".into();
+        assert_eq!(severities(&raw), [Severity::Error]);
+    }
 }
