@@ -336,7 +336,7 @@ fn a_container_that_may_not_ask_the_metadata_service_is_told_so() {
         let variable = json!({ "name": "AWS_EC2_METADATA_DISABLED", "value": "true", "from": "literal" });
         at(evidence, VARIABLES).as_array_mut().expect("variables").push(variable);
     });
-    assert_eq!((told.code, told.effective()), (Some(0), "none"), "{}", told.report);
+    assert_eq!((told.code, told.effective()), (Some(1), "none"), "{}", told.report);
     assert_eq!(told.causes(), ["metadata-unreachable"], "{}", told.report);
     assert!(told.title("metadata-unreachable").ends_with("told not to ask the metadata service"), "{}", told.report);
 }
