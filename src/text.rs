@@ -108,6 +108,27 @@ pub fn glob_places(pattern: &[Wild], text: &str) -> bool {
     pattern[p..].iter().all(|place| *place == Wild::Any)
 }
 
+/// Go's filepath.Clean.
+pub fn clean_path(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            other => parts.push(other),
+        }
+    }
+    match (rooted, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
+
 /// The line in which a text of YAML or JSON is nested deeper than anybody writes; parsers take time by the square of it.
 pub fn nested_too_deep(text: &str) -> Option<u64> {
     const DEEPEST: u32 = 2_000;
@@ -223,6 +244,23 @@ pub fn slug(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_cleaned_as_go_cleans_them() {
+        for (path, cleaned) in [
+            ("aws", "aws"),
+            ("", "."),
+            ("./aws", "aws"),
+            ("/usr//bin/./aws", "/usr/bin/aws"),
+            ("/usr/lib/../bin/aws/", "/usr/bin/aws"),
+            ("../bin", "../bin"),
+            ("a/../../bin", "../bin"),
+            ("/../bin", "/bin"),
+            ("/", "/"),
+        ] {
+            assert_eq!(clean_path(path), cleaned, "{path}");
+        }
+    }
 
     #[test]
     fn what_is_nested_beyond_reason_is_not_parsed() {

@@ -47,7 +47,6 @@ use url::Url;
 use self::file::{Entry, RawConfig, RawUser};
 pub(super) use self::file::{io_words, read_limited, version_and_kind};
 pub use self::kuberc::PluginPolicy;
-pub(super) use self::kuberc::clean_path;
 pub use self::secrets::scrub_args;
 use super::{ClientIdentity, Roots};
 use crate::evidence::Failure;

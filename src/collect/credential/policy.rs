@@ -2,11 +2,12 @@
 //! `plugin/pkg/client/auth/exec/exec.go`, 1.36).
 
 use super::plugin::{is_executable, look_up};
-use crate::collect::kubeconfig::{ExecConfig, clean_path as clean};
+use crate::collect::kubeconfig::ExecConfig;
 use crate::evidence::kubeconfig::Fault;
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
 use crate::secret::Scrubber;
+use crate::text::clean_path as clean;
 
 /// Why kubectl would not run the plugin, if its preferences forbid it.
 pub(super) fn refusal(exec: &ExecConfig, host: &Host, scrubber: &Scrubber) -> Option<Failure> {

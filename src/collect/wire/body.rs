@@ -11,8 +11,11 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap};
 pub(super) const ALL_BODIES: usize = 24 * 1024 * 1024;
 /// Longest line that is kept where only some are.
 const LINE: usize = 64 * 1024;
-/// From so many bytes on a body gets the room of the longest that is taken.
+/// From so many bytes on a body gets room for the longest that is taken.
 const MOVED_ONCE: usize = 64 * 1024;
+/// The least room of such a body. What is larger than 32 MiB glibc's malloc takes from the system by itself and gives back
+/// as a whole (`DEFAULT_MMAP_THRESHOLD_MAX`); smaller pieces it keeps, one after the other, in the heaps of its threads.
+const ROOM: usize = 33 * 1024 * 1024;
 /// How much of a body is not counted.
 pub(super) const SMALL_BODY: usize = 256 * 1024;
 
@@ -46,7 +49,7 @@ impl Taker {
             // Room of the length that is promised need not be moved as the body grows, and is taken up only as bytes come;
             // where there is none, the body grows as any other.
             if let Some(length) = length.filter(|length| *length <= limit.min(ALL_BODIES) && taken.lines.is_none()) {
-                let _ = taken.body.try_reserve_exact(length);
+                let _ = taken.body.try_reserve_exact(if length < MOVED_ONCE { length } else { length.max(ROOM) });
             }
             return Self::Plain(taken);
         }
@@ -121,8 +124,7 @@ impl Taken {
                 // What is no small body is moved once: every move leaves a hole behind that only a smaller one fills. Room
                 // is taken up only as bytes come.
                 if self.body.len() + taken.len() > self.body.capacity() && self.body.len() >= MOVED_ONCE {
-                    let rest = self.limit.min(ALL_BODIES + SMALL_BODY).saturating_sub(self.body.len());
-                    let _ = self.body.try_reserve_exact(rest);
+                    let _ = self.body.try_reserve_exact(self.limit.min(ALL_BODIES + SMALL_BODY).max(ROOM));
                 }
                 append(&mut self.body, taken);
             }

@@ -4,6 +4,7 @@ use crate::apiserver::message::heard;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::kubeconfig_fault::{complaint, met_line};
 use crate::rules::{Case, Page, Rule, plugin};
+use crate::text::clean_path;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -40,7 +41,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     // kubectl 1.35 knows `name` alone, and later ones take both words.
     let listed = kuberc.and_then(|kuberc| kuberc.plugin_allowlist.as_deref()).unwrap_or_default();
-    let command = normalized(command);
+    // kubectl takes no list with a path that is not clean.
+    let command = clean_path(command);
     let entries = listed.iter().map(String::as_str).chain([command.as_str()]);
     let entries: String = entries.map(|entry| format!("- name: {}\n", serde_json::Value::from(entry))).collect();
     let manifest = format!(
@@ -59,40 +61,4 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .step(Step::command("Or try once without that file", "KUBERC=off kubectl get --raw /version"))
             .cite_if(cited),
     ]
-}
-/// A path without `..`, `.` and doubled slashes: kubectl takes no list that holds another.
-fn normalized(command: &str) -> String {
-    if !command.contains('/') {
-        return command.to_owned();
-    }
-    let mut kept: Vec<&str> = Vec::new();
-    let absolute = command.starts_with('/');
-    for part in command.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if kept.last().is_some_and(|last| *last != "..") => {
-                kept.pop();
-            }
-            ".." if absolute => {}
-            part => kept.push(part),
-        }
-    }
-    format!("{}{}", if absolute { "/" } else { "" }, kept.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::normalized;
-
-    #[test]
-    fn a_path_is_written_as_kubectl_takes_it() {
-        for (path, written) in [
-            ("/opt/tools/../bin/aws", "/opt/bin/aws"),
-            ("/opt//bin/./aws", "/opt/bin/aws"),
-            ("../x/aws", "../x/aws"),
-            ("aws", "aws"),
-        ] {
-            assert_eq!(normalized(path), written);
-        }
-    }
 }
