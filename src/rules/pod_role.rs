@@ -99,17 +99,7 @@ pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec
     let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
     let steps = match (&passed.label, passed.whose, owner) {
         (Some((key, _)), Labelled::Template, Some(owner)) if kinds.contains(&owner.kind.as_str()) => {
-            let patch = serde_json::json!({ "spec": { "template": { "metadata": { "labels": { key: null } } } } });
-            vec![Step::command(
-                "Take the label off the Pod template; the Pods are made again by that",
-                shell!(
-                    "kubectl patch {} {} -n {} --type merge -p '{}'",
-                    owner.kind.to_lowercase(),
-                    owner.name,
-                    namespace,
-                    patch
-                ),
-            )]
+            vec![take_off_template(owner, namespace, "label", key)]
         }
         (Some((key, _)), Labelled::Namespace, _) => {
             let command = shell!("kubectl label namespace {} {}-", namespace, key);
@@ -125,6 +115,21 @@ pub fn passed_over(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec
     Some((text, cites, steps))
 }
 
+/// Takes a `label` or an `annotation` off the template of what makes the Pods.
+fn take_off_template(owner: &Owner, namespace: &str, what: &str, key: &str) -> Step {
+    let patch = serde_json::json!({ "spec": { "template": { "metadata": { format!("{what}s"): { key: null } } } } });
+    Step::command(
+        format!("Take the {what} off the Pod template; the Pods are made again by that"),
+        shell!(
+            "kubectl patch {} {} -n {} --type merge -p '{}'",
+            owner.kind.to_lowercase(),
+            owner.name,
+            namespace,
+            patch
+        ),
+    )
+}
+
 /// The same, where the webhook is told to leave every container alone.
 fn skipped(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec<Step>)> {
     let at = judged.all_skipped()?;
@@ -134,19 +139,7 @@ fn skipped(judged: &Judgement<'_>) -> Option<(String, Vec<Citation>, Vec<Step>)>
     let text = format!("{SKIP_CONTAINERS} of {whose} has the webhook leave every container alone");
     let cites = vec![seen(at, text.clone())];
     let steps = match owner.filter(|owner| has_template(&owner.kind)) {
-        Some(owner) => {
-            let patch = serde_json::json!({ "spec": { "template": { "metadata": { "annotations": { SKIP_CONTAINERS: null } } } } });
-            vec![Step::command(
-                "Take the annotation off the Pod template; the Pods are made again by that",
-                shell!(
-                    "kubectl patch {} {} -n {} --type merge -p '{}'",
-                    owner.kind.to_lowercase(),
-                    owner.name,
-                    namespace,
-                    patch
-                ),
-            )]
-        }
+        Some(owner) => vec![take_off_template(owner, namespace, "annotation", SKIP_CONTAINERS)],
         None => vec![
             Step::text(format!("Take the annotation {SKIP_CONTAINERS} off the manifest that the Pod is made of.")),
             remake(judged),
