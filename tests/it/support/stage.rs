@@ -218,13 +218,15 @@ pub fn watched(command: &mut Command, limit: Duration) -> Ended {
     let file = |path: &PathBuf| Stdio::from(std::fs::File::create(path).expect("a file"));
     let started = Instant::now();
     let mut child = command.stdout(file(&out)).stderr(file(&err)).spawn().expect("kaccess");
-    let mut peak = 0;
+    let (mut most, mut own, mut of_files) = (0, 0, 0);
     let status = loop {
         if let Some(status) = child.try_wait().expect("a child") {
             break status;
         }
-        // The most that it ever had of both, without the part that is of files now: more of them came since, if anything.
-        peak = peak.max(memory(child.id(), "VmHWM:").saturating_sub(memory(child.id(), "RssFile:")));
+        // Of one reading: a process that ends between two of them has no files any more.
+        if let [Some(all), Some(anonymous), Some(files)] = memory(child.id(), ["VmHWM:", "RssAnon:", "RssFile:"]) {
+            (most, own, of_files) = (most.max(all), own.max(anonymous), of_files.max(files));
+        }
         if started.elapsed() > limit {
             let _ = child.kill();
             let _ = child.wait();
@@ -233,19 +235,24 @@ pub fn watched(command: &mut Command, limit: Duration) -> Ended {
         std::thread::sleep(Duration::from_millis(5));
     };
     let took = started.elapsed();
+    // A peak between two readings is in the most that it ever had of both; pages of files that the system took back are not
+    // its own for that.
+    let peak = own.max(most.saturating_sub(of_files));
     let read = |path: &PathBuf| String::from_utf8(std::fs::read(path).expect("output")).expect("UTF-8");
     Ended { code: status.code(), stdout: read(&out), stderr: read(&err), took, peak }
 }
 
-/// One value of `/proc/PID/status`, in kB.
-pub fn memory(id: u32, name: &str) -> u64 {
+/// Values of one reading of `/proc/PID/status`, in kB.
+pub fn memory<const N: usize>(id: u32, names: [&str; N]) -> [Option<u64>; N] {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     // For a moment a new process still has its parent's name and memory.
     if !status.lines().next().is_some_and(|line| line.ends_with("kaccess")) {
-        return 0;
+        return [None; N];
     }
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    names.map(|name| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        value.split_whitespace().next()?.parse().ok()
+    })
 }
 
 /// The first character that a terminal would obey or that turns the reading around.
