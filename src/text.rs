@@ -1,9 +1,11 @@
 //! What is asked of any text: how far two words are apart, whether a pattern fits, what the eye does not see, its words on
-//! one line, how a name stands in a pointer and in a manifest, how it is encoded.
+//! one line, how a name stands in a pointer and in a manifest, its short hash, how it is encoded.
 //!
 //! A leaf: whoever needs one of these takes it from here.
 
 use std::borrow::Cow;
+
+use aws_lc_rs::digest;
 
 /// Letters to add, take away or change to make one text of the other (Levenshtein).
 pub fn distance(one: &str, other: &str) -> usize {
@@ -241,6 +243,12 @@ pub fn slug(name: &str) -> String {
     short.trim_end_matches('-').to_owned()
 }
 
+/// A short number of a whole text, for names that tell apart what their letters do not: six digits of its SHA-256.
+pub fn short_hash(text: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().take(3).map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,6 +290,12 @@ mod tests {
             assert_eq!(&*from_wide(bytes), text.as_bytes());
         }
         assert_eq!(&*from_wide(b"\xc3"), b"\xc3");
+    }
+
+    #[test]
+    fn a_short_hash_is_the_beginning_of_sha_256() {
+        // By FIPS 180's own examples.
+        assert_eq!([short_hash("abc"), short_hash("")], ["ba7816", "e3b0c4"]);
     }
 
     #[test]

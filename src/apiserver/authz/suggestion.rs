@@ -8,13 +8,12 @@
 //! | one namespace, and a role that fits exists | RoleBinding to it |
 //! | one namespace | Role + RoleBinding |
 
-use aws_lc_rs::digest;
-
 use super::rules::{self, Rule};
 use super::{World, service_account};
 use crate::evidence::access::Question;
 use crate::evidence::identity::User;
 use crate::evidence::rbac::Role;
+use crate::text::short_hash;
 
 /// The largest existing role that still counts as fitting, in verbs times resources.
 const LARGEST_FIT: usize = 12;
@@ -174,8 +173,7 @@ fn name(question: &Question, subject: &Subject) -> String {
         Subject::ServiceAccount(namespace, _) => namespace,
         Subject::Named(kind, _) => *kind,
     };
-    let hash = digest::digest(&digest::SHA256, format!("{kind}\n{}", parts.join("\n")).as_bytes());
-    let hash: String = hash.as_ref().iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let hash = short_hash(&format!("{kind}\n{}", parts.join("\n")));
     let beginning = if name.is_empty() { "kaccess-grant" } else { &name[..name.len().min(LONGEST - 7)] };
     format!("{}-{hash}", beginning.trim_end_matches('-'))
 }

@@ -7,6 +7,7 @@ use crate::evidence::kubeconfig::UserEntry;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::grant;
 use crate::rules::{Case, Page, Rule, clip, slug};
+use crate::text::short_hash;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -211,15 +212,13 @@ fn grants(name: &str, rules: Rules, who: &str) -> String {
     grants.collect::<Vec<_>>().join("---\n")
 }
 
-/// A slug that no other text has: with a number of the whole text where the slug does not hold all of it.
+/// A slug that no other text has: with a hash of the whole text where the slug does not hold all of it.
 fn own_slug(text: &str) -> String {
     let short = slug(text);
     if text.replace(' ', "-") == short {
         return short;
     }
-    // FNV-1a, 32 bits.
-    let number = text.bytes().fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    format!("{short}-{number:08x}")
+    format!("{short}-{}", short_hash(text))
 }
 
 /// The name of a role that lets somebody act as these: each has one of its own, so that no manifest takes away what an
