@@ -9,6 +9,17 @@ pub fn stands_before(case: &Case<'_>) -> Option<Citation> {
     case.terminated().or_else(|| named(case))
 }
 
+/// What is only a consequence where the API server refuses the proxy's certificate: whatever the user sends, it is refused
+/// with it.
+pub const EXPLAINED: &[&str] = &[
+    "credential-rejected",
+    "client-certificate-untrusted",
+    "tls-terminated-before-api-server",
+    "no-credential",
+    "basic-auth-removed",
+    "static-token-unknown",
+];
+
 /// What is to be said where a proxy stands there.
 pub const MAY_LOG_IN: &str = " But a proxy stands before the API server. If it logs people in by itself, this is no fault: then the API server does not take what the proxy sends.";
 

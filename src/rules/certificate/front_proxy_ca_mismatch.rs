@@ -16,14 +16,7 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
     recognises: &[&message::BOTH_CAS],
-    explains: &[
-        "credential-rejected",
-        "client-certificate-untrusted",
-        "tls-terminated-before-api-server",
-        "no-credential",
-        "basic-auth-removed",
-        "static-token-unknown",
-    ],
+    explains: front::EXPLAINED,
     check,
 };
 
