@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use kaccess::rules::RULES;
+use kaccess::render::explain::page_markdown;
+use kaccess::rules::{RULES, explain};
 
 #[test]
 fn codes_are_unique_and_spelled_in_kebab_case() {
@@ -100,16 +101,10 @@ fn pages_in_docs_are_the_rules_own() {
     let mut faults = Vec::new();
     let mut expected = BTreeSet::new();
     for rule in RULES {
-        let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let page = format!(
-            "# {}\n\n{}\n\n## Means\n\n{}\n\n## Evidence\n\n{}\n\n## Fix\n\n{}\n\n## References\n\n<{}>\n",
-            rule.code,
-            rule.title,
-            squeeze(rule.page.means),
-            squeeze(rule.page.evidence),
-            squeeze(rule.page.fix),
-            rule.page.references
-        );
+        // As `kaccess explain CODE -o markdown` shows it.
+        let mut page = Vec::new();
+        page_markdown(&explain::page(rule), &mut page).expect("a page");
+        let page = String::from_utf8(page).expect("UTF-8");
         let name = format!("{}.md", rule.code);
         let path = folder.join(&name);
         expected.insert(name.clone());
