@@ -12,7 +12,7 @@ use clap_complete::env::{EnvCompleter, Fish, Powershell, Zsh};
 use super::{Cli, Error, GOOD, answer};
 use crate::apiserver::authz::resources::RESOURCES;
 use crate::collect::api_types::Copy;
-use crate::collect::kubeconfig::{self, ConnectionFlags};
+use crate::collect::kubeconfig::{self, ConnectionFlags, ContextName};
 use crate::evidence::kubeconfig::Kubeconfig;
 use crate::host::Host;
 use crate::rules::RULES;
@@ -275,14 +275,22 @@ impl<'a> Known<'a> {
         (config, resolved.ok())
     }
 
+    fn names(&self) -> Vec<ContextName> {
+        kubeconfig::context_names(self.host, &self.flags, &Scrubber::default())
+    }
+
+    /// Those that are shown as they are. What would be left of another one (a token in the wrong place, characters that are
+    /// not seen) names no context.
     fn contexts(&self) -> Vec<String> {
-        self.load(None).0.contexts
+        let names = self.names().into_iter();
+        let whole = names.filter(|name| name.raw == name.shown && !name.raw.contains(char::is_control));
+        whole.map(|name| name.raw).collect()
     }
 
     /// Those of the contexts, and those that every cluster has.
     fn namespaces(&self) -> Vec<String> {
-        let own = self.contexts().into_iter().take(MOST_CONTEXTS);
-        let mut all: Vec<String> = own.map(|context| self.load(Some(context)).0.namespace).collect();
+        let own = self.names().into_iter().take(MOST_CONTEXTS);
+        let mut all: Vec<String> = own.map(|context| self.load(Some(context.raw)).0.namespace).collect();
         all.extend(["default", "kube-system", "kube-public", "kube-node-lease"].map(str::to_owned));
         all.retain(|name| !name.is_empty());
         let mut known = std::collections::HashSet::new();

@@ -191,6 +191,19 @@ fn kubectl_completes_its_plugin() {
     let line = commands.lines().next().expect("a line");
     assert!(line.starts_with("doctor\tWhy can't I get in?"), "{commands}");
     assert!(ask(&[]).contains("who-can\t"));
+    // A name that cannot be shown as it is: what would be left of it finds no context. Its namespace is known all the same.
+    let other = self::config();
+    let mut text = fs::read_to_string(&other).expect("a kubeconfig");
+    let others = [("unseen\\u200b", "of-unseen"), ("opaque-token-of-a-test", "of-token"), ("two\\nlines", "of-lines")];
+    for (name, namespace) in others {
+        text.push_str(&format!("- name: \"{name}\"\n  context: {{cluster: c, user: u, namespace: {namespace}}}\n"));
+    }
+    fs::write(&other, text).expect("a kubeconfig");
+    let ask = |words: &[&str]| {
+        text_of(&with_programs("kubectl_complete-kaccess", &other).args(words).output().expect("kaccess"), 0)
+    };
+    assert_eq!(ask(&["doctor", "--context", ""]), contexts);
+    assert_eq!(ask(&["can-i", "list", "pods", "-n", "of-"]), "of-unseen\nof-token\nof-lines\n:4\n");
     let Some(lab) = lab::require_apiserver() else { return };
     let output = with_programs("bash", &config)
         .args(["--norc", "-c", "exec \"$1\" __complete kaccess doctor --context stag", "bash"])
