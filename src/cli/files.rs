@@ -134,12 +134,31 @@ pub(super) fn read_evidence(bytes: &[u8], name: &str) -> Result<Evidence, Error>
         .map_err(|error| Error::new(format!("{name} is no evidence of {SCHEMA}: {error}"), hint))
 }
 
+/// The file that a name leads to through links, also where there is none yet: a shell's redirection makes it there. Links
+/// that lead nowhere at all (round in a circle) are an error.
+fn behind_links(path: &Path) -> std::io::Result<PathBuf> {
+    let error = match std::fs::canonicalize(path) {
+        Ok(whole) => return Ok(whole),
+        Err(error) => error,
+    };
+    match std::fs::read_link(path) {
+        // An open pipe (/dev/stdout) has a name that only the system follows.
+        Ok(_) if std::fs::metadata(path).is_ok() => Ok(path.to_owned()),
+        Ok(next) if error.kind() == std::io::ErrorKind::NotFound => {
+            behind_links(&path.parent().unwrap_or(Path::new("")).join(next))
+        }
+        Ok(_) => Err(error),
+        // No link.
+        Err(_) => Ok(path.to_owned()),
+    }
+}
+
 /// Writes a file whole or not at all: an old one stays when writing fails, and nothing else is left.
 pub(super) fn save(path: &Path, text: &str) -> Result<(), Error> {
     use std::io::Write as _;
     let complain = |error: std::io::Error| Error::plain(format!("--save {}: {error}", path.display()));
     // What a link leads to is replaced, not the link.
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let target = behind_links(path).map_err(complain)?;
     // A device or a pipe is written to; it must not be replaced by a file.
     if std::fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
         return std::fs::write(&target, text).map_err(complain);

@@ -362,6 +362,26 @@ fn a_disk_that_is_full_or_not_writable_keeps_the_old_file() {
     assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
     let kept = fs::read_to_string(&file).expect("a file");
     assert!(serde_json::from_str::<Value>(&kept).is_ok(), "{kept}");
+    // A link, and a link to that one, to a file that is not there yet: it is made there, as a shell would.
+    fs::create_dir(folder.join("new")).expect("a folder");
+    for (link, to) in [("new/first", "made.json"), ("second", "new/first")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).expect("a link");
+    }
+    save(&folder.join("second"));
+    for link in ["new/first", "second"] {
+        assert!(fs::symlink_metadata(folder.join(link)).expect("a link").is_symlink(), "{link}");
+    }
+    let made = fs::read_to_string(folder.join("new/made.json")).expect("a file");
+    assert!(serde_json::from_str::<Value>(&made).is_ok(), "{made}");
+    // Into a folder that is not there, and round in a circle: nothing can be made there, and the link stays.
+    for (link, to) in [("astray", "no/folder/evidence.json"), ("round", "round")] {
+        std::os::unix::fs::symlink(to, folder.join(link)).expect("a link");
+        let output = save(&folder.join(link));
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{link}: {stderr}");
+        assert!(stderr.contains("error: --save ") && stderr.contains(link), "{stderr}");
+        assert!(fs::symlink_metadata(folder.join(link)).expect("a link").is_symlink(), "{link}");
+    }
 
     // A device stays a device; a full one is said to be full.
     let output = save(Path::new("/dev/full"));
@@ -372,6 +392,10 @@ fn a_disk_that_is_full_or_not_writable_keeps_the_old_file() {
     let output = save(Path::new("/dev/null"));
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(!fs::metadata("/dev/null").expect("a device").is_file());
+    // A pipe, which is behind links too.
+    let output = save(Path::new("/dev/stdout"));
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"schema\": \"kaccess"), "no evidence");
 
     // A full disk, where this user may make one: the old file stays, and nothing else is left.
     let disk = scratch("disk");
