@@ -205,6 +205,8 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     if host.stderr_is_terminal {
         let _ = COLUMNS.set(host.width);
     }
+    // Before anything is told: help and errors name commands too.
+    PLUGIN.store(host.is_kubectl_plugin, Ordering::Relaxed);
     std::panic::set_hook(Box::new(|bug| warn(&bug_line(bug))));
     let arguments = without_help_of_help(arguments.collect());
     if let Some(result) = completion::asked(host, &arguments) {
@@ -218,9 +220,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
             if !error.use_stderr() {
                 let text = error.render();
                 let text = if colours_help(host) { text.ansi().to_string() } else { text.to_string() };
-                // A closed pipe is no failure of ours.
-                let _ = io::stdout().lock().write_all(as_called(host, text).as_bytes());
-                return GOOD;
+                return ended(put(as_typed(&text, &PLUGIN).as_bytes()).map(|()| GOOD));
             }
             let text = error.render().to_string();
             // clap quotes the word it does not understand, and that may be a token in the wrong place. Help and the names
@@ -228,7 +228,7 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
             let text = match error.kind() {
                 ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                 | ErrorKind::MissingRequiredArgument
-                | ErrorKind::MissingSubcommand => as_called(host, text),
+                | ErrorKind::MissingSubcommand => as_typed(&text, &PLUGIN).into_owned(),
                 _ => without_word(&text, forms_named(&error), &scrubber),
             };
             let _ = io::stderr().lock().write_all(text.as_bytes());
@@ -237,7 +237,6 @@ pub fn run(host: &Host, arguments: impl Iterator<Item = OsString>) -> u8 {
     };
     QUIET.store(cli.output.quiet, Ordering::Relaxed);
     colored::control::set_override(flags::wants_colour(&cli.output, host));
-    PLUGIN.store(host.is_kubectl_plugin, Ordering::Relaxed);
     let for_people =
         cli.command.speaks() && matches!(cli.output.format(), Format::Table | Format::Markdown | Format::Html);
     PLUGIN_ANSWERS.store(host.is_kubectl_plugin && for_people, Ordering::Relaxed);
@@ -343,7 +342,7 @@ fn as_typed<'t>(text: &'t str, plugin: &AtomicBool) -> Cow<'t, str> {
     static OWN: LazyLock<Regex> = LazyLock::new(|| {
         let command = Cli::command();
         let verbs: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
-        let verbs = verbs.join("|");
+        let verbs = format!("{}|--help", verbs.join("|"));
         // Bold and coloured words begin behind their code, and those of a page behind the end of a tag.
         Regex::new(&format!(
             r#"(?m)(?P<before>^|[\s"'`($;|&:>]|\x1b\[[0-9;]*m)(?:kubectl )?kaccess(?P<gap>\s+)(?P<verb>{verbs})\b"#
@@ -354,11 +353,6 @@ fn as_typed<'t>(text: &'t str, plugin: &AtomicBool) -> Cow<'t, str> {
         return text.into();
     }
     OWN.replace_all(text, format!("${{before}}{AS_PLUGIN}${{gap}}${{verb}}").as_str())
-}
-
-/// Help with the examples as one would type them.
-fn as_called(host: &Host, help: String) -> String {
-    if host.is_kubectl_plugin { help.replace("\n  kaccess ", &format!("\n  {AS_PLUGIN} ")) } else { help }
 }
 
 /// Help is asked for before the flags are known: only the surroundings count.
@@ -530,6 +524,8 @@ mod tests {
             ("<pre>\nkaccess decode -</pre>", "<pre>\nkubectl kaccess decode -</pre>"),
             ("<li>kaccess explain &#39;", "<li>kubectl kaccess explain &#39;"),
             ("&#39;kaccess version", "&#39;kubectl kaccess version"),
+            ("get pods 2>&1 | kaccess explain -", "get pods 2>&1 | kubectl kaccess explain -"),
+            ("kaccess --help lists them", "kubectl kaccess --help lists them"),
             ("clusterrole/kaccess doctor", "clusterrole/kaccess doctor"),
             ("a bug in kaccess at mod.rs", "a bug in kaccess at mod.rs"),
         ] {

@@ -434,6 +434,13 @@ fn a_disk_that_is_full_or_not_writable_keeps_the_old_file() {
     let output = command().args(["doctor", "--kubeconfig", &config]).stdout(full).output().expect("kaccess");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"));
+    for words in [&["--help"][..], &["--version"], &["doctor", "--help"], &["can-i", "-h"], &["help", "explain"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+        let output = command().args(words).stdout(full).output().expect("kaccess");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {stderr}");
+        assert!(stderr.contains("No space left"), "{words:?}: {stderr}");
+    }
 }
 
 #[test]

@@ -221,6 +221,18 @@ fn as_kubectls_plugin_it_answers_to_that_name() {
     assert!(help.contains("Usage: kubectl kaccess [OPTIONS] <COMMAND>"), "{help}");
     assert!(help.contains("\n  kubectl kaccess doctor ") && !help.contains("\n  kaccess "), "{help}");
     assert!(text_of(&run(&["can-i", "--help"]), 0).contains("Usage: kubectl kaccess can-i"));
+    // Examples too, wherever in their line the command stands.
+    let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("the commands");
+    let commands: Vec<&str> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.contains(&"explain") && commands.contains(&"doctor"), "{commands:?}");
+    for page in &commands {
+        let help = text_of(&run(&["help", page]), 0);
+        for command in &commands {
+            let bare = help.matches(&format!("kaccess {command}")).count();
+            let typed = help.matches(&format!("kubectl kaccess {command}")).count();
+            assert!(bare == typed, "{typed} of {bare} kaccess {command} in the help of {page}: {help}");
+        }
+    }
     let output = run(&["doctr"]);
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&output.stderr);
