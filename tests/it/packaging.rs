@@ -1,7 +1,8 @@
-//! A release's files, made of the program under test: the archive, its checksum, what krew and Homebrew demand.
+//! A release's files, made with the program under test: the archive, its checksum, what krew and Homebrew demand.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,10 +14,17 @@ use crate::support::run::scratch;
 fn a_release_is_what_its_package_managers_demand() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = scratch("release");
+    // A program of one line that runs the one under test: a debug build has 100 MB, and to press them says nothing more.
+    let packed = scratch("packed").join("kaccess");
+    let line = format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_kaccess"));
+    fs::write(&packed, &line).expect("a program");
+    fs::set_permissions(&packed, fs::Permissions::from_mode(0o755)).expect("a mode");
     let url = "https://downloads.example.com/kaccess";
     let make = || {
         let output = Command::new(root.join("docs/packaging/build"))
-            .args(["--url", url, "--binary", env!("CARGO_BIN_EXE_kaccess"), "--out"])
+            .args(["--url", url, "--binary"])
+            .arg(&packed)
+            .arg("--out")
             .arg(&folder)
             .env("SOURCE_DATE_EPOCH", "1795000000")
             .output()
@@ -34,6 +42,7 @@ fn a_release_is_what_its_package_managers_demand() {
     let status = Command::new("tar").arg("-xzf").arg(folder.join(archive)).arg("-C").arg(&unpacked).status();
     assert!(status.expect("tar runs").success());
     let inside = unpacked.join("kaccess");
+    assert_eq!(fs::read_to_string(inside.join("kaccess")).expect("the program"), line, "another program was packed");
     let output = Command::new(inside.join("kaccess")).arg("version").output().expect("the program runs");
     assert_eq!(String::from_utf8_lossy(&output.stdout), format!("kaccess {}\n", env!("CARGO_PKG_VERSION")));
     for file in ["LICENSE", "README.md", "CHANGELOG.md", "man/kaccess.1", "man/kaccess-doctor.1"] {
