@@ -13,6 +13,7 @@ use kaccess::report::doctor::DoctorReport;
 use kaccess::rules::api_port::INTERCEPTORS;
 use kaccess::rules::{Case, RULES, check_all};
 use regex::Regex;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::support::run::{command, scratch};
@@ -142,7 +143,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn report(value: &Value) -> (Evidence, DoctorReport) {
-    let evidence: Evidence = serde_json::from_value(value.clone()).expect("evidence");
+    let evidence = Evidence::deserialize(value).expect("evidence");
     let report = DoctorReport::new(&evidence, diagnose(check_all(&Case::new(&evidence))));
     (evidence, report)
 }

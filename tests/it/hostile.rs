@@ -632,8 +632,8 @@ type Lists = Box<dyn Fn(&str, usize) -> Vec<u8> + Send + Sync>;
 
 fn rbac_plays() -> Vec<(&'static str, Lists)> {
     let filled = |before: &str, piece: &str, after: &str| {
-        // More than is read beside other lists (1 MiB), and twice the elements that all lists together may hold (32 MiB, at
-        // 72 bytes for the smallest).
+        // More bytes than are read beside other lists (1 MiB), and more words, rules and subjects than all lists together
+        // may hold (32 MiB; a word takes 72 bytes).
         let pieces = piece.repeat(2_500_000 / piece.len());
         format!("{{\"apiVersion\":\"rbac.authorization.k8s.io/v1\",\"metadata\":{{}},{before}{pieces}{after}}}")
     };

@@ -14,6 +14,7 @@ mod shells;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+use std::sync::LazyLock;
 
 use kaccess::evidence::Evidence;
 use kaccess::report::doctor::DoctorReport;
@@ -42,8 +43,8 @@ fn saved(name: &str) -> Saved {
     Saved { name: name.to_owned(), folder, evidence, report }
 }
 
-/// Every saved case, one after the other.
-fn each_case(mut look: impl FnMut(&Saved)) {
+/// Every saved case, read and diagnosed once for all tests.
+static CASES: LazyLock<Vec<Saved>> = LazyLock::new(|| {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/cases");
     let mut names: Vec<String> = fs::read_dir(root)
         .expect("testdata/cases")
@@ -51,7 +52,12 @@ fn each_case(mut look: impl FnMut(&Saved)) {
         .collect();
     names.sort();
     assert!(names.len() > 500, "only {} cases", names.len());
-    names.iter().for_each(|name| look(&saved(name)));
+    names.iter().map(|name| saved(name)).collect()
+});
+
+/// Every saved case, one after the other.
+fn each_case(look: impl FnMut(&Saved)) {
+    CASES.iter().for_each(look);
 }
 
 /// Stdout of a run that ended so.
