@@ -22,7 +22,7 @@ mod rewrite;
 /// Names by their sentence.
 mod sentences;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -47,8 +47,13 @@ pub struct Anonymised {
 /// Replaces what tells who, where and whose.
 pub fn anonymise(evidence: &Value) -> Anonymised {
     let mut names = Names::default();
-    let mut texts = Vec::new();
-    each_text(evidence, &mut |text| texts.push(text.to_owned()));
+    // What stands there again says nothing more.
+    let (mut texts, mut met) = (Vec::new(), HashSet::new());
+    each_text(evidence, &mut |text| {
+        if met.insert(text.to_owned()) {
+            texts.push(text.to_owned());
+        }
+    });
     for text in &texts {
         stems(text, &mut names);
     }
