@@ -94,8 +94,11 @@ fn first_incident_end_to_end() {
 
     // From here all is well, and only the control plane's words say that something refuses it: likely, not certain.
     nginx.set_rule(Rule::AllowAll);
+    // The API server tries again every 10 s: where it got through meanwhile, there is nothing left to see.
+    let refused = || server.token_review(&token)["authenticated"] != true;
+    let before = refused();
     let open = doctor(&config, &["--reviewer-context", "admin"]);
-    if open.code == 1 {
+    if before && refused() {
         expect_fault("first-incident-not-visible", &open, &["issuer-blocks-control-plane"]);
         assert_eq!(open.findings()[0]["confidence"], "likely", "{}", open.stdout);
     }
@@ -160,9 +163,9 @@ fn faults_of_the_issuer() {
     nginx.set_rule(Rule::DenyCerts);
     let server = incident_server(lab, Options::default().oidc(lab, &issuer));
     let config = kubeconfig(&server, &token);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while server.token_review(&token)["error"].as_str().unwrap_or_default().contains("not initialized") {
-        assert!(Instant::now() < deadline);
+        assert!(Instant::now() < deadline, "{}", server.log());
         std::thread::sleep(Duration::from_millis(300));
     }
     let run = doctor(&config, &reviewer);
@@ -347,6 +350,7 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
     let kubectl = fix.replacen("kubectl", &format!("{} --kubeconfig {}", lab.kubectl().display(), admin.display()), 1);
     let applied = std::process::Command::new("sh").arg("-c").arg(&kubectl).output().expect("sh");
     assert!(applied.status.success(), "{kubectl}: {}", String::from_utf8_lossy(&applied.stderr));
+    server.settle();
     expect_healthy("name-prefix-fixed", &doctor(&config, &reviewer));
 }
 

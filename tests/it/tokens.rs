@@ -463,6 +463,7 @@ fn default_account(server: &ApiServer) {
             "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": "shop" }],
         }),
     );
+    server.settle();
     let code = "default-service-account-privileged";
     expect_warning(code, &reviewed(server, &token), &[code]);
     delete(server, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/shop-default-admin");

@@ -1895,6 +1895,7 @@ fn doctor_warns_where_kiam_runs_and_is_silent_where_it_does_not() {
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agents" },
         "subjects": [{ "kind": "ServiceAccount", "name": "api", "namespace": world.namespace }] });
     server.create(&format!("{rbac}/clusterrolebindings"), &binding);
+    server.settle();
     world.account(json!({}), json!({}));
     let config = server.kubeconfig_for_token("shopper", &server.create_service_account_token(&world.namespace, "api"));
     let doctor = || crate::support::run::doctor(&config, &[]);

@@ -101,7 +101,7 @@ fn nearly_given_rights_are_found_and_mended() {
             None => {}
         }
         stage.bind(fault.bound_in, &name, ("ClusterRole", &name), (fault.subject)(&name));
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        server.settle();
         let config = server.kubeconfig(&name, &[("own", own), ("admin", server.admin_user())]);
         let error = message(&username, fault.asked);
         let arguments = ["--reviewer-context", "admin", "--error", &error];
@@ -126,7 +126,7 @@ fn nearly_given_rights_are_found_and_mended() {
             let place = place.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
             server.create(&format!("{RBAC}{place}/{kind}s"), &object);
         }
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        server.settle();
         let run = doctor(&config, &arguments);
         if fault.code == "rbac-verb-missing" {
             expect_healthy("rbac-mended", &run);

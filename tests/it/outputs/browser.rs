@@ -60,6 +60,8 @@ fn run(browser: &str, home: &Path, arguments: &[&str], page: &Path) -> Vec<u8> {
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            // In a container the memory for sharing is small.
+            "--disable-dev-shm-usage",
             "--hide-scrollbars",
             "--disable-background-networking",
             "--proxy-server=127.0.0.1:9",

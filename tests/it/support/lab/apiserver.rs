@@ -4,6 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Lab;
@@ -379,7 +380,7 @@ impl ApiServer {
         );
     }
 
-    /// Binds `lab-reader` to a User or Group, everywhere.
+    /// Binds `lab-reader` to a User or Group, everywhere, and waits until that holds.
     pub fn grant_reader(&self, kind: &str, binding: &str, subject: &str) {
         self.create(
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -389,6 +390,73 @@ impl ApiServer {
                 "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": subject }],
             }),
         );
+        self.settle();
+    }
+
+    /// Waits until the RBAC authorizer knows all that was made, changed or deleted so far. It has a cache of each of the four
+    /// kinds, which follows in its own time and in the order of what happened: what is made last of each is waited for,
+    /// and taken away again. It never ends where RBAC is no authorizer.
+    pub fn settle(&self) {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        const GROUP: &str = "settled.test";
+        let api = "/apis/rbac.authorization.k8s.io/v1";
+        let name = format!("settled-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        // A Role needs a namespace; this one is there once the server is ready.
+        let kinds = [("ClusterRole", "", "everywhere"), ("Role", "kube-system", "inside")];
+        let path = |kind: &str, namespace: &str| match namespace {
+            "" => format!("{api}/{}s", kind.to_lowercase()),
+            _ => format!("{api}/namespaces/{namespace}/{}s", kind.to_lowercase()),
+        };
+        for (kind, namespace, resource) in kinds {
+            let binding = format!("{kind}Binding");
+            self.create(
+                &path(kind, namespace),
+                &json!({
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": { "name": name },
+                    "rules": [{ "apiGroups": [GROUP], "resources": [resource], "verbs": ["get"] }],
+                }),
+            );
+            self.create(
+                &path(&binding, namespace),
+                &json!({
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": binding, "metadata": { "name": name },
+                    "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name },
+                    "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name }],
+                }),
+            );
+        }
+        let question = |namespace: &str, resource: &str| {
+            let attributes = json!({ "namespace": namespace, "group": GROUP, "resource": resource, "verb": "get" });
+            json!({ "user": name, "resourceAttributes": attributes })
+        };
+        let settled = wait_for(Duration::from_secs(60), || {
+            let answers = self.access_reviews(kinds.map(|(_, namespace, resource)| question(namespace, resource)));
+            answers.iter().all(|status| status["allowed"] == true).then_some(())
+        });
+        assert!(settled.is_some(), "the caches of RBAC do not settle");
+        for (kind, namespace, _) in kinds {
+            // The binding first, so that none is left without its role.
+            for kind in [format!("{kind}Binding"), kind.to_owned()] {
+                let (status, answer) = self.api("DELETE", &format!("{}/{name}", path(&kind, namespace)), None);
+                assert_eq!(status, 200, "{kind}: {answer}");
+            }
+        }
+    }
+
+    /// Waits until discovery names this group of APIs, or names it no more, in the form of old clients and in that of new
+    /// ones, which the server gathers apart.
+    pub fn wait_group(&self, group: &str, there: bool) {
+        let url = format!("{}/apis", self.url());
+        let new = [("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")];
+        let named = |headers: &[(&str, &str)], list: &str, name: &str| {
+            let (_, body) = self.client.send_with(headers, "GET", &url, None).expect("the groups");
+            body[list].as_array().into_iter().flatten().any(|one| one.pointer(name) == Some(&json!(group)))
+        };
+        let done = || {
+            let old = named(&[], "groups", "/name");
+            old == there && named(&new, "items", "/metadata/name") == there
+        };
+        self.wait(done, || format!("discovery: is {group} named? it should be {there}"));
     }
 
     /// Makes a ServiceAccount (and its namespace) unless it is there, and gives a token of one hour.
