@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::front::{Asked, Pair, answer, authority, field, server_params, signed};
 use crate::support::run::{command, command_with_signals, scratch};
 use crate::support::stage::{
-    Ended, Play, Stage, api_answer, certified, deceiving, kubeconfig, not_found, path, watched,
+    Ended, Play, Stage, api_answer, certified, deceiving, kubeconfig, not_found, path, watched, within,
 };
 
 /// Most memory of a run, in kB: with the pages of a released program's file it stays below 100 MB.
@@ -193,20 +193,21 @@ struct Met {
 
 fn meet(what: &str, config: &PathBuf, arguments: &[&str], environment: &[(&str, &str)]) -> Met {
     let saved = scratch("evidence").join("evidence.json");
-    let ended = watched(
-        command()
-            .args(["doctor", "-o", "json", "--timeout", "4s", "--kubeconfig"])
-            .arg(config)
-            .arg("--save")
-            .arg(&saved)
-            .args(arguments)
-            .envs(environment.iter().copied()),
-        LIMIT + GRACE + Duration::from_secs(20),
-    );
-    let Ended { stdout, stderr, took, peak, code } = &ended;
+    let ended = within(LIMIT + GRACE, || {
+        watched(
+            command()
+                .args(["doctor", "-o", "json", "--timeout", "4s", "--kubeconfig"])
+                .arg(config)
+                .arg("--save")
+                .arg(&saved)
+                .args(arguments)
+                .envs(environment.iter().copied()),
+            LIMIT + GRACE + Duration::from_secs(20),
+        )
+    });
+    let Ended { stdout, stderr, peak, code, .. } = &ended;
     assert!(matches!(code, Some(0..=2)), "{what}: {code:?}\n{stderr}");
     assert!(!stderr.contains("panicked"), "{what}: {stderr}");
-    assert!(*took < LIMIT + GRACE, "{what}: {took:?}");
     assert!(*peak < MEMORY, "{what}: {peak} kB at most");
     assert_eq!(deceiving(stdout), None, "{what}: {stdout:?}");
     assert_eq!(deceiving(stderr), None, "{what}: {stderr:?}");
@@ -298,7 +299,14 @@ fn an_api_server_that_turns_hostile_once_it_has_answered() {
             }),
         );
         let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
-        let met = meet(what, &config, &[], &[]);
+        let mut met = meet(what, &config, &[], &[]);
+        // Three floods at once may leave too little of four seconds to a busy machine.
+        for _ in 0..3 {
+            if !met.report["identity"].is_null() {
+                break;
+            }
+            met = meet(what, &config, &[], &[]);
+        }
         assert_eq!(met.report["identity"]["username"], "alice", "{what}: {}", met.ended.stdout);
         met.told(what, &["metrics", "rbac", "flagz"]);
     });
@@ -735,14 +743,16 @@ fn rbac_lists_of_a_hostile_server() {
             (&["doctor", "--no-aws", "--timeout", "6s"], None),
         ];
         for (arguments, expected) in runs {
-            let before = stage.heads().len();
-            let ended = watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(60));
-            let Ended { stdout, stderr, took, peak, code } = &ended;
+            let mut before = 0;
+            let ended = within(Duration::from_secs(20), || {
+                before = stage.heads().len();
+                watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(60))
+            });
+            let Ended { stdout, stderr, peak, code, .. } = &ended;
             let what = format!("{what}, {arguments:?}");
             assert!(matches!(code, Some(0..=2)), "{what}: {code:?} {stderr}");
             assert!(expected.is_none() || *code == expected, "{what}: {code:?}\n{stdout}\n{stderr}");
             assert!(*peak < MEMORY, "{what}: {peak} kB at most");
-            assert!(*took < Duration::from_secs(20), "{what}: {took:?}");
             assert!(!stderr.contains("panicked"), "{what}: {stderr}");
             let asked = stage.heads().len() - before;
             assert!(asked < 100, "{what}: {asked} requests");
@@ -768,12 +778,13 @@ fn flags_that_never_come_hold_no_answer() {
         }),
     );
     let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
-    let mut run = command();
-    run.args(["can-i", "list", "pods", "--why", "--timeout", "5s", "--kubeconfig"]);
-    let ended = watched(run.arg(&config), Duration::from_secs(60));
+    let ended = within(Duration::from_secs(4), || {
+        let mut run = command();
+        run.args(["can-i", "list", "pods", "--why", "--timeout", "5s", "--kubeconfig"]);
+        watched(run.arg(&config), Duration::from_secs(60))
+    });
     assert_eq!((ended.code, ended.stdout.lines().next()), (Some(0), Some("yes")), "{}", ended.stderr);
     assert!(stage.heads().iter().any(|head| head.starts_with("GET /flagz")), "{:?}", stage.heads());
-    assert!(ended.took < Duration::from_secs(4), "{:?}", ended.took);
 }
 
 /// A plan of what is annotated has what was read in time, and says that there is more.
@@ -814,14 +825,17 @@ fn lists_of_workloads_without_an_end() {
             }),
         );
         let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
-        let mut run = command();
-        run.args(["workload", "--plan-migration", "--no-aws", "--timeout", "4s", "-o", "json", "--kubeconfig"]);
-        let ended = watched(run.arg(&config), Duration::from_secs(60));
-        let Ended { stdout, stderr, took, peak, code } = &ended;
+        let mut before = 0;
+        let ended = within(LIMIT + GRACE, || {
+            before = stage.heads().len();
+            let mut run = command();
+            run.args(["workload", "--plan-migration", "--no-aws", "--timeout", "4s", "-o", "json", "--kubeconfig"]);
+            watched(run.arg(&config), Duration::from_secs(60))
+        });
+        let Ended { stdout, stderr, peak, code, .. } = &ended;
         assert_eq!(*code, Some(2), "{what}: {stdout}\n{stderr}");
-        assert!(*took < LIMIT + GRACE, "{what}: {took:?}");
         assert!(*peak < MEMORY, "{what}: {peak} kB at most");
-        let asked = stage.heads().len();
+        let asked = stage.heads().len() - before;
         assert!(asked < 100, "{what}: {asked} requests");
         let plan: Value = serde_json::from_str(stdout).expect("JSON");
         crate::support::schema::hold(&plan);
@@ -859,10 +873,11 @@ fn three_hundred_contexts_of_a_silent_server() {
     let path = scratch("kubeconfig").join("config");
     fs::write(&path, config.to_string()).expect("a kubeconfig");
     for form in ["table", "json"] {
-        let mut run = command();
-        run.args(["doctor", "--all-contexts", "--no-aws", "--timeout", "3s", "-o", form, "--kubeconfig"]).arg(&path);
-        let ended = watched(&mut run, Duration::from_secs(60));
-        assert!(ended.took < Duration::from_secs(3) + GRACE, "{:?}", ended.took);
+        let ended = within(Duration::from_secs(3) + GRACE, || {
+            let mut run = command();
+            run.args(["doctor", "--all-contexts", "--no-aws", "--timeout", "3s", "-o", form, "--kubeconfig"]);
+            watched(run.arg(&path), Duration::from_secs(60))
+        });
         assert!(ended.peak < MEMORY, "{form}: {} kB at most", ended.peak);
         assert!(ended.stderr.contains("of 300 contexts were not looked at"), "{}", ended.stderr);
         if form == "table" {
@@ -973,11 +988,9 @@ fn a_server_that_renegotiates() {
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     fs::write(&certificate, &pair.certificate).expect("a file");
     fs::write(&key, &pair.key).expect("a file");
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    drop(listener);
+    // It takes a free port and says which.
     let mut server = Command::new("openssl")
-        .args(["s_server", "-tls1_2", "-accept", &format!("127.0.0.1:{port}"), "-cert"])
+        .args(["s_server", "-tls1_2", "-accept", "127.0.0.1:0", "-cert"])
         .arg(&certificate)
         .arg("-key")
         .arg(&key)
@@ -987,7 +1000,12 @@ fn a_server_that_renegotiates() {
         .spawn()
         .expect("openssl");
     let mut orders = server.stdin.take().expect("stdin");
-    let lines = BufReader::new(server.stdout.take().expect("stdout")).lines();
+    let mut lines = BufReader::new(server.stdout.take().expect("stdout")).lines();
+    let port: u16 = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit(':').next()?.parse().ok())
+        .expect("openssl listens");
     // `R` asks for a new handshake; it is given for every request that comes.
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
@@ -996,7 +1014,6 @@ fn a_server_that_renegotiates() {
             }
         }
     });
-    std::thread::sleep(Duration::from_millis(500));
     let config = kubeconfig(&format!("https://127.0.0.1:{port}"), Some(&ca), &json!({}), &opaque());
     let met = meet("renegotiation", &config, &[], &[]);
     let _ = server.kill();
