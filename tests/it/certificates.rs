@@ -23,7 +23,7 @@ fn likely(run: &Run, code: &str) {
 
 /// A port that nobody listens on.
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    lab::process::free_port()
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn certain(run: &Run, code: &str) {
 }
 
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    lab::process::free_port()
 }
 
 /// A key of the issuer: the pair in PEM, its public half as a key set.

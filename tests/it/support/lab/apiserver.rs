@@ -183,9 +183,18 @@ impl ApiServer {
     /// Stops it if it runs and starts it again: same port, same data, same log.
     pub fn restart(&mut self) {
         self.stop();
-        if let Err(log) = self.launch() {
-            panic!("kube-apiserver did not come back:\n{}", tail(&log));
+        // Where Linux gives all ports away, a connection of another test may have this one for a moment.
+        for _ in 0..10 {
+            let before = self.log().len();
+            match self.launch() {
+                Ok(()) => return,
+                Err(log) if is_port_clash(log.get(before..).unwrap_or(&log)) => {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(log) => panic!("kube-apiserver did not come back:\n{}", tail(&log)),
+            }
         }
+        panic!("kube-apiserver found its port taken ten times")
     }
 
     /// Restarts with one more flag (or another value of a flag it already had).
