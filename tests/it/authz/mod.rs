@@ -81,7 +81,7 @@ impl Stage {
         users.extend(tokens.iter().map(|(name, token)| (*name, json!({ "token": token }))));
         let config = stage.server.kubeconfig("admin", &users);
         stage.server.settle();
-        stage.server.wait_group("example.com", true);
+        stage.server.wait_resource("widgets");
         Self { config, ..stage }
     }
 

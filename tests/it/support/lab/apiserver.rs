@@ -455,17 +455,33 @@ impl ApiServer {
     /// Waits until discovery names this group of APIs, or names it no more, in the form of old clients and in that of new
     /// ones, which the server gathers apart.
     pub fn wait_group(&self, group: &str, there: bool) {
-        let url = format!("{}/apis", self.url());
-        let new = [("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")];
-        let named = |headers: &[(&str, &str)], list: &str, name: &str| {
-            let (_, body) = self.client.send_with(headers, "GET", &url, None).expect("the groups");
-            body[list].as_array().into_iter().flatten().any(|one| one.pointer(name) == Some(&json!(group)))
+        let named = |list: &Value, name: &str| {
+            list.as_array().into_iter().flatten().any(|one| one.pointer(name) == Some(&json!(group)))
         };
         let done = || {
-            let old = named(&[], "groups", "/name");
-            old == there && named(&new, "items", "/metadata/name") == there
+            let (_, old) = self.api("GET", "/apis", None);
+            named(&old["groups"], "/name") == there && named(&self.discovered(), "/metadata/name") == there
         };
         self.wait(done, || format!("discovery: is {group} named? it should be {there}"));
+    }
+
+    /// Waits until discovery in the form of new clients has this resource: the group alone may be there before it.
+    pub fn wait_resource(&self, resource: &str) {
+        let all = |value: &Value, list: &str| value[list].as_array().cloned().unwrap_or_default();
+        let done = || {
+            let groups = self.discovered().as_array().cloned().unwrap_or_default();
+            let versions = groups.iter().flat_map(|group| all(group, "versions"));
+            versions.flat_map(|version| all(&version, "resources")).any(|one| one["resource"] == resource)
+        };
+        self.wait(done, || format!("discovery never has {resource}"));
+    }
+
+    /// The groups with their resources, as new clients ask for them.
+    fn discovered(&self) -> Value {
+        let form = [("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")];
+        let (_, mut body) =
+            self.client.send_with(&form, "GET", &format!("{}/apis", self.url()), None).expect("the groups");
+        body["items"].take()
     }
 
     /// Makes a ServiceAccount (and its namespace) unless it is there, and gives a token of one hour.
