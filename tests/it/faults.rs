@@ -182,7 +182,7 @@ fn look(key: &Key, fault: Option<(&'static str, Fault)>) -> Value {
     let config = kubeconfig(&format!("https://{}", server.place()), Some(&ca), &json!({}), &json!({ "token": token }));
     let ended = watched(
         command().args(["doctor", "-o", "json", "--timeout", "5s", "--kubeconfig"]).arg(&config),
-        Duration::from_secs(40),
+        Duration::from_secs(120),
     );
     assert!(
         !ended.stderr.contains("panicked") && !ended.stdout.contains("a bug in kaccess"),

@@ -588,7 +588,7 @@ fn names_and_claims_that_would_deceive() {
             if connected {
                 run.args(["--kubeconfig", &config]);
             }
-            let ended = watched(&mut run, Duration::from_secs(40));
+            let ended = watched(&mut run, Duration::from_secs(120));
             for text in [&ended.stdout, &ended.stderr] {
                 assert_eq!(deceiving(text), None, "{arguments:?} {form}: {text:?}");
             }
@@ -940,7 +940,7 @@ fn input_without_end_is_refused() {
         (&["decode", &small, "--jwks", &keys], "no key set"),
     ];
     for (arguments, words) in runs {
-        let ended = watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(30));
+        let ended = watched(command().args(arguments).arg("--kubeconfig").arg(&config), Duration::from_secs(120));
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
         assert!(ended.stderr.contains(words), "{arguments:?}: {}", ended.stderr);
         assert!(ended.peak < MEMORY, "{arguments:?}: {} kB at most", ended.peak);

@@ -300,7 +300,10 @@ fn a_fix_in_an_authentication_configuration() {
     let mut changed = configured;
     assert_eq!(part["jwt"][0]["issuer"]["url"], changed["jwt"][0]["issuer"]["url"]);
     changed["jwt"][0]["claimMappings"]["username"] = part["jwt"][0]["claimMappings"]["username"].clone();
-    fs::write(server.dir().join("authentication.yaml"), changed.to_string()).expect("a file");
+    // Whole at once: the server reads it as soon as it changes.
+    let new = server.dir().join("authentication.new");
+    fs::write(&new, changed.to_string()).expect("a file");
+    fs::rename(&new, server.dir().join("authentication.yaml")).expect("a rename");
     server.wait_accepted(&token);
     expect_healthy(
         "email-not-verified-mended",
