@@ -13,7 +13,7 @@ use rcgen::{BasicConstraints, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 
 use crate::support::front::{Asked, Pair, answer, authority, field, server_params, signed};
-use crate::support::run::{command, command_with_signals, scratch};
+use crate::support::run::{command, command_with_signals, scratch, shell_script};
 use crate::support::stage::{
     Ended, Play, Stage, api_answer, certified, deceiving, kubeconfig, not_found, path, watched, within,
 };
@@ -1070,13 +1070,11 @@ fn what_is_not_seen_is_neither_kept_nor_shown() {
 #[cfg(target_os = "linux")]
 fn no_signal_leaves_the_plugin_behind() {
     use rustix::process::{Pid, Signal, kill_process};
-    use std::os::unix::fs::PermissionsExt as _;
 
     for (signal, code) in [(Signal::QUIT, 131), (Signal::USR1, 138), (Signal::USR2, 140)] {
         let folder = scratch("signals");
         let (plugin, id) = (folder.join("login"), folder.join("id"));
-        fs::write(&plugin, format!("#!/bin/sh\necho $$ > {}\nsleep 300\n", id.display())).expect("a plugin");
-        fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755)).expect("a mode");
+        shell_script(&plugin, &format!("echo $$ > {}\nsleep 300", id.display()));
         let exec =
             json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": plugin, "interactiveMode": "Never" });
         let config = kubeconfig("https://127.0.0.1:1", None, &json!({}), &json!({ "exec": exec }));

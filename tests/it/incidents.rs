@@ -11,7 +11,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Release, Rule};
-use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch};
+use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch, shell_script};
 
 /// A server with the incident's configuration, a role for the backend group, and a kubeconfig with `token` and admin.
 fn incident_server(lab: &Lab, options: Options) -> ApiServer {
@@ -412,10 +412,8 @@ fn faults_on_the_way_to_the_server() {
 fn plugins(server: &ApiServer, token: &str) {
     let folder = scratch("plugin");
     let script = |name: &str, text: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
         let path = folder.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a plugin");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a plugin's mode");
+        shell_script(&path, text);
         path.to_string_lossy().into_owned()
     };
     let entry = |command: &str| {

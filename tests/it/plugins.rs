@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +12,14 @@ use base64::Engine as _;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::json;
 
-use crate::support::run::{command, command_with_signals, doctor, expect_fault, scratch};
+use crate::support::run::{command, command_with_signals, doctor, expect_fault, scratch, shell_script};
 use crate::support::stage::{Ended, watched, within};
 
 /// A kubeconfig whose user runs this shell script; nobody listens at its server.
 fn kubeconfig(script: &str, mode: &str) -> PathBuf {
     let folder = scratch("plugin");
     let program = folder.join("login");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a plugin");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    shell_script(&program, script);
     let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": program, "interactiveMode": mode });
     let config = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "a",

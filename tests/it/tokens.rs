@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::lab::apiserver::SERVICE_ACCOUNT_ISSUER;
 use crate::support::lab::issuer::{Issuer, Key, Page};
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
-use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
+use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch, shell_script};
 
 const REVIEWER: [&str; 2] = ["--reviewer-context", "admin"];
 
@@ -181,8 +181,7 @@ fn accepted_but_odd(idp: &Idp, server: &mut ApiServer) {
     // A plugin renews it.
     let script = scratch("plugin").join("renewing-plugin");
     let credential = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": soon } });
-    fs::write(&script, format!("#!/bin/sh\ncat <<'END'\n{credential}\nEND\n")).expect("a plugin");
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a plugin's mode");
+    shell_script(&script, &format!("cat <<'END'\n{credential}\nEND"));
     let user = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": script, "interactiveMode": "Never" } });
     expect_healthy("token-renewed", &doctor(&server.kubeconfig_with("renewed", user), &[]));
 

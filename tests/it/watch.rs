@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use serde_json::{Value, json};
 
 use crate::support::front::{answer, field};
-use crate::support::run::{command, command_behind_others, command_with_signals, kaccess, scratch};
+use crate::support::run::{command, command_behind_others, command_with_signals, kaccess, scratch, shell_script};
 use crate::support::schema::hold;
 use crate::support::stage::{
     Stage, api_answer, certified, healthy_api, kubeconfig, memory, not_found, path, watched, within,
@@ -233,8 +232,7 @@ fn two_hundred_looks_take_no_more_than_twenty() {
 /// A kubeconfig whose user runs this shell script, at this server.
 fn scripted(server: &str, ca: Option<&str>, script: &str) -> PathBuf {
     let program = scratch("plugin").join("login");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a plugin");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    shell_script(&program, script);
     let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": program, "interactiveMode": "IfAvailable" });
     kubeconfig(server, ca, &json!({}), &json!({ "exec": exec }))
 }
@@ -390,9 +388,8 @@ fn three_hundred_contexts_at_once() {
     let (ca, pair) = certified();
     let stage = Stage::tls(&pair, healthy_api());
     let program = scratch("plugin").join("login");
-    let text = "#!/bin/sh\necho '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'\n";
-    fs::write(&program, text).expect("a plugin");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let text = "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'";
+    shell_script(&program, text);
     use base64::Engine as _;
     let ca = base64::engine::general_purpose::STANDARD.encode(ca);
     let names: Vec<String> = (0..300).map(|number| format!("context-{number}")).collect();

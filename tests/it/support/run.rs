@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -66,6 +67,20 @@ fn folder_of_run() -> PathBuf {
             Err(error) => panic!("{}: {error}", folder.display()),
         })
         .expect("names without an end")
+}
+
+/// Makes a shell script that can be run. Another process writes it: here other threads start programs meanwhile, and what
+/// is open for writing in this process is so in them too for a moment, in which the system runs no such file (ETXTBSY).
+pub fn shell_script(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let script = format!("#!/bin/sh\n{text}\n");
+    writer.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("a script");
+    assert!(writer.wait().expect("sh ends").success(), "{}", path.display());
 }
 
 /// A command with a quiet environment: no kubeconfig, no proxy, no colour, its own home.
