@@ -771,7 +771,7 @@ fn connections_go_only_where_they_belong() {
         let environment: Vec<(&str, &str)> = environment.into_iter().chain([("NO_PROXY", "issuer.log.test")]).collect();
         let run = doctor_in(&config, &arguments, &environment);
         // The last connections may still wait to be taken.
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         let (begun, theirs) = loop {
             let (now, seen) = (network::counters(), sums());
             let begun = (now.0 - counted.0, now.1 - counted.1);

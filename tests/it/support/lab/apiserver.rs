@@ -272,7 +272,8 @@ impl ApiServer {
     }
 
     fn wait(&self, done: impl Fn() -> bool, failed: impl Fn() -> String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        // A changed file that no event tells of is looked at once a minute.
+        let deadline = Instant::now() + Duration::from_secs(150);
         while !done() {
             assert!(Instant::now() < deadline, "{}", failed());
             std::thread::sleep(Duration::from_millis(200));
