@@ -825,11 +825,13 @@ fn lists_of_workloads_without_an_end() {
             }),
         );
         let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
+        // All but silence is seen through, long before the time is over.
+        let limit = if what == "silence" { "4s" } else { "30s" };
         let mut before = 0;
         let ended = within(LIMIT + GRACE, || {
             before = stage.heads().len();
             let mut run = command();
-            run.args(["workload", "--plan-migration", "--no-aws", "--timeout", "4s", "-o", "json", "--kubeconfig"]);
+            run.args(["workload", "--plan-migration", "--no-aws", "--timeout", limit, "-o", "json", "--kubeconfig"]);
             watched(run.arg(&config), Duration::from_secs(60))
         });
         let Ended { stdout, stderr, peak, code, .. } = &ended;
@@ -965,7 +967,14 @@ fn certificate_chains_of_any_length() {
         let pair = Pair { certificate: format!("{}{pem}", leaf.certificate), key: leaf.key };
         let stage = Stage::tls(&pair, crate::support::stage::healthy_api());
         let config = kubeconfig(&format!("https://{}", stage.place()), Some(&root.pem()), &json!({}), &opaque());
-        let met = meet(&format!("{length} certificates"), &config, &[], &[]);
+        let mut met = meet(&format!("{length} certificates"), &config, &[], &[]);
+        for _ in 0..3 {
+            if length == 700 || !met.report["identity"].is_null() {
+                break;
+            }
+            // A busy machine may not get to it in four seconds.
+            met = meet(&format!("{length} certificates"), &config, &[], &[]);
+        }
         if length == 60 {
             // Certificates that lead nowhere are no fault: the leaf's own issuer is trusted.
             assert_eq!(met.report["identity"]["username"], "alice", "{}", met.ended.stdout);

@@ -54,6 +54,7 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
         let end = || Stdio::from(OpenOptions::new().read(true).write(true).open(&name).expect("a terminal"));
         let evidence = scratch("evidence").join("evidence.json");
+        let started = Instant::now();
         let child = command()
             .args(["doctor", "--color", "never", "--kubeconfig"])
             .arg(kubeconfig)
@@ -76,7 +77,7 @@ impl Terminal {
                 sink.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
-        Self { child, shown, evidence, started: Instant::now(), reader }
+        Self { child, shown, evidence, started, reader }
     }
 
     fn shown(&self) -> String {
