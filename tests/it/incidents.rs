@@ -348,7 +348,8 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
     let fix = run.findings()[0]["fix"][0]["command"].as_str().expect("a command").to_owned();
     let admin = server.admin_kubeconfig();
     let kubectl = fix.replacen("kubectl", &format!("{} --kubeconfig {}", lab.kubectl().display(), admin.display()), 1);
-    let applied = std::process::Command::new("sh").arg("-c").arg(&kubectl).output().expect("sh");
+    let applied =
+        std::process::Command::new("sh").arg("-c").arg(&kubectl).env("HOME", scratch("kubectl")).output().expect("sh");
     assert!(applied.status.success(), "{kubectl}: {}", String::from_utf8_lossy(&applied.stderr));
     server.settle();
     expect_healthy("name-prefix-fixed", &doctor(&config, &reviewer));

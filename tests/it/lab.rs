@@ -3,6 +3,7 @@
 use crate::support::lab::http::Client;
 use crate::support::lab::process::wait_for;
 use crate::support::lab::{self, ApiServer, Auth, Nginx, Options, Rule};
+use crate::support::run::scratch;
 use serde_json::json;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -132,6 +133,7 @@ fn lab_keeps_its_promises() {
     let output = std::process::Command::new(lab.kubectl())
         .args(["auth", "whoami", "-o", "json", "--kubeconfig"])
         .arg(server.kubeconfig_for_token("reporter", &account))
+        .env("HOME", scratch("kubectl"))
         .output()
         .expect("kubectl");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

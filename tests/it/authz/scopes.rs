@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::refusals::{apply, cluster_role, kubectl};
 use super::{RBAC, Stage, group, stdout, user};
 use crate::support::lab::{self, ApiServer, Options, certificate_user};
-use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning};
+use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
 
 const REVIEWER: [&str; 2] = ["--reviewer-context", "admin"];
 
@@ -42,7 +42,8 @@ fn mend(server: &ApiServer, run: &Run, code: &str) {
 fn run_as_admin(lab: &lab::Lab, server: &ApiServer, fix: &str) {
     let program = format!("{} --kubeconfig {}", lab.kubectl().display(), server.admin_kubeconfig().display());
     let line = fix.replacen("kubectl", &program, 1);
-    let output = std::process::Command::new("sh").arg("-c").arg(&line).output().expect("sh");
+    let output =
+        std::process::Command::new("sh").arg("-c").arg(&line).env("HOME", scratch("kubectl")).output().expect("sh");
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     server.settle();
 }
@@ -302,7 +303,7 @@ fn a_message_about_somebody_else_is_not_judged_by_ones_own_rights() {
 fn a_refusal_in_protobuf_is_told_in_words() {
     let Some(lab) = lab::require_apiserver() else { return };
     let stage = Stage::start(lab);
-    let file = crate::support::run::scratch("questions").join("questions");
+    let file = scratch("questions").join("questions");
     std::fs::write(&file, "{\"verb\":\"get\",\"resource\":\"pods\",\"user\":\"a\",\"groups\":[\"b\"]}\n")
         .expect("a file");
     let file = file.to_string_lossy().into_owned();

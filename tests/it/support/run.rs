@@ -99,11 +99,11 @@ pub fn command_with_signals() -> Command {
     quiet(command)
 }
 
-/// The same behind everything else that runs: many at once would take the processors from the tests beside them, whose
-/// programs then run into their own limits.
+/// The same, giving way to everything else that runs: many at once would take the processors from the tests beside them,
+/// whose programs then run into their own limits. Not the last in the queue either, where it would have none itself.
 pub fn command_behind_others() -> Command {
     let mut command = Command::new("nice");
-    command.args(["-n", "19"]).arg(program());
+    command.args(["-n", "10"]).arg(program());
     quiet(command)
 }
 
