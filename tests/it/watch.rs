@@ -382,6 +382,15 @@ fn an_interrupt_between_looks_ends_the_watch() {
     }
 }
 
+/// Waits until nobody is connected; the server itself gives a silent client 20 s.
+fn unanswered(stage: &Stage) {
+    let started = Instant::now();
+    while stage.open.load(Ordering::SeqCst) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(45), "{} connections", stage.open.load(Ordering::SeqCst));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn three_hundred_contexts_at_once() {
@@ -440,11 +449,7 @@ fn three_hundred_contexts_at_once() {
     let _ = writeln!(std::io::stderr(), "300 contexts: {healthy} healthy, {:?}, {} kB", ended.took, ended.peak);
     assert!(ended.peak < 240_000, "{} kB", ended.peak);
     // Nothing is left open, and no plugin lives on.
-    let started = Instant::now();
-    while stage.open.load(Ordering::SeqCst) > 0 {
-        assert!(started.elapsed() < Duration::from_secs(25), "{} connections", stage.open.load(Ordering::SeqCst));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    unanswered(&stage);
     let running = Command::new("ps").args(["-eo", "args"]).output().expect("ps").stdout;
     assert!(!String::from_utf8_lossy(&running).contains(&*program.to_string_lossy()), "a plugin lives on");
 }
@@ -501,7 +506,9 @@ fn two_hundred_at_once_against_a_server_that_asks_to_wait() {
     assert!(requests <= MANY * 40, "{requests} requests");
     assert!(reviews <= MANY * 3, "{reviews} reviews");
 
-    // Alone, who was refused once is let in a moment later, and who did not wait is never seen.
+    // Alone, who was refused once is let in a moment later, and who did not wait is never seen. Whoever gave up before may
+    // still be answered, which is not to be counted here.
+    unanswered(&stage);
     refused.store(MANY - 1, Ordering::SeqCst);
     let alone = watched(command().args(["doctor", "--kubeconfig"]).arg(&config), Duration::from_secs(60));
     assert_eq!(alone.code, Some(0), "{}", alone.stdout);
