@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::aws::{Answer, Aws, allowed, healthy, timed};
+use crate::support::aws::{Answer, Aws, allowed, healthy};
 use crate::support::run::{command, scratch};
+use crate::support::stage::within;
 
 /// A kubeconfig of a cluster that nobody listens for: what is looked at here is AWS.
 const KUBECONFIG: &str = "apiVersion: v1
@@ -420,11 +421,10 @@ fn without_credentials_or_with_no_aws_the_rest_is_done_at_once() {
     let aws = world();
     let variables: Vec<(String, String)> =
         aws.variables().into_iter().filter(|(name, _)| name.starts_with("AWS_ENDPOINT")).collect();
-    let (seen, took) = timed(|| look_with(&variables, &["--eks-cluster", "prod"]));
+    let seen = within(Duration::from_secs(6), || look_with(&variables, &["--eks-cluster", "prod"]));
     assert_eq!(seen.at("/caller/failed/kind"), "not-found");
     assert!(seen.at("/cluster/skipped/text").as_str().is_some_and(|text| text.contains("no AWS credentials")));
     assert!(seen.everything.contains("aws sso login"), "{}", seen.everything);
-    assert!(took < Duration::from_secs(6), "{took:?}");
     assert!(aws.calls().is_empty());
     let seen = look(&aws, &["--no-aws"]);
     assert!(seen.at("/target/skipped/text").as_str().is_some_and(|text| text.contains("--no-aws")));
@@ -459,10 +459,18 @@ fn the_cluster_is_found_by_its_endpoint_where_nothing_names_it() {
 #[test]
 fn independent_calls_are_made_at_once() {
     let aws = world();
-    aws.slow(Duration::from_millis(300));
-    look(&aws, &[]);
-    let calls = aws.calls().len();
-    assert!(calls > 30, "{calls} calls");
+    let mut calls = 0;
+    // A busy machine takes its time between two calls too: then each is to last longer than that.
+    for delay in [300, 1000] {
+        aws.slow(Duration::from_millis(delay));
+        let before = aws.calls().len();
+        look(&aws, &["--timeout", "60s"]);
+        calls = aws.calls().len() - before;
+        assert!(calls > 30, "{calls} calls");
+        if aws.most_at_once() >= 8 {
+            break;
+        }
+    }
     // Those that wait for nothing but the cluster, its interfaces and the load balancer are more than these.
     assert!(aws.most_at_once() >= 8, "of {calls} calls at most {} at once", aws.most_at_once());
 }

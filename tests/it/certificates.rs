@@ -23,7 +23,7 @@ fn likely(run: &Run, code: &str) {
 
 /// A port that nobody listens on.
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    lab::process::free_port()
 }
 
 #[test]
@@ -257,6 +257,7 @@ fn proxies_in_front() {
             "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "everybody" }],
         }),
     );
+    server.settle();
     front.set_login(
         Some(&good),
         "proxy_set_header X-Remote-User $remote_user;\nproxy_set_header X-Remote-Group everybody;",
@@ -330,6 +331,7 @@ fn operator(lab: &Lab, server: &ApiServer) -> PathBuf {
             "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "operators" }],
         }),
     );
+    server.settle();
     let identity = lab.pki.ca.sign_client_between("oscar", "oscar", &["operators"], (-1, 364));
     server.kubeconfig_with("oscar", certificate_user(&identity))
 }
@@ -395,7 +397,7 @@ fn behind_the_api_server() {
                 "service": { "name": "metrics-server", "namespace": "default", "port": kubelet.port() } },
         }),
     );
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + Duration::from_secs(90);
     let met = loop {
         let met = kubectl(lab, &config, &["get", "nodes.metrics.k8s.io"]);
         if met.contains("unable to handle") {
@@ -408,6 +410,7 @@ fn behind_the_api_server() {
     assert_eq!(run.codes(), ["aggregated-api-unavailable"], "{met}\n{}", run.stdout);
     expect_fault("aggregated-api-unavailable", &run, &["aggregated-api-unavailable"]);
     server.api("DELETE", "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io", None);
+    server.wait_group("metrics.k8s.io", false);
     expect_healthy("aggregated-api-removed", &doctor(&config, &[]));
 }
 

@@ -37,6 +37,8 @@ fn applied(lab: &lab::Lab, server: &ApiServer, file: &Path, more: &[&str]) {
     arguments.extend(more);
     let output = kubectl(lab, server, &arguments);
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    // What it may, and what it may no more, is known to the authorizer a moment later.
+    server.settle();
 }
 
 /// The requests of kaccess' service account that were forbidden, since the audit log had this many events.
@@ -72,7 +74,7 @@ fn manifests_are_accepted_and_their_rights_are_enough_and_not_too_much() {
     let waited = kubectl(
         lab,
         &server,
-        &["wait", "--for=condition=Established", "crd/prometheusrules.monitoring.coreos.com", "--timeout=20s"],
+        &["wait", "--for=condition=Established", "crd/prometheusrules.monitoring.coreos.com", "--timeout=60s"],
     );
     assert!(waited.status.success(), "{}", String::from_utf8_lossy(&waited.stderr));
     for file in ["cronjob.yaml", "eks-irsa.yaml", "prometheus-rule.yaml"] {

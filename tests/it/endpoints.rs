@@ -484,7 +484,7 @@ fn client_certificates_that_are_demanded() {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, "laptop");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-    (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2027, 12, 1));
+    (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2040, 12, 1));
     let key = KeyPair::generate().expect("a key");
     let client = params.signed_by(&key, &way.ours).expect("a certificate").pem();
     let both = json!({ "token": way.token, "client-certificate-data": encoded(&client), "client-key-data": encoded(&key.serialize_pem()) });

@@ -11,7 +11,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Release, Rule};
-use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch};
+use crate::support::run::{Run, command, doctor, expect_fault, expect_healthy, kaccess, scratch, shell_script};
 
 /// A server with the incident's configuration, a role for the backend group, and a kubeconfig with `token` and admin.
 fn incident_server(lab: &Lab, options: Options) -> ApiServer {
@@ -94,8 +94,11 @@ fn first_incident_end_to_end() {
 
     // From here all is well, and only the control plane's words say that something refuses it: likely, not certain.
     nginx.set_rule(Rule::AllowAll);
+    // The API server tries again every 10 s: where it got through meanwhile, there is nothing left to see.
+    let refused = || server.token_review(&token)["authenticated"] != true;
+    let before = refused();
     let open = doctor(&config, &["--reviewer-context", "admin"]);
-    if open.code == 1 {
+    if before && refused() {
         expect_fault("first-incident-not-visible", &open, &["issuer-blocks-control-plane"]);
         assert_eq!(open.findings()[0]["confidence"], "likely", "{}", open.stdout);
     }
@@ -160,9 +163,9 @@ fn faults_of_the_issuer() {
     nginx.set_rule(Rule::DenyCerts);
     let server = incident_server(lab, Options::default().oidc(lab, &issuer));
     let config = kubeconfig(&server, &token);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while server.token_review(&token)["error"].as_str().unwrap_or_default().contains("not initialized") {
-        assert!(Instant::now() < deadline);
+        assert!(Instant::now() < deadline, "{}", server.log());
         std::thread::sleep(Duration::from_millis(300));
     }
     let run = doctor(&config, &reviewer);
@@ -345,8 +348,10 @@ fn tokens(lab: &Lab, nginx: &Nginx, server: &ApiServer) {
     let fix = run.findings()[0]["fix"][0]["command"].as_str().expect("a command").to_owned();
     let admin = server.admin_kubeconfig();
     let kubectl = fix.replacen("kubectl", &format!("{} --kubeconfig {}", lab.kubectl().display(), admin.display()), 1);
-    let applied = std::process::Command::new("sh").arg("-c").arg(&kubectl).output().expect("sh");
+    let applied =
+        std::process::Command::new("sh").arg("-c").arg(&kubectl).env("HOME", scratch("kubectl")).output().expect("sh");
     assert!(applied.status.success(), "{kubectl}: {}", String::from_utf8_lossy(&applied.stderr));
+    server.settle();
     expect_healthy("name-prefix-fixed", &doctor(&config, &reviewer));
 }
 
@@ -408,10 +413,8 @@ fn faults_on_the_way_to_the_server() {
 fn plugins(server: &ApiServer, token: &str) {
     let folder = scratch("plugin");
     let script = |name: &str, text: &str| {
-        use std::os::unix::fs::PermissionsExt as _;
         let path = folder.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a plugin");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a plugin's mode");
+        shell_script(&path, text);
         path.to_string_lossy().into_owned()
     };
     let entry = |command: &str| {

@@ -22,7 +22,7 @@ fn certain(run: &Run, code: &str) {
 }
 
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+    lab::process::free_port()
 }
 
 /// A key of the issuer: the pair in PEM, its public half as a key set.
@@ -370,7 +370,7 @@ fn documents_of_the_issuer() {
     let mut odd = key.set.clone();
     odd["keys"].as_array_mut().expect("keys").push(json!({ "kty": "foo", "kid": "odd", "use": "sig" }));
     nginx.set_locations(&pages(&document(&issuer, Some(&format!("{issuer}/keys"))), &keys(&odd)));
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !one.token_review(&token)["error"].as_str().unwrap_or_default().contains("decode keys") {
         assert!(Instant::now() < deadline, "{}", one.token_review(&token));
         std::thread::sleep(Duration::from_millis(300));
@@ -384,7 +384,7 @@ fn documents_of_the_issuer() {
     nameless["keys"][0].as_object_mut().expect("a key").remove("kid");
     for (name, set) in [("jwks-empty", json!({ "keys": [] })), ("jwks-nameless", nameless)] {
         nginx.set_locations(&pages(&document(&issuer, Some(&format!("{issuer}/keys"))), &keys(&set)));
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !one.token_review(&token)["error"].as_str().unwrap_or_default().contains("failed to verify id token") {
             assert!(Instant::now() < deadline, "{}", one.token_review(&token));
             std::thread::sleep(Duration::from_millis(300));
@@ -407,7 +407,7 @@ fn documents_of_the_issuer() {
     nginx.set_locations(&pages(&document(&issuer, Some(&elsewhere)), &keys(&key.set)));
     let two = server(lab, &issuer);
     let config_two = kubeconfig(&two, &token);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !two.token_review(&token)["error"].as_str().unwrap_or_default().contains("get keys failed") {
         assert!(Instant::now() < deadline, "{}", two.token_review(&token));
         std::thread::sleep(Duration::from_millis(300));

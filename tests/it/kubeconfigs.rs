@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use crate::support::lab::apiserver::certificate_user;
 use crate::support::lab::{self, ApiServer, Lab, Options};
-use crate::support::run::{Run, command, doctor, doctor_in, expect_fault, expect_healthy, expect_warning, scratch};
+use crate::support::run::{
+    Run, command, doctor, doctor_in, expect_fault, expect_healthy, expect_warning, scratch, shell_script,
+};
 
 /// Nobody listens there: what is found is found in the files.
 const NOWHERE: &str = "server: 'https://127.0.0.1:1'";
@@ -293,8 +295,7 @@ fn user_entries_that_kubectl_refuses() {
 
 fn script(name: &str, text: &str) -> String {
     let path = scratch("plugin").join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a plugin");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a plugin's mode");
+    shell_script(&path, text);
     path.to_string_lossy().into_owned()
 }
 

@@ -646,12 +646,19 @@ fn fifty_contexts_take_as_long_as_one() {
             command().args(["doctor", "--kubeconfig"]).arg(&path).args(arguments).output().expect("kaccess runs");
         (output, started.elapsed())
     };
-    let (_, slowest) = run(&["--context", "ctx49"]);
-    let (output, all) = run(&["--all-contexts", "-o", "json"]);
-    lab::tell(&format!("50 contexts, 25 of them dead: {all:?}; the slowest alone: {slowest:?}"));
     // 25 handshakes and reviews share this machine with the servers, which a debug build feels; and they take turns, so
-    // that the last of the silent ones is begun late.
-    assert!(all < slowest + Duration::from_secs(10), "{all:?} for all, {slowest:?} for the slowest");
+    // that the last of the silent ones is begun late. Where the machine is busy meanwhile, it is measured again.
+    let mut tries = 0;
+    let output = loop {
+        tries += 1;
+        let (_, slowest) = run(&["--context", "ctx49"]);
+        let (output, all) = run(&["--all-contexts", "-o", "json"]);
+        lab::tell(&format!("50 contexts, 25 of them dead: {all:?}; the slowest alone: {slowest:?}"));
+        if all < slowest + Duration::from_secs(10) {
+            break output;
+        }
+        assert!(tries < 4, "{all:?} for all, {slowest:?} for the slowest");
+    };
     assert_eq!(output.status.code(), Some(1));
     let list: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     crate::support::schema::hold(&list);
@@ -764,7 +771,7 @@ fn connections_go_only_where_they_belong() {
         let environment: Vec<(&str, &str)> = environment.into_iter().chain([("NO_PROXY", "issuer.log.test")]).collect();
         let run = doctor_in(&config, &arguments, &environment);
         // The last connections may still wait to be taken.
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(30);
         let (begun, theirs) = loop {
             let (now, seen) = (network::counters(), sums());
             let begun = (now.0 - counted.0, now.1 - counted.1);

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use static_assertions::assert_not_impl_any;
 use crate::support::aws::{Answer, Aws};
 use crate::support::front::{Clients, Front, answer, authority, field, server_params, signed};
 use crate::support::lab;
-use crate::support::run::{command, scratch};
+use crate::support::run::{command, scratch, shell_script};
 
 assert_not_impl_any!(Secret: std::fmt::Display, serde::Serialize);
 assert_not_impl_any!(Scrubber: std::fmt::Display, serde::Serialize);
@@ -186,9 +185,9 @@ fn file(name: &str, text: &str) -> String {
 }
 
 fn plugin(text: &str) -> String {
-    let path = file("plugin", &format!("#!/bin/sh\n{text}\n"));
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
-    path
+    let path = scratch("canary-file").join("plugin");
+    shell_script(&path, text);
+    path.to_string_lossy().into_owned()
 }
 
 /// A kubeconfig whose contexts are called as its users, all on one cluster.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::lab::apiserver::SERVICE_ACCOUNT_ISSUER;
 use crate::support::lab::issuer::{Issuer, Key, Page};
 use crate::support::lab::{self, ApiServer, Lab, Nginx, Options, Rule};
-use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
+use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch, shell_script};
 
 const REVIEWER: [&str; 2] = ["--reviewer-context", "admin"];
 
@@ -181,8 +181,7 @@ fn accepted_but_odd(idp: &Idp, server: &mut ApiServer) {
     // A plugin renews it.
     let script = scratch("plugin").join("renewing-plugin");
     let credential = json!({ "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": { "token": soon } });
-    fs::write(&script, format!("#!/bin/sh\ncat <<'END'\n{credential}\nEND\n")).expect("a plugin");
-    fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a plugin's mode");
+    shell_script(&script, &format!("cat <<'END'\n{credential}\nEND"));
     let user = json!({ "exec": { "apiVersion": "client.authentication.k8s.io/v1", "command": script, "interactiveMode": "Never" } });
     expect_healthy("token-renewed", &doctor(&server.kubeconfig_with("renewed", user), &[]));
 
@@ -300,7 +299,10 @@ fn a_fix_in_an_authentication_configuration() {
     let mut changed = configured;
     assert_eq!(part["jwt"][0]["issuer"]["url"], changed["jwt"][0]["issuer"]["url"]);
     changed["jwt"][0]["claimMappings"]["username"] = part["jwt"][0]["claimMappings"]["username"].clone();
-    fs::write(server.dir().join("authentication.yaml"), changed.to_string()).expect("a file");
+    // Whole at once: the server reads it as soon as it changes.
+    let new = server.dir().join("authentication.new");
+    fs::write(&new, changed.to_string()).expect("a file");
+    fs::rename(&new, server.dir().join("authentication.yaml")).expect("a rename");
     server.wait_accepted(&token);
     expect_healthy(
         "email-not-verified-mended",
@@ -463,6 +465,7 @@ fn default_account(server: &ApiServer) {
             "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": "shop" }],
         }),
     );
+    server.settle();
     let code = "default-service-account-privileged";
     expect_warning(code, &reviewed(server, &token), &[code]);
     delete(server, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/shop-default-admin");

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -10,13 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 
 use crate::support::front::{answer, field};
-use crate::support::run::{command, command_with_signals, kaccess, scratch};
+use crate::support::run::{command, command_behind_others, command_with_signals, kaccess, scratch, shell_script};
 use crate::support::schema::hold;
-use crate::support::stage::{Stage, api_answer, certified, healthy_api, kubeconfig, memory, not_found, path, watched};
+use crate::support::stage::{
+    Stage, api_answer, certified, healthy_api, kubeconfig, memory, not_found, path, watched, within,
+};
 
 fn opaque() -> Value {
     json!({ "token": "opaque-token-of-a-test" })
@@ -28,15 +29,20 @@ fn refusal() -> Vec<u8> {
     answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string())
 }
 
-/// An API server that lets nobody in until it is told to.
+/// An API server that lets nobody in until it is told to. It changes its mind between two looks: each begins with a request
+/// without a credential, and what is told to it in the middle of one holds from the next one on.
 fn gated() -> (Stage, Arc<AtomicBool>, PathBuf) {
     let open = Arc::new(AtomicBool::new(false));
-    let gate = open.clone();
+    let (told, gate) = (open.clone(), AtomicBool::new(false));
     let (ca, pair) = certified();
     let stage = Stage::tls(
         &pair,
         Arc::new(move |asked, out| {
-            let known = field(&asked.head, "authorization").is_none() || gate.load(Ordering::SeqCst);
+            let anonymous = field(&asked.head, "authorization").is_none();
+            if anonymous {
+                gate.store(told.load(Ordering::SeqCst), Ordering::SeqCst);
+            }
+            let known = anonymous || gate.load(Ordering::SeqCst);
             let whole = if known { api_answer(asked).unwrap_or_else(not_found) } else { refusal() };
             let _ = out.write_all(&whole);
         }),
@@ -54,6 +60,16 @@ fn watch(config: &Path, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("kaccess")
+}
+
+/// Lets this process have more files open than the usual 1,024: the other ends of many programs are all here, and a test
+/// beside them would find none left.
+fn more_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = limit.maximum.map_or(8_192, |most| most.min(8_192));
+    if limit.current.is_some_and(|now| now < enough) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(enough), ..limit });
+    }
 }
 
 fn send(child: &Child, signal: Signal) {
@@ -99,7 +115,7 @@ fn it_looks_until_all_is_well_and_says_what_changed() {
     std::thread::sleep(Duration::from_secs(1));
     open.store(true, Ordering::SeqCst);
     let rest: Vec<String> = lines.map_while(Result::ok).collect();
-    let (code, _, stderr) = ended(child, Duration::from_secs(20));
+    let (code, _, stderr) = ended(child, Duration::from_secs(60));
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stderr.contains("looking again 200ms"), "{stderr}");
     let after: Vec<&String> = rest.iter().filter(|line| line.contains("Z  ")).collect();
@@ -122,16 +138,18 @@ fn it_looks_until_all_is_well_and_says_what_changed() {
 #[test]
 fn as_json_each_look_is_one_line() {
     let (_stage, open, config) = gated();
-    let child = watch(&config, &["--watch=200ms", "-o", "json"]);
-    std::thread::sleep(Duration::from_secs(3));
+    let mut child = watch(&config, &["--watch=200ms", "-o", "json"]);
+    let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
+    // Some looks without a change, however long each takes.
+    let mut shown: Vec<String> = (0..4).map(|_| lines.next().expect("a look").expect("a line")).collect();
     open.store(true, Ordering::SeqCst);
-    let (code, stdout, stderr) = ended(child, Duration::from_secs(20));
+    shown.extend(lines.map_while(Result::ok));
+    let (code, _, stderr) = ended(child, Duration::from_secs(60));
     assert_eq!(code, Some(0), "{stderr}");
-    let looks: Vec<Value> = stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-        .collect();
-    assert!(looks.len() >= 2, "{}", looks.len());
+    let stdout = shown.join("\n");
+    let looks: Vec<Value> =
+        shown.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect();
+    assert!(looks.len() >= 5, "{}", looks.len());
     for look in &looks {
         assert_eq!((&look["kind"], &look["apiVersion"]), (&json!("DoctorReport"), &json!("kaccess.dev/v1")));
         hold(look);
@@ -150,7 +168,7 @@ fn as_json_each_look_is_one_line() {
     // Where all is well at once, it ends at once.
     let healthy = watched(
         command().args(["doctor", "-o", "json", "--watch", "--kubeconfig"]).arg(&config),
-        Duration::from_secs(20),
+        Duration::from_secs(60),
     );
     assert_eq!((healthy.code, healthy.stdout.lines().count()), (Some(0), 1), "{}", healthy.stdout);
 }
@@ -184,18 +202,24 @@ fn two_hundred_looks_take_no_more_than_twenty() {
     for look in 1..=200 {
         lines.next().expect("a look").expect("a line");
         if matches!(look, 20 | 200) {
-            // Between two looks.
-            std::thread::sleep(Duration::from_millis(50));
-            let [Some(own), Some(threads)] = memory(id, ["RssAnon:", "Threads:"]) else {
-                panic!("look {look}: it ended")
-            };
-            at.push((own, threads, descriptors(), stage.open.load(Ordering::SeqCst)));
+            // The least of some moments: in the middle of a look there is more of everything, and what is never given back is
+            // there at each of them.
+            let mut least = (u64::MAX, u64::MAX, usize::MAX, usize::MAX);
+            for _ in 0..20 {
+                std::thread::sleep(Duration::from_millis(25));
+                let [Some(own), Some(threads)] = memory(id, ["RssAnon:", "Threads:"]) else {
+                    panic!("look {look}: it ended")
+                };
+                let connections = stage.open.load(Ordering::SeqCst);
+                least = (least.0.min(own), least.1.min(threads), least.2.min(descriptors()), least.3.min(connections));
+            }
+            at.push(least);
         }
     }
     open.store(true, Ordering::SeqCst);
     let rest = lines.count();
     assert!(rest >= 1);
-    let (code, ..) = ended(child, Duration::from_secs(20));
+    let (code, ..) = ended(child, Duration::from_secs(60));
     assert_eq!(code, Some(0));
     let [(memory, threads, files, connections), later] = at[..] else { panic!("two measures") };
     let _ = writeln!(std::io::stderr(), "look 20: {:?}; look 200: {later:?}", (memory, threads, files, connections));
@@ -208,8 +232,7 @@ fn two_hundred_looks_take_no_more_than_twenty() {
 /// A kubeconfig whose user runs this shell script, at this server.
 fn scripted(server: &str, ca: Option<&str>, script: &str) -> PathBuf {
     let program = scratch("plugin").join("login");
-    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a plugin");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    shell_script(&program, script);
     let exec = json!({ "apiVersion": "client.authentication.k8s.io/v1", "command": program, "interactiveMode": "IfAvailable" });
     kubeconfig(server, ca, &json!({}), &json!({ "exec": exec }))
 }
@@ -222,11 +245,12 @@ fn id_in(file: &Path) -> String {
         if text.ends_with('\n') {
             return text.trim().to_owned();
         }
-        assert!(started.elapsed() < Duration::from_secs(10), "no {}", file.display());
+        assert!(started.elapsed() < Duration::from_secs(60), "no {}", file.display());
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
+/// Waits for the end of a process that would sleep for minutes by itself.
 fn gone(id: &str) {
     let started = Instant::now();
     loop {
@@ -235,7 +259,7 @@ fn gone(id: &str) {
         if state.is_empty() || state.starts_with('Z') {
             return;
         }
-        assert!(started.elapsed() < Duration::from_secs(3), "process {id} lives on");
+        assert!(started.elapsed() < Duration::from_secs(20), "process {id} lives on");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -298,17 +322,25 @@ fn an_interrupt_at_any_moment_tells_what_is_known() {
             }
         }),
     );
-    let script = "sleep 0.1\necho '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'";
-    let config = scripted(&format!("https://{}", stage.place()), Some(&ca), script);
+    let begun = scratch("begun").join("begun");
+    let gives = "sleep 0.1\necho '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'";
+    let script = format!("echo begun >> {}\n{gives}", begun.display());
+    let config = scripted(&format!("https://{}", stage.place()), Some(&ca), &script);
+    let plugins = || fs::read_to_string(&begun).unwrap_or_default();
     let mut known = 0;
-    for moment in (20..900).step_by(80) {
+    // The last ones are for a busy machine, on which everything comes later.
+    for moment in (20..900).step_by(80).chain([1_500, 3_000, 6_000]) {
+        if moment > 900 && known > 0 {
+            break;
+        }
+        let before = plugins();
         let child = watch(&config, &["-o", "json"]);
         std::thread::sleep(Duration::from_millis(moment));
         send(&child, Signal::INT);
         let (code, stdout, stderr) = ended(child, Duration::from_secs(30));
         if code.is_none() {
             // Before kaccess listens the system ends it: nothing was begun.
-            assert!(moment < 200 && stdout.is_empty(), "after {moment} ms: {stderr}");
+            assert!(plugins() == before && stdout.is_empty(), "after {moment} ms: {stderr}");
             continue;
         }
         assert_eq!(code, Some(130), "after {moment} ms: {stderr}");
@@ -324,21 +356,39 @@ fn an_interrupt_at_any_moment_tells_what_is_known() {
 #[cfg(target_os = "linux")]
 fn an_interrupt_between_looks_ends_the_watch() {
     let (_stage, _, config) = gated();
-    let mut child = watch(&config, &["--watch=60s"]);
-    // The note stands before the pause.
-    let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
-    let mut line = String::new();
-    stderr.read_line(&mut line).expect("a line");
-    assert!(line.contains("looking again"), "{line}");
-    std::thread::sleep(Duration::from_millis(100));
+    let interrupted = || {
+        let mut child = watch(&config, &["--watch=60s"]);
+        // The note stands before the pause.
+        let mut stderr = BufReader::new(child.stderr.take().expect("stderr"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("a line");
+        assert!(line.contains("looking again"), "{line}");
+        std::thread::sleep(Duration::from_millis(100));
+        let started = Instant::now();
+        send(&child, Signal::INT);
+        let (code, ..) = ended(child, Duration::from_secs(30));
+        let took = started.elapsed();
+        assert_eq!(code, Some(130));
+        let mut rest = String::new();
+        stderr.read_to_string(&mut rest).expect("stderr");
+        assert!(!rest.contains("panicked"), "{rest}");
+        took
+    };
+    // A busy machine may make one late, and not all of them.
+    let mut all = Vec::new();
+    while all.last().is_none_or(|took| *took >= Duration::from_secs(2)) {
+        assert!(all.len() < 4, "{all:?}");
+        all.push(interrupted());
+    }
+}
+
+/// Waits until nobody is connected; the server itself gives a silent client 20 s.
+fn unanswered(stage: &Stage) {
     let started = Instant::now();
-    send(&child, Signal::INT);
-    let (code, ..) = ended(child, Duration::from_secs(30));
-    assert_eq!(code, Some(130));
-    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    let mut rest = String::new();
-    stderr.read_to_string(&mut rest).expect("stderr");
-    assert!(!rest.contains("panicked"), "{rest}");
+    while stage.open.load(Ordering::SeqCst) > 0 {
+        assert!(started.elapsed() < Duration::from_secs(45), "{} connections", stage.open.load(Ordering::SeqCst));
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -347,9 +397,8 @@ fn three_hundred_contexts_at_once() {
     let (ca, pair) = certified();
     let stage = Stage::tls(&pair, healthy_api());
     let program = scratch("plugin").join("login");
-    let text = "#!/bin/sh\necho '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'\n";
-    fs::write(&program, text).expect("a plugin");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
+    let text = "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"opaque-token-of-a-test\"}}'";
+    shell_script(&program, text);
     use base64::Engine as _;
     let ca = base64::engine::general_purpose::STANDARD.encode(ca);
     let names: Vec<String> = (0..300).map(|number| format!("context-{number}")).collect();
@@ -400,11 +449,7 @@ fn three_hundred_contexts_at_once() {
     let _ = writeln!(std::io::stderr(), "300 contexts: {healthy} healthy, {:?}, {} kB", ended.took, ended.peak);
     assert!(ended.peak < 240_000, "{} kB", ended.peak);
     // Nothing is left open, and no plugin lives on.
-    let started = Instant::now();
-    while stage.open.load(Ordering::SeqCst) > 0 {
-        assert!(started.elapsed() < Duration::from_secs(25), "{} connections", stage.open.load(Ordering::SeqCst));
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    unanswered(&stage);
     let running = Command::new("ps").args(["-eo", "args"]).output().expect("ps").stdout;
     assert!(!String::from_utf8_lossy(&running).contains(&*program.to_string_lossy()), "a plugin lives on");
 }
@@ -412,6 +457,7 @@ fn three_hundred_contexts_at_once() {
 #[test]
 fn two_hundred_at_once_against_a_server_that_asks_to_wait() {
     const MANY: usize = 200;
+    more_files();
     let refused = Arc::new(AtomicUsize::new(0));
     let (ca, pair) = certified();
     let counter = refused.clone();
@@ -434,7 +480,7 @@ fn two_hundred_at_once_against_a_server_that_asks_to_wait() {
     let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
     let mut children: Vec<Child> = Vec::new();
     for _ in 0..MANY {
-        let child = command()
+        let child = command_behind_others()
             .args(["doctor", "-q", "--timeout", "120s", "--kubeconfig"])
             .arg(&config)
             .stdout(Stdio::null())
@@ -460,7 +506,9 @@ fn two_hundred_at_once_against_a_server_that_asks_to_wait() {
     assert!(requests <= MANY * 40, "{requests} requests");
     assert!(reviews <= MANY * 3, "{reviews} reviews");
 
-    // Alone, who was refused once is let in a moment later, and who did not wait is never seen.
+    // Alone, who was refused once is let in a moment later, and who did not wait is never seen. Whoever gave up before may
+    // still be answered, which is not to be counted here.
+    unanswered(&stage);
     refused.store(MANY - 1, Ordering::SeqCst);
     let alone = watched(command().args(["doctor", "--kubeconfig"]).arg(&config), Duration::from_secs(60));
     assert_eq!(alone.code, Some(0), "{}", alone.stdout);
@@ -480,10 +528,13 @@ fn who_is_refused_for_good_is_told_so() {
         }),
     );
     let config = kubeconfig(&format!("https://{}", stage.place()), Some(&ca), &json!({}), &opaque());
-    let ended = watched(command().args(["doctor", "-o", "json", "--kubeconfig"]).arg(&config), Duration::from_secs(60));
+    let mut before = 0;
+    let ended = within(Duration::from_secs(15), || {
+        before = stage.heads().len();
+        watched(command().args(["doctor", "-o", "json", "--kubeconfig"]).arg(&config), Duration::from_secs(60))
+    });
     let report: Value = serde_json::from_str(&ended.stdout).expect("a report");
     assert_eq!(report["findings"][0]["code"], "api-priority-throttled", "{report:#}");
-    assert!(ended.took < Duration::from_secs(15), "{:?}", ended.took);
-    let heads = stage.heads();
-    assert!(heads.len() <= 60, "{} requests", heads.len());
+    let requests = stage.heads().len() - before;
+    assert!(requests <= 60, "{requests} requests");
 }

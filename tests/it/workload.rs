@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::aws::{Answer, Aws};
 use crate::support::front::{authority, server_params, signed};
 use crate::support::lab::{self, ApiServer, Options};
 use crate::support::run::{Run, command, record, scratch};
-use crate::support::stage::{Stage, healthy_api};
+use crate::support::stage::{Stage, healthy_api, within};
 
 /// Every action that `workload` may call; docs/deploy/iam-policy.json holds them all.
 pub const ACTIONS: [&str; 10] = [
@@ -1777,7 +1777,6 @@ fn a_large_cluster_is_planned_in_seconds() {
         ("/api/v1/namespaces/large/pods".to_owned(), pod)
     }));
     world.deployment(json!({}), json!({ "iam.amazonaws.com/role": "shop-api" }), plain());
-    let started = Instant::now();
     let plan = |more: &[&str]| {
         let output = command()
             .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -1790,9 +1789,9 @@ fn a_large_cluster_is_planned_in_seconds() {
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).expect("UTF-8")
     };
-    let told: Value = serde_json::from_str(&plan(&["-o", "json"])).expect("JSON");
+    let text = within(Duration::from_secs(30), || plan(&["-o", "json"]));
+    let told: Value = serde_json::from_str(&text).expect("JSON");
     crate::support::schema::hold(&told);
-    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
     let workloads = told["workloads"].as_array().expect("workloads");
     assert_eq!(workloads.len(), 5_001);
     assert_eq!(told["from"], json!(["kube2iam"]));
@@ -1821,13 +1820,13 @@ fn a_large_cluster_is_planned_in_seconds() {
         "/api/v1/namespaces/large/pods",
         &owned("Pod", "ring", "ring-a", json!({ "containers": [{ "name": "app", "image": "x" }] })),
     );
-    let started = Instant::now();
-    let output = command()
-        .args(["workload", "ring", "-n", "large", "--no-aws", "-o", "json", "--kubeconfig"])
-        .arg(server.admin_kubeconfig())
-        .output()
-        .expect("kaccess runs");
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    let output = within(Duration::from_secs(10), || {
+        command()
+            .args(["workload", "ring", "-n", "large", "--no-aws", "-o", "json", "--kubeconfig"])
+            .arg(server.admin_kubeconfig())
+            .output()
+            .expect("kaccess runs")
+    });
     assert!(output.status.code().is_some_and(|code| code > 0), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
@@ -1895,6 +1894,7 @@ fn doctor_warns_where_kiam_runs_and_is_silent_where_it_does_not() {
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "agents" },
         "subjects": [{ "kind": "ServiceAccount", "name": "api", "namespace": world.namespace }] });
     server.create(&format!("{rbac}/clusterrolebindings"), &binding);
+    server.settle();
     world.account(json!({}), json!({}));
     let config = server.kubeconfig_for_token("shopper", &server.create_service_account_token(&world.namespace, "api"));
     let doctor = || crate::support::run::doctor(&config, &[]);

@@ -99,7 +99,7 @@ fn why(stage: &Stage) {
         let place = place.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
         stage.server.create(&format!("{}{place}/{kind}s", super::RBAC), document);
     }
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    stage.server.settle();
     let (code, answer) = stage
         .json("admin", &["can-i", "get", "pods/exec", "-n", "dev", "--why", "--as", "system:serviceaccount:dev:dev"]);
     assert_eq!((code, answer["grants"].as_array().map(Vec::len)), (0, Some(1)), "{answer}");

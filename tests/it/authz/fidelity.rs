@@ -1,7 +1,7 @@
 //! The model and the real server give the same answers.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use kaccess::apiserver::authz::World;
@@ -70,14 +70,7 @@ pub fn wait_settled(server: &ApiServer) {
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "settled" },
         "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "settled" }] }),
     );
-    let spec = json!({ "user": "settled", "resourceAttributes": { "group": "settled", "resource": "settled", "verb": "get" } });
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while server.access_reviews([spec.clone()])[0]["allowed"] != true {
-        assert!(Instant::now() < deadline, "the server's RBAC caches do not settle");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    // Roles and RoleBindings have caches of their own.
-    std::thread::sleep(Duration::from_millis(500));
+    server.settle();
 }
 
 fn load(server: &ApiServer, dice: &mut Dice) -> Rbac {

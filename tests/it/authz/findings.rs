@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{RBAC, Stage, group, user};
 use crate::support::lab::{self, certificate_user};
-use crate::support::run::{doctor, expect_fault, expect_healthy};
+use crate::support::run::{doctor, expect_fault, expect_healthy, scratch};
 
 /// A fault: its code, the question that was denied, and what is bound where.
 struct Fault {
@@ -101,7 +101,7 @@ fn nearly_given_rights_are_found_and_mended() {
             None => {}
         }
         stage.bind(fault.bound_in, &name, ("ClusterRole", &name), (fault.subject)(&name));
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        server.settle();
         let config = server.kubeconfig(&name, &[("own", own), ("admin", server.admin_user())]);
         let error = message(&username, fault.asked);
         let arguments = ["--reviewer-context", "admin", "--error", &error];
@@ -115,6 +115,7 @@ fn nearly_given_rights_are_found_and_mended() {
             let admin = server.admin_kubeconfig().display().to_string();
             let output = std::process::Command::new("bash")
                 .args(["-c", &format!("{kubectl} --kubeconfig {admin} patch {arguments}")])
+                .env("HOME", scratch("kubectl"))
                 .output()
                 .expect("bash");
             assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
@@ -126,7 +127,7 @@ fn nearly_given_rights_are_found_and_mended() {
             let place = place.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
             server.create(&format!("{RBAC}{place}/{kind}s"), &object);
         }
-        std::thread::sleep(std::time::Duration::from_millis(400));
+        server.settle();
         let run = doctor(&config, &arguments);
         if fault.code == "rbac-verb-missing" {
             expect_healthy("rbac-mended", &run);

@@ -116,7 +116,7 @@ fn escalation_and_impersonation_are_refused_in_the_servers_words() {
     let token = server.create_service_account_token("dev", "alice");
     let account = json!({ "kind": "ServiceAccount", "name": "alice", "namespace": "dev" });
     server.create(&format!("{RBAC}/clusterrolebindings"), &bind("account", "held", account));
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    server.settle();
     let rbac = fidelity::read(&server);
     let world = World::new(&rbac);
     let requester = User {

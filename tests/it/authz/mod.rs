@@ -80,8 +80,8 @@ impl Stage {
         let mut users: Vec<(&str, Value)> = vec![("admin", stage.server.admin_user())];
         users.extend(tokens.iter().map(|(name, token)| (*name, json!({ "token": token }))));
         let config = stage.server.kubeconfig("admin", &users);
-        // The authorizer reads from caches.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        stage.server.settle();
+        stage.server.wait_resource("widgets");
         Self { config, ..stage }
     }
 

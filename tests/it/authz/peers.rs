@@ -39,7 +39,7 @@ fn known_wrong_answers_are_right_here() {
     stage.bind("", "c", ("ClusterRole", "health"), user("prober"));
     stage.bind("prod", "d", ("ClusterRole", "execs"), user("in-prod-only"));
     stage.bind("dev", "e", ("ClusterRole", "execs"), group("system:bootstrappers:team"));
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    stage.server.settle();
 
     // A rule of another API group is no grant (rakkess for RES).
     let (code, answer) = stage.json("admin", &["who-can", "get", "pods", "-A"]);

@@ -3,12 +3,17 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{RBAC, group, user};
+use crate::support::lab::process::wait_for;
 use crate::support::lab::{self, ApiServer, Lab, Options, Release, certificate_user};
 use crate::support::run::{Run, doctor, expect_fault, expect_warning, scratch};
+
+/// How long a part of the server may take to learn of something on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs the lab's kubectl; its exit code and what it said on stderr.
 pub fn kubectl(lab: &Lab, config: &Path, arguments: &[&str], input: &str) -> (i32, String) {
@@ -30,11 +35,6 @@ pub fn kubectl(lab: &Lab, config: &Path, arguments: &[&str], input: &str) -> (i3
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
-/// The authorizer reads from caches.
-pub fn settle() {
-    std::thread::sleep(std::time::Duration::from_millis(500));
-}
-
 /// The first manifest among the steps of a finding.
 fn manifest(run: &Run, code: &str) -> String {
     let steps = run.finding(code)["fix"].as_array().cloned().unwrap_or_default();
@@ -49,7 +49,7 @@ pub fn apply(server: &ApiServer, manifest: &str) {
         let place = place.map(|name| format!("/namespaces/{name}")).unwrap_or_default();
         server.create(&format!("{RBAC}{place}/{kind}s"), &object);
     }
-    settle();
+    server.settle();
 }
 
 pub fn cluster_role(server: &ApiServer, name: &str, rules: Value, subject: Value) {
@@ -79,7 +79,7 @@ fn giving_away_more_than_one_has() {
     let server = ApiServer::start(lab, Options::default());
     let rules = json!([{ "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles", "clusterrolebindings"], "verbs": ["get", "list", "create"] }]);
     cluster_role(&server, "rbac-writer", rules, user("gitops"));
-    settle();
+    server.settle();
     let identity = lab.pki.ca.sign_client("gitops", "gitops", &["platform"]);
     let config = server.kubeconfig("gitops", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
     let create = ["create", "clusterrole", "secret-reader", "--verb=get,list", "--resource=secrets,deployments.apps"];
@@ -122,7 +122,7 @@ fn acting_as_somebody_without_the_right() {
         let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] }]);
         cluster_role(&server, &format!("{name}-pods"), rules, user(name));
     }
-    settle();
+    server.settle();
     let identity = lab.pki.ca.sign_client("helper", "helper", &["support"]);
     let mut acting = certificate_user(&identity);
     acting["as"] = json!("bob");
@@ -144,7 +144,7 @@ fn acting_as_somebody_without_the_right() {
     let account = json!({ "kind": "ServiceAccount", "name": "builder", "namespace": "dev" });
     let rules = json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["list"] }]);
     cluster_role(&server, "builder-pods", rules, account);
-    settle();
+    server.settle();
     let mut builds = vec!["--context", "plain", "--as", "system:serviceaccount:dev:builder"];
     builds.extend(pods);
     let (code, error) = kubectl(lab, &config, &builds, "");
@@ -171,7 +171,7 @@ fn acting_as_somebody_for_one_request_only() {
         { "apiGroups": [""], "resources": ["pods"], "verbs": ["impersonate-on:user-info:list"] },
     ]);
     cluster_role(&server, "constrained", constrained, user("helper"));
-    settle();
+    server.settle();
     let identity = lab.pki.ca.sign_client("helper-constrained", "helper", &["support"]);
     let mut acting = certificate_user(&identity);
     acting["as"] = json!("bob");
@@ -217,7 +217,7 @@ fn nodes_without_their_group_or_beyond_their_pods() {
         let object = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": secret } });
         server.create("/api/v1/namespaces/default/secrets", &object);
     }
-    settle();
+    server.settle();
     let ask = |context: &str, words: &[&str]| {
         let mut arguments = vec!["--context", context];
         arguments.extend(words);
@@ -240,7 +240,11 @@ fn nodes_without_their_group_or_beyond_their_pods() {
         &json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "user" }, "spec": { "nodeName": "worker-1",
             "volumes": [{ "name": "used", "secret": { "secretName": "used" } }], "containers": [{ "name": "main", "image": "none" }] } }),
     );
-    settle();
+    // The Node authorizer's picture of who uses what follows in its own time.
+    let reads = json!({ "user": name, "groups": ["system:nodes"],
+        "resourceAttributes": { "verb": "get", "resource": "secrets", "namespace": "default", "name": "used" } });
+    let known = wait_for(PATIENCE, || (server.access_reviews([reads.clone()])[0]["allowed"] == true).then_some(()));
+    assert!(known.is_some(), "the Pod's node never came to its Secret");
     assert_eq!(ask("right", &["get", "secret", "used"]).0, 0);
     let run = doctor(&config, &arguments);
     assert!(!run.codes().contains(&"node-authorizer-denied".to_owned()), "{}", run.stdout);
@@ -261,7 +265,7 @@ fn default_bindings_that_are_gone() {
         assert_eq!(answer.0, 200, "{name}");
     };
     remove("system:basic-user");
-    settle();
+    server.settle();
     let run = doctor(&config, &["--reviewer-context", "admin"]);
     expect_fault("rbac-default-bindings-removed", &run, &["rbac-default-bindings-removed"]);
     // The reviewer reads the bindings of whom the certificate names.
@@ -271,7 +275,7 @@ fn default_bindings_that_are_gone() {
     assert!(!run.codes().contains(&"rbac-default-bindings-removed".to_owned()), "{}", run.stdout);
 
     remove("system:discovery");
-    settle();
+    server.settle();
     let (_, error) = kubectl(lab, &config, &["get", "--raw", "/apis"], "");
     let arguments = ["--reviewer-context", "admin", "--error", forbidden(&error)];
     let run = doctor(&config, &arguments);
@@ -298,7 +302,11 @@ fn what_looks_like_a_missing_right_and_is_none() {
     assert_eq!(server.api("PUT", "/api/v1/namespaces/full/resourcequotas/few/status", Some(&quota)).0, 200);
     let rules = json!([{ "apiGroups": [""], "resources": ["pods", "configmaps"], "verbs": ["get", "list", "create"] }]);
     cluster_role(&server, "writer", rules, user("carol"));
-    settle();
+    server.settle();
+    // The quota's admission has a picture of its own, too.
+    let one = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "one" } });
+    let refuses = || server.api("POST", "/api/v1/namespaces/full/configmaps?dryRun=All", Some(&one)).0 == 403;
+    assert!(wait_for(PATIENCE, || refuses().then_some(())).is_some(), "the quota never counts");
     let identity = lab.pki.ca.sign_client("carol-edit", "carol", &["team"]);
     let config = server.kubeconfig("carol", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
     let ask = |name: &str, code: &str, words: &[&str], input: &str| {
@@ -336,7 +344,7 @@ fn an_aggregated_api_whose_server_is_not_there() {
     let server = ApiServer::start(lab, Options::default());
     let rules = json!([{ "apiGroups": ["*"], "resources": ["pods", "podmetrics"], "verbs": ["get", "list"] }]);
     cluster_role(&server, "top", rules, user("ivy"));
-    settle();
+    server.settle();
     let identity = lab.pki.ca.sign_client("ivy", "ivy", &["team"]);
     let config = server.kubeconfig("ivy", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
     // Not registered at all: the server does not serve it.
@@ -353,14 +361,8 @@ fn an_aggregated_api_whose_server_is_not_there() {
                 "insecureSkipTLSVerify": true, "service": { "name": "metrics-server", "namespace": "kube-system" } } }),
     );
     // Discovery is gathered every few seconds.
-    let stale = || server.api("GET", "/apis", None).1.to_string().contains("metrics.k8s.io");
-    for _ in 0..60 {
-        if stale() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(500));
-    }
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    server.wait_group("metrics.k8s.io", true);
+    std::thread::sleep(Duration::from_secs(2));
     let (_, error) = kubectl(lab, &config, &["top", "pods"], "");
     let run = doctor(&config, &["--error", &error]);
     expect_fault("aggregated-api-unavailable-metrics", &run, &["aggregated-api-unavailable"]);
@@ -379,12 +381,7 @@ fn an_aggregated_api_whose_server_is_not_there() {
     let fix = run.finding("aggregated-api-unavailable")["fix"][2]["command"].as_str().expect("a command").to_owned();
     let words: Vec<&str> = fix.split(' ').skip(1).collect();
     assert_eq!(kubectl(lab, &server.admin_kubeconfig(), &words, "").0, 0);
-    for _ in 0..60 {
-        if !stale() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(500));
-    }
+    server.wait_group("metrics.k8s.io", false);
     let run = doctor(&config, &["--error", &error]);
     assert_eq!(run.codes(), ["resource-not-served"], "{}", run.stdout);
 }
@@ -410,13 +407,13 @@ fn everybody_may_do_everything() {
     let server = ApiServer::start(lab, Options::default());
     let config = server.kubeconfig("bound", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
     bind(&server, "open-house", "cluster-admin", group("system:authenticated"));
-    settle();
+    server.settle();
     let run = doctor(&config, &[]);
     expect_warning("authorization-not-enforced-bound", &run, &["authorization-not-enforced"]);
     let fix = run.finding("authorization-not-enforced")["fix"][0]["command"].as_str().expect("a command").to_owned();
     let words: Vec<&str> = fix.split(' ').skip(1).collect();
     assert_eq!(kubectl(lab, &server.admin_kubeconfig(), &words, "").0, 0);
-    settle();
+    server.settle();
     let run = doctor(&config, &["--reviewer-context", "admin"]);
     assert!(!run.codes().contains(&"authorization-not-enforced".to_owned()), "{}", run.stdout);
 }

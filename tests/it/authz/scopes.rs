@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::refusals::{apply, cluster_role, kubectl, settle};
+use super::refusals::{apply, cluster_role, kubectl};
 use super::{RBAC, Stage, group, stdout, user};
 use crate::support::lab::{self, ApiServer, Options, certificate_user};
-use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning};
+use crate::support::run::{Run, doctor, expect_fault, expect_healthy, expect_warning, scratch};
 
 const REVIEWER: [&str; 2] = ["--reviewer-context", "admin"];
 
@@ -42,9 +42,10 @@ fn mend(server: &ApiServer, run: &Run, code: &str) {
 fn run_as_admin(lab: &lab::Lab, server: &ApiServer, fix: &str) {
     let program = format!("{} --kubeconfig {}", lab.kubectl().display(), server.admin_kubeconfig().display());
     let line = fix.replacen("kubectl", &program, 1);
-    let output = std::process::Command::new("sh").arg("-c").arg(&line).output().expect("sh");
+    let output =
+        std::process::Command::new("sh").arg("-c").arg(&line).env("HOME", scratch("kubectl")).output().expect("sh");
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-    settle();
+    server.settle();
 }
 
 #[test]
@@ -59,7 +60,7 @@ fn a_name_that_differs_by_its_prefix_is_the_cause_only_where_the_binding_would_h
     bind(&server, "", "only-prefixed", "pods", &[group("oidc:ops"), group("somebody")]);
     bind(&server, "dev", "maps-in-dev", "maps", &[group("oidc:ops")]);
     bind(&server, "", "both", "maps", &[group("oidc:backend"), group("backend")]);
-    settle();
+    server.settle();
     let ops = lab.pki.ca.sign_client("ops-user", "ann", &["ops"]);
     let backend = lab.pki.ca.sign_client("backend-user", "ben", &["backend"]);
     let users = [("own", certificate_user(&ops)), ("ben", certificate_user(&backend)), ("admin", server.admin_user())];
@@ -119,7 +120,7 @@ fn rights_in_another_namespace_are_rights() {
     server.create_namespace("prod");
     bind(&server, "prod", "crew-runs-prod", "cluster-admin", &[group("crew")]);
     let idle = server.create_service_account_token("shop", "idle");
-    settle();
+    server.settle();
     let carla = lab.pki.ca.sign_client("carla", "carla", &["crew"]);
     let users = [("own", certificate_user(&carla)), ("idle", json!({ "token": idle })), ("admin", server.admin_user())];
     let config = server.kubeconfig("elsewhere", &users);
@@ -142,7 +143,7 @@ fn rights_in_another_namespace_are_rights() {
     role(&server, "pods", &json!([{ "apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"] }]));
     let account = json!({ "kind": "ServiceAccount", "name": "idle", "namespace": "shop" });
     bind(&server, "default", "idle-pods", "pods", &[account]);
-    settle();
+    server.settle();
     let run = doctor(&config, &["--context", "idle", "--reviewer-context", "admin"]);
     expect_healthy("rbac-granted-service-account", &run);
 }
@@ -152,7 +153,7 @@ fn a_healthy_kubelet_needs_no_binding() {
     let Some(lab) = lab::require_apiserver() else { return };
     let server = ApiServer::start(lab, Options::default());
     server.create("/api/v1/nodes", &json!({ "apiVersion": "v1", "kind": "Node", "metadata": { "name": "n1" } }));
-    settle();
+    server.settle();
     let node = lab.pki.ca.sign_client("n1", "system:node:n1", &["system:nodes"]);
     let config = server.kubeconfig("kubelet", &[("own", certificate_user(&node)), ("admin", server.admin_user())]);
     assert_eq!(kubectl(lab, &config, &["get", "--raw", "/api/v1/nodes/n1"], "").0, 0);
@@ -217,7 +218,7 @@ fn subresources_and_aggregated_roles_are_named_the_right_way_round() {
             "rules": [{ "apiGroups": [""], "resources": ["services"], "verbs": ["list"] }] }),
     );
     bind(&server, "dev", "collector", "collector", &[user("hal")]);
-    settle();
+    server.settle();
     let hal = lab.pki.ca.sign_client("hal", "hal", &["team"]);
     let config = server.kubeconfig("hal", &[("own", certificate_user(&hal)), ("admin", server.admin_user())]);
     let get = |path: &str| kubectl(lab, &config, &["get", "--raw", path], "");
@@ -261,7 +262,7 @@ fn a_message_about_somebody_else_is_not_judged_by_ones_own_rights() {
     let runner = server.create_service_account_token("ci", "runner");
     let rules = json!([{ "apiGroups": [""], "resources": ["secrets"], "verbs": ["create", "list"] }]);
     cluster_role(&server, "alice-secrets", rules.clone(), user("alice"));
-    settle();
+    server.settle();
     let alice = lab.pki.ca.sign_client("alice-else", "alice", &["team"]);
     let users =
         [("own", certificate_user(&alice)), ("runner", json!({ "token": runner })), ("admin", server.admin_user())];
@@ -302,7 +303,7 @@ fn a_message_about_somebody_else_is_not_judged_by_ones_own_rights() {
 fn a_refusal_in_protobuf_is_told_in_words() {
     let Some(lab) = lab::require_apiserver() else { return };
     let stage = Stage::start(lab);
-    let file = crate::support::run::scratch("questions").join("questions");
+    let file = scratch("questions").join("questions");
     std::fs::write(&file, "{\"verb\":\"get\",\"resource\":\"pods\",\"user\":\"a\",\"groups\":[\"b\"]}\n")
         .expect("a file");
     let file = file.to_string_lossy().into_owned();

@@ -18,6 +18,7 @@ use kaccess::report::doctor::{DoctorReport, Verdict};
 use kaccess::report::{Confidence, diagnose};
 use kaccess::rules::{Case, check_all};
 
+use crate::support::stage::within;
 use world::World;
 
 /// One world and what must be found in it.
@@ -97,9 +98,6 @@ fn thousands_of_rules_are_judged_in_no_time() {
     let ranges: Vec<&str> = ranges.iter().map(String::as_str).collect();
     let (evidence, text) = World::oidc_refused().lets_in(&ranges).evidence();
     assert!(text.len() < 5 * 1024 * 1024, "{} bytes of evidence", text.len());
-    let start = std::time::Instant::now();
-    let case = Case::new(&evidence);
-    let findings = diagnose(check_all(&case));
-    assert_eq!(findings[0].code, "allowlist-misses-control-plane");
-    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+    let first = within(std::time::Duration::from_secs(2), || diagnose(check_all(&Case::new(&evidence)))[0].code);
+    assert_eq!(first, "allowlist-misses-control-plane");
 }

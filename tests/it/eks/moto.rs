@@ -46,9 +46,7 @@ impl Moto {
             lab::skip_optional("moto_server is missing (pip install 'moto[server]')");
             return None;
         }
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        drop(listener);
+        let port = lab::process::free_port();
         // The shell ends with the server, and the server with the shell's standard input.
         let script = "exec 3<&0; moto_server -H 127.0.0.1 -p \"$1\" 3<&- </dev/null >/dev/null 2>&1 & server=$!
             (cat <&3 >/dev/null; kill $server 2>/dev/null) & wait $server";

@@ -330,6 +330,16 @@ fn one_release(lab: &Lab, release: Release) {
         let (status, answer) = server.api("PATCH", &format!("/api/v1/namespaces/ci/secrets/{name}"), Some(&patch));
         assert_eq!(status, 200, "{answer}");
     }
+    // The server's own picture of the Secrets follows in its own time and in the order of what happened: the last one is
+    // waited for. Those of the other kinds are older.
+    let secrets = "/api/v1/namespaces/kube-system/secrets";
+    let last = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "bootstrap-token-zzzzzz" },
+        "type": "bootstrap.kubernetes.io/token",
+        "stringData": { "token-id": "zzzzzz", "token-secret": "0123456789abcdef", "usage-bootstrap-authentication": "true" } });
+    server.create(secrets, &last);
+    server.wait_accepted("zzzzzz.0123456789abcdef");
+    let (status, answer) = server.api("DELETE", &format!("{secrets}/bootstrap-token-zzzzzz"), None);
+    assert_eq!(status, 200, "{answer}");
     let flags = [
         ("service-account-issuer", ISSUER),
         ("enable-bootstrap-token-auth", "true"),

@@ -54,21 +54,33 @@ fn browser() -> Option<&'static str> {
 }
 
 fn run(browser: &str, home: &Path, arguments: &[&str], page: &Path) -> Vec<u8> {
-    let output = Command::new(browser)
-        .env("HOME", home)
-        .args([
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--hide-scrollbars",
-            "--disable-background-networking",
-            "--proxy-server=127.0.0.1:9",
-        ])
-        .arg(format!("--user-data-dir={}", home.join("profile").display()))
-        .args(arguments)
-        .arg(format!("file://{}", page.display()))
-        .output()
-        .expect("a browser");
+    let look = || {
+        Command::new(browser)
+            .env("HOME", home)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                // In a container the memory for sharing is small.
+                "--disable-dev-shm-usage",
+                "--hide-scrollbars",
+                "--disable-background-networking",
+                "--proxy-server=127.0.0.1:9",
+            ])
+            .arg(format!("--user-data-dir={}", home.join("profile").display()))
+            .args(arguments)
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .expect("a browser")
+    };
+    let mut output = look();
+    // It is not the browser that is on trial: one that falls down is started again.
+    for _ in 0..2 {
+        if output.status.success() {
+            break;
+        }
+        output = look();
+    }
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }

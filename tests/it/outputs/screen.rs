@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use kaccess::render::terminal;
@@ -22,6 +23,7 @@ pub(super) struct Terminal {
     child: Child,
     keys: File,
     shown: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -32,11 +34,13 @@ impl Terminal {
         let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("UTF-8");
         let end = || Stdio::from(OpenOptions::new().read(true).write(true).open(&name).expect("a terminal"));
         let child = command.stdin(end()).stdout(stdout.unwrap_or_else(end)).stderr(end()).spawn().expect("a program");
+        // The command would hold the terminal's other end for as long as it lives.
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let master = File::from(master);
         let keys = master.try_clone().expect("a terminal");
         let shown = Arc::new(Mutex::new(String::new()));
         let sink = shown.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut master = master;
             let mut buffer = [0; 4096];
             // Reading fails once the last other end is closed.
@@ -45,7 +49,7 @@ impl Terminal {
                 sink.lock().unwrap_or_else(PoisonError::into_inner).push_str(&text);
             }
         });
-        Self { child, keys, shown }
+        Self { child, keys, shown, reader }
     }
 
     /// What a terminal of so many columns shows of a program that nobody colours: its answer, without what it tells beside.
@@ -74,14 +78,18 @@ impl Terminal {
     fn waits_for(&self, words: &str) {
         let started = Instant::now();
         while !self.shown().contains(words) {
-            assert!(started.elapsed() < Duration::from_secs(20), "never shown: {words:?} in {:?}", self.shown());
+            assert!(started.elapsed() < Duration::from_secs(60), "never shown: {words:?} in {:?}", self.shown());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
     fn ends(mut self) -> String {
         self.child.wait().expect("an end");
-        std::thread::sleep(Duration::from_millis(100));
+        // The last of it may still be on its way; what a program left behind may hold the terminal open.
+        let started = Instant::now();
+        while !self.reader.is_finished() && started.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         self.shown()
     }
 }

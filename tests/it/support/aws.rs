@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -383,11 +383,4 @@ pub fn healthy() -> BTreeMap<String, Answer> {
     // Synthetic, by the services' published models: no AWS account stands behind it.
     let world: BTreeMap<String, Value> = serde_json::from_str(include_str!("aws.json")).expect("JSON");
     world.into_iter().map(|(action, body)| (action, Answer::Good(body))).collect()
-}
-
-/// How long something took.
-pub fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let started = Instant::now();
-    let value = work();
-    (value, started.elapsed())
 }

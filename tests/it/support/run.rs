@@ -2,8 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
@@ -45,15 +47,40 @@ impl Run {
 /// A new empty folder below the system's temporary one; it stays until the machine cleans up.
 pub fn scratch(name: &str) -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let folder = std::env::temp_dir()
-        .join(format!("kaccess-it-{}", std::process::id()))
-        .join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    static RUN: OnceLock<PathBuf> = OnceLock::new();
+    let folder = RUN.get_or_init(folder_of_run).join(format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     fs::create_dir_all(&folder).expect("a scratch folder");
-    // As a home directory: nobody else reads what is in it.
-    use std::os::unix::fs::PermissionsExt as _;
-    let above = folder.parent().expect("the run's folder");
-    fs::set_permissions(above, fs::Permissions::from_mode(0o700)).expect("a mode");
     folder
+}
+
+/// A folder that no other run has or had: an earlier process may have had this one's number.
+fn folder_of_run() -> PathBuf {
+    // As a home directory: nobody else reads what is in it.
+    use std::os::unix::fs::DirBuilderExt as _;
+    let own = format!("kaccess-it-{}", std::process::id());
+    let names = std::iter::once(own.clone()).chain((1..).map(|again| format!("{own}x{again}")));
+    names
+        .map(|name| std::env::temp_dir().join(name))
+        .find(|folder| match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Ok(()) => true,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
+            Err(error) => panic!("{}: {error}", folder.display()),
+        })
+        .expect("names without an end")
+}
+
+/// Makes a shell script that can be run. Another process writes it: here other threads start programs meanwhile, and what
+/// is open for writing in this process is so in them too for a moment, in which the system runs no such file (ETXTBSY).
+pub fn shell_script(path: &Path, text: &str) {
+    let mut writer = Command::new("sh")
+        .args(["-c", "cat > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(path)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("sh");
+    let script = format!("#!/bin/sh\n{text}\n");
+    writer.stdin.take().expect("stdin").write_all(script.as_bytes()).expect("a script");
+    assert!(writer.wait().expect("sh ends").success(), "{}", path.display());
 }
 
 /// A command with a quiet environment: no kubeconfig, no proxy, no colour, its own home.
@@ -69,6 +96,14 @@ pub fn command_with_signals() -> Command {
     }
     let mut command = Command::new("env");
     command.arg("--default-signal").arg(program());
+    quiet(command)
+}
+
+/// The same, giving way to everything else that runs: many at once would take the processors from the tests beside them,
+/// whose programs then run into their own limits. Not the last in the queue either, where it would have none itself.
+pub fn command_behind_others() -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", "10"]).arg(program());
     quiet(command)
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Lab;
@@ -182,9 +183,18 @@ impl ApiServer {
     /// Stops it if it runs and starts it again: same port, same data, same log.
     pub fn restart(&mut self) {
         self.stop();
-        if let Err(log) = self.launch() {
-            panic!("kube-apiserver did not come back:\n{}", tail(&log));
+        // Where Linux gives all ports away, a connection of another test may have this one for a moment.
+        for _ in 0..10 {
+            let before = self.log().len();
+            match self.launch() {
+                Ok(()) => return,
+                Err(log) if is_port_clash(log.get(before..).unwrap_or(&log)) => {
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+                Err(log) => panic!("kube-apiserver did not come back:\n{}", tail(&log)),
+            }
         }
+        panic!("kube-apiserver found its port taken ten times")
     }
 
     /// Restarts with one more flag (or another value of a flag it already had).
@@ -262,7 +272,8 @@ impl ApiServer {
     }
 
     fn wait(&self, done: impl Fn() -> bool, failed: impl Fn() -> String) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        // A changed file that no event tells of is looked at once a minute.
+        let deadline = Instant::now() + Duration::from_secs(150);
         while !done() {
             assert!(Instant::now() < deadline, "{}", failed());
             std::thread::sleep(Duration::from_millis(200));
@@ -379,7 +390,7 @@ impl ApiServer {
         );
     }
 
-    /// Binds `lab-reader` to a User or Group, everywhere.
+    /// Binds `lab-reader` to a User or Group, everywhere, and waits until that holds.
     pub fn grant_reader(&self, kind: &str, binding: &str, subject: &str) {
         self.create(
             "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
@@ -389,6 +400,89 @@ impl ApiServer {
                 "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": subject }],
             }),
         );
+        self.settle();
+    }
+
+    /// Waits until the RBAC authorizer knows all that was made, changed or deleted so far. It has a cache of each of the four
+    /// kinds, which follows in its own time and in the order of what happened: what is made last of each is waited for,
+    /// and taken away again. It never ends where RBAC is no authorizer.
+    pub fn settle(&self) {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        const GROUP: &str = "settled.test";
+        let api = "/apis/rbac.authorization.k8s.io/v1";
+        let name = format!("settled-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        // A Role needs a namespace; this one is there once the server is ready.
+        let kinds = [("ClusterRole", "", "everywhere"), ("Role", "kube-system", "inside")];
+        let path = |kind: &str, namespace: &str| match namespace {
+            "" => format!("{api}/{}s", kind.to_lowercase()),
+            _ => format!("{api}/namespaces/{namespace}/{}s", kind.to_lowercase()),
+        };
+        for (kind, namespace, resource) in kinds {
+            let binding = format!("{kind}Binding");
+            self.create(
+                &path(kind, namespace),
+                &json!({
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": { "name": name },
+                    "rules": [{ "apiGroups": [GROUP], "resources": [resource], "verbs": ["get"] }],
+                }),
+            );
+            self.create(
+                &path(&binding, namespace),
+                &json!({
+                    "apiVersion": "rbac.authorization.k8s.io/v1", "kind": binding, "metadata": { "name": name },
+                    "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name },
+                    "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name }],
+                }),
+            );
+        }
+        let question = |namespace: &str, resource: &str| {
+            let attributes = json!({ "namespace": namespace, "group": GROUP, "resource": resource, "verb": "get" });
+            json!({ "user": name, "resourceAttributes": attributes })
+        };
+        let settled = wait_for(Duration::from_secs(60), || {
+            let answers = self.access_reviews(kinds.map(|(_, namespace, resource)| question(namespace, resource)));
+            answers.iter().all(|status| status["allowed"] == true).then_some(())
+        });
+        assert!(settled.is_some(), "the caches of RBAC do not settle");
+        for (kind, namespace, _) in kinds {
+            // The binding first, so that none is left without its role.
+            for kind in [format!("{kind}Binding"), kind.to_owned()] {
+                let (status, answer) = self.api("DELETE", &format!("{}/{name}", path(&kind, namespace)), None);
+                assert_eq!(status, 200, "{kind}: {answer}");
+            }
+        }
+    }
+
+    /// Waits until discovery names this group of APIs, or names it no more, in the form of old clients and in that of new
+    /// ones, which the server gathers apart.
+    pub fn wait_group(&self, group: &str, there: bool) {
+        let named = |list: &Value, name: &str| {
+            list.as_array().into_iter().flatten().any(|one| one.pointer(name) == Some(&json!(group)))
+        };
+        let done = || {
+            let (_, old) = self.api("GET", "/apis", None);
+            named(&old["groups"], "/name") == there && named(&self.discovered(), "/metadata/name") == there
+        };
+        self.wait(done, || format!("discovery: is {group} named? it should be {there}"));
+    }
+
+    /// Waits until discovery in the form of new clients has this resource: the group alone may be there before it.
+    pub fn wait_resource(&self, resource: &str) {
+        let all = |value: &Value, list: &str| value[list].as_array().cloned().unwrap_or_default();
+        let done = || {
+            let groups = self.discovered().as_array().cloned().unwrap_or_default();
+            let versions = groups.iter().flat_map(|group| all(group, "versions"));
+            versions.flat_map(|version| all(&version, "resources")).any(|one| one["resource"] == resource)
+        };
+        self.wait(done, || format!("discovery never has {resource}"));
+    }
+
+    /// The groups with their resources, as new clients ask for them.
+    fn discovered(&self) -> Value {
+        let form = [("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")];
+        let (_, mut body) =
+            self.client.send_with(&form, "GET", &format!("{}/apis", self.url()), None).expect("the groups");
+        body["items"].take()
     }
 
     /// Makes a ServiceAccount (and its namespace) unless it is there, and gives a token of one hour.

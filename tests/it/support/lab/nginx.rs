@@ -124,7 +124,7 @@ impl Nginx {
                 generation: 0,
                 _process: process,
             };
-            let ready = wait_for(Duration::from_secs(20), || {
+            let ready = wait_for(Duration::from_secs(60), || {
                 if nginx._process.has_ended() {
                     return Some(false);
                 }
@@ -184,7 +184,7 @@ impl Nginx {
             .expect("nginx -s reload");
         assert!(output.status.success(), "nginx -s reload: {}", String::from_utf8_lossy(&output.stderr));
         // Both workers accept connections for a moment, so the new one answering is not enough.
-        let effective = wait_for(Duration::from_secs(20), || {
+        let effective = wait_for(Duration::from_secs(60), || {
             let (generation, _) = self.probe()?;
             let gone = old_worker.as_deref().is_none_or(|worker| !is_running(worker));
             (generation == self.generation && gone).then_some(())

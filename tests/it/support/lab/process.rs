@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A process of the `lab` binary that lives as long as the pipe to its standard input is open.
@@ -93,10 +94,20 @@ pub fn read_log(path: &Path) -> String {
     String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
 }
 
-/// A port that is free now. Another process may take it before its server does: starters retry on a clash.
+/// A port that is free now, and that this process gives to nobody else. It is none of those that Linux gives to
+/// connections, and to whoever asks for any: a server that starts again finds it free, and one that nobody listens on
+/// stays so. Another process may take it before its server does: starters retry on a clash.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free loopback port");
-    listener.local_addr().expect("bound address").port()
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 9_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Test processes that run beside each other begin at places of their own.
+    let begin = std::process::id().wrapping_mul(211);
+    (0..COUNT)
+        .map(|_| FIRST + begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free loopback port")
 }
 
 /// Polls until `done` gives a value; `None` after `limit`.
