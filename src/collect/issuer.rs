@@ -22,8 +22,8 @@ const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
 /// The largest key sets of public providers hold some hundred.
 const DOCUMENT_VALUES: usize = 20_000;
 
-/// How many redirects are followed.
-const REDIRECTS: usize = 5;
+/// How many redirects are followed: as many as by Go's HTTP client, which stops after ten requests.
+const REDIRECTS: usize = 9;
 
 /// The User-Agent of Go's HTTP client, which the control plane asks with.
 pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";

@@ -222,7 +222,9 @@ pub fn signed_by_balancer(case: &Case<'_>) -> Option<(String, Candidate)> {
             "aws elbv2 describe-rules --listener-arn LISTENER-ARN",
         ),
     };
-    let why = format!("the answer is signed {server}, as a load balancer of AWS signs its own: a rule of it may answer before the identity provider is asked");
+    let why = format!(
+        "the answer is signed {server}, as a load balancer of AWS signs its own: a rule of it may answer before the identity provider is asked"
+    );
     Some((server, Candidate { code: "listener-rule-blocks-discovery", why, decided_by }))
 }
 
