@@ -214,7 +214,7 @@ pub fn signed_by_balancer(case: &Case<'_>) -> Option<(String, Candidate)> {
     });
     let decided_by = match refused {
         Some(needs) => Step::command(
-            format!("the listener's rules, which the permission {needs} lets kaccess read: with it"),
+            format!("the listener's rules, which kaccess reads with the permission {needs}"),
             "kaccess doctor",
         ),
         None => Step::command(
