@@ -16,9 +16,6 @@ use crate::evidence::tls::CertificateFacts;
 use crate::evidence::{ControlPlane, Evidence, FailureKind, Issuer};
 use crate::report::{Citation, Confidence, inferred, probed, seen};
 
-/// The User-Agent of the control plane's HTTP client, for commands.
-pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";
-
 /// Evidence with everything the rules need to know more than once.
 pub struct Case<'a> {
     /// What was seen.

@@ -4,11 +4,10 @@ use crate::apiserver::message;
 use crate::aws::egress::Mode;
 use crate::aws::reach::{Layer, Passage, Peer, Step as ReachStep};
 use crate::evidence::FailureKind;
-use crate::evidence::issuer::{Target, discovery_url};
+use crate::evidence::issuer::{CONTROL_PLANE_AGENT, Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::case::CONTROL_PLANE_AGENT;
 use crate::rules::{Case, Page, Rule, Word, clip, eks};
 
 /// The rule.

@@ -1,9 +1,9 @@
 //! The issuer limits the rate of requests.
 
 use crate::apiserver::message;
+use crate::evidence::issuer::CONTROL_PLANE_AGENT;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::case::CONTROL_PLANE_AGENT;
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.

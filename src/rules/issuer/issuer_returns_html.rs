@@ -1,9 +1,9 @@
 //! The discovery URL answers 200 with a page instead of the document.
 
 use crate::apiserver::message::{self, heard};
+use crate::evidence::issuer::CONTROL_PLANE_AGENT;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step, probed};
-use crate::rules::case::CONTROL_PLANE_AGENT;
 use crate::rules::{Case, Page, Rule, clip, eks};
 
 /// The rule.

@@ -1,9 +1,10 @@
 //! The key set is one that the API server cannot read.
 
 use crate::apiserver::message;
+use crate::evidence::issuer::CONTROL_PLANE_AGENT;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::case::{CONTROL_PLANE_AGENT, UselessKeys};
+use crate::rules::case::UselessKeys;
 use crate::rules::{Case, Page, Place, Rule, clip, eks};
 
 /// The rule.
