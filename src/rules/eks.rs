@@ -3,11 +3,13 @@
 
 mod caller;
 mod entry;
+mod near;
 mod obstacle;
 mod provider;
 
 pub use caller::*;
 pub use entry::*;
+pub use near::*;
 pub use obstacle::*;
 pub use provider::*;
 

@@ -2,7 +2,7 @@
 
 use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message::{self, heard, tools};
-use crate::aws::identity::{Mapped, Mode, Source, Verdict};
+use crate::aws::identity::{Mapped, Mode, ProblemKind, Source, Verdict};
 use crate::evidence::credential::TokenKind;
 use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
@@ -711,7 +711,10 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
             });
         }
         Some(Verdict::Mapped(_)) => {}
-        _ => list.extend(no_cluster(case).unwrap_or_else(|| vec![unmapped(case)])),
+        _ => {
+            list.extend(doubtful_mapping(case));
+            list.extend(no_cluster(case).unwrap_or_else(|| vec![unmapped(case)]));
+        }
     }
     if let Some((_, meant)) = eks::other_region(case.evidence) {
         list.push(Candidate {
@@ -721,6 +724,21 @@ fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
         });
     }
     list
+}
+
+/// A part of aws-auth of which it is not known what the authenticator makes of it.
+fn doubtful_mapping(case: &Case<'_>) -> Option<Candidate> {
+    let all = eks::aws_auth(case)?;
+    let problem = all.problems.iter().find(|problem| problem.kind == ProblemKind::Doubtful)?;
+    let line = problem.line.map(|line| format!(" line {line}")).unwrap_or_default();
+    Some(candidate(
+        "aws-auth-invalid",
+        format!("aws-auth, {}{line}: {}; the authenticator may drop all of it", problem.section, problem.detail),
+        Step::command(
+            "whether the authenticator complains (\"Errors parsing configmap\")",
+            shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"configmap\"'", eks::cluster(case)),
+        ),
+    ))
 }
 
 /// EKS knows no cluster of the name that was asked for: none of its mappings can be read.
@@ -756,6 +774,7 @@ fn unmapped(case: &Case<'_>) -> Candidate {
     // Entries are looked up for who signs: where nobody is known, they say nothing.
     let entries = eks::caller(case).is_some() && aws.is_some_and(|aws| aws.access_entries.seen().is_some());
     let no_entries = mode.is_some_and(|mode| !mode.reads_entries());
+    let elsewhere = eks::other_region(case.evidence).map(|(_, meant)| meant);
     let auth = aws.is_some_and(|aws| {
         aws.aws_auth.seen().is_some() || aws.aws_auth.failed_as(&[FailureKind::NotFound]).is_some()
     });
@@ -768,7 +787,18 @@ fn unmapped(case: &Case<'_>) -> Candidate {
         let read = Step::command("aws-auth, read by somebody with rights", "kubectl -n kube-system get configmap aws-auth -o yaml");
         return candidate("iam-identity-not-mapped", why, read);
     }
-    let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
+    // Such a cluster refuses every question about access entries.
+    if aws.and_then(Mode::of) == Some((Mode::ConfigMap, true)) && elsewhere.is_none() {
+        return candidate(
+            "iam-identity-not-mapped",
+            "the IAM principal may have no line in aws-auth, which alone counts in this cluster's mode",
+            Step::command(
+                "the authenticator's log: \"identity is not mapped\" with the ARN",
+                shell!("aws logs filter-log-events --log-group-name /aws/eks/{}/cluster --log-stream-name-prefix authenticator- --filter-pattern '\"not mapped\"'", eks::cluster(case)),
+            ),
+        );
+    }
+    let region = elsewhere.map(|meant| shell!(" --region {}", meant)).unwrap_or_default();
     candidate(
         "iam-identity-not-mapped",
         "the IAM principal may have no access entry and no line in aws-auth",

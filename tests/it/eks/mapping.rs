@@ -1,7 +1,7 @@
 //! An IAM identity's mapping, where two things are wrong at once or one only looks right.
 
 use kaccess::report::Confidence::{Certain, Likely};
-use kaccess::report::Finding;
+use kaccess::report::{Finding, Severity};
 use serde_json::json;
 
 use super::iam::{asked, asked_to, codes, denied, findings, fix, roles, told_of};
@@ -169,4 +169,70 @@ fn an_entry_without_rights_that_hides_a_line_with_groups_is_the_cause() {
     let bare = roles(&format!("- rolearn: {ROLE}\n  username: dev\n"));
     let world = asked_to("list", "", "pods", "dev", json!([])).aws_auth(bare);
     assert_eq!(findings(&world)[0].code, "iam-identity-without-permissions", "{:?}", codes(&world));
+}
+
+/// What nobody sees in an ARN makes it another one: `eks-iam-identity-not-mapped-config-map` with a line that looks like the
+/// caller's, and its twin without.
+#[test]
+fn a_line_that_only_looks_like_the_callers_is_named() {
+    let world = |arn: &str| {
+        let line = format!(
+            "- rolearn: arn:aws:iam::111122223333:role/nodes\n  username: n\n- rolearn: {arn}\n  username: dev\n  groups: [dev]\n"
+        );
+        World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&line))
+    };
+    for (arn, differs) in [
+        (format!("{ROLE}\u{200b}"), "U+200B"),
+        (format!("{ROLE}\u{feff}"), "U+FEFF"),
+        (format!("\"'{ROLE}'\""), "quotes"),
+        (ROLE.replace("::", ":"), "colon"),
+    ] {
+        let not_mapped = told_of(&world(&arn), "iam-identity-not-mapped");
+        assert!(not_mapped.why.contains("mapRoles line 3") && not_mapped.why.contains(differs), "{}", not_mapped.why);
+        let manifest = not_mapped.fix[0].manifest.as_deref().unwrap_or_default();
+        assert!(manifest.starts_with(&format!("- rolearn: {ROLE}\n  username: dev\n")), "{manifest}");
+        let rejected = told_of(&world(&arn), "credential-rejected");
+        assert!(!rejected.why.contains("maps you"), "{}", rejected.why);
+    }
+    // A byte order mark at the begin of a line is none of it.
+    let marked = World::iam_refused()
+        .mode("CONFIG_MAP")
+        .aws_auth(roles(&format!("\u{feff}- rolearn: {ROLE}\n  username: dev\n")));
+    assert!(told_of(&marked, "credential-rejected").why.contains("maps you"));
+    assert!(
+        !told_of(&world("arn:aws:iam::111122223333:role/other"), "iam-identity-not-mapped").why.contains("looks like")
+    );
+}
+
+/// Go's YAML has no key that is a mapping, and drops the section; what becomes of an anchor is not known here.
+#[test]
+fn a_template_without_quotes_drops_its_section() {
+    let world = |text: &str| World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(text));
+    let braces = format!("- rolearn: {ROLE}\n  username: {{{{SessionName}}}}\n  groups: [dev]\n");
+    let invalid = told_of(&world(&braces), "aws-auth-invalid");
+    assert_eq!((invalid.confidence, invalid.explained_by), (Certain, None));
+    assert!(invalid.cites[0].text.starts_with("mapRoles line 2"), "{:?}", invalid.cites);
+    let quoted = braces.replace("{{SessionName}}", "'{{SessionName}}'");
+    assert!(!codes(&world(&quoted)).contains(&"aws-auth-invalid"), "{:?}", codes(&world(&quoted)));
+    let anchored =
+        format!("- &a\n  rolearn: arn:aws:iam::111122223333:role/x\n  username: x\n- <<: *a\n  rolearn: {ROLE}\n");
+    let rejected = told_of(&world(&anchored), "credential-rejected");
+    let candidates = format!("{:?}", rejected.candidates);
+    assert_eq!(rejected.candidates[0].code, "aws-auth-invalid", "{candidates}");
+    assert!(rejected.candidates[0].why.contains("mapRoles line 4"), "{candidates}");
+    // A cluster of this mode refuses every question about access entries.
+    assert!(
+        candidates.contains("iam-identity-not-mapped") && !candidates.contains("list-access-entries"),
+        "{candidates}"
+    );
+}
+
+/// Others are locked out by it, and not whoever an access entry lets in.
+#[test]
+fn a_broken_section_is_a_warning_to_whom_an_access_entry_lets_in() {
+    let broken = json!({ "mapUsers": "foo: [" });
+    let world = World::iam().aws_auth(broken.clone());
+    assert_eq!(told_of(&world, "aws-auth-invalid").severity, Severity::Warning);
+    let refused = World::iam_refused().no_entry().aws_auth(broken);
+    assert_eq!(told_of(&refused, "aws-auth-invalid").severity, Severity::Error);
 }
