@@ -236,3 +236,56 @@ fn a_broken_section_is_a_warning_to_whom_an_access_entry_lets_in() {
     let refused = World::iam_refused().no_entry().aws_auth(broken);
     assert_eq!(told_of(&refused, "aws-auth-invalid").severity, Severity::Error);
 }
+
+/// RBAC for a group that the token claims: a provider without groupsClaim gives it to nobody.
+#[test]
+fn a_provider_without_a_groups_claim_is_told_where_a_binding_misses_it() {
+    let bound = |group: &str| {
+        let subject = json!({"kind": "Group", "name": group, "namespace": "", "index": 0});
+        let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "rb", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+        let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+        let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+        json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []})
+    };
+    let world = |group: &str, claim: serde_json::Value| {
+        asked(World::oidc(), "", "pods", "dev")
+            .set("/aws/identityProviders/seen/configs/0/details/seen/groupsClaim", claim)
+            .set("/identity/seen/user/groups", json!(["system:authenticated"]))
+            .set("/rbac", seen(bound(group)))
+    };
+    let unset = world("dev", serde_json::Value::Null);
+    let all = findings(&unset);
+    assert_eq!((all[0].code, all[0].confidence), ("groups-claim-missing", Certain), "{:?}", codes(&unset));
+    assert_eq!(told_of(&unset, "rbac-no-grant").explained_by, Some("groups-claim-missing"));
+    let (_, steps) = fix(&unset, "groups-claim-missing");
+    assert!(steps[0].contains("groupsClaim=groups"), "{steps:?}");
+    // No binding is for a group that the token claims; and a claim that is read.
+    for other in [world("ops", serde_json::Value::Null), world("dev", json!("groups"))] {
+        assert!(!codes(&other).contains(&"groups-claim-missing"), "{:?}", codes(&other));
+    }
+}
+
+/// Keycloak's leading slash, which no message was given of.
+#[test]
+fn a_leading_slash_is_found_without_a_question() {
+    let world = |group: &str| {
+        let subject = json!({"kind": "Group", "name": "oidc:dev", "namespace": "", "index": 0});
+        let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "rb", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+        let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+        let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+        let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
+        let question =
+            json!({"verb": "list", "group": "", "resource": "pods", "subresource": "", "name": "", "namespace": "dev"});
+        World::oidc()
+            .set("/identity/seen/user/groups", json!([group, "system:authenticated"]))
+            .set("/access/seen", json!({"checks": [{"question": question, "allowed": false, "reason": "", "evaluationError": ""}],
+                "rules": {"namespace": "dev", "resourceRules": [], "nonResourceRules": [], "incomplete": false, "evaluationError": ""}}))
+            .set("/rbac", seen(rbac))
+    };
+    let slash = world("oidc:/dev");
+    let all = findings(&slash);
+    assert_eq!((all[0].code, all[0].confidence), ("rbac-group-name-mismatch", Likely), "{:?}", codes(&slash));
+    assert_eq!(told_of(&slash, "rbac-no-grant").explained_by, Some("rbac-group-name-mismatch"));
+    let other = world("oidc:ops");
+    assert!(!codes(&other).contains(&"rbac-group-name-mismatch"), "{:?}", codes(&other));
+}
