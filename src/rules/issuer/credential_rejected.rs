@@ -4,12 +4,14 @@ use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{Mapped, Mode, ProblemKind, Source, Verdict};
 use crate::evidence::credential::TokenKind;
+use crate::evidence::eks::Update;
 use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
 use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
+use crate::rules::clock::span;
 use crate::rules::{Case, Page, Rule, clip, eks, front};
 
 /// The rule.
@@ -138,10 +140,37 @@ fn candidate(code: &'static str, why: impl Into<String>, decided_by: Step) -> Ca
     Candidate { code, why: why.into(), decided_by }
 }
 
+/// How long ago, in seconds, the caller's access entry was made or changed, where that may not count yet, and where that
+/// stands: EKS promises that it comes, and not when.
+fn young(case: &Case<'_>) -> Option<(i64, String)> {
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let details = entry?.details.seen()?;
+    let changed = details.created_at.max(details.modified_at)?;
+    let age = case.server_time().0.as_second() - changed.as_second();
+    (0..600).contains(&age).then(|| (age, format!("{}/details/seen", mapped.source.path())))
+}
+
+/// The change of the cluster's authentication mode that is under way, and its place.
+fn changing<'e>(case: &Case<'e>) -> Option<(usize, &'e Update)> {
+    let updates = eks::aws(case)?.updates.seen()?;
+    let under_way = |update: &Update| update.kind == "AuthenticationModeUpdate" && update.status == "InProgress";
+    updates.iter().enumerate().find(|(_, update)| under_way(update))
+}
+
 /// What AWS shows of an IAM token's way.
 fn of_iam(case: &Case<'_>, mut finding: Finding) -> Finding {
     if let Some(Verdict::Mapped(mapped)) = &case.mapping {
         finding.why.push_str(&format!(" It is no missing mapping: {} maps you.", mapped.source.words()));
+        if let Some((age, path)) = young(case) {
+            finding.why.push_str(&format!(" It was made or changed {} ago, and takes a while until it counts.", span(age)));
+            finding.fix.insert(0, Step::command("Wait a minute or two, and look again", "kaccess doctor"));
+            finding = finding.cite(seen(path, format!("made or changed {} ago", span(age))));
+        }
+        if let Some((index, update)) = changing(case) {
+            finding.why.push_str(" EKS is changing the cluster's authentication mode meanwhile: which mappings count is settled when that is done.");
+            finding.fix.insert(0, Step::command("Wait for the change to end, and look again", shell!("aws eks describe-update --name {} --update-id {}", eks::cluster(case), update.id)));
+            finding = finding.cite(seen(format!("/aws/updates/seen/{index}"), format!("update {} ({}) is {}", update.id, update.kind, update.status)));
+        }
         return finding.cite(seen(mapped.source.path(), format!("{} maps you", mapped.source.words())));
     }
     let Some((described, meant)) = eks::other_region(case.evidence) else { return finding };

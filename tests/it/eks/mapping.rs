@@ -289,3 +289,22 @@ fn a_leading_slash_is_found_without_a_question() {
     let other = world("oidc:ops");
     assert!(!codes(&other).contains(&"rbac-group-name-mismatch"), "{:?}", codes(&other));
 }
+
+/// What was changed just now need not count yet.
+#[test]
+fn a_mapping_of_just_now_and_a_mode_that_is_changing_are_told() {
+    let changed = "/aws/accessEntries/seen/entries/0/details/seen/modifiedAt";
+    let young = told_of(&World::iam_refused().set(changed, json!("2026-11-25T09:59:40Z")), "credential-rejected");
+    assert!(young.why.contains("20 s ago") && young.fix[0].text.starts_with("Wait"), "{young:?}");
+    let update = json!({"id": "u-1", "type": "AuthenticationModeUpdate", "status": "InProgress", "createdAt": "2026-11-25T09:59:00Z", "params": {}, "errors": []});
+    let world = |status: &str| {
+        let world = World::iam_refused().set("/aws/updates/seen", json!([update.clone()]));
+        told_of(&world.set("/aws/updates/seen/0/status", json!(status)), "credential-rejected")
+    };
+    let changing = world("InProgress");
+    assert!(changing.why.contains("authentication mode") && changing.fix[0].text.starts_with("Wait"), "{changing:?}");
+    for old in [world("Successful"), told_of(&World::iam_refused(), "credential-rejected")] {
+        assert!(!old.why.contains("a while") && !old.why.contains("authentication mode"), "{}", old.why);
+        assert!(!old.fix[0].text.starts_with("Wait"), "{old:?}");
+    }
+}
