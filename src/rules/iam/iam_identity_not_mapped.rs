@@ -80,7 +80,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .finding(confidence, why, first, step)
         .steps(second)
         .steps(earlier.map(|(_, entry, _)| replace_earlier(case, entry)).into_iter().flatten())
-        .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", "aws sts get-caller-identity"))
+        .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", shell!("aws sts get-caller-identity{}", eks::with_profile(case))))
         .cite_if(refused);
     if word.is_some() {
         finding = finding.cite_if(eks::cite_caller(case));
