@@ -227,12 +227,19 @@ fn a_template_without_quotes_drops_its_section() {
     );
 }
 
-/// Others are locked out by it, and not whoever an access entry lets in.
+/// Others are locked out by it, and not whoever something else lets in.
 #[test]
-fn a_broken_section_is_a_warning_to_whom_an_access_entry_lets_in() {
+fn a_broken_section_is_a_warning_to_whom_something_else_lets_in() {
     let broken = json!({ "mapUsers": "foo: [" });
     let world = World::iam().aws_auth(broken.clone());
     assert_eq!(told_of(&world, "aws-auth-invalid").severity, Severity::Warning);
+    let line = format!("- rolearn: {ROLE}\n  username: dev\n  groups: [dev]\n");
+    let beside = World::iam().mode("CONFIG_MAP").aws_auth(json!({ "mapRoles": line, "mapUsers": "foo: [" }));
+    assert_eq!(told_of(&beside, "aws-auth-invalid").severity, Severity::Warning);
+    // The account lets in without groups: the broken line may be what gives them.
+    let account = json!({ "mapRoles": line.replace("[dev]", "[dev"), "mapAccounts": "- \"111122223333\"\n" });
+    let account = World::iam().mode("CONFIG_MAP").aws_auth(account);
+    assert_eq!(told_of(&account, "aws-auth-invalid").severity, Severity::Error);
     let refused = World::iam_refused().no_entry().aws_auth(broken);
     assert_eq!(told_of(&refused, "aws-auth-invalid").severity, Severity::Error);
 }
