@@ -1,13 +1,15 @@
-//! What the rules about EKS share: the cluster and its name for commands; the caller, what keeps the control plane from the
-//! issuer, access entries and identity providers in files of their own.
+//! What the rules about EKS share: the cluster and its name for commands; the caller, what may be wrong with an IAM token,
+//! what keeps the control plane from the issuer, access entries and identity providers in files of their own.
 
 mod caller;
+mod candidates;
 mod entry;
 mod near;
 mod obstacle;
 mod provider;
 
 pub use caller::*;
+pub use candidates::*;
 pub use entry::*;
 pub use near::*;
 pub use obstacle::*;
