@@ -416,8 +416,7 @@ fn refused<'e>(case: &Case<'e>) -> Vec<Denied<'e>> {
     .collect()
 }
 
-/// A finding for the first near miss of these kinds, if what [`refused`] names is denied and the role bindings could be
-/// read.
+/// A finding for the first near miss of these kinds, where a question is refused and the role bindings could be read.
 pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Vec<Finding> {
     let Some(rbac) = case.evidence.rbac.seen() else { return Vec::new() };
     // Of what nobody met only the spelling of a name is judged: some other binding is always near.
