@@ -395,12 +395,44 @@ pub fn is_ungranted(case: &Case<'_>) -> bool {
         }
 }
 
-/// A finding for the first near miss of these kinds, if the question the user met was denied and the role bindings
-/// could be read.
+/// The questions that are refused: the one of the message; without one, where nothing at all is granted, those asked by
+/// ourselves.
+fn refused<'e>(case: &Case<'e>) -> Vec<Denied<'e>> {
+    if case.evidence.asked.question.is_some() {
+        return denied(case).into_iter().collect();
+    }
+    let (Some(identity), Some((_, access))) = (case.evidence.identity.seen(), nothing_granted(case)) else {
+        return Vec::new();
+    };
+    if elsewhere(case) || policies_elsewhere(case).is_some() {
+        return Vec::new();
+    }
+    let own = access.checks.iter().enumerate().filter(|(_, check)| !overruled(case, check));
+    own.map(|(index, check)| Denied {
+        question: &check.question,
+        user: Cow::Borrowed(&identity.user),
+        check: Some((index, check)),
+    })
+    .collect()
+}
+
+/// A finding for the first near miss of these kinds, where a question is refused and the role bindings could be read.
 pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Vec<Finding> {
-    let (Some(denied), Some(rbac)) = (denied(case), case.evidence.rbac.seen()) else { return Vec::new() };
-    let question = denied.question;
+    let Some(rbac) = case.evidence.rbac.seen() else { return Vec::new() };
+    // Of what nobody met only the spelling of a name is judged: some other binding is always near.
+    let spelling: &[Kind] = &[Kind::SubjectCase, Kind::SubjectSlash];
+    let kinds = match case.evidence.asked.question {
+        Some(_) => kinds,
+        None if kinds.contains(&Kind::SubjectSlash) => spelling,
+        None => return Vec::new(),
+    };
     let world = World::new(rbac);
+    let fits = |denied: &Denied<'_>| {
+        let misses = near::near_misses(&world, &denied.user, denied.question);
+        misses.iter().any(|miss| kinds.contains(&miss.kind))
+    };
+    let Some(denied) = refused(case).into_iter().find(fits) else { return Vec::new() };
+    let question = denied.question;
     let misses = near::near_misses(&world, &denied.user, question);
     let mut fitting = misses.iter().filter(|miss| kinds.contains(&miss.kind));
     let Some(miss) = fitting.next() else { return Vec::new() };

@@ -3,7 +3,7 @@
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::wider::wider;
-use crate::apiserver::authz::{self, World, suggestion};
+use crate::apiserver::authz::{self, World, rules, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
 use crate::evidence::access::{Check, Question};
@@ -43,8 +43,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let finding = match (&case.evidence.asked.question, somebody_else(case)) {
         (Some(question), Some(name)) => of_somebody_else(case, question, &name),
-        (Some(question), None) => of_question(case, question),
-        (None, _) => of_namespace(case),
+        (Some(question), None) => of_question(case, question).map(|finding| waiting(case, question, finding)),
+        (None, _) => of_namespace(case).map(|finding| match nothing_granted(case) {
+            Some((index, access)) => waiting(case, &access.checks[index].question, finding),
+            None => finding,
+        }),
     };
     finding.into_iter().collect()
 }
@@ -225,6 +228,42 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
         _ => Step::text("Short of AmazonEKSClusterAdminPolicy, which gives everything, no access policy covers what was asked: RBAC is the way."),
     };
     Some((held.join(" and "), format!("{}/policies/seen", mapped.source.path()), step))
+}
+
+/// On EKS: the caller's access policy that gives what is asked, and the pointer to it. The server, which says no, does not act
+/// on it.
+fn not_taken_up(case: &Case<'_>, question: &Question) -> Option<(String, String)> {
+    let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    // Whom somebody acts as does not get the policies of who signs.
+    if entry.is_some_and(|user| user.impersonate.is_some()) {
+        return None;
+    }
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let gives = |policy: &AssociatedPolicy| {
+        identity::in_scope(policy, &question.namespace)
+            && identity::policy_rules(policy.name()).is_some_and(|role| rules::allowing(&role, question).is_some())
+    };
+    let (index, policy) = entry?.policies.seen()?.iter().enumerate().find(|(_, policy)| gives(policy))?;
+    let held = format!("{} for {}", policy.name(), policy.place());
+    Some((held, format!("{}/policies/seen/{index}", mapped.source.path())))
+}
+
+/// Another grant is not what is missing first, where an access policy gives what is asked and does not count yet.
+fn waiting(case: &Case<'_>, question: &Question, mut finding: Finding) -> Finding {
+    let Some((held, at)) = not_taken_up(case, question) else { return finding };
+    finding.confidence = finding.confidence.max(Confidence::Likely);
+    finding.why.push_str(&format!(" Your access entry has {held}, which gives that by EKS' own list, and the API server does not act on it. A change of an access entry takes a while until it counts; how long ago this one was made was not looked at."));
+    let list = match eks::mapped_entry(case).and_then(|(_, entry)| entry) {
+        Some(entry) => Step::command(
+            "See since when the policy is associated (associatedAt): if that is minutes ago, wait, and look again before anything else is granted",
+            shell!("aws eks list-associated-access-policies --cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn),
+        ),
+        None => return finding,
+    };
+    finding.fix.insert(0, list);
+    finding
+        .titled("Signed in, and what your access policy gives does not count (yet)")
+        .cite(seen(at, format!("the access entry has {held}")))
 }
 
 /// The message is the refusal of the one as whom the request acts, and the API server does not let it be asked who that is.
