@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{Case, Rule, clip, eks};
+use super::{Case, Place, Rule, clip, eks};
 use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
@@ -57,6 +57,14 @@ pub fn somebody_else(case: &Case<'_>) -> Option<String> {
     let own = &case.evidence.identity.seen()?.user.username;
     let named = message::forbidden(case.evidence.asked.error.as_deref()?)?.user;
     (!named.is_empty() && named != *own).then_some(named)
+}
+
+/// Somebody else whom an admission webhook's refusal says to be refused something: most likely the account by which the
+/// webhook itself asks the API server.
+pub fn account_of_webhook(case: &Case<'_>) -> Option<String> {
+    let word = case.said(&message::ADMISSION).filter(|word| word.place == Place::Met)?;
+    let named = message::forbidden(word.field("said"))?.user;
+    somebody_else(case).filter(|other| *other == named)
 }
 
 /// The user whom the message names, with all its groups, and the RBAC that touches it. Of a service account the groups

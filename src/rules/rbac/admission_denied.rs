@@ -3,7 +3,8 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Finding, Severity, Step};
-use crate::rules::{Case, Page, Place, Rule, Word, clip};
+use crate::rules::refusal::account_of_webhook;
+use crate::rules::{Case, Page, Place, Rule, Word, clip, reading};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -12,14 +13,27 @@ pub static RULE: Rule = Rule {
     title: "Admission refused the object; access is not the problem",
     page: Page {
         means: "The message says forbidden, but credential and rights are good: a policy looked at the object itself and refused it. No role and no binding changes that.",
-        evidence: "The text after \"is forbidden:\" does not begin with User: it names the policy, quota or webhook.",
+        evidence: "The text after \"is forbidden:\" does not begin with User: it names the policy, quota or webhook. Words that kaccess does not know are an admission plugin's all the same, where they are none of an authorizer: that is likely, not certain.",
         fix: "Change the object so that the policy accepts it, or have the policy changed by whoever owns it. `kubectl get validatingwebhookconfigurations,validatingadmissionpolicies` lists the policies, `kubectl describe resourcequota -n NAMESPACE` the quota.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/",
     },
-    recognises: &[&message::ADMISSION],
+    recognises: &[&message::ADMISSION, &message::ADMISSION_OTHER],
     explains: &["rbac-no-grant"],
     check,
 };
+
+/// The context's namespace stands in a command although the message names none.
+fn place(namespace: &str) -> String {
+    match namespace {
+        NAMESPACE => String::new(),
+        own => format!(
+            " (the message names no namespace: {own} is that of your context; put the object's there where it is in another)"
+        ),
+    }
+}
+
+/// Stands for a namespace that is not known.
+const NAMESPACE: &str = "NAMESPACE";
 
 /// Who refused, and what to do.
 fn refuser(word: &Word, namespace: &str) -> (String, Step) {
@@ -33,7 +47,10 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
     } else if set("quota") {
         (
             format!("a ResourceQuota ({})", clip(field("quota"), 160)),
-            Step::command("See what is used; delete what is not needed, ask for less, or have the quota raised", shell!("kubectl describe resourcequota -n {}", namespace)),
+            Step::command(
+                format!("See what is used{}; delete what is not needed, ask for less, or have the quota raised", place(namespace)),
+                shell!("kubectl describe resourcequota -n {}", namespace),
+            ),
         )
     } else if set("unset") {
         (
@@ -48,7 +65,10 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
     } else if set("range") {
         (
             format!("a LimitRange ({})", clip(field("range"), 160)),
-            Step::command("See the range, and keep to it", shell!("kubectl describe limitrange -n {}", namespace)),
+            Step::command(
+                format!("See the range{}, and keep to it", place(namespace)),
+                shell!("kubectl describe limitrange -n {}", namespace),
+            ),
         )
     } else if set("account") {
         let account = field("account").split_once('/').unwrap_or((namespace, field("account")));
@@ -63,8 +83,20 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
         )
     } else if set("webhook") {
         (
-            format!("the admission webhook {}{}", field("webhook"), clip(field("said"), 160)),
+            format!(
+                "the admission webhook {} ({})",
+                field("webhook"),
+                match clip(field("said").trim_start_matches(':').trim(), 160) {
+                    said if said.is_empty() || said == "without explanation" => "it does not say why".to_owned(),
+                    said => format!("it says: {said}"),
+                }
+            ),
             Step::text("Change the object as that text says, or ask whoever runs the webhook."),
+        )
+    } else if set("whitelist") {
+        (
+            format!("PodTolerationRestriction (the {}'s list of tolerations)", field("whitelist")),
+            Step::text("Leave out of the Pod the tolerations that are not on that list, or have it changed: a namespace has its own in the annotation scheduler.alpha.kubernetes.io/tolerationsWhitelist, the cluster in the plugin's configuration."),
         )
     } else if set("kept") {
         (
@@ -114,19 +146,61 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
     }
 }
 
+/// A refusal in words of which only what they are not is known: no authorizer's. So it is some admission plugin's.
+fn in_other_words(case: &Case<'_>) -> Option<Finding> {
+    let word = case.said(&message::ADMISSION_OTHER).filter(|word| word.place == Place::Met)?;
+    let read = word.line.lines().flat_map(reading::read).find(|read| read.text == message::ADMISSION_OTHER.name)?;
+    let field = |name: &str| read.fields.get(name).map_or("", String::as_str);
+    // What goes on behind it in a Status is no word of the plugin.
+    let words = field("other").split("\",\"").next().unwrap_or_default();
+    let words = clip(words.trim_end_matches('.'), 240);
+    let mut finding = RULE
+        .finding(
+            word.confidence(false),
+            format!("An authorizer's refusal names a user, and what that user cannot do. This one does not: an admission plugin that kaccess does not know looked at the object, and said: {words}. By these words no role and no binding is missing."),
+            word.cite(),
+            Step::text("Change the object as those words say, or ask whoever runs the cluster for the policy behind them."),
+        )
+        .titled(format!("By its words no access problem: an admission plugin refused {} {:?}", field("resource"), field("name")));
+    if field("resource") == "pods" {
+        finding = finding.step(Step::text("If kubectl exec, attach or port-forward met it, it may be an authorizer's reason: kaccess can-i create pods/exec --why asks (pods/attach, pods/portforward)."));
+    }
+    finding.explains = &[];
+    Some(finding)
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(word) = case.said(&message::ADMISSION).filter(|word| word.place == Place::Met) else { return Vec::new() };
-    let namespace = case.evidence.kubeconfig.seen().map_or("NAMESPACE", |kubeconfig| kubeconfig.namespace.as_str());
+    let Some(word) = case.said(&message::ADMISSION).filter(|word| word.place == Place::Met) else {
+        return in_other_words(case).into_iter().collect();
+    };
+    let namespace = case.evidence.kubeconfig.seen().map_or(NAMESPACE, |kubeconfig| kubeconfig.namespace.as_str());
     let (who, step) = refuser(word, namespace);
-    vec![
-        RULE.finding(
+    let short = who.split(" (").next().unwrap_or(&who).to_owned();
+    if let Some(account) = account_of_webhook(case) {
+        let mut finding = RULE
+            .finding(
+                word.confidence(true),
+                format!("The request was authenticated and authorized; what refused it is {who}. What it tells is a refusal of {account:?}, which is not who you are: most likely the account by which the webhook itself asks the API server."),
+                word.cite(),
+                Step::text("Have that account given the right that it lacks, by whoever runs the webhook: nothing of your own is missing."),
+            )
+            .titled(format!("Refused by {short}, which tells of a right that {account:?} lacks"));
+        finding.explains = &[];
+        return vec![finding];
+    }
+    let mut finding = RULE
+        .finding(
             word.confidence(true),
             format!("The request was authenticated and authorized; what refused it is {who}. Roles and bindings have no part in that."),
             word.cite(),
             step,
         )
-        .titled(format!("Not an access problem: refused by {}", who.split(" (").next().unwrap_or(&who))),
-    ]
+        .titled(format!("Not an access problem: refused by {short}"));
+    // Only a right that the refusal itself speaks of is explained by it.
+    if message::forbidden(word.field("said")).is_none() {
+        finding.explains = &[];
+    }
+    vec![finding]
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Rbac};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
-use crate::rules::{Case, Page, Place, Rule, clip, eks, slug};
+use crate::rules::refusal::{account_of_webhook, can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
+use crate::rules::{Case, Page, Place, Rule, clip, eks, reading, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -38,13 +38,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = of_acted_as(case) {
         return vec![finding];
     }
+    if let Some(finding) = of_owner(case) {
+        return vec![finding];
+    }
     if !is_ungranted(case) {
         return Vec::new();
     }
     let finding = match (&case.evidence.asked.question, somebody_else(case)) {
         (Some(question), Some(name)) => of_somebody_else(case, question, &name),
         (Some(question), None) => of_question(case, question),
-        (None, _) => of_namespace(case),
+        (None, _) => of_namespace(case).map(|finding| beside_the_message(case, finding)),
     };
     finding.into_iter().collect()
 }
@@ -299,7 +302,68 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
             .step(Step::text(format!("Or run kaccess doctor with the credential of {name:?}.")))
         }
     };
-    Some(finding.cite(seen("/identity/seen/user/username", format!("signed in as {own:?}"))))
+    let mut finding = finding.cite(seen("/identity/seen/user/username", format!("signed in as {own:?}")));
+    if account_of_webhook(case).is_some() {
+        finding.why.push_str(" The words stand in an admission webhook's refusal: most likely the webhook itself asks as that one.");
+        finding.explains = &["admission-denied"];
+    }
+    Some(finding)
+}
+
+/// Who changes the owners of an object needs a right that the message does not name whole: an admission plugin asked for
+/// it, and was told no.
+fn of_owner(case: &Case<'_>) -> Option<Finding> {
+    let evidence = case.evidence;
+    let error = evidence.asked.error.as_deref().filter(|_| evidence.asked.question.is_none())?;
+    let user = &evidence.identity.seen()?.user;
+    let of_owners = |line: &str| reading::read(line).iter().any(|read| read.text == heard::OWNER_REFUSED.name);
+    if !error.lines().any(of_owners) {
+        return None;
+    }
+    let (title, right, step) = if error.contains("cannot set an ownerRef on a resource you can't delete") {
+        (
+            "Who changes an object's owners needs the right to delete it",
+            "delete on the object whose ownerReferences were to change: who names its owner decides when it is deleted",
+            "Have delete on that object granted, in its namespace; kaccess can-i delete TYPE NAME -n NAMESPACE --why looks, and writes the smallest grant.",
+        )
+    } else {
+        (
+            "Who lets an object hold up its owner's deletion needs a right on the owner",
+            "update on the subresource finalizers of the owner's type, which the message does not name: blockOwnerDeletion holds up the owner's deletion",
+            "Have update on OWNERS/finalizers granted (OWNERS is the plural of the kind in ownerReferences, in its API group), or leave blockOwnerDeletion false; kaccess can-i update OWNERS/finalizers -n NAMESPACE --why looks, and writes the smallest grant.",
+        )
+    };
+    let step = match instead_of_rbac(case) {
+        Some((instead, _)) => format!("{step} No role gives it here: it is given where it is decided: {}.", instead.decides),
+        None => step.to_owned(),
+    };
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("An admission plugin refused the object because a right is not there: {right}. The message does not name who was refused, and whether it would be refused now was not tried; you are {}.", signed_in(user)),
+            seen("/asked/error", clip(error, 240)),
+            Step::text(step),
+        )
+        .titled(title)
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username))),
+    )
+}
+
+/// What is said of a namespace, where a message was given that is about something else, or that nobody knows.
+fn beside_the_message(case: &Case<'_>, mut finding: Finding) -> Finding {
+    let Some(error) = case.evidence.asked.error.as_deref() else { return finding };
+    let read: Vec<&str> = error.lines().flat_map(reading::read).map(|read| read.code).collect();
+    // What the message misses is an API, or it was refused although the right was there.
+    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
+    let other = misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met))
+        || read.iter().any(|code| ["admission-denied", "rbac-escalation"].contains(code));
+    if other {
+        finding.severity = Severity::Warning;
+        finding.why.push_str(" The message that you met is not about that.");
+    } else if read.is_empty() {
+        finding.why.push_str(" The message that you met is not known here, and nothing in it shows that it is about that.");
+    }
+    finding
 }
 
 /// No question: only the namespace of the context, and the role bindings where they can be read, speak.
@@ -379,7 +443,10 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
                 if rules.incomplete { Confidence::Possible } else { Confidence::Likely },
                 format!("The API server knows you as {known} and answers no to {}. The rules that it lists for {place} are those of everybody; other namespaces were not looked at, because role bindings cannot be read with your rights.", question.sentence()),
                 answer,
-                Step::text("If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE; and with the message that you met: kaccess doctor --error '...'."),
+                Step::text(match &case.evidence.asked.error {
+                    Some(_) => "If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE.",
+                    None => "If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE; and with the message that you met: kaccess doctor --error '...'.",
+                }),
             )
             .titled(format!("Nothing is granted in {place}; other namespaces were not looked at"))
             .step(grant)
@@ -412,12 +479,6 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
     }
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
-    }
-    // What the message misses is an API, and no right.
-    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
-    if misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met)) {
-        finding.severity = Severity::Warning;
-        finding.why.push_str(" The message that you met is not about that.");
     }
     Some(finding.step(again))
 }
