@@ -770,6 +770,20 @@ fn a_pod_without_its_service_account_is_told_which() {
     assert!(found.next[0].text.contains("kubectl create serviceaccount web -n shop"), "{}", found.next[0].text);
 }
 
+/// Who reads a refusal of a service account is not to give itself the right.
+#[test]
+fn a_service_accounts_refusal_asks_for_nothing_of_ones_own() {
+    let next = |user: &str| {
+        let text = format!(
+            "Error from server (Forbidden): secrets is forbidden: User \"{user}\" cannot list resource \"secrets\" in API group \"\" in the namespace \"shop\""
+        );
+        explained(text.as_bytes()).matches.remove(0).next.remove(0).text
+    };
+    assert!(next("jane").contains("have yourself added"), "{}", next("jane"));
+    let account = next("system:serviceaccount:shop:web");
+    assert!(account.contains("the service account") && !account.contains("yourself"), "{account}");
+}
+
 /// A certificate that has expired is none of another CA: the server looks at dates first, for both of its CAs.
 #[test]
 fn an_expired_certificate_in_the_log_is_no_front_proxys() {

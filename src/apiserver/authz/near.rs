@@ -363,15 +363,14 @@ fn of_foreign_binding<'a>(
     if binding.kind != "ClusterRoleBinding" && (scope.is_empty() || binding.namespace != scope) {
         return;
     }
-    let alike = |namesake: bool| {
-        let subjects = binding.subjects.iter().filter(move |subject| is_namesake(subject, user) == namesake);
-        let mut found = subjects.filter_map(|subject| {
+    // A subject that only has the same short name is the last that is thought of.
+    let like = |namesake: bool| {
+        binding.subjects.iter().filter(|subject| is_namesake(subject, user) == namesake).find_map(|subject| {
             let (kind, text) = resembles(subject, &binding.namespace, user)?;
             Some((kind, subject, text))
-        });
-        found.next()
+        })
     };
-    let Some((kind, subject, text)) = alike(false).or_else(|| alike(true)) else { return };
+    let Some((kind, subject, text)) = like(false).or_else(|| like(true)) else { return };
     let Resolved::Role(role) = world.resolve(binding) else { return };
     if rules::allowing(role, question).is_none() {
         return;

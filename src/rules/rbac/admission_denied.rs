@@ -207,6 +207,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::evidence::Evidence;
+    use crate::report::Confidence;
 
     #[test]
     fn what_the_plugins_of_kubernetes_refuse_is_no_matter_of_access() {
@@ -247,7 +248,115 @@ mod tests {
         let message = r#"Error from server (Forbidden): pods "p" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: , <nil>"#;
         evidence.asked.error = Some(message.to_owned());
         assert!(check(&Case::new(&evidence)).is_empty());
-        let met = crate::rules::report(&evidence).message.expect("it is named");
-        assert_eq!(met.code, "rbac-no-grant", "{met:?}");
+        let report = crate::rules::report(&evidence);
+        assert_eq!(report.findings.first().map(|finding| finding.code), Some("rbac-no-grant"));
+    }
+
+    #[test]
+    fn words_that_nobody_knows_are_an_admission_plugins_unless_they_are_of_rights() {
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // What a real 1.36 server said.
+        for (message, confidence, words) in [
+            (
+                r#"Error from server (Forbidden): error when creating "STDIN": pods "a" is forbidden: no PriorityClass with name nosuch was found"#,
+                Confidence::Likely,
+                "said: no PriorityClass with name nosuch was found.",
+            ),
+            (
+                r#"Error from server (Forbidden): persistentvolumeclaims "v" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize"#,
+                Confidence::Likely,
+                "said: only dynamically provisioned pvc",
+            ),
+            (
+                r#"Error from server (Forbidden): error when creating "STDIN": pods "a" is forbidden: affinity.PodAntiAffinity.RequiredDuringScheduling has TopologyKey zone but only key kubernetes.io/hostname is allowed"#,
+                Confidence::Likely,
+                "TopologyKey zone",
+            ),
+            (
+                r#"Error from server (Forbidden): error when creating "STDIN": pods "a2" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 5.000000"#,
+                Confidence::Certain,
+                "a LimitRange",
+            ),
+            (
+                r#"Error from server: error when creating "STDIN": pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist"#,
+                Confidence::Certain,
+                "PodTolerationRestriction",
+            ),
+        ] {
+            evidence.asked.error = Some(message.to_owned());
+            let report = crate::rules::report(&evidence);
+            let first = report.findings.first().expect("a finding");
+            assert_eq!((first.code, first.confidence), (RULE.code, confidence), "{message}");
+            assert!(first.why.contains(words), "{}", first.why);
+            assert_eq!(report.verdict, crate::report::doctor::Verdict::Problems, "{message}");
+        }
+        for message in [
+            r#"Error from server (Forbidden): pods "a" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "default""#,
+            r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "a" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
+            "Error from server: something that nobody knows",
+        ] {
+            evidence.asked.error = Some(message.to_owned());
+            assert!(check(&Case::new(&evidence)).is_empty(), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_namespace_of_a_command_is_said_to_be_the_contexts() {
+        let text = include_str!("../../../testdata/cases/admission-denied-quota/evidence.json");
+        let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].fix[0].text.contains("the message names no namespace: "), "{:?}", found[0].fix[0]);
+    }
+
+    #[test]
+    fn nothing_granted_somewhere_is_no_consequence_of_a_refused_object() {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-unread/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved case has no message; somebody without rights here met this elsewhere.
+        evidence.asked.error = Some(r#"Error from server (Forbidden): pods "a" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"#.to_owned());
+        let report = crate::rules::report(&evidence);
+        assert_eq!(report.findings.first().map(|finding| finding.code), Some(RULE.code));
+        let other = report.findings.iter().find(|finding| finding.code == "rbac-no-grant").expect("the warning");
+        assert_eq!(other.explained_by, None);
+        assert!(other.why.ends_with("The message that you met is not about that."), "{}", other.why);
+    }
+
+    #[test]
+    fn a_webhooks_own_account_is_told_and_its_text_is_no_title() {
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let denied = |said: &str| {
+            format!(r#"error: failed to create secret admission webhook "validate.ky.svc" denied the request{said}"#)
+        };
+        for (said, words) in
+            [(": user bob is not allowed", "(it says: user bob is not allowed)"), (" without explanation", "does not say why")]
+        {
+            evidence.asked.error = Some(denied(said));
+            let found = check(&Case::new(&evidence));
+            assert_eq!(found[0].title, "Not an access problem: refused by the admission webhook validate.ky.svc");
+            assert!(found[0].why.contains(words), "{}", found[0].why);
+        }
+        let account = "system:serviceaccount:ky:ky-admission";
+        let error = denied(&format!(
+            r#": failed to load context: configmaps "settings" is forbidden: User "{account}" cannot get resource "configmaps" in API group "" in the namespace "ky""#
+        ));
+        evidence.asked.question = message::forbidden(&error).map(|refusal| refusal.question);
+        evidence.asked.error = Some(error.clone());
+        let report = crate::rules::report(&evidence);
+        let first = report.findings.first().expect("a finding");
+        assert_eq!((first.code, first.confidence), ("rbac-no-grant", Confidence::Possible));
+        let own = report.findings.iter().find(|finding| finding.code == RULE.code).expect("admission");
+        assert_eq!(own.explained_by, Some("rbac-no-grant"));
+        assert!(own.why.contains(account) && !own.why.contains("Roles and bindings have no part"), "{}", own.why);
+        // In the words of whoever is signed in they are the webhook's opinion of the request.
+        let identity = evidence.identity.seen().expect("an identity");
+        let error = error.replace(account, &identity.user.username);
+        evidence.asked.question = message::forbidden(&error).map(|refusal| refusal.question);
+        evidence.asked.error = Some(error);
+        let found = check(&Case::new(&evidence));
+        assert!(found[0].why.contains("Roles and bindings have no part"), "{}", found[0].why);
+        assert_eq!(found[0].explains, ["rbac-no-grant"]);
     }
 }

@@ -31,7 +31,7 @@ fn first(node: &str, reason: &str, relation: bool) -> Step {
     } else if reason.contains("with nodeName field selector") {
         Step::text(format!("Ask only for what is the node's own: with the field selector spec.nodeName={node}."))
     } else if reason.starts_with("No Object name found") {
-        Step::text("Ask for one object by its name, to which a Pod on this node refers: a node may list none of these.")
+        Step::text("Ask for one object by its name, to which a Pod on this node refers: without a name a node gets none of these.")
     } else {
         Step::text("Do with a node's credential only what its kubelet does: with its own Node, lease and CSINode, its own Pods, and what these refer to.")
     }
@@ -85,27 +85,27 @@ mod tests {
         let text = include_str!("../../../testdata/cases/node-authorizer-denied-list/evidence.json");
         let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
         // The refusals of a real 1.36 server, of which the saved case holds another.
-        for (request, reason, title, step) in [
+        for (refusal, reason, title, step) in [
             (
-                r#"list resource "pods" in API group "" at the cluster scope"#,
+                r#"pods is forbidden: User "system:node:worker-1" cannot list resource "pods" in API group "" at the cluster scope"#,
                 "can only list/watch pods with spec.nodeName field selector",
                 "field selector",
                 "Ask for the node's own Pods",
             ),
             (
-                r#"list resource "secrets" in API group "" in the namespace "default""#,
+                r#"secrets is forbidden: User "system:node:worker-1" cannot list resource "secrets" in API group "" in the namespace "default""#,
                 "No Object name found",
                 "No Object name found",
                 "by its name",
             ),
             (
-                r#"get resource "nodes" in API group "" at the cluster scope"#,
+                r#"nodes "worker-2" is forbidden: User "system:node:worker-1" cannot get resource "nodes" in API group "" at the cluster scope"#,
                 "node 'worker-1' cannot read 'worker-2', only its own Node object",
                 "only its own Node object",
                 "only what its kubelet does",
             ),
         ] {
-            let error = format!("Error from server (Forbidden): it is forbidden: User \"system:node:worker-1\" cannot {request}: {reason}");
+            let error = format!("Error from server (Forbidden): {refusal}: {reason}");
             let parsed = message::forbidden(&error).expect("a refusal");
             evidence.asked.question = Some(parsed.question);
             evidence.asked.error = Some(error);

@@ -592,6 +592,46 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_nobody_knows_is_said_to_be_unknown_and_is_not_asked_for_again() {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-unread/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let told = |evidence: &Evidence| {
+            let finding = check(&Case::new(evidence)).remove(0);
+            (finding.why.contains("is not known here"), finding.fix[0].text.contains("--error"))
+        };
+        assert_eq!(told(&evidence), (false, true));
+        // Synthetic: the saved case has no message. A real 1.36 server said this of a webhook that was not there.
+        evidence.asked.error = Some(r#"error: failed to create secret Internal error occurred: failed calling webhook "validate.ky.svc": failed to call webhook: Post "https://127.0.0.1:36545/?timeout=3s": dial tcp 127.0.0.1:36545: connect: connection refused"#.to_owned());
+        assert_eq!(told(&evidence), (true, false));
+    }
+
+    #[test]
+    fn a_right_on_an_owner_is_the_one_that_is_missing() {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-unread/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved case has no message. A real 1.36 server said these.
+        for (message, words) in [
+            (
+                r#"Error from server (Forbidden): error when creating "STDIN": configmaps "o1" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: No policy matched., <nil>"#,
+                "OWNERS/finalizers",
+            ),
+            (
+                r#"Error from server (Forbidden): configmaps "o1" is forbidden: cannot set an ownerRef on a resource you can't delete: No policy matched., <nil>"#,
+                "Have delete on that object granted",
+            ),
+        ] {
+            evidence.asked.error = Some(message.to_owned());
+            let report = crate::rules::report(&evidence);
+            assert_eq!(report.verdict, crate::report::doctor::Verdict::Problems, "{message}");
+            let first = report.findings.first().expect("a finding");
+            assert_eq!((first.code, first.confidence), (RULE.code, Confidence::Likely));
+            assert!(first.fix[0].text.contains(words), "{}", first.fix[0].text);
+            // A binding to the namespace's view would change nothing.
+            assert!(first.fix.iter().all(|step| step.manifest.is_none()));
+        }
+    }
+
+    #[test]
     fn a_binding_that_nobody_asks_is_no_riddle() {
         let codes = |findings: &[Finding]| findings.iter().map(|finding| finding.code).collect::<Vec<_>>();
         // Where RBAC is asked, somebody else has said no.
