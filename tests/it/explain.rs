@@ -784,6 +784,24 @@ fn a_service_accounts_refusal_asks_for_nothing_of_ones_own() {
     assert!(account.contains("the service account") && !account.contains("yourself"), "{account}");
 }
 
+/// What an admission webhook's own account may not do is a missing right, and no fault of the object.
+#[test]
+fn a_webhooks_own_missing_right_is_told_as_one() {
+    let denied = r#"error: failed to create secret admission webhook "validate.ky.svc" denied the request"#;
+    let lacks = |user: &str| {
+        let text = format!(
+            r#"{denied}: failed to load context: configmaps "settings" is forbidden: User "{user}" cannot get resource "configmaps" in API group "" in the namespace "ky""#
+        );
+        let first = explained(text.as_bytes()).matches.remove(0);
+        (first.code, first.candidates.iter().any(|other| other.code == "admission-denied"))
+    };
+    assert_eq!(lacks("system:serviceaccount:ky:ky-admission"), ("rbac-no-grant", true));
+    // Words about somebody else are an opinion of the request.
+    assert_eq!(lacks("alice"), ("admission-denied", false));
+    let plain = explained(format!("{denied}: user bob is not allowed").as_bytes()).matches.remove(0);
+    assert_eq!((plain.code, plain.confidence), ("admission-denied", Confidence::Certain));
+}
+
 /// A certificate that has expired is none of another CA: the server looks at dates first, for both of its CAs.
 #[test]
 fn an_expired_certificate_in_the_log_is_no_front_proxys() {

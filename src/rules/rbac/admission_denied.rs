@@ -83,14 +83,12 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
         )
     } else if set("webhook") {
         (
-            format!(
-                "the admission webhook {} ({})",
-                field("webhook"),
-                match clip(field("said").trim_start_matches(':').trim(), 160) {
-                    said if said.is_empty() || said == "without explanation" => "it does not say why".to_owned(),
-                    said => format!("it says: {said}"),
-                }
-            ),
+            match clip(field("said").trim_start_matches(':').trim(), 160) {
+                // What it says stands in lines of its own.
+                said if said.is_empty() => format!("the admission webhook {}", field("webhook")),
+                said if said == "without explanation" => format!("the admission webhook {} ({said})", field("webhook")),
+                said => format!("the admission webhook {} (it says: {said})", field("webhook")),
+            },
             Step::text("Change the object as that text says, or ask whoever runs the webhook."),
         )
     } else if set("whitelist") {
@@ -331,7 +329,7 @@ mod tests {
             format!(r#"error: failed to create secret admission webhook "validate.ky.svc" denied the request{said}"#)
         };
         for (said, words) in
-            [(": user bob is not allowed", "(it says: user bob is not allowed)"), (" without explanation", "does not say why")]
+            [(": user bob is not allowed", "(it says: user bob is not allowed)"), (" without explanation", "validate.ky.svc (without explanation)"), (": ", "validate.ky.svc. Roles")]
         {
             evidence.asked.error = Some(denied(said));
             let found = check(&Case::new(&evidence));
