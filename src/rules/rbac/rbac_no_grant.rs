@@ -189,9 +189,11 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         let same = |binding: &Binding| miss.binding.is_some_and(|near| std::ptr::eq(near, binding));
         let at = rbac.bindings.iter().position(same).unwrap_or_default();
         finding.why.push_str(&format!(" Nearly granted: {}.", miss.text));
-        finding = finding
-            .cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()))
-            .step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
+        finding = finding.cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()));
+        // Of others' rules a change would be undone.
+        if !miss.role.is_some_and(|role| role.aggregates || role.name.starts_with("system:")) {
+            finding = finding.step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
+        }
     }
     Some(finding)
 }
