@@ -191,7 +191,8 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         finding.why.push_str(&format!(" Nearly granted: {}.", miss.text));
         finding = finding.cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()));
         // Of others' rules a change would be undone.
-        if !miss.role.is_some_and(|role| role.aggregates || role.name.starts_with("system:")) {
+        let theirs = miss.role.is_some_and(|role| role.aggregates || role.name.starts_with("system:"));
+        if !theirs {
             finding = finding.step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
         }
     }
