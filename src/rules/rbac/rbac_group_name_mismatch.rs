@@ -58,10 +58,10 @@ mod tests {
         assert_eq!((found[0].confidence, found[0].explained_by), (Confidence::Certain, None));
         assert_eq!(found[1].confidence, Confidence::Possible);
         let steps = || found.iter().flat_map(|finding| &finding.fix);
-        assert!(steps().all(|step| step.codes().all(|code| !code.contains("kubectl patch"))), "{found:?}");
+        assert!(steps().all(|step| step.codes().all(|code| !code.contains(" patch rolebinding "))), "{found:?}");
         // Spelled out, nobody else can be meant.
         let found = told("dev:u-rbac-service-account-namespace");
         assert_eq!((found[0].code, found[0].confidence), (RULE.code, Confidence::Likely));
-        assert!(found[0].fix[0].codes().any(|code| code.contains("kubectl patch")), "{found:?}");
+        assert!(found[0].fix[0].codes().any(|code| code.contains(" patch rolebinding ")), "{found:?}");
     }
 }
