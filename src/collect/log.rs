@@ -49,7 +49,8 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
         }
         // A word in a colour of its own is cut into by a terminal's sequences.
         if line.contains(&0x1b) {
-            line = strip_control(&String::from_utf8_lossy(&line)).into_bytes();
+            let shown = strip_control(&String::from_utf8_lossy(&line));
+            line = shown.into_bytes();
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
