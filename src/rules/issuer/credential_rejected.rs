@@ -25,7 +25,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest. Or give it the log: `kaccess doctor --log kube-apiserver.log`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
-    recognises: &[&heard::UNAUTHORIZED, &heard::UNAUTHORIZED_LOUD, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::UNAUTHORIZED],
+    recognises: &[&heard::UNAUTHORIZED, &heard::UNAUTHORIZED_LOUD, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::UNAUTHORIZED, &tools::UNAUTHORIZED_OPEN],
     explains: &[],
     check,
 };

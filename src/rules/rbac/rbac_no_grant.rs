@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &heard::OWNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
+    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &heard::OWNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_NODE, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
     explains: &[],
     check,
 };
