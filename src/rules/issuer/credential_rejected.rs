@@ -285,25 +285,43 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
     Some(of_several(case, finding))
 }
 
-/// The same client certificate is taken on some connections and answered 401 on others.
+/// The same client certificate or token is taken on some connections and answered 401 on others. Of an identity provider's
+/// token another finding tells.
 fn by_connections(case: &Case<'_>) -> Option<Finding> {
-    let leaf = case.only_certificate()?;
-    let (bad, good) = case.taken_by_some()?;
-    // One that ran out in the midst of the run is another finding.
-    let ends = |end: jiff::Timestamp| end.as_second() <= case.evidence.observed_at.as_second() + 60;
-    if leaf.not_after.is_some_and(ends) {
+    let leaf = case.only_certificate();
+    if leaf.is_none() && case.token()?.kind == TokenKind::Jwt {
         return None;
     }
+    let (bad, good) = case.taken_by_some()?;
+    // One that ran out in the midst of the run is another finding.
+    let end = match leaf {
+        Some(leaf) => leaf.not_after,
+        None => case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry)),
+    };
+    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+        return None;
+    }
+    let (what, short, reason) = if leaf.is_some() {
+        ("client certificate", "certificate", "does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong")
+    } else {
+        ("token", "token", "does not know the token: it was started with other flags, keys or another token file, or has not reached what it asks")
+    };
     let statuses = &case.evidence.endpoint.repeated.seen()?.statuses;
     let all = statuses.len();
+    // The reviewer's own request met one of them.
+    let reviewed = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+    let said = reviewed.filter(|error| leaf.is_none() && !error.is_empty()).map(|error| {
+        seen("/controlPlane/tokenReview/seen/error", format!("one of them says in its TokenReview: {}", clip(error, 240)))
+    });
     let finding = RULE
         .finding(
             Confidence::Likely,
-            format!("Of {all} connections to the same address with the same client certificate, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong. kubectl fails now and then."),
-            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the certificate, each time over a new connection: {statuses:?}")),
+            format!("Of {all} connections to the same address with the same {what}, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them {reason}. kubectl fails now and then."),
+            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the {short}, each time over a new connection: {statuses:?}")),
             see_again(),
         )
-        .titled(format!("The client certificate is rejected by some of the API servers behind this address: {bad} of {all} connections"));
+        .titled(format!("The {what} is rejected by some of the API servers behind this address: {bad} of {all} connections"))
+        .cite_if(said);
     Some(of_several(case, finding))
 }
 
@@ -314,18 +332,24 @@ fn see_again() -> Step {
     )
 }
 
+/// How to find what one API server of several has otherwise than the others.
+pub fn compare_servers() -> [Step; 2] {
+    [
+        Step::command(
+            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
+            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
+        ),
+        Step::command(
+            "Compare the files that those flags name, on each control-plane node",
+            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
+        ),
+    ]
+}
+
 /// How to find the one API server of several that refuses.
 fn of_several(case: &Case<'_>, finding: Finding) -> Finding {
     let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
-    let mut finding = finding
-        .step(Step::command(
-            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
-            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
-        ))
-        .step(Step::command(
-            "Compare the files that those flags name, on each control-plane node",
-            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
-        ));
+    let mut finding = finding.steps(compare_servers());
     if let Some(pods) = differing {
         finding = finding.cite(seen("/controlPlane/pods/seen/differing", format!("flags that differ between the API servers: {}", pods.differing.join(", "))));
     }
