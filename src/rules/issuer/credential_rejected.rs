@@ -564,6 +564,11 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::Jwt => of_issuer(case),
         TokenKind::ServiceAccount => of_account(case),
         TokenKind::EksIam => of_iam_token(case),
+        TokenKind::Bootstrap if case.configuration.as_ref().is_some_and(|(known, _)| known.complete && !known.bootstrap_tokens) => vec![candidate(
+            "bootstrap-token-invalid",
+            "the API server has bootstrap tokens switched off, and its token file or webhook may not know this token",
+            in_words(),
+        )],
         TokenKind::Bootstrap => vec![candidate(
             "bootstrap-token-invalid",
             "its Secret may be gone or past its expiration",
