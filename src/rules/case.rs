@@ -92,23 +92,15 @@ impl<'a> Case<'a> {
         if self.evidence.control_plane.token_review.seen().is_some() || self.accepted() {
             return;
         }
-        let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
-        // Tokens of IAM are the webhook's.
-        if token.kind == TokenKind::EksIam {
-            return;
-        }
-        let keys = match self.evidence.issuer.signature.seen() {
-            Some(signature) => Keys::from(signature),
-            None => Keys::Unknown,
-        };
-        let error = match judge_token(token, configuration, &keys, self.server_time().0) {
-            Judgement::Rejected { error } => error,
-            Judgement::Authenticated(user) => {
+        let error = match self.judgement() {
+            Some(Judgement::Rejected { error }) => error,
+            Some(Judgement::Authenticated(user)) => {
                 self.expected = Some(user.username);
                 return;
             }
-            Judgement::Undecided { .. } => return,
+            Some(Judgement::Undecided { .. }) | None => return,
         };
+        let Some((_, path)) = &self.configuration else { return };
         let path = (*path).to_owned();
         let recognised = message::recognise(&error);
         if recognised.is_empty() {
@@ -123,6 +115,32 @@ impl<'a> Case<'a> {
                 self.words.push(word);
             }
         }
+    }
+
+    /// What the model makes of the token by the server's configuration, and by the issuer's keys as they were read here.
+    pub fn judgement(&self) -> Option<Judgement> {
+        let ((configuration, _), token) = (self.configuration.as_ref()?, self.token()?);
+        // Tokens of IAM are the webhook's.
+        if token.kind == TokenKind::EksIam {
+            return None;
+        }
+        let keys = match self.evidence.issuer.signature.seen() {
+            Some(signature) => Keys::from(signature),
+            None => Keys::Unknown,
+        };
+        // Nobody writes down a JWT of an issuer that the server asks: a token file that was not read has no say in it.
+        let issuer = self.claim_text("iss").unwrap_or_default();
+        let judged = match token.kind {
+            TokenKind::Jwt => configuration.authenticator_of(issuer).is_some(),
+            TokenKind::ServiceAccount => configuration.service_account_issuers.iter().any(|known| known == issuer),
+            _ => false,
+        };
+        let time = self.server_time().0;
+        if configuration.token_file && judged {
+            let without = Configuration { token_file: false, ..configuration.clone() };
+            return Some(judge_token(token, &without, &keys, time));
+        }
+        Some(judge_token(token, configuration, &keys, time))
     }
 
     /// The context of somebody with rights: the reviewer's, where one was named and is of the same cluster.
