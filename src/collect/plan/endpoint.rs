@@ -562,7 +562,9 @@ fn repeated(
             None => obtained.client_identity.is_some(),
         };
         if !judged {
-            return Err(not_applicable("the credential is neither a token that each API server judges nor a certificate"));
+            return Err(not_applicable(
+                "the credential is neither a token that each API server judges nor a certificate",
+            ));
         }
         // They are made beside the first request with the credential, which needs a new connection too: a way that takes
         // long is gone once.

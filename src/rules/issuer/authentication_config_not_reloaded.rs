@@ -163,6 +163,23 @@ mod tests {
         assert_eq!(own(&found).1, Confidence::Likely);
     }
 
+    /// The line is a real server's, of the saved token's issuer, as it keeps the old configuration because the new one's
+    /// issuer does not come up.
+    #[test]
+    fn an_issuer_that_does_not_come_up_keeps_the_file_out_and_is_the_cause() {
+        let found = told(|evidence| {
+            let line = r#"E1125 17:25:54.714136   31139 oidc.go:433] oidc authenticator: initializing plugin: Get "https://localhost:46031/staff/.well-known/openid-configuration": tls: failed to verify certificate: x509: certificate signed by unknown authority"#;
+            let matches = evidence["controlPlane"]["log"]["seen"]["matches"].as_array_mut().expect("matches");
+            matches.extend(message::recognise(line).into_iter().map(|found| {
+                json!({ "text": found.text.name, "fields": found.fields, "line": line, "lineNumber": 209, "lastLineNumber": 209,
+                    "count": 1, "firstSeen": "11-25 17:25:54.714136", "lastSeen": "11-25 17:25:54.714136" })
+            }));
+        });
+        assert_eq!(found[0].code, "issuer-certificate-untrusted");
+        assert_eq!(own(&found).1, Confidence::Likely);
+        assert!(told(|_| ()).iter().all(|finding| finding.code != "issuer-certificate-untrusted"));
+    }
+
     #[test]
     fn the_file_that_was_handed_over_decides() {
         let with = |audience: &str| {
