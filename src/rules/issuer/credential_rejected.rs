@@ -855,6 +855,36 @@ mod tests {
         assert_eq!(found(&[200; 6]), None);
     }
 
+    /// Saved runs against one API server, with the answers of further connections as real pairs of servers gave them of which
+    /// one had another key, or no token file.
+    #[test]
+    fn a_token_that_some_connections_do_not_take_is_no_stranger() {
+        let found = |text: &str, statuses: &[u16]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let repeats = Repeats { path: "/version".to_owned(), statuses: statuses.to_vec() };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        let some = [200, 401, 200, 401, 200, 401];
+        for (text, alone) in [
+            (include_str!("../../../testdata/cases/service-account-foreign-cluster/evidence.json"), "service-account-foreign-cluster"),
+            (include_str!("../../../testdata/cases/static-token-unknown/evidence.json"), "static-token-unknown"),
+            (include_str!("../../../testdata/cases/bootstrap-tokens-off/evidence.json"), "bootstrap-token-invalid"),
+        ] {
+            let both = found(text, &some);
+            assert_eq!((both[0].code, both[0].confidence), (RULE.code, Confidence::Likely));
+            assert!(both[0].title.contains("The token is rejected by some") && both[0].title.contains("3 of 6"), "{}", both[0].title);
+            assert!(both.iter().all(|finding| finding.code != alone), "{alone}");
+            assert_eq!(found(text, &[401; 6])[0].code, alone);
+        }
+        // This run's own requests may all have met the server that takes it.
+        let healthy = include_str!("../../../testdata/cases/service-account/evidence.json");
+        let met = found(healthy, &some);
+        assert_eq!(met[0].code, RULE.code);
+        assert_eq!(met[0].candidates[0].code, "service-account-foreign-cluster");
+        assert!(found(healthy, &[200; 6]).is_empty());
+    }
+
     /// A real token, and a configuration that the server did not have: a uid claim that the token lacks, or groups that are
     /// elsewhere, as Entra ID writes them. Both were met on a real server with other names.
     #[test]
