@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::Error;
 use crate::apiserver::configuration::parse_flags_text;
+use crate::credential::public_keys;
 use crate::evidence::apiserver::Flags;
 use crate::text::from_wide;
 
@@ -131,6 +134,19 @@ pub(super) fn read_whole(flag: &str, path: &Path) -> Result<Flags, Error> {
     }
     flags.authentication_configuration = inner.authentication_configuration;
     Ok(flags)
+}
+
+/// The keys of service account tokens that the flags name, as one key set, where all of their files are on this machine;
+/// they stand where the flags say, or relative to `path`'s folder.
+pub(super) fn account_keys(path: &Path, flags: &Flags) -> Option<Value> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut keys: Vec<Value> = Vec::new();
+    for name in flags.flags.get("service-account-key-file")? {
+        let pem = std::fs::read(folder.join(name)).ok()?;
+        let set = public_keys::key_set_from_pem(&pem).ok()?;
+        keys.extend(set["keys"].as_array().cloned().unwrap_or_default());
+    }
+    (!keys.is_empty()).then(|| json!({ "keys": keys }))
 }
 
 /// An AuthenticationConfiguration, or flags of which most are kube-apiserver's: a text about it names a few, and those of

@@ -635,6 +635,7 @@ mod tests {
     use super::*;
     use crate::evidence::Outcome;
     use crate::evidence::apiserver::{Log, LogMatch};
+    use crate::evidence::issuer::SignatureCheck;
     use crate::rules::check_all;
 
     #[test]
@@ -657,6 +658,56 @@ mod tests {
         evidence.control_plane.log = crate::evidence::Observation::default();
         let found = codes(&evidence);
         assert!(found.contains(&"issuer-unavailable"), "{found:?}");
+    }
+
+    #[test]
+    fn a_token_file_that_was_not_read_does_not_hold_an_issuers_jwt() {
+        let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
+        let found = |token_file: bool| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            // Synthetic: the flags as they were handed over of a real server that named its users by a claim which the
+            // token lacks, with and without a token file; the saved server showed its own.
+            let mut flags = serde_json::json!({
+                "oidc-issuer-url": ["https://localhost:42333/realms/platform"],
+                "oidc-client-id": ["account-portal"],
+                "oidc-username-claim": ["nick"],
+            });
+            if token_file {
+                flags["token-auth-file"] = serde_json::json!(["tokens.csv"]);
+            }
+            let given = serde_json::json!({ "source": "flags", "flags": flags, "complete": true });
+            let given: Flags = serde_json::from_value(given).expect("flags");
+            evidence.control_plane.token_review = crate::evidence::Observation::default();
+            evidence.control_plane.metrics = crate::evidence::Observation::default();
+            evidence.control_plane.flagz = crate::evidence::Observation::default();
+            evidence.control_plane.configuration = crate::evidence::Observation::at_rest(Outcome::Seen(given));
+            let found = crate::report::diagnose(check_all(&Case::new(&evidence)));
+            (found[0].code, found[0].confidence)
+        };
+        assert_eq!(found(false), ("username-claim-missing", Confidence::Likely));
+        assert_eq!(found(true), found(false));
+    }
+
+    #[test]
+    fn a_service_accounts_token_is_judged_by_the_keys_that_the_flags_name() {
+        let text = include_str!("../../testdata/cases/service-account-audience-mismatch-flags/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let codes = |evidence: &Evidence| -> Vec<&'static str> {
+            check_all(&Case::new(evidence)).iter().map(|finding| finding.code).collect()
+        };
+        assert!(codes(&evidence).contains(&"service-account-audience-mismatch"));
+        // Synthetic: the saved run had no key file at hand. Against a real server whose key files lack the token's key, the
+        // signature is what a token of another audience is refused for.
+        evidence.issuer.signature = crate::evidence::Observation::at_rest(Outcome::Seen(SignatureCheck {
+            kid: "of-another-cluster".to_owned(),
+            alg: "RS256".to_owned(),
+            ..SignatureCheck::default()
+        }));
+        let found = codes(&evidence);
+        assert!(found.contains(&"service-account-foreign-cluster"), "{found:?}");
+        for other in ["service-account-audience-mismatch", "token-key-foreign", "token-signature-invalid"] {
+            assert!(!found.contains(&other), "{other}: {found:?}");
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         // The token beside the server's configuration, where the server's own word is not known.
         (None, Some((configuration, path)))
             if case.evidence.control_plane.token_review.seen().is_none()
+                // The API server looks at the signature first.
+                && case.reason(&[&message::SERVICE_ACCOUNT_KEY_UNKNOWN, &message::SERVICE_ACCOUNT_SIGNATURE]).is_none()
                 && case.rejected().is_some()
                 && !configuration.api_audiences.is_empty()
                 && !own.is_empty()
