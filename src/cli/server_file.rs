@@ -184,6 +184,28 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_that_the_flags_name_are_read_where_all_of_them_are() {
+        let folder = std::env::temp_dir().join(format!("kaccess-account-keys-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let pem = || {
+            let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
+            pair.public_key_pem()
+        };
+        std::fs::write(folder.join("a.pub"), pem()).expect("a file");
+        let flags = "kube-apiserver --service-account-key-file=a.pub --service-account-key-file=b.pub";
+        let flags = parse_flags_text(flags, "flags").expect("flags");
+        let count = || {
+            let set = account_keys(&folder.join("flags"), &flags)?;
+            Some(set["keys"].as_array()?.len())
+        };
+        // With one of them missing, a token that none of the others verifies may be good.
+        assert_eq!(count(), None);
+        std::fs::write(folder.join("b.pub"), pem()).expect("a file");
+        assert_eq!(count(), Some(2));
+        std::fs::remove_dir_all(&folder).expect("a folder that is gone");
+    }
+
+    #[test]
     fn a_text_about_a_server_is_no_configuration() {
         assert!(judged("kube-apiserver --oidc-issuer-url=https://a --oidc-client-id=b --v=2"));
         assert!(judged("/usr/bin/kube-apiserver \\\n  --etcd-servers=http://a \\\n  --secure-port 6443\n"));
