@@ -569,16 +569,16 @@ fn repeated(
         // They are made beside the first request with the credential, which needs a new connection too: a way that takes
         // long is gone once.
         let ahead = async {
-            match common::<Api, Repeats>(api).await {
+            let wires = match common::<Api, Repeats>(api).await {
                 Ok(_) => {
                     let fresh = fresh(&way, obtained.client_identity.as_ref(), &host);
                     tokio::time::timeout(SHORT, fresh).await.unwrap_or_default()
                 }
                 Err(_) => Vec::new(),
-            }
+            };
+            Ok::<Vec<Wire>, Outcome<Repeats>>(wires)
         };
-        let (wires, first) = futures::join!(ahead, need::<_, (), Repeats>(&first));
-        first?;
+        let (wires, ()) = futures::try_join!(ahead, need::<_, (), Repeats>(&first))?;
         Ok((wires, obtained))
     };
     graph.probe("endpoint-repeated", SHORT, needs, move |(wires, obtained): (Vec<Wire>, Arc<Obtained>)| async move {
